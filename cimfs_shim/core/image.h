@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * image.h - an open image, as the files of core see it
+ *
+ * The reader in layers: set.c opens region files when they are needed and keeps a bounded number
+ * open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
+ * filesystem object and file records; linktable.c reads directories and stream tables where they
+ * lie; data.c reads streams (plain, sparse, PE); walk.c visits trees; check.c checks everything.
+ * The writer uses the same layers to read its base. Nothing read from a file is trusted: each
+ * layer checks what it decodes, and the only way to read an object, cim_image_read_object(),
+ * refuses whatever the region file doesn't hold.
+ */
+#ifndef CIM_IMAGE_H
+#define CIM_IMAGE_H
+
+#include "core.h"
+
+/* The largest filesystem file: header and 65,535 parent sets. */
+#define CIM_MAX_FILESYSTEM_FILE (CIM_SIZE(filesystem_header) + 65535u * CIM_SIZE(region_set))
+
+struct cim_region_files; /* set.c */
+struct cim_block_cache;	 /* cache.c */
+
+struct cim_image {
+	struct cim_env env;
+	char *path;	 /* as the caller named it, for errors */
+	cim_fs_dir *dir; /* where its files lie */
+	bool owns_dir;	 /* opened by cim_image_open(), closed with the image */
+
+	uint8_t *header; /* the whole filesystem file, as read (D35) */
+	size_t header_size;
+	uint32_t major, minor;
+	struct cim_region_set *sets; /* parents first, own last */
+	uint32_t set_count;
+	uint32_t region_count;
+
+	uint64_t upcase_offset;
+	uint64_t file_table_directory;
+	uint32_t table_count;
+	uint32_t root_id;
+
+	void *lock;	  /* guards what is below */
+	uint16_t *upcase; /* loaded at the first lookup; then constant */
+	struct cim_region_files *files;
+	struct cim_block_cache *cache;
+};
+
+/* cim_image_open() with the directory already open (and kept by the caller, who closes it after
+ * the image): for the writer, which holds the locked directory. @path is for errors only. */
+enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+				  const char *path, struct cim_image **image,
+				  struct cim_error *err);
+
+/* Decode a filesystem file's header (magic, version, region sets) without opening any region.
+ * *sets is allocated. For the store and for D45's check of who names a set. */
+enum cim_status cim_header_decode(const struct cim_env *env, const uint8_t *bytes, size_t size,
+				  uint32_t *major, uint32_t *minor, struct cim_region_set **sets,
+				  uint32_t *set_count, uint32_t *region_count, uint64_t *filesystem,
+				  struct cim_error *err);
+
+/* Read @len bytes at byte @skip of the object at @region_offset, all or CIM_E_CORRUPT. Metadata
+ * goes through the block cache; the range must lie within the region file and past its header. */
+enum cim_status cim_image_read_object(struct cim_image *image, uint64_t region_offset,
+				      uint64_t skip, void *buf, size_t len, struct cim_error *err);
+/* The same past the cache, for data. */
+enum cim_status cim_image_read_raw(struct cim_image *image, uint64_t region_offset, uint64_t skip,
+				   void *buf, size_t len, struct cim_error *err);
+/* CIM_E_CORRUPT unless [skip, skip + len) of the object lies within its region file; reads at
+ * most the region's header. */
+enum cim_status cim_image_check_range(struct cim_image *image, uint64_t region_offset,
+				      uint64_t skip, uint64_t len, struct cim_error *err);
+/* Size and type of a region file (opens it if it isn't). */
+enum cim_status cim_image_region_info(struct cim_image *image, uint32_t region, uint64_t *size,
+				      enum cim_region_type *type, struct cim_error *err);
+
+/* Entry @table of the file table directory. */
+struct cim_file_table {
+	uint64_t offset;
+	uint16_t count;
+	uint16_t entry_size;
+};
+enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
+				     struct cim_file_table *entry, struct cim_error *err);
+/* A File record; CIM_E_CORRUPT for an ID the image doesn't have. */
+enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
+				 struct cim_record *record, struct cim_error *err);
+/* The image's upcase table, loaded at the first call. */
+enum cim_status cim_image_upcase(struct cim_image *image, const uint16_t **upcase,
+				 struct cim_error *err);
+
+/* ---- linktable.c ---- */
+
+struct cim_link_table {
+	struct cim_image *image;
+	uint64_t offset; /* of the table proper, behind the second form's extra length */
+	uint32_t length;
+	uint32_t count;
+	uint32_t value_size; /* CIM_LINK_FILE_SIZE or CIM_LINK_STREAM_SIZE */
+};
+
+struct cim_link {
+	uint32_t file_id;	/* of a directory's entry */
+	uint64_t stream_offset; /* of a stream table's */
+	uint64_t stream_desc;
+	size_t units;
+	uint16_t name[CIM_MAX_NAME];
+};
+
+/* The table of a directory's record (an empty one has count 0); CIM_E_PATH_NOT_FOUND if the record
+ * isn't a directory's. */
+enum cim_status cim_link_table_of_dir(struct cim_image *image, const struct cim_record *record,
+				      struct cim_link_table *table, struct cim_error *err);
+/* The stream table of a record; count 0 where it has none. Reads both published forms. */
+enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct cim_record *record,
+					  struct cim_link_table *table, struct cim_error *err);
+/* Entry @index, names checked (length 1 to 255, inside the table). */
+enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t index,
+				   struct cim_link *link, struct cim_error *err);
+/* Find a name, ignoring case by the image's table, or @exact. *found tells; *link is the entry.
+ * Binary search; scans where format.h says that the published order differs. */
+enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,
+				    size_t units, bool exact, struct cim_link *link, bool *found,
+				    struct cim_error *err);
+
+/* ---- data.c ---- */
+
+/* Fill in a struct cim_data from a Stream; checks type, range and PE descriptor. */
+enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, uint64_t desc,
+				     struct cim_data *data, struct cim_error *err);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * record.c - File records and the headers that all files share, between bytes and C
+ *
+ * Fields are moved one by one, little-endian, by the offsets of format.h. A file table may come
+ * from a version whose records are shorter or longer than ours: what a short record lacks reads as
+ * 0, what a long one has more is skipped.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core.h"
+
+void cim_record_decode(struct cim_record *record, const uint8_t *bytes, size_t size)
+{
+	uint8_t whole[CIM_SIZE(file)] = {0};
+	const uint8_t *p = bytes;
+
+	if (size < sizeof(whole)) {
+		memcpy(whole, bytes, size);
+		p = whole;
+	}
+	record->flags = cim_get16(p + CIM_OFF(file, flags));
+	record->ea_length = cim_get16(p + CIM_OFF(file, ea_length));
+	record->reparse_tag = cim_get32(p + CIM_OFF(file, reparse_tag));
+	for (size_t i = 0; i < 4; i++)
+		record->times[i] = cim_get64(p + CIM_OFF(file, creation_time) + 8 * i);
+	record->stream_offset = cim_get64(p + CIM_OFF(file, stream) + CIM_OFF(stream, offset));
+	record->stream_desc = cim_get64(p + CIM_OFF(file, stream) + CIM_OFF(stream, desc));
+	record->security = cim_get64(p + CIM_OFF(file, security));
+	record->ea = cim_get64(p + CIM_OFF(file, ea));
+	record->reparse = cim_get64(p + CIM_OFF(file, reparse));
+	record->streams = cim_get64(p + CIM_OFF(file, streams));
+	record->parent_id = cim_get32(p + CIM_OFF(file, parent_id));
+	record->base_region = cim_get16(p + CIM_OFF(file, base_region));
+	record->reserved = cim_get16(p + CIM_OFF(file, reserved));
+}
+
+void cim_record_encode(uint8_t *bytes, const struct cim_record *record)
+{
+	uint8_t *p = bytes;
+
+	cim_put16(p + CIM_OFF(file, flags), record->flags);
+	cim_put16(p + CIM_OFF(file, ea_length), record->ea_length);
+	cim_put32(p + CIM_OFF(file, reparse_tag), record->reparse_tag);
+	for (size_t i = 0; i < 4; i++)
+		cim_put64(p + CIM_OFF(file, creation_time) + 8 * i, record->times[i]);
+	cim_put64(p + CIM_OFF(file, stream) + CIM_OFF(stream, offset), record->stream_offset);
+	cim_put64(p + CIM_OFF(file, stream) + CIM_OFF(stream, desc), record->stream_desc);
+	cim_put64(p + CIM_OFF(file, security), record->security);
+	cim_put64(p + CIM_OFF(file, ea), record->ea);
+	cim_put64(p + CIM_OFF(file, reparse), record->reparse);
+	cim_put64(p + CIM_OFF(file, streams), record->streams);
+	cim_put32(p + CIM_OFF(file, parent_id), record->parent_id);
+	cim_put16(p + CIM_OFF(file, base_region), record->base_region);
+	cim_put16(p + CIM_OFF(file, reserved), record->reserved);
+}
+
+void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
+			      uint32_t major, uint32_t minor)
+{
+	memset(bytes, 0, CIM_SIZE(common_header));
+	memcpy(bytes + CIM_OFF(common_header, magic), CIM_MAGIC, CIM_MAGIC_SIZE);
+	cim_put32(bytes + CIM_OFF(common_header, header_length), header_length);
+	bytes[CIM_OFF(common_header, type)] = (uint8_t)type;
+	cim_put32(bytes + CIM_OFF(common_header, version_major), major);
+	cim_put32(bytes + CIM_OFF(common_header, version_minor), minor);
+}
+
+static const char *file_type_name(unsigned type)
+{
+	switch (type) {
+	case CIM_FILE_FILESYSTEM:
+		return "filesystem file";
+	case CIM_FILE_REGION:
+		return "region file";
+	case CIM_FILE_OBJECT_ID:
+		return "object ID file";
+	default:
+		return "file of an unknown type";
+	}
+}
+
+/* The version comes before the type: only in a version that we know does the type mean anything. */
+enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_type type,
+					 const char *what, struct cim_common_header *header,
+					 struct cim_error *err)
+{
+	uint32_t major = cim_get32(bytes + CIM_OFF(common_header, version_major));
+	uint32_t minor = cim_get32(bytes + CIM_OFF(common_header, version_minor));
+	unsigned found = bytes[CIM_OFF(common_header, type)];
+
+	*header = (struct cim_common_header){0};
+	if (memcmp(bytes + CIM_OFF(common_header, magic), CIM_MAGIC, CIM_MAGIC_SIZE) != 0)
+		return cim_fail(err, CIM_E_CORRUPT, "%s does not begin as a file of an image",
+				what);
+	if (major < CIM_VERSION_MAJOR_FIRST || major > CIM_VERSION_MAJOR_LAST)
+		return cim_fail(err, CIM_E_VERSION,
+				"%s has format version %lu.%lu, known are %u.x to %u.x", what,
+				(unsigned long)major, (unsigned long)minor, CIM_VERSION_MAJOR_FIRST,
+				CIM_VERSION_MAJOR_LAST);
+	if (found != (unsigned)type)
+		return cim_fail(err, CIM_E_CORRUPT, "%s is a %s (type %u), not a %s", what,
+				file_type_name(found), found, file_type_name(type));
+	header->header_length = cim_get32(bytes + CIM_OFF(common_header, header_length));
+	header->major = major;
+	header->minor = minor;
+	return CIM_OK;
+}
+
+void cim_region_set_encode(uint8_t *bytes, const struct cim_guid *guid, uint16_t count)
+{
+	memset(bytes, 0, CIM_SIZE(region_set));
+	memcpy(bytes + CIM_OFF(region_set, guid), guid->bytes, sizeof(guid->bytes));
+	cim_put16(bytes + CIM_OFF(region_set, count), count);
+}
+
+void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index)
+{
+	char text[CIM_GUID_TEXT];
+
+	cim_guid_format(guid, text);
+	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix, text, index & 0xffff);
+}

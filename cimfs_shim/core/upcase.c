@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * upcase.c - names compared without case
+ *
+ * Each image carries the table by which its names are upcased, one code unit for one, so that
+ * writer and reader agree on the order of a directory whatever Unicode they know. What we put into
+ * a new image is cim_upcase_default, generated at build time (gen-upcase.py).
+ */
+#include "core.h"
+
+int cim_name_compare(const uint16_t *upcase, const uint16_t *a, size_t a_units, const uint16_t *b,
+		     size_t b_units)
+{
+	size_t common = a_units < b_units ? a_units : b_units;
+
+	for (size_t i = 0; i < common; i++) {
+		uint16_t x = upcase[a[i]];
+		uint16_t y = upcase[b[i]];
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return (a_units > b_units) - (a_units < b_units);
+}

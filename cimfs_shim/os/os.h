@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * os.h - what this room offers
+ *
+ * Two files implement the same thing, posix.c and win32.c; a program links one of them. Nearly all
+ * of it is reached through cim_env_default() of libcim.h: the file system, the random source, the
+ * clock, locks and memory. Nothing outside this room makes a system call on behalf of core.
+ */
+#ifndef CIM_OS_H
+#define CIM_OS_H
+
+#include "libcim.h"
+
+/*
+ * The byte of a region file that lock() locks. Both systems must use the same one, so that a
+ * session under Wine and a native program see each other's locks. It lies far behind any byte of
+ * an image, because on Windows a locked byte can't be read by others.
+ */
+#define CIM_OS_LOCK_OFFSET (UINT64_C(1) << 62)
+
+/* The status for an errno (POSIX) or a Win32 error code (Windows); CIM_E_IO for those not listed.
+ */
+enum cim_status cim_os_status(long os_error);
+
+#endif

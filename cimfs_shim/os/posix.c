@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * posix.c - the environment of a Linux system
+ *
+ * A directory is held as a file descriptor, and everything in it is reached relative to that, so
+ * that renaming a parent directory or changing the current one doesn't lead us elsewhere. The two
+ * locks of decision D36 are flock() on the directory and an open file description lock on a byte
+ * of a file: the latter conflicts with the POSIX record locks that Wine makes of LockFileEx(), is
+ * not lost when some other descriptor of the same file is closed, and is noticed by this process
+ * too.
+ */
+#define _GNU_SOURCE
+#include "os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct cim_fs_dir {
+	int fd;
+};
+
+struct cim_fs_file {
+	int fd;
+};
+
+static const struct {
+	int code;
+	enum cim_status status;
+} status_of_errno[] = {
+	{ENOMEM, CIM_E_NO_MEMORY},	 {EACCES, CIM_E_ACCESS},
+	{EPERM, CIM_E_ACCESS},		 {EROFS, CIM_E_ACCESS},
+	{EISDIR, CIM_E_ACCESS},		 {ENOENT, CIM_E_FILE_NOT_FOUND},
+	{ENOTDIR, CIM_E_PATH_NOT_FOUND}, {EEXIST, CIM_E_EXISTS},
+	{EAGAIN, CIM_E_SHARING},	 {EBUSY, CIM_E_SHARING},
+	{ETXTBSY, CIM_E_SHARING},	 {ENOSPC, CIM_E_DISK_FULL},
+	{EDQUOT, CIM_E_DISK_FULL},	 {EFBIG, CIM_E_TOO_LARGE},
+	{EOVERFLOW, CIM_E_TOO_LARGE},	 {ENAMETOOLONG, CIM_E_INVALID},
+	{ELOOP, CIM_E_INVALID},		 {ENOSYS, CIM_E_UNSUPPORTED},
+	{EOPNOTSUPP, CIM_E_UNSUPPORTED}, {ENOLCK, CIM_E_UNSUPPORTED},
+};
+
+enum cim_status cim_os_status(long os_error)
+{
+	for (size_t i = 0; i < sizeof(status_of_errno) / sizeof(status_of_errno[0]); i++)
+		if (status_of_errno[i].code == os_error)
+			return status_of_errno[i].status;
+	return CIM_E_IO;
+}
+
+/* Fail with @code, an errno. */
+static enum cim_status fail(long *os_error, int code)
+{
+	*os_error = code;
+	return cim_os_status(code);
+}
+
+/* A name is one component: nothing that could lead out of the directory. */
+static bool is_component(const char *name)
+{
+	return name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strchr(name, '/');
+}
+
+static enum cim_status fail_name(long *os_error)
+{
+	*os_error = 0;
+	return CIM_E_INVALID;
+}
+
+/* ---- directories ---- */
+
+static enum cim_status posix_open_dir(void *ctx, const char *path, unsigned flags, cim_fs_dir **dir,
+				      long *os_error)
+{
+	cim_fs_dir *d = malloc(sizeof(*d));
+	enum cim_status status;
+
+	(void)ctx;
+	*dir = NULL;
+	if (!d)
+		return fail(os_error, ENOMEM);
+	d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Files in a directory that may not be listed can still be read by name. */
+	if (d->fd < 0 && errno == EACCES && !(flags & CIM_FS_DIR_LOCK))
+		d->fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (d->fd < 0) {
+		status = fail(os_error, errno);
+		if (status == CIM_E_FILE_NOT_FOUND)
+			status = CIM_E_PATH_NOT_FOUND;
+		goto free_dir;
+	}
+	while ((flags & CIM_FS_DIR_LOCK) && flock(d->fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EINTR)
+			continue;
+		status = fail(os_error, errno);
+		goto close_fd;
+	}
+	*dir = d;
+	return CIM_OK;
+
+close_fd:
+	close(d->fd);
+free_dir:
+	free(d);
+	return status;
+}
+
+static void posix_close_dir(void *ctx, cim_fs_dir *dir)
+{
+	(void)ctx;
+	if (!dir)
+		return;
+	close(dir->fd);
+	free(dir);
+}
+
+static int fsync_whole(int fd)
+{
+	int result;
+
+	do
+		result = fsync(fd);
+	while (result < 0 && errno == EINTR);
+	return result;
+}
+
+static enum cim_status posix_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
+{
+	(void)ctx;
+	/* EINVAL: this file system has nothing to sync in a directory (9p, some network ones). */
+	if (fsync_whole(dir->fd) < 0 && errno != EINVAL)
+		return fail(os_error, errno);
+	return CIM_OK;
+}
+
+/* Is the entry, or what a symbolic link leads to, a regular file? */
+static bool is_regular_entry(int dir_fd, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type == DT_REG)
+		return true;
+	if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
+		return false;
+	return fstatat(dir_fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
+}
+
+static enum cim_status posix_list(void *ctx, cim_fs_dir *dir,
+				  enum cim_status (*each)(void *arg, const char *name), void *arg,
+				  long *os_error)
+{
+	/* A description of its own: the position in the directory is nobody else's. */
+	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum cim_status status = CIM_OK;
+	struct dirent *entry;
+	DIR *stream;
+
+	(void)ctx;
+	if (fd < 0) {
+		status = fail(os_error, errno);
+		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
+	}
+	stream = fdopendir(fd);
+	if (!stream) {
+		status = fail(os_error, errno);
+		close(fd);
+		return status;
+	}
+	while (status == CIM_OK) {
+		errno = 0;
+		entry = readdir(stream);
+		if (!entry) {
+			if (errno)
+				status = fail(os_error, errno);
+			break;
+		}
+		*os_error = 0;
+		if (is_regular_entry(dir->fd, entry))
+			status = each(arg, entry->d_name);
+	}
+	closedir(stream);
+	return status;
+}
+
+/* ---- files ---- */
+
+static enum cim_status posix_open(void *ctx, cim_fs_dir *dir, const char *name,
+				  enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+{
+	/* O_NONBLOCK: opening a FIFO must not wait for its other end. No effect on real files. */
+	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+		    (mode == CIM_FS_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY);
+	enum cim_status status;
+	struct stat st;
+	cim_fs_file *f;
+
+	(void)ctx;
+	*file = NULL;
+	if (!is_component(name))
+		return fail_name(os_error);
+	f = malloc(sizeof(*f));
+	if (!f)
+		return fail(os_error, ENOMEM);
+	do
+		f->fd = openat(dir->fd, name, flags, 0666);
+	while (f->fd < 0 && errno == EINTR);
+	if (f->fd < 0) {
+		status = fail(os_error, errno);
+		/* A new file has no name to miss, so it is the directory that is gone. */
+		if (status == CIM_E_FILE_NOT_FOUND && mode == CIM_FS_CREATE)
+			status = CIM_E_PATH_NOT_FOUND;
+		goto free_file;
+	}
+	if (fstat(f->fd, &st) < 0) {
+		status = fail(os_error, errno);
+		goto close_fd;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		*os_error = S_ISDIR(st.st_mode) ? EISDIR : 0;
+		status = CIM_E_ACCESS;
+		goto close_fd;
+	}
+	*file = f;
+	return CIM_OK;
+
+close_fd:
+	close(f->fd);
+free_file:
+	free(f);
+	return status;
+}
+
+static void posix_close(void *ctx, cim_fs_file *file)
+{
+	(void)ctx;
+	if (!file)
+		return;
+	/* What matters was synced; a failure here can say nothing that sync() didn't. */
+	close(file->fd);
+	free(file);
+}
+
+static enum cim_status posix_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
+{
+	struct stat st;
+
+	(void)ctx;
+	*size = 0;
+	if (fstat(file->fd, &st) < 0)
+		return fail(os_error, errno);
+	*size = (uint64_t)st.st_size;
+	return CIM_OK;
+}
+
+static enum cim_status posix_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+				   size_t len, size_t *got, long *os_error)
+{
+	char *to = buf;
+
+	(void)ctx;
+	*got = 0;
+	if (offset >= INT64_MAX) /* no file reaches that far */
+		return CIM_OK;
+	if (len > INT64_MAX - offset)
+		len = (size_t)(INT64_MAX - offset);
+	while (*got < len) {
+		ssize_t n = pread(file->fd, to + *got, len - *got, (off_t)(offset + *got));
+
+		if (n == 0)
+			break;
+		if (n > 0)
+			*got += (size_t)n;
+		else if (errno != EINTR)
+			return fail(os_error, errno);
+	}
+	return CIM_OK;
+}
+
+static enum cim_status posix_pwrite(void *ctx, cim_fs_file *file, uint64_t offset, const void *buf,
+				    size_t len, long *os_error)
+{
+	const char *from = buf;
+	size_t done = 0;
+
+	(void)ctx;
+	if (offset > INT64_MAX || len > INT64_MAX - offset)
+		return fail(os_error, EFBIG);
+	while (done < len) {
+		ssize_t n = pwrite(file->fd, from + done, len - done, (off_t)(offset + done));
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0)
+			return fail(os_error, EIO);
+		else if (errno != EINTR)
+			return fail(os_error, errno);
+	}
+	return CIM_OK;
+}
+
+static enum cim_status posix_truncate(void *ctx, cim_fs_file *file, uint64_t size, long *os_error)
+{
+	int result;
+
+	(void)ctx;
+	if (size > INT64_MAX)
+		return fail(os_error, EFBIG);
+	do
+		result = ftruncate(file->fd, (off_t)size);
+	while (result < 0 && errno == EINTR);
+	if (result == 0)
+		return CIM_OK;
+	/* The descriptor is good and writable: EINVAL can only mean the size. */
+	return fail(os_error, errno == EINVAL ? EFBIG : errno);
+}
+
+static enum cim_status posix_sync(void *ctx, cim_fs_file *file, long *os_error)
+{
+	(void)ctx;
+	return fsync_whole(file->fd) < 0 ? fail(os_error, errno) : CIM_OK;
+}
+
+/* ---- the byte lock ---- */
+
+static enum cim_status posix_lock(void *ctx, cim_fs_file *file, long *os_error)
+{
+	struct flock range = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)CIM_OS_LOCK_OFFSET,
+		.l_len = 1,
+	};
+
+	(void)ctx;
+	while (fcntl(file->fd, F_OFD_SETLK, &range) < 0) {
+		if (errno == EINTR)
+			continue;
+		/* POSIX leaves the choice of code for a conflict to the system. */
+		return fail(os_error, errno == EACCES ? EAGAIN : errno);
+	}
+	return CIM_OK;
+}
+
+static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
+				       long *os_error)
+{
+	struct flock range = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)CIM_OS_LOCK_OFFSET,
+		.l_len = 1,
+	};
+	enum cim_status status;
+	cim_fs_file *file;
+
+	*locked = false;
+	status = posix_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
+	if (status != CIM_OK)
+		return status;
+	if (fcntl(file->fd, F_OFD_GETLK, &range) < 0)
+		status = fail(os_error, errno);
+	else
+		*locked = range.l_type != F_UNLCK;
+	posix_close(ctx, file);
+	return status;
+}
+
+/* ---- names ---- */
+
+/*
+ * Rename without replacing on a file system that doesn't know how to: a hard link fails if the name
+ * is taken. That the old name stays if it can't be removed then is no reason to deny that the new
+ * one stands.
+ */
+static enum cim_status rename_by_link(int fd, const char *from, const char *to, long *os_error)
+{
+	if (linkat(fd, from, fd, to, 0) < 0) {
+		/* It has no hard links either. */
+		if (errno == EPERM || errno == EMLINK)
+			return fail(os_error, EOPNOTSUPP);
+		return fail(os_error, errno);
+	}
+	unlinkat(fd, from, 0);
+	return CIM_OK;
+}
+
+static enum cim_status posix_rename(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
+				    unsigned flags, long *os_error)
+{
+	(void)ctx;
+	if (!is_component(from) || !is_component(to))
+		return fail_name(os_error);
+	if (!(flags & CIM_FS_NOREPLACE)) {
+		if (renameat(dir->fd, from, dir->fd, to) < 0)
+			return fail(os_error, errno);
+		return CIM_OK;
+	}
+	if (renameat2(dir->fd, from, dir->fd, to, RENAME_NOREPLACE) == 0)
+		return CIM_OK;
+	if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)
+		return rename_by_link(dir->fd, from, to, os_error);
+	return fail(os_error, errno);
+}
+
+static enum cim_status posix_remove(void *ctx, cim_fs_dir *dir, const char *name, long *os_error)
+{
+	(void)ctx;
+	if (!is_component(name))
+		return fail_name(os_error);
+	if (unlinkat(dir->fd, name, 0) < 0)
+		return fail(os_error, errno);
+	return CIM_OK;
+}
+
+/* ---- memory, random numbers, time, locks ---- */
+
+static void *posix_realloc(void *ctx, void *ptr, size_t size)
+{
+	(void)ctx;
+	return realloc(ptr, size);
+}
+
+static void posix_free(void *ctx, void *ptr)
+{
+	(void)ctx;
+	free(ptr);
+}
+
+static enum cim_status posix_random(void *ctx, void *buf, size_t len)
+{
+	char *to = buf;
+
+	(void)ctx;
+	while (len) {
+		ssize_t n = getrandom(to, len, 0);
+
+		if (n < 0 && errno != EINTR)
+			return CIM_E_IO;
+		if (n > 0) {
+			to += n;
+			len -= (size_t)n;
+		}
+	}
+	return CIM_OK;
+}
+
+static uint64_t posix_now_ms(void *ctx)
+{
+	struct timespec ts;
+
+	(void)ctx;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void posix_sleep_ms(void *ctx, unsigned ms)
+{
+	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+	(void)ctx;
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+static void *posix_mutex_new(void *ctx)
+{
+	pthread_mutex_t *mutex = malloc(sizeof(*mutex));
+
+	(void)ctx;
+	if (mutex && pthread_mutex_init(mutex, NULL) != 0) {
+		free(mutex);
+		return NULL;
+	}
+	return mutex;
+}
+
+static void posix_mutex_free(void *ctx, void *mutex)
+{
+	(void)ctx;
+	if (!mutex)
+		return;
+	pthread_mutex_destroy(mutex);
+	free(mutex);
+}
+
+static void posix_mutex_lock(void *ctx, void *mutex)
+{
+	(void)ctx;
+	pthread_mutex_lock(mutex);
+}
+
+static void posix_mutex_unlock(void *ctx, void *mutex)
+{
+	(void)ctx;
+	pthread_mutex_unlock(mutex);
+}
+
+const struct cim_env *cim_env_default(void)
+{
+	static const struct cim_fs fs = {
+		.fold_names = false,
+		.open_dir = posix_open_dir,
+		.close_dir = posix_close_dir,
+		.sync_dir = posix_sync_dir,
+		.open = posix_open,
+		.close = posix_close,
+		.size = posix_size,
+		.pread = posix_pread,
+		.pwrite = posix_pwrite,
+		.truncate = posix_truncate,
+		.sync = posix_sync,
+		.lock = posix_lock,
+		.is_locked = posix_is_locked,
+		.rename = posix_rename,
+		.remove = posix_remove,
+		.list = posix_list,
+	};
+	static const struct cim_env env = {
+		.mem = {.realloc = posix_realloc, .free = posix_free},
+		.fs = &fs,
+		.random = posix_random,
+		.now_ms = posix_now_ms,
+		.sleep_ms = posix_sleep_ms,
+		.mutex_new = posix_mutex_new,
+		.mutex_free = posix_mutex_free,
+		.mutex_lock = posix_mutex_lock,
+		.mutex_unlock = posix_mutex_unlock,
+	};
+
+	return &env;
+}

@@ -1,0 +1,880 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * win32.c - the environment of Windows, and of Wine
+ *
+ * A directory is held as its full path in the \\?\ form, which has no limit of 260 characters and
+ * in which names mean themselves ("con", trailing dots). Only where the writer's lock of decision
+ * D36 is wanted is a handle kept open as well: the lock is that handle's share mode. A reader keeps
+ * none, so that it is in nobody's way.
+ *
+ * What is used here beyond plain Win32 is what Windows and Wine differ in; the comments say so.
+ */
+#define WIN32_LEAN_AND_MEAN
+#include "os.h"
+
+#include <windows.h>
+#include <winioctl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+struct cim_fs_dir {
+	HANDLE handle; /* the lock; INVALID_HANDLE_VALUE without it */
+	size_t prefix_units;
+	WCHAR prefix[]; /* the full path, with a '\' at the end */
+};
+
+struct cim_fs_file {
+	HANDLE handle;
+	uint64_t end; /* the highest offset we know to be in the file */
+	bool sparse;
+};
+
+/* The most that one ReadFile() or WriteFile() is asked for. */
+#define MAX_IO (1u << 30)
+/* A gap of this size is worth making the file sparse. */
+#define SPARSE_GAP (1u << 20)
+
+#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+
+static const struct {
+	DWORD code;
+	enum cim_status status;
+} status_of_error[] = {
+	{ERROR_NOT_ENOUGH_MEMORY, CIM_E_NO_MEMORY},
+	{ERROR_OUTOFMEMORY, CIM_E_NO_MEMORY},
+	{ERROR_ACCESS_DENIED, CIM_E_ACCESS},
+	{ERROR_WRITE_PROTECT, CIM_E_ACCESS},
+	{ERROR_PRIVILEGE_NOT_HELD, CIM_E_ACCESS},
+	{ERROR_FILE_NOT_FOUND, CIM_E_FILE_NOT_FOUND},
+	{ERROR_PATH_NOT_FOUND, CIM_E_PATH_NOT_FOUND},
+	{ERROR_DIRECTORY, CIM_E_PATH_NOT_FOUND},
+	{ERROR_BAD_PATHNAME, CIM_E_PATH_NOT_FOUND},
+	{ERROR_INVALID_DRIVE, CIM_E_PATH_NOT_FOUND},
+	{ERROR_BAD_NETPATH, CIM_E_PATH_NOT_FOUND},
+	{ERROR_BAD_NET_NAME, CIM_E_PATH_NOT_FOUND},
+	{ERROR_FILE_EXISTS, CIM_E_EXISTS},
+	{ERROR_ALREADY_EXISTS, CIM_E_EXISTS},
+	{ERROR_SHARING_VIOLATION, CIM_E_SHARING},
+	{ERROR_LOCK_VIOLATION, CIM_E_SHARING},
+	{ERROR_USER_MAPPED_FILE, CIM_E_SHARING},
+	{ERROR_BUSY, CIM_E_SHARING},
+	{ERROR_DISK_FULL, CIM_E_DISK_FULL},
+	{ERROR_HANDLE_DISK_FULL, CIM_E_DISK_FULL},
+	{ERROR_FILE_TOO_LARGE, CIM_E_TOO_LARGE},
+	{ERROR_INVALID_NAME, CIM_E_INVALID},
+	{ERROR_FILENAME_EXCED_RANGE, CIM_E_INVALID},
+	{ERROR_NOT_SUPPORTED, CIM_E_UNSUPPORTED},
+	{ERROR_CALL_NOT_IMPLEMENTED, CIM_E_UNSUPPORTED},
+	{ERROR_INVALID_FUNCTION, CIM_E_UNSUPPORTED},
+};
+
+enum cim_status cim_os_status(long os_error)
+{
+	for (size_t i = 0; i < sizeof(status_of_error) / sizeof(status_of_error[0]); i++)
+		if (status_of_error[i].code == (DWORD)os_error)
+			return status_of_error[i].status;
+	return CIM_E_IO;
+}
+
+/* Fail with @code, a Win32 error code. */
+static enum cim_status fail(long *os_error, DWORD code)
+{
+	*os_error = (long)code;
+	return cim_os_status((long)code);
+}
+
+static enum cim_status fail_name(long *os_error)
+{
+	*os_error = 0;
+	return CIM_E_INVALID;
+}
+
+/* ---- paths ---- */
+
+static bool starts_with(const WCHAR *text, const WCHAR *start)
+{
+	return !wcsncmp(text, start, wcslen(start));
+}
+
+/* WTF-8 as a NUL-terminated UTF-16 string; the caller frees *wide. @room: units to spare behind. */
+static enum cim_status widen(const char *text, size_t room, WCHAR **wide, long *os_error)
+{
+	size_t bytes = strlen(text);
+	WCHAR *out;
+	size_t units;
+
+	*wide = NULL;
+	if (bytes >= SIZE_MAX / sizeof(*out) - room)
+		return fail(os_error, ERROR_FILENAME_EXCED_RANGE);
+	out = malloc((bytes + room + 1) * sizeof(*out)); /* never more units than bytes */
+	if (!out)
+		return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+	if (cim_utf16_from_utf8(text, bytes, (uint16_t *)out, bytes, &units) != CIM_OK) {
+		free(out);
+		return fail_name(os_error);
+	}
+	out[units] = 0;
+	*wide = out;
+	return CIM_OK;
+}
+
+/* The full path of @path, which may be relative, as Windows would understand it. */
+static enum cim_status full_path(const WCHAR *path, WCHAR **full, long *os_error)
+{
+	DWORD room = GetFullPathNameW(path, 0, NULL, NULL);
+
+	for (;;) {
+		DWORD units;
+
+		*full = NULL;
+		if (!room)
+			return fail(os_error, ERROR_BAD_PATHNAME);
+		*full = malloc(room * sizeof(**full));
+		if (!*full)
+			return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+		units = GetFullPathNameW(path, room, *full, NULL);
+		if (units && units < room)
+			return CIM_OK;
+		/* Another thread changed the current directory for a longer one. */
+		free(*full);
+		room = units;
+	}
+}
+
+/* A directory structure with the prefix for @path, no handle yet. */
+static enum cim_status make_dir(const char *path, cim_fs_dir **dir, long *os_error)
+{
+	static const WCHAR verbatim[] = L"\\\\?\\";
+	const WCHAR *head = verbatim;
+	const WCHAR *tail;
+	WCHAR *wide;
+	WCHAR *full = NULL;
+	cim_fs_dir *d;
+	size_t head_units;
+	size_t tail_units;
+	enum cim_status status;
+
+	status = widen(path, 0, &wide, os_error);
+	if (status != CIM_OK)
+		return status;
+	if (starts_with(wide, verbatim)) {
+		tail = wide + wcslen(verbatim);
+	} else {
+		status = full_path(wide, &full, os_error);
+		if (status != CIM_OK)
+			goto free_wide;
+		tail = full;
+		if (starts_with(full, L"\\\\.\\") || starts_with(full, verbatim)) {
+			tail += wcslen(verbatim); /* a device path: \\?\ reaches the same */
+		} else if (starts_with(full, L"\\\\")) {
+			head = L"\\\\?\\UNC\\";
+			tail += 2;
+		}
+	}
+	head_units = wcslen(head);
+	tail_units = wcslen(tail);
+	while (tail_units && (tail[tail_units - 1] == '\\' || tail[tail_units - 1] == '/'))
+		tail_units--;
+	d = malloc(sizeof(*d) + (head_units + tail_units + 2) * sizeof(WCHAR));
+	if (!d) {
+		status = fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+		goto free_full;
+	}
+	d->handle = INVALID_HANDLE_VALUE;
+	memcpy(d->prefix, head, head_units * sizeof(WCHAR));
+	memcpy(d->prefix + head_units, tail, tail_units * sizeof(WCHAR));
+	d->prefix_units = head_units + tail_units + 1;
+	d->prefix[d->prefix_units - 1] = '\\';
+	d->prefix[d->prefix_units] = 0;
+	*dir = d;
+free_full:
+	free(full);
+free_wide:
+	free(wide);
+	return status;
+}
+
+/* The full path of a file in a directory; the caller frees *path. */
+static enum cim_status file_path(const cim_fs_dir *dir, const char *name, WCHAR **path,
+				 long *os_error)
+{
+	enum cim_status status;
+
+	*path = NULL;
+	/* One component: nothing that could lead out of the directory, or to a stream. */
+	if (!name[0] || !strcmp(name, ".") || !strcmp(name, "..") || strpbrk(name, "/\\:"))
+		return fail_name(os_error);
+	status = widen(name, dir->prefix_units, path, os_error);
+	if (status != CIM_OK)
+		return status;
+	memmove(*path + dir->prefix_units, *path, (wcslen(*path) + 1) * sizeof(WCHAR));
+	memcpy(*path, dir->prefix, dir->prefix_units * sizeof(WCHAR));
+	return CIM_OK;
+}
+
+/* ---- directories ---- */
+
+/* Open the directory itself. A root ("C:\") needs its '\', and it does no harm to the others. */
+static HANDLE open_dir_handle(const cim_fs_dir *dir, DWORD access, DWORD share)
+{
+	return CreateFileW(dir->prefix, access, share, NULL, OPEN_EXISTING,
+			   FILE_FLAG_BACKUP_SEMANTICS, NULL);
+}
+
+static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flags, cim_fs_dir **dir,
+				      long *os_error)
+{
+	bool lock = flags & CIM_FS_DIR_LOCK;
+	BY_HANDLE_FILE_INFORMATION info;
+	enum cim_status status;
+	HANDLE handle;
+	cim_fs_dir *d;
+
+	(void)ctx;
+	*dir = NULL;
+	status = make_dir(path, &d, os_error);
+	if (status != CIM_OK)
+		return status == CIM_E_INVALID ? CIM_E_PATH_NOT_FOUND : status;
+	if (lock)
+		handle = open_dir_handle(d, FILE_LIST_DIRECTORY | FILE_ADD_FILE, FILE_SHARE_READ);
+	else
+		handle = open_dir_handle(d, FILE_READ_ATTRIBUTES, SHARE_ALL);
+	if (handle == INVALID_HANDLE_VALUE) {
+		status = fail(os_error, GetLastError());
+		if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID)
+			status = CIM_E_PATH_NOT_FOUND;
+		goto free_dir;
+	}
+	/* A device ("NUL") opens as well. */
+	if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info) ||
+	    !(info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
+		status = fail(os_error, ERROR_DIRECTORY);
+		goto close_handle;
+	}
+	if (lock)
+		d->handle = handle;
+	else
+		CloseHandle(handle);
+	*dir = d;
+	return CIM_OK;
+
+close_handle:
+	CloseHandle(handle);
+free_dir:
+	free(d);
+	return status;
+}
+
+static void win32_close_dir(void *ctx, cim_fs_dir *dir)
+{
+	(void)ctx;
+	if (!dir)
+		return;
+	if (dir->handle != INVALID_HANDLE_VALUE)
+		CloseHandle(dir->handle);
+	free(dir);
+}
+
+static enum cim_status win32_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
+{
+	HANDLE handle = dir->handle;
+	DWORD error = 0;
+
+	(void)ctx;
+	if (handle == INVALID_HANDLE_VALUE)
+		handle = open_dir_handle(dir, FILE_LIST_DIRECTORY | FILE_ADD_FILE, SHARE_ALL);
+	if (handle == INVALID_HANDLE_VALUE)
+		return fail(os_error, GetLastError());
+	if (!FlushFileBuffers(handle))
+		error = GetLastError();
+	if (handle != dir->handle)
+		CloseHandle(handle);
+	/* Some file systems (network, FAT) have nothing to flush in a directory. */
+	if (!error || error == ERROR_INVALID_FUNCTION || error == ERROR_NOT_SUPPORTED)
+		return CIM_OK;
+	return fail(os_error, error);
+}
+
+/* Hand one name of a listing over as WTF-8. */
+static enum cim_status list_name(const WCHAR *name,
+				 enum cim_status (*each)(void *arg, const char *name), void *arg)
+{
+	char text[MAX_PATH * 3 + 1];
+
+	if (cim_utf8_from_utf16((const uint16_t *)name, wcslen(name), text, sizeof(text)) >=
+	    sizeof(text))
+		return CIM_OK; /* can't be: cFileName has MAX_PATH units */
+	return each(arg, text);
+}
+
+static enum cim_status win32_list(void *ctx, cim_fs_dir *dir,
+				  enum cim_status (*each)(void *arg, const char *name), void *arg,
+				  long *os_error)
+{
+	WCHAR *pattern = malloc((dir->prefix_units + 2) * sizeof(*pattern));
+	enum cim_status status = CIM_OK;
+	WIN32_FIND_DATAW data;
+	HANDLE find;
+	DWORD error;
+
+	(void)ctx;
+	if (!pattern)
+		return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+	memcpy(pattern, dir->prefix, dir->prefix_units * sizeof(*pattern));
+	pattern[dir->prefix_units] = '*';
+	pattern[dir->prefix_units + 1] = 0;
+	find = FindFirstFileExW(pattern, FindExInfoBasic, &data, FindExSearchNameMatch, NULL, 0);
+	error = find == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+	free(pattern);
+	if (error == ERROR_FILE_NOT_FOUND)
+		return CIM_OK; /* a root directory without entries */
+	if (error)
+		return fail(os_error, error);
+	do {
+		*os_error = 0;
+		if (!(data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY))
+			status = list_name(data.cFileName, each, arg);
+		if (status != CIM_OK)
+			goto close_find;
+	} while (FindNextFileW(find, &data));
+	error = GetLastError();
+	if (error != ERROR_NO_MORE_FILES)
+		status = fail(os_error, error);
+close_find:
+	FindClose(find);
+	return status;
+}
+
+/* ---- files ---- */
+
+/*
+ * A file opened to be read shares everything. If somebody else shares nothing, that may be only for
+ * a moment: target_is_open() below does so, and so do virus scanners.
+ */
+static HANDLE open_existing(const WCHAR *path, DWORD access)
+{
+	HANDLE handle = INVALID_HANDLE_VALUE;
+
+	for (int tries = 0; tries < 5; tries++) {
+		if (tries)
+			Sleep(10);
+		handle = CreateFileW(path, access, SHARE_ALL, NULL, OPEN_EXISTING,
+				     FILE_ATTRIBUTE_NORMAL, NULL);
+		if (handle != INVALID_HANDLE_VALUE || GetLastError() != ERROR_SHARING_VIOLATION)
+			break;
+	}
+	return handle;
+}
+
+static enum cim_status win32_open(void *ctx, cim_fs_dir *dir, const char *name,
+				  enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+{
+	enum cim_status status;
+	cim_fs_file *f;
+	WCHAR *path;
+
+	(void)ctx;
+	*file = NULL;
+	status = file_path(dir, name, &path, os_error);
+	if (status != CIM_OK)
+		return status;
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		status = fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+		goto free_path;
+	}
+	/* A session renames its files while it has them open, hence FILE_SHARE_DELETE. */
+	if (mode == CIM_FS_CREATE)
+		f->handle = CreateFileW(path, GENERIC_READ | GENERIC_WRITE,
+					FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
+					FILE_ATTRIBUTE_NORMAL, NULL);
+	else /* FlushFileBuffers() wants the right to write */
+		f->handle = open_existing(path, mode == CIM_FS_UPDATE ? GENERIC_READ | GENERIC_WRITE
+								      : GENERIC_READ);
+	if (f->handle == INVALID_HANDLE_VALUE) {
+		status = fail(os_error, GetLastError());
+		/* A new file has no name to miss, so it is the directory that is gone. */
+		if (status == CIM_E_FILE_NOT_FOUND && mode == CIM_FS_CREATE)
+			status = CIM_E_PATH_NOT_FOUND;
+		goto free_file;
+	}
+	/* A pipe or a device is no image file. */
+	if (GetFileType(f->handle) != FILE_TYPE_DISK) {
+		*os_error = 0;
+		status = CIM_E_ACCESS;
+		goto close_handle;
+	}
+	*file = f;
+	goto free_path;
+
+close_handle:
+	CloseHandle(f->handle);
+free_file:
+	free(f);
+free_path:
+	free(path);
+	return status;
+}
+
+static void win32_close(void *ctx, cim_fs_file *file)
+{
+	(void)ctx;
+	if (!file)
+		return;
+	CloseHandle(file->handle);
+	free(file);
+}
+
+static enum cim_status win32_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
+{
+	LARGE_INTEGER value;
+
+	(void)ctx;
+	*size = 0;
+	if (!GetFileSizeEx(file->handle, &value))
+		return fail(os_error, GetLastError());
+	*size = (uint64_t)value.QuadPart;
+	return CIM_OK;
+}
+
+static OVERLAPPED at_offset(uint64_t offset)
+{
+	OVERLAPPED where = {0};
+
+	where.Offset = (DWORD)offset;
+	where.OffsetHigh = (DWORD)(offset >> 32);
+	return where;
+}
+
+static enum cim_status win32_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+				   size_t len, size_t *got, long *os_error)
+{
+	char *to = buf;
+
+	(void)ctx;
+	*got = 0;
+	if (offset >= INT64_MAX) /* no file reaches that far */
+		return CIM_OK;
+	if (len > INT64_MAX - offset)
+		len = (size_t)(INT64_MAX - offset);
+	while (*got < len) {
+		OVERLAPPED where = at_offset(offset + *got);
+		DWORD want = len - *got > MAX_IO ? MAX_IO : (DWORD)(len - *got);
+		DWORD n = 0;
+
+		if (!ReadFile(file->handle, to + *got, want, &n, &where)) {
+			DWORD error = GetLastError();
+
+			if (error == ERROR_HANDLE_EOF)
+				break;
+			return fail(os_error, error);
+		}
+		if (!n)
+			break;
+		*got += n;
+	}
+	return CIM_OK;
+}
+
+/*
+ * Before a gap is made: on NTFS it would be filled with zeros, byte by byte, in a file that is not
+ * sparse. Where the file system has no sparse files nothing is lost but time.
+ */
+static void make_sparse(cim_fs_file *file, uint64_t offset)
+{
+	DWORD n;
+
+	if (file->sparse || offset <= file->end || offset - file->end < SPARSE_GAP)
+		return;
+	DeviceIoControl(file->handle, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, &n, NULL);
+	file->sparse = true;
+}
+
+/* Set the file's size; 0 or a Win32 error code. */
+static DWORD set_size(cim_fs_file *file, uint64_t size)
+{
+	/* Unlike SetEndOfFile() this leaves the file pointer alone, which other threads use. */
+	FILE_END_OF_FILE_INFO info;
+	DWORD error;
+
+	info.EndOfFile.QuadPart = (LONGLONG)size;
+	if (SetFileInformationByHandle(file->handle, FileEndOfFileInfo, &info, sizeof(info)))
+		return 0;
+	error = GetLastError();
+	/*
+	 * The handle is good and writable, so ERROR_INVALID_PARAMETER can only mean the size;
+	 * ERROR_NOT_ENOUGH_MEMORY is what Wine makes of EFBIG.
+	 */
+	if (error == ERROR_INVALID_PARAMETER || error == ERROR_NOT_ENOUGH_MEMORY)
+		error = ERROR_FILE_TOO_LARGE;
+	return error;
+}
+
+/* Why did a write that was to end at @end fail? */
+static DWORD write_error(cim_fs_file *file, uint64_t end)
+{
+	DWORD error = GetLastError();
+
+	/* Wine has no code for EFBIG here, so see whether the file can be that large at all. */
+	if (error == ERROR_GEN_FAILURE && end > INT32_MAX &&
+	    set_size(file, end) == ERROR_FILE_TOO_LARGE)
+		error = ERROR_FILE_TOO_LARGE;
+	return error;
+}
+
+static enum cim_status win32_pwrite(void *ctx, cim_fs_file *file, uint64_t offset, const void *buf,
+				    size_t len, long *os_error)
+{
+	const char *from = buf;
+	size_t done = 0;
+
+	(void)ctx;
+	if (offset > INT64_MAX || len > INT64_MAX - offset)
+		return fail(os_error, ERROR_FILE_TOO_LARGE);
+	if (!len)
+		return CIM_OK;
+	make_sparse(file, offset);
+	while (done < len) {
+		OVERLAPPED where = at_offset(offset + done);
+		DWORD want = len - done > MAX_IO ? MAX_IO : (DWORD)(len - done);
+		DWORD n = 0;
+
+		if (!WriteFile(file->handle, from + done, want, &n, &where))
+			return fail(os_error, write_error(file, offset + len));
+		if (!n)
+			return fail(os_error, ERROR_WRITE_FAULT);
+		done += n;
+	}
+	if (offset + len > file->end)
+		file->end = offset + len;
+	return CIM_OK;
+}
+
+static enum cim_status win32_truncate(void *ctx, cim_fs_file *file, uint64_t size, long *os_error)
+{
+	DWORD error;
+
+	(void)ctx;
+	if (size > INT64_MAX)
+		return fail(os_error, ERROR_FILE_TOO_LARGE);
+	make_sparse(file, size);
+	error = set_size(file, size);
+	if (error)
+		return fail(os_error, error);
+	file->end = size;
+	return CIM_OK;
+}
+
+static enum cim_status win32_sync(void *ctx, cim_fs_file *file, long *os_error)
+{
+	(void)ctx;
+	return FlushFileBuffers(file->handle) ? CIM_OK : fail(os_error, GetLastError());
+}
+
+/* ---- the byte lock ---- */
+
+static enum cim_status win32_lock(void *ctx, cim_fs_file *file, long *os_error)
+{
+	DWORD error = 0;
+
+	(void)ctx;
+	/* is_locked() holds the byte for a moment to find out: that is no conflict. */
+	for (int tries = 0; tries < 10; tries++) {
+		OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+
+		if (tries)
+			Sleep(10);
+		if (LockFileEx(file->handle, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0,
+			       1, 0, &where))
+			return CIM_OK;
+		error = GetLastError();
+		if (error != ERROR_LOCK_VIOLATION)
+			break;
+	}
+	return fail(os_error, error);
+}
+
+static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
+				       long *os_error)
+{
+	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+	enum cim_status status;
+	cim_fs_file *file;
+	DWORD error;
+
+	*locked = false;
+	status = win32_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
+	if (status != CIM_OK)
+		return status;
+	/* A shared lock, so that two who ask at the same time don't answer each other. */
+	if (LockFileEx(file->handle, LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &where)) {
+		where = at_offset(CIM_OS_LOCK_OFFSET);
+		UnlockFileEx(file->handle, 0, 1, 0, &where);
+	} else {
+		error = GetLastError();
+		if (error == ERROR_LOCK_VIOLATION || error == ERROR_IO_PENDING)
+			*locked = true;
+		else
+			status = fail(os_error, error);
+	}
+	win32_close(ctx, file);
+	return status;
+}
+
+/* ---- names ---- */
+
+/*
+ * Is somebody holding @path open? Opened with no sharing at all, it conflicts with every handle
+ * that can read, write or delete.
+ */
+static bool target_is_open(const WCHAR *path)
+{
+	HANDLE handle = CreateFileW(path, DELETE, 0, NULL, OPEN_EXISTING,
+				    FILE_FLAG_BACKUP_SEMANTICS, NULL);
+
+	if (handle == INVALID_HANDLE_VALUE)
+		return GetLastError() == ERROR_SHARING_VIOLATION;
+	CloseHandle(handle);
+	return false;
+}
+
+/* The part of ntdll's interface that rename_in_place() needs. */
+struct io_status_block {
+	union {
+		LONG status;
+		void *pointer;
+	};
+	ULONG_PTR information;
+};
+struct rename_information {
+	BOOLEAN replace;
+	HANDLE root;
+	ULONG name_bytes;
+	WCHAR name[1];
+};
+#define FILE_RENAME_INFORMATION_CLASS 10
+typedef LONG(WINAPI *nt_set_information_file)(HANDLE, struct io_status_block *, void *, ULONG, int);
+typedef ULONG(WINAPI *rtl_nt_status_to_dos_error)(LONG);
+
+/*
+ * Rename by the new name alone. MoveFileEx() has the system open the directory for adding a file,
+ * sharing reads and writes; on Windows our own lock on the directory, which shares only reads,
+ * forbids that. A new name without a path needs no such opening. (Wine's MoveFileEx() doesn't open
+ * the directory, and Wine wants a path here.) Returns a Win32 error code.
+ */
+static DWORD rename_in_place(const WCHAR *from, const WCHAR *name, bool replace)
+{
+	HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+	nt_set_information_file set_information;
+	rtl_nt_status_to_dos_error to_error;
+	size_t bytes = wcslen(name) * sizeof(WCHAR);
+	size_t size = offsetof(struct rename_information, name) + bytes + sizeof(WCHAR);
+	struct rename_information *info;
+	struct io_status_block io;
+	DWORD error = ERROR_SHARING_VIOLATION;
+	HANDLE handle;
+	LONG result;
+
+	set_information = (nt_set_information_file)(void *)GetProcAddress(ntdll,
+									  "NtSetInformationFile");
+	to_error = (rtl_nt_status_to_dos_error)(void *)GetProcAddress(ntdll,
+								      "RtlNtStatusToDosError");
+	if (!set_information || !to_error)
+		return error;
+	info = calloc(1, size);
+	if (!info)
+		return ERROR_NOT_ENOUGH_MEMORY;
+	info->replace = replace;
+	info->name_bytes = (ULONG)bytes;
+	memcpy(info->name, name, bytes);
+	handle = CreateFileW(from, DELETE | SYNCHRONIZE, SHARE_ALL, NULL, OPEN_EXISTING,
+			     FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, NULL);
+	if (handle == INVALID_HANDLE_VALUE) {
+		error = GetLastError();
+		goto free_info;
+	}
+	result = set_information(handle, &io, info, (ULONG)size, FILE_RENAME_INFORMATION_CLASS);
+	error = result >= 0 ? 0 : to_error(result);
+	CloseHandle(handle);
+free_info:
+	free(info);
+	return error;
+}
+
+static DWORD move_file(const cim_fs_dir *dir, const WCHAR *from, const WCHAR *to, bool replace)
+{
+	DWORD error;
+
+	if (MoveFileExW(from, to, replace ? MOVEFILE_REPLACE_EXISTING : 0))
+		return 0;
+	error = GetLastError();
+	if (error == ERROR_SHARING_VIOLATION && dir->handle != INVALID_HANDLE_VALUE)
+		error = rename_in_place(from, to + dir->prefix_units, replace);
+	return error;
+}
+
+static enum cim_status win32_rename(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
+				    unsigned flags, long *os_error)
+{
+	bool replace = !(flags & CIM_FS_NOREPLACE);
+	enum cim_status status;
+	WCHAR *from_path;
+	WCHAR *to_path;
+	DWORD error;
+
+	(void)ctx;
+	status = file_path(dir, from, &from_path, os_error);
+	if (status != CIM_OK)
+		return status;
+	status = file_path(dir, to, &to_path, os_error);
+	if (status != CIM_OK)
+		goto free_from;
+	error = move_file(dir, from_path, to_path, replace);
+	/*
+	 * A target that is held open can't be replaced; both systems call that "access denied", as
+	 * they do where rights are missing. Nobody has it open when asked: then it was closed just
+	 * now, or (under Wine) is open for its attributes only, which never lasts, or it is the
+	 * rights, which does.
+	 */
+	for (int tries = 0; error == ERROR_ACCESS_DENIED && replace && tries < 5; tries++) {
+		if (target_is_open(to_path)) {
+			error = ERROR_SHARING_VIOLATION;
+			break;
+		}
+		Sleep(10);
+		error = move_file(dir, from_path, to_path, replace);
+	}
+	if (error)
+		status = fail(os_error, error);
+	free(to_path);
+free_from:
+	free(from_path);
+	return status;
+}
+
+static enum cim_status win32_remove(void *ctx, cim_fs_dir *dir, const char *name, long *os_error)
+{
+	enum cim_status status;
+	WCHAR *path;
+
+	(void)ctx;
+	status = file_path(dir, name, &path, os_error);
+	if (status != CIM_OK)
+		return status;
+	if (!DeleteFileW(path))
+		status = fail(os_error, GetLastError());
+	free(path);
+	return status;
+}
+
+/* ---- memory, random numbers, time, locks ---- */
+
+static void *win32_realloc(void *ctx, void *ptr, size_t size)
+{
+	(void)ctx;
+	return realloc(ptr, size);
+}
+
+static void win32_free(void *ctx, void *ptr)
+{
+	(void)ctx;
+	free(ptr);
+}
+
+/* RtlGenRandom() by its export's name; it is in no header in this form. */
+BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG size);
+
+static enum cim_status win32_random(void *ctx, void *buf, size_t len)
+{
+	char *to = buf;
+
+	(void)ctx;
+	while (len) {
+		ULONG n = len > MAX_IO ? MAX_IO : (ULONG)len;
+
+		if (!SystemFunction036(to, n))
+			return CIM_E_IO;
+		to += n;
+		len -= n;
+	}
+	return CIM_OK;
+}
+
+static uint64_t win32_now_ms(void *ctx)
+{
+	(void)ctx;
+	return GetTickCount64();
+}
+
+static void win32_sleep_ms(void *ctx, unsigned ms)
+{
+	(void)ctx;
+	Sleep(ms);
+}
+
+static void *win32_mutex_new(void *ctx)
+{
+	CRITICAL_SECTION *section = malloc(sizeof(*section));
+
+	(void)ctx;
+	if (section)
+		InitializeCriticalSection(section);
+	return section;
+}
+
+static void win32_mutex_free(void *ctx, void *mutex)
+{
+	(void)ctx;
+	if (!mutex)
+		return;
+	DeleteCriticalSection(mutex);
+	free(mutex);
+}
+
+static void win32_mutex_lock(void *ctx, void *mutex)
+{
+	(void)ctx;
+	EnterCriticalSection(mutex);
+}
+
+static void win32_mutex_unlock(void *ctx, void *mutex)
+{
+	(void)ctx;
+	LeaveCriticalSection(mutex);
+}
+
+const struct cim_env *cim_env_default(void)
+{
+	static const struct cim_fs fs = {
+		.fold_names = true,
+		.open_dir = win32_open_dir,
+		.close_dir = win32_close_dir,
+		.sync_dir = win32_sync_dir,
+		.open = win32_open,
+		.close = win32_close,
+		.size = win32_size,
+		.pread = win32_pread,
+		.pwrite = win32_pwrite,
+		.truncate = win32_truncate,
+		.sync = win32_sync,
+		.lock = win32_lock,
+		.is_locked = win32_is_locked,
+		.rename = win32_rename,
+		.remove = win32_remove,
+		.list = win32_list,
+	};
+	static const struct cim_env env = {
+		.mem = {.realloc = win32_realloc, .free = win32_free},
+		.fs = &fs,
+		.random = win32_random,
+		.now_ms = win32_now_ms,
+		.sleep_ms = win32_sleep_ms,
+		.mutex_new = win32_mutex_new,
+		.mutex_free = win32_mutex_free,
+		.mutex_lock = win32_mutex_lock,
+		.mutex_unlock = win32_mutex_unlock,
+	};
+
+	return &env;
+}

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the Makefile promises.
+TESTS_SCRIPT += cimfs_shim/tests/exports.sh cimfs_shim/tests/install.sh \
+	cimfs_shim/tests/run_tests.py cimfs_shim/tests/reproducible.sh

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+#
+# libcim.so exports the functions of libcim.h, no more and no less, and needs the C library only.
+set -u
+
+lib=$BUILD/libcim.so.0
+n=0
+result() { # STATUS NAME
+	n=$((n + 1))
+	[ "$1" = 0 ] && echo "ok $n - $2" || echo "not ok $n - $2"
+}
+
+# The compiler takes the comments out; a name before a parenthesis is a function then.
+${CC:-gcc} -fpreprocessed -dD -E -P -x c include/libcim.h |
+	grep -oE '\bcim_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$TEST_TMP/declared"
+nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
+	sort -u >"$TEST_TMP/exported"
+
+count=$(wc -l <"$TEST_TMP/declared")
+[ "$count" -ge 40 ]
+result $? "libcim.h declares functions ($count)"
+diff "$TEST_TMP/declared" "$TEST_TMP/exported" >"$TEST_TMP/diff"
+result $? "libcim.so exports what libcim.h declares"
+sed 's/^</#   declared, not exported:/; s/^>/#   exported, not declared:/; /^#/!d' "$TEST_TMP/diff"
+
+soname=$(objdump -p "$lib" | awk '$1 == "SONAME" { print $2 }')
+[ "$soname" = libcim.so.0 ]
+result $? "its name is libcim.so.0 (here: $soname)"
+
+needed=$(objdump -p "$lib" | awk '$1 == "NEEDED" { print $2 }' |
+	grep -vE '^(libc|libm|libpthread|libasan|libubsan)\.so\.' | tr '\n' ' ')
+[ -z "$needed" ]
+result $? "it needs the C library only (besides: '$needed')"
+
+echo "1..$n"

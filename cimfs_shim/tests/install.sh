@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+#
+# "make install" puts everything where a program finds it, "make uninstall" takes it away, and a make
+# after a make has nothing to do. The variables given to the outer make come along in MAKEFLAGS.
+set -u
+
+n=0
+# check NAME COMMAND...: passes if the command does; what it printed is shown otherwise
+check() {
+	name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$TEST_TMP/out" 2>&1; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		tail -n 20 "$TEST_TMP/out" | sed 's/^/#   /'
+		return 1
+	fi
+}
+
+root=$TEST_TMP/root
+prefix=/opt/cim
+# What this script started must not wait for the outer make's job slots.
+MAKE="make -j1 DESTDIR=$root PREFIX=$prefix"
+pc() { PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@" libcim; }
+cc=${CC:-gcc}
+[ "$BUILD" = build ] || [ "$BUILD" = build/clang ] || cc="$cc -fsanitize=address,undefined"
+
+check "a make after a make has nothing to do" make -j1 -q all
+check "make install" $MAKE install || { echo "Bail out! nothing is installed"; exit 1; }
+for file in bin/cimtool lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
+	include/libcim.h include/cimfs.h bin/cimfs-install-wine \
+	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
+	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib; do
+	check "$file is there" test -e "$root$prefix/$file"
+done
+check "cimtool runs from there" "$root$prefix/bin/cimtool" --version
+
+cat >"$TEST_TMP/use.c" <<'END'
+#include <libcim.h>
+#include <string.h>
+int main(void)
+{
+	struct cim_image *image;
+
+	if (strcmp(cim_version(), VERSION) != 0)
+		return 1;
+	return cim_image_open(0, "no-such.cim", &image, 0) == CIM_E_FILE_NOT_FOUND ? 0 : 2;
+}
+END
+cp "$TEST_TMP/use.c" "$TEST_TMP/use.cc"
+version=$(pc --modversion)
+define="-DVERSION=\"$version\""
+check "a C program is built with pkg-config's flags" \
+	$cc "$define" -Wall -Wextra -Werror $(pc --cflags) -o "$TEST_TMP/use" "$TEST_TMP/use.c" $(pc --libs)
+check "it runs with libcim.so" env LD_LIBRARY_PATH="$root$prefix/lib" "$TEST_TMP/use"
+check "it is built with libcim.a, for C++, too" \
+	g++ $(echo "$cc" | sed 's/^[^ ]*//') "$define" -Wall -Wextra -Werror $(pc --cflags) \
+	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" -pthread
+check "it runs with libcim.a" "$TEST_TMP/use"
+
+check "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
+check "make uninstall" $MAKE uninstall
+check "nothing stays" sh -c "find '$root' ! -type d | tee /dev/stderr | wc -l | grep -qx 0"
+
+echo "1..$n"

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""Does scripts/run-tests notice every way in which a test can go wrong?"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+TMP = pathlib.Path(os.environ["TEST_TMP"])
+
+# What a test does (as a shell script), the expected last line, words in the output.
+CASES = {
+    "passes": ("echo 'ok 1 - a'; echo 'ok 2 - b'; echo 1..2", "2 passed, 0 failed", ""),
+    "plan-first": ("echo 1..1; echo 'ok 1 - a'", "1 passed, 0 failed", ""),
+    "windows-lines": ("printf 'ok 1 - a\\r\\n1..1\\r\\n'", "1 passed, 0 failed", ""),
+    "fails": ("echo 'not ok 1 - the name'; echo '# why'; echo 1..1; exit 1",
+              "0 passed, 1 failed", "# why"),
+    "fails-and-exits-0": ("echo 'not ok 1 - a'; echo 1..1", "0 passed, 1 failed", "not ok 1"),
+    "skips": ("echo 'ok 1 - a'; echo 'ok 2 - b # SKIP no disk'; echo 1..2",
+              "1 passed, 0 failed, 1 skipped", "no disk"),
+    "too-few": ("echo 'ok 1 - a'; echo 1..2", "1 passed, 1 failed", "planned 2 checks, made 1"),
+    "too-many": ("echo 'ok 1 - a'; echo 'ok 2 - b'; echo 1..1",
+                 "2 passed, 1 failed", "planned 1 checks, made 2"),
+    "no-plan": ("echo 'ok 1 - a'", "1 passed, 1 failed", "no plan"),
+    "nothing": ("true", "0 passed, 1 failed", "no plan"),
+    "no-check": ("echo 1..0", "0 passed, 1 failed", "no check"),
+    "exit-status": ("echo 'ok 1 - a'; echo 1..1; exit 3", "1 passed, 1 failed", "exit status 3"),
+    "crash": ("echo 'ok 1 - a'; echo 1..1; kill -SEGV $$", "1 passed, 1 failed", "SIGSEGV"),
+    "bail-out": ("echo 'ok 1 - a'; echo 1..1; echo 'Bail out! no disk'",
+                 "1 passed, 1 failed", "no disk"),
+    "hangs": ("echo 'ok 1 - a'; sleep 60", "1 passed, 1 failed", "killed after 2 s"),
+    "leaves-a-process": ("sleep 60 & echo 'ok 1 - a'; echo 1..1", "1 passed, 0 failed", ""),
+    "leaves-odd-files": ("mkdir -p $TEST_TMP/a/b; chmod 0 $TEST_TMP/a; echo 'ok 1 - a'; echo 1..1",
+                         "1 passed, 0 failed", ""),
+    "reads": ("cat; echo 'ok 1 - a'; echo 1..1", "1 passed, 0 failed", ""),
+    "not-executable": (None, "0 passed, 1 failed", "can't be started"),
+}
+
+
+def run(*args, build="build"):
+    done = subprocess.run(["scripts/run-tests", "--timeout", "2", *args], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False,
+                          env=dict(os.environ, BUILD=build))
+    return done.returncode, done.stdout
+
+
+class Tap:
+    def __init__(self):
+        self.count = 0
+        self.failed = 0
+
+    def ok(self, passed, name, detail=""):
+        self.count += 1
+        self.failed += not passed
+        print(f"{'ok' if passed else 'not ok'} {self.count} - {name}")
+        if not passed:
+            for line in detail.splitlines():
+                print(f"#   {line}")
+
+
+def main():
+    tap = Tap()
+    specs = []
+    for name, (body, last, words) in CASES.items():
+        path = TMP / name
+        path.write_text(f"#!/bin/sh\n# run-tests: no-wine\n{body}\n")
+        if body is not None:
+            path.chmod(0o755)
+        specs.append(f"script:{path}")
+        status, output = run(specs[-1])
+        lines = output.splitlines() or [""]
+        tap.ok(lines[-1] == last, f"{name}: the last line is '{last}'", output)
+        tap.ok(words in output, f"{name}: the output tells '{words}'", output)
+        tap.ok(status == (0 if ", 0 failed" in last else 1), f"{name}: exit status {status}")
+
+    chosen = [spec for spec in specs if "/pass" in spec or "/skip" in spec or "/plan" in spec]
+    status, output = run(*chosen)
+    tap.ok(output.splitlines()[-1] == "4 passed, 0 failed, 1 skipped", "several programs", output)
+    status, output = run("--filter", "/skips", *specs)
+    tap.ok(output.splitlines()[-1] == "1 passed, 0 failed, 1 skipped", "--filter", output)
+    plain = TMP / "plain"
+    plain.write_text("#!/bin/sh\n# run-tests: no-wine\n# run-tests: plain\necho 'ok 1 - a'; echo 1..1\n")
+    plain.chmod(0o755)
+    for build, last in (("build", "2 passed, 0 failed"), ("build/sanitize", "1 passed, 0 failed")):
+        status, output = run(f"script:{plain}", f"script:{TMP}/plan-first", build=build)
+        tap.ok(output.splitlines()[-1] == last, f"a plain script, BUILD={build}", output)
+    status, output = run("--filter", "no such test", *specs)
+    tap.ok(status == 1, "a filter that leaves nothing fails", output)
+    print(f"1..{tap.count}")
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

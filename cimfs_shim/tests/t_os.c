@@ -1,0 +1,1106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_os.c - the system's environment, as libcim.h promises it
+ *
+ * The same checks for os/posix.c (natively) and os/win32.c (under Wine, or on Windows). For what
+ * needs two processes the program starts itself once more, "t_os ROLE DIRECTORY"; the two tell each
+ * other by files in that directory. os_locks.sh uses the roles to set Wine against Linux.
+ */
+#define _GNU_SOURCE
+#include "tap.h"
+#include "../os/os.h"
+
+#include <errno.h>
+
+#ifdef _WIN32
+#include <windows.h>
+#include <process.h>
+#else
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#define SEP "/"
+#ifdef _WIN32
+#define ON_WINDOWS true
+#else
+#define ON_WINDOWS false
+#endif
+
+static const struct cim_env *env;
+static const struct cim_fs *fs;
+static const char *program;
+static char top[1024];
+
+/* Two statuses; their names are printed if they differ. */
+#define IS_STATUS(got, want, ...) is_str(cim_status_name(got), cim_status_name(want), __VA_ARGS__)
+
+/* ---- what the tests need of the system besides ---- */
+
+#ifdef _WIN32
+static void make_dir(const char *path)
+{
+	WCHAR wide[4096] = L"\\\\?\\";
+	size_t n;
+
+	for (n = 0; path[n] && n + 5 < 4096; n++)
+		wide[n + 4] = path[n] == '/' ? '\\' : (unsigned char)path[n];
+	wide[n + 4] = 0;
+	if (!CreateDirectoryW(wide, NULL))
+		bail("can't make directory %s: error %lu", path, GetLastError());
+}
+
+static intptr_t start_role(const char *role, const char *dir)
+{
+	char quoted[1100];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", dir);
+	return _spawnl(_P_NOWAIT, program, "t_os", role, quoted, NULL);
+}
+
+static int wait_role(intptr_t process)
+{
+	int code = -1;
+
+	_cwait(&code, process, 0);
+	return code;
+}
+
+static void kill_role(intptr_t process)
+{
+	TerminateProcess((HANDLE)process, 9);
+	WaitForSingleObject((HANDLE)process, INFINITE);
+	CloseHandle((HANDLE)process);
+}
+#else
+static void make_dir(const char *path)
+{
+	if (mkdir(path, 0777) < 0)
+		bail("can't make directory %s: %s", path, strerror(errno));
+}
+
+static intptr_t start_role(const char *role, const char *dir)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl(program, "t_os", role, dir, (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static int wait_role(intptr_t process)
+{
+	int status = -1;
+
+	waitpid((pid_t)process, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void kill_role(intptr_t process)
+{
+	kill((pid_t)process, SIGKILL);
+	waitpid((pid_t)process, NULL, 0);
+}
+#endif
+
+/* A new directory for one test; its path stays valid until the next call. */
+static const char *fresh_dir(const char *name)
+{
+	static char path[1200];
+
+	snprintf(path, sizeof(path), "%s" SEP "%s", top, name);
+	make_dir(path);
+	return path;
+}
+
+static cim_fs_dir *open_dir(const char *path, unsigned flags)
+{
+	enum cim_status status;
+	cim_fs_dir *dir;
+	long os_error = 0;
+
+	status = fs->open_dir(fs->ctx, path, flags, &dir, &os_error);
+	if (status != CIM_OK)
+		bail("can't open directory %s: %s, %ld", path, cim_status_name(status), os_error);
+	return dir;
+}
+
+static cim_fs_file *open_file(cim_fs_dir *dir, const char *name, enum cim_fs_mode mode)
+{
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	status = fs->open(fs->ctx, dir, name, mode, &file, &os_error);
+	if (status != CIM_OK)
+		bail("can't open %s: %s, %ld", name, cim_status_name(status), os_error);
+	return file;
+}
+
+/* Make a file that holds @text. */
+static void make_file(cim_fs_dir *dir, const char *name, const char *text)
+{
+	cim_fs_file *file = open_file(dir, name, CIM_FS_CREATE);
+	long os_error = 0;
+
+	if (fs->pwrite(fs->ctx, file, 0, text, strlen(text), &os_error) != CIM_OK)
+		bail("can't write %s: %ld", name, os_error);
+	fs->close(fs->ctx, file);
+}
+
+/* What a file holds, or the name of the status that opening it gave. */
+static const char *content(cim_fs_dir *dir, const char *name)
+{
+	static char text[256];
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+	size_t got;
+
+	status = fs->open(fs->ctx, dir, name, CIM_FS_READ, &file, &os_error);
+	if (status != CIM_OK)
+		return cim_status_name(status);
+	status = fs->pread(fs->ctx, file, 0, text, sizeof(text) - 1, &got, &os_error);
+	fs->close(fs->ctx, file);
+	text[got] = 0;
+	return status == CIM_OK ? text : cim_status_name(status);
+}
+
+static enum cim_status try_open(cim_fs_dir *dir, const char *name, enum cim_fs_mode mode,
+				long *os_error)
+{
+	enum cim_status status;
+	cim_fs_file *file;
+
+	*os_error = -1;
+	status = fs->open(fs->ctx, dir, name, mode, &file, os_error);
+	if (status == CIM_OK)
+		fs->close(fs->ctx, file);
+	else if (file)
+		diag("*file is not NULL after %s", cim_status_name(status));
+	return status;
+}
+
+static enum cim_status try_open_dir(const char *path, unsigned flags)
+{
+	enum cim_status status;
+	cim_fs_dir *dir;
+	long os_error = 0;
+
+	status = fs->open_dir(fs->ctx, path, flags, &dir, &os_error);
+	if (status == CIM_OK)
+		fs->close_dir(fs->ctx, dir);
+	return status;
+}
+
+/* Wait for a file to appear, up to 30 s. */
+static bool wait_for(cim_fs_dir *dir, const char *name)
+{
+	uint64_t end = env->now_ms(env->clock_ctx) + 30000;
+	long os_error;
+
+	while (env->now_ms(env->clock_ctx) < end) {
+		if (try_open(dir, name, CIM_FS_READ, &os_error) == CIM_OK)
+			return true;
+		env->sleep_ms(env->clock_ctx, 5);
+	}
+	return false;
+}
+
+/* ---- roles of the second process ---- */
+
+static int role_hold(const char *role, const char *path)
+{
+	bool lock_dir = !strcmp(role, "hold-dir");
+	cim_fs_dir *dir = open_dir(path, lock_dir ? CIM_FS_DIR_LOCK : 0);
+	cim_fs_file *file = NULL;
+	long os_error = 0;
+
+	if (!strcmp(role, "hold-lock")) {
+		file = open_file(dir, "victim", CIM_FS_CREATE);
+		if (fs->lock(fs->ctx, file, &os_error) != CIM_OK)
+			bail("can't lock: %ld", os_error);
+	} else if (!strcmp(role, "hold-open")) {
+		file = open_file(dir, "target", CIM_FS_READ);
+	}
+	make_file(dir, "ready", "");
+	wait_for(dir, "stop");
+	fs->close(fs->ctx, file);
+	fs->close_dir(fs->ctx, dir);
+	return 0;
+}
+
+/* Print what is asked, as one word; for os_locks.sh. */
+static int role_probe(const char *role, const char *path)
+{
+	enum cim_status status;
+	long os_error = 0;
+	cim_fs_dir *dir;
+	bool locked;
+
+	if (!strcmp(role, "probe-dir")) {
+		puts(cim_status_name(try_open_dir(path, CIM_FS_DIR_LOCK)));
+		return 0;
+	}
+	dir = open_dir(path, 0);
+	if (!strcmp(role, "probe-replace")) {
+		status = fs->rename(fs->ctx, dir, "from", "target", 0, &os_error);
+		puts(cim_status_name(status));
+	} else {
+		status = fs->is_locked(fs->ctx, dir, "victim", &locked, &os_error);
+		puts(status != CIM_OK ? cim_status_name(status) : locked ? "locked" : "free");
+	}
+	fs->close_dir(fs->ctx, dir);
+	return 0;
+}
+
+static int run_role(const char *role, const char *path)
+{
+	if (!strncmp(role, "hold-", 5))
+		return role_hold(role, path);
+	if (!strncmp(role, "probe-", 6))
+		return role_probe(role, path);
+	fprintf(stderr, "t_os: no role %s\n", role);
+	return 2;
+}
+
+/* ---- the tests ---- */
+
+static void test_directories(void)
+{
+	const char *path = fresh_dir("directories");
+	char other[1300];
+	cim_fs_dir *dir = open_dir(path, 0);
+	long os_error;
+
+	make_file(dir, "file", "x");
+	fs->close_dir(fs->ctx, dir);
+
+	snprintf(other, sizeof(other), "%s" SEP "missing", path);
+	os_error = 0;
+	dir = (cim_fs_dir *)&other;
+	IS_STATUS(fs->open_dir(fs->ctx, other, 0, &dir, &os_error), CIM_E_PATH_NOT_FOUND,
+		  "open_dir: a missing directory");
+	ok(!dir && os_error, "open_dir: no handle after a failure, the system's code is told");
+	IS_STATUS(try_open_dir(other, CIM_FS_DIR_LOCK), CIM_E_PATH_NOT_FOUND,
+		  "open_dir with the lock: a missing directory");
+	snprintf(other, sizeof(other), "%s" SEP "file", path);
+	IS_STATUS(try_open_dir(other, 0), CIM_E_PATH_NOT_FOUND, "open_dir: a file");
+	IS_STATUS(try_open_dir(other, CIM_FS_DIR_LOCK), CIM_E_PATH_NOT_FOUND,
+		  "open_dir with the lock: a file");
+	snprintf(other, sizeof(other), "%s" SEP "file" SEP "below", path);
+	IS_STATUS(try_open_dir(other, 0), CIM_E_PATH_NOT_FOUND, "open_dir: below a file");
+	IS_STATUS(try_open_dir("", 0), CIM_E_PATH_NOT_FOUND, "open_dir: an empty path");
+	snprintf(other, sizeof(other), "%s" SEP, path);
+	IS_STATUS(try_open_dir(other, 0), CIM_OK, "open_dir: a separator at the end");
+	IS_STATUS(try_open_dir(".", 0), CIM_OK, "open_dir: the current directory");
+	snprintf(other, sizeof(other), "%s" SEP ".." SEP ".", path);
+	IS_STATUS(try_open_dir(other, 0), CIM_OK, "open_dir: '..' and '.' in the path");
+	IS_STATUS(try_open_dir("/", 0), CIM_OK, "open_dir: a root");
+}
+
+#ifdef _WIN32
+static void test_windows_paths(void)
+{
+	const char *path = fresh_dir("windows paths");
+	char other[1300];
+	cim_fs_dir *dir = open_dir(path, 0);
+
+	make_file(dir, "file", "seen");
+	fs->close_dir(fs->ctx, dir);
+
+	snprintf(other, sizeof(other), "\\\\?\\%s\\", path);
+	for (char *p = other; *p; p++)
+		if (*p == '/')
+			*p = '\\';
+	dir = open_dir(other, 0);
+	is_str(content(dir, "file"), "seen", "a path that begins with \\\\?\\ and ends with \\");
+	fs->close_dir(fs->ctx, dir);
+	other[strlen(other) - 1] = 0;
+	dir = open_dir(other + 4, 0);
+	is_str(content(dir, "FILE"), "seen", "a path with \\; the name in other case");
+	fs->close_dir(fs->ctx, dir);
+	IS_STATUS(try_open_dir("C:\\", 0), CIM_OK, "the root of a drive");
+	IS_STATUS(try_open_dir("\\\\?\\C:\\", 0), CIM_OK, "the root of a drive, with \\\\?\\");
+	IS_STATUS(try_open_dir("C:", 0), CIM_OK, "a drive's current directory");
+	IS_STATUS(try_open_dir("Q:\\x", 0), CIM_E_PATH_NOT_FOUND, "a drive that isn't there");
+	IS_STATUS(try_open_dir("bad\xff", 0), CIM_E_PATH_NOT_FOUND, "a path that is no UTF-8");
+	IS_STATUS(try_open_dir("a*?b", 0), CIM_E_PATH_NOT_FOUND, "a path with wildcards");
+	IS_STATUS(try_open_dir("NUL", 0), CIM_E_PATH_NOT_FOUND, "a device");
+}
+#endif
+
+static void test_names(void)
+{
+	static const char *const bad[] = {"", ".", "..", "a/b", "/", "../x"};
+	cim_fs_dir *dir = open_dir(fresh_dir("names"), 0);
+	enum cim_status status;
+	char long_name[600];
+	long os_error;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		IS_STATUS(try_open(dir, bad[i], CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+			  "create: '%s' is no name", bad[i]);
+		IS_STATUS(try_open(dir, bad[i], CIM_FS_READ, &os_error), CIM_E_INVALID,
+			  "open: '%s' is no name", bad[i]);
+		IS_STATUS(fs->remove(fs->ctx, dir, bad[i], &os_error), CIM_E_INVALID,
+			  "remove: '%s' is no name", bad[i]);
+		IS_STATUS(fs->rename(fs->ctx, dir, "x", bad[i], 0, &os_error), CIM_E_INVALID,
+			  "rename: '%s' is no name", bad[i]);
+	}
+	memset(long_name, 'n', sizeof(long_name));
+	long_name[300] = 0;
+	status = try_open(dir, long_name, CIM_FS_CREATE, &os_error);
+	ok(status == CIM_E_INVALID || status == CIM_E_PATH_NOT_FOUND || status == CIM_E_IO,
+	   "create: a name of 300 characters is refused: %s, %ld", cim_status_name(status),
+	   os_error);
+	long_name[255] = 0;
+	IS_STATUS(try_open(dir, long_name, CIM_FS_CREATE, &os_error), CIM_OK,
+		  "create: a name of 255 characters");
+	if (ON_WINDOWS) {
+		IS_STATUS(try_open(dir, "a\\b", CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+			  "create: '\\' in a name");
+		IS_STATUS(try_open(dir, "a:b", CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+			  "create: ':' in a name");
+		IS_STATUS(try_open(dir, "bad\xff", CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+			  "create: a name that is no UTF-8");
+	}
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_create_and_open(void)
+{
+	const char *path = fresh_dir("create and open");
+	char sub[1300];
+	cim_fs_dir *dir;
+	long os_error;
+
+	snprintf(sub, sizeof(sub), "%s" SEP "sub", path);
+	make_dir(sub);
+	dir = open_dir(path, 0);
+	IS_STATUS(try_open(dir, "new", CIM_FS_READ, &os_error), CIM_E_FILE_NOT_FOUND,
+		  "open: a missing file");
+	ok(os_error > 0, "open: the system's code is told (%ld)", os_error);
+	IS_STATUS(try_open(dir, "new", CIM_FS_CREATE, &os_error), CIM_OK, "create a file");
+	IS_STATUS(try_open(dir, "new", CIM_FS_CREATE, &os_error), CIM_E_EXISTS,
+		  "create: the name is taken");
+	IS_STATUS(try_open(dir, "new", CIM_FS_READ, &os_error), CIM_OK, "open it");
+	IS_STATUS(try_open(dir, "sub", CIM_FS_READ, &os_error), CIM_E_ACCESS, "open: a directory");
+	IS_STATUS(try_open(dir, "sub", CIM_FS_CREATE, &os_error), CIM_E_EXISTS,
+		  "create: the name is a directory's");
+	IS_STATUS(fs->remove(fs->ctx, dir, "new", &os_error), CIM_OK, "remove it");
+	IS_STATUS(fs->remove(fs->ctx, dir, "new", &os_error), CIM_E_FILE_NOT_FOUND,
+		  "remove: a missing file");
+	IS_STATUS(fs->remove(fs->ctx, dir, "sub", &os_error), CIM_E_ACCESS, "remove: a directory");
+	fs->close_dir(fs->ctx, dir);
+	fs->close_dir(fs->ctx, NULL);
+	fs->close(fs->ctx, NULL);
+}
+
+/* Read @len bytes at @offset; "" and the bytes read, or a status. */
+static const char *read_at(cim_fs_file *file, uint64_t offset, size_t len)
+{
+	static char text[256];
+	enum cim_status status;
+	size_t got = 99;
+	long os_error;
+
+	memset(text, '#', sizeof(text));
+	status = fs->pread(fs->ctx, file, offset, text, len, &got, &os_error);
+	if (status != CIM_OK)
+		return cim_status_name(status);
+	for (size_t i = 0; i < got; i++)
+		if (!text[i])
+			text[i] = '0';
+	text[got] = 0;
+	return text;
+}
+
+static uint64_t size_of(cim_fs_file *file)
+{
+	uint64_t size = 999;
+	long os_error;
+
+	if (fs->size(fs->ctx, file, &size, &os_error) != CIM_OK)
+		return UINT64_MAX;
+	return size;
+}
+
+static void test_read_and_write(void)
+{
+	const uint64_t distant = UINT64_C(5) << 30;
+	enum cim_status status;
+	cim_fs_dir *dir = open_dir(fresh_dir("read and write"), 0);
+	cim_fs_file *file = open_file(dir, "file", CIM_FS_CREATE);
+	cim_fs_file *reader = open_file(dir, "file", CIM_FS_READ);
+	long os_error;
+
+	is_int(size_of(file), 0, "a new file is empty");
+	is_str(read_at(file, 0, 10), "", "reading an empty file");
+	IS_STATUS(fs->pwrite(fs->ctx, file, 0, "abcdef", 6, &os_error), CIM_OK, "write");
+	is_str(read_at(file, 0, 6), "abcdef", "read all");
+	is_str(read_at(reader, 2, 3), "cde", "read in the middle, by another handle");
+	is_str(read_at(file, 4, 100), "ef", "a read across the end is short");
+	is_str(read_at(file, 6, 1), "", "a read at the end");
+	is_str(read_at(file, 7, 1), "", "a read past the end");
+	is_str(read_at(file, UINT64_MAX, 5), "", "a read at 2^64 - 1");
+	is_str(read_at(file, INT64_MAX - 1, 5), "", "a read at 2^63 - 2");
+	is_str(read_at(file, 0, 0), "", "a read of nothing");
+	IS_STATUS(fs->pwrite(fs->ctx, file, 100, "", 0, &os_error), CIM_OK, "write nothing at 100");
+	is_int(size_of(file), 6, "that doesn't change the size");
+	IS_STATUS(fs->pwrite(fs->ctx, file, 9, "XY", 2, &os_error), CIM_OK, "write past the end");
+	is_str(read_at(file, 0, 20), "abcdef000XY", "the gap is zeros");
+	IS_STATUS(fs->pwrite(fs->ctx, file, 1, "--", 2, &os_error), CIM_OK, "overwrite");
+	is_str(read_at(file, 0, 20), "a--def000XY", "only that changed");
+	IS_STATUS(fs->truncate(fs->ctx, file, 4, &os_error), CIM_OK, "truncate");
+	is_str(read_at(reader, 0, 20), "a--d", "what is left");
+	IS_STATUS(fs->truncate(fs->ctx, file, 8, &os_error), CIM_OK, "lengthen by truncate");
+	is_str(read_at(reader, 0, 20), "a--d0000", "the new part is zeros");
+	IS_STATUS(fs->pwrite(fs->ctx, file, distant, "end", 3, &os_error), CIM_OK,
+		  "write at 5 GiB");
+	is_hex(size_of(reader), distant + 3, "the size is past 4 GiB");
+	is_str(read_at(reader, distant - 2, 9), "00end", "read there");
+	is_str(read_at(reader, distant - (UINT64_C(4) << 30), 3), "000", "not 4 GiB before");
+	IS_STATUS(fs->sync(fs->ctx, file, &os_error), CIM_OK, "sync");
+	IS_STATUS(fs->truncate(fs->ctx, file, distant * 2, &os_error), CIM_OK,
+		  "lengthen to 10 GiB");
+	is_hex(size_of(reader), distant * 2, "the size");
+	is_str(read_at(reader, distant * 2 - 2, 9), "00", "read there");
+	IS_STATUS(fs->pwrite(fs->ctx, file, INT64_MAX, "ab", 2, &os_error), CIM_E_TOO_LARGE,
+		  "write across 2^63");
+	IS_STATUS(fs->pwrite(fs->ctx, file, UINT64_MAX, "ab", 2, &os_error), CIM_E_TOO_LARGE,
+		  "write across 2^64");
+	IS_STATUS(fs->truncate(fs->ctx, file, UINT64_MAX, &os_error), CIM_E_TOO_LARGE,
+		  "truncate to 2^64 - 1");
+	status = fs->pwrite(fs->ctx, file, UINT64_C(1) << 62, "ab", 2, &os_error);
+	ok(status == CIM_OK || status == CIM_E_TOO_LARGE,
+	   "write at 2^62: %s, as the file system can", cim_status_name(status));
+	status = fs->truncate(fs->ctx, file, UINT64_C(1) << 62, &os_error);
+	ok(status == CIM_OK || status == CIM_E_TOO_LARGE,
+	   "truncate to 2^62: %s, as the file system can", cim_status_name(status));
+	fs->truncate(fs->ctx, file, distant * 2, &os_error);
+	is_hex(size_of(reader), distant * 2, "failures leave the size as it was");
+	ok(fs->pwrite(fs->ctx, reader, 0, "x", 1, &os_error) != CIM_OK,
+	   "a file opened to read can't be written");
+	fs->close(fs->ctx, reader);
+	fs->close(fs->ctx, file);
+	fs->remove(fs->ctx, dir, "file", &os_error);
+	fs->close_dir(fs->ctx, dir);
+}
+
+/* More than the system takes at once would need gigabytes; a few megabytes show the loops. */
+static void test_large_buffer(const char *name)
+{
+	const size_t size = 8u << 20;
+	cim_fs_dir *dir = open_dir(fresh_dir(name), 0);
+	cim_fs_file *file = open_file(dir, "file", CIM_FS_CREATE);
+	uint32_t *out = malloc(size);
+	uint32_t *in = malloc(size);
+	long os_error = 0;
+	size_t got;
+
+	if (!out || !in)
+		bail("no memory");
+	for (size_t i = 0; i < size / sizeof(*out); i++)
+		out[i] = (uint32_t)(i * 2654435761u);
+	IS_STATUS(fs->pwrite(fs->ctx, file, 3, out, size, &os_error), CIM_OK, "write 8 MiB");
+	IS_STATUS(fs->pread(fs->ctx, file, 3, in, size, &got, &os_error), CIM_OK, "read 8 MiB");
+	is_int(got, size, "all of it");
+	is_mem(in, out, size, "the same bytes");
+	free(in);
+	free(out);
+	fs->close(fs->ctx, file);
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_rename(void)
+{
+	const char *path = fresh_dir("rename");
+	char sub[1300];
+	cim_fs_file *file;
+	cim_fs_dir *dir;
+	long os_error = 0;
+
+	snprintf(sub, sizeof(sub), "%s" SEP "sub", path);
+	make_dir(sub);
+	dir = open_dir(path, 0);
+	make_file(dir, "a", "A");
+	make_file(dir, "b", "B");
+	IS_STATUS(fs->rename(fs->ctx, dir, "a", "b", CIM_FS_NOREPLACE, &os_error), CIM_E_EXISTS,
+		  "rename without replacing: the name is taken");
+	is_str(content(dir, "a"), "A", "the source is as before");
+	is_str(content(dir, "b"), "B", "the target is as before");
+	IS_STATUS(fs->rename(fs->ctx, dir, "a", "sub", CIM_FS_NOREPLACE, &os_error), CIM_E_EXISTS,
+		  "rename without replacing: the name is a directory's");
+	IS_STATUS(fs->rename(fs->ctx, dir, "a", "c", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+		  "rename without replacing: the name is free");
+	is_str(content(dir, "a"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
+	is_str(content(dir, "c"), "A", "the new name has the file");
+	IS_STATUS(fs->rename(fs->ctx, dir, "c", "b", 0, &os_error), CIM_OK, "rename replacing");
+	is_str(content(dir, "c"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
+	is_str(content(dir, "b"), "A", "the target is replaced");
+	IS_STATUS(fs->rename(fs->ctx, dir, "none", "b", 0, &os_error), CIM_E_FILE_NOT_FOUND,
+		  "rename: a missing source");
+	IS_STATUS(fs->rename(fs->ctx, dir, "none", "d", CIM_FS_NOREPLACE, &os_error),
+		  CIM_E_FILE_NOT_FOUND, "rename without replacing: a missing source");
+	IS_STATUS(fs->rename(fs->ctx, dir, "b", "sub", 0, &os_error), CIM_E_ACCESS,
+		  "rename: the target is a directory");
+	is_str(content(dir, "b"), "A", "the source is as before");
+
+	/* D45 renames region files that the session has open. */
+	file = open_file(dir, "open", CIM_FS_CREATE);
+	IS_STATUS(fs->rename(fs->ctx, dir, "open", "moved", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+		  "rename a file that we have open");
+	IS_STATUS(fs->rename(fs->ctx, dir, "moved", "b", 0, &os_error), CIM_OK,
+		  "rename it over another");
+	IS_STATUS(fs->pwrite(fs->ctx, file, 0, "still", 5, &os_error), CIM_OK,
+		  "it can still be written");
+	is_str(content(dir, "b"), "still", "and is the one we renamed");
+	fs->close(fs->ctx, file);
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_replace_open_file(void)
+{
+	const char *path = fresh_dir("replace open file");
+	const enum cim_status want = ON_WINDOWS ? CIM_E_SHARING : CIM_OK;
+	cim_fs_dir *dir = open_dir(path, CIM_FS_DIR_LOCK);
+	cim_fs_dir *second;
+	cim_fs_file *file;
+	long os_error = 0;
+	intptr_t child;
+
+	make_file(dir, "from", "new");
+	make_file(dir, "target", "old");
+	file = open_file(dir, "target", CIM_FS_READ);
+	IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), want,
+		  "replace a file that this process has open");
+	is_str(read_at(file, 0, 9), "old", "who has it open reads the old one");
+	is_str(content(dir, "target"), ON_WINDOWS ? "old" : "new", "what the name shows");
+	fs->close(fs->ctx, file);
+	if (ON_WINDOWS)
+		IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), CIM_OK,
+			  "once closed it can be replaced");
+	is_str(content(dir, "target"), "new", "it was replaced");
+
+	make_file(dir, "from", "newer");
+	child = start_role("hold-open", path);
+	ok(wait_for(dir, "ready"), "another process has the file open");
+	IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), want,
+		  "replace a file that another process has open");
+	make_file(dir, "stop", "");
+	is_int(wait_role(child), 0, "the other process ends");
+	if (ON_WINDOWS)
+		IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), CIM_OK,
+			  "then it can be replaced");
+	is_str(content(dir, "target"), "newer", "it was replaced");
+	second = open_dir(path, 0);
+	make_file(second, "from", "newest");
+	IS_STATUS(fs->rename(fs->ctx, second, "from", "target", 0, &os_error), CIM_OK,
+		  "replace in a directory that is locked, without having the lock");
+	fs->close_dir(fs->ctx, second);
+	fs->close_dir(fs->ctx, dir);
+}
+
+struct listing {
+	char names[512];
+	unsigned count;
+	unsigned stop_at;
+};
+
+static enum cim_status add_name(void *arg, const char *name)
+{
+	struct listing *listing = arg;
+	size_t len = strlen(listing->names);
+
+	snprintf(listing->names + len, sizeof(listing->names) - len, "[%s]", name);
+	listing->count++;
+	return listing->count == listing->stop_at ? CIM_E_ABORTED : CIM_OK;
+}
+
+static void test_list(void)
+{
+	const char *path = fresh_dir("list");
+	struct listing listing = {0};
+	char sub[1300];
+	cim_fs_dir *dir = open_dir(path, 0);
+	long os_error;
+
+	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list nothing");
+	is_str(listing.names, "", "an empty directory has no names");
+	snprintf(sub, sizeof(sub), "%s" SEP "sub", path);
+	make_dir(sub);
+	make_file(dir, "one", "");
+	make_file(dir, ".hidden", "");
+	make_file(dir, "three", "");
+	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list");
+	is_int(listing.count, 3, "three names: %s", listing.names);
+	ok(strstr(listing.names, "[one]") && strstr(listing.names, "[.hidden]") &&
+		   strstr(listing.names, "[three]"),
+	   "the files' names: %s", listing.names);
+	memset(&listing, 0, sizeof(listing));
+	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list again");
+	is_int(listing.count, 3, "each listing begins at the beginning");
+	memset(&listing, 0, sizeof(listing));
+	listing.stop_at = 2;
+	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_E_ABORTED,
+		  "what the callback returns stops the listing and is returned");
+	is_int(listing.count, 2, "and nothing more is listed");
+#ifndef _WIN32
+	memset(&listing, 0, sizeof(listing));
+	snprintf(sub, sizeof(sub), "%s/fifo", path);
+	mkfifo(sub, 0666);
+	snprintf(sub, sizeof(sub), "%s/link", path);
+	if (symlink("one", sub) < 0)
+		bail("symlink: %s", strerror(errno));
+	snprintf(sub, sizeof(sub), "%s/dirlink", path);
+	if (symlink("sub", sub) < 0)
+		bail("symlink: %s", strerror(errno));
+	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK,
+		  "list with a FIFO, a link to a file and a link to a directory");
+	is_int(listing.count, 4, "only the link to a file is counted: %s", listing.names);
+	IS_STATUS(try_open(dir, "fifo", CIM_FS_READ, &os_error), CIM_E_ACCESS,
+		  "opening a FIFO fails at once");
+#endif
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_unicode_names(void)
+{
+	/* Two-, three- and four-byte characters, and what Win32 paths lose at their end. */
+	static const char *const names[] = {"ünïcødé", "漢字", "💾 disk", " spaces ", "dots.."};
+	cim_fs_dir *dir = open_dir(fresh_dir("unicode"), 0);
+	struct listing listing = {0};
+	enum cim_status status;
+	long os_error = 0;
+	char bracketed[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		make_file(dir, names[i], names[i]);
+	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(bracketed, sizeof(bracketed), "[%s]", names[i]);
+		ok(strstr(listing.names, bracketed), "'%s' is listed", names[i]);
+		is_str(content(dir, names[i]), names[i], "'%s' can be opened", names[i]);
+	}
+	status = try_open(dir, "lone\xed\xa0\x80", CIM_FS_CREATE, &os_error);
+	if (status != CIM_OK) {
+		diag("a lone surrogate: %s, %ld", cim_status_name(status), os_error);
+		skip("this system has no such names", "a lone surrogate in a name");
+	} else {
+		memset(&listing, 0, sizeof(listing));
+		fs->list(fs->ctx, dir, add_name, &listing, &os_error);
+		if (strstr(listing.names, "[lone\xed\xa0\x80]"))
+			ok(true, "a lone surrogate in a name is kept");
+		else
+			skip("this system changes such names", "a lone surrogate in a name");
+	}
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_long_path(void)
+{
+	char path[3000];
+	size_t len;
+	cim_fs_dir *dir;
+	long os_error = 0;
+
+	snprintf(path, sizeof(path), "%s", fresh_dir("long path"));
+	len = strlen(path);
+	for (int i = 0; i < 12; i++) {
+		len += (size_t)snprintf(path + len, sizeof(path) - len,
+					SEP "a directory with a rather long name, number %d", i);
+		make_dir(path);
+	}
+	dir = open_dir(path, CIM_FS_DIR_LOCK);
+	make_file(dir, "a file", "deep");
+	is_str(content(dir, "a file"), "deep", "a file at the end of a path of %u characters",
+	       (unsigned)len);
+	IS_STATUS(fs->rename(fs->ctx, dir, "a file", "another", CIM_FS_NOREPLACE, &os_error),
+		  CIM_OK, "rename it");
+	make_file(dir, "a file", "deeper");
+	IS_STATUS(fs->rename(fs->ctx, dir, "a file", "another", 0, &os_error), CIM_OK,
+		  "rename over it");
+	is_str(content(dir, "another"), "deeper", "it was replaced");
+	IS_STATUS(fs->sync_dir(fs->ctx, dir, &os_error), CIM_OK, "sync the directory");
+	IS_STATUS(fs->remove(fs->ctx, dir, "another", &os_error), CIM_OK, "remove it");
+	fs->close_dir(fs->ctx, dir);
+}
+
+static const char *locked_word(cim_fs_dir *dir, const char *name)
+{
+	enum cim_status status;
+	bool locked = true;
+	long os_error = 0;
+
+	status = fs->is_locked(fs->ctx, dir, name, &locked, &os_error);
+	if (status != CIM_OK)
+		return locked ? "locked in spite of failure" : cim_status_name(status);
+	return locked ? "locked" : "free";
+}
+
+static void test_byte_lock(void)
+{
+	const char *path = fresh_dir("byte lock");
+	cim_fs_dir *dir = open_dir(path, 0);
+	cim_fs_file *file;
+	long os_error = 0;
+	intptr_t child;
+
+	is_str(locked_word(dir, "mine"), "CIM_E_FILE_NOT_FOUND", "is_locked: a missing file");
+	file = open_file(dir, "mine", CIM_FS_CREATE);
+	fs->pwrite(fs->ctx, file, 0, "content", 7, &os_error);
+	is_str(locked_word(dir, "mine"), "free", "an open file is not locked by that");
+	IS_STATUS(fs->lock(fs->ctx, file, &os_error), CIM_OK, "lock it");
+	is_str(locked_word(dir, "mine"), "locked", "this process sees its own lock");
+	is_str(locked_word(dir, "mine"), "locked", "and asking doesn't end it");
+	is_str(content(dir, "mine"), "content", "a locked file can be read");
+	IS_STATUS(fs->pwrite(fs->ctx, file, 7, "!", 1, &os_error), CIM_OK, "and written");
+	IS_STATUS(fs->rename(fs->ctx, dir, "mine", "ours", 0, &os_error), CIM_OK, "and renamed");
+	is_str(locked_word(dir, "ours"), "locked", "and is locked under its new name");
+	fs->close(fs->ctx, file);
+	is_str(locked_word(dir, "ours"), "free", "closing it ends the lock");
+
+	child = start_role("hold-lock", path);
+	ok(wait_for(dir, "ready"), "another process makes and locks a file");
+	is_str(locked_word(dir, "victim"), "locked", "we see its lock");
+	make_file(dir, "stop", "");
+	is_int(wait_role(child), 0, "the other process ends");
+	is_str(locked_word(dir, "victim"), "free", "its lock is gone");
+
+	fs->remove(fs->ctx, dir, "ready", &os_error);
+	fs->remove(fs->ctx, dir, "stop", &os_error);
+	fs->remove(fs->ctx, dir, "victim", &os_error);
+	child = start_role("hold-lock", path);
+	ok(wait_for(dir, "ready"), "another process makes and locks a file once more");
+	is_str(locked_word(dir, "victim"), "locked", "we see its lock");
+	kill_role(child);
+	is_str(locked_word(dir, "victim"), "free", "a lock dies with its process");
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_directory_lock(void)
+{
+	char path[1300];
+	char other_path[1300];
+	cim_fs_dir *locked;
+	cim_fs_dir *reader;
+	long os_error = 0;
+	intptr_t child;
+
+	snprintf(path, sizeof(path), "%s", fresh_dir("directory lock"));
+	snprintf(other_path, sizeof(other_path), "%s", fresh_dir("other directory lock"));
+	reader = open_dir(path, 0);
+	locked = open_dir(path, CIM_FS_DIR_LOCK);
+	ok(locked, "lock a directory that a reader has open");
+	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_E_SHARING,
+		  "a second lock in the same process");
+	IS_STATUS(try_open_dir(path, 0), CIM_OK, "a reader may open it");
+	IS_STATUS(try_open_dir(other_path, CIM_FS_DIR_LOCK), CIM_OK,
+		  "another directory may be locked");
+	make_file(locked, "file", "x");
+	is_str(content(reader, "file"), "x", "files are made and read in a locked directory");
+	make_file(reader, "other", "y");
+	IS_STATUS(fs->rename(fs->ctx, locked, "file", "renamed", CIM_FS_NOREPLACE, &os_error),
+		  CIM_OK, "and renamed");
+	IS_STATUS(fs->rename(fs->ctx, locked, "renamed", "other", 0, &os_error), CIM_OK,
+		  "and replaced");
+	IS_STATUS(fs->sync_dir(fs->ctx, locked, &os_error), CIM_OK, "sync a locked directory");
+	IS_STATUS(fs->remove(fs->ctx, locked, "other", &os_error), CIM_OK, "and removed");
+	fs->close_dir(fs->ctx, locked);
+	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_OK, "closing it ends the lock");
+	IS_STATUS(fs->sync_dir(fs->ctx, reader, &os_error), CIM_OK,
+		  "sync a directory that is not locked");
+
+	child = start_role("hold-dir", path);
+	ok(wait_for(reader, "ready"), "another process locks it");
+	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_E_SHARING,
+		  "a second lock in another process");
+	IS_STATUS(try_open_dir(path, 0), CIM_OK, "a reader may open it");
+	make_file(reader, "stop", "");
+	is_int(wait_role(child), 0, "the other process ends");
+	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_OK, "its lock is gone");
+
+	fs->remove(fs->ctx, reader, "ready", &os_error);
+	fs->remove(fs->ctx, reader, "stop", &os_error);
+	child = start_role("hold-dir", path);
+	ok(wait_for(reader, "ready"), "another process locks it once more");
+	kill_role(child);
+	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_OK, "a lock dies with its process");
+	is_str(content(reader, "file"), "CIM_E_FILE_NOT_FOUND", "no lock leaves a file behind");
+	fs->close_dir(fs->ctx, reader);
+}
+
+static void test_status_table(void)
+{
+#ifdef _WIN32
+	static const struct {
+		long code;
+		enum cim_status status;
+	} want[] = {{ERROR_ACCESS_DENIED, CIM_E_ACCESS},
+		    {ERROR_DISK_FULL, CIM_E_DISK_FULL},
+		    {ERROR_FILE_TOO_LARGE, CIM_E_TOO_LARGE},
+		    {ERROR_SHARING_VIOLATION, CIM_E_SHARING},
+		    {ERROR_FILE_EXISTS, CIM_E_EXISTS},
+		    {ERROR_ALREADY_EXISTS, CIM_E_EXISTS},
+		    {ERROR_CRC, CIM_E_IO},
+		    {ERROR_TOO_MANY_OPEN_FILES, CIM_E_IO}};
+#else
+	static const struct {
+		long code;
+		enum cim_status status;
+	} want[] = {{EACCES, CIM_E_ACCESS},    {EPERM, CIM_E_ACCESS},	  {EROFS, CIM_E_ACCESS},
+		    {ENOSPC, CIM_E_DISK_FULL}, {EDQUOT, CIM_E_DISK_FULL}, {EFBIG, CIM_E_TOO_LARGE},
+		    {ETXTBSY, CIM_E_SHARING},  {EBUSY, CIM_E_SHARING},	  {EAGAIN, CIM_E_SHARING},
+		    {ENOMEM, CIM_E_NO_MEMORY}, {EIO, CIM_E_IO},		  {EMFILE, CIM_E_IO}};
+#endif
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		IS_STATUS(cim_os_status(want[i].code), want[i].status, "status of system error %ld",
+			  want[i].code);
+}
+
+static void test_rest_of_environment(void)
+{
+	uint8_t a[64] = {0};
+	uint8_t b[64] = {0};
+	uint64_t before;
+	void *mutex;
+	char *p;
+
+	is_int(fs->fold_names, ON_WINDOWS, "fold_names");
+	ok(env == cim_env_default(), "the default environment is one and the same");
+	IS_STATUS(env->random(env->random_ctx, a, sizeof(a)), CIM_OK, "random bytes");
+	IS_STATUS(env->random(env->random_ctx, b, sizeof(b)), CIM_OK, "more random bytes");
+	ok(memcmp(a, b, sizeof(a)), "they differ");
+	IS_STATUS(env->random(env->random_ctx, NULL, 0), CIM_OK, "no random bytes");
+	before = env->now_ms(env->clock_ctx);
+	env->sleep_ms(env->clock_ctx, 60);
+	ok(env->now_ms(env->clock_ctx) - before >= 30, "the clock goes on during a sleep of 60 ms");
+	mutex = env->mutex_new(env->thread_ctx);
+	ok(mutex, "a lock");
+	for (int i = 0; i < 2; i++) {
+		env->mutex_lock(env->thread_ctx, mutex);
+		env->mutex_unlock(env->thread_ctx, mutex);
+	}
+	env->mutex_free(env->thread_ctx, mutex);
+	env->mutex_free(env->thread_ctx, NULL);
+	p = env->mem.realloc(env->mem.ctx, NULL, 3);
+	ok(p, "memory");
+	memcpy(p, "ab", 3);
+	p = env->mem.realloc(env->mem.ctx, p, 3000);
+	is_str(p, "ab", "more memory, with what was in it");
+	env->mem.free(env->mem.ctx, p);
+	env->mem.free(env->mem.ctx, NULL);
+}
+
+#ifndef _WIN32
+/* Natively the linker puts these between os/posix.c and the C library (--wrap, see os.mk). */
+static bool no_flags;	  /* renameat2() knows no flags */
+static bool no_hard_link; /* nor does the file system have hard links */
+static unsigned choppy;	  /* reads and writes transfer little, and every third is interrupted */
+
+int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	if (no_flags && flags) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_renameat2(from_fd, from, to_fd, to, flags);
+}
+
+int __real_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags);
+int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags);
+int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	if (no_hard_link) {
+		errno = EPERM;
+		return -1;
+	}
+	return __real_linkat(from_fd, from, to_fd, to, flags);
+}
+
+/* The bytes to transfer of @len, 0 for "interrupted". */
+static size_t chop(size_t len)
+{
+	if (!choppy)
+		return len;
+	if (++choppy % 3 == 0) {
+		errno = EINTR;
+		return 0;
+	}
+	return len > 1000 ? 1000 : len;
+}
+
+ssize_t __real_pread64(int fd, void *buf, size_t len, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t offset)
+{
+	size_t n = chop(len);
+
+	return n || !len ? __real_pread64(fd, buf, n, offset) : -1;
+}
+
+ssize_t __real_pwrite64(int fd, const void *buf, size_t len, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t offset);
+ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t offset)
+{
+	size_t n = chop(len);
+
+	return n || !len ? __real_pwrite64(fd, buf, n, offset) : -1;
+}
+
+static void test_old_file_system(void)
+{
+	cim_fs_dir *dir = open_dir(fresh_dir("old file system"), 0);
+	long os_error = 0;
+
+	make_file(dir, "a", "A");
+	make_file(dir, "b", "B");
+	no_flags = true;
+	IS_STATUS(fs->rename(fs->ctx, dir, "a", "b", CIM_FS_NOREPLACE, &os_error), CIM_E_EXISTS,
+		  "no RENAME_NOREPLACE: the name is taken");
+	is_str(content(dir, "b"), "B", "the target is as before");
+	IS_STATUS(fs->rename(fs->ctx, dir, "a", "c", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+		  "no RENAME_NOREPLACE: the name is free");
+	is_str(content(dir, "a"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
+	is_str(content(dir, "c"), "A", "the new name has the file");
+	no_hard_link = true;
+	IS_STATUS(fs->rename(fs->ctx, dir, "c", "d", CIM_FS_NOREPLACE, &os_error),
+		  CIM_E_UNSUPPORTED, "neither RENAME_NOREPLACE nor hard links: refused");
+	is_str(content(dir, "c"), "A", "the source is as before");
+	no_flags = false;
+	no_hard_link = false;
+	fs->close_dir(fs->ctx, dir);
+
+	choppy = 1;
+	test_large_buffer("fickle system");
+	ok(choppy > 10000, "reads and writes were cut short and interrupted (%u)", choppy);
+	choppy = 0;
+}
+
+static void test_rights(void)
+{
+	const char *path = fresh_dir("rights");
+	cim_fs_dir *dir = open_dir(path, 0);
+	bool was_root = geteuid() == 0;
+	enum cim_status lengthened;
+	enum cim_status written;
+	struct rlimit limit;
+	struct rlimit low;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	make_file(dir, "there", "x");
+	chmod(path, 0555);
+	if (was_root && seteuid(65534) < 0) {
+		skip("can't become another user", "a directory that may not be written");
+	} else {
+		IS_STATUS(try_open(dir, "new", CIM_FS_CREATE, &os_error), CIM_E_ACCESS,
+			  "create in a directory that may not be written");
+		is_int(os_error, EACCES, "and the system's code");
+		IS_STATUS(fs->remove(fs->ctx, dir, "there", &os_error), CIM_E_ACCESS,
+			  "remove in a directory that may not be written");
+		IS_STATUS(fs->rename(fs->ctx, dir, "there", "x", 0, &os_error), CIM_E_ACCESS,
+			  "rename in a directory that may not be written");
+		if (was_root && seteuid(0) < 0)
+			bail("can't become root again");
+	}
+	chmod(path, 0777);
+
+	/* A size limit gives the error of a file system that can't hold such files. */
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	low = limit;
+	low.rlim_cur = 4096;
+	file = open_file(dir, "big", CIM_FS_CREATE);
+	setrlimit(RLIMIT_FSIZE, &low);
+	written = fs->pwrite(fs->ctx, file, 4096, "x", 1, &os_error);
+	lengthened = fs->truncate(fs->ctx, file, 4097, &os_error);
+	setrlimit(RLIMIT_FSIZE, &limit); /* before printing, which may go to a file, too */
+	IS_STATUS(written, CIM_E_TOO_LARGE, "write where the file system can't hold it");
+	IS_STATUS(lengthened, CIM_E_TOO_LARGE, "truncate to what the file system can't hold");
+	fs->close(fs->ctx, file);
+	fs->close_dir(fs->ctx, dir);
+}
+
+static void test_unlistable_directory(void)
+{
+	const char *path = fresh_dir("unlistable");
+	cim_fs_dir *dir = open_dir(path, 0);
+	struct listing listing = {0};
+	enum cim_status status;
+	long os_error = 0;
+
+	make_file(dir, "file", "seen");
+	fs->close_dir(fs->ctx, dir);
+	chmod(path, 0311);
+	if (geteuid() == 0 && (chdir(path) < 0 || seteuid(65534) < 0)) {
+		skip("can't become another user", "a directory that may not be listed");
+	} else {
+		status = fs->open_dir(fs->ctx, geteuid() == 65534 ? "." : path, 0, &dir, &os_error);
+		IS_STATUS(status, CIM_OK, "open a directory that may not be listed");
+		if (status == CIM_OK) {
+			is_str(content(dir, "file"), "seen", "and read a file in it");
+			IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error),
+				  CIM_E_ACCESS, "but not list it");
+			fs->close_dir(fs->ctx, dir);
+		}
+		if (geteuid() == 65534 && (seteuid(0) < 0 || chdir(top) < 0))
+			bail("can't become root again");
+	}
+	chmod(path, 0777);
+}
+#endif
+
+/* The directory to work in; under Wine a Unix path is seen through drive Z:. */
+static void find_top(void)
+{
+	const char *tmp = getenv("TEST_TMP");
+
+	if (!tmp)
+		bail("TEST_TMP is not set: run by scripts/run-tests, or give it an empty "
+		     "directory");
+	snprintf(top, sizeof(top), "%s%s", ON_WINDOWS && tmp[0] == '/' ? "Z:" : "", tmp);
+}
+
+int main(int argc, char **argv)
+{
+	program = argv[0];
+	env = cim_env_default();
+	fs = env->fs;
+	if (argc == 3)
+		return run_role(argv[1], argv[2]);
+	find_top();
+	test_directories();
+#ifdef _WIN32
+	test_windows_paths();
+#endif
+	test_names();
+	test_create_and_open();
+	test_read_and_write();
+	test_large_buffer("large buffer");
+	test_rename();
+	test_replace_open_file();
+	test_list();
+	test_unicode_names();
+	test_long_path();
+	test_byte_lock();
+	test_directory_lock();
+	test_status_table();
+	test_rest_of_environment();
+#ifndef _WIN32
+	test_old_file_system();
+	test_rights();
+	test_unlistable_directory();
+#endif
+	return tap_done();
+}
