@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * data.c - the bytes of a stream
+ *
+ * A stream is stored in one of three ways. Plain: its bytes, one after the other, in a data region;
+ * they are read straight into the caller's buffer, past the cache. Sparse: not at all; it reads as
+ * zeros. PE image: a program spread out as the loader would lay it out, with a table that tells
+ * where the pieces went.
+ *
+ * That table's entries ("mappings") are sorted by file offset. The file's byte o is at byte
+ * o + Delta of the spread-out data, Delta being that of the last mapping at or before o, and 0
+ * before the first. Offsets and deltas are u32, and a piece may have moved either way: the sum is
+ * taken modulo 2^32, which is right for a Delta that was meant as signed and for one that wasn't.
+ *
+ * cim_data_from_stream() checks once that all of a stream lies where it should: the mappings are in
+ * order and each piece within the data. struct cim_data is the caller's, though, so reading trusts
+ * nothing of it, and finds the piece it begins in by a binary search through the cache.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+#define CIM_PE_LIMIT	 (UINT64_C(1) << 32)
+#define MAPPINGS_AT_ONCE 64u
+
+struct pe_image {
+	uint64_t offset; /* of its descriptor */
+	uint64_t data;
+	uint64_t data_length;
+	uint32_t count;
+};
+
+struct pe_mapping {
+	uint32_t file_offset;
+	uint32_t delta;
+};
+
+static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, struct pe_image *pe,
+				     struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(pe_image)];
+	enum cim_status status;
+
+	status = cim_image_read_object(image, offset, 0, bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	pe->offset = offset;
+	pe->data = cim_get64(bytes + CIM_OFF(pe_image, data));
+	pe->data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
+	pe->count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
+	return CIM_OK;
+}
+
+/* Mappings [index, index + count) of an image, at most MAPPINGS_AT_ONCE. */
+static enum cim_status read_mappings(struct cim_image *image, const struct pe_image *pe,
+				     uint32_t index, uint32_t count, struct pe_mapping *mappings,
+				     struct cim_error *err)
+{
+	uint8_t bytes[MAPPINGS_AT_ONCE * CIM_SIZE(pe_mapping)];
+	enum cim_status status;
+
+	status = cim_image_read_object(image, pe->offset,
+				       CIM_SIZE(pe_image) + (uint64_t)index * CIM_SIZE(pe_mapping),
+				       bytes, count * CIM_SIZE(pe_mapping), err);
+	if (status)
+		return status;
+	for (uint32_t i = 0; i < count; i++) {
+		const uint8_t *p = bytes + i * CIM_SIZE(pe_mapping);
+
+		mappings[i].file_offset = cim_get32(p + CIM_OFF(pe_mapping, file_offset));
+		mappings[i].delta = cim_get32(p + CIM_OFF(pe_mapping, delta));
+	}
+	return CIM_OK;
+}
+
+/* Where @len bytes of the file from @offset on, all in one piece, lie in the data. */
+static enum cim_status place_of_run(const struct pe_image *pe, uint64_t offset, uint32_t delta,
+				    uint64_t len, uint64_t *place, struct cim_error *err)
+{
+	*place = (uint32_t)(offset + delta);
+	if (!cim_in_range(*place, len, pe->data_length))
+		return cim_fail(
+			err, CIM_E_CORRUPT,
+			"a PE image's mapping leads %llu bytes at %llu to %llu, past its %llu",
+			(unsigned long long)len, (unsigned long long)offset,
+			(unsigned long long)*place, (unsigned long long)pe->data_length);
+	return CIM_OK;
+}
+
+/* Is the piece of the file that begins at @from and is mapped by @delta within the data? It ends
+ * where the next begins, or with the file. */
+static enum cim_status check_piece(const struct pe_image *pe, const struct pe_mapping *mapping,
+				   uint64_t end, uint64_t size, struct cim_error *err)
+{
+	uint64_t place;
+
+	if (end > size)
+		end = size;
+	if (mapping->file_offset >= end)
+		return CIM_OK;
+	return place_of_run(pe, mapping->file_offset, mapping->delta, end - mapping->file_offset,
+			    &place, err);
+}
+
+static enum cim_status check_mappings(struct cim_image *image, const struct pe_image *pe,
+				      uint64_t size, struct cim_error *err)
+{
+	struct pe_mapping mappings[MAPPINGS_AT_ONCE];
+	struct pe_mapping last = {0, 0};
+	enum cim_status status;
+
+	for (uint32_t i = 0; i < pe->count; i++) {
+		const struct pe_mapping *mapping = &mappings[i % MAPPINGS_AT_ONCE];
+		const uint32_t left = pe->count - i;
+
+		if (i % MAPPINGS_AT_ONCE == 0) {
+			status = read_mappings(image, pe, i,
+					       left < MAPPINGS_AT_ONCE ? left : MAPPINGS_AT_ONCE,
+					       mappings, err);
+			if (status)
+				return status;
+		}
+		if (mapping->file_offset < last.file_offset)
+			return cim_fail(err, CIM_E_CORRUPT,
+					"mapping %u of a PE image is out of order", (unsigned)i);
+		status = check_piece(pe, &last, mapping->file_offset, size, err);
+		if (status)
+			return status;
+		last = *mapping;
+	}
+	return check_piece(pe, &last, size, size, err);
+}
+
+static enum cim_status check_pe_image(struct cim_image *image, uint64_t offset, uint64_t size,
+				      struct cim_error *err)
+{
+	struct pe_image pe;
+	enum cim_status status;
+
+	if (size > CIM_PE_LIMIT)
+		return cim_fail(err, CIM_E_CORRUPT, "a PE image of %llu bytes",
+				(unsigned long long)size);
+	status = read_pe_image(image, offset, &pe, err);
+	if (status)
+		return status;
+	status = cim_image_check_range(image, pe.data, 0, pe.data_length, err);
+	if (status)
+		return status;
+	return check_mappings(image, &pe, size, err);
+}
+
+enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, uint64_t desc,
+				     struct cim_data *data, struct cim_error *err)
+{
+	enum cim_status status = CIM_OK;
+
+	memset(data, 0, sizeof(*data));
+	switch (cim_stream_type(desc)) {
+	case CIM_STREAM_DATA:
+		data->sparse = desc & CIM_STREAM_SPARSE;
+		/* Without bytes there is no place to check: any offset will do. */
+		if (!data->sparse && cim_stream_length(desc))
+			status = cim_image_check_range(image, offset, 0, cim_stream_length(desc),
+						       err);
+		break;
+	case CIM_STREAM_PE_IMAGE:
+		if (desc & CIM_STREAM_SPARSE)
+			return cim_fail(err, CIM_E_CORRUPT, "a PE image is marked as sparse");
+		data->pe = true;
+		if (cim_stream_length(desc))
+			status = check_pe_image(image, offset, cim_stream_length(desc), err);
+		break;
+	default:
+		return cim_fail(err, CIM_E_CORRUPT, "a stream with data can't be of type %u",
+				cim_stream_type(desc));
+	}
+	if (status) {
+		memset(data, 0, sizeof(*data));
+		return status;
+	}
+	data->size = cim_stream_length(desc);
+	data->priv[0] = offset;
+	return CIM_OK;
+}
+
+/* The mapping that holds for a file offset: *index is its number plus one; 0 and a Delta of 0
+ * before the first. */
+static enum cim_status find_mapping(struct cim_image *image, const struct pe_image *pe,
+				    uint64_t offset, uint32_t *index, uint32_t *delta,
+				    struct cim_error *err)
+{
+	uint32_t low = 0, high = pe->count;
+
+	*delta = 0;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		struct pe_mapping mapping;
+		enum cim_status status = read_mappings(image, pe, middle, 1, &mapping, err);
+
+		if (status)
+			return status;
+		if (mapping.file_offset <= offset) {
+			low = middle + 1;
+			*delta = mapping.delta;
+		} else {
+			high = middle;
+		}
+	}
+	*index = low;
+	return CIM_OK;
+}
+
+static enum cim_status read_pe(struct cim_image *image, const struct cim_data *data,
+			       uint64_t offset, uint8_t *buf, size_t len, struct cim_error *err)
+{
+	struct pe_image pe;
+	uint32_t index, delta;
+	enum cim_status status = read_pe_image(image, data->priv[0], &pe, err);
+
+	if (status)
+		return status;
+	status = find_mapping(image, &pe, offset, &index, &delta, err);
+	/* Each turn reads up to where the next mapping begins; there are at most 65,535. */
+	while (!status && len) {
+		struct pe_mapping next = {0, 0};
+		uint64_t place;
+		size_t part = len;
+
+		if (index < pe.count) {
+			status = read_mappings(image, &pe, index, 1, &next, err);
+			if (status)
+				return status;
+			if (next.file_offset < offset)
+				return cim_fail(err, CIM_E_CORRUPT,
+						"mapping %u of a PE image is out of order",
+						(unsigned)index);
+			if (next.file_offset - offset < len)
+				part = (size_t)(next.file_offset - offset);
+		}
+		status = place_of_run(&pe, offset, delta, part, &place, err);
+		if (!status && part)
+			status = cim_image_read_raw(image, pe.data, place, buf, part, err);
+		buf += part;
+		offset += part;
+		len -= part;
+		index++;
+		delta = next.delta;
+	}
+	return status;
+}
+
+enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *data,
+			       uint64_t offset, void *buf, size_t len, size_t *got,
+			       struct cim_error *err)
+{
+	enum cim_status status = CIM_OK;
+
+	*got = 0;
+	if (offset >= data->size || !len)
+		return CIM_OK;
+	if (len > data->size - offset)
+		len = (size_t)(data->size - offset);
+	if (data->sparse)
+		memset(buf, 0, len);
+	else if (data->pe)
+		status = read_pe(image, data, offset, buf, len, err);
+	else
+		status = cim_image_read_raw(image, data->priv[0], offset, buf, len, err);
+	if (status)
+		return cim_error_where(err, status, "read stream", image->path);
+	*got = len;
+	return CIM_OK;
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * image.c - opening an image, and the way from a FileID to its record
+ *
+ * The filesystem file is small: it names the region sets and says where the filesystem object is.
+ * That object says where the upcase table and the file table directory are, and which FileID is the
+ * root. A FileID leads through the directory to a file table and in it to a record. Opening reads
+ * the header and the filesystem object, and makes sure that the directory lies within its region;
+ * everything else is read where it lies when somebody asks for it.
+ *
+ * The header's length field is not used: no published source says what Windows writes there, and
+ * the number of parents says the same. Reserved fields and bytes behind the last parent are
+ * ignored. verify tells about them.
+ *
+ * All reading of objects goes through the few functions in the middle of this file, which refuse
+ * an object that begins in a file's header or ends behind the file's end.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+/* FileIDs go up to 2^32 - 1. */
+#define CIM_MAX_TABLES ((UINT32_MAX / CIM_FILES_PER_TABLE) + 1)
+
+static uint32_t get_set(const uint8_t *bytes, uint32_t first, struct cim_region_set *set)
+{
+	memcpy(set->guid.bytes, bytes + CIM_OFF(region_set, guid), sizeof(set->guid.bytes));
+	set->count = cim_get16(bytes + CIM_OFF(region_set, count));
+	set->first = first;
+	return first + set->count;
+}
+
+enum cim_status cim_header_decode(const struct cim_env *env, const uint8_t *bytes, size_t size,
+				  uint32_t *major, uint32_t *minor, struct cim_region_set **sets,
+				  uint32_t *set_count, uint32_t *region_count, uint64_t *filesystem,
+				  struct cim_error *err)
+{
+	struct cim_common_header common;
+	struct cim_region_set *all;
+	uint32_t parents, regions = 0;
+	enum cim_status status;
+
+	*sets = NULL;
+	*set_count = 0;
+	*region_count = 0;
+	if (size < CIM_SIZE(common_header))
+		return cim_fail(err, CIM_E_CORRUPT, "%llu bytes are too few for an image",
+				(unsigned long long)size);
+	status = cim_common_header_decode(bytes, CIM_FILE_FILESYSTEM, "the filesystem file",
+					  &common, err);
+	if (status)
+		return status;
+	if (size < CIM_SIZE(filesystem_header))
+		return cim_fail(err, CIM_E_CORRUPT, "the filesystem file is cut short: %llu bytes",
+				(unsigned long long)size);
+	parents = cim_get16(bytes + CIM_OFF(filesystem_header, parent_count));
+	if (parents > (size - CIM_SIZE(filesystem_header)) / CIM_SIZE(region_set))
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the filesystem file is cut short: %u parent sets in %llu bytes",
+				(unsigned)parents, (unsigned long long)size);
+	all = cim_alloc(env, (parents + 1) * sizeof(*all));
+	if (!all)
+		return cim_no_memory(err);
+	/* At most 65,536 sets of at most 65,535 regions: the sum fits. */
+	for (uint32_t i = 0; i < parents; i++)
+		regions = get_set(bytes + CIM_SIZE(filesystem_header) + i * CIM_SIZE(region_set),
+				  regions, &all[i]);
+	regions = get_set(bytes + CIM_OFF(filesystem_header, set), regions, &all[parents]);
+	if (!all[parents].count) {
+		status = cim_fail(err, CIM_E_CORRUPT, "the image's own set has no regions");
+		goto free_sets;
+	}
+	if (regions > CIM_MAX_REGIONS) {
+		status = cim_fail(err, CIM_E_CORRUPT,
+				  "%u regions are more than the %u there can be", (unsigned)regions,
+				  CIM_MAX_REGIONS);
+		goto free_sets;
+	}
+	*major = common.major;
+	*minor = common.minor;
+	*sets = all;
+	*set_count = parents + 1;
+	*region_count = regions;
+	*filesystem = cim_get64(bytes + CIM_OFF(filesystem_header, filesystem));
+	return CIM_OK;
+free_sets:
+	cim_free(env, all);
+	return status;
+}
+
+/* ---- reading objects ---- */
+
+/* The absolute byte offset of byte @skip of an object, or CIM_E_CORRUPT for what can't be one. */
+static enum cim_status object_start(const struct cim_image *image, uint64_t region_offset,
+				    uint64_t skip, uint64_t len, uint64_t *start,
+				    struct cim_error *err)
+{
+	const uint32_t region = cim_region_index(region_offset);
+	const uint64_t byte = cim_region_byte(region_offset);
+	uint64_t end;
+
+	if (region >= image->region_count)
+		return cim_fail(err, CIM_E_CORRUPT, "there is no region %u, the image has %u",
+				(unsigned)region, (unsigned)image->region_count);
+	if (byte < CIM_SIZE(region_header))
+		return cim_fail(err, CIM_E_CORRUPT,
+				"an object can't be at offset %llu, in the header of region %u",
+				(unsigned long long)byte, (unsigned)region);
+	if (!cim_ckd_add64(&end, byte, skip) || !cim_ckd_add64(&end, end, len) ||
+	    end > CIM_OFFSET_MASK)
+		return cim_region_outside(image, region, byte, len, err);
+	*start = byte + skip;
+	return CIM_OK;
+}
+
+enum cim_status cim_image_read_object(struct cim_image *image, uint64_t region_offset,
+				      uint64_t skip, void *buf, size_t len, struct cim_error *err)
+{
+	uint64_t start;
+	enum cim_status status = object_start(image, region_offset, skip, len, &start, err);
+
+	if (status)
+		return status;
+	return cim_cache_read(image, cim_region_index(region_offset), start, buf, len, err);
+}
+
+/* An open region file that holds [skip, skip + len) of an object; to be put back. */
+static enum cim_status get_range(struct cim_image *image, uint64_t region_offset, uint64_t skip,
+				 uint64_t len, struct cim_region_file **file, uint64_t *start,
+				 struct cim_error *err)
+{
+	const uint32_t region = cim_region_index(region_offset);
+	enum cim_status status = object_start(image, region_offset, skip, len, start, err);
+
+	if (status)
+		return status;
+	status = cim_region_get(image, region, file, err);
+	if (status)
+		return status;
+	if (!cim_in_range(*start, len, (*file)->size)) {
+		cim_region_put(image, *file);
+		return cim_region_outside(image, region, *start, len, err);
+	}
+	return CIM_OK;
+}
+
+enum cim_status cim_image_read_raw(struct cim_image *image, uint64_t region_offset, uint64_t skip,
+				   void *buf, size_t len, struct cim_error *err)
+{
+	struct cim_region_file *file;
+	uint64_t start;
+	enum cim_status status = get_range(image, region_offset, skip, len, &file, &start, err);
+
+	if (status)
+		return status;
+	status = cim_region_read(image, file, start, buf, len, err);
+	cim_region_put(image, file);
+	return status;
+}
+
+enum cim_status cim_image_check_range(struct cim_image *image, uint64_t region_offset,
+				      uint64_t skip, uint64_t len, struct cim_error *err)
+{
+	struct cim_region_file *file;
+	uint64_t start;
+	enum cim_status status = get_range(image, region_offset, skip, len, &file, &start, err);
+
+	if (!status)
+		cim_region_put(image, file);
+	return status;
+}
+
+enum cim_status cim_image_region_info(struct cim_image *image, uint32_t region, uint64_t *size,
+				      enum cim_region_type *type, struct cim_error *err)
+{
+	struct cim_region_file *file;
+	enum cim_status status = cim_region_get(image, region, &file, err);
+
+	if (status)
+		return status;
+	*size = file->size;
+	*type = file->type;
+	cim_region_put(image, file);
+	return CIM_OK;
+}
+
+/* ---- records ---- */
+
+enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
+				     struct cim_file_table *entry, struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(file_table)];
+	enum cim_status status;
+
+	if (table >= image->table_count)
+		return cim_fail(err, CIM_E_CORRUPT, "there is no file table %u, the image has %u",
+				(unsigned)table, (unsigned)image->table_count);
+	status = cim_image_read_object(image, image->file_table_directory,
+				       (uint64_t)table * sizeof(bytes), bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	entry->offset = cim_get64(bytes + CIM_OFF(file_table, table));
+	entry->count = cim_get16(bytes + CIM_OFF(file_table, count));
+	entry->entry_size = cim_get16(bytes + CIM_OFF(file_table, entry_size));
+	if (entry->count > CIM_FILES_PER_TABLE)
+		return cim_fail(err, CIM_E_CORRUPT, "file table %u says that it has %u files",
+				(unsigned)table, entry->count);
+	if (entry->count && !entry->entry_size)
+		return cim_fail(err, CIM_E_CORRUPT, "file table %u has entries of size 0",
+				(unsigned)table);
+	return CIM_OK;
+}
+
+enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
+				 struct cim_record *record, struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(file)];
+	struct cim_file_table table;
+	uint32_t index;
+	size_t size;
+	enum cim_status status;
+
+	if (!file_id)
+		return cim_fail(err, CIM_E_CORRUPT, "0 is not a FileID");
+	if ((file_id - 1) / CIM_FILES_PER_TABLE >= image->table_count)
+		return cim_fail(err, CIM_E_CORRUPT, "there is no file with FileID %u",
+				(unsigned)file_id);
+	status = cim_image_file_table(image, (file_id - 1) / CIM_FILES_PER_TABLE, &table, err);
+	if (status)
+		return status;
+	index = (file_id - 1) % CIM_FILES_PER_TABLE;
+	if (index >= table.count)
+		return cim_fail(err, CIM_E_CORRUPT, "there is no file with FileID %u",
+				(unsigned)file_id);
+	size = table.entry_size < sizeof(bytes) ? table.entry_size : sizeof(bytes);
+	status = cim_image_read_object(image, table.offset, (uint64_t)index * table.entry_size,
+				       bytes, size, err);
+	if (status)
+		return status;
+	cim_record_decode(record, bytes, size);
+	return CIM_OK;
+}
+
+static enum cim_status load_upcase(struct cim_image *image, uint16_t **upcase,
+				   struct cim_error *err)
+{
+	uint16_t *table = cim_alloc(&image->env, CIM_UPCASE_SIZE);
+	enum cim_status status;
+
+	if (!table)
+		return cim_no_memory(err);
+	status = cim_image_read_raw(image, image->upcase_offset, 0, table, CIM_UPCASE_SIZE, err);
+	if (status) {
+		cim_free(&image->env, table);
+		return status;
+	}
+	for (size_t i = 0; i < CIM_UPCASE_ENTRIES; i++)
+		table[i] = cim_get16((const uint8_t *)(table + i));
+	*upcase = table;
+	return CIM_OK;
+}
+
+enum cim_status cim_image_upcase(struct cim_image *image, const uint16_t **upcase,
+				 struct cim_error *err)
+{
+	uint16_t *table = NULL;
+	enum cim_status status;
+
+	cim_image_lock(image);
+	*upcase = image->upcase;
+	cim_image_unlock(image);
+	if (*upcase)
+		return CIM_OK;
+	status = load_upcase(image, &table, err);
+	if (status)
+		return status;
+	cim_image_lock(image);
+	if (!image->upcase) {
+		image->upcase = table;
+		table = NULL;
+	}
+	*upcase = image->upcase;
+	cim_image_unlock(image);
+	cim_free(&image->env, table); /* another thread was faster */
+	return CIM_OK;
+}
+
+/* ---- opening and closing ---- */
+
+static enum cim_status read_filesystem(struct cim_image *image, uint64_t offset,
+				       struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(filesystem)];
+	enum cim_status status;
+
+	status = cim_image_read_object(image, offset, 0, bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	image->upcase_offset = cim_get64(bytes + CIM_OFF(filesystem, upcase_table));
+	image->file_table_directory = cim_get64(bytes + CIM_OFF(filesystem, file_table_directory));
+	image->table_count = cim_get32(bytes + CIM_OFF(filesystem, file_table_count));
+	image->root_id = cim_get32(bytes + CIM_OFF(filesystem, root_id));
+	if (image->table_count > CIM_MAX_TABLES)
+		return cim_fail(err, CIM_E_CORRUPT, "%u file tables are more than FileIDs can name",
+				(unsigned)image->table_count);
+	if (!image->root_id || (image->root_id - 1) / CIM_FILES_PER_TABLE >= image->table_count)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the root's FileID %u is not in the image's %u file tables",
+				(unsigned)image->root_id, (unsigned)image->table_count);
+	return cim_image_check_range(image, image->file_table_directory, 0,
+				     (uint64_t)image->table_count * CIM_SIZE(file_table), err);
+}
+
+static enum cim_status fill_in(struct cim_image *image, const char *name, struct cim_error *err)
+{
+	uint64_t filesystem;
+	enum cim_status status;
+
+	status = cim_read_whole(&image->env, image->dir, name, CIM_MAX_FILESYSTEM_FILE,
+				&image->header, &image->header_size, err);
+	if (status)
+		return status;
+	status = cim_header_decode(&image->env, image->header, image->header_size, &image->major,
+				   &image->minor, &image->sets, &image->set_count,
+				   &image->region_count, &filesystem, err);
+	if (status)
+		return status;
+	image->files = cim_regions_new(&image->env);
+	image->cache = cim_cache_new(&image->env);
+	image->lock = image->env.mutex_new(image->env.thread_ctx);
+	if (!image->files || !image->cache || !image->lock)
+		return cim_no_memory(err);
+	return read_filesystem(image, filesystem, err);
+}
+
+enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+				  const char *path, struct cim_image **result,
+				  struct cim_error *err)
+{
+	struct cim_image *image;
+	enum cim_status status;
+
+	*result = NULL;
+	image = cim_zalloc(env, sizeof(*image));
+	if (!image)
+		return cim_error_where(err, cim_no_memory(err), "open image", path);
+	image->env = *env;
+	image->dir = dir;
+	image->path = cim_strdup(env, path);
+	status = image->path ? fill_in(image, name, err) : cim_no_memory(err);
+	if (status) {
+		cim_image_close(image);
+		return cim_error_where(err, status, "open image", path);
+	}
+	*result = image;
+	return CIM_OK;
+}
+
+enum cim_status cim_image_open(const struct cim_env *env, const char *path,
+			       struct cim_image **image, struct cim_error *err)
+{
+	cim_fs_dir *dir = NULL;
+	const char *name;
+	char *dir_path;
+	long os_error = 0;
+	enum cim_status status;
+
+	if (!image)
+		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no place for the image"),
+				       "open image", path);
+	*image = NULL;
+	if (!path)
+		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no path"), "open image",
+				       NULL);
+	if (!env)
+		env = cim_env_default();
+	status = cim_split_path(env, path, &dir_path, &name, err);
+	if (status)
+		return cim_error_where(err, status, "open image", path);
+	status = env->fs->open_dir(env->fs->ctx, dir_path, 0, &dir, &os_error);
+	if (status) {
+		status = cim_fail_os(err, status, os_error, "opening directory %s", dir_path);
+		cim_error_where(err, status, "open image", path);
+		goto free_path;
+	}
+	status = cim_image_open_in(env, dir, name, path, image, err);
+	if (status)
+		goto close_dir;
+	(*image)->owns_dir = true;
+	goto free_path;
+close_dir:
+	env->fs->close_dir(env->fs->ctx, dir);
+free_path:
+	cim_free(env, dir_path);
+	return status;
+}
+
+void cim_image_close(struct cim_image *image)
+{
+	if (!image)
+		return;
+	const struct cim_env env = image->env;
+
+	cim_regions_free(image);
+	cim_cache_free(&env, image->cache);
+	cim_free(&env, image->upcase);
+	cim_free(&env, image->sets);
+	cim_free(&env, image->header);
+	cim_free(&env, image->path);
+	if (image->lock)
+		env.mutex_free(env.thread_ctx, image->lock);
+	if (image->owns_dir)
+		env.fs->close_dir(env.fs->ctx, image->dir);
+	cim_free(&env, image);
+}
+
+void cim_image_get_info(struct cim_image *image, struct cim_image_info *info)
+{
+	info->version_major = image->major;
+	info->version_minor = image->minor;
+	info->set_count = image->set_count;
+	info->region_count = image->region_count;
+	info->table_count = image->table_count;
+	info->root_id = image->root_id;
+}
+
+bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set)
+{
+	if (index >= image->set_count)
+		return false;
+	*set = image->sets[index];
+	return true;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * iter.c - going through a directory's entries, or an item's alternate streams
+ *
+ * An iterator is a link table and a position in it; the position is all that has to be remembered
+ * to go on later, so it serves as a cookie. An entry that can't be read is reported and passed
+ * over: the next call goes on behind it.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+struct cim_iter {
+	struct cim_link_table table;
+	uint32_t index;
+};
+
+enum cim_status cim_entry_from_link(struct cim_entry *entry, const struct cim_link *link,
+				    uint32_t index, struct cim_image *image, struct cim_error *err)
+{
+	entry->file_id = link->file_id;
+	entry->index = index;
+	memset(&entry->data, 0, sizeof(entry->data));
+	entry->units = link->units;
+	memcpy(entry->name, link->name, link->units * sizeof(*link->name));
+	cim_utf8_from_utf16(link->name, link->units, entry->utf8, sizeof(entry->utf8));
+	if (!image)
+		return CIM_OK;
+	return cim_data_from_stream(image, link->stream_offset, link->stream_desc, &entry->data,
+				    err);
+}
+
+static enum cim_status open_iter(struct cim_image *image, uint32_t file_id, bool streams,
+				 struct cim_iter **result, struct cim_error *err)
+{
+	struct cim_record record;
+	struct cim_iter *iter;
+	enum cim_status status;
+
+	*result = NULL;
+	iter = cim_zalloc(&image->env, sizeof(*iter));
+	if (!iter)
+		return cim_no_memory(err);
+	status = cim_image_record(image, file_id, &record, err);
+	if (!status && streams)
+		status = cim_link_table_of_streams(image, &record, &iter->table, err);
+	else if (!status)
+		status = cim_link_table_of_dir(image, &record, &iter->table, err);
+	if (status) {
+		cim_free(&image->env, iter);
+		return status;
+	}
+	*result = iter;
+	return CIM_OK;
+}
+
+enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id, struct cim_iter **iter,
+			     struct cim_error *err)
+{
+	return cim_error_where(err, open_iter(image, dir_id, false, iter, err),
+			       "open the directory", image->path);
+}
+
+enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, struct cim_iter **iter,
+				 struct cim_error *err)
+{
+	return cim_error_where(err, open_iter(image, file_id, true, iter, err), "list the streams",
+			       image->path);
+}
+
+enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
+			      struct cim_error *err)
+{
+	const struct cim_link_table *table = &iter->table;
+	const bool streams = table->value_size == CIM_LINK_STREAM_SIZE;
+	struct cim_link link;
+	uint32_t index;
+	enum cim_status status;
+
+	*found = false;
+	if (iter->index >= table->count)
+		return CIM_OK;
+	index = iter->index++;
+	status = cim_link_table_get(table, index, &link, err);
+	if (!status)
+		status = cim_entry_from_link(entry, &link, index, streams ? table->image : NULL,
+					     err);
+	if (status)
+		return cim_error_where(err, status,
+				       streams ? "list the streams" : "read the directory",
+				       table->image->path);
+	*found = true;
+	return CIM_OK;
+}
+
+uint32_t cim_iter_count(const struct cim_iter *iter)
+{
+	return iter->table.count;
+}
+
+void cim_iter_seek(struct cim_iter *iter, uint32_t index)
+{
+	iter->index = index < iter->table.count ? index : iter->table.count;
+}
+
+void cim_iter_close(struct cim_iter *iter)
+{
+	if (iter)
+		cim_free(&iter->table.image->env, iter);
+}

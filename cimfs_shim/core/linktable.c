@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * linktable.c - directories and stream tables, read where they lie
+ *
+ * One structure serves both: a header with the table's length and the number of links, an array of
+ * values (FileIDs, or streams), an array of name offsets, and the names. Nothing of it is loaded
+ * whole: a look-up in a directory of a million names reads some twenty names, through the block
+ * cache. When a table is first looked at, its length is checked against the region file and its
+ * arrays against its length; each name is checked when it is read. Names lie behind the arrays and
+ * within the table; that they are sorted, and each only once, is for verify to tell. A look-up in
+ * an unsorted table may miss a name, but it ends.
+ *
+ * Order: names upcased, code units compared as numbers. Microsoft's reader compares code points
+ * instead, which differs only where a name holds a surrogate or a unit from U+E000 on. A writer may
+ * have sorted that way, so a name with such a unit that a binary search didn't find is looked for
+ * in the whole table; for every other name both orders lead the same way.
+ *
+ * The two forms of a stream table. format.md has it right at its offset; the published reader
+ * expects one more u32 in front, the size of what follows. Let u and v be the first two words. In
+ * the first form u is the table's length and v its number of links; each link takes at least 20
+ * bytes (a stream and a name offset), so u >= 8 + 20 v. In the second form v is the table's length
+ * and u the room for it, so u >= v. We take the first form if and only if u >= 8 + 20 v holds, and
+ * the second only if v <= u < 8 + 20 v. So a sound table of the first form is always taken as what
+ * it is, and one of the second form too unless the room given for it is over twenty times its
+ * length, which no writer has a reason for. What is neither is corrupt.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+#define CIM_NAME_OFFSET_SIZE 4u
+/* Both orders agree on names whose units, upcased or not, are all below this: the surrogates begin
+ * here, and U+E000 to U+FFFF come behind them. */
+#define CIM_FIRST_DISPUTED 0xd800u
+
+/* Bytes from a table's start to its first possible name. */
+static uint64_t arrays_end(uint32_t count, uint32_t value_size)
+{
+	return CIM_SIZE(link_table) + (uint64_t)count * (value_size + CIM_NAME_OFFSET_SIZE);
+}
+
+/* Read the header of the table at table->offset and check it. @limit: bytes that the table has by
+ * what leads to it. */
+static enum cim_status read_header(struct cim_link_table *table, uint64_t limit,
+				   struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(link_table)];
+	enum cim_status status;
+
+	status = cim_image_read_object(table->image, table->offset, 0, bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	table->length = cim_get32(bytes + CIM_OFF(link_table, length));
+	table->count = cim_get32(bytes + CIM_OFF(link_table, count));
+	if (table->length > limit)
+		return cim_fail(err, CIM_E_CORRUPT, "a link table of %u bytes in a place of %llu",
+				(unsigned)table->length, (unsigned long long)limit);
+	if (table->length < arrays_end(table->count, table->value_size))
+		return cim_fail(err, CIM_E_CORRUPT, "a link table of %u bytes can't have %u links",
+				(unsigned)table->length, (unsigned)table->count);
+	return cim_image_check_range(table->image, table->offset, 0, table->length, err);
+}
+
+static void empty_table(struct cim_link_table *table, struct cim_image *image, uint32_t value_size)
+{
+	memset(table, 0, sizeof(*table));
+	table->image = image;
+	table->value_size = value_size;
+}
+
+enum cim_status cim_link_table_of_dir(struct cim_image *image, const struct cim_record *record,
+				      struct cim_link_table *table, struct cim_error *err)
+{
+	const uint64_t length = cim_stream_length(record->stream_desc);
+
+	empty_table(table, image, CIM_LINK_FILE_SIZE);
+	if (!cim_record_is_dir(record))
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "not a directory");
+	if (!length)
+		return CIM_OK;
+	if (record->stream_desc & CIM_STREAM_SPARSE)
+		return cim_fail(err, CIM_E_CORRUPT, "a directory is marked as a sparse stream");
+	table->offset = record->stream_offset;
+	return read_header(table, length, err);
+}
+
+enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct cim_record *record,
+					  struct cim_link_table *table, struct cim_error *err)
+{
+	uint8_t bytes[8];
+	uint32_t first, second;
+	enum cim_status status;
+
+	empty_table(table, image, CIM_LINK_STREAM_SIZE);
+	if (!record->streams)
+		return CIM_OK;
+	table->offset = record->streams;
+	status = cim_image_read_object(image, table->offset, 0, bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	first = cim_get32(bytes);
+	second = cim_get32(bytes + 4);
+	if (first >= arrays_end(second, CIM_LINK_STREAM_SIZE))
+		return read_header(table, first, err);
+	/* The second form, for which read_header() finds the room too small if first < second. */
+	table->offset += 4; /* both words were read, so this can't leave the region */
+	status = read_header(table, first, err);
+	if (status == CIM_E_CORRUPT)
+		return cim_fail(err, status, "a stream table can't begin with the words %u and %u",
+				(unsigned)first, (unsigned)second);
+	return status;
+}
+
+/* Where the name of entry @index lies, as bytes from the table's start. */
+static enum cim_status name_offset(const struct cim_link_table *table, uint32_t index,
+				   uint32_t *offset, struct cim_error *err)
+{
+	const uint64_t at = CIM_SIZE(link_table) + (uint64_t)table->count * table->value_size +
+			    (uint64_t)index * CIM_NAME_OFFSET_SIZE;
+	uint8_t bytes[CIM_NAME_OFFSET_SIZE];
+	enum cim_status status;
+
+	status = cim_image_read_object(table->image, table->offset, at, bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	*offset = cim_get32(bytes);
+	if (*offset < arrays_end(table->count, table->value_size) || *offset > table->length ||
+	    table->length - *offset < 2)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the name of link %u can't be at offset %u of its table",
+				(unsigned)index, (unsigned)*offset);
+	return CIM_OK;
+}
+
+static enum cim_status read_name(const struct cim_link_table *table, uint32_t index,
+				 struct cim_link *link, struct cim_error *err)
+{
+	uint8_t bytes[2 + 2 * CIM_MAX_NAME];
+	uint32_t offset, left;
+	enum cim_status status = name_offset(table, index, &offset, err);
+
+	if (status)
+		return status;
+	/* The length and as much as a name can have behind it, in one read. */
+	left = table->length - offset;
+	status = cim_image_read_object(table->image, table->offset, offset, bytes,
+				       left < sizeof(bytes) ? left : sizeof(bytes), err);
+	if (status)
+		return status;
+	link->units = cim_get16(bytes);
+	if (!link->units || link->units > CIM_MAX_NAME || 2 + 2 * link->units > left)
+		return cim_fail(err, CIM_E_CORRUPT, "the name of link %u can't have %u units",
+				(unsigned)index, (unsigned)link->units);
+	for (size_t i = 0; i < link->units; i++)
+		link->name[i] = cim_get16(bytes + 2 + 2 * i);
+	return CIM_OK;
+}
+
+static enum cim_status read_value(const struct cim_link_table *table, uint32_t index,
+				  struct cim_link *link, struct cim_error *err)
+{
+	uint8_t bytes[CIM_LINK_STREAM_SIZE];
+	enum cim_status status;
+
+	status = cim_image_read_object(table->image, table->offset,
+				       CIM_SIZE(link_table) + (uint64_t)index * table->value_size,
+				       bytes, table->value_size, err);
+	if (status)
+		return status;
+	link->file_id = 0;
+	link->stream_offset = 0;
+	link->stream_desc = 0;
+	if (table->value_size == CIM_LINK_FILE_SIZE) {
+		link->file_id = cim_get32(bytes);
+	} else {
+		link->stream_offset = cim_get64(bytes + CIM_OFF(stream, offset));
+		link->stream_desc = cim_get64(bytes + CIM_OFF(stream, desc));
+	}
+	return CIM_OK;
+}
+
+enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t index,
+				   struct cim_link *link, struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (index >= table->count)
+		return cim_fail(err, CIM_E_INVALID, "link %u of a table of %u", (unsigned)index,
+				(unsigned)table->count);
+	status = read_name(table, index, link, err);
+	if (status)
+		return status;
+	return read_value(table, index, link, err);
+}
+
+/* ---- finding a name ---- */
+
+struct search {
+	const struct cim_link_table *table;
+	const uint16_t *upcase;
+	const uint16_t *name;
+	size_t units;
+	bool exact;
+};
+
+static bool same_units(const struct search *search, const struct cim_link *link)
+{
+	return link->units == search->units &&
+	       !memcmp(link->name, search->name, search->units * sizeof(*search->name));
+}
+
+/* Read link @index; *order is where the wanted name stands to it, 0 if they upcase alike. */
+static enum cim_status compare_at(const struct search *search, uint32_t index,
+				  struct cim_link *link, int *order, struct cim_error *err)
+{
+	enum cim_status status = read_name(search->table, index, link, err);
+
+	if (status)
+		return status;
+	*order = cim_name_compare(search->upcase, search->name, search->units, link->name,
+				  link->units);
+	return CIM_OK;
+}
+
+/* Go through [from, to) for a name that matches; *at is its index, or @to. Stops early at the first
+ * that doesn't upcase alike if @run. */
+static enum cim_status scan(const struct search *search, uint32_t from, uint32_t to, bool run,
+			    uint32_t *at, struct cim_link *link, struct cim_error *err)
+{
+	for (uint32_t i = from; i < to; i++) {
+		int order;
+		enum cim_status status = compare_at(search, i, link, &order, err);
+
+		if (status)
+			return status;
+		if (!order && (!search->exact || same_units(search, link))) {
+			*at = i;
+			return CIM_OK;
+		}
+		if (order && run)
+			break;
+	}
+	*at = to;
+	return CIM_OK;
+}
+
+/* The first link that isn't ordered before the wanted name. */
+static enum cim_status lower_bound(const struct search *search, uint32_t *at, struct cim_link *link,
+				   struct cim_error *err)
+{
+	uint32_t low = 0, high = search->table->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order;
+		enum cim_status status = compare_at(search, middle, link, &order, err);
+
+		if (status)
+			return status;
+		if (order > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*at = low;
+	return CIM_OK;
+}
+
+/* May a table in the other order hide this name from a binary search? */
+static bool is_disputed(const struct search *search)
+{
+	for (size_t i = 0; i < search->units; i++) {
+		if (search->name[i] >= CIM_FIRST_DISPUTED ||
+		    search->upcase[search->name[i]] >= CIM_FIRST_DISPUTED)
+			return true;
+	}
+	return false;
+}
+
+enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,
+				    size_t units, bool exact, struct cim_link *link, bool *found,
+				    struct cim_error *err)
+{
+	struct search search = {.table = table, .name = name, .units = units, .exact = exact};
+	uint32_t at;
+	enum cim_status status;
+
+	*found = false;
+	if (!table->count || !units || units > CIM_MAX_NAME)
+		return CIM_OK;
+	status = cim_image_upcase(table->image, &search.upcase, err);
+	if (status)
+		return status;
+	status = lower_bound(&search, &at, link, err);
+	if (status)
+		return status;
+	/* Names that upcase alike follow each other, if a writer left such at all. */
+	status = scan(&search, at, table->count, true, &at, link, err);
+	if (status)
+		return status;
+	if (at == table->count && is_disputed(&search))
+		status = scan(&search, 0, table->count, false, &at, link, err);
+	if (status || at == table->count)
+		return status;
+	status = read_value(table, at, link, err);
+	*found = status == CIM_OK;
+	return status;
+}

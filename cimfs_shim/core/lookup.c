@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lookup.c - from a path to an item, and from an item to what belongs to it
+ *
+ * A path is followed component by component: the directory's record, its link table, a binary
+ * search by the image's own upcase table, the FileID found there. Nothing is remembered between
+ * two look-ups but the cached blocks, and the cost is that of the components, not of the image.
+ *
+ * An item has, besides its record, up to three pieces of variable metadata ("blobs"), each checked
+ * against the region file when it is asked for, and streams, found here and read by data.c.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+enum cim_status cim_name_from_str(struct cim_str text, uint16_t *buf, const uint16_t **name,
+				  size_t *units, struct cim_error *err)
+{
+	enum cim_status status;
+
+	*units = 0;
+	*name = text.utf16;
+	if (text.utf8) {
+		*name = buf;
+		status = cim_utf16_from_utf8(text.utf8, text.units, buf, CIM_MAX_NAME, units);
+		if (status == CIM_E_LIMIT) {
+			*units = 0;
+			return CIM_OK;
+		}
+		if (status)
+			return cim_fail(err, status, "the name is not valid UTF-8");
+		return CIM_OK;
+	}
+	if (!text.utf16)
+		return cim_fail(err, CIM_E_INVALID, "no name was given");
+	if (text.units <= CIM_MAX_NAME)
+		*units = text.units;
+	return CIM_OK;
+}
+
+/* Find a name in the directory @dir_id. Missing: CIM_E_FILE_NOT_FOUND. */
+static enum cim_status find_in_dir(struct cim_image *image, uint32_t dir_id, const uint16_t *name,
+				   size_t units, bool exact, uint32_t *file_id,
+				   struct cim_error *err)
+{
+	struct cim_record record;
+	struct cim_link_table table;
+	struct cim_link link;
+	bool found;
+	enum cim_status status;
+
+	status = cim_image_record(image, dir_id, &record, err);
+	if (status)
+		return status;
+	status = cim_link_table_of_dir(image, &record, &table, err);
+	if (status)
+		return status;
+	status = cim_link_table_find(&table, name, units, exact, &link, &found, err);
+	if (status)
+		return status;
+	if (!found)
+		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "there is no such name");
+	*file_id = link.file_id;
+	return CIM_OK;
+}
+
+static enum cim_status look_up(struct cim_image *image, const struct cim_path *path,
+			       uint32_t *file_id, struct cim_error *err)
+{
+	const uint16_t *name;
+	size_t units, pos = 0, left = path->components;
+	uint32_t id = image->root_id;
+
+	while (cim_path_next(path, &pos, &name, &units)) {
+		enum cim_status status = find_in_dir(image, id, name, units, false, &id, err);
+
+		left--;
+		if (status == CIM_E_FILE_NOT_FOUND && left)
+			return cim_fail(err, CIM_E_PATH_NOT_FOUND,
+					"a directory on the way is missing");
+		if (status == CIM_E_PATH_NOT_FOUND)
+			return cim_fail(err, CIM_E_PATH_NOT_FOUND,
+					"a directory on the way is not a directory");
+		if (status)
+			return status;
+	}
+	*file_id = id;
+	return CIM_OK;
+}
+
+enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, uint32_t *file_id,
+				 struct cim_error *err)
+{
+	struct cim_path path;
+	enum cim_status status;
+
+	*file_id = 0;
+	status = cim_path_parse(&image->env, text, CIM_NO_STREAM, &path, err);
+	if (!status) {
+		status = look_up(image, &path, file_id, err);
+		cim_path_free(&path);
+	}
+	if (status)
+		cim_error_str(err, text);
+	return cim_error_where(err, status, "look up", image->path);
+}
+
+enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, struct cim_str text,
+				    bool exact, uint32_t *file_id, struct cim_error *err)
+{
+	uint16_t buf[CIM_MAX_NAME];
+	const uint16_t *name;
+	size_t units;
+	enum cim_status status;
+
+	*file_id = 0;
+	status = cim_name_from_str(text, buf, &name, &units, err);
+	if (!status)
+		status = find_in_dir(image, dir_id, name, units, exact, file_id, err);
+	if (status)
+		cim_error_str(err, text);
+	return cim_error_where(err, status, "look up", image->path);
+}
+
+/* ---- what an item has ---- */
+
+static uint32_t attributes_from_record(const struct cim_record *record)
+{
+	static const struct {
+		uint16_t flag;
+		uint32_t attribute;
+	} bits[] = {
+		{CIM_FLAG_READONLY, CIM_ATTR_READONLY}, {CIM_FLAG_HIDDEN, CIM_ATTR_HIDDEN},
+		{CIM_FLAG_SYSTEM, CIM_ATTR_SYSTEM},	{CIM_FLAG_ARCHIVE, CIM_ATTR_ARCHIVE},
+		{CIM_FLAG_SPARSE, CIM_ATTR_SPARSE},
+	};
+	uint32_t attributes = 0;
+
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		if (record->flags & bits[i].flag)
+			attributes |= bits[i].attribute;
+	}
+	if (cim_record_is_dir(record))
+		attributes |= CIM_ATTR_DIRECTORY;
+	if (record->reparse)
+		attributes |= CIM_ATTR_REPARSE;
+	return attributes ? attributes : CIM_ATTR_NORMAL;
+}
+
+void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
+			  const struct cim_record *record)
+{
+	memset(info, 0, sizeof(*info));
+	info->file_id = file_id;
+	info->parent_id = record->parent_id;
+	info->attributes = attributes_from_record(record);
+	info->flags = record->flags;
+	info->creation_time = (int64_t)record->times[0];
+	info->last_write_time = (int64_t)record->times[1];
+	info->change_time = (int64_t)record->times[2];
+	info->last_access_time = (int64_t)record->times[3];
+	info->is_directory = cim_record_is_dir(record);
+	info->has_security = record->security != 0;
+	info->has_ea = record->ea && record->ea_length;
+	info->has_reparse = record->reparse != 0;
+	info->has_streams = record->streams != 0;
+	if (info->has_ea)
+		info->ea_size = record->ea_length;
+	if (info->has_reparse)
+		info->reparse_tag = record->reparse_tag;
+	if (!info->is_directory) {
+		info->size = cim_stream_length(record->stream_desc);
+		info->is_sparse = record->stream_desc & CIM_STREAM_SPARSE;
+		info->is_pe_image = cim_stream_type(record->stream_desc) == CIM_STREAM_PE_IMAGE;
+	}
+}
+
+enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
+			       struct cim_file_info *info, struct cim_error *err)
+{
+	struct cim_record record;
+	enum cim_status status = cim_image_record(image, file_id, &record, err);
+
+	if (status) {
+		memset(info, 0, sizeof(*info));
+		return cim_error_where(err, status, "read the record", image->path);
+	}
+	cim_info_from_record(info, file_id, &record);
+	return CIM_OK;
+}
+
+/* Where a blob's bytes lie: *size of them at byte *skip of the object *offset. */
+static enum cim_status place_of_blob(struct cim_image *image, const struct cim_record *record,
+				     enum cim_blob which, uint64_t *offset, size_t *skip,
+				     size_t *size, struct cim_error *err)
+{
+	uint8_t length[2];
+	enum cim_status status;
+
+	*skip = 0;
+	*size = 0;
+	switch (which) {
+	case CIM_BLOB_SECURITY:
+		*offset = record->security;
+		break;
+	case CIM_BLOB_REPARSE:
+		*offset = record->reparse;
+		break;
+	case CIM_BLOB_EA:
+		*offset = record->ea;
+		*size = *offset ? record->ea_length : 0;
+		break;
+	default:
+		return cim_fail(err, CIM_E_INVALID, "there is no metadata of kind %u",
+				(unsigned)which);
+	}
+	if (!*offset)
+		return CIM_OK;
+	if (which != CIM_BLOB_EA) {
+		status = cim_image_read_object(image, *offset, 0, length, sizeof(length), err);
+		if (status)
+			return status;
+		*skip = sizeof(length);
+		*size = cim_get16(length);
+	}
+	if (!*size)
+		return CIM_OK;
+	return cim_image_check_range(image, *offset, *skip, *size, err);
+}
+
+static enum cim_status get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
+				void *buf, size_t room, size_t *size, struct cim_error *err)
+{
+	struct cim_record record;
+	uint64_t offset = 0;
+	size_t skip, all;
+	enum cim_status status;
+
+	status = cim_image_record(image, file_id, &record, err);
+	if (status)
+		return status;
+	status = place_of_blob(image, &record, which, &offset, &skip, &all, err);
+	if (status)
+		return status;
+	*size = all;
+	if (!buf || !all)
+		return CIM_OK;
+	if (all > room)
+		return cim_fail(err, CIM_E_LIMIT, "%u bytes don't fit in %llu", (unsigned)all,
+				(unsigned long long)room);
+	return cim_image_read_object(image, offset, skip, buf, all, err);
+}
+
+enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
+				   void *buf, size_t room, size_t *size, struct cim_error *err)
+{
+	static const char *const ops[] = {
+		[CIM_BLOB_SECURITY] = "read the security descriptor",
+		[CIM_BLOB_EA] = "read the extended attributes",
+		[CIM_BLOB_REPARSE] = "read the reparse data",
+	};
+	enum cim_status status;
+
+	*size = 0;
+	status = get_blob(image, file_id, which, buf, room, size, err);
+	if (status && status != CIM_E_LIMIT)
+		*size = 0;
+	return cim_error_where(err, status,
+			       (unsigned)which < sizeof(ops) / sizeof(ops[0]) ? ops[which] : NULL,
+			       image->path);
+}
+
+static enum cim_status find_stream(struct cim_image *image, const struct cim_record *record,
+				   struct cim_str text, struct cim_link *link,
+				   struct cim_error *err)
+{
+	uint16_t buf[CIM_MAX_NAME];
+	const uint16_t *name;
+	size_t units;
+	struct cim_link_table table;
+	bool found;
+	enum cim_status status;
+
+	status = cim_name_from_str(text, buf, &name, &units, err);
+	if (status)
+		return status;
+	status = cim_link_table_of_streams(image, record, &table, err);
+	if (status)
+		return status;
+	status = cim_link_table_find(&table, name, units, false, link, &found, err);
+	if (status)
+		return status;
+	if (!found)
+		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "there is no such stream");
+	return CIM_OK;
+}
+
+static enum cim_status get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
+				struct cim_data *data, struct cim_error *err)
+{
+	struct cim_record record;
+	struct cim_link link;
+	enum cim_status status = cim_image_record(image, file_id, &record, err);
+
+	if (status)
+		return status;
+	if ((!stream.utf8 && !stream.utf16) || !stream.units) {
+		if (cim_record_is_dir(&record))
+			return cim_fail(err, CIM_E_ACCESS, "a directory has no data");
+		return cim_data_from_stream(image, record.stream_offset, record.stream_desc, data,
+					    err);
+	}
+	status = find_stream(image, &record, stream, &link, err);
+	if (status)
+		return status;
+	return cim_data_from_stream(image, link.stream_offset, link.stream_desc, data, err);
+}
+
+enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
+				   struct cim_data *data, struct cim_error *err)
+{
+	memset(data, 0, sizeof(*data));
+	return cim_error_where(err, get_data(image, file_id, stream, data, err), "find the stream",
+			       image->path);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reader.h - what the files of the reader share among themselves
+ *
+ * image.h is what the rest of core (the writer, the checker) knows of an open image; this is what
+ * lies below it: region files, the block cache, and the conversions between records and the public
+ * structures.
+ *
+ * Locking: image->lock guards the list of open region files, the block cache and the loading of
+ * the upcase table. It is held for look-ups and copies in memory only, never while a file is
+ * opened or read, so that threads don't wait for each other's disk. None of the functions here is
+ * called with it held.
+ */
+#ifndef CIM_READER_H
+#define CIM_READER_H
+
+#include "image.h"
+
+static inline void cim_image_lock(struct cim_image *image)
+{
+	image->env.mutex_lock(image->env.thread_ctx, image->lock);
+}
+
+static inline void cim_image_unlock(struct cim_image *image)
+{
+	image->env.mutex_unlock(image->env.thread_ctx, image->lock);
+}
+
+/* ---- set.c ---- */
+
+/* An open region file whose header has been checked. The rest of it is set.c's. */
+struct cim_region_file {
+	cim_fs_file *file;
+	uint64_t size;
+	uint32_t region;
+	enum cim_region_type type;
+
+	unsigned users;			       /* calls that are using it now */
+	struct cim_region_file *chain;	       /* the next of the same hash */
+	struct cim_region_file *older, *newer; /* by last use */
+};
+
+struct cim_region_files *cim_regions_new(const struct cim_env *env);
+/* Closes all files; nobody may be using one. NULL is fine. */
+void cim_regions_free(struct cim_image *image);
+/* The file of a region index, opened if it isn't; it stays open at least until cim_region_put(). */
+enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
+			       struct cim_region_file **file, struct cim_error *err);
+void cim_region_put(struct cim_image *image, struct cim_region_file *file);
+/* Read exactly @len bytes, which by file->size are there. */
+enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
+				uint64_t offset, void *buf, size_t len, struct cim_error *err);
+/* The name of a region's file, for messages and for opening; "?" if there is no such region. */
+void cim_region_name(const struct cim_image *image, uint32_t region, char *name);
+/* CIM_E_CORRUPT: what an object needs lies outside its region file. */
+enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
+				   uint64_t len, struct cim_error *err);
+
+/* ---- cache.c ---- */
+
+struct cim_block_cache *cim_cache_new(const struct cim_env *env);
+void cim_cache_free(const struct cim_env *env, struct cim_block_cache *cache);
+/* Read [offset, offset + len) of a region file through the cache; CIM_E_CORRUPT if the file is
+ * shorter. @region must be one of the image's, and offset + len must not overflow 48 bits. */
+enum cim_status cim_cache_read(struct cim_image *image, uint32_t region, uint64_t offset, void *buf,
+			       size_t len, struct cim_error *err);
+
+/* ---- image.c, lookup.c ---- */
+
+/* What cim_image_stat() tells, from a record that has been read. */
+void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
+			  const struct cim_record *record);
+/* The code units of a single name: *name is @text's own or @buf. A name that can't be in an image
+ * (empty, too long) has *units 0. */
+enum cim_status cim_name_from_str(struct cim_str text, uint16_t *buf, const uint16_t **name,
+				  size_t *units, struct cim_error *err);
+/* A public entry from a link; @image is needed for streams only (directory: NULL). */
+enum cim_status cim_entry_from_link(struct cim_entry *entry, const struct cim_link *link,
+				    uint32_t index, struct cim_image *image, struct cim_error *err);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * set.c - the region files of an image, open a few at a time
+ *
+ * An image names region sets, its parents' and its own, each a number of region files. Everything
+ * refers to a region by one index that counts through all of them, up to 65,536, so neither handles
+ * nor memory may grow with that number: a file is opened when something in it is needed, and when
+ * more than CIM_OPEN_REGIONS are open, the one whose last use is longest ago is closed. Its header
+ * is checked each time it is opened; its size is remembered while it is open, and that is what all
+ * ranges are checked against.
+ *
+ * Several threads read one image. A file in use has a count of its users and is never closed before
+ * that is zero; where more threads than CIM_OPEN_REGIONS read from as many files at once, the
+ * number of open files exceeds the limit for that moment. Files are opened without the lock: two
+ * threads may open the same one, and the later of them throws its own away.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+#define CIM_OPEN_REGIONS 64u
+#define CIM_REGION_HASH	 64u
+
+struct cim_region_files {
+	struct cim_region_file *chains[CIM_REGION_HASH];
+	struct cim_region_file *newest, *oldest;
+	unsigned count;
+};
+
+struct cim_region_files *cim_regions_new(const struct cim_env *env)
+{
+	return cim_zalloc(env, sizeof(struct cim_region_files));
+}
+
+/* The set that region index @region belongs to. Its first index is the last one <= @region; sets
+ * without regions share theirs with the set behind them, which the search prefers. */
+static const struct cim_region_set *set_of_region(const struct cim_image *image, uint32_t region)
+{
+	uint32_t low = 0, high = image->set_count;
+
+	if (region >= image->region_count)
+		return NULL;
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (image->sets[middle].first <= region)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &image->sets[low];
+}
+
+void cim_region_name(const struct cim_image *image, uint32_t region, char *name)
+{
+	const struct cim_region_set *set = set_of_region(image, region);
+
+	if (set)
+		cim_set_file_name(name, "region_", &set->guid, region - set->first);
+	else
+		memcpy(name, "?", 2);
+}
+
+enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
+				   uint64_t len, struct cim_error *err)
+{
+	char name[CIM_SET_FILE_NAME];
+
+	cim_region_name(image, region, name);
+	return cim_fail(err, CIM_E_CORRUPT, "%s doesn't hold %llu bytes at offset %llu", name,
+			(unsigned long long)len, (unsigned long long)offset);
+}
+
+static void close_file(struct cim_image *image, struct cim_region_file *file)
+{
+	if (file->file)
+		image->env.fs->close(image->env.fs->ctx, file->file);
+	cim_free(&image->env, file);
+}
+
+static enum cim_status check_header(struct cim_image *image, struct cim_region_file *file,
+				    const char *name, struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(region_header)];
+	struct cim_common_header header;
+	unsigned index, type;
+	enum cim_status status;
+
+	if (file->size < sizeof(bytes))
+		return cim_fail(err, CIM_E_CORRUPT, "%s is shorter than its header", name);
+	status = cim_region_read(image, file, 0, bytes, sizeof(bytes), err);
+	if (status)
+		return status;
+	status = cim_common_header_decode(bytes, CIM_FILE_REGION, name, &header, err);
+	if (status)
+		return status;
+	index = cim_get16(bytes + CIM_OFF(region_header, index));
+	if (index != file->region - set_of_region(image, file->region)->first)
+		return cim_fail(err, CIM_E_CORRUPT, "%s says that it is number %u of its set", name,
+				index);
+	type = bytes[CIM_OFF(region_header, type)];
+	if (type >= CIM_REGION_TYPES)
+		return cim_fail(err, CIM_E_CORRUPT, "%s is of unknown region type %u", name, type);
+	file->type = (enum cim_region_type)type;
+	return CIM_OK;
+}
+
+/* Open a region file and check its header; the caller owns the result. */
+static enum cim_status open_file(struct cim_image *image, uint32_t region,
+				 struct cim_region_file **opened, struct cim_error *err)
+{
+	const struct cim_fs *fs = image->env.fs;
+	char name[CIM_SET_FILE_NAME];
+	struct cim_region_file *file = cim_zalloc(&image->env, sizeof(*file));
+	enum cim_status status;
+	long os_error = 0;
+
+	if (!file)
+		return cim_no_memory(err);
+	file->region = region;
+	cim_region_name(image, region, name);
+	status = fs->open(fs->ctx, image->dir, name, CIM_FS_READ, &file->file, &os_error);
+	if (status) {
+		file->file = NULL;
+		if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
+			status = cim_fail(err, CIM_E_CORRUPT, "region file %s is missing", name);
+		else
+			status = cim_fail_os(err, status, os_error, "opening %s", name);
+		goto close;
+	}
+	status = fs->size(fs->ctx, file->file, &file->size, &os_error);
+	if (status) {
+		status = cim_fail_os(err, status, os_error, "asking for the size of %s", name);
+		goto close;
+	}
+	status = check_header(image, file, name, err);
+	if (status)
+		goto close;
+	*opened = file;
+	return CIM_OK;
+close:
+	close_file(image, file);
+	return status;
+}
+
+static void unlink_age(struct cim_region_files *files, struct cim_region_file *file)
+{
+	*(file->newer ? &file->newer->older : &files->newest) = file->older;
+	*(file->older ? &file->older->newer : &files->oldest) = file->newer;
+}
+
+static void link_newest(struct cim_region_files *files, struct cim_region_file *file)
+{
+	file->newer = NULL;
+	file->older = files->newest;
+	*(files->newest ? &files->newest->newer : &files->oldest) = file;
+	files->newest = file;
+}
+
+/* Look for an open file and count one more user of it. With the lock held. */
+static struct cim_region_file *use_open(struct cim_region_files *files, uint32_t region)
+{
+	struct cim_region_file *file = files->chains[region % CIM_REGION_HASH];
+
+	while (file && file->region != region)
+		file = file->chain;
+	if (!file)
+		return NULL;
+	file->users++;
+	if (file->newer) {
+		unlink_age(files, file);
+		link_newest(files, file);
+	}
+	return file;
+}
+
+static void insert(struct cim_region_files *files, struct cim_region_file *file)
+{
+	struct cim_region_file **chain = &files->chains[file->region % CIM_REGION_HASH];
+
+	file->chain = *chain;
+	*chain = file;
+	link_newest(files, file);
+	files->count++;
+}
+
+/* Take idle files out of the list until it is within its limit; they are returned, chained. With
+ * the lock held. */
+static struct cim_region_file *take_surplus(struct cim_region_files *files)
+{
+	struct cim_region_file *surplus = NULL, *file = files->oldest;
+
+	while (file && files->count > CIM_OPEN_REGIONS) {
+		struct cim_region_file **chain = &files->chains[file->region % CIM_REGION_HASH];
+		struct cim_region_file *newer = file->newer;
+
+		if (!file->users) {
+			while (*chain != file)
+				chain = &(*chain)->chain;
+			*chain = file->chain;
+			unlink_age(files, file);
+			files->count--;
+			file->chain = surplus;
+			surplus = file;
+		}
+		file = newer;
+	}
+	return surplus;
+}
+
+static void close_chain(struct cim_image *image, struct cim_region_file *file)
+{
+	while (file) {
+		struct cim_region_file *next = file->chain;
+
+		close_file(image, file);
+		file = next;
+	}
+}
+
+enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
+			       struct cim_region_file **result, struct cim_error *err)
+{
+	struct cim_region_files *files = image->files;
+	struct cim_region_file *file, *own = NULL, *surplus;
+	enum cim_status status;
+
+	if (region >= image->region_count)
+		return cim_fail(err, CIM_E_CORRUPT, "there is no region %u, the image has %u",
+				(unsigned)region, (unsigned)image->region_count);
+	cim_image_lock(image);
+	file = use_open(files, region);
+	cim_image_unlock(image);
+	if (file) {
+		*result = file;
+		return CIM_OK;
+	}
+	status = open_file(image, region, &own, err);
+	if (status)
+		return status;
+	cim_image_lock(image);
+	file = use_open(files, region);
+	if (!file) {
+		file = own;
+		own = NULL;
+		file->users = 1;
+		insert(files, file);
+	}
+	surplus = take_surplus(files);
+	cim_image_unlock(image);
+	close_chain(image, surplus);
+	if (own)
+		close_file(image, own);
+	*result = file;
+	return CIM_OK;
+}
+
+void cim_region_put(struct cim_image *image, struct cim_region_file *file)
+{
+	struct cim_region_file *surplus;
+
+	cim_image_lock(image);
+	file->users--;
+	surplus = take_surplus(image->files);
+	cim_image_unlock(image);
+	close_chain(image, surplus);
+}
+
+enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
+				uint64_t offset, void *buf, size_t len, struct cim_error *err)
+{
+	const struct cim_fs *fs = image->env.fs;
+	char name[CIM_SET_FILE_NAME];
+	enum cim_status status;
+	long os_error = 0;
+	size_t got = 0;
+
+	status = fs->pread(fs->ctx, file->file, offset, buf, len, &got, &os_error);
+	if (status) {
+		cim_region_name(image, file->region, name);
+		return cim_fail_os(err, status, os_error, "reading %s", name);
+	}
+	/* It was long enough when it was opened: somebody cuts it short while we read. */
+	if (got != len)
+		return cim_region_outside(image, file->region, offset, len, err);
+	return CIM_OK;
+}
+
+void cim_regions_free(struct cim_image *image)
+{
+	struct cim_region_files *files = image->files;
+
+	if (!files)
+		return;
+	for (size_t i = 0; i < CIM_REGION_HASH; i++)
+		close_chain(image, files->chains[i]);
+	cim_free(&image->env, files);
+	image->files = NULL;
+}

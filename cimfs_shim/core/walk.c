@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * walk.c - visiting a whole tree, whatever the image says the tree is
+ *
+ * The directories on the way from the start to the current item lie on a stack, each a link table
+ * and a position in it; nothing is called recursively. In a sound image every directory has one
+ * name, so a bit is kept for each FileID of a directory that was met, in chunks that are allocated
+ * when the first FileID of theirs comes up: a second meeting is a cycle or a hard link to a
+ * directory and is reported instead of followed. Depth is bounded by the length of a path.
+ *
+ * One more thing would let a small image keep a walk busy for hours: thousands of directories that
+ * share one table of thousands of names. Sharing by itself is allowed (a writer may store equal
+ * tables once), so the walk adds up the lengths of the tables it enters, and when they come to more
+ * than WALK_SHARING times the size of the region files they lie in, plus WALK_FREE, no further
+ * directory is entered. So the time a walk takes is in proportion to the size of the image.
+ *
+ * Whatever goes wrong with one item, the next call goes on behind it.
+ */
+#include "reader.h"
+
+#include <string.h>
+
+#define CHUNK_BITS   15 /* FileIDs in a chunk: 32,768, in 4 KiB */
+#define CHUNK_BYTES  ((1u << CHUNK_BITS) / 8)
+#define WALK_FREE    (UINT64_C(16) << 20)
+#define WALK_SHARING 64u
+#define REGION_BYTES (CIM_MAX_REGIONS / 8)
+#define FIRST_PATH   1024u
+
+/* A directory being gone through. */
+struct frame {
+	struct cim_link_table table;
+	uint32_t next; /* entry */
+	uint32_t dir_id;
+	size_t path_bytes; /* of its path, in walk->path */
+	size_t path_units;
+};
+
+enum stage {
+	STAGE_START,  /* nothing returned yet */
+	STAGE_INSIDE, /* going through the directory on top of the stack */
+	STAGE_ENTER,  /* the item returned last is a directory, and not skipped */
+};
+
+struct cim_walk {
+	struct cim_image *image;
+	uint32_t start_id;
+	enum stage stage;
+
+	struct frame *frames;
+	size_t depth, room;
+
+	struct cim_walk_item item; /* returned last */
+	struct cim_record record;  /* its record */
+	size_t item_units;	   /* of its path */
+	char *path;
+	size_t path_room;
+
+	uint8_t **chunks; /* of FileIDs met */
+	size_t chunk_count;
+	uint8_t *regions; /* whose size is in the budget */
+	uint64_t budget;  /* bytes of link tables that may still be entered */
+};
+
+enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct cim_walk **result,
+			      struct cim_error *err)
+{
+	const struct cim_env *env = &image->env;
+	struct cim_walk *walk = cim_zalloc(env, sizeof(*walk));
+
+	*result = NULL;
+	if (!walk)
+		goto no_memory;
+	walk->image = image;
+	walk->start_id = start_id;
+	walk->budget = WALK_FREE;
+	/* One pointer for 32 file tables, which are 512 bytes of the image. */
+	walk->chunk_count = image->table_count / ((1u << CHUNK_BITS) / CIM_FILES_PER_TABLE) + 1;
+	walk->chunks = cim_zalloc(env, walk->chunk_count * sizeof(*walk->chunks));
+	walk->regions = cim_zalloc(env, REGION_BYTES);
+	walk->path = cim_alloc(env, FIRST_PATH);
+	walk->path_room = FIRST_PATH;
+	if (!walk->chunks || !walk->regions || !walk->path)
+		goto close_walk;
+	walk->path[0] = 0;
+	walk->item.path = walk->path;
+	*result = walk;
+	return CIM_OK;
+close_walk:
+	cim_walk_close(walk);
+no_memory:
+	return cim_error_where(err, cim_no_memory(err), "walk", image->path);
+}
+
+void cim_walk_close(struct cim_walk *walk)
+{
+	if (!walk)
+		return;
+	const struct cim_env *env = &walk->image->env;
+
+	for (size_t i = 0; walk->chunks && i < walk->chunk_count; i++)
+		cim_free(env, walk->chunks[i]);
+	cim_free(env, walk->chunks);
+	cim_free(env, walk->regions);
+	cim_free(env, walk->path);
+	cim_free(env, walk->frames);
+	cim_free(env, walk);
+}
+
+void cim_walk_skip(struct cim_walk *walk)
+{
+	if (walk->stage == STAGE_ENTER)
+		walk->stage = STAGE_INSIDE;
+}
+
+/* Set the bit of a directory; CIM_E_CORRUPT if it was set. @file_id has a record, so it is in one
+ * of the image's file tables and its chunk among ours. */
+static enum cim_status meet(struct cim_walk *walk, uint32_t file_id, struct cim_error *err)
+{
+	const uint32_t index = file_id - 1;
+	uint8_t **chunk = &walk->chunks[index >> CHUNK_BITS];
+	const uint32_t byte = (index & ((1u << CHUNK_BITS) - 1)) / 8;
+	const uint8_t bit = (uint8_t)(1u << index % 8);
+
+	if (!*chunk)
+		*chunk = cim_zalloc(&walk->image->env, CHUNK_BYTES);
+	if (!*chunk)
+		return cim_no_memory(err);
+	if ((*chunk)[byte] & bit)
+		return cim_fail(err, CIM_E_CORRUPT, "directory %u is met a second time",
+				(unsigned)file_id);
+	(*chunk)[byte] |= bit;
+	return CIM_OK;
+}
+
+/* Take a table's length from the budget, to which the size of its region file is added when the
+ * first table in that region is entered. */
+static enum cim_status spend(struct cim_walk *walk, const struct cim_link_table *table,
+			     struct cim_error *err)
+{
+	const uint32_t region = cim_region_index(table->offset);
+	const uint8_t bit = (uint8_t)(1u << region % 8);
+	enum cim_region_type type;
+	uint64_t size;
+	enum cim_status status;
+
+	if (!table->length)
+		return CIM_OK;
+	if (!(walk->regions[region / 8] & bit)) {
+		status = cim_image_region_info(walk->image, region, &size, &type, err);
+		if (status)
+			return status;
+		/* Sizes are below 2^63 and regions at most 2^16: only nonsense overflows. */
+		if (!cim_ckd_mul64(&size, size, WALK_SHARING) ||
+		    !cim_ckd_add64(&walk->budget, walk->budget, size))
+			walk->budget = UINT64_MAX;
+		walk->regions[region / 8] |= bit;
+	}
+	if (table->length > walk->budget)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"too many directories share their link tables with others");
+	walk->budget -= table->length;
+	return CIM_OK;
+}
+
+static bool grow_path(struct cim_walk *walk, size_t bytes)
+{
+	size_t room = walk->path_room;
+	char *path;
+
+	while (room < bytes)
+		room *= 2;
+	if (room == walk->path_room)
+		return true;
+	path = cim_realloc(&walk->image->env, walk->path, room);
+	if (!path)
+		return false;
+	walk->path = path;
+	walk->path_room = room;
+	return true;
+}
+
+/* Go into the directory that was returned last. */
+static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
+{
+	struct frame frame = {.dir_id = walk->item.info.file_id, .path_units = walk->item_units};
+	void *frames = walk->frames;
+	enum cim_status status;
+
+	frame.path_bytes = strlen(walk->path);
+	status = cim_link_table_of_dir(walk->image, &walk->record, &frame.table, err);
+	if (!status)
+		status = spend(walk, &frame.table, err);
+	if (status)
+		return status;
+	if (!cim_grow(&walk->image->env, &frames, &walk->room, walk->depth, sizeof(frame)))
+		return cim_no_memory(err);
+	walk->frames = frames;
+	walk->frames[walk->depth++] = frame;
+	return CIM_OK;
+}
+
+/* Read the record of the item whose entry is filled in. */
+static enum cim_status finish_item(struct cim_walk *walk, struct cim_error *err)
+{
+	struct cim_walk_item *item = &walk->item;
+	enum cim_status status;
+
+	status = cim_image_record(walk->image, item->entry.file_id, &walk->record, err);
+	if (status)
+		return status;
+	cim_info_from_record(&item->info, item->entry.file_id, &walk->record);
+	if (!item->info.is_directory)
+		return CIM_OK;
+	status = meet(walk, item->entry.file_id, err);
+	if (!status)
+		walk->stage = STAGE_ENTER;
+	return status;
+}
+
+/* Put the name of the item behind its directory's path. */
+static enum cim_status append_name(struct cim_walk *walk, const struct frame *frame,
+				   struct cim_error *err)
+{
+	const char *name = walk->item.entry.utf8;
+	const size_t separator = walk->depth > 1 ? 1 : 0; /* none in front of the first */
+	const size_t len = strlen(name);
+	size_t end = frame->path_bytes;
+
+	walk->item_units = frame->path_units + separator + walk->item.entry.units;
+	if (walk->item_units > CIM_MAX_PATH)
+		return cim_fail(err, CIM_E_CORRUPT, "a path of %llu units",
+				(unsigned long long)walk->item_units);
+	if (!grow_path(walk, end + separator + len + 1))
+		return cim_no_memory(err);
+	if (separator)
+		walk->path[end++] = '/';
+	memcpy(walk->path + end, name, len + 1);
+	return CIM_OK;
+}
+
+/* The next entry of the directory on top of the stack, which has one. */
+static enum cim_status next_entry(struct cim_walk *walk, struct cim_error *err)
+{
+	struct frame *frame = &walk->frames[walk->depth - 1];
+	struct cim_walk_item *item = &walk->item;
+	const uint32_t index = frame->next++;
+	struct cim_link link;
+	enum cim_status status;
+
+	walk->path[frame->path_bytes] = 0;
+	item->dir_id = frame->dir_id;
+	item->depth = (uint32_t)walk->depth;
+	status = cim_link_table_get(&frame->table, index, &link, err);
+	if (status)
+		return status;
+	cim_entry_from_link(&item->entry, &link, index, NULL, NULL);
+	status = append_name(walk, frame, err);
+	if (status)
+		return status;
+	return finish_item(walk, err);
+}
+
+/* Take one step; *done at the end of the tree. */
+static enum cim_status step(struct cim_walk *walk, bool *done, struct cim_error *err)
+{
+	const enum stage stage = walk->stage;
+	enum cim_status status;
+
+	walk->stage = STAGE_INSIDE;
+	if (stage == STAGE_START) {
+		walk->item.entry.file_id = walk->start_id;
+		return finish_item(walk, err);
+	}
+	if (stage == STAGE_ENTER) {
+		status = enter(walk, err);
+		if (status)
+			return status;
+	}
+	while (walk->depth) {
+		const struct frame *frame = &walk->frames[walk->depth - 1];
+
+		if (frame->next < frame->table.count)
+			return next_entry(walk, err);
+		walk->depth--;
+	}
+	*done = true;
+	return CIM_OK;
+}
+
+enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item **item,
+			      struct cim_error *err)
+{
+	bool done = false;
+	enum cim_status status = step(walk, &done, err);
+
+	*item = NULL;
+	walk->item.path = walk->path; /* it may have moved */
+	if (status) {
+		cim_error_str(err, cim_u8(walk->path));
+		return cim_error_where(err, status, "walk", walk->image->path);
+	}
+	if (!done)
+		*item = &walk->item;
+	return CIM_OK;
+}

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * minicim.h - images put together by hand, in memory, for the tests of the reader
+ *
+ * A test says what goes where: region sets, objects in regions, records, tables. Nothing is
+ * checked, so that any broken image can be made. This shares no code and no constant with the
+ * library: what it knows of the format is written down here a second time, from the format's
+ * description, so that a misreading on one side shows.
+ *
+ * The files live in a struct mini. mini_env() gives an environment whose file system serves them,
+ * and whose allocator and file system count, and fail when they are told to:
+ *
+ *	m.fail_alloc = 3	the third allocation from now on fails
+ *	m.fail_io = 5		the fifth open, size or pread from now on fails
+ */
+#ifndef CIM_TESTS_MINICIM_H
+#define CIM_TESTS_MINICIM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcim.h"
+
+/* ---- little-endian ---- */
+
+static inline void mini_le(uint8_t *p, uint64_t value, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* ---- files in memory ---- */
+
+struct mini_file {
+	char name[300];
+	uint8_t *bytes;
+	size_t size;
+	size_t room;
+};
+
+struct mini_region {
+	size_t file;
+};
+
+#define MINI_MAX_FILES 1200
+#define MINI_ENTRY     128 /* room for a record */
+
+struct mini {
+	struct mini_file files[MINI_MAX_FILES];
+	size_t file_count;
+
+	/* sets in the order of their regions; the last is the image's own */
+	struct {
+		uint8_t guid[16];
+		unsigned count;
+	} sets[64];
+	size_t set_count;
+	size_t region_file[MINI_MAX_FILES]; /* by region index */
+	size_t region_count;
+
+	uint8_t (*records)[MINI_ENTRY];
+	size_t record_count, record_room;
+
+	unsigned major, minor;
+	unsigned entry_size;
+
+	/* counters and faults */
+	atomic_long live_bytes, live_blocks, peak_bytes;
+	atomic_long fail_alloc;
+	atomic_long fail_io;
+	atomic_long ios;
+	atomic_long open_files, peak_files, open_dirs;
+	atomic_long pread_bytes;
+};
+
+static inline struct mini *mini_new(void)
+{
+	struct mini *m = (struct mini *)calloc(1, sizeof(*m));
+
+	m->major = 2;
+	m->entry_size = 96;
+	return m;
+}
+
+static inline void mini_free(struct mini *m)
+{
+	for (size_t i = 0; i < m->file_count; i++)
+		free(m->files[i].bytes);
+	free(m->records);
+	free(m);
+}
+
+static inline size_t mini_add_file(struct mini *m, const char *name)
+{
+	snprintf(m->files[m->file_count].name, sizeof(m->files[0].name), "%s", name);
+	return m->file_count++;
+}
+
+static inline struct mini_file *mini_find(struct mini *m, const char *name)
+{
+	for (size_t i = 0; i < m->file_count; i++) {
+		if (!strcmp(m->files[i].name, name))
+			return &m->files[i];
+	}
+	return NULL;
+}
+
+static inline void mini_resize(struct mini_file *file, size_t size)
+{
+	if (size > file->room) {
+		size_t room = size + size / 2 + 64;
+
+		file->bytes = (uint8_t *)realloc(file->bytes, room);
+		file->room = room;
+	}
+	if (size > file->size)
+		memset(file->bytes + file->size, 0, size - file->size);
+	file->size = size;
+}
+
+/* ---- regions and objects ---- */
+
+static inline void mini_common(struct mini *m, uint8_t *p, unsigned length, unsigned type)
+{
+	memcpy(p, "cimfile0", 8);
+	mini_le(p + 8, length, 4);
+	p[12] = (uint8_t)type;
+	mini_le(p + 16, m->major, 4);
+	mini_le(p + 20, m->minor, 4);
+}
+
+static inline void mini_region_name(struct mini *m, size_t set, unsigned index, char *name)
+{
+	const uint8_t *g = m->sets[set].guid;
+
+	snprintf(name, 300,
+		 "region_%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x_%u",
+		 g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12],
+		 g[13], g[14], g[15], index);
+}
+
+/* A set of @count regions named by @seed; files are made for the first @made of them. Types go
+ * 0, 1, 2, 0, ... Returns the region index of its first. */
+static inline unsigned mini_set_of(struct mini *m, unsigned seed, unsigned count, unsigned made)
+{
+	unsigned first = (unsigned)m->region_count;
+
+	for (int i = 0; i < 16; i++)
+		m->sets[m->set_count].guid[i] = (uint8_t)(seed * 31 + (unsigned)i * 17);
+	m->sets[m->set_count].count = count;
+	for (unsigned i = 0; i < made; i++) {
+		char name[300];
+		size_t file;
+
+		mini_region_name(m, m->set_count, i, name);
+		file = mini_add_file(m, name);
+		mini_resize(&m->files[file], 40);
+		mini_common(m, m->files[file].bytes, 40, 1);
+		mini_le(m->files[file].bytes + 32, i, 2);
+		m->files[file].bytes[34] = (uint8_t)(i % 3);
+		m->region_file[m->region_count + i] = file;
+	}
+	m->region_count += made;
+	m->set_count++;
+	return first;
+}
+
+static inline struct mini_file *mini_region_file(struct mini *m, unsigned region)
+{
+	return &m->files[m->region_file[region]];
+}
+
+/* Append an object; returns its RegionOffset. */
+static inline uint64_t mini_put(struct mini *m, unsigned region, const void *bytes, size_t len,
+				size_t align)
+{
+	struct mini_file *file = mini_region_file(m, region);
+	size_t at = (file->size + align - 1) / align * align;
+
+	mini_resize(file, at + len);
+	if (len)
+		memcpy(file->bytes + at, bytes, len);
+	return (uint64_t)region << 48 | at;
+}
+
+/* ---- records ---- */
+
+/* A new record, all zero; returns its FileID. */
+static inline uint32_t mini_record(struct mini *m)
+{
+	if (m->record_count == m->record_room) {
+		m->record_room = m->record_room ? m->record_room * 2 : 64;
+		m->records = (uint8_t(*)[MINI_ENTRY])realloc(m->records,
+							     m->record_room * MINI_ENTRY);
+	}
+	memset(m->records[m->record_count], 0, MINI_ENTRY);
+	/* What lies behind the fields that a reader knows must not matter. */
+	memset(m->records[m->record_count] + 96, 0xa5, MINI_ENTRY - 96);
+	return (uint32_t)++m->record_count;
+}
+
+static inline void mini_field(struct mini *m, uint32_t id, unsigned offset, uint64_t value,
+			      int bytes)
+{
+	mini_le(m->records[id - 1] + offset, value, bytes);
+}
+
+static inline void mini_stream(struct mini *m, uint32_t id, uint64_t offset, uint64_t length,
+			       unsigned type, bool sparse)
+{
+	mini_field(m, id, 40, offset, 8);
+	mini_field(m, id, 48, length | (uint64_t)type << 48 | (uint64_t)sparse << 56, 8);
+}
+
+/* A file with plain data. */
+static inline uint32_t mini_plain(struct mini *m, unsigned region, const void *bytes, size_t len)
+{
+	uint32_t id = mini_record(m);
+
+	mini_stream(m, id, mini_put(m, region, bytes, len, 8), len, 0, false);
+	return id;
+}
+
+/* ---- link tables ---- */
+
+struct mini_link {
+	uint16_t name[300];
+	size_t units;
+	uint64_t value[2]; /* FileID; or a stream's offset and descriptor */
+};
+
+static inline struct mini_link mini_link(const char *name, uint64_t a, uint64_t b)
+{
+	struct mini_link link;
+
+	memset(&link, 0, sizeof(link));
+	for (; name[link.units]; link.units++)
+		link.name[link.units] = (unsigned char)name[link.units];
+	link.value[0] = a;
+	link.value[1] = b;
+	return link;
+}
+
+/* The upcase table of all images here. */
+static inline uint16_t mini_upcase(uint16_t c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) ||
+	    (c >= 0xff41 && c <= 0xff5a))
+		return (uint16_t)(c - 0x20);
+	return c;
+}
+
+static inline int mini_compare(const void *a, const void *b)
+{
+	const struct mini_link *x = (const struct mini_link *)a, *y = (const struct mini_link *)b;
+
+	for (size_t i = 0; i < x->units && i < y->units; i++) {
+		uint16_t p = mini_upcase(x->name[i]), q = mini_upcase(y->name[i]);
+
+		if (p != q)
+			return p < q ? -1 : 1;
+	}
+	return x->units < y->units ? -1 : x->units > y->units;
+}
+
+/* A link table of @count links in the order given. @front: bytes in front of it (the second form
+ * of a stream table has 4, that hold @extra). Returns its offset, and its own length in *length. */
+static inline uint64_t mini_table(struct mini *m, unsigned region, const struct mini_link *links,
+				  size_t count, unsigned value_size, bool front, uint32_t extra,
+				  size_t *length)
+{
+	size_t names = 8 + count * (value_size + 4), size = names, base = front ? 4 : 0;
+	uint8_t *bytes;
+	uint64_t offset;
+
+	for (size_t i = 0; i < count; i++)
+		size += 2 + 2 * links[i].units;
+	bytes = (uint8_t *)calloc(1, base + size);
+	if (front)
+		mini_le(bytes, extra ? extra : size, 4);
+	mini_le(bytes + base, size, 4);
+	mini_le(bytes + base + 4, count, 4);
+	for (size_t i = 0; i < count; i++) {
+		uint8_t *value = bytes + base + 8 + i * value_size;
+		uint8_t *name = bytes + base + names;
+
+		mini_le(value, links[i].value[0], value_size == 4 ? 4 : 8);
+		if (value_size == 16)
+			mini_le(value + 8, links[i].value[1], 8);
+		mini_le(bytes + base + 8 + count * value_size + i * 4, names, 4);
+		mini_le(name, links[i].units, 2);
+		for (size_t j = 0; j < links[i].units; j++)
+			mini_le(name + 2 + 2 * j, links[i].name[j], 2);
+		names += 2 + 2 * links[i].units;
+	}
+	offset = mini_put(m, region, bytes, base + size, 8);
+	free(bytes);
+	*length = size;
+	return offset;
+}
+
+/* Make @id a directory with these entries, sorted if @sort. */
+static inline void mini_dir(struct mini *m, uint32_t id, unsigned region, struct mini_link *links,
+			    size_t count, bool sort)
+{
+	size_t length;
+	uint64_t offset;
+
+	if (sort)
+		qsort(links, count, sizeof(*links), mini_compare);
+	offset = mini_table(m, region, links, count, 4, false, 0, &length);
+	mini_stream(m, id, offset, length, 1, false);
+	for (size_t i = 0; i < count; i++) {
+		if (links[i].value[0] && links[i].value[0] <= m->record_count)
+			mini_field(m, (uint32_t)links[i].value[0], 88, id, 4);
+	}
+}
+
+/* ---- finishing ---- */
+
+static inline uint64_t mini_put_upcase(struct mini *m, unsigned region)
+{
+	uint8_t *bytes = (uint8_t *)malloc(131072);
+	uint64_t offset;
+
+	for (unsigned i = 0; i < 65536; i++)
+		mini_le(bytes + 2 * i, mini_upcase((uint16_t)i), 2);
+	offset = mini_put(m, region, bytes, 131072, 8);
+	free(bytes);
+	return offset;
+}
+
+/* Write file tables and filesystem object into @region, and the filesystem file. */
+static inline void mini_finish(struct mini *m, const char *name, unsigned region, uint64_t upcase,
+			       uint32_t root)
+{
+	size_t tables = (m->record_count + 1023) / 1024, own = m->set_count - 1;
+	uint8_t *directory = (uint8_t *)calloc(tables + 1, 16);
+	uint8_t filesystem[24], *header;
+	struct mini_file *file;
+
+	for (size_t t = 0; t < tables; t++) {
+		size_t count = m->record_count - t * 1024 < 1024 ? m->record_count - t * 1024
+								 : 1024;
+		uint8_t *bytes = (uint8_t *)calloc(count, m->entry_size);
+
+		for (size_t i = 0; i < count; i++)
+			memcpy(bytes + i * m->entry_size, m->records[t * 1024 + i],
+			       m->entry_size < MINI_ENTRY ? m->entry_size : MINI_ENTRY);
+		mini_le(directory + 16 * t, mini_put(m, region, bytes, count * m->entry_size, 8),
+			8);
+		mini_le(directory + 16 * t + 8, count, 2);
+		mini_le(directory + 16 * t + 10, m->entry_size, 2);
+		free(bytes);
+	}
+	mini_le(filesystem, upcase, 8);
+	mini_le(filesystem + 8, mini_put(m, region, directory, tables * 16, 8), 8);
+	mini_le(filesystem + 16, tables, 4);
+	mini_le(filesystem + 20, root, 4);
+	free(directory);
+	file = &m->files[mini_add_file(m, name)];
+	mini_resize(file, 72 + 24 * own);
+	header = file->bytes;
+	mini_common(m, header, (unsigned)file->size, 0);
+	mini_le(header + 56, mini_put(m, region, filesystem, 24, 8), 8);
+	mini_le(header + 70, own, 2);
+	for (size_t i = 0; i <= own; i++) {
+		uint8_t *set = i == own ? header + 32 : header + 72 + 24 * i;
+
+		memcpy(set, m->sets[i].guid, 16);
+		mini_le(set + 16, m->sets[i].count, 2);
+	}
+}
+
+/* ---- the environment ---- */
+
+static inline bool mini_fault(atomic_long *counter)
+{
+	return atomic_load(counter) > 0 && atomic_fetch_sub(counter, 1) == 1;
+}
+
+static inline void mini_peak(atomic_long *peak, long value)
+{
+	long seen = atomic_load(peak);
+
+	while (value > seen && !atomic_compare_exchange_weak(peak, &seen, value))
+		;
+}
+
+/* Blocks carry their size in front, so that bytes can be counted. */
+static inline void *mini_realloc(void *ctx, void *ptr, size_t size)
+{
+	struct mini *m = (struct mini *)ctx;
+	size_t *block = ptr ? (size_t *)ptr - 2 : NULL;
+	size_t old = block ? block[0] : 0;
+
+	if (mini_fault(&m->fail_alloc))
+		return NULL;
+	if (size > ((size_t)1 << 40))
+		return NULL;
+	block = (size_t *)realloc(block, size + 2 * sizeof(size_t));
+	if (!block)
+		return NULL;
+	if (!ptr) {
+		atomic_fetch_add(&m->live_blocks, 1);
+		memset(block + 2, 0xdd, size);
+	}
+	block[0] = size;
+	mini_peak(&m->peak_bytes, atomic_fetch_add(&m->live_bytes, (long)size - (long)old) +
+					  (long)size - (long)old);
+	return block + 2;
+}
+
+static inline void mini_release(void *ctx, void *ptr)
+{
+	struct mini *m = (struct mini *)ctx;
+
+	if (!ptr)
+		return;
+	atomic_fetch_sub(&m->live_blocks, 1);
+	atomic_fetch_sub(&m->live_bytes, (long)((size_t *)ptr - 2)[0]);
+	free((size_t *)ptr - 2);
+}
+
+struct cim_fs_file {
+	struct mini *m;
+	const struct mini_file *file;
+};
+
+static inline bool mini_io_fault(struct mini *m, long *os_error)
+{
+	atomic_fetch_add(&m->ios, 1);
+	*os_error = 0;
+	if (!mini_fault(&m->fail_io))
+		return false;
+	*os_error = 5;
+	return true;
+}
+
+static inline enum cim_status mini_open_dir(void *ctx, const char *path, unsigned flags,
+					    cim_fs_dir **dir, long *os_error)
+{
+	struct mini *m = (struct mini *)ctx;
+
+	(void)flags;
+	if (mini_io_fault(m, os_error))
+		return CIM_E_IO;
+	if (strcmp(path, "mem")) {
+		*os_error = 2;
+		return CIM_E_PATH_NOT_FOUND;
+	}
+	atomic_fetch_add(&m->open_dirs, 1);
+	*dir = (cim_fs_dir *)ctx;
+	return CIM_OK;
+}
+
+static inline void mini_close_dir(void *ctx, cim_fs_dir *dir)
+{
+	(void)dir;
+	atomic_fetch_sub(&((struct mini *)ctx)->open_dirs, 1);
+}
+
+static inline enum cim_status mini_open(void *ctx, cim_fs_dir *dir, const char *name,
+					enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+{
+	struct mini *m = (struct mini *)ctx;
+	struct mini_file *found = mini_find(m, name);
+
+	(void)dir;
+	(void)mode;
+	if (mini_io_fault(m, os_error))
+		return CIM_E_IO;
+	if (!found) {
+		*os_error = 2;
+		return CIM_E_FILE_NOT_FOUND;
+	}
+	*file = (cim_fs_file *)malloc(sizeof(**file));
+	(*file)->m = m;
+	(*file)->file = found;
+	mini_peak(&m->peak_files, atomic_fetch_add(&m->open_files, 1) + 1);
+	return CIM_OK;
+}
+
+static inline void mini_close(void *ctx, cim_fs_file *file)
+{
+	atomic_fetch_sub(&((struct mini *)ctx)->open_files, 1);
+	file->file = NULL; /* a use after this crashes */
+	free(file);
+}
+
+static inline enum cim_status mini_size(void *ctx, cim_fs_file *file, uint64_t *size,
+					long *os_error)
+{
+	if (mini_io_fault((struct mini *)ctx, os_error))
+		return CIM_E_IO;
+	*size = file->file->size;
+	return CIM_OK;
+}
+
+static inline enum cim_status mini_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+					 size_t len, size_t *got, long *os_error)
+{
+	const struct mini_file *from = file->file;
+
+	*got = 0;
+	if (mini_io_fault((struct mini *)ctx, os_error))
+		return CIM_E_IO;
+	if (offset < from->size) {
+		*got = len < from->size - offset ? len : (size_t)(from->size - offset);
+		memcpy(buf, from->bytes + offset, *got);
+	}
+	atomic_fetch_add(&((struct mini *)ctx)->pread_bytes, (long)*got);
+	return CIM_OK;
+}
+
+/* The functions that only writers call are left NULL. The image is then "mem/NAME". */
+static inline struct cim_env mini_env(struct mini *m, struct cim_fs *fs)
+{
+	struct cim_env env = *cim_env_default();
+
+	memset(fs, 0, sizeof(*fs));
+	fs->ctx = m;
+	fs->open_dir = mini_open_dir;
+	fs->close_dir = mini_close_dir;
+	fs->open = mini_open;
+	fs->close = mini_close;
+	fs->size = mini_size;
+	fs->pread = mini_pread;
+	env.fs = fs;
+	env.mem.ctx = m;
+	env.mem.realloc = mini_realloc;
+	env.mem.free = mini_release;
+	return env;
+}
+
+/* Copy all files to a directory of the host; false if that fails. */
+static inline bool mini_save(struct mini *m, const char *dir)
+{
+	for (size_t i = 0; i < m->file_count; i++) {
+		char path[4096];
+		FILE *f;
+		bool good;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, m->files[i].name);
+		f = fopen(path, "wb");
+		if (!f)
+			return false;
+		good = fwrite(m->files[i].bytes, 1, m->files[i].size, f) == m->files[i].size;
+		if (fclose(f) || !good)
+			return false;
+	}
+	return true;
+}
+
+#endif

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The reader: what it reads, what it refuses, and several threads at once. The images are made by
+# minicim.h.
+TESTS_NATIVE += t_reader t_reader_hostile t_reader_threads

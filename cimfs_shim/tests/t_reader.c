@@ -1,0 +1,867 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the reader makes of sound images: every kind of item, and what only other writers write. */
+#include "minisample.h"
+#include "tap.h"
+
+#include <unistd.h>
+
+static struct cim_error err;
+
+/* Open an image of @m; bails if that fails. */
+static struct cim_image *open_mini(struct mini *m, struct cim_fs *fs, const char *path)
+{
+	struct cim_env env = mini_env(m, fs);
+	struct cim_image *image;
+
+	if (cim_image_open(&env, path, &image, &err))
+		bail("%s: %s: %s", path, cim_status_name(err.status), err.cause);
+	return image;
+}
+
+static enum cim_status try_open(struct mini *m, const char *path)
+{
+	struct cim_fs fs;
+	struct cim_env env = mini_env(m, &fs);
+	struct cim_image *image;
+	enum cim_status status = cim_image_open(&env, path, &image, &err);
+
+	cim_image_close(image);
+	if (atomic_load(&m->live_blocks) || atomic_load(&m->open_files) ||
+	    atomic_load(&m->open_dirs))
+		diag("left behind: %ld blocks, %ld files, %ld directories",
+		     atomic_load(&m->live_blocks), atomic_load(&m->open_files),
+		     atomic_load(&m->open_dirs));
+	return status;
+}
+
+static void is_status(enum cim_status got, enum cim_status want, const char *name)
+{
+	if (!is_str(cim_status_name(got), cim_status_name(want), "%s", name) || got)
+		diag("cause: %s", got ? err.cause : "none");
+}
+
+/* The FileID of a path; 0 (with a diagnostic) if the look-up fails. */
+static uint32_t id_of(struct cim_image *image, const char *path)
+{
+	uint32_t id;
+
+	if (cim_image_lookup(image, cim_u8(path), &id, &err))
+		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
+	return id;
+}
+
+static bool data_is(struct cim_image *image, const char *path, const char *stream, const void *want,
+		    size_t len)
+{
+	struct cim_data data;
+	size_t got = 0;
+	uint8_t *buf = (uint8_t *)malloc(len + 100);
+	bool same;
+
+	if (cim_image_get_data(image, id_of(image, path), cim_u8(stream), &data, &err) ||
+	    cim_image_read(image, &data, 0, buf, len + 100, &got, &err))
+		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
+	same = got == len && data.size == len && !memcmp(buf, want, len);
+	if (!same)
+		diag("%s: got %zu bytes of %zu", path, got, len);
+	free(buf);
+	return same;
+}
+
+static void test_sample(void)
+{
+	static const char *const names[] = {
+		"Alpha.txt", "beta",   "dir",	 "dir/Nested", "dir/Nested/x", "dir/other", "empty",
+		"hard",	     "pe.exe", "sparse", "streams1",   "streams2",     "zero",
+	};
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_image *none = image;
+	struct cim_image_info info;
+	struct cim_region_set set;
+	const struct cim_walk_item *item;
+	struct cim_walk *walk;
+	uint8_t alpha[SAMPLE_ALPHA];
+	bool same = true;
+	size_t n = 0;
+
+	cim_image_get_info(image, &info);
+	is_int(info.version_major, 2, "version");
+	is_int(info.set_count, 2, "region sets");
+	is_int(info.region_count, 6, "regions");
+	is_int(info.table_count, 1, "file tables");
+	is_int(info.root_id, 1, "root");
+	ok(cim_image_get_set(image, 1, &set) && set.first == 3 && set.count == 3 &&
+		   set.guid.bytes[0] == 62,
+	   "the image's own set is the last, with regions 3 to 5");
+	ok(!cim_image_get_set(image, 2, &set), "there is no third set");
+
+	if (cim_walk_open(image, info.root_id, &walk, &err))
+		bail("walk: %s", err.cause);
+	ok(!cim_walk_next(walk, &item, &err) && item && !item->depth && !*item->path &&
+		   !item->entry.units && item->info.is_directory,
+	   "a walk begins with the item it was started at");
+	while (!cim_walk_next(walk, &item, &err) && item) {
+		same = same && n < 13 && !strcmp(item->path, names[n]);
+		if (n < 13 && strcmp(item->path, names[n]))
+			diag("item %zu: %s, not %s", n, item->path, names[n]);
+		n++;
+	}
+	ok(same && n == 13, "it visits %zu of 13 items below, in stored order", n);
+	cim_walk_close(walk);
+
+	sample_fill(alpha, 1, sizeof(alpha));
+	ok(data_is(image, "Alpha.txt", NULL, alpha, sizeof(alpha)), "data in a parent's region");
+	ok(data_is(image, "beta", NULL, "beta's data", 11), "data in a small data region");
+	ok(data_is(image, "zero", NULL, "", 0), "a file without data");
+	ok(id_of(image, "beta") == id_of(image, "hard"), "a hard link has the same FileID");
+	is_status(cim_image_open(NULL, "x", NULL, &err), CIM_E_POINTER, "open without a place");
+	is_status(cim_image_open(NULL, NULL, &none, &err), CIM_E_POINTER, "open without a path");
+	ok(!none, "no image after a failure");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+static void test_stat(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_file_info info;
+	uint8_t blob[64];
+	size_t size;
+	uint32_t beta = id_of(image, "beta"), x = id_of(image, "dir\\Nested\\x");
+
+	cim_image_stat(image, beta, &info, &err);
+	is_hex(info.attributes, 0x627, "flags become attributes, with the reparse bit");
+	is_hex(info.flags, 0x801f, "raw flags keep unknown bits");
+	is_hex(info.reparse_tag, 0xa000000c, "reparse tag");
+	is_int(info.ea_size, 12, "EA size");
+	ok(info.has_security && info.has_ea && info.has_reparse && !info.has_streams,
+	   "what a record points to");
+	ok(info.creation_time + 1 == info.last_write_time &&
+		   info.creation_time + 2 == info.change_time &&
+		   info.creation_time + 3 == info.last_access_time,
+	   "the order of the four times");
+	is_status(cim_image_get_blob(image, beta, CIM_BLOB_SECURITY, blob, 64, &size, &err), CIM_OK,
+		  "read a security descriptor");
+	ok(size == 20 && blob[3] == 0x80, "it is the one that was stored");
+	is_status(cim_image_get_blob(image, beta, CIM_BLOB_EA, blob, 12, &size, &err), CIM_OK,
+		  "read EAs into just enough room");
+	ok(size == 12 && !memcmp(blob + 8, "A\0xy", 4), "they are the ones that were stored");
+	is_status(cim_image_get_blob(image, beta, CIM_BLOB_REPARSE, blob, 11, &size, &err),
+		  CIM_E_LIMIT, "too little room for reparse data");
+	is_int(size, 12, "the size is told all the same");
+	is_status(cim_image_get_blob(image, x, CIM_BLOB_EA, blob, 64, &size, &err), CIM_OK,
+		  "a file without EAs");
+	is_int(size, 0, "has none");
+	is_status(cim_image_get_blob(image, x, (enum cim_blob)7, blob, 64, &size, &err),
+		  CIM_E_INVALID, "an unknown kind of blob");
+	cim_image_stat(image, x, &info, &err);
+	is_hex(info.attributes, CIM_ATTR_NORMAL, "a file without flags is a normal one");
+	is_int(info.parent_id, 3, "parent FileID");
+	is_status(cim_image_stat(image, 0, &info, &err), CIM_E_CORRUPT, "FileID 0");
+	is_status(cim_image_stat(image, 900, &info, &err), CIM_E_CORRUPT,
+		  "a FileID behind the table's last");
+	is_status(cim_image_stat(image, UINT32_MAX, &info, &err), CIM_E_CORRUPT, "the last FileID");
+	is_str(err.image, "mem/s.cim", "the error names the image");
+	ok(!cim_image_stat(image, id_of(image, "sparse"), &info, &err) && info.is_sparse &&
+		   info.size == SAMPLE_SPARSE,
+	   "a sparse file's size");
+	ok(!cim_image_stat(image, id_of(image, "dir"), &info, &err) && !info.size &&
+		   info.attributes == CIM_ATTR_DIRECTORY,
+	   "a directory has no size");
+	cim_image_close(image);
+	ok(!atomic_load(&m->live_blocks) && !atomic_load(&m->open_files) &&
+		   !atomic_load(&m->open_dirs),
+	   "closing an image leaves nothing behind");
+	mini_free(m);
+}
+
+static void test_lookup(void)
+{
+	static const uint16_t wide[] = {'D', 'I', 'R', '\\', 'O', 'T', 'H', 'E', 'R', 0};
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	uint32_t id, dir = id_of(image, "dir");
+	char longest[600];
+
+	ok(dir && id_of(image, "DIR") == dir && id_of(image, "/Dir") == dir, "case is ignored");
+	ok(id_of(image, "") == 1 && id_of(image, "\\") == 1, "the root");
+	is_status(cim_image_lookup(image, cim_u16(wide), &id, &err), CIM_OK, "a UTF-16 path");
+	is_status(cim_image_lookup(image, cim_u8("nothing"), &id, &err), CIM_E_FILE_NOT_FOUND,
+		  "a missing name");
+	is_str(err.path, "nothing", "the error names the path");
+	is_status(cim_image_lookup(image, cim_u8("nothing/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
+		  "a missing directory on the way");
+	is_status(cim_image_lookup(image, cim_u8("beta/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
+		  "a file on the way");
+	is_status(cim_image_lookup(image, cim_u8("empty/x"), &id, &err), CIM_E_FILE_NOT_FOUND,
+		  "a name in an empty directory");
+	is_status(cim_image_lookup(image, cim_u8("beta:s"), &id, &err), CIM_E_INVALID,
+		  "a path with a stream");
+	is_int(id, 0, "no FileID after a failure");
+	is_status(cim_image_lookup_at(image, dir, cim_u8("NESTED"), false, &id, &err), CIM_OK,
+		  "look up in a directory");
+	is_status(cim_image_lookup_at(image, dir, cim_u8("NESTED"), true, &id, &err),
+		  CIM_E_FILE_NOT_FOUND, "the exact name differs");
+	is_status(cim_image_lookup_at(image, dir, cim_u8("Nested"), true, &id, &err), CIM_OK,
+		  "the exact name");
+	is_status(cim_image_lookup_at(image, dir, cim_u8("a/b"), false, &id, &err),
+		  CIM_E_FILE_NOT_FOUND, "a name that is no path's component");
+	is_status(cim_image_lookup_at(image, dir, cim_u8(""), false, &id, &err),
+		  CIM_E_FILE_NOT_FOUND, "an empty name");
+	memset(longest, 'n', sizeof(longest));
+	longest[599] = 0;
+	is_status(cim_image_lookup_at(image, dir, cim_u8(longest), false, &id, &err),
+		  CIM_E_FILE_NOT_FOUND, "a name that is too long to be there");
+	is_status(cim_image_lookup_at(image, dir, cim_u8("\xff"), false, &id, &err), CIM_E_INVALID,
+		  "a name that is not UTF-8");
+	is_status(cim_image_lookup_at(image, dir, cim_u8(NULL), false, &id, &err), CIM_E_INVALID,
+		  "no name");
+	is_status(cim_image_lookup_at(image, id_of(image, "beta"), cim_u8("x"), false, &id, &err),
+		  CIM_E_PATH_NOT_FOUND, "a file in the place of a directory");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+static void test_big_directory(void)
+{
+	enum { COUNT = 5000 };
+	struct mini *m = mini_new();
+	struct mini_link *links = (struct mini_link *)calloc(COUNT, sizeof(*links));
+	struct cim_fs fs;
+	struct cim_image *image;
+	char name[32];
+	uint64_t upcase;
+	unsigned wrong = 0;
+	uint32_t root, id;
+
+	mini_set_of(m, 1, 1, 1);
+	upcase = mini_put_upcase(m, 0);
+	root = mini_record(m);
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "File%u.dat", i * 7919 % COUNT);
+		links[i] = mini_link(name, mini_record(m), 0);
+	}
+	mini_dir(m, root, 0, links, COUNT, true);
+	mini_finish(m, "big.cim", 0, upcase, root);
+	image = open_mini(m, &fs, "mem/big.cim");
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "fILE%u.DAT", i * 7919 % COUNT);
+		if (cim_image_lookup(image, cim_u8(name), &id, &err) || id != i + 2)
+			wrong++;
+		snprintf(name, sizeof(name), "file%u.da", i);
+		if (cim_image_lookup(image, cim_u8(name), &id, &err) != CIM_E_FILE_NOT_FOUND)
+			wrong++;
+	}
+	is_int(wrong, 0, "look up each of %d names, and as many that are missing", COUNT);
+	cim_image_close(image);
+	free(links);
+	mini_free(m);
+}
+
+/* A name from code units. */
+static struct mini_link wide_link(const uint16_t *units, size_t count, uint32_t id)
+{
+	struct mini_link link = mini_link("", id, 0);
+
+	memcpy(link.name, units, count * 2);
+	link.units = count;
+	return link;
+}
+
+static void test_disputed_order(void)
+{
+	/* Sorted as code points: "a", "z", U+E000, fullwidth a, U+10428, a lone surrogate. As code
+	 * units the surrogates come in front of U+E000. */
+	static const uint16_t names[][2] = {{'a', 0},	     {'z', 0},	       {0xe000, 0},
+					    {0xff41, 0},     {0xd801, 0xdc28}, {0xdc00, 'x'},
+					    {0xd801, 0xdc29}};
+	static const size_t units[] = {1, 1, 1, 1, 2, 2, 2};
+	static const uint16_t upper_fullwidth[] = {0xff21};
+	struct cim_str text = {NULL, upper_fullwidth, 1};
+
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		struct mini *m = mini_new();
+		struct mini_link links[6];
+		struct cim_fs fs;
+		struct cim_image *image;
+		uint64_t upcase;
+		uint32_t root, id;
+
+		mini_set_of(m, 1, 1, 1);
+		upcase = mini_put_upcase(m, 0);
+		root = mini_record(m);
+		for (unsigned i = 0; i < 6; i++)
+			links[i] = wide_link(names[i], units[i], mini_record(m));
+		mini_dir(m, root, 0, links, 6, sorted);
+		mini_finish(m, "w.cim", 0, upcase, root);
+		image = open_mini(m, &fs, "mem/w.cim");
+		for (unsigned i = 0; i < 7; i++) {
+			struct cim_str name = {NULL, names[i], units[i]};
+			enum cim_status status = cim_image_lookup_at(image, root, name, false, &id,
+								     &err);
+
+			ok(i < 6 ? !status && id == i + 2 : status == CIM_E_FILE_NOT_FOUND,
+			   "name %u in a table sorted by code %s", i, sorted ? "units" : "points");
+		}
+		ok(!cim_image_lookup_at(image, root, text, false, &id, &err) && id == 5,
+		   "a fullwidth letter in the other case, sorted by code %s",
+		   sorted ? "units" : "points");
+		cim_image_close(image);
+		mini_free(m);
+	}
+}
+
+static void test_same_names(void)
+{
+	struct mini *m = mini_new();
+	struct mini_link links[5];
+	struct cim_fs fs;
+	struct cim_image *image;
+	uint64_t upcase;
+	uint32_t root, id = 0;
+
+	mini_set_of(m, 1, 1, 1);
+	upcase = mini_put_upcase(m, 0);
+	root = mini_record(m);
+	links[0] = mini_link("aaa", mini_record(m), 0);
+	links[1] = mini_link("NAME", mini_record(m), 0);
+	links[2] = mini_link("Name", mini_record(m), 0);
+	links[3] = mini_link("name", mini_record(m), 0);
+	links[4] = mini_link("zzz", mini_record(m), 0);
+	mini_dir(m, root, 0, links, 5, false);
+	mini_finish(m, "d.cim", 0, upcase, root);
+	image = open_mini(m, &fs, "mem/d.cim");
+	ok(!cim_image_lookup_at(image, root, cim_u8("name"), true, &id, &err) && id == 5,
+	   "an exact look-up goes through names that upcase alike");
+	ok(!cim_image_lookup_at(image, root, cim_u8("nAME"), false, &id, &err) && id == 3,
+	   "otherwise the first of them is found");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+static void test_streams(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	uint8_t one[300], buf[100];
+	struct cim_data data;
+	struct cim_iter *iter;
+	struct cim_entry entry;
+	bool found;
+	size_t got;
+
+	sample_fill(one, 3, sizeof(one));
+	for (int form = 1; form <= 2; form++) {
+		char path[16];
+		unsigned count = 0;
+
+		snprintf(path, sizeof(path), "streams%d", form);
+		ok(data_is(image, path, NULL, "main", 4), "form %d: the default stream", form);
+		ok(data_is(image, path, "oNE", one, 300), "form %d: a stream, by any case", form);
+		ok(data_is(image, path, "ZERO", "", 0), "form %d: an empty stream", form);
+		is_status(
+			cim_image_get_data(image, id_of(image, path), cim_u8("three"), &data, &err),
+			CIM_E_FILE_NOT_FOUND, "a missing stream");
+		ok(!cim_image_get_data(image, id_of(image, path), cim_u8("two"), &data, &err) &&
+			   data.sparse && data.size == 77777,
+		   "form %d: a sparse stream", form);
+		if (cim_iter_streams(image, id_of(image, path), &iter, &err))
+			bail("%s: %s", path, err.cause);
+		is_int(cim_iter_count(iter), 3, "form %d: number of streams", form);
+		while (!cim_iter_next(iter, &entry, &found, &err) && found)
+			count += entry.index == count && !entry.file_id && entry.units &&
+				 entry.data.size == (count == 0	  ? 300
+						     : count == 1 ? 77777
+								  : 0);
+		is_int(count, 3, "form %d: streams iterated", form);
+		cim_iter_seek(iter, 2);
+		ok(!cim_iter_next(iter, &entry, &found, &err) && found &&
+			   !strcmp(entry.utf8, "zero"),
+		   "form %d: seek to the last", form);
+		cim_iter_seek(iter, 99);
+		ok(!cim_iter_next(iter, &entry, &found, &err) && !found,
+		   "form %d: seek past the end", form);
+		cim_iter_close(iter);
+	}
+	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_u8(""), &data, &err),
+		  CIM_E_ACCESS, "a directory's default stream");
+	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_u8("s"), &data, &err),
+		  CIM_E_FILE_NOT_FOUND, "a directory's missing stream");
+	is_status(cim_iter_dir(image, id_of(image, "beta"), &iter, &err), CIM_E_PATH_NOT_FOUND,
+		  "iterate a file as a directory");
+	ok(!cim_iter_streams(image, id_of(image, "beta"), &iter, &err) && !cim_iter_count(iter) &&
+		   !cim_iter_next(iter, &entry, &found, &err) && !found,
+	   "a file without streams has none");
+	cim_iter_close(iter);
+	cim_iter_close(NULL);
+
+	cim_image_get_data(image, id_of(image, "sparse"), cim_u8(NULL), &data, &err);
+	memset(buf, 1, sizeof(buf));
+	ok(!cim_image_read(image, &data, SAMPLE_SPARSE - 60, buf, 100, &got, &err) && got == 60 &&
+		   !buf[0] && !buf[59] && buf[60] == 1,
+	   "the end of a sparse file of 1 TiB reads as zeros");
+	ok(!cim_image_read(image, &data, SAMPLE_SPARSE, buf, 100, &got, &err) && !got,
+	   "at its end there is nothing");
+	ok(!cim_image_read(image, &data, UINT64_MAX, buf, 100, &got, &err) && !got,
+	   "nor anywhere behind");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+/* Forms of a stream table: which extra length in front is understood? */
+static void test_stream_forms(void)
+{
+	static const struct {
+		int32_t more; /* of the extra length than the table's own */
+		bool readable;
+	} cases[] = {{0, true}, {4, true}, {8, true}, {1000, true}, {-1, false}, {-8, false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* 8 + 3 * 20 and names of 3, 3 and 4 units with their lengths */
+		const uint32_t own = 8 + 3 * 20 + 3 * 2 + 2 * 10;
+		struct mini *m = mini_sample();
+		struct mini_link links[1];
+		struct cim_fs fs;
+		struct cim_image *image;
+		struct cim_iter *iter = NULL;
+		struct mini_file *file = mini_find(m, "s.cim");
+		uint64_t upcase = (uint64_t)SAMPLE_UPCASE << 48 | 40;
+		uint32_t root = mini_record(m);
+		enum cim_status status;
+
+		file->name[0] = 'o';
+		links[0] = mini_link(
+			"f", sample_streams(m, true, (uint32_t)((int32_t)own + cases[i].more)), 0);
+		mini_dir(m, root, SAMPLE_META, links, 1, true);
+		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
+		image = open_mini(m, &fs, "mem/s.cim");
+		status = cim_iter_streams(image, id_of(image, "f"), &iter, &err);
+		ok(cases[i].readable ? !status && cim_iter_count(iter) == 3
+				     : status == CIM_E_CORRUPT,
+		   "a stream table behind its length %+d: %s", cases[i].more,
+		   cases[i].readable ? "read" : "corrupt");
+		cim_iter_close(iter);
+		cim_image_close(image);
+		mini_free(m);
+	}
+}
+
+static void test_pe(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	uint8_t want[SAMPLE_PE], got[SAMPLE_PE + 10];
+	struct cim_data data;
+	struct cim_file_info info;
+	unsigned wrong = 0;
+	size_t n;
+
+	for (size_t o = 0; o < SAMPLE_PE; o++)
+		want[o] = sample_byte(9, mini_pe_place(sample_pe_mappings, SAMPLE_PE_MAPPINGS, o));
+	is_int(mini_pe_place(sample_pe_mappings, SAMPLE_PE_MAPPINGS, 0x2200), 0x1000,
+	       "the last piece lies below its file offset");
+	is_status(cim_image_get_data(image, id_of(image, "pe.exe"), cim_u8(NULL), &data, &err),
+		  CIM_OK, "find a PE image");
+	ok(data.pe && data.size == SAMPLE_PE, "it is one, of the file's size");
+	ok(!cim_image_stat(image, id_of(image, "pe.exe"), &info, &err) && info.is_pe_image,
+	   "stat tells so");
+	ok(!cim_image_read(image, &data, 0, got, sizeof(got), &n, &err) && n == SAMPLE_PE &&
+		   !memcmp(got, want, SAMPLE_PE),
+	   "read whole");
+	for (size_t o = 0; o < SAMPLE_PE; o += 13) {
+		for (size_t len = 1; len < 6000; len = len * 3 + 1) {
+			size_t expect = len < SAMPLE_PE - o ? len : SAMPLE_PE - o;
+
+			if (cim_image_read(image, &data, o, got, len, &n, &err) || n != expect ||
+			    memcmp(got, want + o, n))
+				wrong++;
+		}
+	}
+	is_int(wrong, 0, "read from every 13th offset, in various lengths");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+/* One PE image with these mappings over 64 KiB of data, read and compared with the model. */
+static void try_pe(const char *name, const struct mini_mapping *mappings, size_t count,
+		   uint64_t length, uint64_t data_length, enum cim_status want)
+{
+	static uint8_t bytes[65536];
+	struct mini *m = mini_new();
+	struct mini_link link;
+	struct cim_fs fs;
+	struct cim_image *image;
+	struct cim_data data;
+	uint64_t upcase, at;
+	uint32_t root, id;
+	enum cim_status status;
+	size_t got = 0, wrong = 0;
+	uint8_t *buf = (uint8_t *)malloc(70000);
+
+	sample_fill(bytes, 9, sizeof(bytes));
+	mini_set_of(m, 1, 3, 3);
+	upcase = mini_put_upcase(m, 0);
+	root = mini_record(m);
+	id = mini_record(m);
+	at = mini_put(m, 1, bytes, sizeof(bytes), 4096);
+	mini_stream(m, id, mini_pe(m, 0, at, data_length, mappings, count), length, 2, false);
+	link = mini_link("p", id, 0);
+	mini_dir(m, root, 0, &link, 1, true);
+	mini_finish(m, "p.cim", 0, upcase, root);
+	image = open_mini(m, &fs, "mem/p.cim");
+	status = cim_image_get_data(image, id, cim_u8(NULL), &data, &err);
+	is_status(status, want, name);
+	if (!status) {
+		if (cim_image_read(image, &data, 0, buf, 70000, &got, &err))
+			diag("%s", err.cause);
+		for (size_t o = 0; o < got; o++)
+			wrong += buf[o] != sample_byte(9, mini_pe_place(mappings, count, o));
+		ok(got == length && !wrong, "%s: reads as the model", name);
+	}
+	cim_image_close(image);
+	free(buf);
+	mini_free(m);
+}
+
+static void test_pe_mappings(void)
+{
+	static const struct mini_mapping equal[] = {{100, 7}, {100, 500}, {100, 900}, {200, 3}};
+	static const struct mini_mapping first[] = {{0, 4096}, {10, 0}};
+	static const struct mini_mapping behind[] = {{10, 5}, {100000, 0x7fffffff}};
+	static const struct mini_mapping unsorted[] = {{200, 0}, {100, 0}};
+	static const struct mini_mapping unsorted_behind[] = {{200, 0}, {70000, 0}, {60000, 0}};
+	static const struct mini_mapping past[] = {{100, 65000}};
+	static const struct mini_mapping below[] = {{100, (uint32_t)-101}};
+	struct mini_mapping *many = (struct mini_mapping *)calloc(65535, sizeof(*many));
+
+	try_pe("no mappings", NULL, 0, 60000, 65536, CIM_OK);
+	try_pe("mappings at one offset", equal, 4, 1000, 65536, CIM_OK);
+	try_pe("a mapping at offset 0", first, 2, 1000, 65536, CIM_OK);
+	try_pe("a mapping behind the file's end", behind, 2, 1000, 65536, CIM_OK);
+	try_pe("an empty PE image", equal, 4, 0, 65536, CIM_OK);
+	for (uint32_t i = 0; i < 65535; i++) {
+		many[i].file_offset = i / 2;
+		many[i].delta = i * 7 % 30000;
+	}
+	try_pe("65,535 mappings", many, 65535, 33000, 65536, CIM_OK);
+	try_pe("mappings out of order", unsorted, 2, 1000, 65536, CIM_E_CORRUPT);
+	try_pe("mappings out of order behind the end", unsorted_behind, 3, 1000, 65536,
+	       CIM_E_CORRUPT);
+	try_pe("a mapping past the data", past, 1, 1000, 65536, CIM_E_CORRUPT);
+	try_pe("a mapping before the data", below, 1, 1000, 65536, CIM_E_CORRUPT);
+	try_pe("a file longer than the data", NULL, 0, 65537, 65536, CIM_E_CORRUPT);
+	try_pe("data longer than the region", NULL, 0, 1000, 65537, CIM_E_CORRUPT);
+	try_pe("a PE image of more than 4 GiB", NULL, 0, (UINT64_C(1) << 32) + 1, 65536,
+	       CIM_E_CORRUPT);
+	try_pe("a PE image that is marked as sparse", NULL, 0, 1000 | UINT64_C(1) << 56, 65536,
+	       CIM_E_CORRUPT);
+	free(many);
+}
+
+static void test_entry_sizes(void)
+{
+	static const unsigned sizes[] = {1, 40, 56, 88, 96, 97, 104, 128, 1000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct mini *m = mini_sample();
+		struct cim_fs fs;
+		struct cim_image *image;
+		struct cim_file_info info;
+		uint32_t root = 1;
+		uint64_t upcase = (uint64_t)SAMPLE_UPCASE << 48 | 40;
+
+		mini_find(m, "s.cim")->name[0] = 'o';
+		m->entry_size = sizes[i];
+		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
+		image = open_mini(m, &fs, "mem/s.cim");
+		/* The fifth record is the first thing in "dir", the eighth "beta". */
+		if (sizes[i] < 56) {
+			ok(!cim_image_stat(image, 1, &info, &err) && !info.is_directory &&
+				   !info.size && !info.has_streams && !info.parent_id,
+			   "entry size %u: fields past it are 0", sizes[i]);
+		} else {
+			ok(id_of(image, "dir/nested/x"), "entry size %u: look up", sizes[i]);
+			ok(data_is(image, "dir/other", NULL, "other", 5), "entry size %u: data",
+			   sizes[i]);
+			ok(!cim_image_stat(image, id_of(image, "beta"), &info, &err) &&
+				   info.flags == 0x801f && info.has_security == (sizes[i] > 56) &&
+				   (info.parent_id != 0) == (sizes[i] > 88),
+			   "entry size %u: what it holds", sizes[i]);
+		}
+		cim_image_close(image);
+		mini_free(m);
+	}
+}
+
+static void test_versions(void)
+{
+	static const struct {
+		unsigned major, minor;
+		enum cim_status want;
+	} cases[] = {{2, 0, CIM_OK},	    {2, 9, CIM_OK},
+		     {3, 0, CIM_OK},	    {3, 77, CIM_OK},
+		     {1, 0, CIM_E_VERSION}, {4, 0, CIM_E_VERSION},
+		     {0, 0, CIM_E_VERSION}, {UINT32_MAX, 0, CIM_E_VERSION}};
+	struct cim_image_info info;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct mini *m = mini_sample();
+		struct cim_fs fs;
+		char name[64];
+
+		for (size_t j = 0; j < m->file_count; j++) {
+			mini_le(m->files[j].bytes + 16, cases[i].major, 4);
+			mini_le(m->files[j].bytes + 20, cases[i].minor, 4);
+		}
+		snprintf(name, sizeof(name), "version %u.%u", cases[i].major, cases[i].minor);
+		is_status(try_open(m, "mem/s.cim"), cases[i].want, name);
+		if (!cases[i].want) {
+			struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+
+			cim_image_get_info(image, &info);
+			ok(info.version_major == cases[i].major &&
+				   info.version_minor == cases[i].minor &&
+				   data_is(image, "beta", NULL, "beta's data", 11),
+			   "%s: told, and read", name);
+			cim_image_close(image);
+		}
+		mini_free(m);
+	}
+}
+
+static void test_parents(void)
+{
+	struct mini *m = mini_new();
+	struct mini_link links[64];
+	struct cim_fs fs;
+	struct cim_image *image;
+	uint64_t upcase;
+	uint32_t root, n = 0;
+	char name[32], text[32];
+
+	/* Parents of 1 to 5 regions, one of them without any, then the image's own. */
+	for (unsigned i = 1; i <= 5; i++)
+		mini_set_of(m, i, i, i);
+	mini_set_of(m, 6, 0, 0);
+	mini_set_of(m, 7, 3, 3);
+	is_int(m->region_count, 18, "regions of six parents and the image");
+	upcase = mini_put_upcase(m, 9);
+	root = mini_record(m);
+	for (unsigned region = 0; region < 18; region++) {
+		uint32_t id;
+
+		snprintf(text, sizeof(text), "in region %u", region);
+		snprintf(name, sizeof(name), "r%u", region);
+		id = mini_record(m);
+		mini_stream(m, id, mini_put(m, region, text, strlen(text), 8), strlen(text), 0,
+			    false);
+		links[n++] = mini_link(name, id, 0);
+	}
+	mini_dir(m, root, 6, links, n, true);
+	mini_finish(m, "f.cim", 15, upcase, root);
+	image = open_mini(m, &fs, "mem/f.cim");
+	for (unsigned region = 0; region < 18; region++) {
+		snprintf(text, sizeof(text), "in region %u", region);
+		snprintf(name, sizeof(name), "r%u", region);
+		ok(data_is(image, name, NULL, text, strlen(text)), "data %s", text);
+	}
+	cim_image_close(image);
+	mini_free(m);
+}
+
+static void test_many_regions(void)
+{
+	enum { SETS = 20, EACH = 15 };
+	struct mini *m = mini_new();
+	struct mini_link links[SETS * EACH];
+	struct cim_fs fs;
+	struct cim_image *image;
+	uint64_t upcase;
+	uint32_t root, n = 0;
+	unsigned wrong = 0;
+	char name[32];
+
+	for (unsigned i = 0; i < SETS; i++)
+		mini_set_of(m, i, EACH, EACH);
+	upcase = mini_put_upcase(m, 0);
+	root = mini_record(m);
+	for (unsigned region = 0; region < SETS * EACH; region++) {
+		uint32_t id = mini_record(m);
+
+		snprintf(name, sizeof(name), "r%u", region);
+		mini_stream(m, id, mini_put(m, region, name, strlen(name), 8), strlen(name), 0,
+			    false);
+		links[n++] = mini_link(name, id, 0);
+	}
+	mini_dir(m, root, SETS * EACH - 15, links, n, true);
+	mini_finish(m, "f.cim", SETS * EACH - 15, upcase, root);
+	image = open_mini(m, &fs, "mem/f.cim");
+	ok(atomic_load(&m->peak_files) <= 2, "opening an image opens %ld files at a time",
+	   atomic_load(&m->peak_files));
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned region = 0; region < SETS * EACH; region++) {
+			snprintf(name, sizeof(name), "R%u", region * 7 % (SETS * EACH));
+			name[0] = 'r';
+			wrong += !data_is(image, name, NULL, name, strlen(name));
+		}
+	}
+	is_int(wrong, 0, "data of %d regions, three times", SETS * EACH);
+	ok(atomic_load(&m->peak_files) <= 65, "never more than 65 files open: %ld",
+	   atomic_load(&m->peak_files));
+	cim_image_close(image);
+	is_int(atomic_load(&m->open_files), 0, "all are closed with the image");
+	mini_free(m);
+}
+
+/* The most regions that there can be: 65,536. Only few of the files exist. */
+static void test_most_regions(void)
+{
+	for (unsigned own = 3; own <= 4; own++) {
+		struct mini *m = mini_new();
+		struct mini_link link;
+		struct mini_file *file;
+		uint64_t upcase;
+		uint32_t root;
+
+		mini_set_of(m, 1, own, own);
+		upcase = mini_put_upcase(m, 0);
+		root = mini_record(m);
+		link = mini_link("f", mini_plain(m, 1, "data", 4), 0);
+		mini_dir(m, root, 0, &link, 1, true);
+		mini_finish(m, "f.cim", 0, upcase, root);
+		/* Two parents in front, so that the own set's regions end at 65,536 or 65,537;
+		 * all RegionOffsets move with them. */
+		file = mini_find(m, "f.cim");
+		mini_resize(file, 72 + 48);
+		mini_le(file->bytes + 70, 2, 2);
+		mini_le(file->bytes + 72 + 16, 65000, 2);
+		mini_le(file->bytes + 96 + 16, 533, 2);
+		file->bytes[56 + 6] = (uint8_t)65533;
+		file->bytes[56 + 7] = 65533 >> 8;
+		if (own == 4) {
+			is_status(try_open(m, "mem/f.cim"), CIM_E_CORRUPT, "65,537 regions");
+		} else {
+			/* The filesystem object, the last in its region, names region 0. */
+			is_status(try_open(m, "mem/f.cim"), CIM_E_CORRUPT,
+				  "65,536 regions, of which the first is missing");
+			ok(strstr(err.cause, "region_00000000-0000-0000-0000-000000000000_0 ") !=
+				   NULL,
+			   "the cause names the missing region file: %s", err.cause);
+		}
+		mini_free(m);
+	}
+}
+
+static void test_on_disk(void)
+{
+	const char *dir = getenv("TEST_TMP");
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_env env = mini_env(m, &fs);
+	struct read_all memory, disk;
+	struct cim_image *image;
+	char path[4096];
+
+	if (!dir) {
+		skip("TEST_TMP is not set", "the same image on disk");
+		mini_free(m);
+		return;
+	}
+	if (!mini_save(m, dir))
+		bail("can't write to %s", dir);
+	snprintf(path, sizeof(path), "%s/s.cim", dir);
+	read_all(&env, "mem/s.cim", &memory);
+	read_all(NULL, path, &disk);
+	ok(!memory.failed && !disk.failed && memory.items == 14,
+	   "the image is read without failure in memory and from disk: %u items", memory.items);
+	is_hex(disk.digest, memory.digest, "the same is read from disk");
+	snprintf(path, sizeof(path), "%s/none.cim", dir);
+	is_status(cim_image_open(NULL, path, &image, &err), CIM_E_FILE_NOT_FOUND, "no such image");
+	snprintf(path, sizeof(path), "%s/none/none.cim", dir);
+	is_status(cim_image_open(NULL, path, &image, &err), CIM_E_PATH_NOT_FOUND,
+		  "no such directory");
+	mini_free(m);
+}
+
+/* Opening costs the same for any number of files; a look-up reads little. */
+static void test_cost(void)
+{
+	long cost[2], lookup[2], missing[2], ios;
+
+	for (int big = 0; big < 2; big++) {
+		struct mini *m = mini_new();
+		size_t count = big ? 60000 : 40;
+		struct mini_link *links = (struct mini_link *)calloc(count, sizeof(*links));
+		struct cim_fs fs;
+		struct cim_image *image;
+		struct cim_file_info info;
+		uint64_t upcase;
+		uint32_t root, id;
+
+		mini_set_of(m, 1, 2, 2);
+		upcase = mini_put_upcase(m, 1);
+		root = mini_record(m);
+		for (size_t i = 0; i < count; i++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "%zu", i);
+			links[i] = mini_link(name, mini_record(m), 0);
+		}
+		mini_dir(m, root, 0, links, count, true);
+		mini_finish(m, "c.cim", 0, upcase, root);
+		image = open_mini(m, &fs, "mem/c.cim");
+		cost[big] = atomic_load(&m->pread_bytes);
+		ok(id_of(image, "39") != 0, "look up in a directory of %zu", count);
+		lookup[big] = atomic_load(&m->pread_bytes) - cost[big] - 131072;
+		is_status(cim_image_lookup(image, cim_u8("20x"), &id, &err), CIM_E_FILE_NOT_FOUND,
+			  "a missing name");
+		missing[big] = atomic_load(&m->pread_bytes) - cost[big] - 131072 - lookup[big];
+		/* All records are more than the cache holds. */
+		for (uint32_t i = 1; i <= count; i++)
+			cim_image_stat(image, i, &info, &err);
+		ios = atomic_load(&m->ios);
+		/* The last few share their block with the file table directory. */
+		for (uint32_t i = 0; i < 10; i++)
+			cim_image_stat(image, big ? (uint32_t)count - 1000 - i : i + 1, &info,
+				       &err);
+		is_int(atomic_load(&m->ios) - ios, 0, "what was read last is in the cache");
+		ok(atomic_load(&m->peak_bytes) < (5L << 20), "%ld bytes of memory",
+		   atomic_load(&m->peak_bytes));
+		cim_image_close(image);
+		free(links);
+		mini_free(m);
+	}
+	ok(cost[1] < cost[0] + 4096,
+	   "opening reads %ld bytes of an image of 40 files, %ld of 60,000", cost[0], cost[1]);
+	ok(lookup[1] < 40 * 4096, "a look-up reads %ld bytes, %ld", lookup[0], lookup[1]);
+	ok(missing[1] < 40 * 4096, "one of a missing name %ld bytes, %ld", missing[0], missing[1]);
+}
+
+int main(void)
+{
+	test_sample();
+	test_stat();
+	test_lookup();
+	test_big_directory();
+	test_disputed_order();
+	test_same_names();
+	test_streams();
+	test_stream_forms();
+	test_pe();
+	test_pe_mappings();
+	test_entry_sizes();
+	test_versions();
+	test_parents();
+	test_many_regions();
+	test_most_regions();
+	test_on_disk();
+	test_cost();
+	return tap_done();
+}
