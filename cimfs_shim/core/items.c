@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * items.c - the calls that change a session's tree: add, stream, link, delete, lookup
+ *
+ * Each checks all it can before it changes anything: the session's state, the path, the metadata,
+ * room in the tables. What is stored in the region files on the way (a security descriptor) is
+ * harmless if the call fails afterwards; a write that fails poisons the session.
+ */
+#include "session.h"
+#include "meta.h"
+
+#include <string.h>
+
+/* ---- every call's frame ---- */
+
+/* Lock, and see whether the session takes calls; @streaming: also while a stream is open. */
+static enum cim_status enter(struct cim_writer *writer, bool streaming, struct cim_error *err)
+{
+	if (!writer)
+		return cim_fail(err, CIM_E_INVALID, "no session");
+	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	if (writer->state != CIM_SESSION_OPEN)
+		return cim_fail(err, CIM_E_INVALID, "the session has been committed");
+	if (writer->poison.status) {
+		if (err)
+			*err = writer->poison;
+		return writer->poison.status;
+	}
+	if (writer->stream && !streaming)
+		return cim_fail(err, CIM_E_SHARING, "a stream is open");
+	return CIM_OK;
+}
+
+static enum cim_status leave(struct cim_writer *writer, enum cim_status status, const char *op,
+			     struct cim_str path, struct cim_error *err)
+{
+	if (status && writer && writer->poison.status != status)
+		cim_error_str(err, path);
+	if (status)
+		cim_error_where(err, status, op, writer ? writer->path : NULL);
+	if (writer)
+		writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+	return status;
+}
+
+/* ---- metadata ---- */
+
+static enum cim_status check_blob(const void *data, uint32_t size, const char *what,
+				  bool (*valid)(const uint8_t *data, size_t size),
+				  struct cim_error *err)
+{
+	if (!size)
+		return CIM_OK;
+	if (!data)
+		return cim_fail(err, CIM_E_INVALID, "%s has a size but no buffer", what);
+	if (!valid(data, size))
+		return cim_fail(err, CIM_E_INVALID, "malformed %s of %u bytes", what,
+				(unsigned)size);
+	return CIM_OK;
+}
+
+static enum cim_status check_metadata(const struct cim_metadata *m, struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (!m)
+		return cim_fail(err, CIM_E_INVALID, "no metadata");
+	if (!(m->attributes & CIM_ATTR_DIRECTORY) &&
+	    (m->size < 0 || (uint64_t)m->size > CIM_MAX_STREAM))
+		return cim_fail(err, CIM_E_INVALID, "a size of %lld is not possible",
+				(long long)m->size);
+	/* A NULL descriptor is none, whatever its size says (D8). */
+	status = m->security ? check_blob(m->security, m->security_size, "security descriptor",
+					  cim_sd_valid, err)
+			     : CIM_OK;
+	if (!status)
+		status = check_blob(m->ea, m->ea_size, "EA list", cim_ea_valid, err);
+	if (!status)
+		status = check_blob(m->reparse, m->reparse_size, "reparse data", cim_reparse_valid,
+				    err);
+	return status;
+}
+
+static uint16_t flags_of(uint32_t attributes)
+{
+	return (uint16_t)((attributes & CIM_ATTR_READONLY ? CIM_FLAG_READONLY : 0) |
+			  (attributes & CIM_ATTR_HIDDEN ? CIM_FLAG_HIDDEN : 0) |
+			  (attributes & CIM_ATTR_SYSTEM ? CIM_FLAG_SYSTEM : 0) |
+			  (attributes & CIM_ATTR_ARCHIVE ? CIM_FLAG_ARCHIVE : 0) |
+			  (attributes & CIM_ATTR_SPARSE ? CIM_FLAG_SPARSE : 0));
+}
+
+/* Store the metadata's buffers and fill in a record but for its streams and its parent. */
+static enum cim_status store_metadata(struct cim_writer *writer, const struct cim_metadata *m,
+				      struct cim_record *record, struct cim_error *err)
+{
+	bool given = m->security && m->security_size;
+	enum cim_status status;
+
+	record->flags = flags_of(m->attributes);
+	record->times[0] = (uint64_t)m->creation_time;
+	record->times[1] = (uint64_t)m->last_write_time;
+	record->times[2] = (uint64_t)m->change_time;
+	record->times[3] = (uint64_t)m->last_access_time;
+	record->ea = record->reparse = 0;
+	record->ea_length = 0;
+	record->reparse_tag = 0;
+	status = cim_objects_put_shared(&writer->objects, given ? m->security : cim_null_dacl,
+					given ? m->security_size : CIM_NULL_DACL_SIZE, true,
+					&record->security, err);
+	if (!status && m->ea_size) {
+		record->ea_length = (uint16_t)m->ea_size;
+		status = cim_objects_put_shared(&writer->objects, m->ea, m->ea_size, false,
+						&record->ea, err);
+	}
+	if (!status && m->reparse_size) {
+		record->reparse_tag = cim_get32(m->reparse);
+		status = cim_objects_put_shared(&writer->objects, m->reparse, m->reparse_size, true,
+						&record->reparse, err);
+	}
+	return cim_session_poison(writer, status, err);
+}
+
+/* ---- add ---- */
+
+/* The stream form of @size bytes of which nothing was written. */
+static uint64_t unwritten(uint64_t size)
+{
+	return cim_stream_desc(size, CIM_STREAM_DATA) | (size ? CIM_STREAM_SPARSE : 0);
+}
+
+static enum cim_status new_stream(struct cim_writer *writer, uint32_t file_id,
+				  struct cim_stream **stream, struct cim_error *err)
+{
+	*stream = cim_zalloc(&writer->env, sizeof(**stream));
+	if (!*stream)
+		return cim_no_memory(err);
+	(*stream)->writer = writer;
+	(*stream)->file_id = file_id;
+	return CIM_OK;
+}
+
+/* A directory over a directory, or the root described: metadata changes, the rest stays (D2). */
+static enum cim_status change_directory(struct cim_writer *writer, uint32_t id,
+					const struct cim_metadata *metadata, struct cim_error *err)
+{
+	struct cim_record fresh = {0};
+	struct cim_ns_file *file;
+	enum cim_status status;
+
+	status = cim_ns_change(&writer->ns, id, &file, err);
+	if (!status)
+		status = store_metadata(writer, metadata, &fresh, err);
+	if (status)
+		return status;
+	fresh.stream_offset = file->record.stream_offset;
+	fresh.stream_desc = file->record.stream_desc;
+	fresh.streams = file->record.streams;
+	fresh.parent_id = file->record.parent_id;
+	fresh.base_region = file->record.base_region;
+	fresh.reserved = file->record.reserved;
+	file->record = fresh;
+	return CIM_OK;
+}
+
+static enum cim_status new_item(struct cim_writer *writer, const struct cim_ns_place *place,
+				const struct cim_metadata *metadata, uint32_t *id,
+				struct cim_error *err)
+{
+	bool is_dir = (metadata->attributes & CIM_ATTR_DIRECTORY) != 0;
+	struct cim_record record = {0};
+	enum cim_status status;
+	uint32_t entry;
+
+	status = cim_ns_new_file(&writer->ns, id, err);
+	if (!status)
+		status = cim_ns_reserve(&writer->ns, place, &entry, err);
+	if (!status)
+		status = store_metadata(writer, metadata, &record, err);
+	if (status)
+		return status;
+	record.parent_id = writer->ns.nodes[place->node].file_id;
+	if (is_dir) {
+		record.stream_desc = cim_stream_desc(0, CIM_STREAM_LINK_TABLE);
+	} else {
+		record.stream_offset = cim_objects_nowhere(&writer->objects);
+		record.stream_desc = unwritten((uint64_t)metadata->size);
+	}
+	cim_ns_new_at(&writer->ns, *id)->record = record;
+	cim_ns_put(&writer->ns, place, entry, *id);
+	return CIM_OK;
+}
+
+static enum cim_status add(struct cim_writer *writer, const struct cim_path *path,
+			   const struct cim_metadata *metadata, struct cim_stream **out,
+			   struct cim_error *err)
+{
+	bool is_dir = (metadata->attributes & CIM_ATTR_DIRECTORY) != 0, keep = false;
+	struct cim_stream *stream = NULL;
+	struct cim_ns_place place;
+	struct cim_record old;
+	enum cim_status status;
+	uint32_t id;
+
+	if (!path->components && !is_dir)
+		return cim_fail(err, CIM_E_INVALID, "the root is a directory");
+	status = cim_ns_resolve(&writer->ns, path, &place, err);
+	if (!status && place.id && is_dir) {
+		status = cim_ns_read(&writer->ns, place.id, &old, err);
+		keep = !status && cim_record_is_dir(&old);
+	}
+	if (!status && out)
+		status = new_stream(writer, 0, &stream, err);
+	if (status)
+		return status;
+	id = place.id;
+	if (keep)
+		status = change_directory(writer, id, metadata, err);
+	else
+		status = new_item(writer, &place, metadata, &id, err);
+	if (status) {
+		cim_free(&writer->env, stream);
+		return status;
+	}
+	writer->stats.files++;
+	if (stream) {
+		stream->file_id = id;
+		stream->is_dir = is_dir;
+		cim_object_begin(&writer->objects, is_dir ? 0 : (uint64_t)metadata->size,
+				 &stream->object, err);
+		*out = writer->stream = stream;
+	}
+	return CIM_OK;
+}
+
+enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
+			       const struct cim_metadata *metadata, struct cim_stream **stream,
+			       struct cim_error *err)
+{
+	enum cim_status status;
+	struct cim_path path;
+
+	if (stream)
+		*stream = NULL;
+	status = enter(writer, false, err);
+	if (!status)
+		status = check_metadata(metadata, err);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_NO_STREAM, &path, err);
+	if (!status) {
+		status = add(writer, &path, metadata, stream, err);
+		cim_path_free(&path);
+	}
+	return leave(writer, status, "add", text, err);
+}
+
+/* ---- alternate streams ---- */
+
+static enum cim_status add_stream(struct cim_writer *writer, const struct cim_path *path,
+				  uint64_t size, struct cim_stream **out, struct cim_error *err)
+{
+	struct cim_ns_stream *entry;
+	struct cim_stream *stream;
+	struct cim_ns_place place;
+	struct cim_ns_file *file;
+	enum cim_status status;
+	uint32_t streams, position;
+
+	if (!path->components)
+		return cim_fail(err, CIM_E_INVALID, "the root has no alternate streams");
+	status = cim_ns_resolve(&writer->ns, path, &place, err);
+	if (status)
+		return status;
+	if (!place.id)
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "the item is missing");
+	status = cim_ns_change(&writer->ns, place.id, &file, err);
+	if (!status)
+		status = cim_ns_get_streams(&writer->ns, place.id, &streams, err);
+	if (!status)
+		status = new_stream(writer, place.id, &stream, err);
+	if (status)
+		return status;
+	status = cim_ns_add_stream(&writer->ns, streams, path->stream, path->stream_units,
+				   &position, err);
+	if (status) {
+		cim_free(&writer->env, stream);
+		return status;
+	}
+	entry = &writer->ns.streams[streams].streams[position];
+	entry->offset = cim_objects_nowhere(&writer->objects);
+	entry->desc = unwritten(size);
+	if (!out) {
+		cim_free(&writer->env, stream);
+		return CIM_OK;
+	}
+	stream->alternate = true;
+	stream->streams = streams;
+	memcpy(stream->name, path->stream, path->stream_units * sizeof(stream->name[0]));
+	stream->name_units = (uint16_t)path->stream_units;
+	cim_object_begin(&writer->objects, size, &stream->object, err);
+	*out = writer->stream = stream;
+	return CIM_OK;
+}
+
+enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str text, uint64_t size,
+				      struct cim_stream **stream, struct cim_error *err)
+{
+	enum cim_status status;
+	struct cim_path path;
+
+	if (stream)
+		*stream = NULL;
+	status = enter(writer, false, err);
+	if (!status && size > CIM_MAX_STREAM)
+		status = cim_fail(err, CIM_E_INVALID, "a size of %llu is not possible",
+				  (unsigned long long)size);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_STREAM_REQUIRED, &path, err);
+	if (!status) {
+		status = add_stream(writer, &path, size, stream, err);
+		cim_path_free(&path);
+	}
+	return leave(writer, status, "add stream", text, err);
+}
+
+/* ---- link ---- */
+
+static enum cim_status resolve_file(struct cim_writer *writer, const struct cim_path *path,
+				    struct cim_ns_place *place, const char *which,
+				    struct cim_error *err)
+{
+	struct cim_record record;
+	enum cim_status status;
+
+	if (!path->components)
+		return cim_fail(err, CIM_E_INVALID, "%s is the root", which);
+	status = cim_ns_resolve(&writer->ns, path, place, err);
+	if (status || !place->id)
+		return status;
+	status = cim_ns_read(&writer->ns, place->id, &record, err);
+	if (!status && cim_record_is_dir(&record))
+		return cim_fail(err, CIM_E_ACCESS, "%s is a directory", which);
+	return status;
+}
+
+static enum cim_status link_paths(struct cim_writer *writer, const struct cim_path *path,
+				  const struct cim_path *existing, struct cim_error *err)
+{
+	struct cim_ns_place from, to;
+	enum cim_status status;
+	uint32_t entry;
+
+	status = resolve_file(writer, existing, &from, "the existing path", err);
+	if (status)
+		return status;
+	if (!from.id)
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "the existing path is missing");
+	status = resolve_file(writer, path, &to, "the new path", err);
+	if (status || to.id == from.id)
+		return status;
+	status = cim_ns_reserve(&writer->ns, &to, &entry, err);
+	if (!status)
+		cim_ns_put(&writer->ns, &to, entry, from.id);
+	return status;
+}
+
+enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_str text,
+				struct cim_str existing_text, struct cim_error *err)
+{
+	struct cim_path path, existing;
+	enum cim_status status;
+
+	status = enter(writer, false, err);
+	if (status)
+		return leave(writer, status, "link", text, err);
+	status = cim_path_parse(&writer->env, text, CIM_NO_STREAM, &path, err);
+	if (status)
+		return leave(writer, status, "link", text, err);
+	status = cim_path_parse(&writer->env, existing_text, CIM_NO_STREAM, &existing, err);
+	if (!status) {
+		status = link_paths(writer, &path, &existing, err);
+		cim_path_free(&existing);
+	}
+	cim_path_free(&path);
+	return leave(writer, status, "link", text, err);
+}
+
+/* ---- delete ---- */
+
+static enum cim_status delete_stream(struct cim_writer *writer, const struct cim_path *path,
+				     const struct cim_ns_place *place, struct cim_error *err)
+{
+	uint32_t streams, position;
+	struct cim_ns_file *file;
+	enum cim_status status;
+	bool found;
+
+	status = cim_ns_get_streams(&writer->ns, place->id, &streams, err);
+	if (status)
+		return status;
+	position = cim_ns_find_stream(&writer->ns, streams, path->stream, path->stream_units,
+				      &found);
+	if (!found)
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "there is no such stream");
+	/* The record will point to another table. */
+	status = cim_ns_change(&writer->ns, place->id, &file, err);
+	if (!status)
+		cim_ns_remove_stream(&writer->ns, streams, position);
+	return status;
+}
+
+static enum cim_status delete_path(struct cim_writer *writer, const struct cim_path *path,
+				   struct cim_error *err)
+{
+	struct cim_ns_place place;
+	enum cim_status status;
+	uint32_t entry;
+
+	if (!path->components)
+		return cim_fail(err, CIM_E_INVALID, "the root can't be deleted");
+	status = cim_ns_resolve(&writer->ns, path, &place, err);
+	if (status)
+		return status;
+	if (!place.id)
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "there is nothing by that name");
+	if (path->stream_units)
+		return delete_stream(writer, path, &place, err);
+	status = cim_ns_reserve(&writer->ns, &place, &entry, err);
+	if (!status)
+		cim_ns_put(&writer->ns, &place, entry, 0);
+	return status;
+}
+
+enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str text,
+				  struct cim_error *err)
+{
+	enum cim_status status;
+	struct cim_path path;
+
+	status = enter(writer, false, err);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_STREAM_ALLOWED, &path, err);
+	if (!status) {
+		status = delete_path(writer, &path, err);
+		cim_path_free(&path);
+	}
+	return leave(writer, status, "delete", text, err);
+}
+
+/* ---- lookup ---- */
+
+static enum cim_status lookup_path(struct cim_writer *writer, const struct cim_path *path,
+				   bool *exists, struct cim_error *err)
+{
+	struct cim_error why = {0};
+	struct cim_ns_place place;
+	enum cim_status status;
+	uint32_t streams;
+
+	status = cim_ns_resolve(&writer->ns, path, &place, &why);
+	if (status == CIM_E_PATH_NOT_FOUND)
+		return CIM_OK; /* a directory on the way is missing: so is the item (D41) */
+	if (status && err)
+		*err = why;
+	if (status || !place.id)
+		return status;
+	if (!path->stream_units) {
+		*exists = true;
+		return CIM_OK;
+	}
+	status = cim_ns_get_streams(&writer->ns, place.id, &streams, err);
+	if (!status)
+		cim_ns_find_stream(&writer->ns, streams, path->stream, path->stream_units, exists);
+	return status;
+}
+
+enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text, bool *exists,
+				  struct cim_error *err)
+{
+	enum cim_status status;
+	struct cim_path path;
+
+	if (!exists)
+		return cim_fail(err, CIM_E_POINTER, "no place for the answer");
+	*exists = false;
+	status = enter(writer, true, err);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_STREAM_ALLOWED, &path, err);
+	if (!status) {
+		status = lookup_path(writer, &path, exists, err);
+		cim_path_free(&path);
+	}
+	return leave(writer, status, "look up", text, err);
+}

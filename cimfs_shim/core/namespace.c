@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * namespace.c - the tree of a session: see namespace.h
+ *
+ * Every function either does all it says or changes nothing that a path can see: room is made
+ * first, then things are put in place by code that can't fail.
+ */
+#include "namespace.h"
+#include "hash.h"
+#include "sort.h"
+
+#include <string.h>
+
+/* ---- maps and names ---- */
+
+static size_t map_slot(const struct cim_id_slot *slots, size_t count, uint32_t id)
+{
+	size_t slot = (size_t)(id * UINT32_C(2654435761)) & (count - 1);
+
+	while (slots[slot].id && slots[slot].id != id)
+		slot = (slot + 1) & (count - 1);
+	return slot;
+}
+
+static bool map_get(const struct cim_id_map *map, uint32_t id, uint32_t *value)
+{
+	size_t slot;
+
+	if (!map->slot_count)
+		return false;
+	slot = map_slot(map->slots, map->slot_count, id);
+	if (!map->slots[slot].id)
+		return false;
+	*value = map->slots[slot].value;
+	return true;
+}
+
+/* Make room for one more key. */
+static bool map_reserve(const struct cim_env *env, struct cim_id_map *map)
+{
+	size_t count = map->slot_count ? map->slot_count * 2 : 64, i, bytes;
+	struct cim_id_slot *slots;
+
+	if (map->count < map->slot_count / 2)
+		return true;
+	if (!cim_ckd_mul_size(&bytes, count, sizeof(*slots)))
+		return false;
+	slots = cim_zalloc(env, bytes);
+	if (!slots)
+		return false;
+	for (i = 0; i < map->slot_count; i++)
+		if (map->slots[i].id)
+			slots[map_slot(slots, count, map->slots[i].id)] = map->slots[i];
+	cim_free(env, map->slots);
+	map->slots = slots;
+	map->slot_count = count;
+	return true;
+}
+
+/* After map_reserve(). */
+static void map_put(struct cim_id_map *map, uint32_t id, uint32_t value)
+{
+	size_t slot = map_slot(map->slots, map->slot_count, id);
+
+	if (!map->slots[slot].id)
+		map->count++;
+	map->slots[slot].id = id;
+	map->slots[slot].value = value;
+}
+
+struct cim_name_block {
+	struct cim_name_block *next;
+	size_t used, room;
+	uint16_t units[];
+};
+
+/* Keep a copy of a name for the session's life. */
+static const uint16_t *keep_name(struct cim_namespace *ns, const uint16_t *name, size_t units)
+{
+	struct cim_name_block *block = ns->names;
+	uint16_t *copy;
+
+	if (!block || units > block->room - block->used) {
+		size_t room = 32768;
+
+		block = cim_alloc(ns->env, sizeof(*block) + room * sizeof(block->units[0]));
+		if (!block)
+			return NULL;
+		block->next = ns->names;
+		block->used = 0;
+		block->room = room;
+		ns->names = block;
+	}
+	copy = block->units + block->used;
+	memcpy(copy, name, units * sizeof(*name));
+	block->used += units;
+	return copy;
+}
+
+/* ---- entries ---- */
+
+static uint32_t name_hash(const struct cim_namespace *ns, uint32_t node, const uint16_t *name,
+			  size_t units)
+{
+	uint16_t upper[CIM_MAX_NAME];
+	size_t i;
+
+	for (i = 0; i < units; i++)
+		upper[i] = ns->upcase[name[i]];
+	return (uint32_t)cim_hash64(upper, units * sizeof(upper[0]), node);
+}
+
+static uint32_t find_entry(const struct cim_namespace *ns, uint32_t node, uint32_t hash,
+			   const uint16_t *name, size_t units)
+{
+	uint32_t i;
+
+	if (!ns->bucket_count)
+		return UINT32_MAX;
+	i = ns->buckets[hash & (ns->bucket_count - 1)];
+	for (; i != UINT32_MAX; i = ns->entries[i].next_in_bucket) {
+		const struct cim_ns_entry *e = &ns->entries[i];
+
+		if (e->hash == hash && e->node == node &&
+		    !cim_name_compare(ns->upcase, e->name, e->units, name, units))
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+const struct cim_ns_entry *cim_ns_entry(const struct cim_namespace *ns, uint32_t node,
+					const uint16_t *name, size_t units)
+{
+	uint32_t i = find_entry(ns, node, name_hash(ns, node, name, units), name, units);
+
+	return i == UINT32_MAX ? NULL : &ns->entries[i];
+}
+
+static bool grow_buckets(struct cim_namespace *ns)
+{
+	size_t count = ns->bucket_count ? ns->bucket_count * 2 : 1024, bytes;
+	uint32_t *buckets, i;
+
+	if (ns->entry_count < ns->bucket_count)
+		return true;
+	if (ns->entry_count >= UINT32_MAX - 1 || !cim_ckd_mul_size(&bytes, count, sizeof(*buckets)))
+		return false;
+	buckets = cim_alloc(ns->env, bytes);
+	if (!buckets)
+		return false;
+	memset(buckets, 0xff, bytes);
+	for (i = 0; i < ns->entry_count; i++) {
+		uint32_t *bucket = &buckets[ns->entries[i].hash & (count - 1)];
+
+		ns->entries[i].next_in_bucket = *bucket;
+		*bucket = i;
+	}
+	cim_free(ns->env, ns->buckets);
+	ns->buckets = buckets;
+	ns->bucket_count = count;
+	return true;
+}
+
+/* Find the entry of a place or make one that says what holds already. */
+enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_place *place,
+			       uint32_t *entry, struct cim_error *err)
+{
+	uint32_t hash = name_hash(ns, place->node, place->name, place->units);
+	struct cim_ns_node *node = &ns->nodes[place->node];
+	struct cim_ns_entry *e;
+	const uint16_t *name;
+	uint32_t *bucket, i;
+
+	/* cim_ns_put() drops a directory by the tree of nodes: it must hang where it was found,
+	 * which isn't so in a base that lists it twice. */
+	if (place->id && map_get(&ns->node_map, place->id, &i) &&
+	    ns->nodes[i].file_id == place->id && ns->nodes[i].parent != place->node)
+		return cim_fail(err, CIM_E_CORRUPT, "directory %u is listed twice",
+				(unsigned)place->id);
+	/* The name's new spelling, ready to be taken by cim_ns_put(). */
+	i = find_entry(ns, place->node, hash, place->name, place->units);
+	if (i != UINT32_MAX && ns->entries[i].units == place->units &&
+	    !memcmp(ns->entries[i].name, place->name, place->units * sizeof(*place->name))) {
+		*entry = i;
+		return CIM_OK;
+	}
+	name = keep_name(ns, place->name, place->units);
+	if (!name)
+		return cim_no_memory(err);
+	if (i != UINT32_MAX) {
+		/* Equal but for case: it replaces what is there, so it may be respelled now. */
+		ns->entries[i].name = name;
+		*entry = i;
+		return CIM_OK;
+	}
+	if (!grow_buckets(ns) || !cim_grow(ns->env, (void **)&ns->entries, &ns->entry_room,
+					   ns->entry_count, sizeof(*ns->entries)))
+		return cim_no_memory(err);
+	i = (uint32_t)ns->entry_count++;
+	e = &ns->entries[i];
+	e->node = place->node;
+	e->file_id = place->id;
+	e->hash = hash;
+	e->units = (uint16_t)place->units;
+	e->name = name;
+	bucket = &ns->buckets[hash & (ns->bucket_count - 1)];
+	e->next_in_bucket = *bucket;
+	*bucket = i;
+	e->next_in_node = node->first_entry;
+	node->first_entry = i;
+	node->entry_count++;
+	*entry = i;
+	return CIM_OK;
+}
+
+/* ---- records ---- */
+
+enum cim_status cim_ns_new_file(struct cim_namespace *ns, uint32_t *id, struct cim_error *err)
+{
+	size_t n = (size_t)(ns->next_id - ns->first_new_id);
+
+	if (ns->next_id > UINT32_MAX)
+		return cim_fail(err, CIM_E_LIMIT, "the image has no FileID left");
+	if (n / CIM_FILES_PER_TABLE >= ns->new_block_count) {
+		struct cim_ns_file *block;
+
+		if (!cim_grow(ns->env, (void **)&ns->new_files, &ns->new_block_room,
+			      ns->new_block_count, sizeof(*ns->new_files)))
+			return cim_no_memory(err);
+		block = cim_zalloc(ns->env, CIM_FILES_PER_TABLE * sizeof(*block));
+		if (!block)
+			return cim_no_memory(err);
+		ns->new_files[ns->new_block_count++] = block;
+	}
+	*id = (uint32_t)ns->next_id++;
+	return CIM_OK;
+}
+
+enum cim_status cim_ns_read(struct cim_namespace *ns, uint32_t id, struct cim_record *record,
+			    struct cim_error *err)
+{
+	uint32_t i;
+
+	if (cim_ns_is_new(ns, id)) {
+		if (id >= ns->next_id)
+			return cim_fail(err, CIM_E_CORRUPT, "FileID %u is beyond the file tables",
+					(unsigned)id);
+		*record = cim_ns_new_at(ns, id)->record;
+		return CIM_OK;
+	}
+	if (map_get(&ns->changed_map, id, &i)) {
+		*record = ns->changed[i].record;
+		return CIM_OK;
+	}
+	return cim_image_record(ns->base, id, record, err);
+}
+
+bool cim_ns_is_changed(const struct cim_namespace *ns, uint32_t id)
+{
+	uint32_t i;
+
+	return map_get(&ns->changed_map, id, &i);
+}
+
+enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_ns_file **file,
+			      struct cim_error *err)
+{
+	struct cim_record record;
+	enum cim_status status;
+	uint32_t i;
+
+	if (cim_ns_is_new(ns, id)) {
+		*file = cim_ns_new_at(ns, id);
+		return CIM_OK;
+	}
+	if (map_get(&ns->changed_map, id, &i)) {
+		*file = &ns->changed[i];
+		return CIM_OK;
+	}
+	status = cim_image_record(ns->base, id, &record, err);
+	if (status)
+		return status;
+	if (!cim_grow(ns->env, (void **)&ns->changed, &ns->changed_room, ns->changed_count,
+		      sizeof(*ns->changed)) ||
+	    !cim_grow(ns->env, (void **)&ns->changed_ids, &ns->changed_ids_room, ns->changed_count,
+		      sizeof(*ns->changed_ids)) ||
+	    !map_reserve(ns->env, &ns->changed_map))
+		return cim_no_memory(err);
+	ns->changed[ns->changed_count].record = record;
+	ns->changed[ns->changed_count].links = 0;
+	ns->changed_ids[ns->changed_count] = id;
+	map_put(&ns->changed_map, id, (uint32_t)ns->changed_count);
+	*file = &ns->changed[ns->changed_count++];
+	return CIM_OK;
+}
+
+/* ---- nodes and paths ---- */
+
+/* The node of a directory, made if it has none. @parent: the node it was reached through. */
+static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t parent,
+				uint32_t *number, struct cim_error *err)
+{
+	struct cim_ns_node node = {.file_id = id,
+				   .parent = parent,
+				   .first_child = CIM_NO_NODE,
+				   .next_sibling = CIM_NO_NODE,
+				   .first_entry = UINT32_MAX};
+	struct cim_record record;
+	enum cim_status status;
+
+	if (map_get(&ns->node_map, id, number)) {
+		/* Nodes form a tree by which a deleted directory's are found; a base that lists
+		 * a directory twice would break it. */
+		if (ns->nodes[*number].parent != parent || ns->nodes[*number].file_id != id)
+			return cim_fail(err, CIM_E_CORRUPT, "directory %u is listed twice",
+					(unsigned)id);
+		return CIM_OK;
+	}
+	status = cim_ns_read(ns, id, &record, err);
+	if (status)
+		return status;
+	if (!cim_record_is_dir(&record))
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "not a directory");
+	if (!cim_ns_is_new(ns, id)) {
+		status = cim_link_table_of_dir(ns->base, &record, &node.base_table, err);
+		if (status)
+			return status;
+		node.has_base = node.base_table.count != 0;
+	}
+	if (ns->node_count >= CIM_NO_NODE ||
+	    !cim_grow(ns->env, (void **)&ns->nodes, &ns->node_room, ns->node_count,
+		      sizeof(*ns->nodes)) ||
+	    !map_reserve(ns->env, &ns->node_map))
+		return cim_no_memory(err);
+	*number = (uint32_t)ns->node_count++;
+	if (parent != CIM_NO_NODE) {
+		node.next_sibling = ns->nodes[parent].first_child;
+		ns->nodes[parent].first_child = *number;
+	}
+	ns->nodes[*number] = node;
+	map_put(&ns->node_map, id, *number);
+	return CIM_OK;
+}
+
+/* The FileID behind a name in a node, 0 if there is none. */
+static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
+			      size_t units, uint32_t *id, struct cim_error *err)
+{
+	const struct cim_ns_entry *entry = cim_ns_entry(ns, node, name, units);
+	struct cim_link link;
+	enum cim_status status;
+	bool found;
+
+	*id = 0;
+	if (entry) {
+		*id = entry->file_id;
+		return CIM_OK;
+	}
+	if (!ns->nodes[node].has_base)
+		return CIM_OK;
+	status = cim_link_table_find(&ns->nodes[node].base_table, name, units, false, &link, &found,
+				     err);
+	if (status || !found)
+		return status;
+	if (!link.file_id || cim_ns_is_new(ns, link.file_id))
+		return cim_fail(err, CIM_E_CORRUPT,
+				"a directory names FileID %u, which isn't there",
+				(unsigned)link.file_id);
+	*id = link.file_id;
+	return CIM_OK;
+}
+
+enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *path,
+			       struct cim_ns_place *place, struct cim_error *err)
+{
+	size_t pos = 0, left = path->components;
+	uint32_t node = ns->root_node;
+	enum cim_status status;
+
+	place->node = CIM_NO_NODE;
+	place->name = NULL;
+	place->units = 0;
+	place->id = ns->root_id;
+	while (cim_path_next(path, &pos, &place->name, &place->units)) {
+		status = lookup(ns, node, place->name, place->units, &place->id, err);
+		if (status)
+			return status;
+		place->node = node;
+		if (!--left)
+			break;
+		if (!place->id)
+			return cim_fail(err, CIM_E_PATH_NOT_FOUND,
+					"a directory of the path is missing");
+		status = get_node(ns, place->id, node, &node, err);
+		if (status)
+			return status;
+	}
+	return CIM_OK;
+}
+
+enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
+			    struct cim_image *base, struct cim_error *err)
+{
+	struct cim_file_table last = {0};
+	enum cim_status status;
+
+	memset(ns, 0, sizeof(*ns));
+	ns->env = env;
+	ns->base = base;
+	ns->upcase = cim_upcase_default;
+	ns->first_new_id = 1;
+	if (base) {
+		status = cim_image_upcase(base, &ns->upcase, err);
+		if (!status && base->table_count)
+			status = cim_image_file_table(base, base->table_count - 1, &last, err);
+		if (status)
+			return status;
+		ns->root_id = base->root_id;
+		/* The IDs go on where the last table ends, which may not be full. */
+		ns->next_id = ((uint64_t)base->table_count - 1) * CIM_FILES_PER_TABLE + last.count +
+			      1;
+		if (!base->table_count)
+			ns->next_id = 1;
+		if (ns->next_id > UINT32_MAX)
+			return cim_fail(err, CIM_E_LIMIT, "the image has no FileID left");
+		ns->first_new_id = (uint32_t)ns->next_id;
+	} else {
+		struct cim_ns_file *root;
+
+		ns->next_id = 1;
+		status = cim_ns_new_file(ns, &ns->root_id, err);
+		if (status)
+			return status;
+		root = cim_ns_new_at(ns, ns->root_id);
+		root->record.stream_desc = cim_stream_desc(0, CIM_STREAM_LINK_TABLE);
+		root->record.parent_id = ns->root_id;
+		root->links = 1;
+	}
+	status = get_node(ns, ns->root_id, CIM_NO_NODE, &ns->root_node, err);
+	if (status == CIM_E_PATH_NOT_FOUND)
+		return cim_fail(err, CIM_E_CORRUPT, "the root is not a directory");
+	return status;
+}
+
+void cim_ns_free(struct cim_namespace *ns)
+{
+	size_t i;
+
+	while (ns->names) {
+		struct cim_name_block *block = ns->names;
+
+		ns->names = block->next;
+		cim_free(ns->env, block);
+	}
+	for (i = 0; i < ns->new_block_count; i++)
+		cim_free(ns->env, ns->new_files[i]);
+	for (i = 0; i < ns->streams_count; i++)
+		cim_free(ns->env, ns->streams[i].streams);
+	cim_free(ns->env, ns->new_files);
+	cim_free(ns->env, ns->changed);
+	cim_free(ns->env, ns->changed_ids);
+	cim_free(ns->env, ns->changed_map.slots);
+	cim_free(ns->env, ns->nodes);
+	cim_free(ns->env, ns->node_map.slots);
+	cim_free(ns->env, ns->entries);
+	cim_free(ns->env, ns->buckets);
+	cim_free(ns->env, ns->streams);
+	cim_free(ns->env, ns->streams_map.slots);
+}
+
+/* ---- putting and dropping ---- */
+
+/* A directory is gone: so are the nodes below it, and the new files' names in them. */
+static void drop_node(struct cim_namespace *ns, uint32_t top)
+{
+	uint32_t number = top;
+
+	/* Down to the first leaf, then leaf by leaf back up; no recursion, paths may be long. */
+	for (;;) {
+		struct cim_ns_node *node = &ns->nodes[number];
+		uint32_t i;
+
+		if (node->first_child != CIM_NO_NODE) {
+			uint32_t child = node->first_child;
+
+			node->first_child = ns->nodes[child].next_sibling;
+			number = child;
+			continue;
+		}
+		for (i = node->first_entry; i != UINT32_MAX; i = ns->entries[i].next_in_node) {
+			uint32_t id = ns->entries[i].file_id;
+
+			ns->entries[i].file_id = 0;
+			if (id && cim_ns_is_new(ns, id) && !--cim_ns_new_at(ns, id)->links)
+				memset(cim_ns_new_at(ns, id), 0, sizeof(struct cim_ns_file));
+		}
+		node->file_id = 0;
+		node->dirty = false;
+		if (number == top)
+			return;
+		number = node->parent;
+	}
+}
+
+/* A name of this item is gone. */
+static void drop_name(struct cim_namespace *ns, uint32_t id)
+{
+	uint32_t number;
+
+	if (map_get(&ns->node_map, id, &number) && ns->nodes[number].file_id == id) {
+		struct cim_ns_node *node = &ns->nodes[number];
+		uint32_t *link = &ns->nodes[node->parent].first_child;
+
+		while (*link != number)
+			link = &ns->nodes[*link].next_sibling;
+		*link = node->next_sibling;
+		drop_node(ns, number);
+	}
+	if (cim_ns_is_new(ns, id) && !--cim_ns_new_at(ns, id)->links)
+		memset(cim_ns_new_at(ns, id), 0, sizeof(struct cim_ns_file));
+}
+
+void cim_ns_put(struct cim_namespace *ns, const struct cim_ns_place *place, uint32_t entry,
+		uint32_t id)
+{
+	ns->entries[entry].file_id = id;
+	ns->nodes[place->node].dirty = true;
+	if (id && cim_ns_is_new(ns, id))
+		cim_ns_new_at(ns, id)->links++;
+	if (place->id)
+		drop_name(ns, place->id);
+}
+
+/* ---- alternate streams ---- */
+
+static int compare_streams(const void *a, const void *b, const void *ctx)
+{
+	const struct cim_ns_stream *x = a, *y = b;
+
+	return cim_name_compare(ctx, x->name, x->units, y->name, y->units);
+}
+
+static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_record *record,
+				    struct cim_ns_streams *list, struct cim_error *err)
+{
+	struct cim_link_table table;
+	struct cim_link link;
+	enum cim_status status;
+	uint32_t i;
+
+	status = cim_link_table_of_streams(ns->base, record, &table, err);
+	for (i = 0; !status && i < table.count; i++) {
+		struct cim_ns_stream *s;
+
+		status = cim_link_table_get(&table, i, &link, err);
+		if (status)
+			return status;
+		if (!cim_grow(ns->env, (void **)&list->streams, &list->room, list->count,
+			      sizeof(*list->streams)))
+			return cim_no_memory(err);
+		s = &list->streams[list->count];
+		s->name = keep_name(ns, link.name, link.units);
+		if (!s->name)
+			return cim_no_memory(err);
+		s->units = (uint16_t)link.units;
+		s->offset = link.stream_offset;
+		s->desc = link.stream_desc;
+		list->count++;
+	}
+	/* Another writer's order may differ from ours. */
+	if (!status && !cim_sort(ns->env, list->streams, list->count, sizeof(*list->streams),
+				 compare_streams, ns->upcase))
+		status = cim_no_memory(err);
+	return status;
+}
+
+enum cim_status cim_ns_get_streams(struct cim_namespace *ns, uint32_t id, uint32_t *streams,
+				   struct cim_error *err)
+{
+	struct cim_ns_streams list = {.file_id = id};
+	struct cim_record record;
+	enum cim_status status;
+
+	if (map_get(&ns->streams_map, id, streams))
+		return CIM_OK;
+	if (!cim_grow(ns->env, (void **)&ns->streams, &ns->streams_room, ns->streams_count,
+		      sizeof(*ns->streams)) ||
+	    !map_reserve(ns->env, &ns->streams_map))
+		return cim_no_memory(err);
+	status = cim_ns_read(ns, id, &record, err);
+	if (!status && record.streams && !cim_ns_is_new(ns, id))
+		status = load_streams(ns, &record, &list, err);
+	if (status) {
+		cim_free(ns->env, list.streams);
+		return status;
+	}
+	*streams = (uint32_t)ns->streams_count++;
+	ns->streams[*streams] = list;
+	map_put(&ns->streams_map, id, *streams);
+	return CIM_OK;
+}
+
+uint32_t cim_ns_find_stream(const struct cim_namespace *ns, uint32_t streams, const uint16_t *name,
+			    size_t units, bool *found)
+{
+	const struct cim_ns_streams *list = &ns->streams[streams];
+	uint32_t lo = 0, hi = list->count;
+
+	*found = false;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		int order = cim_name_compare(ns->upcase, list->streams[mid].name,
+					     list->streams[mid].units, name, units);
+
+		if (!order) {
+			*found = true;
+			return mid;
+		}
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+enum cim_status cim_ns_add_stream(struct cim_namespace *ns, uint32_t streams, const uint16_t *name,
+				  size_t units, uint32_t *position, struct cim_error *err)
+{
+	struct cim_ns_streams *list = &ns->streams[streams];
+	struct cim_ns_stream *s;
+	const uint16_t *copy;
+	bool found;
+
+	*position = cim_ns_find_stream(ns, streams, name, units, &found);
+	copy = keep_name(ns, name, units);
+	if (!copy || !cim_grow(ns->env, (void **)&list->streams, &list->room, list->count,
+			       sizeof(*list->streams)))
+		return cim_no_memory(err);
+	s = &list->streams[*position];
+	if (!found) {
+		memmove(s + 1, s, (list->count - *position) * sizeof(*s));
+		list->count++;
+	}
+	s->name = copy;
+	s->units = (uint16_t)units;
+	s->offset = 0;
+	s->desc = 0;
+	return CIM_OK;
+}
+
+void cim_ns_remove_stream(struct cim_namespace *ns, uint32_t streams, uint32_t position)
+{
+	struct cim_ns_streams *list = &ns->streams[streams];
+	struct cim_ns_stream *s = &list->streams[position];
+
+	memmove(s, s + 1, (list->count - position - 1) * sizeof(*s));
+	list->count--;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * parentids.c - searching the parents' object ID files where they lie: objectid.h
+ *
+ * A fork of a large image must not read that image's object IDs whole, so each lookup is a binary
+ * search in the file, through a small cache of blocks: its first steps always hit the same
+ * blocks. A bounded number of files is open at a time. Nothing here can fail: a file that is
+ * missing, damaged or in another order simply knows no objects.
+ */
+#include "objectid.h"
+
+#include <string.h>
+
+enum {
+	BLOCK_ENTRIES = 100,
+	BLOCK_SIZE = BLOCK_ENTRIES * 40,
+	BLOCKS = 256,
+	MAX_OPEN = 48,
+	MAX_CANDIDATES = 8, /* objects of one ID that are worth a comparison, in one file */
+};
+static_assert(BLOCK_SIZE == BLOCK_ENTRIES * CIM_SIZE(objectid), "whole entries");
+
+enum id_file_state {
+	UNTRIED = 0,
+	USELESS, /* missing, damaged or empty */
+	CLOSED,	 /* fine, but not open now */
+	OPEN,
+};
+
+struct id_file {
+	uint8_t state;
+	uint8_t type; /* enum cim_region_type */
+	uint32_t table_offset;
+	uint32_t count;
+	uint32_t used; /* clock of the last use, to pick one to close */
+	cim_fs_file *file;
+};
+
+struct id_block {
+	uint32_t region; /* 1 + region; 0: empty */
+	uint32_t number;
+	uint8_t bytes[BLOCK_SIZE];
+};
+
+struct cim_parent_ids {
+	struct cim_image *base;
+	struct id_file *files; /* by region */
+	struct id_block *blocks;
+	uint32_t open, clock;
+};
+
+enum cim_status cim_parent_ids_open(struct cim_image *base, struct cim_parent_ids **out,
+				    struct cim_error *err)
+{
+	const struct cim_env *env = &base->env;
+	struct cim_parent_ids *ids = cim_zalloc(env, sizeof(*ids));
+
+	*out = NULL;
+	if (!ids)
+		return cim_no_memory(err);
+	ids->base = base;
+	ids->files = cim_zalloc(env, base->region_count * sizeof(*ids->files));
+	ids->blocks = cim_zalloc(env, BLOCKS * sizeof(*ids->blocks));
+	if (!ids->files || !ids->blocks) {
+		cim_parent_ids_close(ids);
+		return cim_no_memory(err);
+	}
+	*out = ids;
+	return CIM_OK;
+}
+
+void cim_parent_ids_close(struct cim_parent_ids *ids)
+{
+	uint32_t i;
+
+	if (!ids)
+		return;
+	for (i = 0; ids->files && i < ids->base->region_count; i++)
+		if (ids->files[i].state == OPEN)
+			ids->base->env.fs->close(ids->base->env.fs->ctx, ids->files[i].file);
+	cim_free(&ids->base->env, ids->files);
+	cim_free(&ids->base->env, ids->blocks);
+	cim_free(&ids->base->env, ids);
+}
+
+static void close_oldest(struct cim_parent_ids *ids)
+{
+	struct id_file *oldest = NULL;
+	uint32_t i;
+
+	for (i = 0; i < ids->base->region_count; i++) {
+		struct id_file *f = &ids->files[i];
+
+		if (f->state == OPEN && (!oldest || f->used < oldest->used))
+			oldest = f;
+	}
+	if (!oldest)
+		return;
+	ids->base->env.fs->close(ids->base->env.fs->ctx, oldest->file);
+	oldest->state = CLOSED;
+	ids->open--;
+}
+
+/* Read and check the header; false: of no use. */
+static bool read_header(struct cim_parent_ids *ids, struct id_file *f)
+{
+	const struct cim_fs *fs = ids->base->env.fs;
+	uint8_t header[CIM_SIZE(objectid_header)];
+	struct cim_common_header common;
+	uint64_t size, bytes;
+	size_t got;
+	long os_error;
+
+	if (fs->pread(fs->ctx, f->file, 0, header, sizeof(header), &got, &os_error) ||
+	    got != sizeof(header) ||
+	    cim_common_header_decode(header, CIM_FILE_OBJECT_ID, "object ID file", &common, NULL) ||
+	    fs->size(fs->ctx, f->file, &size, &os_error))
+		return false;
+	f->type = header[CIM_OFF(objectid_header, type)];
+	f->table_offset = cim_get32(header + CIM_OFF(objectid_header, table_offset));
+	f->count = cim_get32(header + CIM_OFF(objectid_header, count));
+	bytes = (uint64_t)f->count * CIM_SIZE(objectid);
+	return f->type < CIM_REGION_TYPES && f->count && f->table_offset >= sizeof(header) &&
+	       cim_in_range(f->table_offset, bytes, size);
+}
+
+/* Make sure that the file is open, or find out that it is of no use. */
+static struct id_file *use_file(struct cim_parent_ids *ids, const struct cim_region_set *set,
+				uint32_t index)
+{
+	const struct cim_fs *fs = ids->base->env.fs;
+	struct id_file *f = &ids->files[set->first + index];
+	char name[CIM_SET_FILE_NAME];
+	long os_error;
+
+	if (f->state == USELESS)
+		return NULL;
+	if (f->state != OPEN) {
+		if (ids->open >= MAX_OPEN)
+			close_oldest(ids);
+		cim_set_file_name(name, "objectid_", &set->guid, index);
+		if (fs->open(fs->ctx, ids->base->dir, name, CIM_FS_READ, &f->file, &os_error)) {
+			f->state = USELESS;
+			return NULL;
+		}
+		if (f->state == UNTRIED && !read_header(ids, f)) {
+			fs->close(fs->ctx, f->file);
+			f->state = USELESS;
+			return NULL;
+		}
+		f->state = OPEN;
+		ids->open++;
+	}
+	f->used = ++ids->clock;
+	return f;
+}
+
+/* Entry @n of a file, NULL if it can't be read. */
+static const uint8_t *entry(struct cim_parent_ids *ids, const struct id_file *f, uint32_t n)
+{
+	const struct cim_fs *fs = ids->base->env.fs;
+	uint32_t region = (uint32_t)(f - ids->files), number = n / BLOCK_ENTRIES;
+	struct id_block *block = &ids->blocks[(number * 31 + region * 7919) % BLOCKS];
+
+	if (block->region != region + 1 || block->number != number) {
+		uint32_t first = number * BLOCK_ENTRIES, count = f->count - first;
+		size_t len = (count < BLOCK_ENTRIES ? count : BLOCK_ENTRIES) * CIM_SIZE(objectid);
+		size_t got;
+		long os_error;
+
+		block->region = 0;
+		if (fs->pread(fs->ctx, f->file,
+			      f->table_offset + (uint64_t)first * CIM_SIZE(objectid), block->bytes,
+			      len, &got, &os_error) ||
+		    got != len)
+			return NULL;
+		block->region = region + 1;
+		block->number = number;
+	}
+	return block->bytes + n % BLOCK_ENTRIES * CIM_SIZE(objectid);
+}
+
+static int compare_key(const uint8_t *entry, uint64_t length, const struct cim_digest *digest)
+{
+	uint64_t have = cim_get64(entry);
+
+	if (have != length)
+		return have < length ? -1 : 1;
+	return memcmp(entry + CIM_OFF(objectid, digest), digest, CIM_DIGEST_SIZE);
+}
+
+/* The first entry that isn't below the key; f->count if there is none or it can't be read. */
+static uint32_t lower_bound(struct cim_parent_ids *ids, const struct id_file *f, uint64_t length,
+			    const struct cim_digest *digest)
+{
+	uint32_t lo = 0, hi = f->count;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		const uint8_t *e = entry(ids, f, mid);
+
+		if (!e)
+			return f->count;
+		if (compare_key(e, length, digest) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool find_in_file(struct cim_parent_ids *ids, const struct id_file *f, uint64_t length,
+			 const struct cim_digest *digest,
+			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
+{
+	uint64_t align = f->type == CIM_REGION_DATA ? CIM_ALIGN_DATA : CIM_ALIGN_SMALL_DATA;
+	uint32_t n = lower_bound(ids, f, length, digest), tries;
+
+	for (tries = 0; n < f->count && tries < MAX_CANDIDATES; n++, tries++) {
+		const uint8_t *e = entry(ids, f, n);
+		enum cim_region_type type;
+		uint64_t offset, size;
+
+		if (!e || compare_key(e, length, digest))
+			return false;
+		/* Data doesn't belong in a metadata region, whatever this file says it is for. */
+		if (cim_image_region_info(ids->base, (uint32_t)(f - ids->files), &size, &type,
+					  NULL) ||
+		    type != f->type)
+			return false;
+		offset = cim_get64(e + CIM_OFF(objectid, offset));
+		if (offset < CIM_SIZE(region_header) || offset > CIM_OFFSET_MASK || offset % align)
+			continue;
+		if (match(ctx, cim_region_offset((uint32_t)(f - ids->files), offset)))
+			return true;
+	}
+	return false;
+}
+
+bool cim_parent_ids_find(struct cim_parent_ids *ids, uint64_t length,
+			 const struct cim_digest *digest, bool metadata,
+			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
+{
+	uint32_t s, i;
+
+	for (s = ids->base->set_count; s-- > 0;) {
+		const struct cim_region_set *set = &ids->base->sets[s];
+
+		for (i = 0; i < set->count; i++) {
+			struct id_file *f = use_file(ids, set, i);
+
+			if (f && (f->type == CIM_REGION_METADATA) == metadata &&
+			    find_in_file(ids, f, length, digest, match, ctx))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool cim_parent_ids_has_length(struct cim_parent_ids *ids, uint64_t length)
+{
+	static const struct cim_digest lowest;
+	uint32_t s, i;
+
+	for (s = ids->base->set_count; s-- > 0;) {
+		const struct cim_region_set *set = &ids->base->sets[s];
+
+		for (i = 0; i < set->count; i++) {
+			struct id_file *f = use_file(ids, set, i);
+			const uint8_t *e;
+			uint32_t n;
+
+			if (!f || f->type == CIM_REGION_METADATA)
+				continue;
+			n = lower_bound(ids, f, length, &lowest);
+			e = n < f->count ? entry(ids, f, n) : NULL;
+			if (e && cim_get64(e) == length)
+				return true;
+		}
+	}
+	return false;
+}

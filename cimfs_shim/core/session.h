@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session.h - a writing session, as the files of the writer see it
+ *
+ *   writer.c     opens and closes a session, and keeps its state
+ *   items.c      the calls that change the tree: add, link, delete, lookup
+ *   stream.c     the open stream
+ *   tables.c     commit, first half: link tables, file tables, the filesystem object
+ *   publish.c    commit, second half: names, syncs and the one rename
+ *   namespace.c  the tree; objects.c  the region files; objectid.c, parentids.c  what is known
+ */
+#ifndef CIM_SESSION_H
+#define CIM_SESSION_H
+
+#include "image.h"
+#include "namespace.h"
+#include "objects.h"
+
+enum cim_session_state {
+	CIM_SESSION_OPEN,
+	CIM_SESSION_CLOSE_ONLY, /* a commit came to an end that can't be gone on from */
+	CIM_SESSION_COMMITTED,
+};
+
+struct cim_stream {
+	struct cim_writer *writer;
+	bool is_dir;	  /* a directory's: takes no data */
+	bool alternate;	  /* else the default stream */
+	uint32_t file_id; /* the item it belongs to */
+	uint32_t streams; /* alternate: list and name */
+	uint16_t name[CIM_MAX_NAME];
+	uint16_t name_units;
+	struct cim_object object;
+	bool known; /* cim_stream_fill() found its data: nothing to end */
+	uint64_t known_offset;
+};
+
+struct cim_writer {
+	struct cim_env env;
+	void *lock;
+	char *path;    /* DIR/NAME, for errors */
+	char *name;    /* of the image to make */
+	bool replaces; /* it exists: this session extends it */
+	bool consistent;
+	enum cim_session_state state;
+	bool closed;		 /* by the caller; the open stream keeps it alive */
+	struct cim_error poison; /* status CIM_OK: none; else what every call answers */
+
+	cim_fs_dir *dir;
+	struct cim_image *base;
+	struct cim_guid guid;
+	char random[17]; /* 16 hex digits: the private names' middle */
+	uint32_t major, minor;
+
+	struct cim_namespace ns;
+	struct cim_objects objects;
+	bool objects_open;
+	uint64_t upcase_offset;
+	struct cim_writer_stats stats;
+
+	struct cim_stream *stream; /* the open one, or NULL */
+
+	cim_fs_file *id_files[CIM_REGION_TYPES]; /* object ID files, made by the first commit */
+	char id_names[CIM_REGION_TYPES][CIM_PRIVATE_NAME]; /* "" if there is none to remove */
+};
+
+/* A write failed: this is what the session answers from now on. */
+enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
+				   struct cim_error *err);
+/* Free a session that is closed and has no open stream. */
+void cim_session_destroy(struct cim_writer *writer);
+
+/* tables.c: write the tables behind the data. *filesystem: RegionOffset of the root of it all. */
+enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,
+				 struct cim_error *err);
+
+/* publish.c: object ID files, syncs, names, and the filesystem file. */
+enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tables.c - the first half of a commit: what the session changed becomes tables
+ *
+ * Behind the data the metadata region gets, in this order: the stream tables of items whose
+ * streams were touched, the link tables of directories whose names changed, the file tables that
+ * hold a changed or new record (whole: that is the format's grain), the file table directory and
+ * the filesystem object. What didn't change stays where the base has it and is referred to there.
+ * A commit that is tried again begins here anew, at the same place of the region.
+ */
+#include "session.h"
+#include "sort.h"
+
+#include <string.h>
+
+/* ---- progress ---- */
+
+struct steps {
+	struct cim_writer *writer;
+	uint64_t done, total;
+};
+
+static enum cim_status step(struct steps *steps, struct cim_error *err)
+{
+	struct cim_env *env = &steps->writer->env;
+	struct cim_progress progress = {CIM_PHASE_COMMIT, ++steps->done, steps->total};
+
+	if (!env->progress || (steps->done % 256 && steps->done != steps->total))
+		return CIM_OK;
+	if (env->progress(env->progress_ctx, &progress))
+		return cim_fail(err, CIM_E_ABORTED, "stopped by the caller");
+	return CIM_OK;
+}
+
+/* ---- link tables ---- */
+
+/* One row of a link table to be written: a FileID, or a Stream. */
+struct row {
+	const uint16_t *name;
+	uint32_t units;
+	uint32_t file_id;
+	uint64_t stream_offset;
+	uint64_t stream_desc;
+};
+
+static void put_value(uint8_t *p, const struct row *row, uint32_t value_size)
+{
+	if (value_size == CIM_LINK_FILE_SIZE) {
+		cim_put32(p, row->file_id);
+	} else {
+		cim_put64(p, row->stream_offset);
+		cim_put64(p + CIM_OFF(stream, desc), row->stream_desc);
+	}
+}
+
+static void put_name(uint8_t *p, const struct row *row)
+{
+	uint32_t i;
+
+	cim_put16(p, (uint16_t)row->units);
+	for (i = 0; i < row->units; i++)
+		cim_put16(p + 2 + 2 * i, row->name[i]);
+}
+
+/* Write sorted rows as a link table. */
+static enum cim_status write_link_table(struct cim_writer *writer, const struct row *rows,
+					size_t count, uint32_t value_size, uint64_t *offset,
+					uint64_t *length, struct cim_error *err)
+{
+	uint64_t size = CIM_SIZE(link_table), names;
+	enum cim_status status;
+	uint8_t *table;
+	size_t i;
+
+	/* Planned first: a row is at most 16 + 4 + 2 + 510 bytes, so 64 bits can't overflow. */
+	size += (uint64_t)count * (value_size + 4);
+	names = size;
+	for (i = 0; i < count; i++)
+		size += 2 + 2 * rows[i].units;
+	if (size > UINT32_MAX || size > SIZE_MAX)
+		return cim_fail(err, CIM_E_LIMIT, "a directory would pass the format's 4 GiB");
+	table = cim_alloc(&writer->env, (size_t)size);
+	if (!table)
+		return cim_no_memory(err);
+	cim_put32(table, (uint32_t)size);
+	cim_put32(table + CIM_OFF(link_table, count), (uint32_t)count);
+	for (i = 0; i < count; i++) {
+		uint8_t *values = table + CIM_SIZE(link_table);
+
+		put_value(values + i * value_size, &rows[i], value_size);
+		cim_put32(values + count * value_size + 4 * i, (uint32_t)names);
+		put_name(table + names, &rows[i]);
+		names += 2 + 2 * rows[i].units;
+	}
+	assert(names == size);
+	status = cim_objects_put(&writer->objects, table, (size_t)size, offset, err);
+	cim_free(&writer->env, table);
+	*length = size;
+	return status;
+}
+
+static int compare_rows(const void *a, const void *b, const void *ctx)
+{
+	const struct row *x = a, *y = b;
+
+	return cim_name_compare(ctx, x->name, x->units, y->name, y->units);
+}
+
+/* The rows of a directory: the overlay's, and the base's that the overlay says nothing about. */
+struct rows {
+	struct row *rows;
+	size_t count;
+	uint16_t *base_names;
+};
+
+static void free_rows(struct cim_writer *writer, struct rows *rows)
+{
+	cim_free(&writer->env, rows->rows);
+	cim_free(&writer->env, rows->base_names);
+}
+
+static enum cim_status add_base_rows(struct cim_writer *writer, uint32_t number, struct rows *rows,
+				     struct cim_error *err)
+{
+	const struct cim_link_table *table = &writer->ns.nodes[number].base_table;
+	enum cim_status status;
+	struct cim_link link;
+	size_t used = 0;
+	uint32_t i;
+
+	/* A table's names can't be longer than the table itself says, but they may overlap in a
+	 * hostile one: hence the room is checked as well. */
+	rows->base_names = cim_alloc(&writer->env, table->length);
+	if (!rows->base_names)
+		return cim_no_memory(err);
+	for (i = 0; i < table->count; i++) {
+		struct row *row = &rows->rows[rows->count];
+
+		status = cim_link_table_get(table, i, &link, err);
+		if (status)
+			return status;
+		if (cim_ns_entry(&writer->ns, number, link.name, link.units))
+			continue;
+		/* It would come to name one of the session's own files. */
+		if (!link.file_id || cim_ns_is_new(&writer->ns, link.file_id))
+			return cim_fail(err, CIM_E_CORRUPT,
+					"a directory names FileID %u, which isn't there",
+					(unsigned)link.file_id);
+		if (link.units > table->length / sizeof(link.name[0]) - used)
+			return cim_fail(err, CIM_E_CORRUPT, "names of a directory overlap");
+		memcpy(rows->base_names + used, link.name, link.units * sizeof(link.name[0]));
+		row->name = rows->base_names + used;
+		row->units = (uint32_t)link.units;
+		row->file_id = link.file_id;
+		used += link.units;
+		rows->count++;
+	}
+	return CIM_OK;
+}
+
+static enum cim_status collect_rows(struct cim_writer *writer, uint32_t number, struct rows *rows,
+				    struct cim_error *err)
+{
+	const struct cim_ns_node *node = &writer->ns.nodes[number];
+	const struct cim_ns_entry *entries = writer->ns.entries;
+	uint64_t room = (uint64_t)node->entry_count +
+			(node->has_base ? node->base_table.count : 0) + 1;
+	enum cim_status status = CIM_OK;
+	size_t bytes, at;
+	uint32_t i;
+
+	memset(rows, 0, sizeof(*rows));
+	if (room > SIZE_MAX || !cim_ckd_mul_size(&bytes, (size_t)room, sizeof(*rows->rows)))
+		return cim_no_memory(err);
+	rows->rows = cim_zalloc(&writer->env, bytes);
+	if (!rows->rows)
+		return cim_no_memory(err);
+	/* The list runs from the last entry to the first; callers often add in sorted order. */
+	for (i = node->first_entry; i != UINT32_MAX; i = entries[i].next_in_node)
+		rows->count += entries[i].file_id != 0;
+	at = rows->count;
+	for (i = node->first_entry; i != UINT32_MAX; i = entries[i].next_in_node) {
+		if (!entries[i].file_id)
+			continue;
+		at--;
+		rows->rows[at].name = entries[i].name;
+		rows->rows[at].units = entries[i].units;
+		rows->rows[at].file_id = entries[i].file_id;
+	}
+	if (node->has_base)
+		status = add_base_rows(writer, number, rows, err);
+	if (!status && !cim_sort(&writer->env, rows->rows, rows->count, sizeof(*rows->rows),
+				 compare_rows, writer->ns.upcase))
+		status = cim_no_memory(err);
+	for (at = 1; !status && at < rows->count; at++)
+		if (!compare_rows(&rows->rows[at - 1], &rows->rows[at], writer->ns.upcase))
+			status = cim_fail(err, CIM_E_CORRUPT,
+					  "a directory of the existing image has one name twice");
+	return status;
+}
+
+static enum cim_status write_directory(struct cim_writer *writer, uint32_t number,
+				       struct cim_error *err)
+{
+	struct cim_ns_file *file;
+	uint64_t offset = 0, length = 0;
+	enum cim_status status;
+	struct rows rows;
+
+	status = collect_rows(writer, number, &rows, err);
+	if (!status && rows.count)
+		status = write_link_table(writer, rows.rows, rows.count, CIM_LINK_FILE_SIZE,
+					  &offset, &length, err);
+	free_rows(writer, &rows);
+	if (!status)
+		status = cim_ns_change(&writer->ns, writer->ns.nodes[number].file_id, &file, err);
+	if (status)
+		return status;
+	file->record.stream_offset = offset;
+	file->record.stream_desc = cim_stream_desc(length, CIM_STREAM_LINK_TABLE);
+	return CIM_OK;
+}
+
+/* Is the item of a stream list part of the image, and one that may have changed? */
+static bool streams_count(const struct cim_namespace *ns, uint32_t id)
+{
+	if (cim_ns_is_new(ns, id))
+		return cim_ns_new_at(ns, id)->links != 0;
+	return cim_ns_is_changed(ns, id);
+}
+
+static enum cim_status write_streams(struct cim_writer *writer, const struct cim_ns_streams *list,
+				     struct cim_error *err)
+{
+	uint64_t offset = 0, length;
+	enum cim_status status = CIM_OK;
+	struct cim_ns_file *file;
+	struct row *rows;
+	uint32_t i;
+
+	if (list->count) {
+		rows = cim_zalloc(&writer->env, list->count * sizeof(*rows));
+		if (!rows)
+			return cim_no_memory(err);
+		for (i = 0; i < list->count; i++) {
+			rows[i].name = list->streams[i].name;
+			rows[i].units = list->streams[i].units;
+			rows[i].stream_offset = list->streams[i].offset;
+			rows[i].stream_desc = list->streams[i].desc;
+		}
+		status = write_link_table(writer, rows, list->count, CIM_LINK_STREAM_SIZE, &offset,
+					  &length, err);
+		cim_free(&writer->env, rows);
+	}
+	if (!status)
+		status = cim_ns_change(&writer->ns, list->file_id, &file, err);
+	if (!status)
+		file->record.streams = offset;
+	return status;
+}
+
+/* ---- file tables ---- */
+
+struct table_writer {
+	struct cim_writer *writer;
+	uint32_t *changed; /* indices into ns.changed, sorted by FileID */
+	size_t changed_at;
+	uint8_t *directory; /* the file table directory being made */
+	uint32_t tables;
+	struct steps *steps;
+};
+
+static int compare_changed(const void *a, const void *b, const void *ctx)
+{
+	const uint32_t *ids = ctx;
+	uint32_t x = ids[*(const uint32_t *)a], y = ids[*(const uint32_t *)b];
+
+	return x < y ? -1 : x > y;
+}
+
+static uint32_t table_of(uint64_t id)
+{
+	return (uint32_t)((id - 1) / CIM_FILES_PER_TABLE);
+}
+
+/* The base's table as it is, spread to a stride of at least 96. */
+static enum cim_status load_table(struct table_writer *tw, const struct cim_file_table *base,
+				  uint8_t *bytes, uint32_t stride, struct cim_error *err)
+{
+	struct cim_image *image = tw->writer->base;
+	enum cim_status status;
+	uint32_t i;
+
+	if (!base->count)
+		return CIM_OK;
+	status = cim_image_read_raw(image, base->offset, 0, bytes,
+				    (size_t)base->count * base->entry_size, err);
+	for (i = base->count; !status && base->entry_size < stride && i-- > 0;) {
+		memmove(bytes + (size_t)i * stride, bytes + (size_t)i * base->entry_size,
+			base->entry_size);
+		memset(bytes + (size_t)i * stride + base->entry_size, 0, stride - base->entry_size);
+	}
+	return status;
+}
+
+/* Write table @t with its changed and new records. */
+static enum cim_status write_table(struct table_writer *tw, uint32_t t, struct cim_error *err)
+{
+	struct cim_writer *writer = tw->writer;
+	struct cim_namespace *ns = &writer->ns;
+	uint64_t first = (uint64_t)t * CIM_FILES_PER_TABLE + 1, id, end, offset;
+	struct cim_file_table base = {0};
+	enum cim_status status = CIM_OK;
+	uint32_t stride, count;
+	uint8_t *bytes, *entry;
+
+	if (writer->base && t < writer->base->table_count)
+		status = cim_image_file_table(writer->base, t, &base, err);
+	if (status)
+		return status;
+	stride = base.entry_size > CIM_SIZE(file) ? base.entry_size : (uint32_t)CIM_SIZE(file);
+	end = first + CIM_FILES_PER_TABLE;
+	if (end > ns->next_id)
+		end = ns->next_id;
+	/* Only the table where the new IDs begin or go on grows. */
+	count = end > ns->first_new_id && end > first ? (uint32_t)(end - first) : base.count;
+	if (count < base.count)
+		count = base.count;
+	bytes = cim_zalloc(&writer->env, (size_t)count * stride);
+	if (!bytes)
+		return cim_no_memory(err);
+	status = load_table(tw, &base, bytes, stride, err);
+	for (; !status && tw->changed_at < ns->changed_count; tw->changed_at++) {
+		uint32_t i = tw->changed[tw->changed_at];
+
+		if (table_of(ns->changed_ids[i]) != t)
+			break;
+		cim_record_encode(bytes + (ns->changed_ids[i] - first) * stride,
+				  &ns->changed[i].record);
+	}
+	id = first > ns->first_new_id ? first : ns->first_new_id;
+	for (; !status && id < end; id++)
+		cim_record_encode(bytes + (id - first) * stride,
+				  &cim_ns_new_at(ns, (uint32_t)id)->record);
+	if (!status)
+		status = cim_objects_put(&writer->objects, bytes, (size_t)count * stride, &offset,
+					 err);
+	cim_free(&writer->env, bytes);
+	if (status)
+		return status;
+	entry = tw->directory + (size_t)t * CIM_SIZE(file_table);
+	memset(entry, 0, CIM_SIZE(file_table));
+	cim_put64(entry, offset);
+	cim_put16(entry + CIM_OFF(file_table, count), (uint16_t)count);
+	cim_put16(entry + CIM_OFF(file_table, entry_size), (uint16_t)stride);
+	return step(tw->steps, err);
+}
+
+/* The table where the new records begin; the image's table count if there are none. */
+static uint32_t first_new_table(const struct table_writer *tw)
+{
+	const struct cim_namespace *ns = &tw->writer->ns;
+
+	return ns->next_id > ns->first_new_id ? table_of(ns->first_new_id) : tw->tables;
+}
+
+/* Now that all changes are known: how many tables will be written? */
+static uint32_t count_tables(const struct table_writer *tw)
+{
+	const struct cim_namespace *ns = &tw->writer->ns;
+	uint32_t new_from = first_new_table(tw), count = tw->tables - new_from, last = new_from;
+	size_t i;
+
+	for (i = 0; i < ns->changed_count; i++) {
+		uint32_t t = table_of(ns->changed_ids[tw->changed[i]]);
+
+		if (t >= new_from)
+			break;
+		count += t != last;
+		last = t;
+	}
+	return count;
+}
+
+/* All tables that hold a changed record, then those with new ones. */
+static enum cim_status write_changed_tables(struct table_writer *tw, struct cim_error *err)
+{
+	struct cim_namespace *ns = &tw->writer->ns;
+	uint32_t new_from = first_new_table(tw);
+	enum cim_status status = CIM_OK;
+	uint32_t t;
+
+	while (!status && tw->changed_at < ns->changed_count) {
+		t = table_of(ns->changed_ids[tw->changed[tw->changed_at]]);
+		if (t >= new_from)
+			break;
+		status = write_table(tw, t, err);
+	}
+	for (t = new_from; !status && t < tw->tables; t++)
+		status = write_table(tw, t, err);
+	return status;
+}
+
+static enum cim_status open_tables(struct table_writer *tw, struct cim_error *err)
+{
+	struct cim_writer *writer = tw->writer;
+	struct cim_namespace *ns = &writer->ns;
+	uint32_t base_tables = writer->base ? writer->base->table_count : 0, i;
+	uint32_t tables = ns->next_id > 1 ? table_of(ns->next_id - 1) + 1 : 0;
+	size_t bytes;
+
+	tw->tables = tables > base_tables ? tables : base_tables;
+	if (!cim_ckd_mul_size(&bytes, tw->tables, CIM_SIZE(file_table)))
+		return cim_no_memory(err);
+	tw->directory = cim_zalloc(&writer->env, bytes + 1);
+	tw->changed = cim_alloc(&writer->env, (ns->changed_count + 1) * sizeof(*tw->changed));
+	if (!tw->directory || !tw->changed)
+		return cim_no_memory(err);
+	for (i = 0; i < ns->changed_count; i++)
+		tw->changed[i] = i;
+	if (!cim_sort(&writer->env, tw->changed, ns->changed_count, sizeof(*tw->changed),
+		      compare_changed, ns->changed_ids))
+		return cim_no_memory(err);
+	if (!base_tables)
+		return CIM_OK;
+	return cim_image_read_raw(writer->base, writer->base->file_table_directory, 0,
+				  tw->directory, (size_t)base_tables * CIM_SIZE(file_table), err);
+}
+
+static enum cim_status write_file_tables(struct cim_writer *writer, struct steps *steps,
+					 uint64_t *directory, uint32_t *tables,
+					 struct cim_error *err)
+{
+	struct table_writer tw = {.writer = writer, .steps = steps};
+	enum cim_status status;
+
+	status = open_tables(&tw, err);
+	if (!status) {
+		steps->total = steps->done + count_tables(&tw);
+		status = write_changed_tables(&tw, err);
+	}
+	if (!status)
+		status = cim_objects_put(&writer->objects, tw.directory,
+					 (size_t)tw.tables * CIM_SIZE(file_table), directory, err);
+	*tables = tw.tables;
+	cim_free(&writer->env, tw.directory);
+	cim_free(&writer->env, tw.changed);
+	return status;
+}
+
+/* ---- the whole ---- */
+
+enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,
+				 struct cim_error *err)
+{
+	struct cim_namespace *ns = &writer->ns;
+	struct steps steps = {.writer = writer};
+	uint8_t bytes[CIM_SIZE(filesystem)] = {0};
+	enum cim_status status = CIM_OK;
+	uint64_t directory;
+	uint32_t tables, i;
+
+	/* How many file tables of the base will change isn't known yet: at least the root's. */
+	steps.total = ns->streams_count + ns->node_count + ns->new_block_count + 1;
+	for (i = 0; i < ns->streams_count && !status; i++) {
+		if (streams_count(ns, ns->streams[i].file_id))
+			status = write_streams(writer, &ns->streams[i], err);
+		if (!status)
+			status = step(&steps, err);
+	}
+	for (i = 0; i < ns->node_count && !status; i++) {
+		if (ns->nodes[i].file_id && ns->nodes[i].dirty)
+			status = write_directory(writer, i, err);
+		if (!status)
+			status = step(&steps, err);
+	}
+	if (!status)
+		status = write_file_tables(writer, &steps, &directory, &tables, err);
+	if (status)
+		return status;
+	cim_put64(bytes, writer->upcase_offset);
+	cim_put64(bytes + CIM_OFF(filesystem, file_table_directory), directory);
+	cim_put32(bytes + CIM_OFF(filesystem, file_table_count), tables);
+	cim_put32(bytes + CIM_OFF(filesystem, root_id), ns->root_id);
+	return cim_objects_put(&writer->objects, bytes, sizeof(bytes), filesystem, err);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * writer.c - opening and closing a session, and its commit: see session.h
+ *
+ * A session holds the directory's lock and three region files of a region set of its own, under
+ * private names or, in the ordinary mode, under their final ones: a region file that no image
+ * names is nothing. Everything else happens in memory until the commit. An image that is extended
+ * or forked is opened like by any reader; its region sets become the parents of the new image.
+ */
+#include "session.h"
+#include "meta.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
+				   struct cim_error *err)
+{
+	if (status && !writer->poison.status) {
+		if (err)
+			writer->poison = *err;
+		else
+			cim_fail(&writer->poison, status, "%s", cim_status_text(status));
+		writer->poison.status = status;
+	}
+	return status;
+}
+
+/* ---- opening ---- */
+
+static bool same_name(const struct cim_fs *fs, const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++) {
+		char x = *a, y = *b;
+
+		if (fs->fold_names && x >= 'A' && x <= 'Z')
+			x += 'a' - 'A';
+		if (fs->fold_names && y >= 'A' && y <= 'Z')
+			y += 'a' - 'A';
+		if (x != y)
+			return false;
+	}
+	return *a == *b;
+}
+
+static enum cim_status check_names(const char *existing, const char *name, struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (!existing && !name)
+		return cim_fail(err, CIM_E_INVALID, "neither an existing nor a new name is given");
+	/* An image of no name can't exist; one can't be made either (D23). */
+	if (existing && !*existing)
+		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "the existing image has no name");
+	status = existing ? cim_check_image_name(existing, err) : CIM_OK;
+	if (!status && name)
+		status = cim_check_image_name(name, err);
+	return status;
+}
+
+static char *join_path(const struct cim_env *env, const char *dir, const char *name)
+{
+	size_t dir_len = strlen(dir), name_len = strlen(name);
+	bool slash = dir_len && dir[dir_len - 1] != '/' && dir[dir_len - 1] != '\\';
+	char *path = cim_alloc(env, dir_len + name_len + 2);
+
+	if (!path)
+		return NULL;
+	memcpy(path, dir, dir_len);
+	if (slash)
+		path[dir_len] = env->fs->fold_names ? '\\' : '/';
+	memcpy(path + dir_len + slash, name, name_len + 1);
+	return path;
+}
+
+/* The new name must be free; only asked here, published without replacing later. */
+static enum cim_status check_free(struct cim_writer *writer, struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	status = fs->open(fs->ctx, writer->dir, writer->name, CIM_FS_READ, &file, &os_error);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return CIM_OK;
+	if (!status)
+		fs->close(fs->ctx, file);
+	/* Whatever has the name, readable or not, a directory too: it is taken. */
+	if (!status || status == CIM_E_ACCESS || status == CIM_E_SHARING)
+		return cim_fail(err, CIM_E_EXISTS, "the name is taken");
+	return cim_fail_os(err, status, os_error, "looking for %s", writer->name);
+}
+
+static enum cim_status open_base(struct cim_writer *writer, const char *existing,
+				 struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (!existing) {
+		writer->major = CIM_VERSION_MAJOR;
+		writer->minor = CIM_VERSION_MINOR;
+		return CIM_OK;
+	}
+	status = cim_image_open_in(&writer->env, writer->dir, existing, existing, &writer->base,
+				   err);
+	if (status)
+		return status;
+	writer->major = writer->base->major;
+	writer->minor = writer->base->minor;
+	if (writer->base->region_count > CIM_MAX_REGIONS - CIM_REGION_TYPES ||
+	    writer->base->set_count > 65535)
+		return cim_fail(err, CIM_E_LIMIT, "%s names so many regions that no three are left",
+				existing);
+	return CIM_OK;
+}
+
+/* Names that nobody can foresee; the GUID is kept in the ordinary mode only (D45). */
+static enum cim_status make_names(struct cim_writer *writer, struct cim_error *err)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint32_t first = writer->base ? writer->base->region_count : 0;
+	enum cim_status status;
+	uint8_t random[24];
+	int i;
+
+	status = writer->env.random(writer->env.random_ctx, random, sizeof(random));
+	if (status)
+		return cim_fail(err, status, "no random numbers are to be had");
+	memcpy(writer->guid.bytes, random, 16);
+	writer->guid.bytes[7] = (uint8_t)((random[7] & 0x0f) | 0x40); /* version 4 */
+	writer->guid.bytes[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
+	for (i = 0; i < 16; i++)
+		writer->random[i] = hex[random[16 + i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+	for (i = 0; i < CIM_REGION_TYPES; i++) {
+		struct cim_region_out *out = &writer->objects.regions[i];
+
+		out->region = first + (uint32_t)i;
+		if (writer->consistent)
+			snprintf(out->name, sizeof(out->name), "cimtmp_%s_%d", writer->random, i);
+		else
+			cim_set_file_name(out->name, "region_", &writer->guid, (unsigned)i);
+	}
+	return CIM_OK;
+}
+
+/* What an image made from nothing begins with: its upcase table, and the root's descriptor. */
+static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_error *err)
+{
+	struct cim_ns_file *root;
+	enum cim_status status;
+	uint64_t security;
+	uint8_t *bytes;
+	size_t i;
+
+	if (writer->base) {
+		writer->upcase_offset = writer->base->upcase_offset;
+		return CIM_OK;
+	}
+	bytes = cim_alloc(&writer->env, CIM_UPCASE_SIZE);
+	if (!bytes)
+		return cim_no_memory(err);
+	for (i = 0; i < CIM_UPCASE_ENTRIES; i++)
+		cim_put16(bytes + 2 * i, cim_upcase_default[i]);
+	status = cim_objects_put(&writer->objects, bytes, CIM_UPCASE_SIZE, &writer->upcase_offset,
+				 err);
+	cim_free(&writer->env, bytes);
+	if (!status)
+		status = cim_objects_put_shared(&writer->objects, cim_null_dacl, CIM_NULL_DACL_SIZE,
+						true, &security, err);
+	if (!status)
+		status = cim_ns_change(&writer->ns, writer->ns.root_id, &root, err);
+	if (!status)
+		root->record.security = security;
+	return status;
+}
+
+static enum cim_status open_session(struct cim_writer *writer, const char *dir,
+				    const char *existing, const char *name, struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+
+	writer->replaces = existing && (!name || same_name(fs, existing, name));
+	writer->name = cim_strdup(&writer->env, writer->replaces ? existing : name);
+	if (writer->name)
+		writer->path = join_path(&writer->env, dir, writer->name);
+	if (writer->path)
+		writer->lock = writer->env.mutex_new(writer->env.thread_ctx);
+	if (!writer->lock)
+		return cim_no_memory(err);
+	status = fs->open_dir(fs->ctx, dir, CIM_FS_DIR_LOCK, &writer->dir, &os_error);
+	if (status) {
+		writer->dir = NULL;
+		if (status == CIM_E_FILE_NOT_FOUND)
+			status = CIM_E_PATH_NOT_FOUND;
+		return cim_fail_os(err, status, os_error, "opening the directory");
+	}
+	status = open_base(writer, existing, err);
+	if (!status && !writer->replaces)
+		status = check_free(writer, err);
+	if (!status)
+		status = make_names(writer, err);
+	if (!status)
+		status = cim_ns_init(&writer->ns, &writer->env, writer->base, err);
+	if (status)
+		return status;
+	status = cim_objects_open(&writer->objects, &writer->env, writer->dir, writer->base,
+				  writer->major, writer->minor, err);
+	if (status)
+		return status;
+	writer->objects_open = true;
+	return write_beginnings(writer, err);
+}
+
+enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, const char *existing,
+				const char *name, unsigned flags, struct cim_writer **out,
+				struct cim_error *err)
+{
+	struct cim_writer *writer;
+	enum cim_status status;
+
+	if (!out)
+		return cim_fail(err, CIM_E_POINTER, "no place for the handle");
+	*out = NULL;
+	if (!env)
+		env = cim_env_default();
+	status = check_names(existing, name, err);
+	if (!status && (!dir || (flags & ~CIM_WRITE_CONSISTENT)))
+		status = cim_fail(err, CIM_E_INVALID,
+				  dir ? "unknown flags" : "no directory is given");
+	if (status)
+		return cim_error_where(err, status, "open session", name ? name : existing);
+	writer = cim_zalloc(env, sizeof(*writer));
+	if (!writer)
+		return cim_error_where(err, cim_no_memory(err), "open session", NULL);
+	writer->env = *env;
+	writer->consistent = (flags & CIM_WRITE_CONSISTENT) != 0;
+	status = open_session(writer, dir, existing, name, err);
+	if (status) {
+		cim_error_where(err, status, "open session", writer->path);
+		cim_session_destroy(writer);
+		return status;
+	}
+	*out = writer;
+	return CIM_OK;
+}
+
+/* ---- closing ---- */
+
+static void close_id_files(struct cim_writer *writer, bool remove)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	long os_error;
+	int i;
+
+	for (i = 0; i < CIM_REGION_TYPES; i++) {
+		if (writer->id_files[i])
+			fs->close(fs->ctx, writer->id_files[i]);
+		writer->id_files[i] = NULL;
+		if (remove && writer->id_names[i][0])
+			fs->remove(fs->ctx, writer->dir, writer->id_names[i], &os_error);
+	}
+}
+
+void cim_session_destroy(struct cim_writer *writer)
+{
+	struct cim_env env = writer->env;
+	bool remove = writer->state != CIM_SESSION_COMMITTED;
+
+	if (writer->dir)
+		close_id_files(writer, remove);
+	if (writer->objects_open)
+		cim_objects_close(&writer->objects, remove);
+	if (writer->ns.env)
+		cim_ns_free(&writer->ns);
+	cim_image_close(writer->base);
+	if (writer->dir)
+		env.fs->close_dir(env.fs->ctx, writer->dir);
+	if (writer->lock)
+		env.mutex_free(env.thread_ctx, writer->lock);
+	cim_free(&env, writer->name);
+	cim_free(&env, writer->path);
+	cim_free(&env, writer);
+}
+
+void cim_writer_close(struct cim_writer *writer)
+{
+	bool last;
+
+	if (!writer)
+		return;
+	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	writer->closed = true;
+	last = !writer->stream;
+	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+	if (last)
+		cim_session_destroy(writer);
+}
+
+void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats)
+{
+	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	*stats = writer->stats;
+	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+}
+
+/* ---- commit ---- */
+
+static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
+{
+	struct cim_objects_mark mark;
+	struct cim_error own = {0};
+	enum cim_status status;
+	uint64_t filesystem;
+
+	if (writer->state != CIM_SESSION_OPEN)
+		return cim_fail(err, CIM_E_INVALID, "the session has been committed");
+	if (writer->poison.status) {
+		if (err)
+			*err = writer->poison;
+		return writer->poison.status;
+	}
+	if (writer->stream)
+		return cim_fail(err, CIM_E_SHARING, "a stream is open");
+	if (!err)
+		err = &own; /* the poison wants the detail */
+	cim_objects_get_mark(&writer->objects, &mark);
+	status = cim_write_tables(writer, &filesystem, err);
+	if (!status)
+		status = cim_publish(writer, filesystem, err);
+	if (status == CIM_E_SHARING && writer->state == CIM_SESSION_OPEN) {
+		/* The session goes on; the tables will be written anew. */
+		struct cim_error cut = {0};
+		enum cim_status bad = cim_objects_rewind(&writer->objects, &mark, &cut);
+
+		cim_session_poison(writer, bad, &cut);
+		return status;
+	}
+	if (status && writer->state == CIM_SESSION_OPEN)
+		cim_session_poison(writer, status, err);
+	return status;
+}
+
+enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (!writer)
+		return cim_fail(err, CIM_E_INVALID, "no session");
+	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	status = commit(writer, err);
+	if (status)
+		cim_error_where(err, status, "commit", writer->path);
+	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+	return status;
+}
