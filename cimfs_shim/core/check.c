@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check.c - is an image sound? The filesystem object, the upcase table and the file tables
+ *
+ * The check goes from the outside in: the files themselves (checkfile.c), then what finds all
+ * else, the filesystem object and the tables it points to (here), then the tree from its root
+ * (checktree.c, checkrec.c, checklink.c). What can't be reached from the root is counted, not
+ * checked: a fork leaves the records of what it deleted.
+ *
+ * An image made to harm shall neither stop the check nor make it run for ever. Work and memory
+ * are bounded by the bytes that the image really has: structures that several others point to are
+ * checked once, tables may not overlap, and where one table breaks rule after rule, the check of
+ * that table ends. Memory: a bit for each FileID met, 16 bytes for each file table, and in deep
+ * mode a bit for each MiB of the region files; the rest is constant or goes with the depth of the
+ * tree.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "sort.h"
+
+#define PROGRESS_STEP 256u
+
+/* No image can have more: FileIDs are 32 bits. */
+#define MAX_TABLES ((UINT32_MAX + UINT64_C(1)) / CIM_FILES_PER_TABLE)
+
+/* A shorter entry has no field of a default stream; then its files have no data, which is allowed.
+ * One that ends within the times is nothing that anybody wrote on purpose. */
+#define SHORTEST_ENTRY CIM_OFF(file, stream)
+
+/* ---- reporting ---- */
+
+void cim_check_stop(struct cim_check *c, enum cim_status status)
+{
+	if (!c->status)
+		c->status = status;
+}
+
+static void no_memory(struct cim_check *c)
+{
+	if (!c->status)
+		c->status = cim_no_memory(c->err);
+}
+
+void cim_check_report(struct cim_check *c, enum cim_severity severity, const char *structure,
+		      uint64_t offset, const char *message, ...)
+{
+	struct cim_finding finding = {
+		.severity = severity,
+		.structure = structure,
+		.offset = offset,
+		.path = c->path ? c->path : "",
+	};
+	char text[768];
+	va_list args;
+
+	if (c->status)
+		return;
+	va_start(args, message);
+	vsnprintf(text, sizeof(text), message, args);
+	va_end(args);
+	finding.message = text;
+	if (severity == CIM_ERROR)
+		c->errors++;
+	if (c->found && c->found(c->ctx, &finding))
+		c->status = cim_fail(c->err, CIM_E_ABORTED, "the caller has seen enough");
+}
+
+bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
+		   uint64_t offset, const char *what)
+{
+	if (c->status)
+		return false;
+	if (!status)
+		return true;
+	if (status == CIM_E_NO_MEMORY)
+		no_memory(c);
+	else
+		cim_check_report(c, CIM_ERROR, structure, offset, "%s: %s", what, c->why.cause);
+	return false;
+}
+
+void cim_check_tick(struct cim_check *c)
+{
+	const struct cim_env *env = &c->image->env;
+	struct cim_progress progress = {.phase = CIM_PHASE_VERIFY, .done = ++c->done};
+
+	if (c->status || !env->progress || c->done % PROGRESS_STEP)
+		return;
+	if (env->progress(env->progress_ctx, &progress))
+		c->status = cim_fail(c->err, CIM_E_ABORTED, "stopped by the progress callback");
+}
+
+/* ---- places ---- */
+
+bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset, uint64_t skip,
+		    void *buf, size_t len)
+{
+	enum cim_status status;
+
+	if (c->status)
+		return false;
+	status = cim_image_read_object(c->image, offset, skip, buf, len, &c->why);
+	return cim_check_try(c, status, structure, offset, "it can't be read");
+}
+
+bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len,
+		     bool metadata)
+{
+	const uint64_t byte = cim_region_byte(offset);
+	const char *kind = metadata ? "metadata" : "file data";
+	enum cim_region_type type;
+	uint64_t align = CIM_ALIGN_METADATA;
+	enum cim_status status;
+
+	if (c->status)
+		return false;
+	if (cim_region_index(offset) >= c->image->region_count) {
+		cim_check_report(c, CIM_ERROR, structure, offset,
+				 "its offset names region %u, but the image has %u",
+				 (unsigned)cim_region_index(offset),
+				 (unsigned)c->image->region_count);
+		return false;
+	}
+	status = cim_image_check_range(c->image, offset, 0, len, &c->why);
+	if (!cim_check_try(c, status, structure, offset, "it doesn't lie within its region file"))
+		return false;
+	type = c->region_types[cim_region_index(offset)];
+	if (type == CIM_REGION_TYPES)
+		return true;
+	if (metadata != (type == CIM_REGION_METADATA))
+		cim_check_report(c, CIM_WARNING, structure, offset, "%s in a %s region", kind,
+				 type == CIM_REGION_METADATA ? "metadata"
+				 : type == CIM_REGION_DATA   ? "data"
+							     : "small data");
+	else if (type == CIM_REGION_DATA)
+		align = CIM_ALIGN_DATA;
+	if (byte % align)
+		cim_check_report(c, CIM_WARNING, structure, offset,
+				 "not aligned: offset %llu isn't a multiple of %llu",
+				 (unsigned long long)byte, (unsigned long long)align);
+	return true;
+}
+
+/* ---- the upcase table ---- */
+
+static bool is_surrogate(unsigned unit)
+{
+	return unit >= 0xd800 && unit <= 0xdfff;
+}
+
+static void check_upcase_values(struct cim_check *c)
+{
+	static const char what[] = "upcase table";
+	unsigned surrogates = 0, restless = 0, first = 0, ascii = 0;
+
+	for (unsigned unit = 0; unit < CIM_UPCASE_ENTRIES; unit++) {
+		unsigned up = c->upcase[unit];
+
+		if (is_surrogate(unit) && up != unit)
+			surrogates++;
+		if (unit < 128 && up != (unit >= 'a' && unit <= 'z' ? unit - 32 : unit))
+			ascii++;
+		if (c->upcase[up] != up && !restless++)
+			first = unit;
+	}
+	if (surrogates)
+		cim_check_report(c, CIM_ERROR, what, c->image->upcase_offset,
+				 "%u surrogates don't map to themselves", surrogates);
+	if (ascii)
+		cim_check_report(c, CIM_WARNING, what, c->image->upcase_offset,
+				 "%u ASCII characters don't map to their upper case", ascii);
+	if (restless)
+		cim_check_report(c, CIM_WARNING, what, c->image->upcase_offset,
+				 "%u units map to something that is no upper case itself, U+%04X "
+				 "first",
+				 restless, first);
+}
+
+static void check_upcase(struct cim_check *c)
+{
+	static const char what[] = "upcase table";
+	const uint64_t offset = c->image->upcase_offset;
+	enum cim_status status;
+
+	if (!cim_check_place(c, what, offset, CIM_UPCASE_SIZE, true))
+		return;
+	cim_check_digest(c, what, offset);
+	status = cim_image_upcase(c->image, &c->upcase, &c->why);
+	if (cim_check_try(c, status, what, offset, "it can't be loaded"))
+		check_upcase_values(c);
+	else
+		c->upcase = NULL;
+}
+
+/* ---- file tables ---- */
+
+/* A structure's place, to find overlaps. */
+struct extent {
+	uint64_t offset;
+	uint64_t size;
+};
+
+struct extents {
+	struct extent *at;
+	size_t count, room;
+};
+
+static void add_extent(struct cim_check *c, struct extents *extents, uint64_t offset, uint64_t size)
+{
+	if (!size)
+		return;
+	if (!cim_grow(&c->image->env, (void **)&extents->at, &extents->room, extents->count,
+		      sizeof(*extents->at)))
+		no_memory(c);
+	else
+		extents->at[extents->count++] = (struct extent){offset, size};
+}
+
+static int compare_extents(const void *a, const void *b, const void *ctx)
+{
+	const struct extent *x = a, *y = b;
+
+	(void)ctx;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static void check_overlaps(struct cim_check *c, struct extents *extents)
+{
+	const struct extent *last = extents->at;
+	uint64_t overlaps = 0, where = 0;
+
+	if (c->status || !extents->count)
+		return;
+	if (!cim_sort(&c->image->env, extents->at, extents->count, sizeof(*extents->at),
+		      compare_extents, NULL)) {
+		no_memory(c);
+		return;
+	}
+	for (size_t i = 1; i < extents->count; i++) {
+		const struct extent *extent = &extents->at[i];
+
+		/* Each lies within its region file, so no sum leaves the 48 bits. */
+		if (extent->offset < last->offset + last->size && !overlaps++)
+			where = extent->offset;
+		if (extent->offset + extent->size > last->offset + last->size)
+			last = extent;
+	}
+	if (overlaps)
+		cim_check_report(c, CIM_ERROR, "file table", where,
+				 "%llu of the file tables, the file table directory, the upcase "
+				 "table and the filesystem object overlap another of them, "
+				 "this the first",
+				 (unsigned long long)overlaps);
+}
+
+/* One entry of the file table directory. */
+static void check_table(struct cim_check *c, uint32_t table, const uint8_t *bytes,
+			struct extents *extents)
+{
+	static const char what[] = "file table", entry[] = "file table directory";
+	const uint64_t offset = cim_get64(bytes + CIM_OFF(file_table, table));
+	const uint64_t at = c->image->file_table_directory + table * CIM_SIZE(file_table);
+	const unsigned count = cim_get16(bytes + CIM_OFF(file_table, count));
+	const unsigned size = cim_get16(bytes + CIM_OFF(file_table, entry_size));
+	const uint64_t length = (uint64_t)count * size;
+
+	if (cim_get32(bytes + CIM_OFF(file_table, reserved)))
+		cim_check_report(c, CIM_NOTE, entry, at, "reserved field of table %u is not zero",
+				 (unsigned)table);
+	if (!count)
+		return;
+	if (count > CIM_FILES_PER_TABLE) {
+		cim_check_report(c, CIM_ERROR, entry, at, "table %u has %u files, more than %u",
+				 (unsigned)table, count, CIM_FILES_PER_TABLE);
+		return;
+	}
+	if (!size) {
+		cim_check_report(c, CIM_ERROR, entry, at, "the entry size of table %u is 0",
+				 (unsigned)table);
+		return;
+	}
+	if (size < SHORTEST_ENTRY)
+		cim_check_report(c, CIM_WARNING, entry, at,
+				 "the entries of table %u have %u bytes, too short for a record",
+				 (unsigned)table, size);
+	if (!offset) {
+		cim_check_report(c, CIM_ERROR, entry, at, "table %u has %u files but no offset",
+				 (unsigned)table, count);
+		return;
+	}
+	if (!cim_check_place(c, what, offset, length, true))
+		return;
+	cim_check_digest(c, what, offset);
+	c->record_count += count;
+	add_extent(c, extents, offset, length);
+}
+
+static void check_tables(struct cim_check *c, struct extents *extents)
+{
+	static const char what[] = "file table directory";
+	const uint64_t offset = c->image->file_table_directory;
+	const uint64_t tables = c->image->table_count;
+	uint8_t bytes[CIM_SIZE(file_table)];
+
+	if (!tables) {
+		cim_check_report(c, CIM_ERROR, "filesystem object", 0, "it has no file tables");
+		return;
+	}
+	if (tables > MAX_TABLES) {
+		cim_check_report(c, CIM_ERROR, "filesystem object", 0,
+				 "it has %llu file tables, more than FileIDs can name",
+				 (unsigned long long)tables);
+		return;
+	}
+	if (!cim_check_place(c, what, offset, tables * sizeof(bytes), true))
+		return;
+	cim_check_digest(c, what, offset);
+	add_extent(c, extents, offset, tables * sizeof(bytes));
+	c->table_count = (uint32_t)tables;
+	for (uint32_t i = 0; i < tables && !c->status; i++) {
+		if (!cim_check_read(c, what, offset, (uint64_t)i * sizeof(bytes), bytes,
+				    sizeof(bytes)))
+			break;
+		check_table(c, i, bytes, extents);
+		cim_check_tick(c);
+	}
+}
+
+/* ---- the filesystem object ---- */
+
+static void check_filesystem(struct cim_check *c)
+{
+	const uint64_t offset =
+		cim_get64(c->image->header + CIM_OFF(filesystem_header, filesystem));
+	struct extents extents = {0};
+
+	if (cim_check_place(c, "filesystem object", offset, CIM_SIZE(filesystem), true)) {
+		cim_check_digest(c, "filesystem object", offset);
+		add_extent(c, &extents, offset, CIM_SIZE(filesystem));
+	}
+	check_upcase(c);
+	if (c->upcase)
+		add_extent(c, &extents, c->image->upcase_offset, CIM_UPCASE_SIZE);
+	check_tables(c, &extents);
+	check_overlaps(c, &extents);
+	cim_free(&c->image->env, extents.at);
+}
+
+/* ---- the whole ---- */
+
+static bool alloc_parts(struct cim_check *c)
+{
+	const struct cim_env *env = &c->image->env;
+	const size_t regions = c->image->region_count;
+
+	c->buf = cim_alloc(env, CIM_CHECK_BUFFER);
+	c->region_types = cim_alloc(env, regions);
+	if (c->region_types)
+		memset(c->region_types, CIM_REGION_TYPES, regions);
+	if (c->flags & CIM_VERIFY_DEEP)
+		c->read_maps = cim_zalloc(env, regions * sizeof(*c->read_maps));
+	return c->buf && c->region_types && (c->read_maps || !(c->flags & CIM_VERIFY_DEEP));
+}
+
+static void free_parts(struct cim_check *c)
+{
+	const struct cim_env *env = &c->image->env;
+
+	for (uint32_t i = 0; c->read_maps && i < c->image->region_count; i++)
+		cim_free(env, c->read_maps[i].bits);
+	cim_free(env, c->read_maps);
+	for (uint32_t i = 0; c->seen && i < c->table_count; i++)
+		cim_free(env, c->seen[i]);
+	cim_free(env, c->seen);
+	cim_free(env, c->region_types);
+	cim_free(env, c->bad);
+	cim_free(env, c->path);
+	cim_free(env, c->buf);
+}
+
+enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
+				 int (*found)(void *ctx, const struct cim_finding *finding),
+				 void *ctx, uint64_t *errors, struct cim_error *err)
+{
+	static const char op[] = "verify image";
+	const struct cim_env *env = &image->env;
+	enum cim_status status;
+	struct cim_check *c;
+
+	if (errors)
+		*errors = 0;
+	if (flags & ~CIM_VERIFY_DEEP)
+		return cim_error_where(err, cim_fail(err, CIM_E_INVALID, "unknown flags"), op,
+				       image->path);
+	c = cim_zalloc(env, sizeof(*c));
+	if (!c)
+		return cim_error_where(err, cim_no_memory(err), op, image->path);
+	c->image = image;
+	c->flags = flags;
+	c->found = found;
+	c->ctx = ctx;
+	c->err = err;
+	if (!alloc_parts(c))
+		no_memory(c);
+	if (!c->status)
+		cim_check_files(c);
+	if (!c->status)
+		check_filesystem(c);
+	if (!c->status && c->table_count)
+		cim_check_tree(c);
+	if (!c->status)
+		cim_check_digests_left(c);
+	status = c->status;
+	if (errors)
+		*errors = c->errors;
+	free_parts(c);
+	cim_free(env, c);
+	return cim_error_where(err, status, op, image->path);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * check.h - what the files of the checker share
+ *
+ * check.c runs the parts and checks the filesystem object, the upcase table and the file tables;
+ * checkfile.c looks at each file that the image names, its header, and the object IDs; checktree.c
+ * walks the directories; checkrec.c checks one record with all that it points to; checklink.c
+ * checks one link table.
+ *
+ * A rule that is broken is reported and the check goes on, so nothing here returns a status:
+ * functions return early where there is nothing more to see. What stops the whole check, no memory
+ * or a caller who has seen enough, is kept in `status`; after that reports and reads do nothing,
+ * and loops look at it.
+ *
+ * Each rule is checked here by its own code as far as can be, then the reader is asked as well:
+ * what the reader refuses is an error, whatever this code thinks of it.
+ */
+#ifndef CIM_CHECK_H
+#define CIM_CHECK_H
+
+#include "image.h"
+
+/* One bit for each block of a region file that has been read (CIM_VERIFY_DEEP). */
+struct cim_read_map {
+	uint8_t *bits;
+	uint64_t size; /* of the region file */
+};
+
+struct cim_bad_object {
+	uint64_t offset; /* RegionOffset */
+	bool reported;	 /* with the path of an item */
+};
+
+struct cim_check {
+	struct cim_image *image;
+	unsigned flags;
+	int (*found)(void *ctx, const struct cim_finding *finding);
+	void *ctx;
+	struct cim_error *err; /* the caller's */
+	enum cim_status status;
+	uint64_t errors;
+	uint64_t done; /* for progress reports */
+
+	struct cim_error why; /* of the last read that failed */
+	char *path;	      /* where the walk is, WTF-8; "" above the root */
+	size_t path_len, path_room;
+	uint8_t *buf; /* CIM_CHECK_BUFFER bytes for whoever needs them now */
+
+	uint8_t *region_types;		/* by region index; CIM_REGION_TYPES: not known */
+	struct cim_read_map *read_maps; /* by region index; NULL unless deep */
+	struct cim_bad_object *bad;	/* sorted; objects that don't match their digests */
+	size_t bad_count, bad_room;
+
+	const uint16_t *upcase; /* NULL if it can't be read */
+	uint32_t table_count;	/* tables that can be asked for */
+	uint64_t record_count;	/* in all tables */
+	uint8_t **seen;		/* by table: a bit for each record that was met */
+	uint64_t seen_count;
+	struct cim_check_tables *tables; /* large link tables that were met: checktree.c */
+	uint64_t good_security[64];	 /* descriptors checked already: they are shared */
+};
+
+#define CIM_CHECK_BUFFER (256u * 1024)
+static_assert(CIM_CHECK_BUFFER > CIM_MAX_BLOB + 2, "a blob fits in");
+
+/* ---- check.c ---- */
+
+void cim_check_report(struct cim_check *c, enum cim_severity severity, const char *structure,
+		      uint64_t offset, const char *message, ...) CIM_PRINTF(5, 6);
+/* Stop the check. */
+void cim_check_stop(struct cim_check *c, enum cim_status status);
+/* True if @status is CIM_OK. Else the failure, with its cause in c->why, is reported as an error
+ * of @structure ("what: cause"), or stops the check where it is none of the image's. */
+bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
+		   uint64_t offset, const char *what);
+/* Count one thing done; every now and then tell the environment. */
+void cim_check_tick(struct cim_check *c);
+/* cim_image_read_object(), reporting a failure. */
+bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset, uint64_t skip,
+		    void *buf, size_t len);
+/* The range lies in its region file; a metadata object at that (or file data) lies in a region
+ * for such, aligned as it should be. */
+bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len,
+		     bool metadata);
+
+/* ---- checkfile.c ---- */
+
+void cim_check_files(struct cim_check *c);
+/* Report it if the object at @offset is known not to match its digest. */
+void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset);
+/* Report what is left of them. */
+void cim_check_digests_left(struct cim_check *c);
+/* Read [offset, offset + len), which lies in its region file, as far as it hasn't been read. */
+void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len);
+
+/* ---- checktree.c ---- */
+
+void cim_check_tree(struct cim_check *c);
+/* Add a component to c->path, behind @separator, and return its old length for cim_check_pop(). */
+size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units);
+void cim_check_pop(struct cim_check *c, size_t len);
+/* Is the link table at @offset to be gone through? Not if it was met before and is large. Tells
+ * also whether directories were met in it. */
+bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories);
+
+/* ---- checkrec.c ---- */
+
+/* Check a record and what it points to, but for what is in a directory. */
+void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
+		      const struct cim_record *record);
+
+/* ---- checklink.c ---- */
+
+/* Check a link table. False if it isn't worth to go through its entries. */
+bool cim_check_links(struct cim_check *c, const struct cim_link_table *table,
+		     const char *structure);
+
+#endif

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * checkfile.c - checking the files of an image: headers, object IDs, digests
+ *
+ * An image names its region files by its region sets, and each has its object ID file beside it.
+ * Here each of them is opened once, without the reader's help, and its header compared with what
+ * the image says of it. An object ID file is never needed to read an image, so a missing one is no
+ * error; what is in one that exists follows rules all the same.
+ *
+ * A deep check reads the objects that have an ID whose digest is of our making, and compares.
+ * Those that differ are remembered by their offset, so that the walk can say whose they are. All
+ * other data are read on the walk, in blocks of a MiB that are read once however many streams
+ * share them; blocks that lie in an object whose digest was right have been read already. So a
+ * region file is read about once, whatever an image says about it.
+ */
+#include <string.h>
+
+#include "check.h"
+#include "hash.h"
+#include "sort.h"
+
+#define BLOCK_BITS 20
+#define BLOCK_SIZE (UINT64_C(1) << BLOCK_BITS)
+
+/* Findings of one kind in one file before the rest is only counted. */
+#define MAX_FINDINGS 8u
+/* Bad objects that are remembered; further ones are reported without a path. */
+#define MAX_BAD 65536u
+
+/* ---- which blocks have been read ---- */
+
+static struct cim_read_map *read_map(struct cim_check *c, uint64_t offset)
+{
+	struct cim_read_map *map = &c->read_maps[cim_region_index(offset)];
+	enum cim_region_type type;
+	uint64_t bytes;
+
+	if (map->bits)
+		return map;
+	if (cim_image_region_info(c->image, cim_region_index(offset), &map->size, &type, NULL))
+		return NULL;
+	bytes = (map->size >> BLOCK_BITS) / 8 + 1;
+	if (bytes <= SIZE_MAX)
+		map->bits = cim_zalloc(&c->image->env, (size_t)bytes);
+	if (map->bits)
+		return map;
+	cim_check_stop(c, cim_no_memory(c->err));
+	return NULL;
+}
+
+static bool is_read(const struct cim_read_map *map, uint64_t block)
+{
+	return map->bits[block / 8] >> block % 8 & 1;
+}
+
+static void mark_read(struct cim_read_map *map, uint64_t block)
+{
+	map->bits[block / 8] |= (uint8_t)(1u << block % 8);
+}
+
+/* Blocks that lie wholly in [offset, offset + len). */
+static void mark_object(struct cim_check *c, uint64_t offset, uint64_t len)
+{
+	struct cim_read_map *map = read_map(c, offset);
+	const uint64_t byte = cim_region_byte(offset);
+	uint64_t block;
+
+	if (!map)
+		return;
+	for (block = (byte + BLOCK_SIZE - 1) >> BLOCK_BITS; block << BLOCK_BITS < byte + len;
+	     block++) {
+		uint64_t end = (block + 1) << BLOCK_BITS;
+
+		if ((end < map->size ? end : map->size) <= byte + len)
+			mark_read(map, block);
+	}
+}
+
+/* Read [from, to) of a region file and throw it away. */
+static bool read_range(struct cim_check *c, uint32_t region, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		size_t part = to - from < CIM_CHECK_BUFFER ? (size_t)(to - from) : CIM_CHECK_BUFFER;
+
+		if (cim_image_read_raw(c->image, cim_region_offset(region, from), 0, c->buf, part,
+				       &c->why))
+			return false;
+		from += part;
+	}
+	return true;
+}
+
+void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len)
+{
+	const uint64_t byte = cim_region_byte(offset);
+	const uint32_t region = cim_region_index(offset);
+	struct cim_read_map *map;
+
+	if (c->status || !len || !(c->flags & CIM_VERIFY_DEEP))
+		return;
+	map = read_map(c, offset);
+	if (!map || !cim_in_range(byte, len, map->size))
+		return;
+	for (uint64_t block = byte >> BLOCK_BITS; block << BLOCK_BITS < byte + len; block++) {
+		uint64_t from = block << BLOCK_BITS, to = from + BLOCK_SIZE;
+
+		if (c->status)
+			return;
+		if (is_read(map, block))
+			continue;
+		cim_check_tick(c);
+		if (from < CIM_SIZE(region_header))
+			from = CIM_SIZE(region_header);
+		if (to > map->size)
+			to = map->size;
+		if (read_range(c, region, from, to)) {
+			mark_read(map, block);
+			continue;
+		}
+		/* Is it this stream's part of the block that can't be read? */
+		from = from < byte ? byte : from;
+		to = to > byte + len ? byte + len : to;
+		if (!read_range(c, region, from, to)) {
+			cim_check_try(c, CIM_E_IO, structure, offset, "its data can't be read");
+			return;
+		}
+	}
+}
+
+/* ---- objects that don't match their digests ---- */
+
+static void add_bad(struct cim_check *c, uint64_t offset)
+{
+	if (c->bad_count == MAX_BAD) {
+		cim_check_report(c, CIM_ERROR, "object ID file", offset,
+				 "an object doesn't match its digest");
+		return;
+	}
+	if (!cim_grow(&c->image->env, (void **)&c->bad, &c->bad_room, c->bad_count,
+		      sizeof(*c->bad)))
+		cim_check_stop(c, cim_no_memory(c->err));
+	else
+		c->bad[c->bad_count++] = (struct cim_bad_object){.offset = offset};
+}
+
+static int compare_bad(const void *a, const void *b, const void *ctx)
+{
+	const struct cim_bad_object *x = a, *y = b;
+
+	(void)ctx;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset)
+{
+	size_t low = 0, high = c->bad_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->bad[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == c->bad_count || c->bad[low].offset != offset)
+		return;
+	for (; low < c->bad_count && c->bad[low].offset == offset; low++)
+		c->bad[low].reported = true;
+	cim_check_report(c, CIM_ERROR, structure, offset, "the bytes don't match their digest");
+}
+
+void cim_check_digests_left(struct cim_check *c)
+{
+	for (size_t i = 0; i < c->bad_count && !c->status; i++)
+		if (!c->bad[i].reported)
+			cim_check_report(c, CIM_ERROR, "object ID file", c->bad[i].offset,
+					 "an object doesn't match its digest");
+}
+
+/* ---- one file ---- */
+
+/* A region or object ID file that is being checked. */
+struct file {
+	char name[CIM_SET_FILE_NAME];
+	const char *structure;
+	const struct cim_region_set *set;
+	uint32_t index; /* in its set */
+	bool own;	/* of the image's own set */
+	cim_fs_file *file;
+	uint64_t size;
+	uint64_t offset; /* RegionOffset of the region's byte 0 */
+};
+
+static bool read_file(struct cim_check *c, const struct file *f, uint64_t offset, void *buf,
+		      size_t len)
+{
+	const struct cim_fs *fs = c->image->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+	size_t got = 0;
+
+	status = fs->pread(fs->ctx, f->file, offset, buf, len, &got, &os_error);
+	if (status)
+		status = cim_fail_os(&c->why, status, os_error, "%s can't be read", f->name);
+	else if (got < len)
+		status = cim_fail(&c->why, CIM_E_CORRUPT, "%s has become shorter", f->name);
+	return cim_check_try(c, status, f->structure, f->offset, "reading failed");
+}
+
+static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_missing)
+{
+	const struct cim_fs *fs = c->image->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+
+	status = fs->open(fs->ctx, c->image->dir, f->name, CIM_FS_READ, &f->file, &os_error);
+	if (status == CIM_E_FILE_NOT_FOUND) {
+		cim_check_report(c, if_missing, f->structure, f->offset, "%s is missing", f->name);
+		return false;
+	}
+	if (!status) {
+		status = fs->size(fs->ctx, f->file, &f->size, &os_error);
+		if (!status)
+			return true;
+		fs->close(fs->ctx, f->file);
+	}
+	cim_fail_os(&c->why, status, os_error, "%s", f->name);
+	cim_check_try(c, status, f->structure, f->offset, "opening failed");
+	return false;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+	while (len--)
+		if (*bytes++)
+			return false;
+	return true;
+}
+
+/* The common header of any file. False if the file isn't what it should be. */
+static bool check_common(struct cim_check *c, const char *structure, const char *name,
+			 uint64_t offset, const uint8_t *bytes, enum cim_file_type type,
+			 uint64_t header_length)
+{
+	const uint32_t major = cim_get32(bytes + CIM_OFF(common_header, version_major));
+	const uint32_t minor = cim_get32(bytes + CIM_OFF(common_header, version_minor));
+	const uint32_t length = cim_get32(bytes + CIM_OFF(common_header, header_length));
+
+	if (memcmp(bytes, CIM_MAGIC, CIM_MAGIC_SIZE)) {
+		cim_check_report(c, CIM_ERROR, structure, offset, "%s: wrong magic", name);
+		return false;
+	}
+	if (bytes[CIM_OFF(common_header, type)] != type) {
+		cim_check_report(c, CIM_ERROR, structure, offset,
+				 "%s: wrong file type %u instead of %u", name,
+				 bytes[CIM_OFF(common_header, type)], (unsigned)type);
+		return false;
+	}
+	if (major < CIM_VERSION_MAJOR_FIRST || major > CIM_VERSION_MAJOR_LAST) {
+		cim_check_report(c, CIM_ERROR, structure, offset, "%s: unknown version %u.%u", name,
+				 (unsigned)major, (unsigned)minor);
+		return false;
+	}
+	if (major != c->image->major || minor != c->image->minor)
+		cim_check_report(c, CIM_NOTE, structure, offset,
+				 "%s: version %u.%u, the image is of %u.%u", name, (unsigned)major,
+				 (unsigned)minor, (unsigned)c->image->major,
+				 (unsigned)c->image->minor);
+	if (length != header_length)
+		cim_check_report(c, CIM_WARNING, structure, offset,
+				 "%s: header length %u instead of %llu", name, (unsigned)length,
+				 (unsigned long long)header_length);
+	if (!is_zero(bytes + CIM_OFF(common_header, reserved), 3) ||
+	    !is_zero(bytes + CIM_OFF(common_header, reserved2), 8))
+		cim_check_report(c, CIM_NOTE, structure, offset, "%s: reserved field is not zero",
+				 name);
+	return true;
+}
+
+/* Index, region type and what is reserved: the same in region and object ID files. */
+static bool check_region_fields(struct cim_check *c, const struct file *f, const uint8_t *bytes)
+{
+	const unsigned index = cim_get16(bytes + CIM_OFF(region_header, index));
+	const unsigned type = bytes[CIM_OFF(region_header, type)];
+
+	if (index != f->index)
+		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+				 "%s: wrong index %u instead of %u", f->name, index,
+				 (unsigned)f->index);
+	if (type >= CIM_REGION_TYPES)
+		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+				 "%s: unknown region type %u", f->name, type);
+	if (!is_zero(bytes + CIM_OFF(region_header, reserved), 5))
+		cim_check_report(c, CIM_NOTE, f->structure, f->offset,
+				 "%s: reserved field is not zero", f->name);
+	return index == f->index && type < CIM_REGION_TYPES;
+}
+
+/* ---- region files ---- */
+
+/* Returns the file's size, 0 if it isn't usable. */
+static uint64_t check_region_file(struct cim_check *c, const struct cim_region_set *set,
+				  uint32_t index)
+{
+	const struct cim_fs *fs = c->image->env.fs;
+	struct file f = {.structure = "region file", .set = set, .index = index};
+	uint8_t bytes[CIM_SIZE(region_header)];
+
+	f.offset = cim_region_offset(set->first + index, 0);
+	cim_set_file_name(f.name, "region_", &set->guid, index);
+	if (!open_file(c, &f, CIM_ERROR))
+		return 0;
+	if (f.size < sizeof(bytes)) {
+		cim_check_report(c, CIM_ERROR, f.structure, f.offset,
+				 "%s is shorter than its header", f.name);
+		f.size = 0;
+	} else if (!read_file(c, &f, 0, bytes, sizeof(bytes)) ||
+		   !check_common(c, f.structure, f.name, f.offset, bytes, CIM_FILE_REGION,
+				 sizeof(bytes)) ||
+		   !check_region_fields(c, &f, bytes)) {
+		f.size = 0;
+	} else {
+		c->region_types[set->first + index] = bytes[CIM_OFF(region_header, type)];
+	}
+	fs->close(fs->ctx, f.file);
+	return f.size;
+}
+
+/* ---- object ID files ---- */
+
+/* What has been seen of one object ID file's entries. */
+struct id_state {
+	uint64_t region_size;
+	uint64_t bytes; /* sum of the lengths */
+	uint64_t outside, unsorted;
+	bool has_last;
+	uint8_t last[CIM_OFF(objectid, offset)]; /* length and digest of the entry before */
+	struct cim_hasher hasher;
+};
+
+/* Digest the object's bytes, through its region file. */
+static void check_object(struct cim_check *c, struct id_state *state, uint64_t offset, uint64_t len,
+			 const uint8_t *want)
+{
+	struct cim_digest digest;
+
+	cim_hasher_init(&state->hasher);
+	for (uint64_t done = 0; done < len && !c->status;) {
+		size_t part = len - done < CIM_CHECK_BUFFER / 2 ? (size_t)(len - done)
+								: CIM_CHECK_BUFFER / 2;
+
+		/* The other half of the buffer holds the entries. */
+		if (!cim_check_try(
+			    c, cim_image_read_raw(c->image, offset, done, c->buf, part, &c->why),
+			    "object ID file", offset, "an object can't be read"))
+			return;
+		cim_hasher_update(&state->hasher, c->buf, part);
+		done += part;
+		cim_check_tick(c);
+	}
+	cim_hasher_final(&state->hasher, &digest);
+	if (c->status)
+		return;
+	if (memcmp(digest.bytes, want, sizeof(digest.bytes)))
+		add_bad(c, offset);
+	else
+		mark_object(c, offset, len);
+}
+
+static int compare_ids(const uint8_t *a, const uint8_t *b)
+{
+	const uint64_t x = cim_get64(a), y = cim_get64(b);
+
+	if (x != y)
+		return x < y ? -1 : 1;
+	return memcmp(a + CIM_OFF(objectid, digest), b + CIM_OFF(objectid, digest),
+		      CIM_DIGEST_SIZE);
+}
+
+static void check_id(struct cim_check *c, const struct file *f, struct id_state *state,
+		     const uint8_t *entry)
+{
+	const uint64_t length = cim_get64(entry + CIM_OFF(objectid, length));
+	const uint64_t offset = cim_get64(entry + CIM_OFF(objectid, offset));
+	const uint8_t *digest = entry + CIM_OFF(objectid, digest);
+
+	if (state->has_last && compare_ids(state->last, entry) > 0)
+		state->unsorted++;
+	memcpy(state->last, entry, sizeof(state->last));
+	state->has_last = true;
+	/* Without the region file nothing more can be said. */
+	if (!state->region_size)
+		return;
+	if (offset < CIM_SIZE(region_header) || offset > CIM_OFFSET_MASK ||
+	    !cim_in_range(offset, length, state->region_size)) {
+		if (state->outside++ < MAX_FINDINGS)
+			cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+					 "%s: an entry of %llu bytes at offset %llu doesn't lie "
+					 "within its region file",
+					 f->name, (unsigned long long)length,
+					 (unsigned long long)offset);
+		return;
+	}
+	if (!cim_ckd_add64(&state->bytes, state->bytes, length))
+		state->bytes = UINT64_MAX;
+	/* Objects don't overlap; and if they did, this could take for ever. */
+	if (!(c->flags & CIM_VERIFY_DEEP) || state->bytes > state->region_size || !length)
+		return;
+	if (!memcmp(digest + CIM_DIGEST_SIZE - CIM_DIGEST_TAG_SIZE, CIM_DIGEST_TAG,
+		    CIM_DIGEST_TAG_SIZE))
+		check_object(c, state, f->offset | offset, length, digest);
+}
+
+static void check_ids(struct cim_check *c, const struct file *f, uint64_t region_size,
+		      uint32_t table, uint32_t count)
+{
+	enum { BATCH = CIM_CHECK_BUFFER / 2 / CIM_SIZE(objectid) };
+	uint8_t *entries = c->buf + CIM_CHECK_BUFFER / 2;
+	struct id_state state = {.region_size = region_size};
+
+	for (uint32_t i = 0; i < count && !c->status;) {
+		uint32_t batch = count - i < BATCH ? count - i : BATCH;
+
+		if (!read_file(c, f, table + (uint64_t)i * CIM_SIZE(objectid), entries,
+			       batch * CIM_SIZE(objectid)))
+			return;
+		for (uint32_t k = 0; k < batch && !c->status; k++)
+			check_id(c, f, &state, entries + k * CIM_SIZE(objectid));
+		i += batch;
+		cim_check_tick(c);
+	}
+	if (state.outside > MAX_FINDINGS)
+		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+				 "%s: %llu entries in all don't lie within their region file",
+				 f->name, (unsigned long long)state.outside);
+	if (state.unsorted)
+		cim_check_report(c, CIM_WARNING, f->structure, f->offset,
+				 "%s: %llu entries aren't sorted by length and digest", f->name,
+				 (unsigned long long)state.unsorted);
+	if (state.bytes > region_size)
+		cim_check_report(c, CIM_WARNING, f->structure, f->offset,
+				 "%s: its objects have %llu bytes, more than the region file: "
+				 "they overlap",
+				 f->name, (unsigned long long)state.bytes);
+}
+
+static void check_objectid_header(struct cim_check *c, const struct file *f, uint64_t region_size)
+{
+	uint8_t bytes[CIM_SIZE(objectid_header)];
+	uint32_t table, count;
+	unsigned type;
+
+	if (f->size < sizeof(bytes)) {
+		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+				 "%s is shorter than its header", f->name);
+		return;
+	}
+	if (!read_file(c, f, 0, bytes, sizeof(bytes)) ||
+	    !check_common(c, f->structure, f->name, f->offset, bytes, CIM_FILE_OBJECT_ID,
+			  sizeof(bytes)) ||
+	    !check_region_fields(c, f, bytes))
+		return;
+	type = bytes[CIM_OFF(objectid_header, type)];
+	if (region_size && type != c->region_types[cim_region_index(f->offset)])
+		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+				 "%s: region type %u, its region file is of %u", f->name, type,
+				 c->region_types[cim_region_index(f->offset)]);
+	table = cim_get32(bytes + CIM_OFF(objectid_header, table_offset));
+	count = cim_get32(bytes + CIM_OFF(objectid_header, count));
+	if (!count)
+		return;
+	if (table < sizeof(bytes) ||
+	    !cim_in_range(table, (uint64_t)count * CIM_SIZE(objectid), f->size)) {
+		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
+				 "%s: the table of %u entries at offset %u doesn't lie within the "
+				 "file",
+				 f->name, (unsigned)count, (unsigned)table);
+		return;
+	}
+	check_ids(c, f, region_size, table, count);
+}
+
+static void check_objectid_file(struct cim_check *c, const struct cim_region_set *set,
+				uint32_t index, uint64_t region_size, bool own)
+{
+	const struct cim_fs *fs = c->image->env.fs;
+	struct file f = {.structure = "object ID file", .set = set, .index = index, .own = own};
+
+	f.offset = cim_region_offset(set->first + index, 0);
+	cim_set_file_name(f.name, "objectid_", &set->guid, index);
+	if (!open_file(c, &f, own ? CIM_WARNING : CIM_NOTE))
+		return;
+	check_objectid_header(c, &f, region_size);
+	fs->close(fs->ctx, f.file);
+}
+
+/* ---- the filesystem file ---- */
+
+static int compare_guids(const void *a, const void *b, const void *ctx)
+{
+	(void)ctx;
+	return memcmp(a, b, sizeof(struct cim_guid));
+}
+
+static void check_set_guids(struct cim_check *c)
+{
+	const struct cim_env *env = &c->image->env;
+	const size_t count = c->image->set_count;
+	struct cim_guid *guids = cim_alloc(env, count * sizeof(*guids));
+	char text[CIM_GUID_TEXT];
+
+	if (!guids) {
+		cim_check_stop(c, cim_no_memory(c->err));
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		guids[i] = c->image->sets[i].guid;
+	if (!cim_sort(env, guids, count, sizeof(*guids), compare_guids, NULL))
+		cim_check_stop(c, cim_no_memory(c->err));
+	for (size_t i = 1; i < count && !c->status; i++) {
+		if (compare_guids(&guids[i - 1], &guids[i], NULL))
+			continue;
+		cim_guid_format(&guids[i], text);
+		cim_check_report(c, CIM_WARNING, "filesystem file", 0,
+				 "region set %s is named twice", text);
+	}
+	cim_free(env, guids);
+}
+
+static void check_filesystem_file(struct cim_check *c)
+{
+	static const char what[] = "filesystem file";
+	const struct cim_image *image = c->image;
+	const uint8_t *bytes = image->header;
+	const uint64_t length = CIM_SIZE(filesystem_header) +
+				(uint64_t)(image->set_count - 1) * CIM_SIZE(region_set);
+	bool reserved;
+
+	if (!check_common(c, what, "header", 0, bytes, CIM_FILE_FILESYSTEM, length))
+		return;
+	reserved = !is_zero(bytes + CIM_OFF(filesystem_header, reserved), 6) ||
+		   !is_zero(bytes + CIM_OFF(filesystem_header, set) + CIM_OFF(region_set, reserved),
+			    6);
+	for (uint64_t at = CIM_SIZE(filesystem_header); at < length; at += CIM_SIZE(region_set))
+		reserved |= !is_zero(bytes + at + CIM_OFF(region_set, reserved), 6);
+	if (reserved)
+		cim_check_report(c, CIM_NOTE, what, 0, "header: reserved field is not zero");
+	if (image->header_size > length)
+		cim_check_report(c, CIM_NOTE, what, 0, "%llu bytes follow the region sets",
+				 (unsigned long long)(image->header_size - length));
+	check_set_guids(c);
+}
+
+void cim_check_files(struct cim_check *c)
+{
+	const struct cim_image *image = c->image;
+
+	check_filesystem_file(c);
+	for (uint32_t s = 0; s < image->set_count; s++) {
+		const struct cim_region_set *set = &image->sets[s];
+		bool own = s == image->set_count - 1;
+
+		for (uint32_t i = 0; i < set->count; i++) {
+			uint64_t size;
+
+			if (c->status)
+				return;
+			size = check_region_file(c, set, i);
+			check_objectid_file(c, set, i, size, own);
+			cim_check_tick(c);
+		}
+	}
+	if (!cim_sort(&image->env, c->bad, c->bad_count, sizeof(*c->bad), compare_bad, NULL))
+		cim_check_stop(c, cim_no_memory(c->err));
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * checkrec.c - checking one record with its streams, descriptor, EAs and reparse data
+ *
+ * A record is met once, however many names it has. What it points to may be shared by many: a
+ * security descriptor that was fine is remembered, and not looked at again.
+ */
+#include <string.h>
+
+#include "check.h"
+#include "meta.h"
+
+#define KNOWN_FLAGS \
+	(CIM_FLAG_READONLY | CIM_FLAG_HIDDEN | CIM_FLAG_SYSTEM | CIM_FLAG_ARCHIVE | CIM_FLAG_SPARSE)
+#define FLAG_PE_VALID 1u
+#define DESC_KNOWN    (CIM_STREAM_SPARSE | (CIM_STREAM_SPARSE - 1))
+
+/* ---- PE images ---- */
+
+struct pe {
+	uint64_t offset; /* of the descriptor */
+	uint64_t data, data_length;
+	uint64_t size; /* of the file */
+	unsigned count;
+};
+
+/* The piece of the file from @from to @to, moved by @delta, lies within the expanded data. */
+static bool check_pe_piece(struct cim_check *c, const struct pe *pe, uint32_t from, uint64_t to,
+			   uint32_t delta)
+{
+	uint64_t end = to < pe->size ? to : pe->size;
+
+	if (from >= end || cim_in_range((uint32_t)(from + delta), end - from, pe->data_length))
+		return true;
+	cim_check_report(c, CIM_ERROR, "PE image", pe->offset,
+			 "the mapping at file offset %u leads outside the expanded data",
+			 (unsigned)from);
+	return false;
+}
+
+static void check_pe_mappings(struct cim_check *c, const struct pe *pe)
+{
+	uint32_t from = 0, delta = 0;
+	uint8_t bytes[CIM_SIZE(pe_mapping)];
+
+	for (unsigned i = 0; i < pe->count && !c->status; i++) {
+		uint32_t next;
+
+		if (!cim_check_read(c, "PE image", pe->offset,
+				    CIM_SIZE(pe_image) + (uint64_t)i * sizeof(bytes), bytes,
+				    sizeof(bytes)))
+			return;
+		next = cim_get32(bytes + CIM_OFF(pe_mapping, file_offset));
+		if (i && next <= from) {
+			cim_check_report(c, CIM_ERROR, "PE image", pe->offset,
+					 "mapping %u is not sorted by file offset", i);
+			return;
+		}
+		if (!check_pe_piece(c, pe, from, next, delta))
+			return;
+		from = next;
+		delta = cim_get32(bytes + CIM_OFF(pe_mapping, delta));
+	}
+	check_pe_piece(c, pe, from, pe->size, delta);
+}
+
+static void check_pe(struct cim_check *c, uint64_t offset, uint64_t size)
+{
+	static const char what[] = "PE image";
+	uint8_t bytes[CIM_SIZE(pe_image)];
+	struct pe pe = {.offset = offset, .size = size};
+	unsigned flags;
+
+	if (!cim_check_place(c, what, offset, sizeof(bytes), true) ||
+	    !cim_check_read(c, what, offset, 0, bytes, sizeof(bytes)))
+		return;
+	cim_check_digest(c, what, offset);
+	pe.data = cim_get64(bytes + CIM_OFF(pe_image, data));
+	pe.data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
+	pe.count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
+	flags = cim_get16(bytes + CIM_OFF(pe_image, flags));
+	if (flags & ~FLAG_PE_VALID)
+		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%x", flags);
+	if (!cim_check_place(c, "PE image's data", pe.data, pe.data_length, false) ||
+	    !cim_check_place(c, what, offset,
+			     sizeof(bytes) + (uint64_t)pe.count * CIM_SIZE(pe_mapping), true))
+		return;
+	cim_check_digest(c, "PE image's data", pe.data);
+	check_pe_mappings(c, &pe);
+	cim_check_data(c, "PE image's data", pe.data, pe.data_length);
+}
+
+/* ---- streams ---- */
+
+static void check_plain(struct cim_check *c, uint64_t offset, uint64_t length)
+{
+	static const char what[] = "stream";
+
+	if (length) {
+		if (!cim_check_place(c, what, offset, length, false))
+			return;
+		cim_check_digest(c, what, offset);
+		cim_check_data(c, what, offset, length);
+	} else if (cim_image_check_range(c->image, offset, 0, 0, NULL)) {
+		/* Nothing to read there, but other readers look at the offset. */
+		cim_check_report(c, CIM_WARNING, what, offset,
+				 "a stream of length 0 whose offset names no place");
+	}
+}
+
+static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
+{
+	static const char what[] = "stream";
+	const unsigned type = cim_stream_type(desc);
+	const uint64_t length = cim_stream_length(desc), errors = c->errors;
+	struct cim_data data;
+
+	if (desc & ~DESC_KNOWN)
+		cim_check_report(c, CIM_NOTE, what, offset, "reserved bits of the stream are set");
+	if (type > CIM_STREAM_PE_IMAGE)
+		cim_check_report(c, CIM_ERROR, what, offset, "unknown stream type %u", type);
+	else if (type == CIM_STREAM_LINK_TABLE)
+		cim_check_report(c, CIM_ERROR, what, offset,
+				 "an alternate stream can't be a link table");
+	else if (type == CIM_STREAM_PE_IMAGE && desc & CIM_STREAM_SPARSE)
+		cim_check_report(c, CIM_ERROR, what, offset, "a PE image can't be sparse");
+	else if (desc & CIM_STREAM_SPARSE && offset)
+		cim_check_report(c, CIM_NOTE, what, offset, "a sparse stream has an offset");
+	else if (type == CIM_STREAM_PE_IMAGE)
+		check_pe(c, offset, length);
+	else if (!(desc & CIM_STREAM_SPARSE))
+		check_plain(c, offset, length);
+	/* What the reader refuses is an error in any case. */
+	if (c->errors == errors && !c->status)
+		cim_check_try(c, cim_data_from_stream(c->image, offset, desc, &data, &c->why), what,
+			      offset, "it can't be read");
+}
+
+static void check_streams(struct cim_check *c, const struct cim_record *record)
+{
+	static const char what[] = "stream table";
+	struct cim_link_table table;
+	struct cim_link link;
+	enum cim_status status;
+
+	if (!record->streams || !cim_check_place(c, what, record->streams, 8, true))
+		return;
+	status = cim_link_table_of_streams(c->image, record, &table, &c->why);
+	if (!cim_check_try(c, status, what, record->streams, "it can't be read"))
+		return;
+	cim_check_digest(c, what, record->streams);
+	if (!cim_check_table_once(c, table.offset, table.length, NULL) ||
+	    !cim_check_links(c, &table, what))
+		return;
+	for (uint32_t i = 0; i < table.count && !c->status; i++) {
+		size_t len;
+
+		status = cim_link_table_get(&table, i, &link, &c->why);
+		if (status == CIM_E_CORRUPT)
+			continue; /* cim_check_links() has told */
+		if (!cim_check_try(c, status, what, table.offset, "it can't be read"))
+			continue;
+		len = cim_check_push(c, ':', link.name, link.units);
+		check_stream(c, link.stream_offset, link.stream_desc);
+		cim_check_pop(c, len);
+		cim_check_tick(c);
+	}
+}
+
+/* ---- descriptor, EAs, reparse data ---- */
+
+/* Read an object with its length in front into c->buf. */
+static bool read_blob(struct cim_check *c, const char *structure, uint64_t offset, size_t *size)
+{
+	if (!cim_check_place(c, structure, offset, 2, true) ||
+	    !cim_check_read(c, structure, offset, 0, c->buf, 2))
+		return false;
+	*size = cim_get16(c->buf);
+	if (!cim_check_place(c, structure, offset, 2 + (uint64_t)*size, true))
+		return false;
+	cim_check_digest(c, structure, offset);
+	return !*size || cim_check_read(c, structure, offset, 2, c->buf, *size);
+}
+
+static void check_security(struct cim_check *c, uint64_t offset)
+{
+	static const char what[] = "security descriptor";
+	uint64_t *good = &c->good_security[(offset ^ offset >> 9) / 8 % 64];
+	const uint64_t errors = c->errors;
+	size_t size;
+
+	if (!offset || (*good == offset && !c->bad_count))
+		return;
+	if (!read_blob(c, what, offset, &size))
+		return;
+	if (!cim_sd_valid(c->buf, size))
+		cim_check_report(c, CIM_ERROR, what, offset,
+				 "not a valid self-relative security descriptor (%u bytes)",
+				 (unsigned)size);
+	if (c->errors == errors)
+		*good = offset;
+}
+
+static void check_ea(struct cim_check *c, const struct cim_record *record)
+{
+	static const char what[] = "extended attributes";
+
+	if (!record->ea && record->ea_length) {
+		cim_check_report(c, CIM_ERROR, what, 0, "%u bytes of them but no offset",
+				 record->ea_length);
+	} else if (record->ea && !record->ea_length) {
+		cim_check_report(c, CIM_NOTE, what, record->ea, "an offset, but 0 bytes");
+	} else if (record->ea && cim_check_place(c, what, record->ea, record->ea_length, true)) {
+		cim_check_digest(c, what, record->ea);
+		if (cim_check_read(c, what, record->ea, 0, c->buf, record->ea_length) &&
+		    !cim_ea_valid(c->buf, record->ea_length))
+			cim_check_report(c, CIM_ERROR, what, record->ea,
+					 "not a valid chain of extended attributes (%u bytes)",
+					 record->ea_length);
+	}
+}
+
+static void check_reparse(struct cim_check *c, const struct cim_record *record)
+{
+	static const char what[] = "reparse data";
+	size_t size;
+
+	if (!record->reparse) {
+		if (record->reparse_tag)
+			cim_check_report(c, CIM_WARNING, what, 0,
+					 "the record has tag 0x%08X but no reparse data",
+					 (unsigned)record->reparse_tag);
+		return;
+	}
+	if (!read_blob(c, what, record->reparse, &size))
+		return;
+	if (!cim_reparse_valid(c->buf, size))
+		cim_check_report(c, CIM_ERROR, what, record->reparse,
+				 "not a valid reparse buffer (%u bytes)", (unsigned)size);
+	else if (cim_get32(c->buf) != record->reparse_tag)
+		cim_check_report(c, CIM_ERROR, what, record->reparse,
+				 "tag 0x%08X, the record says 0x%08X", (unsigned)cim_get32(c->buf),
+				 (unsigned)record->reparse_tag);
+}
+
+/* ---- the record ---- */
+
+/* A directory's parent is the one directory that has it; a file's may be any that once had it. */
+static void check_parent(struct cim_check *c, uint64_t offset, uint32_t dir_id,
+			 const struct cim_record *record)
+{
+	if (cim_record_is_dir(record) && record->parent_id != dir_id)
+		cim_check_report(c, CIM_ERROR, "file record", offset,
+				 "wrong parent: FileID %u, the directory is in %u",
+				 (unsigned)record->parent_id, (unsigned)dir_id);
+}
+
+void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
+		      const struct cim_record *record)
+{
+	static const char what[] = "file record";
+	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
+	struct cim_file_table table;
+	enum cim_status status;
+	uint64_t offset;
+
+	status = cim_image_file_table(c->image, (file_id - 1) / CIM_FILES_PER_TABLE, &table,
+				      &c->why);
+	if (!cim_check_try(c, status, what, 0, "it can't be read"))
+		return;
+	offset = table.offset + (uint64_t)index * table.entry_size;
+	if (record->flags & ~KNOWN_FLAGS)
+		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%04x",
+				 record->flags & ~KNOWN_FLAGS & 0xffffu);
+	if (record->base_region)
+		cim_check_report(c, CIM_NOTE, what, offset,
+				 "base region index %u, as of a merged image", record->base_region);
+	if (record->reserved)
+		cim_check_report(c, CIM_NOTE, what, offset, "reserved field is not zero");
+	/* Fields that the table's entries don't have are zero, which here says nothing. */
+	if (table.entry_size >= CIM_OFF(file, parent_id) + 4)
+		check_parent(c, offset, dir_id, record);
+	if (!cim_record_is_dir(record) && table.entry_size >= CIM_OFF(file, stream) + 16)
+		check_stream(c, record->stream_offset, record->stream_desc);
+	check_streams(c, record);
+	check_security(c, record->security);
+	check_ea(c, record);
+	check_reparse(c, record);
+	cim_check_tick(c);
+}

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * store.c - the files of a directory of images
+ *
+ * A directory of images is flat: filesystem files, which people name, and region and object ID
+ * files, which carry the GUID of their region set in their name. Only the filesystem files tell
+ * which sets are needed, as their own or as a parent's; whatever no filesystem file names is an
+ * orphan, left by a crash or by an image that somebody deleted by hand. So the store reads every
+ * filesystem file's header, and gives each file of a set the images that name the set.
+ *
+ * What must not be mistaken for an orphan: the files of a session that is still writing. It holds
+ * a lock on its first region file (decision D36), so that file tells for its whole set, or, for
+ * files that have no final name yet, for its group cimtmp_RANDOM_*. And while one image can't be
+ * read nobody knows what it needs: the caller is told by `broken`.
+ *
+ * Files are recognised strictly, because the next step may be to delete them: a region or object
+ * ID file by exactly the name that a writer would give it, a temporary one by cimtmp_, hex digits
+ * and a short tail; a filesystem file by its header, whatever its name. All else isn't listed.
+ *
+ * Memory: the listed files with their names, and 4 bytes for each set that an image names and
+ * that has a file here, a sixth of what the name of the set takes in the image.
+ */
+#include <string.h>
+
+#include "core.h"
+#include "image.h"
+#include "sort.h"
+
+#define REGION_PREFIX	 "region_"
+#define OBJECTID_PREFIX	 "objectid_"
+#define TEMPORARY_PREFIX "cimtmp_"
+
+#define NO_SET UINT32_MAX
+
+/* A file and what only this file of code needs to know of it. */
+struct entry {
+	struct cim_store_file file; /* .name points to `name` */
+	char *name;
+	size_t group; /* of a temporary file: length of "cimtmp_RANDOM_" */
+};
+
+/* A region set with a file here. */
+struct set {
+	struct cim_guid guid;
+	uint32_t owners;  /* number of images that name it */
+	uint32_t first;	  /* in store->owners */
+	uint32_t last_by; /* 1 + the image counted last: one image counts once */
+	bool in_use;
+};
+
+struct cim_store {
+	struct cim_env env;
+	cim_fs_dir *dir;
+	struct entry *entries;
+	size_t count, room;
+	struct set *sets; /* sorted by GUID */
+	size_t set_count, set_room;
+	uint32_t *refs; /* sets that images name: for each image its sets, then NO_SET */
+	size_t ref_count, ref_room;
+	uint32_t *owners; /* indices into entries, by set */
+	bool session;	  /* some session is alive here */
+};
+
+/* ---- names ---- */
+
+static char fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool same_char(const struct cim_store *store, char a, char b)
+{
+	return a == b || (store->env.fs->fold_names && fold(a) == fold(b));
+}
+
+/* The rest of @name behind @prefix, or NULL. */
+static const char *after_prefix(const struct cim_store *store, const char *name, const char *prefix)
+{
+	for (; *prefix; name++, prefix++)
+		if (!same_char(store, *name, *prefix))
+			return NULL;
+	return name;
+}
+
+static bool same_name(const struct cim_store *store, const char *a, const char *b)
+{
+	const char *rest = after_prefix(store, a, b);
+
+	return rest && !*rest;
+}
+
+/* Is @name exactly the name of file N of some set? */
+static bool parse_set_name(const struct cim_store *store, const char *name, const char *prefix,
+			   struct cim_guid *guid, uint16_t *index)
+{
+	const char *rest = after_prefix(store, name, prefix);
+	char text[CIM_GUID_TEXT], canonical[CIM_SET_FILE_NAME];
+	unsigned value = 0;
+
+	if (!rest || strlen(rest) < CIM_GUID_TEXT + 1)
+		return false;
+	memcpy(text, rest, CIM_GUID_TEXT - 1);
+	text[CIM_GUID_TEXT - 1] = '\0';
+	if (!cim_guid_parse(text, guid))
+		return false;
+	for (rest += CIM_GUID_TEXT; *rest >= '0' && *rest <= '9' && value <= UINT16_MAX; rest++)
+		value = value * 10 + (unsigned)(*rest - '0');
+	if (*rest || value > UINT16_MAX)
+		return false;
+	/* Whatever spelling got this far, only the one that a reader opens counts. */
+	cim_set_file_name(canonical, prefix, guid, value);
+	*index = (uint16_t)value;
+	return same_name(store, name, canonical);
+}
+
+static bool is_hex(char c)
+{
+	c = fold(c);
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* cimtmp_RANDOM_TAIL: RANDOM hex digits, TAIL letters and digits. @group: up to the tail. */
+static bool parse_temporary_name(const struct cim_store *store, const char *name, size_t *group)
+{
+	const char *rest = after_prefix(store, name, TEMPORARY_PREFIX);
+	const char *random = rest;
+
+	if (!rest)
+		return false;
+	while (is_hex(*rest))
+		rest++;
+	if (rest == random || *rest++ != '_')
+		return false;
+	*group = (size_t)(rest - name);
+	for (random = rest; *rest; rest++)
+		if (!(*rest >= '0' && *rest <= '9') && !(fold(*rest) >= 'a' && fold(*rest) <= 'z'))
+			return false;
+	return rest != random;
+}
+
+/* ---- sets ---- */
+
+static int compare_sets(const void *a, const void *b, const void *ctx)
+{
+	(void)ctx;
+	return memcmp(&((const struct set *)a)->guid, &((const struct set *)b)->guid,
+		      sizeof(struct cim_guid));
+}
+
+static enum cim_status add_set(struct cim_store *store, const struct cim_guid *guid,
+			       struct cim_error *err)
+{
+	if (!cim_grow(&store->env, (void **)&store->sets, &store->set_room, store->set_count,
+		      sizeof(*store->sets)))
+		return cim_no_memory(err);
+	store->sets[store->set_count++] = (struct set){.guid = *guid};
+	return CIM_OK;
+}
+
+/* A set is added once a file; sort them and keep one of each. */
+static enum cim_status sort_sets(struct cim_store *store, struct cim_error *err)
+{
+	size_t kept = 0;
+
+	if (!store->set_count)
+		return CIM_OK;
+	if (!cim_sort(&store->env, store->sets, store->set_count, sizeof(*store->sets),
+		      compare_sets, NULL))
+		return cim_no_memory(err);
+	for (size_t i = 1; i < store->set_count; i++)
+		if (compare_sets(&store->sets[kept], &store->sets[i], NULL))
+			store->sets[++kept] = store->sets[i];
+	store->set_count = kept + 1;
+	return CIM_OK;
+}
+
+static uint32_t find_set(const struct cim_store *store, const struct cim_guid *guid)
+{
+	size_t low = 0, high = store->set_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(guid, &store->sets[middle].guid, sizeof(*guid));
+
+		if (!order)
+			return (uint32_t)middle;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NO_SET;
+}
+
+/* ---- step 1: the names ---- */
+
+struct listing {
+	struct cim_store *store;
+	struct cim_error *err;
+};
+
+static enum cim_status add_name(void *arg, const char *name)
+{
+	struct listing *listing = arg;
+	struct cim_store *store = listing->store;
+	struct entry *entry;
+
+	if (!cim_grow(&store->env, (void **)&store->entries, &store->room, store->count,
+		      sizeof(*store->entries)))
+		return cim_no_memory(listing->err);
+	entry = &store->entries[store->count];
+	*entry = (struct entry){.name = cim_strdup(&store->env, name)};
+	if (!entry->name)
+		return cim_no_memory(listing->err);
+	entry->file.name = entry->name;
+	store->count++;
+	return CIM_OK;
+}
+
+static enum cim_status list_names(struct cim_store *store, struct cim_error *err)
+{
+	struct listing listing = {store, err};
+	const struct cim_fs *fs = store->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+
+	status = fs->list(fs->ctx, store->dir, add_name, &listing, &os_error);
+	if (status && status != CIM_E_NO_MEMORY)
+		return cim_fail_os(err, status, os_error, "can't list the directory");
+	return status;
+}
+
+/* ---- step 2: what each file is ---- */
+
+/* The size and the first bytes of a file. */
+struct head {
+	uint64_t size;
+	size_t got;
+	uint8_t bytes[CIM_SIZE(common_header)];
+};
+
+static enum cim_status read_head(struct cim_store *store, const char *name, struct head *head)
+{
+	const struct cim_fs *fs = store->env.fs;
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error;
+
+	memset(head, 0, sizeof(*head));
+	status = fs->open(fs->ctx, store->dir, name, CIM_FS_READ, &file, &os_error);
+	if (status)
+		return status;
+	status = fs->size(fs->ctx, file, &head->size, &os_error);
+	if (!status)
+		status = fs->pread(fs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
+				   &os_error);
+	fs->close(fs->ctx, file);
+	return status;
+}
+
+/* Is it a filesystem file, even one cut short or of a version to come? */
+static bool is_image(const struct head *head)
+{
+	if (head->got < CIM_MAGIC_SIZE || memcmp(head->bytes, CIM_MAGIC, CIM_MAGIC_SIZE))
+		return false;
+	return head->got <= CIM_OFF(common_header, type) ||
+	       (head->bytes[CIM_OFF(common_header, type)] != CIM_FILE_REGION &&
+		head->bytes[CIM_OFF(common_header, type)] != CIM_FILE_OBJECT_ID);
+}
+
+/* Fills in entry->file. *ours: list it. A file that can't be read and whose name says nothing is
+ * listed as a broken image: it might be one. */
+static enum cim_status classify(struct cim_store *store, struct entry *entry, bool *ours,
+				struct cim_error *err)
+{
+	struct cim_store_file *file = &entry->file;
+	struct head head;
+	enum cim_status status = read_head(store, entry->name, &head);
+	bool by_name = true;
+
+	*ours = false;
+	if (status == CIM_E_NO_MEMORY)
+		return cim_no_memory(err);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return CIM_OK; /* gone since it was listed */
+	file->size = head.size;
+	if (parse_temporary_name(store, entry->name, &entry->group))
+		file->kind = CIM_KIND_TEMPORARY;
+	else if (!status && is_image(&head))
+		file->kind = CIM_KIND_IMAGE;
+	else if (parse_set_name(store, entry->name, REGION_PREFIX, &file->set, &file->index))
+		file->kind = CIM_KIND_REGION;
+	else if (parse_set_name(store, entry->name, OBJECTID_PREFIX, &file->set, &file->index))
+		file->kind = CIM_KIND_OBJECT_ID;
+	else
+		by_name = false;
+	if (!by_name) {
+		if (!status)
+			return CIM_OK;
+		file->kind = CIM_KIND_IMAGE;
+		file->broken = true;
+	}
+	*ours = true;
+	if (file->kind == CIM_KIND_REGION || file->kind == CIM_KIND_OBJECT_ID)
+		return add_set(store, &file->set, err);
+	return CIM_OK;
+}
+
+static int compare_entries(const void *a, const void *b, const void *ctx)
+{
+	(void)ctx;
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+static enum cim_status classify_all(struct cim_store *store, struct cim_error *err)
+{
+	enum cim_status status = CIM_OK;
+	size_t kept = 0, i;
+	bool ours;
+
+	for (i = 0; i < store->count && !status; i++) {
+		status = classify(store, &store->entries[i], &ours, err);
+		if (!status && ours)
+			store->entries[kept++] = store->entries[i];
+		else
+			cim_free(&store->env, store->entries[i].name);
+	}
+	for (; i < store->count; i++)
+		cim_free(&store->env, store->entries[i].name);
+	store->count = kept;
+	if (!status && !cim_sort(&store->env, store->entries, kept, sizeof(*store->entries),
+				 compare_entries, NULL))
+		status = cim_no_memory(err);
+	for (i = 0; i < kept; i++)
+		store->entries[i].file.name = store->entries[i].name;
+	return status;
+}
+
+/* ---- step 3: which image needs which set ---- */
+
+static enum cim_status add_ref(struct cim_store *store, uint32_t ref, struct cim_error *err)
+{
+	if (!cim_grow(&store->env, (void **)&store->refs, &store->ref_room, store->ref_count,
+		      sizeof(*store->refs)))
+		return cim_no_memory(err);
+	store->refs[store->ref_count++] = ref;
+	return CIM_OK;
+}
+
+static enum cim_status read_image(struct cim_store *store, struct entry *entry,
+				  struct cim_region_set **sets, uint32_t *set_count,
+				  struct cim_error *err)
+{
+	uint32_t major, minor, region_count;
+	enum cim_status status;
+	uint64_t filesystem;
+	uint8_t *bytes;
+	size_t size;
+
+	status = cim_read_whole(&store->env, store->dir, entry->name, CIM_MAX_FILESYSTEM_FILE,
+				&bytes, &size, err);
+	if (status)
+		return status;
+	status = cim_header_decode(&store->env, bytes, size, &major, &minor, sets, set_count,
+				   &region_count, &filesystem, err);
+	cim_free(&store->env, bytes);
+	return status;
+}
+
+/* Note the sets of image @index that have a file here, each once, and end the list by NO_SET. */
+static enum cim_status resolve_image(struct cim_store *store, size_t index, struct cim_error *err)
+{
+	struct entry *entry = &store->entries[index];
+	struct cim_region_set *sets = NULL;
+	enum cim_status status = CIM_OK;
+	uint32_t set_count = 0;
+
+	if (!entry->file.broken) {
+		/* Whatever is wrong with it is the image's own; this call goes on. */
+		status = read_image(store, entry, &sets, &set_count, NULL);
+		if (status == CIM_E_NO_MEMORY)
+			return cim_no_memory(err);
+		if (status) {
+			entry->file.broken = true;
+			sets = NULL;
+			set_count = 0;
+			status = CIM_OK;
+		}
+	}
+	if (!status && set_count)
+		entry->file.set = sets[set_count - 1].guid;
+	for (uint32_t i = 0; i < set_count && !status; i++) {
+		uint32_t ref = find_set(store, &sets[i].guid);
+
+		if (ref == NO_SET || store->sets[ref].last_by == index + 1)
+			continue;
+		store->sets[ref].last_by = (uint32_t)index + 1;
+		store->sets[ref].owners++;
+		status = add_ref(store, ref, err);
+	}
+	cim_free(&store->env, sets);
+	return status ? status : add_ref(store, NO_SET, err);
+}
+
+/* Turn the images' lists of sets into the sets' lists of images. */
+static enum cim_status invert_refs(struct cim_store *store, struct cim_error *err)
+{
+	uint32_t first = 0;
+	size_t ref = 0;
+
+	for (size_t s = 0; s < store->set_count; s++) {
+		store->sets[s].first = first;
+		first += store->sets[s].owners;
+		store->sets[s].owners = 0;
+	}
+	if (!first)
+		return CIM_OK;
+	store->owners = cim_zalloc(&store->env, first * sizeof(*store->owners));
+	if (!store->owners)
+		return cim_no_memory(err);
+	for (size_t i = 0; i < store->count; i++) {
+		if (store->entries[i].file.kind != CIM_KIND_IMAGE)
+			continue;
+		for (; store->refs[ref] != NO_SET; ref++) {
+			struct set *set = &store->sets[store->refs[ref]];
+
+			store->owners[set->first + set->owners++] = (uint32_t)i;
+		}
+		ref++;
+	}
+	return CIM_OK;
+}
+
+static enum cim_status resolve_owners(struct cim_store *store, struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (store->count >= UINT32_MAX)
+		return cim_fail(err, CIM_E_LIMIT, "too many files in the directory");
+	status = sort_sets(store, err);
+	for (size_t i = 0; i < store->count && !status; i++)
+		if (store->entries[i].file.kind == CIM_KIND_IMAGE)
+			status = resolve_image(store, i, err);
+	if (!status && store->ref_count >= UINT32_MAX)
+		status = cim_fail(err, CIM_E_LIMIT, "the images name too many region sets");
+	if (!status)
+		status = invert_refs(store, err);
+	cim_free(&store->env, store->refs);
+	store->refs = NULL;
+	return status;
+}
+
+/* ---- step 4: who is still writing ---- */
+
+/* A lock that can't be asked for counts as held: better to keep a file too many. */
+static bool is_locked(struct cim_store *store, const char *name)
+{
+	const struct cim_fs *fs = store->env.fs;
+	enum cim_status status;
+	bool locked = false;
+	long os_error;
+
+	status = fs->is_locked(fs->ctx, store->dir, name, &locked, &os_error);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return false;
+	return status || locked;
+}
+
+static void ask_sets(struct cim_store *store)
+{
+	for (size_t i = 0; i < store->count; i++) {
+		struct cim_store_file *file = &store->entries[i].file;
+
+		if (file->kind == CIM_KIND_REGION && !file->index && is_locked(store, file->name)) {
+			store->sets[find_set(store, &file->set)].in_use = true;
+			store->session = true;
+		}
+	}
+	for (size_t i = 0; i < store->count; i++) {
+		struct cim_store_file *file = &store->entries[i].file;
+
+		if (file->kind == CIM_KIND_REGION || file->kind == CIM_KIND_OBJECT_ID) {
+			const struct set *set = &store->sets[find_set(store, &file->set)];
+
+			file->owners = set->owners;
+			file->in_use = set->in_use;
+		}
+	}
+}
+
+static bool same_group(const struct cim_store *store, const struct entry *a, const struct entry *b)
+{
+	if (b->file.kind != CIM_KIND_TEMPORARY || a->group != b->group)
+		return false;
+	for (size_t i = 0; i < a->group; i++)
+		if (!same_char(store, a->name[i], b->name[i]))
+			return false;
+	return true;
+}
+
+/* Temporary files of one group, [@from, @to). The first region file of the group is "..._0"; a
+ * group without one (a filesystem file about to be renamed) belongs to a session that already
+ * has its region files' final names, and which of them can't be told. */
+static void ask_group(struct cim_store *store, size_t from, size_t to, bool has_first, bool in_use)
+{
+	for (size_t i = from; i < to; i++)
+		store->entries[i].file.in_use = has_first ? in_use : store->session;
+}
+
+static void ask_groups(struct cim_store *store, bool groups_with_first)
+{
+	size_t from, to;
+
+	for (from = 0; from < store->count; from = to) {
+		const struct entry *head = &store->entries[from];
+		bool has_first = false, in_use = false;
+
+		to = from + 1;
+		if (head->file.kind != CIM_KIND_TEMPORARY)
+			continue;
+		/* Sorted by name, so a group is a run (one that names differ in by case only is
+		 * several runs; then the others count as groups without a first file). */
+		for (to = from; to < store->count; to++) {
+			const struct entry *entry = &store->entries[to];
+
+			if (!same_group(store, head, entry))
+				break;
+			if (!strcmp(entry->name + entry->group, "0")) {
+				has_first = true;
+				in_use = groups_with_first && is_locked(store, entry->name);
+			}
+		}
+		if (has_first != groups_with_first)
+			continue;
+		store->session |= in_use;
+		ask_group(store, from, to, has_first, in_use);
+	}
+}
+
+/* ---- the public functions ---- */
+
+static enum cim_status scan(struct cim_store *store, struct cim_error *err)
+{
+	enum cim_status status;
+
+	status = list_names(store, err);
+	if (!status)
+		status = classify_all(store, err);
+	if (!status)
+		status = resolve_owners(store, err);
+	if (status)
+		return status;
+	ask_sets(store);
+	ask_groups(store, true);
+	ask_groups(store, false);
+	return CIM_OK;
+}
+
+enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,
+			       struct cim_store **out, struct cim_error *err)
+{
+	static const char op[] = "look at image directory";
+	struct cim_store *store;
+	enum cim_status status;
+	long os_error = 0;
+
+	*out = NULL;
+	if (!env)
+		env = cim_env_default();
+	store = cim_zalloc(env, sizeof(*store));
+	if (!store)
+		return cim_error_where(err, cim_no_memory(err), op, dir);
+	store->env = *env;
+	status = env->fs->open_dir(env->fs->ctx, dir, lock ? CIM_FS_DIR_LOCK : 0, &store->dir,
+				   &os_error);
+	if (status) {
+		store->dir = NULL;
+		status = cim_fail_os(err, status, os_error, "can't open the directory");
+	} else {
+		status = scan(store, err);
+	}
+	if (status) {
+		cim_store_close(store);
+		return cim_error_where(err, status, op, dir);
+	}
+	*out = store;
+	return CIM_OK;
+}
+
+const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index)
+{
+	return index < store->count ? &store->entries[index].file : NULL;
+}
+
+const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid, size_t n)
+{
+	uint32_t index = find_set(store, guid);
+	const struct set *set;
+
+	if (index == NO_SET)
+		return NULL;
+	set = &store->sets[index];
+	return n < set->owners ? store->entries[store->owners[set->first + n]].name : NULL;
+}
+
+static bool is_listed(const struct cim_store *store, const char *name)
+{
+	size_t low = 0, high = store->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(name, store->entries[middle].name);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
+enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err)
+{
+	static const char op[] = "remove file";
+	const struct cim_fs *fs = store->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+
+	/* Only what the store has listed: no name from anywhere leads out of the directory. */
+	if (!is_listed(store, name))
+		return cim_error_where(err,
+				       cim_fail(err, CIM_E_FILE_NOT_FOUND,
+						"no image file of that name in the directory"),
+				       op, name);
+	status = fs->remove(fs->ctx, store->dir, name, &os_error);
+	if (status)
+		cim_fail_os(err, status, os_error, "can't remove the file");
+	return cim_error_where(err, status, op, name);
+}
+
+void cim_store_close(struct cim_store *store)
+{
+	struct cim_env env;
+
+	if (!store)
+		return;
+	env = store->env;
+	for (size_t i = 0; i < store->count; i++)
+		cim_free(&env, store->entries[i].name);
+	cim_free(&env, store->entries);
+	cim_free(&env, store->sets);
+	cim_free(&env, store->refs);
+	cim_free(&env, store->owners);
+	if (store->dir)
+		env.fs->close_dir(env.fs->ctx, store->dir);
+	cim_free(&env, store);
+}

@@ -1,0 +1,702 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_check.c - the checker, and the store of a directory's files
+ *
+ * The images come from imagecases.py, which knows nothing of the library. For each, the check must
+ * find what the manifest says; a good one must have no finding besides. Whatever an image is, its
+ * whole tree is walked and read as well: that may fail, but must end.
+ *
+ *   t_check                  the test
+ *   t_check --findings FILE  print what a deep check of an image finds
+ */
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "testenv.h"
+
+/* ---- findings ---- */
+
+static const char *const severities[] = {"note", "warning", "error"};
+
+struct wanted {
+	const char *what, *text;
+	bool found;
+};
+
+struct findings {
+	struct wanted wanted[16];
+	size_t wanted_count;
+	bool print, strict; /* strict: a finding that isn't wanted counts */
+	unsigned count, unwanted;
+	unsigned stop_after; /* 0: never */
+	char first_unwanted[600];
+};
+
+static int on_finding(void *ctx, const struct cim_finding *finding)
+{
+	struct findings *findings = ctx;
+	const char *severity = severities[finding->severity];
+	bool is_wanted = false;
+
+	findings->count++;
+	if (findings->print)
+		printf("%s: %s at 0x%" PRIx64 ": %s: %s\n", severity, finding->structure,
+		       finding->offset, finding->path, finding->message);
+	for (size_t i = 0; i < findings->wanted_count; i++) {
+		struct wanted *wanted = &findings->wanted[i];
+
+		if (!strcmp(wanted->what, severity) && strstr(finding->message, wanted->text))
+			wanted->found = is_wanted = true;
+	}
+	if (!is_wanted && !findings->unwanted++)
+		snprintf(findings->first_unwanted, sizeof(findings->first_unwanted),
+			 "%s: %s: %s: %s", severity, finding->structure, finding->path,
+			 finding->message);
+	return findings->stop_after && findings->count >= findings->stop_after;
+}
+
+/* ---- one image ---- */
+
+/* Read all that the tree has; the number of items that could be read. */
+static unsigned read_all(struct cim_image *image)
+{
+	static uint8_t buf[65536];
+	const struct cim_walk_item *item;
+	struct cim_walk *walk;
+	struct cim_image_info info;
+	unsigned items = 0, failures = 0;
+	enum cim_status status;
+
+	cim_image_get_info(image, &info);
+	if (cim_walk_open(image, info.root_id, &walk, NULL))
+		return 0;
+	for (;;) {
+		struct cim_str none = {0};
+		struct cim_data data;
+		size_t got, size;
+
+		status = cim_walk_next(walk, &item, NULL);
+		if (status == CIM_E_CORRUPT && failures++ < 10000)
+			continue;
+		if (status || !item)
+			break;
+		items++;
+		for (int which = CIM_BLOB_SECURITY; which <= CIM_BLOB_REPARSE; which++)
+			cim_image_get_blob(image, item->info.file_id, (enum cim_blob)which, buf,
+					   sizeof(buf), &size, NULL);
+		if (cim_image_get_data(image, item->info.file_id, none, &data, NULL) || data.sparse)
+			continue;
+		for (uint64_t at = 0; at < data.size; at += got)
+			if (cim_image_read(image, &data, at, buf, sizeof(buf), &got, NULL) || !got)
+				break;
+	}
+	cim_walk_close(walk);
+	return items;
+}
+
+static struct cim_env counted_env(struct test_memory *memory)
+{
+	struct cim_env env = test_env(memory), whole = *cim_env_default();
+
+	whole.mem = env.mem;
+	return whole;
+}
+
+/* Open, check and read an image. */
+static enum cim_status check_image(const char *path, unsigned flags, struct findings *findings,
+				   uint64_t *errors, unsigned *items, struct cim_error *err)
+{
+	struct test_memory memory;
+	struct cim_env env = counted_env(&memory);
+	struct cim_image *image;
+	enum cim_status status;
+
+	*errors = 0;
+	*items = 0;
+	status = cim_image_open(&env, path, &image, err);
+	if (!status) {
+		status = cim_image_verify(image, flags, on_finding, findings, errors, err);
+		*items = read_all(image);
+		cim_image_close(image);
+	}
+	if (memory.in_use)
+		diag("%s: %ld blocks of memory are lost", path, memory.in_use);
+	return memory.in_use ? CIM_E_NO_MEMORY : status;
+}
+
+/* ---- the manifest ---- */
+
+struct row {
+	const char *kind, *name, *path;
+	unsigned flags;
+	struct findings findings;
+};
+
+static bool parse_row(char *line, struct row *row)
+{
+	char *fields[40] = {0};
+	size_t count = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	while (count < 40) {
+		fields[count++] = line;
+		line = strchr(line, '\t');
+		if (!line)
+			break;
+		*line++ = '\0';
+	}
+	if (count < 4 || count % 2)
+		return false;
+	memset(row, 0, sizeof(*row));
+	row->kind = fields[0];
+	row->name = fields[1];
+	row->path = fields[2];
+	row->flags = *fields[3] == '1' ? CIM_VERIFY_DEEP : 0;
+	for (size_t i = 4; i < count; i += 2)
+		row->findings.wanted[row->findings.wanted_count++] =
+			(struct wanted){fields[i], fields[i + 1], false};
+	return true;
+}
+
+static void test_good(struct row *row)
+{
+	struct findings *findings = &row->findings;
+	enum cim_status status;
+	struct cim_error err;
+	uint64_t errors;
+	unsigned items;
+
+	status = check_image(row->path, row->flags, findings, &errors, &items, &err);
+	if (!ok(!status && !errors && items > 0, "%s: sound, %u items", row->name, items))
+		diag("  status %s, %" PRIu64 " errors, %s", cim_status_name(status), errors,
+		     status ? err.cause : findings->first_unwanted);
+	for (size_t i = 0; i < findings->wanted_count; i++)
+		ok(findings->wanted[i].found, "%s: the check finds a %s with '%s'", row->name,
+		   findings->wanted[i].what, findings->wanted[i].text);
+	if (!ok(!findings->unwanted, "%s: nothing else is found", row->name))
+		diag("  %s", findings->first_unwanted);
+}
+
+static void test_bad(struct row *row)
+{
+	struct findings *findings = &row->findings;
+	const struct wanted *wanted = &findings->wanted[0];
+	enum cim_status status, want = CIM_OK;
+	struct cim_error err = {0};
+	uint64_t errors;
+	unsigned items;
+	bool fine;
+
+	status = check_image(row->path, row->flags, findings, &errors, &items, &err);
+	if (!strcmp(wanted->what, "open"))
+		want = CIM_E_CORRUPT;
+	else if (!strcmp(wanted->what, "version"))
+		want = CIM_E_VERSION;
+	if (want)
+		fine = status == want && strstr(err.cause, wanted->text);
+	else
+		fine = !status && wanted->found &&
+		       (strcmp(wanted->what, "error") == 0) == (errors > 0);
+	if (!ok(fine, "%s: %s '%s'", row->name, wanted->what, wanted->text))
+		diag("  status %s, %" PRIu64 " errors, %s", cim_status_name(status), errors,
+		     status ? err.cause : findings->first_unwanted);
+}
+
+static void test_manifest(const char *dir)
+{
+	char path[1024], line[4096];
+	unsigned rows = 0;
+	struct row row;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/manifest", dir);
+	file = fopen(path, "r");
+	if (!file)
+		bail("no %s", path);
+	while (fgets(line, sizeof(line), file)) {
+		if (!parse_row(line, &row))
+			bail("a bad line in %s: %s", path, line);
+		rows++;
+		if (!strcmp(row.kind, "good"))
+			test_good(&row);
+		else
+			test_bad(&row);
+	}
+	fclose(file);
+	ok(rows > 150, "%u hand-made images were checked", rows);
+}
+
+/* ---- stopping ---- */
+
+static int stop_progress(void *ctx, const struct cim_progress *progress)
+{
+	unsigned *calls = ctx;
+
+	(void)progress;
+	return ++*calls >= 3;
+}
+
+static void test_stopping(const char *dir)
+{
+	struct findings findings = {.stop_after = 2};
+	struct cim_env env = *cim_env_default();
+	struct cim_image *image;
+	struct cim_error err;
+	unsigned calls = 0;
+	char path[1024];
+	uint64_t errors;
+
+	snprintf(path, sizeof(path), "%s/unknown-fields/image.cim", dir);
+	if (cim_image_open(NULL, path, &image, &err))
+		bail("%s: %s", path, err.cause);
+	is_int(cim_image_verify(image, 0, on_finding, &findings, &errors, &err), CIM_E_ABORTED,
+	       "a caller who has seen enough ends the check");
+	is_int(findings.count, 2, "no finding is told after that");
+	is_int(cim_image_verify(image, 0x80, NULL, NULL, NULL, NULL), CIM_E_INVALID,
+	       "unknown flags are refused");
+	is_int(cim_image_verify(image, 0, NULL, NULL, NULL, NULL), CIM_OK,
+	       "findings, count and detail may be of no interest");
+	cim_image_close(image);
+
+	env.progress = stop_progress;
+	env.progress_ctx = &calls;
+	snprintf(path, sizeof(path), "%s/wide/image.cim", dir);
+	if (cim_image_open(&env, path, &image, &err))
+		bail("%s: %s", path, err.cause);
+	is_int(cim_image_verify(image, 0, NULL, NULL, NULL, &err), CIM_E_ABORTED,
+	       "the progress callback ends the check");
+	is_int(calls, 3, "it isn't called again after that");
+	cim_image_close(image);
+}
+
+/* Every allocation of a deep check fails once; each time it must say so and leave nothing. */
+static void test_no_memory(const char *dir)
+{
+	struct test_memory memory;
+	unsigned failing, lost = 0, odd = 0;
+	enum cim_status status = CIM_E_NO_MEMORY;
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/our-digests/image.cim", dir);
+	for (failing = 1; status == CIM_E_NO_MEMORY && failing < 1000; failing++) {
+		struct findings findings = {0};
+		struct cim_env env = counted_env(&memory);
+		struct cim_image *image;
+		uint64_t errors = 0;
+
+		memory.fail_at = failing;
+		status = cim_image_open(&env, path, &image, NULL);
+		if (!status) {
+			status = cim_image_verify(image, CIM_VERIFY_DEEP, on_finding, &findings,
+						  &errors, NULL);
+			cim_image_close(image);
+		}
+		lost += memory.in_use != 0;
+		odd += (status && status != CIM_E_NO_MEMORY) || errors || findings.unwanted;
+	}
+	ok(!status && failing > 10, "the check succeeds once %u allocations may be made", failing);
+	is_int(lost, 0, "whichever allocation fails, none is lost");
+	is_int(odd, 0, "a failing allocation is never taken for a broken image");
+}
+
+/* ---- random damage ---- */
+
+/* Overwrite a few bytes of an image's files, check and read it, and put them back. */
+static void test_damage(const char *dir)
+{
+	static const char *const names[] = {
+		"image.cim",
+		"region_0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0_0",
+		"region_0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0_0",
+		"region_0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0_0",
+		"objectid_0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0_0",
+	};
+	/* Where the metadata are: most of the region is the upcase table. */
+	const long metadata = 5000;
+	unsigned rounds = 600, refused = 0, broken = 0, lost = 0;
+	char path[1024], image[1024];
+
+	snprintf(image, sizeof(image), "%s/basic/image.cim", dir);
+	for (unsigned round = 0; round < rounds; round++) {
+		struct findings findings = {0};
+		const char *name = names[test_below(5)];
+		uint8_t old[8], new[8];
+		enum cim_status status;
+		uint64_t errors;
+		unsigned items;
+		FILE *file;
+		long size, at;
+
+		snprintf(path, sizeof(path), "%s/basic/%s", dir, name);
+		file = fopen(path, "r+b");
+		if (!file)
+			bail("no %s", path);
+		fseek(file, 0, SEEK_END);
+		size = ftell(file);
+		at = (long)test_below(size > metadata ? metadata : (uint64_t)size - 8);
+		if (size > metadata && test_below(4) == 0)
+			at = size - 8 - (long)test_below(100); /* the last tables */
+		fseek(file, at, SEEK_SET);
+		if (fread(old, 1, 8, file) != 8)
+			bail("%s is short", path);
+		memcpy(new, old, 8);
+		for (uint64_t n = 1 + test_below(4), i = 0; i < n; i++)
+			new[test_below(8)] = test_below(2) ? (uint8_t)test_random()
+							   : (uint8_t)(test_below(2) ? 0xff : 0);
+		fseek(file, at, SEEK_SET);
+		fwrite(new, 1, 8, file);
+		fclose(file);
+		status = check_image(image, CIM_VERIFY_DEEP, &findings, &errors, &items, NULL);
+		refused += status == CIM_E_CORRUPT || status == CIM_E_VERSION;
+		broken += !status && errors;
+		lost += status && status != CIM_E_CORRUPT && status != CIM_E_VERSION;
+		file = fopen(path, "r+b");
+		fseek(file, at, SEEK_SET);
+		fwrite(old, 1, 8, file);
+		fclose(file);
+	}
+	is_int(lost, 0, "%u damaged images: %u refused, %u with errors, none with another end",
+	       rounds, refused, broken);
+	ok(refused > 0 && broken > 0, "damage is noticed");
+}
+
+/* ---- the store ---- */
+
+static void put_file(const char *dir, const char *name, const void *bytes, size_t size)
+{
+	char path[1024];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file))
+		bail("can't write %s", path);
+}
+
+#define SET_A  "aaaaaaaa-0000-4000-8000-00000000000a"
+#define SET_B  "bbbbbbbb-0000-4000-8000-00000000000b"
+#define SET_C  "cccccccc-0000-4000-8000-00000000000c"
+#define RANDOM "0123456789abcdef"
+#define OTHER  "fedcba9876543210"
+
+/* An image that names @count sets, its own first. */
+static void put_image(const char *dir, const char *name, const char *const *sets, size_t count)
+{
+	uint8_t bytes[CIM_SIZE(filesystem_header) + 8 * CIM_SIZE(region_set)] = {0};
+	const size_t size = CIM_SIZE(filesystem_header) + (count - 1) * CIM_SIZE(region_set);
+	struct cim_guid guid;
+
+	cim_common_header_encode(bytes, (uint32_t)size, CIM_FILE_FILESYSTEM, 2, 0);
+	for (size_t i = 0; i < count; i++) {
+		if (!cim_guid_parse(sets[i], &guid))
+			bail("a bad GUID: %s", sets[i]);
+		cim_region_set_encode(i ? bytes + CIM_SIZE(filesystem_header) +
+						      (i - 1) * CIM_SIZE(region_set)
+					: bytes + CIM_OFF(filesystem_header, set),
+				      &guid, 3);
+	}
+	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem), 4096);
+	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)(count - 1));
+	put_file(dir, name, bytes, size);
+}
+
+static void put_set(const char *dir, const char *guid)
+{
+	char name[80];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "region_%s_%d", guid, i);
+		put_file(dir, name, "region", 6);
+		snprintf(name, sizeof(name), "objectid_%s_%d", guid, i);
+		put_file(dir, name, "ids", 3);
+	}
+}
+
+static const struct cim_store_file *find(struct cim_store *store, const char *name)
+{
+	const struct cim_store_file *file;
+
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
+		if (!strcmp(file->name, name))
+			return file;
+	return NULL;
+}
+
+static size_t count_files(struct cim_store *store)
+{
+	size_t count = 0;
+
+	while (cim_store_get(store, count))
+		count++;
+	return count;
+}
+
+static const char *const not_ours[] = {
+	"notes.txt",
+	"region_" SET_A "_03",
+	"region_" SET_A "_3x",
+	"region_" SET_A "_",
+	"region_" SET_A,
+	"region_{" SET_A "}_0",
+	"region_AAAAAAAA-0000-4000-8000-00000000000A_0",
+	"region_" SET_A "_65536",
+	"region_" SET_A "_99999999999",
+	"Region_" SET_A "_0",
+	"objectid_0",
+	"cimtmp_notes",
+	"cimtmp__0",
+	"cimtmp_" RANDOM,
+	"cimtmp_" RANDOM "_",
+	"cimtmp_" RANDOM "_0.bak",
+	"xcimtmp_" RANDOM "_0",
+};
+
+static void fill_store(const char *dir)
+{
+	const char *const base[] = {SET_A};
+	const char *const fork[] = {SET_B, SET_A};
+	const char *const twice[] = {SET_B, SET_A, SET_A};
+	uint8_t region[CIM_SIZE(common_header)];
+
+	mkdir(dir, 0777);
+	put_image(dir, "base.cim", base, 1);
+	put_image(dir, "fork.cim", fork, 2);
+	put_image(dir, "no extension", twice, 3);
+	put_set(dir, SET_A);
+	put_set(dir, SET_B);
+	put_set(dir, SET_C);
+	put_file(dir, "region_" SET_A "_65535", "", 0);
+	put_file(dir, "cimtmp_" RANDOM "_0", "", 0);
+	put_file(dir, "cimtmp_" RANDOM "_o0", "", 0);
+	put_file(dir, "cimtmp_" OTHER "_fs", "", 0);
+	for (size_t i = 0; i < sizeof(not_ours) / sizeof(*not_ours); i++)
+		put_file(dir, not_ours[i], "text", 4);
+	cim_common_header_encode(region, 40, CIM_FILE_REGION, 2, 0);
+	put_file(dir, "a copy of a region", region, sizeof(region));
+}
+
+static void is_owned(struct cim_store *store, const char *name, unsigned owners, bool in_use)
+{
+	const struct cim_store_file *file = find(store, name);
+
+	if (!ok(file, "%s is listed", name))
+		return;
+	is_int(file->owners, owners, "%s has %u owners", name, owners);
+	ok(file->in_use == in_use, "%s is%s in use", name, in_use ? "" : "n't");
+	ok(!file->broken, "%s isn't broken", name);
+}
+
+static void test_store(const char *dir)
+{
+	const struct cim_store_file *file;
+	struct cim_store *store;
+	struct cim_error err;
+	struct cim_guid guid;
+
+	fill_store(dir);
+	if (cim_store_open(NULL, dir, false, &store, &err))
+		bail("%s: %s", dir, err.cause);
+	is_int(count_files(store), 3 + 3 * 6 + 1 + 3, "every file of ours is listed, none else");
+	for (size_t i = 0; i < sizeof(not_ours) / sizeof(*not_ours); i++)
+		ok(!find(store, not_ours[i]), "%s isn't listed", not_ours[i]);
+	for (size_t i = 1; (file = cim_store_get(store, i)); i++)
+		if (strcmp(cim_store_get(store, i - 1)->name, file->name) >= 0)
+			ok(false, "%s is sorted by name", file->name);
+	is_owned(store, "region_" SET_A "_0", 3, false);
+	is_owned(store, "objectid_" SET_A "_2", 3, false);
+	is_owned(store, "region_" SET_A "_65535", 3, false);
+	is_owned(store, "region_" SET_B "_1", 2, false);
+	is_owned(store, "region_" SET_C "_0", 0, false);
+	is_owned(store, "cimtmp_" RANDOM "_0", 0, false);
+	is_owned(store, "cimtmp_" OTHER "_fs", 0, false);
+	file = find(store, "objectid_" SET_B "_2");
+	cim_guid_parse(SET_B, &guid);
+	ok(file->kind == CIM_KIND_OBJECT_ID && file->index == 2 && file->size == 3 &&
+		   !memcmp(&file->set, &guid, sizeof(guid)),
+	   "kind, index, size and set of an object ID file");
+	is_str(cim_store_owner(store, &guid, 0), "fork.cim", "the first owner of set B");
+	is_str(cim_store_owner(store, &guid, 1), "no extension", "the second owner of set B");
+	is_str(cim_store_owner(store, &guid, 2), NULL, "there is no third");
+	file = find(store, "fork.cim");
+	ok(file->kind == CIM_KIND_IMAGE && !memcmp(&file->set, &guid, sizeof(guid)),
+	   "an image's set is its own");
+	cim_guid_parse(SET_C, &guid);
+	is_str(cim_store_owner(store, &guid, 0), NULL, "set C has no owner");
+	memset(&guid, 0xee, sizeof(guid));
+	is_str(cim_store_owner(store, &guid, 0), NULL, "an unknown set has no owner");
+	is_int(cim_store_remove(store, "notes.txt", &err), CIM_E_FILE_NOT_FOUND,
+	       "what isn't listed can't be removed");
+	is_int(cim_store_remove(store, "../store/base.cim", &err), CIM_E_FILE_NOT_FOUND,
+	       "nor what is elsewhere");
+	is_int(cim_store_remove(store, "region_" SET_C "_1", &err), CIM_OK, "an orphan is removed");
+	cim_store_close(store);
+	if (cim_store_open(NULL, dir, false, &store, &err))
+		bail("%s: %s", dir, err.cause);
+	ok(!find(store, "region_" SET_C "_1"), "it is gone");
+	cim_store_close(store);
+	cim_store_close(NULL);
+}
+
+/* Create a file, lock it and give it a name: as a living session does with its first region file.
+ */
+static cim_fs_file *lock_as(cim_fs_dir *handle, const char *name)
+{
+	const struct cim_fs *fs = cim_env_default()->fs;
+	cim_fs_file *file = NULL;
+	long os_error = 0;
+
+	if (fs->open(fs->ctx, handle, "being made", CIM_FS_CREATE, &file, &os_error) ||
+	    fs->lock(fs->ctx, file, &os_error) ||
+	    fs->rename(fs->ctx, handle, "being made", name, 0, &os_error))
+		bail("can't make a locked %s: %ld", name, os_error);
+	return file;
+}
+
+static void test_store_in_use(const char *dir)
+{
+	const struct cim_fs *fs = cim_env_default()->fs;
+	cim_fs_file *region, *temporary;
+	cim_fs_dir *handle = NULL;
+	struct cim_store *store;
+	struct cim_error err;
+	long os_error = 0;
+
+	if (fs->open_dir(fs->ctx, dir, 0, &handle, &os_error))
+		bail("can't open %s: %ld", dir, os_error);
+	region = lock_as(handle, "region_" SET_C "_0");
+	temporary = lock_as(handle, "cimtmp_" RANDOM "_0");
+	if (cim_store_open(NULL, dir, false, &store, &err))
+		bail("%s: %s", dir, err.cause);
+	is_owned(store, "region_" SET_C "_0", 0, true);
+	is_owned(store, "region_" SET_C "_2", 0, true);
+	is_owned(store, "objectid_" SET_C "_2", 0, true);
+	is_owned(store, "region_" SET_A "_0", 3, false);
+	is_owned(store, "cimtmp_" RANDOM "_0", 0, true);
+	is_owned(store, "cimtmp_" RANDOM "_o0", 0, true);
+	/* Whose it is can't be told, so it is left alone while any session lives. */
+	is_owned(store, "cimtmp_" OTHER "_fs", 0, true);
+	cim_store_close(store);
+	fs->close(fs->ctx, region);
+	fs->close(fs->ctx, temporary);
+	fs->close_dir(fs->ctx, handle);
+	if (cim_store_open(NULL, dir, false, &store, &err))
+		bail("%s: %s", dir, err.cause);
+	is_owned(store, "region_" SET_C "_0", 0, false);
+	is_owned(store, "cimtmp_" RANDOM "_o0", 0, false);
+	is_owned(store, "cimtmp_" OTHER "_fs", 0, false);
+	cim_store_close(store);
+}
+
+static void is_broken(const char *dir, const char *name, const void *bytes, size_t size)
+{
+	const struct cim_store_file *file;
+	struct cim_store *store;
+	struct cim_error err;
+
+	put_file(dir, name, bytes, size);
+	if (cim_store_open(NULL, dir, false, &store, &err))
+		bail("%s: %s", dir, err.cause);
+	file = find(store, name);
+	ok(file && file->kind == CIM_KIND_IMAGE && file->broken, "%s is a broken image", name);
+	file = find(store, "base.cim");
+	ok(file && !file->broken, "beside %s another image is fine", name);
+	cim_store_close(store);
+}
+
+static void test_store_broken(const char *dir)
+{
+	uint8_t bytes[CIM_SIZE(filesystem_header)] = {0};
+	struct cim_store *store;
+
+	cim_common_header_encode(bytes, 72, CIM_FILE_FILESYSTEM, 2, 0);
+	is_broken(dir, "magic only", CIM_MAGIC, CIM_MAGIC_SIZE);
+	is_broken(dir, "cut", bytes, 50);
+	is_broken(dir, "no regions", bytes, sizeof(bytes));
+	cim_common_header_encode(bytes, 72, CIM_FILE_FILESYSTEM, 4, 0);
+	is_broken(dir, "of version 4", bytes, sizeof(bytes));
+	cim_common_header_encode(bytes, 72, (enum cim_file_type)9, 2, 0);
+	is_broken(dir, "of another type", bytes, sizeof(bytes));
+	cim_common_header_encode(bytes, 72, CIM_FILE_FILESYSTEM, 2, 0);
+	is_broken(dir, "region_" SET_C "_7", bytes, sizeof(bytes));
+	is_int(cim_store_open(NULL, "/nowhere/at/all", false, &store, NULL), CIM_E_PATH_NOT_FOUND,
+	       "a directory that isn't there");
+	ok(!store, "no store then");
+}
+
+static void test_store_no_memory(const char *dir)
+{
+	enum cim_status status = CIM_E_NO_MEMORY;
+	unsigned failing, lost = 0;
+
+	for (failing = 1; status == CIM_E_NO_MEMORY && failing < 1000; failing++) {
+		struct test_memory memory;
+		struct cim_env env = counted_env(&memory);
+		struct cim_store *store;
+
+		memory.fail_at = failing;
+		status = cim_store_open(&env, dir, false, &store, NULL);
+		cim_store_close(store);
+		lost += memory.in_use != 0;
+	}
+	ok(!status && failing > 10, "the store opens once %u allocations may be made", failing);
+	is_int(lost, 0, "whichever allocation fails, none is lost");
+}
+
+static void test_store_lock(const char *dir)
+{
+	struct cim_store *first, *second;
+	struct cim_error err;
+
+	is_int(cim_store_open(NULL, dir, true, &first, &err), CIM_OK,
+	       "a store that keeps writers out");
+	is_int(cim_store_open(NULL, dir, true, &second, &err), CIM_E_SHARING, "there is only one");
+	is_int(cim_store_open(NULL, dir, false, &second, &err), CIM_OK, "others may look");
+	cim_store_close(second);
+	cim_store_close(first);
+	is_int(cim_store_open(NULL, dir, true, &first, &err), CIM_OK, "it ends with the store");
+	cim_store_close(first);
+}
+
+/* ---- */
+
+static int print_findings(const char *path)
+{
+	struct findings findings = {.print = true};
+	struct cim_error err;
+	uint64_t errors;
+	unsigned items;
+
+	if (check_image(path, CIM_VERIFY_DEEP, &findings, &errors, &items, &err)) {
+		printf("%s: %s\n", cim_status_name(err.status), err.cause);
+		return 1;
+	}
+	printf("%" PRIu64 " errors, %u items\n", errors, items);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *tmp = getenv("TEST_TMP"), *top = getenv("TOP"), *python = getenv("PYTHON");
+	char command[2048], store[1024];
+
+	if (argc == 3 && !strcmp(argv[1], "--findings"))
+		return print_findings(argv[2]);
+	if (!tmp)
+		bail("TEST_TMP is not set");
+	snprintf(command, sizeof(command), "%s '%s/cimfs_shim/tests/imagecases.py' '%s'",
+		 python ? python : "python3", top ? top : ".", tmp);
+	if (system(command))
+		bail("imagecases.py failed");
+	test_seed();
+	test_manifest(tmp);
+	test_stopping(tmp);
+	test_no_memory(tmp);
+	test_damage(tmp);
+	snprintf(store, sizeof(store), "%s/store", tmp);
+	test_store(store);
+	test_store_in_use(store);
+	test_store_broken(store);
+	test_store_no_memory(store);
+	test_store_lock(store);
+	return tap_done();
+}
