@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""Golden images of our own writer: the same dump gives the same bytes, today and in ten years.
+
+ours/NAME.dump is made into NAME.cim in consistent mode; every file of the image must have the
+SHA-256 that ours/SHA256SUMS holds, and the image's dump must be the dump it was made from. Where a
+dump is too long to keep it is made here. A fork and an extension of every-kind.cim are made too.
+
+A change of the bytes is a change of what users get from `cimtool create --consistent`: only a new
+version of the format in README may justify `golden.py --update`, which writes SHA256SUMS anew.
+"""
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent / "ours"
+TOOL = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "cimtool"
+BIG = b"".join(b"%06d\n" % i for i in range(1000))  # what every-kind.dump names by its hash
+NULL_DACL = "AQAEgAAAAAAAAAAAAAAAAAAAAAA="
+ZERO = " ".join(f"{t}=1601-01-01T00:00:00.0000000Z"
+                for t in ("created", "written", "changed", "accessed"))
+
+count = 0
+
+
+def ok(good, name, detail=""):
+    global count
+    count += 1
+    print(f"{'ok' if good else 'not ok'} {count} - {name}")
+    if not good:
+        for line in str(detail).splitlines()[:20]:
+            print("#", line)
+
+
+def two_tables():
+    """1,100 files: the second file table is partly filled."""
+    rows = ["cim-dump 1", f"directory / flags=0x0 {ZERO} security={NULL_DACL}"]
+    rows += [f"file /f{i:04} flags=0x0 {ZERO} security={NULL_DACL} size={i} data=sparse"
+             if i else f"file /f0000 flags=0x0 {ZERO} security={NULL_DACL} size=0 data=base64:"
+             for i in range(1100)]
+    return "\n".join(rows) + "\n"
+
+
+def run(*args):
+    return subprocess.run([TOOL, *args], capture_output=True, text=True)
+
+
+def sums(directory):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(directory.iterdir())}
+
+
+def make(tmp, name, dump):
+    """Make NAME.cim in a directory of its own; returns the directory."""
+    directory = tmp / name
+    data = tmp / "data"
+    directory.mkdir()
+    data.mkdir(exist_ok=True)
+    (data / hashlib.sha256(BIG).hexdigest()).write_bytes(BIG)
+    text = tmp / f"{name}.dump"
+    text.write_text(dump)
+    image = directory / f"{name}.cim"
+    r = run("create", "--quiet", "--consistent", f"--from-dump={text}", f"--data={data}", image)
+    ok(r.returncode == 0, f"{name}: the image is made", r.stderr)
+    r = run("dump", f"--data={tmp / 'data2'}", image)
+    ok(r.stdout == dump, f"{name}: its dump is the dump it was made from", r.stdout + r.stderr)
+    return directory
+
+
+def steps(tmp):
+    """All golden images: {directory's name: {file: digest}}."""
+    found = {}
+    for dump in sorted(HERE.glob("*.dump")):
+        found[dump.stem] = sums(make(tmp, dump.stem, dump.read_text()))
+    found["two-tables"] = sums(make(tmp, "two-tables", two_tables()))
+
+    directory = make(tmp, "chain", (HERE / "every-kind.dump").read_text())
+    source = tmp / "source"
+    source.mkdir()
+    (source / "new").write_bytes(BIG)       # known data: nothing is stored
+    (source / "other").write_bytes(b"other")
+    for name in ("new", "other", "."):
+        os.utime(source / name, (1000000000, 1000000000))
+    for command, *rest in (("append", directory / "chain.cim", source),
+                           ("fork", "--delete=/B/deep", f"--add={source}:/B/added",
+                            "--mtime=@1000000001", directory / "chain.cim", "fork.cim")):
+        r = run(command, "--quiet", "--consistent", *rest)
+        ok(r.returncode == 0, f"chain: cimtool {command}", r.stderr)
+    found["chain"] = sums(directory)
+    for image in sorted(tmp.glob("*/*.cim")):
+        r = run("verify", "--deep", image)
+        ok(r.returncode == 0, f"{image.parent.name}/{image.name}: verify --deep", r.stdout + r.stderr)
+    return found
+
+
+def main():
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMP")) as tmp:
+        found = steps(pathlib.Path(tmp))
+    lines = [f"{digest}  {name}/{file}" for name, files in sorted(found.items())
+             for file, digest in files.items()]
+    kept = HERE / "SHA256SUMS"
+    if sys.argv[1:] == ["--update"]:
+        kept.write_text("\n".join(lines) + "\n")
+    want = kept.read_text().splitlines()
+    for line in want:
+        ok(line in lines, f"the bytes of {line.split()[1]}", "want " + line + "\nhave " + "\nhave ".join(
+            h for h in lines if h.split()[1].split("/")[0] == line.split()[1].split("/")[0]))
+    extra = [h for h in lines if h.split()[1] not in {w.split()[1] for w in want}]
+    ok(not extra, "there are no files besides", "\n".join(extra))
+    print(f"1..{count}")
+
+
+main()

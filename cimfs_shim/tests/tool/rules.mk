@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# cimtool: transcripts (*.txt, run by transcript.py) and tests that need a program.
+TESTS_SCRIPT += cimfs_shim/tests/tool/transcript.py cimfs_shim/tests/tool/capture.py \
+	cimfs_shim/tests/tool/extract.py cimfs_shim/tests/tool/dump.py \
+	cimfs_shim/tests/tool/failures.py cimfs_shim/tests/tool/ntfs.py
+CHECK_DEPS += $(B)/cimtool

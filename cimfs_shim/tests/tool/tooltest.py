@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests of cimtool share: running it, and TAP."""
+
+import os
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
+TMP = os.path.abspath(os.environ["TEST_TMP"])
+TIMEOUT = 120
+
+_count = _failed = 0
+
+
+def check(passed, name, detail=""):
+    """One check; @detail is shown if it fails."""
+    global _count, _failed
+    _count += 1
+    _failed += not passed
+    print("%s %d - %s" % ("ok" if passed else "not ok", _count, name.replace("#", ".")))
+    if not passed:
+        for line in str(detail).splitlines()[:20]:
+            print("#   " + line[:300])
+    sys.stdout.flush()
+    return passed
+
+
+def same(got, want, name):
+    return check(got == want, name, "got:  %r\nwant: %r" % (got, want))
+
+
+def skip(name, why):
+    global _count
+    _count += 1
+    print("ok %d - %s # SKIP %s" % (_count, name, why))
+
+
+def done():
+    print("1..%d" % _count)
+    sys.exit(1 if _failed else 0)
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def text(self):
+        return self.out.decode("utf-8", "replace")
+
+    @property
+    def errors(self):
+        return self.err.decode("utf-8", "replace")
+
+    def __str__(self):
+        return "exit code %s\n%s%s" % (self.code, self.text[-2000:], self.errors[-2000:])
+
+
+def run(command, cwd=None, env=None, data=None, **more):
+    """Run a command; a Result. A sanitizer's report is a crash."""
+    full = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC0")
+    full.update(env or {})
+    try:
+        end = subprocess.run(command, cwd=cwd or TMP, env=full, input=data or b"",
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT,
+                             **more)
+    except subprocess.TimeoutExpired:
+        return Result(None, b"", b"timed out after %d s" % TIMEOUT)
+    code = end.returncode
+    if b"Sanitizer" in end.stderr or b"runtime error" in end.stderr:
+        code = -1000
+    return Result(code, end.stdout, end.stderr)
+
+
+def tool(*args, **more):
+    return run([CIMTOOL, *args], **more)
+
+
+def expect(code, name, *args, **more):
+    """Run cimtool and check its exit code; the Result."""
+    result = tool(*args, **more)
+    check(result.code == code, name, "want exit code %s\n%s" % (code, result))
+    return result
+
+
+def files_of(directory):
+    """name -> bytes of the plain files of a directory."""
+    found = {}
+    for name in sorted(os.listdir(directory)):
+        with open(os.path.join(directory, name), "rb") as f:
+            found[name] = f.read()
+    return found
+
+
+def write(path, data=b"", mode=None, mtime=None):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data)
+    if mode is not None:
+        os.chmod(path, mode)
+    if mtime is not None:
+        os.utime(path, ns=(mtime, mtime))
+
+
+def need_tool():
+    if not os.path.exists(CIMTOOL):
+        print("Bail out! no " + CIMTOOL)
+        sys.exit(1)

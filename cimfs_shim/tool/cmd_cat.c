@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_cat.c - cimtool cat: the bytes of a file or a stream to standard output
+ */
+#include "tool.h"
+
+#define BUFFER (1u << 18)
+
+/* Split PATH:STREAM[:$DATA]; the ':' can't be part of a name. */
+static char *split_stream(const char *path, const char **stream)
+{
+	const char *slash = strrchr(path, '/');
+	const char *back = strrchr(path, '\\');
+	const char *last = slash > back ? slash : back;
+	char *copy = xstrdup(path);
+	char *colon = strchr(copy + (last ? last - path : 0), ':');
+	char *type;
+
+	*stream = NULL;
+	if (!colon)
+		return copy;
+	*colon = '\0';
+	*stream = colon + 1;
+	type = strchr(colon + 1, ':');
+	if (type && !strcasecmp(type, ":$DATA"))
+		*type = '\0';
+	return copy;
+}
+
+static int copy_out(struct tool *t, struct cim_image *image, const char *name, const char *path,
+		    const struct cim_data *data)
+{
+	struct cim_error err = {0};
+	char *buf = xmalloc(BUFFER);
+	uint64_t offset = 0;
+	int code = EXIT_OK;
+	size_t got;
+
+	for (;;) {
+		if (cim_image_read(image, data, offset, buf, BUFFER, &got, &err)) {
+			snprintf(err.path, sizeof(err.path), "%s", path);
+			code = tool_fail_cim(t, "read", name, &err);
+			break;
+		}
+		/* What went wrong with stdout is told at the end. */
+		if (!got || fwrite(buf, 1, got, stdout) != got)
+			break;
+		offset += got;
+	}
+	free(buf);
+	return code;
+}
+
+static int cat(struct tool *t, struct cim_image *image, const char *name, const char *path)
+{
+	struct cim_error err = {0};
+	struct cim_data data;
+	const char *stream;
+	char *item = split_stream(path, &stream);
+	enum cim_status status;
+	uint32_t id;
+	int code;
+
+	code = tool_lookup(t, image, name, item, &id);
+	if (!code && stream && (!*stream || strchr(stream, ':')))
+		code = tool_fail(t, "read", name, path, "not the name of a stream");
+	if (!code) {
+		struct cim_str which = {0};
+
+		if (stream)
+			which = cim_u8(stream);
+		status = cim_image_get_data(image, id, which, &data, &err);
+		if (status == CIM_E_ACCESS) {
+			code = tool_fail(t, "read", name, path, "a directory");
+		} else if (status) {
+			snprintf(err.path, sizeof(err.path), "%s", path);
+			code = tool_fail_cim(t, "read", name, &err);
+		} else {
+			code = copy_out(t, image, name, path, &data);
+		}
+	}
+	free(item);
+	return code;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_LONGS, {0}};
+	struct cim_image *image;
+	const char *name;
+	int code;
+
+	while (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (argc - optind < 2)
+		return tool_usage(t, "IMAGE and PATH are needed");
+	name = argv[optind++];
+	image = tool_open(t, name, &code);
+	if (!image)
+		return code;
+	for (; optind < argc && !ferror(stdout); optind++) {
+		int one = cat(t, image, name, argv[optind]);
+
+		if (one)
+			code = one;
+	}
+	cim_image_close(image);
+	return code;
+}
+
+const struct command cmd_cat = {
+	.name = "cat",
+	.usage = "[OPTION]... IMAGE PATH[:STREAM]...",
+	.summary = "write a file or stream to standard output",
+	.help = "Writes the bytes of files, or of their alternate streams, one after another.\n",
+	.run = run,
+};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_create.c - cimtool create and append: host trees into a new or an existing image
+ */
+#include "write.h"
+
+enum {
+	OPT_FROM_DUMP = OPT_OWN,
+	OPT_DATA,
+};
+
+static int run_write(struct tool *t, const char *image, char *const *sources, size_t count,
+		     bool append, const char *dump, const char *data_dir,
+		     const struct write_options *options)
+{
+	const char *op = append ? "append to" : "create";
+	struct session session;
+	const char *file;
+	int code;
+
+	free(split_image(image, &file));
+	if (!*file)
+		return tool_usage(t, "'%s' names a directory, not an image", image);
+	code = session_open(&session, t, op, image, append ? file : NULL, file, options);
+	if (code)
+		return code;
+	if (dump)
+		code = from_dump(&session, dump, data_dir);
+	else
+		code = capture(&session, options, sources, count, NULL, 0, NULL, 0);
+	if (code) {
+		session_close(&session);
+		return code;
+	}
+	return session_commit(&session, options);
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		EXCLUDE_LONGS,
+		WRITE_LONGS,
+		{"from-dump", required_argument, NULL, OPT_FROM_DUMP},
+		{"data", required_argument, NULL, OPT_DATA},
+		{0},
+	};
+	struct write_options options = {0};
+	const char *data_dir = NULL;
+	const char *dump = NULL;
+	bool append = t->command == &cmd_append;
+	int code = EXIT_OK;
+	int c;
+
+	while (!code && (c = tool_getopt(t, argc, argv, "", longs)) != -1) {
+		if (c == '?') {
+			code = EXIT_USAGE;
+		} else if (c == OPT_FROM_DUMP && !append) {
+			dump = optarg;
+		} else if (c == OPT_DATA && !append) {
+			data_dir = optarg;
+		} else if (c == OPT_FROM_DUMP || c == OPT_DATA) {
+			code = tool_usage(t, "--from-dump and --data are for create");
+		} else {
+			code = write_option(t, &options, c);
+		}
+	}
+	if (code)
+		;
+	else if (optind == argc)
+		code = tool_usage(t, "IMAGE is missing");
+	else if (dump && argc - optind > 1)
+		code = tool_usage(t, "--from-dump takes no SOURCE");
+	else if (data_dir && !dump)
+		code = tool_usage(t, "--data needs --from-dump");
+	else if (!dump && argc - optind < 2)
+		code = tool_usage(t, "SOURCE is missing");
+	else
+		code = run_write(t, argv[optind], argv + optind + 1, (size_t)(argc - optind - 1),
+				 append, dump, data_dir, &options);
+	exclude_free(&options.exclude);
+	return code;
+}
+
+#define ABOUT_SOURCES                                                                             \
+	"What is in each SOURCE directory goes into the image's root; a later SOURCE goes over "  \
+	"an\n"                                                                                    \
+	"earlier one. A SOURCE that is a file goes there by its name.\n"                          \
+	"\n"                                                                                      \
+	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "       \
+	"links,\n"                                                                                \
+	"symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and ntfs-3g's\n"     \
+	"system.ntfs_* attributes. Owner, group and other mode bits have no place in an image.\n" \
+	"Special files and other extended attributes are reported as not stored (exit status "    \
+	"3).\n"                                                                                   \
+	"Two names that differ in case only, or one that Windows doesn't allow, are an error.\n"
+
+const struct command cmd_create = {
+	.name = "create",
+	.alias = "capture",
+	.usage = "[OPTION]... IMAGE SOURCE...",
+	.summary = "make an image from directories",
+	.help = "Makes the new image IMAGE, e.g. dir/layer.cim, and its region files beside it.\n"
+		"\n" ABOUT_SOURCES "\n" WRITE_HELP "      --from-dump=FILE make the image that "
+						   "\"cimtool dump\" described (- is stdin)\n"
+		"      --data=DIR       where the dump's larger data are\n",
+	.run = run,
+};
+
+const struct command cmd_append = {
+	.name = "append",
+	.usage = "[OPTION]... IMAGE SOURCE...",
+	.summary = "put more into an existing image",
+	.help = "Extends IMAGE in place: the old image stands until the new one is complete.\n"
+		"Directories are merged, files replaced.\n"
+		"\n" ABOUT_SOURCES "\n" WRITE_HELP,
+	.run = run,
+};

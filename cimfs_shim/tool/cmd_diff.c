@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_diff.c - cimtool diff: what two images hold that is not the same
+ *
+ * Two walks in the same order, merged: an item that only one has, or that both have and that
+ * differs in something. Contents are compared byte by byte. Not a difference: FileIDs, offsets, how
+ * things are stored (a hole or stored zeros are the same bytes).
+ */
+#include "tree.h"
+
+#define BUFFER (1u << 20)
+
+struct side {
+	struct cim_image *image;
+	const char *name;
+	struct tree *tree;
+	const struct tree_item *item;
+	uint8_t *buf;
+};
+
+struct diff {
+	struct tool *t;
+	struct side a;
+	struct side b;
+	struct text fields; /* of the item at hand, for people */
+	struct json_t *json;
+	unsigned long differences;
+	struct progress progress;
+};
+
+/* ---- telling ---- */
+
+static void field_text(struct diff *d, const char *field, const char *a, const char *b)
+{
+	if (d->t->json) {
+		struct json_t *o = json_new();
+
+		json_put_string(o, "field", field);
+		if (a)
+			json_put_name(o, "a", a);
+		if (b)
+			json_put_name(o, "b", b);
+		json_append(d->json, "fields", o);
+		return;
+	}
+	if (d->fields.len)
+		text_puts(&d->fields, ", ");
+	text_puts(&d->fields, field);
+	if (a && b)
+		text_printf(&d->fields, " %s -> %s", a, b);
+}
+
+static void field_time(struct diff *d, const char *field, int64_t a, int64_t b)
+{
+	char from[TIME_TEXT];
+	char to[TIME_TEXT];
+
+	if (a != b)
+		field_text(d, field, filetime_text(a, from), filetime_text(b, to));
+}
+
+static void field_number(struct diff *d, const char *field, uint64_t a, uint64_t b)
+{
+	char from[24];
+	char to[24];
+
+	snprintf(from, sizeof(from), "%llu", (unsigned long long)a);
+	snprintf(to, sizeof(to), "%llu", (unsigned long long)b);
+	field_text(d, field, from, to);
+}
+
+/* One item that only one side has. */
+static void tell_single(struct diff *d, char sign, const struct tree_item *item)
+{
+	d->differences++;
+	if (d->t->json) {
+		struct json_t *o = json_new();
+
+		json_put_string(o, "change", sign == '+' ? "added" : "removed");
+		json_put_string(o, "path", item->path);
+		json_put_string(o, "type", item->info.is_directory ? "directory" : "file");
+		json_put_int(o, "size", item->info.size);
+		json_print(stdout, o);
+	} else if (item->info.is_directory) {
+		printf("%c %s%s\n", sign, item->path, item->depth ? "/" : "");
+	} else {
+		printf("%c %s (%llu bytes)\n", sign, item->path,
+		       (unsigned long long)item->info.size);
+	}
+}
+
+/* ---- comparing ---- */
+
+static int fail_side(struct diff *d, struct side *side, struct cim_error *err)
+{
+	if (!err->path[0])
+		snprintf(err->path, sizeof(err->path), "%s", side->item->path);
+	return tool_fail_cim(d->t, "diff", side->name, err);
+}
+
+static int same_data(struct diff *d, const struct cim_data *x, const struct cim_data *y, bool *same)
+{
+	uint64_t offset = 0;
+
+	*same = x->size == y->size;
+	if (!*same || (x->sparse && y->sparse))
+		return EXIT_OK;
+	while (offset < x->size && *same) {
+		struct cim_error err = {0};
+		size_t got;
+		size_t other;
+
+		if (cim_image_read(d->a.image, x, offset, d->a.buf, BUFFER, &got, &err))
+			return fail_side(d, &d->a, &err);
+		if (cim_image_read(d->b.image, y, offset, d->b.buf, BUFFER, &other, &err))
+			return fail_side(d, &d->b, &err);
+		*same = got == other && !memcmp(d->a.buf, d->b.buf, got);
+		if (!got)
+			break;
+		offset += got;
+		d->progress.bytes += got;
+		progress_tick(&d->progress);
+	}
+	return EXIT_OK;
+}
+
+static char *blob_text(enum cim_blob which, const struct blob *blob)
+{
+	struct text text = {0};
+	char *target;
+
+	if (!blob->size)
+		return xstrdup("none");
+	if (which == CIM_BLOB_SECURITY && sddl_format(&text, blob->data, blob->size))
+		return text.len ? text.s : xstrdup("(empty)");
+	if (which == CIM_BLOB_REPARSE) {
+		target = reparse_target(blob->data, blob->size);
+		if (target) {
+			text_escape(&text, target, strlen(target), ESCAPE_BACKSLASH_NOT);
+			free(target);
+			return text.s;
+		}
+	}
+	for (size_t i = 0; i < blob->size; i++)
+		text_printf(&text, "%02x", blob->data[i]);
+	return text.s;
+}
+
+static int compare_blob(struct diff *d, const char *field, enum cim_blob which)
+{
+	struct cim_error err = {0};
+	struct blob x = {0};
+	struct blob y = {0};
+	int code = EXIT_OK;
+
+	if (blob_read(d->a.image, d->a.item->info.file_id, which, &x, &err)) {
+		code = fail_side(d, &d->a, &err);
+	} else if (blob_read(d->b.image, d->b.item->info.file_id, which, &y, &err)) {
+		code = fail_side(d, &d->b, &err);
+	} else if (!blob_equal(&x, &y)) {
+		char *from = blob_text(which, &x);
+		char *to = blob_text(which, &y);
+
+		field_text(d, field, from, to);
+		free(from);
+		free(to);
+	}
+	blob_free(&x);
+	blob_free(&y);
+	return code;
+}
+
+static int compare_streams(struct diff *d)
+{
+	struct tree_stream *x = NULL;
+	struct tree_stream *y = NULL;
+	size_t x_count = 0;
+	size_t y_count = 0;
+	size_t i = 0;
+	size_t k = 0;
+	int code;
+
+	if (!d->a.item->info.has_streams && !d->b.item->info.has_streams)
+		return EXIT_OK;
+	code = tree_streams(d->t, d->a.image, d->a.name, d->a.item->info.file_id, &x, &x_count);
+	if (!code)
+		code = tree_streams(d->t, d->b.image, d->b.name, d->b.item->info.file_id, &y,
+				    &y_count);
+	while (!code && (i < x_count || k < y_count)) {
+		int order = i == x_count   ? 1
+			    : k == y_count ? -1
+					   : cim_name_compare_default(x[i].name, x[i].units,
+								      y[k].name, y[k].units);
+		const char *name = order > 0 ? y[k].text : x[i].text;
+		bool same = false;
+		char *field;
+
+		if (!order)
+			code = same_data(d, &x[i].data, &y[k].data, &same);
+		field = xasprintf("stream %s%s", name,
+				  order < 0   ? " removed"
+				  : order > 0 ? " added"
+					      : "");
+		if (!code && !same)
+			field_text(d, field, NULL, NULL);
+		free(field);
+		i += order <= 0;
+		k += order >= 0;
+	}
+	tree_streams_free(x, x_count);
+	tree_streams_free(y, y_count);
+	return code;
+}
+
+static int compare_data(struct diff *d)
+{
+	struct cim_error err = {0};
+	struct cim_data x;
+	struct cim_data y;
+	bool same;
+	int code;
+
+	if (cim_image_get_data(d->a.image, d->a.item->info.file_id, (struct cim_str){0}, &x, &err))
+		return fail_side(d, &d->a, &err);
+	if (cim_image_get_data(d->b.image, d->b.item->info.file_id, (struct cim_str){0}, &y, &err))
+		return fail_side(d, &d->b, &err);
+	if (x.size != y.size) {
+		field_number(d, "size", x.size, y.size);
+		return EXIT_OK;
+	}
+	code = same_data(d, &x, &y, &same);
+	if (!code && !same)
+		field_text(d, "contents", NULL, NULL);
+	return code;
+}
+
+/* The last component of an item's path. */
+static const char *last_name(const struct tree_item *item)
+{
+	const char *slash = strrchr(item->path, '/');
+
+	return slash ? slash + 1 : item->path;
+}
+
+/* Which name of a file came first says which names belong together. */
+static void compare_links(struct diff *d)
+{
+	const char *x = d->a.item->first;
+	const char *y = d->b.item->first;
+
+	if (!x && !y)
+		return;
+	if (!x || !y || strcasecmp(x, y))
+		field_text(d, "hard link to", x ? x : "(no link)", y ? y : "(no link)");
+}
+
+static bool one_time(const struct cim_file_info *info)
+{
+	return info->creation_time == info->last_write_time &&
+	       info->change_time == info->last_write_time &&
+	       info->last_access_time == info->last_write_time;
+}
+
+static void compare_times(struct diff *d, const struct cim_file_info *x,
+			  const struct cim_file_info *y)
+{
+	/* Four times the same would only hide the rest. */
+	if (!d->t->json && one_time(x) && one_time(y)) {
+		field_time(d, "times", x->last_write_time, y->last_write_time);
+		return;
+	}
+	field_time(d, "created", x->creation_time, y->creation_time);
+	field_time(d, "written", x->last_write_time, y->last_write_time);
+	field_time(d, "changed", x->change_time, y->change_time);
+	field_time(d, "accessed", x->last_access_time, y->last_access_time);
+}
+
+static int compare_items(struct diff *d)
+{
+	const struct cim_file_info *x = &d->a.item->info;
+	const struct cim_file_info *y = &d->b.item->info;
+	char from[8];
+	char to[8];
+	int code = EXIT_OK;
+
+	if (strcmp(last_name(d->a.item), last_name(d->b.item)))
+		field_text(d, "name", last_name(d->a.item), last_name(d->b.item));
+	compare_links(d);
+	/* Two more names of files that were compared by their first ones. */
+	if (d->a.item->first && d->b.item->first)
+		return EXIT_OK;
+	if (x->attributes != y->attributes)
+		field_text(d, "attributes", attribute_letters(x->attributes, from),
+			   attribute_letters(y->attributes, to));
+	else if (x->flags != y->flags)
+		field_number(d, "flags", x->flags, y->flags);
+	compare_times(d, x, y);
+	if (x->has_security || y->has_security)
+		code = compare_blob(d, "security", CIM_BLOB_SECURITY);
+	if (!code && (x->has_ea || y->has_ea))
+		code = compare_blob(d, "ea", CIM_BLOB_EA);
+	if (!code && (x->has_reparse || y->has_reparse))
+		code = compare_blob(d, "reparse", CIM_BLOB_REPARSE);
+	if (!code && !x->is_directory)
+		code = compare_data(d);
+	if (!code)
+		code = compare_streams(d);
+	return code;
+}
+
+/* Both sides have the name. */
+static int tell_pair(struct diff *d)
+{
+	const struct tree_item *item = d->b.item;
+	int code;
+
+	text_cut(&d->fields, 0);
+	d->json = d->t->json ? json_new() : NULL;
+	if (d->json) {
+		json_put_string(d->json, "change", "changed");
+		json_put_string(d->json, "path", item->path);
+	}
+	d->fields.len = 0;
+	code = compare_items(d);
+	if (d->json && json_has(d->json, "fields")) {
+		d->differences++;
+		json_print(stdout, d->json);
+	} else if (d->json) {
+		json_free(d->json);
+	} else if (d->fields.len) {
+		d->differences++;
+		printf("~ %s: %s\n", item->path, d->fields.s);
+	}
+	return code;
+}
+
+/* ---- the two walks ---- */
+
+static int next_item(struct side *side)
+{
+	int code;
+
+	side->item = tree_next(side->tree, &code);
+	return code;
+}
+
+/*
+ * The order of two items, both being the next of their walk: paths that were equal so far, then one
+ * goes deeper, ends, or has another name. As a walk has left a directory before its next name, the
+ * deeper item comes first.
+ */
+static int compare_position(const struct tree_item *x, const struct tree_item *y)
+{
+	if (!x || !y)
+		return x ? -1 : 1;
+	if (x->depth != y->depth)
+		return x->depth > y->depth ? -1 : 1;
+	if (!x->depth)
+		return 0;
+	return cim_name_compare_default(x->name, x->units, y->name, y->units);
+}
+
+/* An item that one side has; for a directory all that is in it too. */
+static int single(struct diff *d, struct side *side, char sign)
+{
+	unsigned depth = side->item->depth;
+	bool directory = side->item->info.is_directory;
+	int code;
+
+	tell_single(d, sign, side->item);
+	code = next_item(side);
+	while (!code && directory && side->item && side->item->depth > depth) {
+		tell_single(d, sign, side->item);
+		code = next_item(side);
+	}
+	return code;
+}
+
+static int merge(struct diff *d)
+{
+	int code = next_item(&d->a);
+
+	if (!code)
+		code = next_item(&d->b);
+	while (!code && (d->a.item || d->b.item) && !ferror(stdout)) {
+		int order = compare_position(d->a.item, d->b.item);
+
+		if (order < 0) {
+			code = single(d, &d->a, '-');
+		} else if (order > 0) {
+			code = single(d, &d->b, '+');
+		} else if (d->a.item->info.is_directory != d->b.item->info.is_directory) {
+			code = single(d, &d->a, '-');
+			if (!code)
+				code = single(d, &d->b, '+');
+		} else {
+			code = tell_pair(d);
+			if (!code)
+				code = next_item(&d->a);
+			if (!code)
+				code = next_item(&d->b);
+		}
+		d->progress.files++;
+		progress_tick(&d->progress);
+	}
+	return code;
+}
+
+static int open_side(struct diff *d, struct side *side, const char *name)
+{
+	int code;
+
+	side->name = name;
+	side->image = tool_open(d->t, name, &code);
+	if (!side->image)
+		return code;
+	side->buf = xmalloc(BUFFER);
+	side->tree = tree_open(d->t, side->image, name, &code);
+	return code;
+}
+
+static void close_side(struct side *side)
+{
+	tree_close(side->tree);
+	free(side->buf);
+	cim_image_close(side->image);
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_LONGS, {0}};
+	struct diff d = {.t = t};
+	int code;
+
+	while (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (argc - optind != 2)
+		return tool_usage(t, "two images are needed");
+	progress_start(&d.progress, t, "diff");
+	code = open_side(&d, &d.a, argv[optind]);
+	if (!code)
+		code = open_side(&d, &d.b, argv[optind + 1]);
+	if (!code)
+		code = merge(&d);
+	progress_end(&d.progress);
+	close_side(&d.a);
+	close_side(&d.b);
+	text_free(&d.fields);
+	if (code)
+		return 2;
+	return d.differences ? 1 : 0;
+}
+
+const struct command cmd_diff = {
+	.name = "diff",
+	.usage = "[OPTION]... A B",
+	.summary = "tell two images apart",
+	.help = "Compares two images item by item: names, attributes, times, security "
+		"descriptors,\n"
+		"extended attributes, reparse data, contents (byte by byte), streams, and which "
+		"names are\n"
+		"links to one file. Prints a line for each item that differs:\n"
+		"\n"
+		"  + /path (N bytes)    only B has it\n"
+		"  - /path (N bytes)    only A has it\n"
+		"  ~ /path: WHAT A -> B, ...\n"
+		"\n"
+		"Exit status: 0 no difference, 1 differences, 2 trouble.\n",
+	.run = run,
+};

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_files.c - cimtool files: which region and object ID files belong to which image
+ *
+ * The files of a directory are owned by the images that name their region set. What nobody names is
+ * an orphan: left by a session that died, or by an image that was removed. Nothing can be called an
+ * orphan while there is an image that can't be read, for it may need any of them; and what a living
+ * session holds is not one yet.
+ */
+#include "tool.h"
+
+#include <sys/stat.h>
+
+enum {
+	OPT_ORPHANS = OPT_OWN,
+	OPT_DELETE_THEM,
+};
+
+struct files {
+	struct tool *t;
+	const char *where;
+	struct cim_store *store;
+	const char *image; /* only what this one needs; NULL: all */
+	bool orphans;
+	bool delete;
+	unsigned long deleted;
+	unsigned long in_use;
+};
+
+static const char *kind_name(enum cim_file_kind kind)
+{
+	static const char *const names[] = {
+		[CIM_KIND_IMAGE] = "image",
+		[CIM_KIND_REGION] = "region",
+		[CIM_KIND_OBJECT_ID] = "objectid",
+		[CIM_KIND_TEMPORARY] = "temporary",
+	};
+
+	return names[kind];
+}
+
+static bool is_orphan(const struct cim_store_file *f)
+{
+	return f->kind != CIM_KIND_IMAGE && !f->owners;
+}
+
+static bool owned_by(struct cim_store *store, const struct cim_store_file *f, const char *image)
+{
+	const char *owner;
+
+	if (f->kind == CIM_KIND_IMAGE)
+		return !strcmp(f->name, image);
+	if (f->kind == CIM_KIND_TEMPORARY)
+		return false;
+	for (size_t n = 0; (owner = cim_store_owner(store, &f->set, n)) != NULL; n++) {
+		if (!strcmp(owner, image))
+			return true;
+	}
+	return false;
+}
+
+static void print_text(struct files *files, const struct cim_store_file *f, const char *state)
+{
+	const char *owner;
+
+	printf("%-9s %13llu ", kind_name(f->kind), (unsigned long long)f->size);
+	put_escaped(stdout, f->name);
+	if (*state)
+		printf(" (%s)", state);
+	if (f->kind != CIM_KIND_IMAGE && f->owners) {
+		for (size_t n = 0; (owner = cim_store_owner(files->store, &f->set, n)); n++) {
+			fputs(n ? ", " : " <- ", stdout);
+			put_escaped(stdout, owner);
+		}
+	}
+	putchar('\n');
+}
+
+static void print_json(struct files *files, const struct cim_store_file *f, bool deleted)
+{
+	struct json_t *o = json_new();
+	const char *owner;
+	char guid[CIM_GUID_TEXT];
+
+	json_put_name(o, "name", f->name);
+	json_put_string(o, "kind", kind_name(f->kind));
+	json_put_int(o, "size", f->size);
+	if (f->kind != CIM_KIND_TEMPORARY && !f->broken) {
+		cim_guid_format(&f->set, guid);
+		json_put_string(o, "set", guid);
+	}
+	json_put_bool(o, "broken", f->broken);
+	json_put_bool(o, "in_use", f->in_use);
+	json_put_bool(o, "orphan", is_orphan(f));
+	if (files->delete)
+		json_put_bool(o, "deleted", deleted);
+	for (size_t n = 0; f->kind != CIM_KIND_IMAGE && f->owners &&
+			   (owner = cim_store_owner(files->store, &f->set, n));
+	     n++) {
+		struct json_t *one = json_new();
+
+		json_put_name(one, "image", owner);
+		json_append(o, "owners", one);
+	}
+	json_print(stdout, o);
+}
+
+static int show(struct files *files, const struct cim_store_file *f)
+{
+	const char *state = f->broken	   ? "unreadable"
+			    : f->in_use	   ? "in use"
+			    : is_orphan(f) ? "orphan"
+					   : "";
+	struct cim_error err = {0};
+	bool gone = false;
+
+	if (files->delete &&f->in_use) {
+		files->in_use++;
+	} else if (files->delete) {
+		if (cim_store_remove(files->store, f->name, &err)) {
+			if (!err.path[0])
+				snprintf(err.path, sizeof(err.path), "%.1000s", f->name);
+			return tool_fail_cim(files->t, "delete in", files->where, &err);
+		}
+		gone = true;
+		files->deleted++;
+		state = "deleted";
+	}
+	if (files->t->json)
+		print_json(files, f, gone);
+	else if (!(files->t->quiet && files->delete))
+		print_text(files, f, state);
+	return EXIT_OK;
+}
+
+/* Images that can't be read; each is named. */
+static int find_broken(struct files *files)
+{
+	const struct cim_store_file *f;
+	int code = EXIT_OK;
+
+	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
+		if (!f->broken)
+			continue;
+		code = EXIT_CORRUPT;
+		tool_fail(files->t, "look for orphans in", files->where, f->name,
+			  "the image can't be read, so nothing can be called an orphan");
+	}
+	return code;
+}
+
+static int list(struct files *files)
+{
+	const struct cim_store_file *f;
+	int code;
+
+	if (files->orphans) {
+		code = find_broken(files);
+		if (code)
+			return code;
+	}
+	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
+		if (files->orphans && !is_orphan(f))
+			continue;
+		if (files->image && !owned_by(files->store, f, files->image))
+			continue;
+		code = show(files, f);
+		if (code)
+			return code;
+		if (tool_signal)
+			return tool_interrupted();
+	}
+	if (files->delete &&!files->t->quiet && !files->t->json)
+		printf("%lu deleted, %lu in use\n", files->deleted, files->in_use);
+	return EXIT_OK;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		{"orphans", no_argument, NULL, OPT_ORPHANS},
+		{"delete", no_argument, NULL, OPT_DELETE_THEM},
+		{0},
+	};
+	struct files files = {.t = t};
+	struct cim_error err = {0};
+	struct stat st;
+	char *dir;
+	int code;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
+		if (c == OPT_ORPHANS)
+			files.orphans = true;
+		else if (c == OPT_DELETE_THEM)
+			files.delete = true;
+		else
+			return EXIT_USAGE;
+	}
+	if (argc - optind != 1)
+		return tool_usage(t, "%s",
+				  optind == argc ? "a directory or an image is needed"
+						 : "too many arguments");
+	if (files.delete &&!files.orphans)
+		return tool_usage(t, "--delete works with --orphans only");
+	files.where = argv[optind];
+	if (stat(files.where, &st))
+		return tool_fail_errno(t, "list", files.where, NULL);
+	if (S_ISDIR(st.st_mode)) {
+		dir = xstrdup(files.where);
+	} else if (files.orphans) {
+		return tool_usage(t, "--orphans is for a directory");
+	} else {
+		dir = split_image(files.where, &files.image);
+	}
+	if (files.delete)
+		tool_catch_signals();
+	if (cim_store_open(NULL, dir, files.delete, &files.store, &err)) {
+		code = tool_fail_cim(t, "list", files.where, &err);
+	} else {
+		const struct cim_store_file *f;
+		bool known = !files.image;
+
+		for (size_t i = 0; !known && (f = cim_store_get(files.store, i)) != NULL; i++)
+			known = f->kind == CIM_KIND_IMAGE && !strcmp(f->name, files.image);
+		code = known ? list(&files)
+			     : tool_fail(t, "list", files.where, NULL, "not an image");
+		if (!known)
+			code = EXIT_CORRUPT;
+	}
+	cim_store_close(files.store);
+	free(dir);
+	return code;
+}
+
+const struct command cmd_files = {
+	.name = "files",
+	.usage = "[OPTION]... DIR|IMAGE",
+	.summary = "tell which files belong to which image",
+	.help = "Lists a directory's images, region and object ID files, each with its size and "
+		"the\n"
+		"images that need it; for an IMAGE only the files that it needs.\n"
+		"\n"
+		"      --orphans        only files that no image needs. While the directory holds "
+		"an\n"
+		"                       image that can't be read there are none: exit status 4\n"
+		"      --delete         with --orphans: delete them. Writers are kept out "
+		"meanwhile, and\n"
+		"                       what a living session holds is left alone\n",
+	.run = run,
+};

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_fork.c - cimtool fork: a new image that starts as another one and shares its data
+ */
+#include "write.h"
+
+#include <sys/stat.h>
+
+enum {
+	OPT_ADD = OPT_OWN,
+	OPT_DELETE,
+};
+
+/* What to do, in the order of the command line. */
+struct change {
+	bool delete;
+	char *source; /* add */
+	const char *path;
+};
+
+struct changes {
+	struct change *list;
+	size_t count;
+	size_t room;
+};
+
+static int add_change(struct tool *t, struct changes *changes, int c, char *arg)
+{
+	struct change change = {.delete = c == OPT_DELETE, .path = arg};
+
+	if (c == OPT_ADD) {
+		/* An image's path holds no ':'. */
+		char *colon = strrchr(arg, ':');
+
+		if (!colon || colon == arg)
+			return tool_usage(t, "--add is SRC:DST, a host path and one in the image");
+		change.source = xstrndup(arg, (size_t)(colon - arg));
+		change.path = colon + 1;
+	}
+	changes->list = xgrow(changes->list, &changes->room, changes->count,
+			      sizeof(*changes->list));
+	changes->list[changes->count++] = change;
+	return EXIT_OK;
+}
+
+static int delete_path(struct session *s, const char *path)
+{
+	struct cim_error err = {0};
+
+	if (cim_writer_delete(s->writer, cim_u8(path), &err)) {
+		snprintf(err.path, sizeof(err.path), "%s", path);
+		return tool_fail_cim(s->t, "delete from", s->image, &err);
+	}
+	return EXIT_OK;
+}
+
+/* A path of the image as code units with '\' between components and none around. */
+static uint16_t *image_path(struct session *s, const char *path, size_t *units, int *code)
+{
+	size_t len = strlen(path);
+	uint16_t *out;
+	size_t i = 0;
+
+	while (len && (path[len - 1] == '/' || path[len - 1] == '\\'))
+		len--;
+	while (i < len && (path[i] == '/' || path[i] == '\\'))
+		i++;
+	out = xmalloc((CIM_MAX_PATH + 1) * sizeof(*out));
+	if (cim_utf16_from_utf8(path + i, len - i, out, CIM_MAX_PATH, units)) {
+		*code = tool_fail(s->t, s->op, s->image, path, "not a path of an image");
+		free(out);
+		return NULL;
+	}
+	for (i = 0; i < *units; i++) {
+		if (out[i] == '/')
+			out[i] = '\\';
+	}
+	*code = EXIT_OK;
+	return out;
+}
+
+static int add_path(struct session *s, const struct write_options *options,
+		    const struct change *change)
+{
+	size_t last = strlen(change->path);
+	char *sources[1] = {change->source};
+	struct stat st;
+	uint16_t *path;
+	size_t units;
+	size_t name;
+	int code;
+
+	path = image_path(s, change->path, &units, &code);
+	if (!path)
+		return code;
+	for (name = units; name && path[name - 1] != '\\'; name--)
+		;
+	if (stat(change->source, &st)) {
+		code = tool_fail_errno(s->t, s->op, s->image, change->source);
+	} else if (S_ISDIR(st.st_mode) || !units || change->path[last - 1] == '/') {
+		/* A directory's contents, or a file by its own name. */
+		code = capture(s, options, sources, 1, path, units, NULL, 0);
+	} else if (units - name > CIM_MAX_NAME) {
+		code = tool_fail(s->t, s->op, s->image, change->path, "the name is too long");
+	} else {
+		code = capture(s, options, sources, 1, path, name ? name - 1 : 0, path + name,
+			       units - name);
+	}
+	free(path);
+	return code;
+}
+
+static int run_fork(struct tool *t, const char *parent, const char *child,
+		    const struct changes *changes, const struct write_options *options)
+{
+	const char *parent_name;
+	const char *child_name;
+	char *dir = split_image(parent, &parent_name);
+	char *child_dir = split_image(child, &child_name);
+	struct stat a;
+	struct stat b;
+	struct session session;
+	char *image = NULL;
+	int code = EXIT_OK;
+
+	if (!*parent_name || !*child_name) {
+		code = tool_usage(t, "PARENT and NEW are names of image files");
+	} else if (!strchr(child, '/')) {
+		image = strchr(parent, '/') ? xasprintf("%s/%s", strcmp(dir, "/") ? dir : "", child)
+					    : xstrdup(child);
+	} else if (stat(dir, &a) || stat(child_dir, &b) || a.st_dev != b.st_dev ||
+		   a.st_ino != b.st_ino) {
+		code = tool_fail(t, "fork", child, NULL,
+				 "a fork lies in the directory of its parent, %s", dir);
+	} else {
+		image = xstrdup(child);
+	}
+	if (!code)
+		code = session_open(&session, t, "fork", image, parent_name, child_name, options);
+	if (!code) {
+		for (size_t i = 0; i < changes->count && !code; i++) {
+			const struct change *change = &changes->list[i];
+
+			code = change->delete ? delete_path(&session, change->path)
+					      : add_path(&session, options, change);
+			if (!code && tool_signal)
+				code = tool_interrupted();
+		}
+		if (code)
+			session_close(&session);
+		else
+			code = session_commit(&session, options);
+	}
+	free(image);
+	free(dir);
+	free(child_dir);
+	return code;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		EXCLUDE_LONGS,
+		WRITE_LONGS,
+		{"add", required_argument, NULL, OPT_ADD},
+		{"delete", required_argument, NULL, OPT_DELETE},
+		{0},
+	};
+	struct write_options options = {0};
+	struct changes changes = {0};
+	int code = EXIT_OK;
+	int c;
+
+	while (!code && (c = tool_getopt(t, argc, argv, "", longs)) != -1) {
+		if (c == '?')
+			code = EXIT_USAGE;
+		else if (c == OPT_ADD || c == OPT_DELETE)
+			code = add_change(t, &changes, c, optarg);
+		else
+			code = write_option(t, &options, c);
+	}
+	if (!code && argc - optind != 2)
+		code = tool_usage(t, "PARENT and NEW are needed");
+	if (!code)
+		code = run_fork(t, argv[optind], argv[optind + 1], &changes, &options);
+	for (size_t i = 0; i < changes.count; i++)
+		free(changes.list[i].source);
+	free(changes.list);
+	exclude_free(&options.exclude);
+	return code;
+}
+
+const struct command cmd_fork = {
+	.name = "fork",
+	.usage = "[OPTION]... PARENT NEW",
+	.summary = "make an image that starts as another and shares its data",
+	.help = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is stored "
+		"once,\n"
+		"so PARENT's region files are needed for as long as NEW is. A NEW without '/' "
+		"lies\n"
+		"beside PARENT.\n"
+		"\n"
+		"      --add=SRC:DST    the contents of the host directory SRC go into DST, a "
+		"directory\n"
+		"                       of the image (made if missing); a file SRC becomes DST, or "
+		"goes\n"
+		"                       into DST/ if DST ends in '/'\n"
+		"      --delete=PATH    delete PATH with all below it; PATH:STREAM only that "
+		"stream\n"
+		"                       Both may be repeated and are done in the order "
+		"given.\n" WRITE_HELP,
+	.run = run,
+};

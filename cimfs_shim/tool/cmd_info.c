@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_info.c - cimtool info: an image as a whole
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+struct counts {
+	uint64_t directories;
+	uint64_t files;
+	uint64_t links;
+	uint64_t reparse;
+	uint64_t sparse;
+	uint64_t streams;
+	uint64_t bytes;
+	uint64_t stream_bytes;
+};
+
+enum {
+	OPT_NO_COUNT = OPT_OWN,
+};
+
+static int count_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
+			 struct cim_entry *entry, struct counts *counts)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	enum cim_status status;
+	bool found;
+
+	if (cim_iter_streams(image, id, &iter, &err))
+		return tool_fail_cim(t, "read", name, &err);
+	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {
+		counts->streams++;
+		counts->stream_bytes += entry->data.size;
+	}
+	cim_iter_close(iter);
+	return status ? tool_fail_cim(t, "read", name, &err) : EXIT_OK;
+}
+
+static int count(struct tool *t, struct cim_image *image, const char *name, uint32_t root,
+		 struct counts *counts)
+{
+	struct cim_entry *entry = xmalloc(sizeof(*entry));
+	const struct cim_walk_item *item;
+	struct cim_error err = {0};
+	struct idset seen = {0};
+	struct cim_walk *walk;
+	int code = EXIT_OK;
+
+	if (cim_walk_open(image, root, &walk, &err)) {
+		free(entry);
+		return tool_fail_cim(t, "read", name, &err);
+	}
+	for (;;) {
+		enum cim_status status = cim_walk_next(walk, &item, &err);
+
+		if (status)
+			code = tool_fail_cim(t, "read", name, &err);
+		if (status == CIM_E_CORRUPT)
+			continue;
+		if (status || !item)
+			break;
+		if (item->info.is_directory)
+			counts->directories++;
+		else if (idset_add(&seen, item->info.file_id)) {
+			counts->links++;
+			continue;
+		} else {
+			counts->files++;
+		}
+		counts->bytes += item->info.size;
+		counts->reparse += item->info.has_reparse;
+		counts->sparse += item->info.is_sparse;
+		if (item->info.has_streams) {
+			int one = count_streams(t, image, name, item->info.file_id, entry, counts);
+
+			if (one)
+				code = one;
+		}
+	}
+	cim_walk_close(walk);
+	idset_free(&seen);
+	free(entry);
+	return code;
+}
+
+/* Bytes of a set's region files. */
+static uint64_t set_size(struct tool *t, const char *name, const struct cim_region_set *set)
+{
+	const char *file;
+	char *dir = split_image(name, &file);
+	char guid[CIM_GUID_TEXT];
+	uint64_t size = 0;
+
+	cim_guid_format(&set->guid, guid);
+	for (unsigned i = 0; i < set->count; i++) {
+		char *path = xasprintf("%s/region_%s_%u", dir, guid, i);
+		struct stat st;
+
+		if (stat(path, &st))
+			tool_warn(t, "read", name, path, "%s", strerror(errno));
+		else
+			size += (uint64_t)st.st_size;
+		free(path);
+	}
+	free(dir);
+	return size;
+}
+
+static void print_text(struct tool *t, struct cim_image *image, const char *name,
+		       const struct cim_image_info *info, const struct counts *counts)
+{
+	struct cim_region_set set;
+	char size[32];
+
+	printf("%-13s ", "Image:");
+	put_escaped(stdout, name);
+	printf("\n%-13s %u.%u\n", "Version:", info->version_major, info->version_minor);
+	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
+		char guid[CIM_GUID_TEXT];
+
+		cim_guid_format(&set.guid, guid);
+		printf("%-13s %s, %u regions, %s\n",
+		       i + 1 == info->set_count ? "Region set:" : "Parent set:", guid, set.count,
+		       size_text(set_size(t, name, &set), size, sizeof(size)));
+	}
+	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
+	       (unsigned long long)info->table_count * 1024);
+	if (!counts)
+		return;
+	printf("%-13s %llu\n", "Directories:", (unsigned long long)counts->directories);
+	printf("%-13s %llu, %s\n", "Files:", (unsigned long long)counts->files,
+	       size_text(counts->bytes, size, sizeof(size)));
+	printf("%-13s %llu\n", "Hard links:", (unsigned long long)counts->links);
+	printf("%-13s %llu, %s\n", "Streams:", (unsigned long long)counts->streams,
+	       size_text(counts->stream_bytes, size, sizeof(size)));
+	printf("%-13s %llu\n", "Reparse:", (unsigned long long)counts->reparse);
+	printf("%-13s %llu\n", "Sparse:", (unsigned long long)counts->sparse);
+}
+
+static void print_json(struct tool *t, struct cim_image *image, const char *name,
+		       const struct cim_image_info *info, const struct counts *counts)
+{
+	struct json_t *o = json_new();
+	struct cim_region_set set;
+
+	json_put_name(o, "image", name);
+	json_put_int(o, "version_major", info->version_major);
+	json_put_int(o, "version_minor", info->version_minor);
+	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
+		struct json_t *one = json_new();
+		char guid[CIM_GUID_TEXT];
+
+		cim_guid_format(&set.guid, guid);
+		json_put_string(one, "guid", guid);
+		json_put_int(one, "regions", set.count);
+		json_put_int(one, "bytes", set_size(t, name, &set));
+		json_put_bool(one, "own", i + 1 == info->set_count);
+		json_append(o, "region_sets", one);
+	}
+	json_put_int(o, "file_tables", info->table_count);
+	json_put_int(o, "root_id", info->root_id);
+	if (counts) {
+		json_put_int(o, "directories", counts->directories);
+		json_put_int(o, "files", counts->files);
+		json_put_int(o, "hard_links", counts->links);
+		json_put_int(o, "bytes", counts->bytes);
+		json_put_int(o, "streams", counts->streams);
+		json_put_int(o, "stream_bytes", counts->stream_bytes);
+		json_put_int(o, "reparse_points", counts->reparse);
+		json_put_int(o, "sparse_files", counts->sparse);
+	}
+	json_print(stdout, o);
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		{"no-count", no_argument, NULL, OPT_NO_COUNT},
+		{0},
+	};
+	struct counts counts = {0};
+	struct cim_image_info info;
+	struct cim_image *image;
+	const char *name;
+	bool counted = true;
+	int code;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
+		if (c != OPT_NO_COUNT)
+			return EXIT_USAGE;
+		counted = false;
+	}
+	if (argc - optind != 1)
+		return tool_usage(t, "%s",
+				  optind == argc ? "IMAGE is missing" : "too many arguments");
+	name = argv[optind];
+	image = tool_open(t, name, &code);
+	if (!image)
+		return code;
+	cim_image_get_info(image, &info);
+	if (counted)
+		code = count(t, image, name, info.root_id, &counts);
+	(t->json ? print_json : print_text)(t, image, name, &info, counted ? &counts : NULL);
+	cim_image_close(image);
+	return code;
+}
+
+const struct command cmd_info = {
+	.name = "info",
+	.usage = "[OPTION]... IMAGE",
+	.summary = "tell about an image as a whole",
+	.help = "Shows the format version, the region sets with the bytes of their files (parents "
+		"are\n"
+		"shared with other images), and what the image holds.\n"
+		"\n"
+		"      --no-count       only what the header tells, without walking the tree\n",
+	.run = run,
+};

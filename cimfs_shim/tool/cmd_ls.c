@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_ls.c - cimtool ls: what is in a directory of an image
+ */
+#include "tool.h"
+
+struct ls {
+	struct tool *t;
+	struct cim_image *image;
+	const char *name;
+	bool all;
+	bool longer;
+	bool recursive;
+	bool streams;
+};
+
+enum {
+	OPT_LS_STREAMS = OPT_OWN,
+};
+
+/* Target of a symlink or mount point, NULL if it is neither. */
+static char *target_of(struct ls *ls, const struct cim_file_info *info)
+{
+	struct cim_error err = {0};
+	struct blob blob;
+	char *target;
+
+	if (info->reparse_tag != CIM_TAG_SYMLINK && info->reparse_tag != CIM_TAG_MOUNT_POINT)
+		return NULL;
+	if (blob_read(ls->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err))
+		return NULL;
+	target = reparse_target(blob.data, blob.size);
+	blob_free(&blob);
+	return target;
+}
+
+/* One line: an item, or a stream of it. */
+static void print_text(struct ls *ls, const char *path, const char *stream,
+		       const struct cim_file_info *info, uint64_t size)
+{
+	char letters[8];
+	char when[TIME_TEXT];
+	char *target = stream ? NULL : target_of(ls, info);
+
+	if (ls->longer) {
+		/* Seconds are enough for a list; "stat" has the rest. */
+		filetime_text(info->last_write_time, when);
+		if (strlen(when) == 28) {
+			when[19] = '\0';
+			when[10] = ' ';
+		}
+		printf("%s %13llu %19s ",
+		       stream ? "-------" : attribute_letters(info->attributes, letters),
+		       (unsigned long long)size, when);
+	}
+	put_escaped(stdout, path);
+	if (stream) {
+		putchar(':');
+		put_escaped(stdout, stream);
+	}
+	if (ls->longer && target) {
+		fputs(" -> ", stdout);
+		put_target(stdout, target);
+	}
+	putchar('\n');
+	free(target);
+}
+
+static void print_json(struct ls *ls, const char *path, const char *stream,
+		       const struct cim_file_info *info, uint64_t size)
+{
+	struct json_t *o = json_new();
+	char letters[8];
+	char *target;
+
+	json_put_name(o, "path", path);
+	if (stream) {
+		json_put_name(o, "stream", stream);
+		json_put_int(o, "size", size);
+		json_print(stdout, o);
+		return;
+	}
+	json_put_string(o, "type", info->is_directory ? "directory" : "file");
+	json_put_string(o, "attributes", attribute_letters(info->attributes, letters));
+	json_put_int(o, "attribute_bits", info->attributes);
+	json_put_int(o, "size", size);
+	json_put_int(o, "file_id", info->file_id);
+	json_put_time(o, "last_write", info->last_write_time);
+	target = target_of(ls, info);
+	if (info->reparse_tag)
+		json_put_int(o, "reparse_tag", info->reparse_tag);
+	if (target)
+		json_put_name(o, "target", target);
+	free(target);
+	json_print(stdout, o);
+}
+
+static int print_item(struct ls *ls, const char *path, const struct cim_file_info *info)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	struct cim_entry *entry;
+	enum cim_status status;
+	bool found;
+
+	(ls->t->json ? print_json : print_text)(ls, path, NULL, info, info->size);
+	if (!ls->streams || !info->has_streams)
+		return EXIT_OK;
+	if (cim_iter_streams(ls->image, info->file_id, &iter, &err))
+		return tool_fail_cim(ls->t, "list", ls->name, &err);
+	entry = xmalloc(sizeof(*entry));
+	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found)
+		(ls->t->json ? print_json : print_text)(ls, path, entry->utf8, info,
+							entry->data.size);
+	free(entry);
+	cim_iter_close(iter);
+	return status ? tool_fail_cim(ls->t, "list", ls->name, &err) : EXIT_OK;
+}
+
+/* The directory, or the one file, with what is below it if asked for. */
+static int list(struct ls *ls, uint32_t id, const char *prefix)
+{
+	const struct cim_walk_item *item;
+	struct cim_error err = {0};
+	struct text path = {0};
+	struct cim_walk *walk;
+	int code = EXIT_OK;
+
+	if (cim_walk_open(ls->image, id, &walk, &err))
+		return tool_fail_cim(ls->t, "list", ls->name, &err);
+	for (;;) {
+		enum cim_status status = cim_walk_next(walk, &item, &err);
+		int one;
+
+		if (status == CIM_E_CORRUPT) {
+			code = tool_fail_cim(ls->t, "list", ls->name, &err);
+			continue;
+		}
+		if (status) {
+			code = tool_fail_cim(ls->t, "list", ls->name, &err);
+			break;
+		}
+		if (!item)
+			break;
+		if (item->info.is_directory && (item->depth ? !ls->recursive : false))
+			cim_walk_skip(walk);
+		if (item->depth && !ls->all && item->info.attributes & CIM_ATTR_HIDDEN) {
+			if (item->info.is_directory)
+				cim_walk_skip(walk);
+			continue;
+		}
+		/* A directory that was asked for is listed, not shown; -a shows it too, as ".". */
+		if (!item->depth && item->info.is_directory && !ls->all)
+			continue;
+		text_cut(&path, 0);
+		if (item->depth)
+			text_puts(&path, item->path);
+		else
+			text_puts(&path, item->info.is_directory ? "." : prefix);
+		one = print_item(ls, path.s, &item->info);
+		if (one)
+			code = one;
+	}
+	cim_walk_close(walk);
+	text_free(&path);
+	return code;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		{"all", no_argument, NULL, 'a'},
+		{"long", no_argument, NULL, 'l'},
+		{"recursive", no_argument, NULL, 'R'},
+		{"streams", no_argument, NULL, OPT_LS_STREAMS},
+		{0},
+	};
+	struct ls ls = {.t = t};
+	const char *path;
+	uint32_t id;
+	int code;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "alR1", longs)) != -1) {
+		switch (c) {
+		case 'a':
+			ls.all = true;
+			break;
+		case 'l':
+			ls.longer = true;
+			break;
+		case 'R':
+			ls.recursive = true;
+			break;
+		case '1':
+			break;
+		case OPT_LS_STREAMS:
+			ls.streams = true;
+			break;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return tool_usage(t, "IMAGE is missing");
+	if (argc - optind > 2)
+		return tool_usage(t, "too many arguments");
+	ls.name = argv[optind];
+	path = argc - optind == 2 ? argv[optind + 1] : "/";
+	ls.image = tool_open(t, ls.name, &code);
+	if (!ls.image)
+		return code;
+	code = tool_lookup(t, ls.image, ls.name, path, &id);
+	if (!code)
+		code = list(&ls, id, path);
+	cim_image_close(ls.image);
+	return code;
+}
+
+const struct command cmd_ls = {
+	.name = "ls",
+	.alias = "dir",
+	.usage = "[OPTION]... IMAGE [PATH]",
+	.summary = "list a directory of an image",
+	.help = "Lists the root, the directory PATH, or the file PATH, a name a line, sorted as in "
+		"the\n"
+		"image. Hidden items are left out without -a.\n"
+		"\n"
+		"  -l, --long           attributes (D directory, R read-only, H hidden, S system,\n"
+		"                       A archive, P sparse, L reparse point), size, last write "
+		"(UTC)\n"
+		"  -R, --recursive      also what is below, by its path\n"
+		"  -a, --all            hidden items too, and the directory itself as \".\"\n"
+		"  -1                   a name a line (which is always so)\n"
+		"      --streams        alternate streams too, as NAME:STREAM\n"
+		"\n"
+		"A backslash in a name is shown as \\\\, control characters and unpaired "
+		"surrogates as\n"
+		"\\xHH for each byte.\n",
+	.run = run,
+};

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_rm.c - cimtool rm: remove images with the files that only they need
+ *
+ * The image file goes first and its going is synced; a crash after that leaves orphans (which
+ * "cimtool files --orphans --delete" removes), never an image whose files are gone. Files that
+ * another image needs always stay.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+struct rm {
+	struct tool *t;
+	const char *image; /* as the user named it */
+	const char *name;
+	char *dir;
+	struct cim_store *store;
+	bool force;
+	unsigned long files;
+	uint64_t bytes;
+};
+
+static const struct cim_store_file *find_image(struct rm *rm)
+{
+	const struct cim_store_file *f;
+
+	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
+		if (f->kind == CIM_KIND_IMAGE && !strcmp(f->name, rm->name))
+			return f;
+	}
+	return NULL;
+}
+
+/* Somebody else who needs the image's own region set: a fork of it. */
+static const char *find_fork(struct rm *rm, const struct cim_store_file *image)
+{
+	const char *owner;
+
+	for (size_t n = 0; (owner = cim_store_owner(rm->store, &image->set, n)) != NULL; n++) {
+		if (strcmp(owner, rm->name))
+			return owner;
+	}
+	return NULL;
+}
+
+static const char *find_broken(struct rm *rm)
+{
+	const struct cim_store_file *f;
+
+	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
+		if (f->broken && strcmp(f->name, rm->name))
+			return f->name;
+	}
+	return NULL;
+}
+
+/* Does only this image need the file? */
+static bool only_ours(struct rm *rm, const struct cim_store_file *f)
+{
+	const char *owner;
+
+	if ((f->kind != CIM_KIND_REGION && f->kind != CIM_KIND_OBJECT_ID) || f->in_use)
+		return false;
+	owner = cim_store_owner(rm->store, &f->set, 0);
+	return owner && !strcmp(owner, rm->name) && !cim_store_owner(rm->store, &f->set, 1);
+}
+
+static int remove_file(struct rm *rm, const struct cim_store_file *f)
+{
+	struct cim_error err = {0};
+
+	if (cim_store_remove(rm->store, f->name, &err)) {
+		if (!err.path[0])
+			snprintf(err.path, sizeof(err.path), "%.1000s", f->name);
+		return tool_fail_cim(rm->t, "remove", rm->image, &err);
+	}
+	tool_verbose(rm->t, "removed %s/%s", rm->dir, f->name);
+	rm->files++;
+	rm->bytes += f->size;
+	return EXIT_OK;
+}
+
+static int sync_dir(struct rm *rm)
+{
+	int fd = open(rm->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = EXIT_OK;
+
+	if (fd < 0 || fsync(fd))
+		code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+static int remove_image(struct rm *rm)
+{
+	const struct cim_store_file *image = find_image(rm);
+	const struct cim_store_file *f;
+	const char *broken = find_broken(rm);
+	const char *fork;
+	int code;
+
+	if (!image) {
+		char *path = xasprintf("%s/%s", rm->dir, rm->name);
+
+		if (access(path, F_OK)) {
+			code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
+		} else {
+			tool_fail(rm->t, "remove", rm->image, NULL, "not an image");
+			code = EXIT_CORRUPT;
+		}
+		free(path);
+		return code;
+	}
+	if (image->broken && !rm->force) {
+		tool_fail(rm->t, "remove", rm->image, NULL,
+			  "the image can't be read, so what belongs to it is unknown; --force "
+			  "removes "
+			  "its file alone");
+		return EXIT_CORRUPT;
+	}
+	fork = image->broken ? NULL : find_fork(rm, image);
+	if (fork && !rm->force)
+		return tool_fail(
+			rm->t, "remove", rm->image, NULL,
+			"%s is a fork of it and needs its region files; --force removes the "
+			"image and leaves those",
+			fork);
+	if (broken && !rm->force)
+		return tool_fail(rm->t, "remove", rm->image, NULL,
+				 "%s can't be read, and may need its region files; --force removes "
+				 "the image and leaves them",
+				 broken);
+	code = remove_file(rm, image);
+	if (!code)
+		code = sync_dir(rm);
+	for (size_t i = 0;
+	     !code && !broken && !image->broken && (f = cim_store_get(rm->store, i)) != NULL; i++) {
+		if (only_ours(rm, f))
+			code = remove_file(rm, f);
+	}
+	return code;
+}
+
+static int rm_one(struct tool *t, const char *path, bool force)
+{
+	struct rm rm = {.t = t, .image = path, .force = force};
+	struct cim_error err = {0};
+	char size[32];
+	int code;
+
+	rm.dir = split_image(path, &rm.name);
+	if (!*rm.name)
+		code = tool_usage(t, "'%s' names a directory, not an image", path);
+	else if (cim_store_open(NULL, rm.dir, true, &rm.store, &err))
+		code = tool_fail_cim(t, "remove", path, &err);
+	else
+		code = remove_image(&rm);
+	cim_store_close(rm.store);
+	if (!code && t->json) {
+		struct json_t *o = json_new();
+
+		json_put_name(o, "image", path);
+		json_put_int(o, "files", rm.files);
+		json_put_int(o, "bytes", rm.bytes);
+		json_print(stdout, o);
+	} else if (!code && !t->quiet) {
+		put_escaped(stdout, path);
+		printf(": %lu files removed, %s\n", rm.files,
+		       size_text(rm.bytes, size, sizeof(size)));
+	}
+	free(rm.dir);
+	return code;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		{"force", no_argument, NULL, 'f'},
+		{0},
+	};
+	bool force = false;
+	int code = EXIT_OK;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "f", longs)) != -1) {
+		if (c != 'f')
+			return EXIT_USAGE;
+		force = true;
+	}
+	if (optind == argc)
+		return tool_usage(t, "IMAGE is missing");
+	for (; optind < argc; optind++) {
+		int one = rm_one(t, argv[optind], force);
+
+		if (one)
+			code = one;
+	}
+	return code;
+}
+
+const struct command cmd_rm = {
+	.name = "rm",
+	.usage = "[OPTION]... IMAGE...",
+	.summary = "remove an image and what only it needs",
+	.help = "Removes an image with its region and object ID files, those of its parents too, "
+		"unless\n"
+		"another image of the directory needs them. Refuses if a fork of the image is "
+		"there.\n"
+		"\n"
+		"  -f, --force          remove it all the same; files that others need, or may "
+		"need,\n"
+		"                       still stay\n",
+	.run = run,
+};

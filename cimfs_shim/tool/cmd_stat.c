@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_stat.c - cimtool stat: all that an image knows about one item
+ */
+#include "tool.h"
+
+struct item {
+	struct tool *t;
+	struct cim_image *image;
+	const char *name;
+	const char *path;
+	uint32_t id;
+	struct cim_file_info info;
+	struct blob security;
+	struct blob ea;
+	struct blob reparse;
+};
+
+static char *hex_text(const uint8_t *data, size_t size)
+{
+	char *s = xmalloc(size * 2 + 1);
+
+	for (size_t i = 0; i < size; i++)
+		snprintf(s + i * 2, 3, "%02x", data[i]);
+	s[size * 2] = '\0';
+	return s;
+}
+
+/* A blob as hex under a label. */
+static void print_hex(const char *label, const struct blob *blob)
+{
+	char *hex = hex_text(blob->data, blob->size);
+
+	printf("%-12s %s\n", label, hex);
+	free(hex);
+}
+
+static const char *kind_of(const struct cim_file_info *info)
+{
+	if (info->is_directory)
+		return "directory";
+	return info->is_sparse	   ? "file, sparse (all zero, nothing stored)"
+	       : info->is_pe_image ? "file, stored as a PE image"
+				   : "file";
+}
+
+static void print_security(const struct item *item)
+{
+	struct text sddl = {0};
+
+	if (!item->info.has_security)
+		printf("%-12s none\n", "Security:");
+	else if (sddl_format(&sddl, item->security.data, item->security.size))
+		printf("%-12s %s\n", "Security:", sddl.len ? sddl.s : "");
+	else
+		print_hex("Security:", &item->security);
+	text_free(&sddl);
+}
+
+static void print_ea(const struct item *item)
+{
+	struct ea_entry entry;
+	size_t offset = 0;
+	int got;
+
+	while ((got = ea_next(item->ea.data, item->ea.size, &offset, &entry)) == 1) {
+		struct text name = {0};
+		char *hex = hex_text(entry.value, entry.value_len);
+
+		text_escape(&name, entry.name, entry.name_len, 0);
+		printf("%-12s %s = %s%s\n", "EA:", name.s, hex,
+		       entry.flags & 0x80 ? " (needed)" : "");
+		text_free(&name);
+		free(hex);
+	}
+	if (got < 0)
+		print_hex("EA (broken):", &item->ea);
+}
+
+static void print_reparse(const struct item *item)
+{
+	const char *tag = reparse_tag_name(item->info.reparse_tag);
+	char *target = reparse_target(item->reparse.data, item->reparse.size);
+
+	printf("%-12s 0x%08x%s%s%s, %zu bytes\n", "Reparse tag:", item->info.reparse_tag,
+	       tag ? " (" : "", tag ? tag : "", tag ? ")" : "", item->reparse.size);
+	if (target) {
+		printf("%-12s ", "Target:");
+		put_target(stdout, target);
+		putchar('\n');
+	} else {
+		print_hex("Reparse:", &item->reparse);
+	}
+	free(target);
+}
+
+static void print_text(const struct item *item)
+{
+	const struct cim_file_info *info = &item->info;
+	char when[TIME_TEXT];
+	char letters[8];
+
+	printf("%-12s ", "Path:");
+	put_escaped(stdout, item->path);
+	printf("\n%-12s %s\n", "Type:", kind_of(info));
+	printf("%-12s %llu\n", "Size:", (unsigned long long)info->size);
+	printf("%-12s %s (0x%x, stored flags 0x%x)\n",
+	       "Attributes:", attribute_letters(info->attributes, letters),
+	       (unsigned)info->attributes, info->flags);
+	printf("%-12s %u (parent %u)\n", "File ID:", info->file_id, info->parent_id);
+	printf("%-12s %s\n", "Created:", filetime_text(info->creation_time, when));
+	printf("%-12s %s\n", "Written:", filetime_text(info->last_write_time, when));
+	printf("%-12s %s\n", "Changed:", filetime_text(info->change_time, when));
+	printf("%-12s %s\n", "Accessed:", filetime_text(info->last_access_time, when));
+	print_security(item);
+	if (info->has_ea)
+		print_ea(item);
+	if (info->has_reparse)
+		print_reparse(item);
+}
+
+static struct json_t *json_of(const struct item *item)
+{
+	const struct cim_file_info *info = &item->info;
+	struct json_t *o = json_new();
+	struct text sddl = {0};
+	char letters[8];
+
+	json_put_name(o, "path", item->path);
+	json_put_string(o, "type", info->is_directory ? "directory" : "file");
+	json_put_int(o, "size", info->size);
+	json_put_bool(o, "sparse", info->is_sparse);
+	json_put_bool(o, "pe_image", info->is_pe_image);
+	json_put_string(o, "attributes", attribute_letters(info->attributes, letters));
+	json_put_int(o, "attribute_bits", info->attributes);
+	json_put_int(o, "flags", info->flags);
+	json_put_int(o, "file_id", info->file_id);
+	json_put_int(o, "parent_id", info->parent_id);
+	json_put_time(o, "creation", info->creation_time);
+	json_put_time(o, "last_write", info->last_write_time);
+	json_put_time(o, "change", info->change_time);
+	json_put_time(o, "last_access", info->last_access_time);
+	if (info->has_security) {
+		char *hex = hex_text(item->security.data, item->security.size);
+
+		if (sddl_format(&sddl, item->security.data, item->security.size))
+			json_put_string(o, "sddl", sddl.len ? sddl.s : "");
+		json_put_string(o, "security", hex);
+		free(hex);
+		text_free(&sddl);
+	}
+	if (info->has_ea) {
+		char *hex = hex_text(item->ea.data, item->ea.size);
+		struct ea_entry entry;
+		size_t offset = 0;
+
+		while (ea_next(item->ea.data, item->ea.size, &offset, &entry) == 1) {
+			char *name = xstrndup(entry.name, entry.name_len);
+			char *value = hex_text(entry.value, entry.value_len);
+			struct json_t *ea = json_new();
+
+			json_put_name(ea, "name", name);
+			json_put_int(ea, "flags", entry.flags);
+			json_put_string(ea, "value", value);
+			json_append(o, "eas", ea);
+			free(name);
+			free(value);
+		}
+		json_put_string(o, "ea", hex);
+		free(hex);
+	}
+	if (info->has_reparse) {
+		char *hex = hex_text(item->reparse.data, item->reparse.size);
+		char *target = reparse_target(item->reparse.data, item->reparse.size);
+
+		json_put_int(o, "reparse_tag", info->reparse_tag);
+		if (reparse_tag_name(info->reparse_tag))
+			json_put_string(o, "reparse_tag_name", reparse_tag_name(info->reparse_tag));
+		if (target)
+			json_put_name(o, "target", target);
+		json_put_string(o, "reparse", hex);
+		free(target);
+		free(hex);
+	}
+	return o;
+}
+
+static int each_stream(const struct item *item, struct json_t *into)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	struct cim_entry *entry;
+	enum cim_status status;
+	bool found;
+
+	if (!item->info.has_streams)
+		return EXIT_OK;
+	if (cim_iter_streams(item->image, item->id, &iter, &err))
+		return tool_fail_cim(item->t, "read", item->name, &err);
+	entry = xmalloc(sizeof(*entry));
+	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {
+		if (into) {
+			struct json_t *o = json_new();
+
+			json_put_name(o, "name", entry->utf8);
+			json_put_int(o, "size", entry->data.size);
+			json_put_bool(o, "sparse", entry->data.sparse);
+			json_append(into, "streams", o);
+		} else {
+			printf("%-12s ", "Stream:");
+			put_escaped(stdout, entry->utf8);
+			printf(" (%llu bytes%s)\n", (unsigned long long)entry->data.size,
+			       entry->data.sparse ? ", sparse" : "");
+		}
+	}
+	free(entry);
+	cim_iter_close(iter);
+	return status ? tool_fail_cim(item->t, "read", item->name, &err) : EXIT_OK;
+}
+
+static int show(struct item *item)
+{
+	struct cim_error err = {0};
+	int code;
+
+	if (cim_image_stat(item->image, item->id, &item->info, &err) ||
+	    blob_read(item->image, item->id, CIM_BLOB_SECURITY, &item->security, &err) ||
+	    blob_read(item->image, item->id, CIM_BLOB_EA, &item->ea, &err) ||
+	    blob_read(item->image, item->id, CIM_BLOB_REPARSE, &item->reparse, &err)) {
+		snprintf(err.path, sizeof(err.path), "%s", item->path);
+		code = tool_fail_cim(item->t, "read", item->name, &err);
+	} else if (item->t->json) {
+		struct json_t *o = json_of(item);
+
+		code = each_stream(item, o);
+		json_print(stdout, o);
+	} else {
+		print_text(item);
+		code = each_stream(item, NULL);
+	}
+	blob_free(&item->security);
+	blob_free(&item->ea);
+	blob_free(&item->reparse);
+	return code;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_LONGS, {0}};
+	struct cim_image *image;
+	const char *name;
+	int code;
+
+	while (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (argc - optind < 2)
+		return tool_usage(t, "IMAGE and PATH are needed");
+	name = argv[optind++];
+	image = tool_open(t, name, &code);
+	if (!image)
+		return code;
+	for (int first = optind; optind < argc; optind++) {
+		struct item item = {.t = t, .image = image, .name = name, .path = argv[optind]};
+		int one = tool_lookup(t, image, name, item.path, &item.id);
+
+		if (optind != first && !t->json)
+			putchar('\n');
+		if (!one)
+			one = show(&item);
+		if (one)
+			code = one;
+	}
+	cim_image_close(image);
+	return code;
+}
+
+const struct command cmd_stat = {
+	.name = "stat",
+	.usage = "[OPTION]... IMAGE PATH...",
+	.summary = "tell all about an item",
+	.help = "Shows kind, size, attributes, the four times (UTC), the security descriptor in "
+		"SDDL (in\n"
+		"hex if it is malformed), extended attributes, reparse tag and target, and "
+		"streams.\n",
+	.run = run,
+};

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_verify.c - cimtool verify: check an image against every rule of its format
+ */
+#include "tool.h"
+
+enum {
+	OPT_DEEP = OPT_OWN,
+};
+
+struct verify {
+	struct tool *t;
+	const char *name;
+	struct progress progress;
+	uint64_t count[3];
+};
+
+static const char *const severities[] = {
+	[CIM_NOTE] = "note",
+	[CIM_WARNING] = "warning",
+	[CIM_ERROR] = "error",
+};
+
+static int on_finding(void *ctx, const struct cim_finding *f)
+{
+	struct verify *v = ctx;
+
+	v->count[f->severity]++;
+	if (f->severity == CIM_NOTE && !v->t->verbose && !v->t->json)
+		return tool_signal != 0;
+	progress_clear();
+	if (v->t->json) {
+		struct json_t *o = json_new();
+		char offset[32];
+
+		snprintf(offset, sizeof(offset), "0x%llx", (unsigned long long)f->offset);
+		json_put_string(o, "severity", severities[f->severity]);
+		json_put_string(o, "structure", f->structure);
+		json_put_string(o, "offset", offset);
+		json_put_name(o, "path", f->path);
+		json_put_name(o, "message", f->message);
+		json_print(stdout, o);
+		return tool_signal != 0;
+	}
+	printf("%s: %s", severities[f->severity], f->structure);
+	if (f->offset)
+		printf(" at 0x%llx", (unsigned long long)f->offset);
+	if (*f->path) {
+		fputs(": ", stdout);
+		put_escaped(stdout, f->path);
+	}
+	fputs(": ", stdout);
+	put_escaped(stdout, f->message);
+	putchar('\n');
+	return tool_signal != 0;
+}
+
+static void print_result(struct verify *v, bool deep)
+{
+	if (v->t->json) {
+		struct json_t *o = json_new();
+
+		json_put_name(o, "image", v->name);
+		json_put_string(o, "result", v->count[CIM_ERROR] ? "corrupt" : "ok");
+		json_put_bool(o, "deep", deep);
+		json_put_int(o, "errors", v->count[CIM_ERROR]);
+		json_put_int(o, "warnings", v->count[CIM_WARNING]);
+		json_put_int(o, "notes", v->count[CIM_NOTE]);
+		json_print(stdout, o);
+	} else if (!v->t->quiet) {
+		put_escaped(stdout, v->name);
+		printf(": %s (%llu errors, %llu warnings, %llu notes)\n",
+		       v->count[CIM_ERROR] ? "corrupt" : "ok",
+		       (unsigned long long)v->count[CIM_ERROR],
+		       (unsigned long long)v->count[CIM_WARNING],
+		       (unsigned long long)v->count[CIM_NOTE]);
+	}
+}
+
+static int verify(struct tool *t, const char *name, bool deep)
+{
+	struct verify v = {.t = t, .name = name};
+	struct cim_env env = *cim_env_default();
+	struct cim_error err = {0};
+	struct cim_image *image;
+	int code = EXIT_OK;
+
+	env.progress = progress_callback;
+	env.progress_ctx = &v.progress;
+	progress_start(&v.progress, t, "verify");
+	tool_catch_signals();
+	if (cim_image_open(&env, name, &image, &err)) {
+		progress_end(&v.progress);
+		code = tool_fail_cim(t, "verify", name, &err);
+		/* Not even opened for being broken: a finding too. */
+		if (err.status == CIM_E_CORRUPT && t->json) {
+			struct cim_finding f = {
+				.severity = CIM_ERROR,
+				.structure = "image",
+				.path = "",
+				.message = err.cause,
+			};
+
+			on_finding(&v, &f);
+			print_result(&v, deep);
+		}
+		return code;
+	}
+	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, NULL, &err))
+		code = tool_fail_cim(t, "verify", name, &err);
+	progress_end(&v.progress);
+	cim_image_close(image);
+	if (code)
+		return code;
+	t->warnings += v.count[CIM_WARNING];
+	print_result(&v, deep);
+	return v.count[CIM_ERROR] ? EXIT_CORRUPT : EXIT_OK;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		COMMON_LONGS,
+		{"deep", no_argument, NULL, OPT_DEEP},
+		{0},
+	};
+	bool deep = false;
+	int code = EXIT_OK;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
+		if (c != OPT_DEEP)
+			return EXIT_USAGE;
+		deep = true;
+	}
+	if (optind == argc)
+		return tool_usage(t, "IMAGE is missing");
+	for (; optind < argc; optind++) {
+		int one = verify(t, argv[optind], deep);
+
+		if (one)
+			code = one;
+		if (tool_signal)
+			break;
+	}
+	return code;
+}
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.alias = "fsck",
+	.usage = "[OPTION]... IMAGE...",
+	.summary = "check an image",
+	.help = "Checks an image against every rule of its format and prints each finding: "
+		"severity,\n"
+		"structure, its place (bits 48-63 the region, the rest the byte in its file), path "
+		"and\n"
+		"what is wrong. Notes only with --verbose or --json. Exit status 4 if there are "
+		"errors, 3\n"
+		"if there are only warnings.\n"
+		"\n"
+		"      --deep           read every byte, and compare digests where there are any\n",
+	.run = run,
+};

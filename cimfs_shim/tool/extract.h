@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * extract.h - the two halves of cimtool extract
+ *
+ * cmd_extract.c walks the image and keeps track of the directories; restore.c writes one item with
+ * all that the target can hold of it.
+ */
+#ifndef CIMTOOL_EXTRACT_H
+#define CIMTOOL_EXTRACT_H
+
+#include "tool.h"
+
+enum streams_mode {
+	STREAMS_NONE,
+	STREAMS_WINDOWS, /* as files "NAME:STREAM", which ntfs-3g can be told to understand */
+	STREAMS_XATTR,	 /* as user.STREAM */
+};
+
+/* What may be lost, in the order in which it is reported. */
+enum lost {
+	LOST_NAME,
+	LOST_DATA,
+	LOST_BELOW,
+	LOST_LINK,
+	LOST_SYMLINK,
+	LOST_REPARSE,
+	LOST_STREAM,
+	LOST_SECURITY,
+	LOST_EA,
+	LOST_ATTRIBUTES,
+	LOST_TIMES,
+	LOST_COUNT
+};
+
+struct restore {
+	struct tool *t;
+	struct cim_image *image;
+	const char *name;   /* the image's, for messages */
+	const char *target; /* the directory's, for messages */
+	bool overwrite;
+	bool no_acls;
+	bool no_attributes;
+	enum streams_mode streams;
+	bool ntfs; /* the target knows ntfs-3g's attributes */
+	mode_t umask;
+	struct progress progress;
+	struct loss lost[LOST_COUNT];
+	uint64_t items;
+	int code; /* of a part of the image that can't be read; the rest is restored all the same */
+	uint8_t *buf;
+	struct cim_entry *entry; /* for iterations */
+};
+
+/* An item to be restored: @name in the directory @dirfd; @path for messages. */
+struct place {
+	int dirfd;
+	const char *name;
+	const char *path;
+};
+
+#define RESTORE_BUFFER (1u << 20)
+
+void restore_lost(struct restore *r, enum lost which, const struct place *at, const char *fmt, ...)
+	TOOL_PRINTF(4, 5);
+/* Would the name be safe and meant in one directory of the target? */
+bool restore_name_ok(const struct cim_entry *entry);
+/*
+ * These return an exit code; EXIT_OK also where the item was counted as lost.
+ */
+int restore_file(struct restore *r, const struct place *at, const struct cim_file_info *info);
+/* *done: it was a symlink and is restored; otherwise the caller makes a file or directory. */
+int restore_symlink(struct restore *r, const struct place *at, const struct cim_file_info *info,
+		    bool *done);
+/* Make a directory, or take the one that is there; *fd: -1 if it was counted as lost. */
+int restore_directory(struct restore *r, const struct place *at, int *fd);
+/* What can only be set when all is in it; @at NULL for the target itself. */
+int restore_directory_end(struct restore *r, const struct place *at, int fd,
+			  const struct cim_file_info *info);
+int restore_fail(struct restore *r, const struct place *at);
+
+#endif

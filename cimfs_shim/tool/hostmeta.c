@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hostmeta.c - a Linux file's metadata as an image's
+ *
+ * Last write comes from mtime, and the other three times equal it unless told otherwise, so that
+ * the same tree gives the same image. Read-only is a mode without any w. Where Windows' own
+ * metadata can be had they win: user.DOSATTRIB (Samba, Wine) has attributes, ntfs-3g's
+ * system.ntfs_* have all of it. ntfs-3g doesn't list those names, so they are asked for by name,
+ * but only on a file system that knows them. An extended attribute that an image has no place for
+ * is counted as a loss.
+ */
+#include "write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define MAX_XATTR	65536
+#define KEPT_ATTRIBUTES (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE)
+
+int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+
+	memset(h, 0, sizeof(*h));
+	h->t = t;
+	h->all_times = options->all_times;
+	h->xattr_streams = options->xattr_streams;
+	h->lost_xattr.what = "extended attribute not stored";
+	h->lost_ntfs.what = "Windows metadata not stored";
+	if (options->mtime) {
+		if (!time_parse_user(options->mtime, &h->time))
+			return tool_usage(t, "--mtime: '%s' is not a time", options->mtime);
+		h->set_times = true;
+	} else if (epoch && *epoch) {
+		char *at = xasprintf("@%s", epoch);
+		bool ok = time_parse_user(at, &h->time);
+
+		free(at);
+		if (!ok)
+			return tool_usage(t, "SOURCE_DATE_EPOCH is '%s', not a number", epoch);
+		h->clamp_times = true;
+	}
+	return EXIT_OK;
+}
+
+void host_meta_free(struct host_meta *meta)
+{
+	for (size_t i = 0; i < meta->stream_count; i++)
+		free(meta->streams[i].value);
+	free(meta->streams);
+	free(meta->security);
+	free(meta->ea);
+	free(meta->reparse);
+	memset(meta, 0, sizeof(*meta));
+}
+
+void hostmeta_report(struct hostmeta *h, const char *op, const char *image)
+{
+	loss_report(h->t, &h->lost_xattr, op, image);
+	loss_report(h->t, &h->lost_ntfs, op, image);
+}
+
+/* ---- extended attributes of whatever it is ---- */
+
+/* What to ask: an open file, or a path by which a symlink itself can be reached. */
+struct target {
+	int fd;
+	char path[64 + 256];
+};
+
+static ssize_t get_xattr(const struct target *target, const char *name, void *buf, size_t size)
+{
+	return target->fd >= 0 ? fgetxattr(target->fd, name, buf, size)
+			       : lgetxattr(target->path, name, buf, size);
+}
+
+/* The whole value, allocated; NULL if there is none. */
+static uint8_t *read_xattr(const struct target *target, const char *name, size_t *size)
+{
+	uint8_t *value;
+	ssize_t len = get_xattr(target, name, NULL, 0);
+
+	if (len < 0 || len > MAX_XATTR * 2)
+		return NULL;
+	value = xmalloc((size_t)len);
+	len = get_xattr(target, name, value, (size_t)len);
+	if (len < 0) {
+		free(value);
+		return NULL;
+	}
+	*size = (size_t)len;
+	return value;
+}
+
+/* ---- user.DOSATTRIB ---- */
+
+/*
+ * Either a text such as "0x22" (Samba before 3.5 and Wine; perhaps with a NUL), or Samba's record:
+ * that text or none, with its NUL; version u16, repeated as u16 or padded to u32; then by version
+ *   3: valid u32, attributes u32, EA size u32, size u64, allocation u64, creation u64, change u64
+ *   4: valid u32, attributes u32, instance time u64, creation u64
+ *   5: valid u32, attributes u32, creation u64
+ * where bit 0 of valid tells of the attributes, bit 4 of the creation time.
+ */
+static bool parse_record(const uint8_t *p, size_t size, uint32_t *attributes, int64_t *creation)
+{
+	static const uint8_t creation_at[] = {[3] = 28, [4] = 16, [5] = 8};
+	size_t start;
+	uint32_t valid;
+	uint16_t version;
+
+	/* The union of the record is aligned to four bytes, or eight where it holds a u64 first. */
+	for (start = 0; start < size && p[start]; start++)
+		;
+	start = (start + 1 + 1) / 2 * 2;
+	if (start > size || size - start < 4)
+		return false;
+	version = get16(p + start);
+	if (version < 3 || version > 5)
+		return false;
+	start += 2;
+	if (get16(p + start) == version)
+		start += 2;
+	start = (start + 3) / 4 * 4;
+	if (start > size || size - start < 8)
+		return false;
+	p += start;
+	size -= start;
+	valid = get32(p);
+	if (valid & 1)
+		*attributes |= get32(p + 4);
+	if (valid & 0x10 && size >= creation_at[version] + 8u)
+		*creation = (int64_t)get64(p + creation_at[version]);
+	return (valid & 1) != 0;
+}
+
+/* Attributes, and the creation time if it holds one. false: nothing in it. */
+static bool parse_dosattrib(const uint8_t *p, size_t size, uint32_t *attributes, int64_t *creation)
+{
+	char text[16] = {0};
+	char *end;
+	unsigned long v;
+
+	if (parse_record(p, size, attributes, creation))
+		return true;
+	memcpy(text, p, size < sizeof(text) - 1 ? size : sizeof(text) - 1);
+	if (text[0] != '0' || (text[1] != 'x' && text[1] != 'X'))
+		return false;
+	v = strtoul(text, &end, 16);
+	if (end == text + 2 || *end)
+		return false;
+	*attributes |= (uint32_t)v;
+	return true;
+}
+
+/* ---- ntfs-3g ---- */
+
+static bool has_ntfs(struct hostmeta *h, const struct target *target, uint64_t dev)
+{
+	if (!h->ntfs_known || h->ntfs_dev != dev) {
+		h->ntfs_known = true;
+		h->ntfs_dev = dev;
+		h->ntfs = get_xattr(target, "system.ntfs_attrib", NULL, 0) == 4;
+	}
+	return h->ntfs;
+}
+
+/* creation, last write, last access, change: that order is ntfs-3g's */
+static void take_ntfs_times(struct host_meta *meta, const uint8_t *p)
+{
+	/* Somebody who set mtime without NTFS knowing has the last word. */
+	if ((int64_t)get64(p + 8) != meta->m.last_write_time)
+		return;
+	meta->m.creation_time = (int64_t)get64(p);
+	meta->m.last_access_time = (int64_t)get64(p + 16);
+	meta->m.change_time = (int64_t)get64(p + 24);
+}
+
+static void take_ntfs(struct hostmeta *h, const struct target *target, const char *where,
+		      bool directory, struct host_meta *meta)
+{
+	uint8_t *value;
+	size_t size;
+
+	value = read_xattr(target, "system.ntfs_attrib", &size);
+	if (value && size == 4) {
+		uint32_t attributes = get32(value);
+
+		meta->m.attributes |= attributes & (KEPT_ATTRIBUTES | CIM_ATTR_SPARSE);
+		/* ntfs-3g shows a link to a directory as a symlink; NTFS knows it is one. */
+		if (!directory && attributes & CIM_ATTR_DIRECTORY && attributes & CIM_ATTR_REPARSE)
+			meta->m.attributes |= CIM_ATTR_DIRECTORY;
+	}
+	free(value);
+
+	value = read_xattr(target, "system.ntfs_times", &size);
+	if (value && size >= 32)
+		take_ntfs_times(meta, value);
+	free(value);
+
+	value = read_xattr(target, "system.ntfs_acl", &size);
+	if (value && size >= 20 && size <= CIM_MAX_BLOB) {
+		meta->security = value;
+		meta->m.security_size = (uint32_t)size;
+		value = NULL;
+	} else if (value && size) {
+		loss_add(h->t, &h->lost_ntfs, where, "system.ntfs_acl has a wrong size");
+	}
+	free(value);
+
+	value = read_xattr(target, "system.ntfs_reparse_data", &size);
+	if (value && size && reparse_valid(value, size)) {
+		meta->reparse = value;
+		meta->m.reparse_size = (uint32_t)size;
+		value = NULL;
+	} else if (value && size) {
+		loss_add(h->t, &h->lost_ntfs, where, "system.ntfs_reparse_data is inconsistent");
+	}
+	free(value);
+
+	value = read_xattr(target, "system.ntfs_ea", &size);
+	if (value && size) {
+		size_t full;
+
+		meta->ea = ea_from_ntfs(value, size, &full);
+		if (meta->ea && full <= CIM_MAX_BLOB)
+			meta->m.ea_size = (uint32_t)full;
+		else
+			loss_add(h->t, &h->lost_ntfs, where, "system.ntfs_ea is inconsistent");
+	}
+	free(value);
+}
+
+/* ---- the attributes that are listed ---- */
+
+static int compare_streams(const void *a, const void *b)
+{
+	const struct host_stream *x = a;
+	const struct host_stream *y = b;
+
+	return cim_name_compare_default(x->name, x->units, y->name, y->units);
+}
+
+static void take_stream(struct hostmeta *h, const struct target *target, const char *xattr,
+			const char *where, struct host_meta *meta)
+{
+	const char *name = xattr + 5;
+	struct host_stream *stream;
+	uint8_t *value;
+	size_t size;
+
+	if (strpbrk(name, "/\\:*?\"<>|")) {
+		loss_add(h->t, &h->lost_xattr, where, xattr);
+		return;
+	}
+	value = read_xattr(target, xattr, &size);
+	if (!value) {
+		loss_add(h->t, &h->lost_xattr, where, xattr);
+		return;
+	}
+	meta->streams = xgrow(meta->streams, &meta->stream_room, meta->stream_count,
+			      sizeof(*meta->streams));
+	stream = &meta->streams[meta->stream_count];
+	if (cim_utf16_from_utf8(name, strlen(name), stream->name, CIM_MAX_NAME, &stream->units)) {
+		loss_add(h->t, &h->lost_xattr, where, xattr);
+		free(value);
+		return;
+	}
+	stream->value = value;
+	stream->size = size;
+	meta->stream_count++;
+}
+
+static void take_dosattrib(struct hostmeta *h, const struct target *target, const char *where,
+			   struct host_meta *meta)
+{
+	uint32_t attributes = 0;
+	int64_t creation = 0;
+	size_t size;
+	uint8_t *value = read_xattr(target, "user.DOSATTRIB", &size);
+
+	if (!value)
+		return;
+	if (parse_dosattrib(value, size, &attributes, &creation)) {
+		meta->m.attributes |= attributes & KEPT_ATTRIBUTES;
+		if (h->all_times && creation > 0)
+			meta->m.creation_time = creation;
+	} else {
+		loss_add(h->t, &h->lost_xattr, where, "user.DOSATTRIB has an unknown form");
+	}
+	free(value);
+}
+
+static void take_listed(struct hostmeta *h, const struct target *target, const char *where,
+			struct host_meta *meta)
+{
+	char small[1024];
+	char *list = small;
+	ssize_t len = flistxattr(target->fd, small, sizeof(small));
+
+	if (len < 0 && errno == ERANGE) {
+		list = xmalloc(MAX_XATTR);
+		len = flistxattr(target->fd, list, MAX_XATTR);
+	}
+	for (const char *name = list; len > 0 && name < list + len; name += strlen(name) + 1) {
+		if (!strcmp(name, "user.DOSATTRIB"))
+			take_dosattrib(h, target, where, meta);
+		else if (!strncmp(name, "user.", 5) && name[5] && h->xattr_streams)
+			take_stream(h, target, name, where, meta);
+		/* A label for the local policy is like owner and mode: of this machine. */
+		else if (strcmp(name, "security.selinux") && strncmp(name, "system.ntfs_", 12) &&
+			 strncmp(name, "ntfs.", 5))
+			loss_add(h->t, &h->lost_xattr, where, name);
+	}
+	if (list != small)
+		free(list);
+	if (meta->stream_count > 1)
+		qsort(meta->streams, meta->stream_count, sizeof(*meta->streams), compare_streams);
+}
+
+/* ---- all of it ---- */
+
+static int64_t stamp(const struct statx_timestamp *ts)
+{
+	return filetime_from_unix(ts->tv_sec, ts->tv_nsec);
+}
+
+static void adjust_time(const struct hostmeta *h, int64_t *t)
+{
+	if (h->set_times || (h->clamp_times && *t > h->time))
+		*t = h->time;
+}
+
+void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, const struct statx *stx,
+		   const char *where, struct host_meta *meta)
+{
+	struct target target = {.fd = fd};
+	struct cim_metadata *m = &meta->m;
+
+	memset(meta, 0, sizeof(*meta));
+	if (S_ISDIR(stx->stx_mode))
+		m->attributes |= CIM_ATTR_DIRECTORY;
+	if (!S_ISLNK(stx->stx_mode) && !(stx->stx_mode & 0222))
+		m->attributes |= CIM_ATTR_READONLY;
+	m->last_write_time = stamp(&stx->stx_mtime);
+	m->creation_time = m->change_time = m->last_access_time = m->last_write_time;
+	if (h->all_times) {
+		m->last_access_time = stamp(&stx->stx_atime);
+		m->change_time = stamp(&stx->stx_ctime);
+		if (stx->stx_mask & STATX_BTIME)
+			m->creation_time = stamp(&stx->stx_btime);
+	}
+	if (fd < 0)
+		snprintf(target.path, sizeof(target.path), "/proc/self/fd/%d/%s", dirfd, name);
+	else
+		take_listed(h, &target, where, meta);
+	if (has_ntfs(h, &target, makedev(stx->stx_dev_major, stx->stx_dev_minor)))
+		take_ntfs(h, &target, where, S_ISDIR(stx->stx_mode), meta);
+	m->security = meta->security;
+	m->ea = meta->ea;
+	m->reparse = meta->reparse;
+	if (!m->ea_size)
+		m->ea = NULL;
+	if (!m->reparse_size)
+		m->reparse = NULL;
+	if (!m->security_size)
+		m->security = NULL;
+	adjust_time(h, &m->creation_time);
+	adjust_time(h, &m->last_write_time);
+	adjust_time(h, &m->change_time);
+	adjust_time(h, &m->last_access_time);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * json.c - answers for programs
+ *
+ * One object a line, written as soon as it is known, so that a list of a million files needs the
+ * memory of one. JSON can hold no bytes that are not UTF-8: a name with an unpaired surrogate has
+ * U+FFFD there, and a second member NAME_escaped with the escaped form, which can be undone.
+ */
+#include "tool.h"
+
+#include <jansson.h>
+
+void json_put_name(struct json_t *object, const char *key, const char *wtf8)
+{
+	size_t len = strlen(wtf8);
+	struct text clean = {0};
+	bool dirty = false;
+
+	text_puts(&clean, "");
+	for (size_t i = 0; i < len;) {
+		size_t n = utf8_length(wtf8 + i, len - i);
+
+		if (n) {
+			text_add(&clean, wtf8 + i, n);
+			i += n;
+			continue;
+		}
+		dirty = true;
+		text_puts(&clean, "\xEF\xBF\xBD");
+		/* The three bytes of a surrogate are one character. */
+		if ((unsigned char)wtf8[i] == 0xED && len - i >= 3 &&
+		    ((unsigned char)wtf8[i + 1] & 0xE0) == 0xA0)
+			i += 3;
+		else
+			i++;
+	}
+	json_object_set_new(object, key, json_stringn(clean.s, clean.len));
+	text_free(&clean);
+	if (dirty) {
+		struct text escaped = {0};
+		char *name = xasprintf("%s_escaped", key);
+
+		text_escape(&escaped, wtf8, len, 0);
+		json_object_set_new(object, name, json_stringn(escaped.s, escaped.len));
+		text_free(&escaped);
+		free(name);
+	}
+}
+
+struct json_t *json_new(void)
+{
+	return json_object();
+}
+
+bool json_has(const struct json_t *object, const char *key)
+{
+	return json_object_get(object, key) != NULL;
+}
+
+void json_free(struct json_t *object)
+{
+	json_decref(object);
+}
+
+void json_put_object(struct json_t *into, const char *key, struct json_t *object)
+{
+	json_object_set_new(into, key, object);
+}
+
+void json_append(struct json_t *into, const char *key, struct json_t *object)
+{
+	json_t *array = json_object_get(into, key);
+
+	if (!array) {
+		array = json_array();
+		json_object_set_new(into, key, array);
+	}
+	json_array_append_new(array, object);
+}
+
+void json_put_string(struct json_t *object, const char *key, const char *utf8)
+{
+	json_put_name(object, key, utf8);
+}
+
+void json_put_int(struct json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+void json_put_bool(struct json_t *object, const char *key, bool value)
+{
+	json_object_set_new(object, key, json_boolean(value));
+}
+
+void json_put_time(struct json_t *object, const char *key, int64_t filetime)
+{
+	char buf[TIME_TEXT];
+
+	json_object_set_new(object, key, json_string(filetime_text(filetime, buf)));
+}
+
+void json_print(FILE *f, struct json_t *object)
+{
+	json_dumpf(object, f, 0);
+	fputc('\n', f);
+	json_decref(object);
+}

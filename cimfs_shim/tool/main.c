@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c - cimtool's table of commands, its help, and the options that all commands share
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/resource.h>
+
+static int run_help(struct tool *t, int argc, char **argv);
+static int run_version(struct tool *t, int argc, char **argv);
+
+static const struct command cmd_help = {
+	.name = "help",
+	.usage = "[COMMAND | exit-codes]",
+	.summary = "tell about cimtool or about one command",
+	.help = "\"cimtool help COMMAND\" tells all about one command, \"cimtool help exit-codes\" "
+		"what\n"
+		"the exit status means.\n",
+	.run = run_help,
+};
+
+static const struct command cmd_version = {
+	.name = "version",
+	.usage = "",
+	.summary = "print the version",
+	.help = "Prints the version of cimtool and libcim.\n",
+	.run = run_version,
+};
+
+static const struct command *const commands[] = {
+	&cmd_create, &cmd_append,  &cmd_fork, &cmd_ls,	 &cmd_stat,
+	&cmd_cat,    &cmd_extract, &cmd_info, &cmd_dump, &cmd_diff,
+	&cmd_verify, &cmd_files,   &cmd_rm,   &cmd_help, &cmd_version,
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const char common_help[] =
+	"\nOptions of every command:\n"
+	"  -q, --quiet          no summary and no progress; errors and warnings remain\n"
+	"  -v, --verbose        say more\n"
+	"      --json           answer in JSON, an object a line\n"
+	"      --progress=MODE  auto (a line if stderr is a terminal), line, json, none\n"
+	"      --strict         a warning is a failure: exit status 1 instead of 3\n"
+	"      --help           this text\n";
+
+static const char exit_help[] =
+	"Exit status:\n"
+	"  0  success; for diff: the images are alike\n"
+	"  1  the operation failed; for diff: the images differ\n"
+	"  2  usage error; for diff: also any failure\n"
+	"  3  completed with warnings: something could not be stored or restored\n"
+	"     (--strict: 1 instead)\n"
+	"  4  the image is corrupt, or verify found errors\n"
+	"  5  a format version or a feature that is not supported\n"
+	"130, 143  ended by SIGINT, SIGTERM\n";
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct command *c = commands[i];
+
+		if (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))
+			return c;
+	}
+	return NULL;
+}
+
+static void print_command_help(const struct command *c)
+{
+	printf("Usage: cimtool %s%s%s\n\n%s", c->name, *c->usage ? " " : "", c->usage, c->help);
+	fputs(common_help, stdout);
+	if (c->alias)
+		printf("\nAlso called: cimtool %s\n", c->alias);
+}
+
+static void print_overview(void)
+{
+	puts("Usage: cimtool COMMAND [OPTION]... ARGUMENT...\n"
+	     "\n"
+	     "Make, look into, unpack and check Composite Images (CIM), without mounting.\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct command *c = commands[i];
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s%s%s", c->name, c->alias ? ", " : "",
+			 c->alias ? c->alias : "");
+		printf("  %-18s %s\n", name, c->summary);
+	}
+	fputs(common_help, stdout);
+	puts("\n\"cimtool help COMMAND\" tells about a command, \"cimtool help exit-codes\" about "
+	     "the\n"
+	     "exit status.");
+}
+
+static int run_help(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_LONGS, {0}};
+	const struct command *c;
+
+	while (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (argc - optind > 1)
+		return tool_usage(t, "too many arguments");
+	if (optind == argc) {
+		print_overview();
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[optind], "exit-codes")) {
+		fputs(exit_help, stdout);
+		return EXIT_OK;
+	}
+	c = find_command(argv[optind]);
+	if (!c)
+		return tool_usage(t, "no command '%s'", argv[optind]);
+	print_command_help(c);
+	return EXIT_OK;
+}
+
+static int run_version(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {COMMON_LONGS, {0}};
+
+	while (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (optind != argc)
+		return tool_usage(t, "too many arguments");
+	if (t->json)
+		printf("{\"name\": \"cimtool\", \"version\": \"%s\"}\n", cim_version());
+	else
+		printf("cimtool %s\n", cim_version());
+	return EXIT_OK;
+}
+
+int tool_usage(struct tool *t, const char *fmt, ...)
+{
+	const char *name = t->command && t->command != &cmd_help ? t->command->name : NULL;
+	va_list args;
+
+	fprintf(stderr, "cimtool%s%s: ", name ? " " : "", name ? name : "");
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fprintf(stderr, "; see 'cimtool help%s%s'\n", name ? " " : "", name ? name : "");
+	return EXIT_USAGE;
+}
+
+static bool set_progress(struct tool *t, const char *mode)
+{
+	static const char *const names[] = {
+		[PROGRESS_AUTO] = "auto",
+		[PROGRESS_LINE] = "line",
+		[PROGRESS_JSON] = "json",
+		[PROGRESS_NONE] = "none",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(mode, names[i])) {
+			t->progress = (enum progress_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The words of getopt's complaint. */
+static int bad_option(struct tool *t, char **argv, bool missing)
+{
+	const char *arg = argv[optind - 1];
+
+	if (missing && optopt > 0 && optopt < 256)
+		return tool_usage(t, "option '-%c' needs an argument", optopt), '?';
+	if (missing)
+		return tool_usage(t, "option '%s' needs an argument", arg), '?';
+	if (optopt > 0 && strncmp(arg, "--", 2))
+		return tool_usage(t, "unknown option '-%c'", optopt), '?';
+	if (optopt > 0)
+		return tool_usage(t, "option '%s' takes no argument", arg), '?';
+	return tool_usage(t, "unknown option '%s'", arg), '?';
+}
+
+int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
+		const struct option *longs)
+{
+	char all[64];
+
+	snprintf(all, sizeof(all), ":" COMMON_SHORTS "%s", shorts);
+	opterr = 0;
+	for (;;) {
+		int c = getopt_long(argc, argv, all, longs, NULL);
+
+		switch (c) {
+		case 'q':
+			t->quiet = true;
+			break;
+		case 'v':
+			t->verbose = true;
+			break;
+		case OPT_JSON:
+			t->json = true;
+			break;
+		case OPT_STRICT:
+			t->strict = true;
+			break;
+		case OPT_PROGRESS:
+			if (!set_progress(t, optarg)) {
+				tool_usage(t, "--progress is auto, line, json or none");
+				return '?';
+			}
+			break;
+		case OPT_HELP:
+			print_command_help(t->command);
+			exit(tool_finish(t, EXIT_OK));
+		case ':':
+		case '?':
+			return bad_option(t, argv, c == ':');
+		default:
+			return c;
+		}
+	}
+}
+
+/* Directories are kept open while a tree is walked: take all the descriptors there are. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct tool tool = {0};
+	struct tool *t = &tool;
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	/* A file size limit is an error to be told, not a death. */
+	signal(SIGXFSZ, SIG_IGN);
+	raise_file_limit();
+
+	if (!name)
+		return tool_usage(t, "a command is needed");
+	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
+		print_overview();
+		return tool_finish(t, EXIT_OK);
+	}
+	if (!strcmp(name, "--version"))
+		name = "version";
+	if (*name == '-')
+		return tool_usage(t, "unknown option '%s'", name);
+	t->command = find_command(name);
+	if (!t->command)
+		return tool_usage(t, "no command '%s'", name);
+	return tool_finish(t, t->command->run(t, argc - 1, argv + 1));
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reparse.c - symbolic links between Linux and Windows
+ *
+ * A REPARSE_DATA_BUFFER is a tag u32, the data's length u16 and a reserved u16, then the data (a
+ * tag that is not Microsoft's has a GUID of 16 bytes before them). A symlink's data: offset and
+ * length of the substitute name and of the print name (u16 each, in bytes, relative to the names),
+ * flags u32 (1: relative), the names in UTF-16. A mount point's are the same without flags.
+ *
+ * A Linux link is stored as a relative one with '\' for '/': "a/b" is "a\b", and "/a/b", which on
+ * Linux starts at the root of the tree, is "\a\b", which on Windows starts at the root of the
+ * volume, and so of the image. Both come back as they were. A name with a drive or a server
+ * ("\??\C:\x", "\??\UNC\s\x") has no such equal: it becomes "/x", "//s/x".
+ */
+#include "tool.h"
+
+#define MICROSOFT_TAG	   0x80000000u
+#define SYMLINK_HEADER	   20
+#define MOUNT_POINT_HEADER 16
+#define SYMLINK_RELATIVE   1
+#define MAX_REPARSE	   16384
+
+bool reparse_valid(const uint8_t *data, size_t size)
+{
+	if (size < 8 || size > MAX_REPARSE)
+		return false;
+	return size == (size_t)get16(data + 4) + (get32(data) & MICROSOFT_TAG ? 8 : 24);
+}
+
+uint8_t *reparse_from_symlink(const char *target, size_t *size, const char **why)
+{
+	size_t bytes = strlen(target);
+	uint16_t *units;
+	uint8_t *data;
+	size_t count;
+	size_t len;
+
+	if (strchr(target, '\\')) {
+		*why = "its target holds a '\\', which separates names on Windows";
+		return NULL;
+	}
+	if (cim_utf16_from_utf8(target, bytes, NULL, 0, &count) == CIM_E_INVALID) {
+		*why = "its target is not UTF-8";
+		return NULL;
+	}
+	/* Substitute and print name are the same text; one copy serves both where two don't fit. */
+	len = count * 2;
+	if (len > MAX_REPARSE - SYMLINK_HEADER) {
+		*why = "its target is too long";
+		return NULL;
+	}
+	units = xmalloc(len);
+	cim_utf16_from_utf8(target, bytes, units, count, &count);
+	*size = SYMLINK_HEADER + (len * 2 <= MAX_REPARSE - SYMLINK_HEADER ? len * 2 : len);
+	data = xcalloc(1, *size);
+	put32(data, CIM_TAG_SYMLINK);
+	put16(data + 4, (uint16_t)(*size - 8));
+	put16(data + 8, (uint16_t)(*size - SYMLINK_HEADER - len));
+	put16(data + 10, (uint16_t)len);
+	put16(data + 12, 0);
+	put16(data + 14, (uint16_t)len);
+	put32(data + 16, SYMLINK_RELATIVE);
+	for (size_t i = 0; i < count; i++) {
+		uint16_t unit = units[i] == '/' ? '\\' : units[i];
+
+		put16(data + SYMLINK_HEADER + i * 2, unit);
+		put16(data + *size - len + i * 2, unit);
+	}
+	free(units);
+	return data;
+}
+
+/* One of the two names of a symlink or mount point, in WTF-8; NULL if the buffer is malformed. */
+static char *get_name(const uint8_t *data, size_t size, size_t header, size_t field, size_t *len)
+{
+	size_t offset;
+	size_t bytes;
+	uint16_t *units;
+	char *name;
+
+	if (size < header)
+		return NULL;
+	offset = get16(data + field);
+	bytes = get16(data + field + 2);
+	if (offset > size - header || bytes > size - header - offset || bytes % 2)
+		return NULL;
+	units = xmalloc(bytes);
+	for (size_t i = 0; i < bytes / 2; i++)
+		units[i] = get16(data + header + offset + i * 2);
+	name = xmalloc(bytes / 2 * 3 + 1);
+	*len = cim_utf8_from_utf16(units, bytes / 2, name, bytes / 2 * 3 + 1);
+	free(units);
+	return name;
+}
+
+static bool drive(const char *s)
+{
+	return ((s[0] >= 'A' && s[0] <= 'Z') || (s[0] >= 'a' && s[0] <= 'z')) && s[1] == ':';
+}
+
+char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kind)
+{
+	char *name;
+	char *s;
+	size_t len;
+
+	if (!reparse_valid(data, size) || get32(data) != CIM_TAG_SYMLINK)
+		return NULL;
+	name = get_name(data, size, SYMLINK_HEADER, 8, &len);
+	/* No target at all, or one that a Linux link can't hold. */
+	if (!name || !len || strlen(name) != len) {
+		free(name);
+		return NULL;
+	}
+	*kind = TARGET_EXACT;
+	s = name;
+	if (!(get32(data + 16) & SYMLINK_RELATIVE)) {
+		*kind = TARGET_ABSOLUTE;
+		if (!strncmp(s, "\\??\\", 4) || !strncmp(s, "\\\\?\\", 4))
+			s += 4;
+		if (!strncmp(s, "UNC\\", 4)) {
+			s += 2;
+			s[0] = s[1] = '\\';
+		} else if (drive(s)) {
+			s += 2;
+		}
+	}
+	if (strchr(s, '/'))
+		*kind = TARGET_ABSOLUTE;
+	for (char *p = s; *p; p++) {
+		if (*p == '\\')
+			*p = '/';
+	}
+	s = *s ? xstrdup(s) : xstrdup("/");
+	free(name);
+	return s;
+}
+
+char *reparse_target(const uint8_t *data, size_t size)
+{
+	bool link = size >= 4 && get32(data) == CIM_TAG_SYMLINK;
+	size_t header = link ? SYMLINK_HEADER : MOUNT_POINT_HEADER;
+	char *name;
+	size_t len;
+
+	if (size < 8 || (!link && get32(data) != CIM_TAG_MOUNT_POINT))
+		return NULL;
+	name = get_name(data, size, header, 12, &len);
+	if (name && *name)
+		return name;
+	free(name);
+	return get_name(data, size, header, 8, &len);
+}
+
+const char *reparse_tag_name(uint32_t tag)
+{
+	static const struct {
+		uint32_t tag;
+		const char *name;
+	} known[] = {
+		{CIM_TAG_MOUNT_POINT, "MOUNT_POINT"},
+		{CIM_TAG_SYMLINK, "SYMLINK"},
+		{0x80000017, "WOF"},
+		{0x80000013, "DEDUP"},
+		{0x8000001B, "APPEXECLINK"},
+		{0x80000018, "WCI"},
+		{0x90001018, "WCI_1"},
+		{0xA0000027, "WCI_LINK"},
+		{0xA000001F, "WCI_TOMBSTONE"},
+		{0xA000001D, "LX_SYMLINK"},
+		{0x80000023, "AF_UNIX"},
+		{0x80000024, "LX_FIFO"},
+		{0x80000025, "LX_CHR"},
+		{0x80000026, "LX_BLK"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (known[i].tag == tag)
+			return known[i].name;
+	}
+	return NULL;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * report.c - what the program says when something goes wrong, and how it ends
+ *
+ * One line a failure: "cimtool: OPERATION IMAGE: PATH: CAUSE". Names in it are escaped, so that an
+ * image can't play tricks with a terminal. Losses (what could not be stored or restored) may be as
+ * many as there are files; they are counted and told in one line a kind, or each with --verbose.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+volatile sig_atomic_t tool_signal;
+
+static void (*cleanup_fn)(void *arg);
+static void *cleanup_arg;
+
+/* ---- messages ---- */
+
+static void put_line(const char *prefix, const char *op, const char *image, const char *path,
+		     const char *fmt, va_list args)
+{
+	struct text line = {0};
+	char *cause;
+
+	if (vasprintf(&cause, fmt, args) < 0)
+		cause = NULL;
+	progress_clear();
+	text_puts(&line, prefix);
+	if (op && *op)
+		text_puts(&line, op);
+	if (image && *image) {
+		if (op && *op)
+			text_puts(&line, " ");
+		text_escape(&line, image, strlen(image), 0);
+	}
+	if ((op && *op) || (image && *image))
+		text_puts(&line, ": ");
+	if (path && *path) {
+		text_escape(&line, path, strlen(path), 0);
+		text_puts(&line, ": ");
+	}
+	if (!cause)
+		text_puts(&line, fmt);
+	else
+		text_escape(&line, cause, strlen(cause), ESCAPE_BACKSLASH_NOT);
+	text_puts(&line, "\n");
+	fflush(stdout);
+	fwrite(line.s, 1, line.len, stderr);
+	text_free(&line);
+	free(cause);
+}
+
+int tool_fail(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
+	      ...)
+{
+	va_list args;
+
+	(void)t;
+	va_start(args, fmt);
+	put_line("cimtool: ", op, image, path, fmt, args);
+	va_end(args);
+	return EXIT_FAILED;
+}
+
+int tool_fail_errno(struct tool *t, const char *op, const char *image, const char *path)
+{
+	return tool_fail(t, op, image, path, "%s", strerror(errno));
+}
+
+void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
+	       ...)
+{
+	va_list args;
+
+	t->warnings++;
+	va_start(args, fmt);
+	put_line("cimtool: warning: ", op, image, path, fmt, args);
+	va_end(args);
+}
+
+void tool_verbose(struct tool *t, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!t->verbose)
+		return;
+	va_start(args, fmt);
+	put_line("cimtool: ", NULL, NULL, NULL, fmt, args);
+	va_end(args);
+}
+
+int tool_exit_of(enum cim_status status)
+{
+	switch (status) {
+	case CIM_OK:
+		return EXIT_OK;
+	case CIM_E_CORRUPT:
+		return EXIT_CORRUPT;
+	case CIM_E_VERSION:
+	case CIM_E_UNSUPPORTED:
+		return EXIT_UNSUPPORTED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+int tool_fail_cim(struct tool *t, const char *op, const char *image, const struct cim_error *err)
+{
+	/* The library writes paths in Windows' way; here they have '/', as the user types them. */
+	char path[sizeof(err->path) + 1];
+	char *p = path;
+
+	if (tool_signal)
+		return tool_interrupted();
+	if (err->path[0] && err->path[0] != '\\' && err->path[0] != '/' && err->path[0] != '.')
+		*p++ = '/';
+	for (const char *s = err->path; *s; s++)
+		*p++ = *s == '\\' ? '/' : *s;
+	*p = '\0';
+	tool_fail(t, op ? op : err->op, image ? image : err->image, path, "%s",
+		  err->cause[0] ? err->cause : cim_status_text(err->status));
+	return tool_exit_of(err->status);
+}
+
+/* ---- losses ---- */
+
+void loss_add(struct tool *t, struct loss *loss, const char *path, const char *cause)
+{
+	if (t->verbose)
+		tool_warn(t, NULL, NULL, path, "%s: %s", loss->what, cause);
+	if (!loss->count++) {
+		loss->first = xstrdup(path);
+		loss->cause = xstrdup(cause);
+	}
+}
+
+void loss_report(struct tool *t, struct loss *loss, const char *op, const char *image)
+{
+	if (!loss->count)
+		return;
+	if (t->verbose)
+		;
+	else if (loss->count == 1)
+		tool_warn(t, op, image, loss->first, "%s: %s", loss->what, loss->cause);
+	else
+		tool_warn(t, op, image, loss->first, "%s: %s (and %lu more)", loss->what,
+			  loss->cause, loss->count - 1);
+	free(loss->first);
+	free(loss->cause);
+	loss->first = loss->cause = NULL;
+	loss->count = 0;
+}
+
+/* ---- the end ---- */
+
+int tool_finish(struct tool *t, int code)
+{
+	bool bad = ferror(stdout) != 0;
+
+	progress_clear();
+	errno = 0;
+	/* Data that a full disk refuses turn up here at the latest. */
+	if (fclose(stdout) || bad) {
+		fprintf(stderr, "cimtool: write to standard output: %s\n",
+			errno ? strerror(errno) : "failed");
+		if (code == EXIT_OK || code == EXIT_WARNINGS)
+			code = t->command == &cmd_diff ? EXIT_USAGE : EXIT_FAILED;
+	}
+	if (code == EXIT_OK && t->warnings)
+		code = EXIT_WARNINGS;
+	if (code == EXIT_WARNINGS && t->strict)
+		code = EXIT_FAILED;
+	return code;
+}
+
+/* ---- memory ---- */
+
+void tool_set_cleanup(void (*fn)(void *arg), void *arg)
+{
+	cleanup_fn = fn;
+	cleanup_arg = arg;
+}
+
+static void *check(void *p)
+{
+	if (p)
+		return p;
+	fputs("cimtool: out of memory\n", stderr);
+	if (cleanup_fn)
+		cleanup_fn(cleanup_arg);
+	_exit(EXIT_FAILED);
+}
+
+void *xmalloc(size_t size)
+{
+	return check(malloc(size ? size : 1));
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+	return check(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *xrealloc(void *p, size_t size)
+{
+	return check(realloc(p, size ? size : 1));
+}
+
+char *xstrdup(const char *s)
+{
+	return xmemdup(s, strlen(s) + 1);
+}
+
+char *xstrndup(const char *s, size_t len)
+{
+	char *copy = xmalloc(len + 1);
+
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+void *xmemdup(const void *p, size_t size)
+{
+	void *copy = xmalloc(size);
+
+	if (size)
+		memcpy(copy, p, size);
+	return copy;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	va_list args;
+	char *s;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&s, fmt, args);
+	va_end(args);
+	return check(n < 0 ? NULL : s);
+}
+
+void *xgrow(void *array, size_t *room, size_t count, size_t size)
+{
+	if (count < *room)
+		return array;
+	if (*room > SIZE_MAX / 2 / size)
+		check(NULL);
+	*room = *room ? *room * 2 : 16;
+	return xrealloc(array, *room * size);
+}
+
+/* ---- signals ---- */
+
+static void on_signal(int number)
+{
+	/* A second one, or one that comes after the work is done, finds nobody who looks. */
+	if (tool_signal)
+		_exit(128 + number);
+	tool_signal = number;
+}
+
+void tool_catch_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction old;
+
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		/* What was ignored (nohup) stays so. */
+		if (!sigaction(numbers[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
+	/* Nobody reads our progress or summary: no reason to leave half an image. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int tool_interrupted(void)
+{
+	progress_clear();
+	return 128 + (int)tool_signal;
+}

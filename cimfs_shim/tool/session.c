@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session.c - begin and end writing an image
+ *
+ * However a command ends, by an error, a signal or for want of memory, its session is closed, which
+ * removes every file that was not published.
+ */
+#include "write.h"
+
+int write_option(struct tool *t, struct write_options *options, int c)
+{
+	switch (c) {
+	case OPT_CONSISTENT:
+		options->consistent = true;
+		return EXIT_OK;
+	case OPT_VERIFY:
+		options->verify = true;
+		return EXIT_OK;
+	case OPT_ALL_TIMES:
+		options->all_times = true;
+		return EXIT_OK;
+	case OPT_STREAMS:
+		if (strcmp(optarg, "xattr") && strcmp(optarg, "none"))
+			return tool_usage(t, "--streams-interface is none or xattr here");
+		options->xattr_streams = !strcmp(optarg, "xattr");
+		return EXIT_OK;
+	case OPT_MTIME:
+		options->mtime = optarg;
+		return EXIT_OK;
+	case OPT_EXCLUDE:
+		exclude_add(&options->exclude, optarg);
+		return EXIT_OK;
+	case OPT_EXCLUDE_FROM:
+		return exclude_from(t, &options->exclude, optarg);
+	default:
+		return -1;
+	}
+}
+
+static void close_hook(void *arg)
+{
+	session_close(arg);
+}
+
+int session_open(struct session *s, struct tool *t, const char *op, const char *image,
+		 const char *existing, const char *name, const struct write_options *options)
+{
+	struct cim_error err = {0};
+	const char *file;
+	char *dir;
+
+	memset(s, 0, sizeof(*s));
+	s->t = t;
+	s->op = op;
+	s->image = image;
+	s->dir = dir = split_image(image, &file);
+	s->name = file;
+	s->env = *cim_env_default();
+	s->env.progress = progress_callback;
+	s->env.progress_ctx = &s->progress;
+	progress_start(&s->progress, t, t->command->name);
+	tool_catch_signals();
+	if (cim_writer_open(&s->env, dir, existing, name,
+			    options->consistent ? CIM_WRITE_CONSISTENT : 0, &s->writer, &err)) {
+		int code = tool_fail_cim(t, op, image, &err);
+
+		session_close(s);
+		return code;
+	}
+	tool_set_cleanup(close_hook, s);
+	return EXIT_OK;
+}
+
+void session_close(struct session *s)
+{
+	tool_set_cleanup(NULL, NULL);
+	progress_end(&s->progress);
+	cim_writer_close(s->writer);
+	s->writer = NULL;
+	free(s->dir);
+	s->dir = NULL;
+}
+
+static int print_finding(void *ctx, const struct cim_finding *finding)
+{
+	struct session *s = ctx;
+
+	if (finding->severity == CIM_ERROR)
+		tool_fail(s->t, "verify", s->image, finding->path, "%s at 0x%llx: %s",
+			  finding->structure, (unsigned long long)finding->offset,
+			  finding->message);
+	return tool_signal != 0;
+}
+
+static int verify_result(struct session *s)
+{
+	struct cim_error err = {0};
+	struct cim_image *image;
+	uint64_t errors = 0;
+	int code = EXIT_OK;
+
+	if (cim_image_open(&s->env, s->image, &image, &err))
+		return tool_fail_cim(s->t, "verify", s->image, &err);
+	if (cim_image_verify(image, CIM_VERIFY_DEEP, print_finding, s, &errors, &err))
+		code = tool_fail_cim(s->t, "verify", s->image, &err);
+	else if (errors)
+		code = EXIT_CORRUPT;
+	cim_image_close(image);
+	return code;
+}
+
+static void print_summary(struct session *s, const struct cim_writer_stats *stats, double seconds)
+{
+	char bytes[32];
+	char stored[32];
+
+	printf("%s: %llu items, %s in %llu streams, %s stored, %.1f seconds\n", s->image,
+	       (unsigned long long)stats->files, size_text(stats->bytes, bytes, sizeof(bytes)),
+	       (unsigned long long)stats->streams,
+	       size_text(stats->stored_bytes, stored, sizeof(stored)), seconds);
+}
+
+static void print_json(struct session *s, const struct cim_writer_stats *stats, double seconds)
+{
+	struct json_t *o = json_new();
+
+	json_put_string(o, "command", s->t->command->name);
+	json_put_name(o, "image", s->image);
+	json_put_int(o, "items", stats->files);
+	json_put_int(o, "streams", stats->streams);
+	json_put_int(o, "bytes", stats->bytes);
+	json_put_int(o, "stored_bytes", stats->stored_bytes);
+	json_put_int(o, "milliseconds", (uint64_t)(seconds * 1000));
+	json_put_int(o, "warnings", s->t->warnings);
+	json_print(stdout, o);
+}
+
+int session_commit(struct session *s, const struct write_options *options)
+{
+	struct cim_writer_stats stats;
+	struct cim_error err = {0};
+	double seconds;
+	int code;
+
+	if (tool_signal) {
+		session_close(s);
+		return tool_interrupted();
+	}
+	cim_writer_get_stats(s->writer, &stats);
+	if (cim_writer_commit(s->writer, &err)) {
+		code = tool_fail_cim(s->t, s->op, s->image, &err);
+		session_close(s);
+		return code;
+	}
+	cim_writer_close(s->writer);
+	s->writer = NULL;
+	/* From here on the image stands. */
+	code = options->verify ? verify_result(s) : EXIT_OK;
+	seconds = progress_seconds(&s->progress);
+	progress_end(&s->progress);
+	if (!code && s->t->json)
+		print_json(s, &stats, seconds);
+	else if (!code && !s->t->quiet)
+		print_summary(s, &stats, seconds);
+	session_close(s);
+	return code;
+}

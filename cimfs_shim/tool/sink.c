@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * sink.c - one item or stream into a session
+ */
+#include "write.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Fill a stream, or leave it: what is never written takes the sparse form. */
+static enum cim_status fill(struct cim_stream *stream, const struct cim_source *source,
+			    struct cim_error *err)
+{
+	enum cim_status status = CIM_OK;
+
+	if (source)
+		status = cim_stream_fill(stream, source, err);
+	cim_stream_close(stream);
+	return status;
+}
+
+enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
+			  const struct cim_metadata *metadata, const struct cim_source *source,
+			  struct cim_error *err)
+{
+	struct cim_str name = {.utf16 = path, .units = units};
+	struct cim_stream *stream = NULL;
+	enum cim_status status;
+
+	status = cim_writer_add(s->writer, name, metadata, source ? &stream : NULL, err);
+	if (!status && source)
+		status = fill(stream, source, err);
+	return status;
+}
+
+enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
+			    const uint16_t *stream_name, size_t stream_units, uint64_t size,
+			    const struct cim_source *source, struct cim_error *err)
+{
+	uint16_t *full = xmalloc((units + 1 + stream_units) * sizeof(*full));
+	struct cim_str name = {.utf16 = full, .units = units + 1 + stream_units};
+	struct cim_stream *stream;
+	enum cim_status status;
+
+	if (units)
+		memcpy(full, path, units * sizeof(*full));
+	full[units] = ':';
+	memcpy(full + units + 1, stream_name, stream_units * sizeof(*full));
+	status = cim_writer_add_stream(s->writer, name, size, &stream, err);
+	if (!status)
+		status = fill(stream, size ? source : NULL, err);
+	free(full);
+	return status;
+}
+
+static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t len,
+				 struct cim_error *err)
+{
+	struct file_source *f = ctx;
+	uint8_t *p = buf;
+
+	while (len) {
+		/* Piece by piece, so that a signal doesn't wait for a gigabyte. */
+		size_t piece = len < (1u << 20) ? len : 1u << 20;
+		ssize_t got = pread(f->fd, p, piece, (off_t)offset);
+
+		if (tool_signal) {
+			if (err)
+				snprintf(err->cause, sizeof(err->cause), "interrupted");
+			return CIM_E_ABORTED;
+		}
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			f->failed = errno;
+			if (err) {
+				err->status = CIM_E_IO;
+				err->os_error = errno;
+				snprintf(err->cause, sizeof(err->cause), "read: %s",
+					 strerror(errno));
+			}
+			return CIM_E_IO;
+		}
+		if (!got) {
+			f->shrank = true;
+			memset(p, 0, len);
+			return CIM_OK;
+		}
+		p += got;
+		offset += (uint64_t)got;
+		len -= (size_t)got;
+		progress_tick(&f->session->progress);
+	}
+	return CIM_OK;
+}
+
+struct cim_source file_source(struct file_source *f)
+{
+	return (struct cim_source){.ctx = f, .pread = read_file};
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * text.c - growing strings, names that are safe to print, base64
+ *
+ * A name from an image is WTF-8: UTF-8, but for unpaired surrogates, and may hold any character.
+ * Each name has one escaped form and each escaped form one name, so the same rules serve the
+ * terminal and the dump format.
+ */
+#include "tool.h"
+
+#include <stdarg.h>
+
+void text_add(struct text *text, const char *s, size_t len)
+{
+	if (len >= text->room - text->len) {
+		while (len >= text->room - text->len)
+			text->room = text->room ? text->room * 2 : 64;
+		text->s = xrealloc(text->s, text->room);
+	}
+	if (len)
+		memcpy(text->s + text->len, s, len);
+	text->len += len;
+	text->s[text->len] = '\0';
+}
+
+void text_puts(struct text *text, const char *s)
+{
+	text_add(text, s, strlen(s));
+}
+
+void text_printf(struct text *text, const char *fmt, ...)
+{
+	char small[256];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(small, sizeof(small), fmt, args);
+	va_end(args);
+	if (n >= 0 && (size_t)n < sizeof(small)) {
+		text_add(text, small, (size_t)n);
+	} else if (n >= 0) {
+		char *big = xmalloc((size_t)n + 1);
+
+		va_start(args, fmt);
+		vsnprintf(big, (size_t)n + 1, fmt, args);
+		va_end(args);
+		text_add(text, big, (size_t)n);
+		free(big);
+	}
+}
+
+void text_cut(struct text *text, size_t len)
+{
+	text->len = len;
+	if (text->s)
+		text->s[len] = '\0';
+}
+
+void text_free(struct text *text)
+{
+	free(text->s);
+	memset(text, 0, sizeof(*text));
+}
+
+size_t utf8_length(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	if (!len)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xC2 && p[0] <= 0xDF)
+		return len >= 2 && (p[1] & 0xC0) == 0x80 ? 2 : 0;
+	if (p[0] >= 0xE0 && p[0] <= 0xEF) {
+		if (len < 3 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
+			return 0;
+		if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] >= 0xA0))
+			return 0;
+		return 3;
+	}
+	if (p[0] >= 0xF0 && p[0] <= 0xF4) {
+		if (len < 4 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80 ||
+		    (p[3] & 0xC0) != 0x80)
+			return 0;
+		if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] >= 0x90))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+/* Does this character have to be escaped? @n: its bytes, 0 if it is none. */
+static bool must_escape(const char *s, size_t n, unsigned flags)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (n == 0)
+		return true;
+	if (n == 1)
+		return c < 0x20 || c == 0x7F || (c == ' ' && (flags & ESCAPE_SPACE)) ||
+		       (c == '/' && (flags & ESCAPE_SLASH));
+	return n == 2 && c == 0xC2 && (unsigned char)s[1] < 0xA0;
+}
+
+void text_escape(struct text *text, const char *s, size_t len, unsigned flags)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	while (len) {
+		size_t n = utf8_length(s, len);
+
+		if (*s == '\\' && !(flags & ESCAPE_BACKSLASH_NOT)) {
+			text_add(text, "\\\\", 2);
+		} else if (must_escape(s, n, flags)) {
+			if (!n)
+				n = 1;
+			for (size_t i = 0; i < n; i++) {
+				unsigned char c = (unsigned char)s[i];
+				char code[4] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
+
+				text_add(text, code, 4);
+			}
+		} else {
+			text_add(text, s, n);
+		}
+		s += n ? n : 1;
+		len -= n ? n : 1;
+	}
+}
+
+void put_escaped(FILE *f, const char *s)
+{
+	struct text text = {0};
+
+	text_escape(&text, s, strlen(s), 0);
+	fwrite(text.s, 1, text.len, f);
+	text_free(&text);
+}
+
+void put_target(FILE *f, const char *s)
+{
+	struct text text = {0};
+
+	text_escape(&text, s, strlen(s), ESCAPE_BACKSLASH_NOT);
+	fwrite(text.s, 1, text.len, f);
+	text_free(&text);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool text_unescape(struct text *text, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = s[i];
+
+		if (c == '\\') {
+			if (len - i >= 2 && s[i + 1] == '\\') {
+				i++;
+			} else if (len - i >= 4 && s[i + 1] == 'x' && hex_digit(s[i + 2]) >= 0 &&
+				   hex_digit(s[i + 3]) >= 0) {
+				c = (char)(hex_digit(s[i + 2]) << 4 | hex_digit(s[i + 3]));
+				i += 3;
+			} else {
+				return false;
+			}
+		}
+		text_add(text, &c, 1);
+	}
+	if (!len)
+		text_add(text, "", 0);
+	return true;
+}
+
+char *split_image(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash) {
+		*name = path;
+		return xstrdup(".");
+	}
+	*name = slash + 1;
+	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+char *base64_encode(const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	char *out = xmalloc(len / 3 * 4 + 5);
+	char *o = out;
+
+	for (; len >= 3; p += 3, len -= 3) {
+		*o++ = base64_digits[p[0] >> 2];
+		*o++ = base64_digits[(p[0] & 3) << 4 | p[1] >> 4];
+		*o++ = base64_digits[(p[1] & 15) << 2 | p[2] >> 6];
+		*o++ = base64_digits[p[2] & 63];
+	}
+	if (len) {
+		unsigned second = len == 2 ? p[1] : 0;
+
+		*o++ = base64_digits[p[0] >> 2];
+		*o++ = base64_digits[(p[0] & 3) << 4 | second >> 4];
+		*o++ = len == 2 ? base64_digits[(second & 15) << 2] : '=';
+		*o++ = '=';
+	}
+	*o = '\0';
+	return out;
+}
+
+static int base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool base64_decode(struct text *text, const char *s, size_t len)
+{
+	if (len % 4)
+		return false;
+	text_add(text, "", 0);
+	for (size_t i = 0; i < len; i += 4) {
+		size_t bytes = 3;
+		unsigned v = 0;
+		char out[3];
+
+		if (i + 4 == len && s[i + 3] == '=')
+			bytes = s[i + 2] == '=' ? 1 : 2;
+		for (size_t k = 0; k < 4; k++) {
+			int d = k <= bytes ? base64_value(s[i + k]) : 0;
+
+			if (d < 0)
+				return false;
+			v = v << 6 | (unsigned)d;
+		}
+		/* One spelling for each value: unused bits are 0. */
+		if (v & ((1u << (8 * (3 - bytes))) - 1))
+			return false;
+		out[0] = (char)(v >> 16);
+		out[1] = (char)(v >> 8);
+		out[2] = (char)v;
+		text_add(text, out, bytes);
+	}
+	return true;
+}
+
+const char *size_text(uint64_t bytes, char *buf, size_t room)
+{
+	static const char units[] = "KMGTPE";
+	double value = (double)bytes;
+	int unit = -1;
+
+	if (bytes < 10000) {
+		snprintf(buf, room, "%u bytes", (unsigned)bytes);
+		return buf;
+	}
+	while (value >= 1024 && unit < 5) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(buf, room, "%.*f %ciB", value < 100 ? 1 : 0, value, units[unit]);
+	return buf;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tool.h - what the commands of cimtool share
+ *
+ * One file a command (cmd_NAME.c), each with a struct command in main.c's table, and one file an
+ * idea that several commands need. All of it uses libcim.h, libc, jansson and libcrypto; nothing of
+ * core. Functions that print about a failure return the exit code that fits it, so that a command
+ * says "return tool_fail(...)".
+ */
+#ifndef CIMTOOL_TOOL_H
+#define CIMTOOL_TOOL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "libcim.h"
+
+#if defined(__GNUC__)
+#define TOOL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define TOOL_PRINTF(fmt, args)
+#endif
+
+/* What the program comes to; "cimtool help exit-codes" tells the user. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_WARNINGS = 3,
+	EXIT_CORRUPT = 4,
+	EXIT_UNSUPPORTED = 5,
+};
+
+struct tool;
+
+/* One command: @usage is what follows "cimtool NAME". */
+struct command {
+	const char *name;
+	const char *alias;
+	const char *usage;
+	const char *summary;
+	const char *help;
+	int (*run)(struct tool *t, int argc, char **argv);
+};
+
+enum progress_mode {
+	PROGRESS_AUTO,
+	PROGRESS_LINE,
+	PROGRESS_JSON,
+	PROGRESS_NONE,
+};
+
+/* A run of the program: the common options and what has happened so far. */
+struct tool {
+	const struct command *command;
+	bool quiet;
+	bool verbose;
+	bool json;
+	bool strict;
+	enum progress_mode progress;
+	unsigned long warnings;
+};
+
+/* ---- main.c ---- */
+
+extern const struct command cmd_create, cmd_append, cmd_fork, cmd_ls, cmd_stat, cmd_cat,
+	cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm;
+
+/* Options that every command takes; a command's own begin at OPT_OWN. */
+enum {
+	OPT_JSON = 256,
+	OPT_PROGRESS,
+	OPT_STRICT,
+	OPT_HELP,
+	OPT_EXCLUDE,
+	OPT_EXCLUDE_FROM,
+	OPT_OWN = 300,
+};
+#define COMMON_SHORTS "qv"
+#define COMMON_LONGS                                                            \
+	{"quiet", no_argument, NULL, 'q'}, {"verbose", no_argument, NULL, 'v'}, \
+		{"json", no_argument, NULL, OPT_JSON},                          \
+		{"progress", required_argument, NULL, OPT_PROGRESS},            \
+		{"strict", no_argument, NULL, OPT_STRICT},                      \
+	{                                                                       \
+		"help", no_argument, NULL, OPT_HELP                             \
+	}
+#define EXCLUDE_LONGS                                                     \
+	{"exclude", required_argument, NULL, OPT_EXCLUDE},                \
+	{                                                                 \
+		"exclude-from", required_argument, NULL, OPT_EXCLUDE_FROM \
+	}
+
+/* getopt_long() that deals with the common options. -1: no more; '?': a usage error was told. */
+int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
+		const struct option *longs);
+/* The one line of a usage error, with the hint; returns EXIT_USAGE. */
+int tool_usage(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
+
+/* ---- report.c: messages, exit codes, memory, signals ---- */
+
+/* "cimtool: OP IMAGE: PATH: CAUSE" on stderr; NULL or "" parts are left out. */
+int tool_fail(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
+	      ...) TOOL_PRINTF(5, 6);
+/* The same from errno. */
+int tool_fail_errno(struct tool *t, const char *op, const char *image, const char *path);
+/* The same from the library's detail record; @op and @image stand in where it names none. */
+int tool_fail_cim(struct tool *t, const char *op, const char *image, const struct cim_error *err);
+/* As tool_fail() but a warning: counted, the exit code becomes 3. */
+void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
+	       ...) TOOL_PRINTF(5, 6);
+/* A line for --verbose. */
+void tool_verbose(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
+/* The exit code of a status. */
+int tool_exit_of(enum cim_status status);
+/* Flush and check stdout; the final exit code. */
+int tool_finish(struct tool *t, int code);
+
+/* Losses of one kind, told in one line at the end ("... of N items (first: PATH)"). */
+struct loss {
+	const char *what;
+	unsigned long count;
+	char *first;
+	char *cause;
+};
+void loss_add(struct tool *t, struct loss *loss, const char *path, const char *cause);
+void loss_report(struct tool *t, struct loss *loss, const char *op, const char *image);
+
+/* Memory that is there or ends the program (after the hook below has run). */
+void *xmalloc(size_t size);
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *p, size_t size);
+char *xstrdup(const char *s);
+char *xstrndup(const char *s, size_t len);
+char *xasprintf(const char *fmt, ...) TOOL_PRINTF(1, 2);
+void *xmemdup(const void *p, size_t size);
+/* Make room for one more element of @size bytes. */
+void *xgrow(void *array, size_t *room, size_t count, size_t size);
+
+/* What to do before the program ends for want of memory; NULL: nothing. */
+void tool_set_cleanup(void (*fn)(void *arg), void *arg);
+
+/* SIGINT, SIGTERM, SIGHUP: set the number here and let the command end in order. */
+extern volatile sig_atomic_t tool_signal;
+void tool_catch_signals(void);
+/* What a command returns that was stopped by a signal. */
+int tool_interrupted(void);
+
+/* ---- progress.c ---- */
+
+struct progress {
+	struct tool *t;
+	const char *what;
+	bool on;
+	bool json;
+	bool shown;
+	uint64_t files;
+	uint64_t bytes;
+	uint64_t total_files; /* 0: unknown */
+	uint64_t next_ms;
+	uint64_t start_ms;
+};
+void progress_start(struct progress *p, struct tool *t, const char *what);
+/* Cheap; prints at most ten times a second. */
+void progress_tick(struct progress *p);
+void progress_end(struct progress *p);
+double progress_seconds(const struct progress *p);
+/* Take the line away before something else is written to stderr. */
+void progress_clear(void);
+/* For struct cim_env: shows a commit or a check, and stops it on a signal. @ctx: struct progress */
+int progress_callback(void *ctx, const struct cim_progress *progress);
+
+/* ---- text.c: names as text ---- */
+
+/* A growing string. */
+struct text {
+	char *s;
+	size_t len;
+	size_t room;
+};
+void text_add(struct text *text, const char *s, size_t len);
+void text_puts(struct text *text, const char *s);
+void text_printf(struct text *text, const char *fmt, ...) TOOL_PRINTF(2, 3);
+void text_cut(struct text *text, size_t len);
+void text_free(struct text *text);
+
+/*
+ * Names are shown as they are but for what would harm a terminal or a line-based file: a backslash
+ * is "\\", control characters, DEL, U+0080..U+009F and bytes that are not UTF-8 (the three of an
+ * unpaired surrogate) are "\xHH" each.
+ */
+enum escape_flags {
+	ESCAPE_SPACE = 1,	  /* the space too */
+	ESCAPE_SLASH = 2,	  /* '/' too: for one component */
+	ESCAPE_BACKSLASH_NOT = 4, /* for a message: only what would harm */
+};
+void text_escape(struct text *text, const char *s, size_t len, unsigned flags);
+void put_escaped(FILE *f, const char *s);
+/* The same for a link's target, where a '\' is what it is on Windows. */
+void put_target(FILE *f, const char *s);
+/* Undo text_escape() into @text (appended); false if malformed. */
+bool text_unescape(struct text *text, const char *s, size_t len);
+/* Bytes of the valid UTF-8 character at @s; 0 if there is none. */
+size_t utf8_length(const char *s, size_t len);
+
+/* A host path to an image: its directory ("." if none, allocated) and its name in there. */
+char *split_image(const char *path, const char **name);
+
+char *base64_encode(const void *data, size_t len);
+/* Appends to @text; false if malformed or not the canonical spelling. */
+bool base64_decode(struct text *text, const char *s, size_t len);
+/* "1.5 GiB" */
+const char *size_text(uint64_t bytes, char *buf, size_t room);
+
+/* ---- times.c ---- */
+
+#define TIME_TEXT 96
+struct timespec;
+int64_t filetime_from_unix(int64_t seconds, long nanoseconds);
+void filetime_to_unix(int64_t t, struct timespec *ts);
+/* "2024-05-06T07:08:09.1234567Z"; a number for what has no such form (before 1601, after 9999) */
+const char *filetime_text(int64_t t, char *buf);
+/* The reverse, exactly; false if malformed. */
+bool filetime_parse(const char *s, int64_t *t);
+/* A time as a user writes it: @SECONDS, YYYY-MM-DD, YYYY-MM-DDTHH:MM:SS[.FRACTION]Z */
+bool time_parse_user(const char *s, int64_t *t);
+
+/* ---- exclude.c ---- */
+
+struct exclude {
+	char **patterns;
+	size_t count;
+	size_t room;
+};
+void exclude_add(struct exclude *x, const char *pattern);
+/* One pattern a line, '#' begins a comment. */
+int exclude_from(struct tool *t, struct exclude *x, const char *file);
+/* @path: components separated by '/', without one in front; @fold: ignore case */
+bool excluded(const struct exclude *x, const char *path, bool fold);
+void exclude_free(struct exclude *x);
+
+/* ---- idset.c: sets and maps of FileIDs ---- */
+
+struct idset {
+	uint64_t **pages;
+	size_t count;
+};
+/* Add an ID; true if it was there already. */
+bool idset_add(struct idset *set, uint32_t id);
+bool idset_has(const struct idset *set, uint32_t id);
+void idset_free(struct idset *set);
+
+/* FileID to text, for the few files with several names. */
+struct idmap {
+	struct {
+		uint32_t id;
+		char *text;
+	} * slots;
+	size_t room;
+	size_t count;
+};
+const char *idmap_get(const struct idmap *map, uint32_t id);
+void idmap_put(struct idmap *map, uint32_t id, const char *text);
+void idmap_free(struct idmap *map);
+
+/* Which files have more than one name: a pass over all directories. */
+int find_links(struct tool *t, struct cim_image *image, const char *name, uint32_t start,
+	       struct idset *multi);
+
+/* ---- blob.c: metadata of an item, read into memory ---- */
+
+struct blob {
+	uint8_t *data;
+	size_t size;
+};
+enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_blob which,
+			  struct blob *blob, struct cim_error *err);
+void blob_free(struct blob *blob);
+bool blob_equal(const struct blob *a, const struct blob *b);
+
+static inline uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+static inline uint32_t get32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+static inline uint64_t get64(const uint8_t *p)
+{
+	return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+static inline void put16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+static inline void put32(uint8_t *p, uint32_t v)
+{
+	put16(p, (uint16_t)v);
+	put16(p + 2, (uint16_t)(v >> 16));
+}
+static inline void put64(uint8_t *p, uint64_t v)
+{
+	put32(p, (uint32_t)v);
+	put32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* ---- windows.c: security descriptors, EAs, attributes in words ---- */
+
+/* A descriptor in SDDL; false (and *text untouched) if it is not one. */
+bool sddl_format(struct text *text, const uint8_t *sd, size_t size);
+/* The descriptor that stands for "none given": self-relative, a NULL DACL, nothing else. */
+bool is_null_dacl(const uint8_t *sd, size_t size);
+/* "RHSADPL": letters for READONLY HIDDEN SYSTEM ARCHIVE DIRECTORY sParse reparse(L), '-' for none
+ */
+const char *attribute_letters(uint32_t attributes, char buf[8]);
+/* A list of FILE_FULL_EA_INFORMATION, one at a time: *offset starts at 0. 1: one, 0: end, -1: bad
+ */
+struct ea_entry {
+	uint8_t flags;
+	const char *name;
+	size_t name_len;
+	const uint8_t *value;
+	size_t value_len;
+};
+int ea_next(const uint8_t *list, size_t size, size_t *offset, struct ea_entry *entry);
+/* The list as NTFS (and so ntfs-3g) keeps it, where the last entry's offset is not 0, and back.
+ * Allocated; NULL if the list is malformed. */
+uint8_t *ea_to_ntfs(const uint8_t *list, size_t size, size_t *ntfs_size);
+uint8_t *ea_from_ntfs(const uint8_t *list, size_t size, size_t *full_size);
+
+/* ---- reparse.c: symlinks as reparse data and back ---- */
+
+/* Is the buffer consistent (decision D16)? */
+bool reparse_valid(const uint8_t *data, size_t size);
+/* A Linux link target as symlink reparse data. NULL with *why if it has no such form. */
+uint8_t *reparse_from_symlink(const char *target, size_t *size, const char **why);
+/* What a target came from. */
+enum target_kind {
+	TARGET_EXACT,	 /* reparse_from_symlink() gives the same buffer's meaning again */
+	TARGET_ABSOLUTE, /* a Windows path with a drive or a server: translated, something is lost
+			  */
+};
+/* The Linux target of symlink reparse data (WTF-8, allocated). NULL: not a symlink's buffer. */
+char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kind);
+/* The target of a symlink or mount point as Windows shows it; NULL if it is neither. */
+char *reparse_target(const uint8_t *data, size_t size);
+const char *reparse_tag_name(uint32_t tag);
+
+/* ---- json.c ---- */
+
+struct json_t;
+/* An empty object; json_put_object() and json_append() nest one in another. */
+struct json_t *json_new(void);
+/* A string member; bytes that aren't UTF-8 become U+FFFD and NAME_escaped tells what they were. */
+void json_put_name(struct json_t *object, const char *key, const char *wtf8);
+void json_put_string(struct json_t *object, const char *key, const char *utf8);
+void json_put_int(struct json_t *object, const char *key, uint64_t value);
+void json_put_bool(struct json_t *object, const char *key, bool value);
+void json_put_time(struct json_t *object, const char *key, int64_t filetime);
+/* @object becomes a member; an array member of that name is made as needed. */
+void json_put_object(struct json_t *into, const char *key, struct json_t *object);
+void json_append(struct json_t *into, const char *key, struct json_t *object);
+bool json_has(const struct json_t *object, const char *key);
+void json_free(struct json_t *object);
+/* Print an object on a line of its own and let go of it. */
+void json_print(FILE *f, struct json_t *object);
+
+/* ---- open.c ---- */
+
+/* Open an image, or say why not; *code receives the exit code then. */
+struct cim_image *tool_open(struct tool *t, const char *path, int *code);
+/* Look up a path in an image. */
+int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
+		uint32_t *id);
+
+#endif

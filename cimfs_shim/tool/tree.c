@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tree.c - an image's items in canonical order
+ *
+ * The order is the writer's: a directory before what is in it, names by our own upcase table. That
+ * is how an image of ours stores its entries, so they are taken as they come; a directory that is
+ * in another order (an image with another upcase table, or one that breaks the rule) is read into
+ * memory and sorted. Two images can so be put side by side, and the dump of an image that was made
+ * from a dump equals it whatever the first one's order was.
+ */
+#include "tree.h"
+
+struct name {
+	uint32_t id;
+	uint32_t offset; /* in the level's code units */
+	uint16_t units;
+};
+
+struct level {
+	struct cim_iter *iter; /* in order; or: */
+	struct name *names;
+	uint16_t *units;
+	size_t count;
+	size_t next;
+	size_t path_len;
+};
+
+struct tree {
+	struct tool *t;
+	struct cim_image *image;
+	const char *name;
+	struct level *levels;
+	size_t level_room;
+	size_t depth;
+	struct text path;
+	struct cim_entry entry;
+	uint16_t units[CIM_MAX_NAME];
+	struct tree_item item;
+	bool started;
+	bool enter; /* the item returned last is a directory still to be entered */
+	uint32_t root;
+	struct idset directories;
+	struct idset multi;
+	struct idmap first;
+};
+
+struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name, int *code)
+{
+	struct tree *tree = xcalloc(1, sizeof(*tree));
+	struct cim_image_info info;
+
+	cim_image_get_info(image, &info);
+	tree->t = t;
+	tree->image = image;
+	tree->name = name;
+	tree->root = info.root_id;
+	*code = find_links(t, image, name, info.root_id, &tree->multi);
+	if (*code) {
+		tree_close(tree);
+		return NULL;
+	}
+	return tree;
+}
+
+static void free_level(struct level *level)
+{
+	cim_iter_close(level->iter);
+	free(level->names);
+	free(level->units);
+}
+
+void tree_close(struct tree *tree)
+{
+	if (!tree)
+		return;
+	while (tree->depth)
+		free_level(&tree->levels[--tree->depth]);
+	free(tree->levels);
+	text_free(&tree->path);
+	idset_free(&tree->directories);
+	idset_free(&tree->multi);
+	idmap_free(&tree->first);
+	free(tree);
+}
+
+static int fail(struct tree *tree, struct cim_error *err)
+{
+	snprintf(err->path, sizeof(err->path), "%s", tree->path.len ? tree->path.s : "/");
+	return tool_fail_cim(tree->t, "read", tree->name, err);
+}
+
+static int compare_names(const void *a, const void *b, void *arg)
+{
+	const struct name *x = a;
+	const struct name *y = b;
+	const uint16_t *units = arg;
+	int order = cim_name_compare_default(units + x->offset, x->units, units + y->offset,
+					     y->units);
+
+	if (order)
+		return order;
+	/* Names that only another table tells apart: any order that is always the same. */
+	for (size_t i = 0; i < x->units; i++) {
+		if (units[x->offset + i] != units[y->offset + i])
+			return units[x->offset + i] < units[y->offset + i] ? -1 : 1;
+	}
+	return 0;
+}
+
+/* Is the directory in our order? The iterator stands at the start again afterwards. */
+static int check_order(struct tree *tree, struct cim_iter *iter, bool *sorted)
+{
+	uint16_t last[CIM_MAX_NAME];
+	struct cim_error err = {0};
+	size_t last_units = 0;
+	bool found;
+
+	*sorted = true;
+	for (size_t i = 0;; i++) {
+		if (cim_iter_next(iter, &tree->entry, &found, &err))
+			return fail(tree, &err);
+		if (!found)
+			break;
+		if (i && cim_name_compare_default(last, last_units, tree->entry.name,
+						  tree->entry.units) >= 0) {
+			*sorted = false;
+			break;
+		}
+		last_units = tree->entry.units;
+		memcpy(last, tree->entry.name, last_units * sizeof(*last));
+	}
+	cim_iter_seek(iter, 0);
+	return EXIT_OK;
+}
+
+static int load_sorted(struct tree *tree, struct level *level)
+{
+	struct cim_error err = {0};
+	size_t room = 0;
+	size_t units_room = 0;
+	size_t used = 0;
+	bool found;
+
+	for (;;) {
+		struct name *name;
+
+		if (cim_iter_next(level->iter, &tree->entry, &found, &err))
+			return fail(tree, &err);
+		if (!found)
+			break;
+		level->names = xgrow(level->names, &room, level->count, sizeof(*level->names));
+		if (units_room - used < tree->entry.units) {
+			units_room = (used + tree->entry.units) * 2;
+			level->units = xrealloc(level->units, units_room * sizeof(*level->units));
+		}
+		name = &level->names[level->count++];
+		name->id = tree->entry.file_id;
+		name->offset = (uint32_t)used;
+		name->units = (uint16_t)tree->entry.units;
+		memcpy(level->units + used, tree->entry.name,
+		       tree->entry.units * sizeof(*level->units));
+		used += tree->entry.units;
+	}
+	cim_iter_close(level->iter);
+	level->iter = NULL;
+	if (level->count)
+		qsort_r(level->names, level->count, sizeof(*level->names), compare_names,
+			level->units);
+	return EXIT_OK;
+}
+
+static int enter(struct tree *tree)
+{
+	struct cim_error err = {0};
+	struct level *level;
+	bool sorted;
+	int code;
+
+	tree->levels = xgrow(tree->levels, &tree->level_room, tree->depth, sizeof(*tree->levels));
+	level = &tree->levels[tree->depth];
+	memset(level, 0, sizeof(*level));
+	level->path_len = tree->depth ? tree->path.len : 0;
+	if (cim_iter_dir(tree->image, tree->item.info.file_id, &level->iter, &err))
+		return fail(tree, &err);
+	tree->depth++;
+	code = check_order(tree, level->iter, &sorted);
+	return code || sorted ? code : load_sorted(tree, level);
+}
+
+/* The top level's next name into tree->units; false: there is none. */
+static int next_name(struct tree *tree, uint32_t *id, size_t *units, bool *found)
+{
+	struct level *level = &tree->levels[tree->depth - 1];
+	struct cim_error err = {0};
+
+	if (level->iter) {
+		if (cim_iter_next(level->iter, &tree->entry, found, &err))
+			return fail(tree, &err);
+		*id = tree->entry.file_id;
+		*units = tree->entry.units;
+		memcpy(tree->units, tree->entry.name, *units * sizeof(*tree->units));
+		return EXIT_OK;
+	}
+	*found = level->next < level->count;
+	if (*found) {
+		const struct name *name = &level->names[level->next++];
+
+		*id = name->id;
+		*units = name->units;
+		memcpy(tree->units, level->units + name->offset, *units * sizeof(*tree->units));
+	}
+	return EXIT_OK;
+}
+
+static void escape_name(struct text *text, const uint16_t *name, size_t units)
+{
+	char utf8[CIM_MAX_NAME_UTF8];
+	size_t len = cim_utf8_from_utf16(name, units, utf8, sizeof(utf8));
+
+	text_escape(text, utf8, len, ESCAPE_SLASH | ESCAPE_SPACE);
+}
+
+static int take_item(struct tree *tree, uint32_t id)
+{
+	struct tree_item *item = &tree->item;
+	struct cim_error err = {0};
+
+	if (cim_image_stat(tree->image, id, &item->info, &err))
+		return fail(tree, &err);
+	item->path = tree->path.s;
+	item->first = NULL;
+	item->several = !item->info.is_directory && idset_has(&tree->multi, id);
+	tree->enter = item->info.is_directory;
+	if (item->info.is_directory && idset_add(&tree->directories, id)) {
+		tool_fail(tree->t, "read", tree->name, item->path,
+			  "the directory is met a second time");
+		return EXIT_CORRUPT;
+	}
+	if (item->several) {
+		item->first = idmap_get(&tree->first, id);
+		if (!item->first)
+			idmap_put(&tree->first, id, item->path);
+	}
+	return EXIT_OK;
+}
+
+const struct tree_item *tree_next(struct tree *tree, int *code)
+{
+	*code = EXIT_OK;
+	if (!tree->started) {
+		tree->started = true;
+		text_puts(&tree->path, "/");
+		tree->item.depth = 0;
+		*code = take_item(tree, tree->root);
+		return *code ? NULL : &tree->item;
+	}
+	if (tree->enter) {
+		tree->enter = false;
+		*code = enter(tree);
+		if (*code)
+			return NULL;
+	}
+	while (tree->depth) {
+		size_t units;
+		uint32_t id;
+		bool found;
+
+		text_cut(&tree->path, tree->levels[tree->depth - 1].path_len);
+		*code = next_name(tree, &id, &units, &found);
+		if (*code)
+			return NULL;
+		if (!found) {
+			free_level(&tree->levels[--tree->depth]);
+			continue;
+		}
+		text_puts(&tree->path, "/");
+		escape_name(&tree->path, tree->units, units);
+		tree->item.name = tree->units;
+		tree->item.units = units;
+		tree->item.depth = (unsigned)tree->depth;
+		*code = take_item(tree, id);
+		return *code ? NULL : &tree->item;
+	}
+	return NULL;
+}
+
+/* ---- streams ---- */
+
+static int compare_streams(const void *a, const void *b)
+{
+	const struct tree_stream *x = a;
+	const struct tree_stream *y = b;
+
+	return cim_name_compare_default(x->name, x->units, y->name, y->units);
+}
+
+void tree_streams_free(struct tree_stream *streams, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(streams[i].text);
+	free(streams);
+}
+
+int tree_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
+		 struct tree_stream **streams, size_t *count)
+{
+	struct cim_entry *entry;
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	enum cim_status status;
+	size_t room = 0;
+	bool found;
+
+	*streams = NULL;
+	*count = 0;
+	if (cim_iter_streams(image, id, &iter, &err))
+		return tool_fail_cim(t, "read", name, &err);
+	entry = xmalloc(sizeof(*entry));
+	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {
+		struct text text = {0};
+		struct tree_stream *one;
+
+		*streams = xgrow(*streams, &room, *count, sizeof(**streams));
+		one = &(*streams)[(*count)++];
+		memcpy(one->name, entry->name, entry->units * sizeof(*one->name));
+		one->units = entry->units;
+		one->data = entry->data;
+		text_puts(&text, "");
+		escape_name(&text, entry->name, entry->units);
+		one->text = text.s;
+	}
+	free(entry);
+	cim_iter_close(iter);
+	if (status) {
+		tree_streams_free(*streams, *count);
+		*streams = NULL;
+		*count = 0;
+		return tool_fail_cim(t, "read", name, &err);
+	}
+	if (*count > 1)
+		qsort(*streams, *count, sizeof(**streams), compare_streams);
+	return EXIT_OK;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tree.h - an image's items in canonical order, for dump and diff
+ */
+#ifndef CIMTOOL_TREE_H
+#define CIMTOOL_TREE_H
+
+#include "tool.h"
+
+struct tree_item {
+	const char *path; /* "/" or "/a/b", each name escaped as a dump does it */
+	const uint16_t *name;
+	size_t units;
+	unsigned depth; /* 0: the root */
+	struct cim_file_info info;
+	bool several;	   /* a file with several names */
+	const char *first; /* path of the first of them, if that is another one; else NULL */
+};
+
+/* A stream of an item. */
+struct tree_stream {
+	uint16_t name[CIM_MAX_NAME];
+	size_t units;
+	char *text; /* escaped */
+	struct cim_data data;
+};
+
+struct tree;
+
+/* Walk @image from its root; directories before what is in them, entries by upcased name. */
+struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name, int *code);
+/* The next item, valid until the next call; NULL at the end or after a failure (*code). */
+const struct tree_item *tree_next(struct tree *tree, int *code);
+void tree_close(struct tree *tree);
+
+/* An item's streams, sorted likewise. */
+int tree_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
+		 struct tree_stream **streams, size_t *count);
+void tree_streams_free(struct tree_stream *streams, size_t count);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * write.h - what the commands that write an image share: create, append, fork
+ */
+#ifndef CIMTOOL_WRITE_H
+#define CIMTOOL_WRITE_H
+
+#include "tool.h"
+
+/* ---- session.c: a writing session of the tool ---- */
+
+struct session {
+	struct tool *t;
+	const char *op;	   /* "create image", for messages */
+	const char *image; /* as the user named it */
+	char *dir;
+	const char *name;
+	struct cim_env env;
+	struct cim_writer *writer;
+	struct progress progress;
+};
+
+/* Options of create, append and fork. */
+struct write_options {
+	bool consistent;
+	bool verify;
+	bool all_times;
+	bool xattr_streams;
+	const char *mtime;
+	struct exclude exclude;
+};
+enum {
+	OPT_CONSISTENT = OPT_OWN + 50,
+	OPT_VERIFY,
+	OPT_ALL_TIMES,
+	OPT_STREAMS,
+	OPT_MTIME,
+};
+#define WRITE_LONGS                                                          \
+	{"consistent", no_argument, NULL, OPT_CONSISTENT},                   \
+		{"verify", no_argument, NULL, OPT_VERIFY},                   \
+		{"all-times", no_argument, NULL, OPT_ALL_TIMES},             \
+		{"streams-interface", required_argument, NULL, OPT_STREAMS}, \
+	{                                                                    \
+		"mtime", required_argument, NULL, OPT_MTIME                  \
+	}
+#define WRITE_HELP                                                                                 \
+	"      --consistent     the same content under the same name gives the same bytes\n"       \
+	"      --verify         read the result back and check all of it\n"                        \
+	"      --all-times      last access, change and creation time from the source's atime,\n"  \
+	"                       ctime and birth time; without it they equal the last write, so\n"  \
+	"                       that the same tree gives the same image\n"                         \
+	"      --mtime=TIME     all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ]. Without\n" \
+	"                       it, no time is later than $SOURCE_DATE_EPOCH if that is set\n"     \
+	"      --streams-interface=none|xattr\n"                                                   \
+	"                       xattr: user.NAME becomes the alternate stream NAME; none (the\n"   \
+	"                       default): reported as not kept\n"                                  \
+	"      --exclude=GLOB, --exclude-from=FILE\n"                                              \
+	"                       leave out what matches: a pattern without '/' is matched with\n"   \
+	"                       names, one with '/' with paths from the top of a SOURCE\n"
+
+/* Take one of these options: EXIT_OK, a failure, or -1 if it is none of them. */
+int write_option(struct tool *t, struct write_options *options, int c);
+
+int session_open(struct session *s, struct tool *t, const char *op, const char *image,
+		 const char *existing, const char *name, const struct write_options *options);
+/* Commit, close, verify if asked for, and print the summary. */
+int session_commit(struct session *s, const struct write_options *options);
+/* Close; what is not committed is removed. */
+void session_close(struct session *s);
+
+/* ---- sink.c: one item or stream into the session ---- */
+
+/*
+ * @source NULL: nothing is written, so a stream of a size above 0 takes the sparse form. Everything
+ * that makes images goes through these two, so that the same items give the same calls.
+ */
+enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
+			  const struct cim_metadata *metadata, const struct cim_source *source,
+			  struct cim_error *err);
+enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
+			    const uint16_t *stream, size_t stream_units, uint64_t size,
+			    const struct cim_source *source, struct cim_error *err);
+/* A source over a host file. */
+struct file_source {
+	struct session *session;
+	int fd;
+	uint64_t size;
+	bool shrank; /* set when it ended before @size: zeros were given instead */
+	int failed;  /* errno of a failed read */
+};
+struct cim_source file_source(struct file_source *f);
+
+/* ---- hostmeta.c: a Linux file's metadata as an image's ---- */
+
+struct host_stream {
+	uint16_t name[CIM_MAX_NAME];
+	size_t units;
+	uint8_t *value;
+	size_t size;
+};
+struct host_meta {
+	struct cim_metadata m;
+	uint8_t *security;
+	uint8_t *ea;
+	uint8_t *reparse;
+	struct host_stream *streams; /* sorted as in an image */
+	size_t stream_count;
+	size_t stream_room;
+};
+
+struct hostmeta {
+	struct tool *t;
+	bool all_times;
+	bool xattr_streams;
+	bool set_times;	  /* --mtime */
+	bool clamp_times; /* SOURCE_DATE_EPOCH */
+	int64_t time;
+	/* the file system asked last whether it has ntfs-3g's attributes */
+	bool ntfs_known;
+	bool ntfs;
+	uint64_t ntfs_dev;
+	struct loss lost_xattr;
+	struct loss lost_ntfs;
+};
+struct statx;
+int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options);
+/*
+ * @fd: the open file or directory, or -1 for a symlink, which is @dirfd, @name then.
+ * @where: path for messages
+ */
+void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, const struct statx *stx,
+		   const char *where, struct host_meta *meta);
+void host_meta_free(struct host_meta *meta);
+void hostmeta_report(struct hostmeta *h, const char *op, const char *image);
+
+/* ---- capture.c: host trees into a session ---- */
+
+/*
+ * Put the contents of @sources (directories; or plain files, by their name) below @prefix, a
+ * directory of the image ("" is the root); later ones over earlier ones. @as not NULL: the sources
+ * are files, and that is their name in the image.
+ */
+int capture(struct session *s, const struct write_options *options, char *const *sources,
+	    size_t count, const uint16_t *prefix, size_t units, const uint16_t *as,
+	    size_t as_units);
+
+/* ---- fromdump.c ---- */
+
+int from_dump(struct session *s, const char *file, const char *data_dir);
+
+#endif
