@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * dll.h - what the files of cimfs.dll share
+ *
+ * The DLL is a thin skin over libcim.h: exports check their arguments, turn a handle into an
+ * object (handle.c), call libcim, turn its status into an HRESULT (status.c) and, if somebody
+ * asked, write a line of trace (trace.c). It knows nothing of the format.
+ *
+ * cimfs.dll and cimwriter.dll are the same objects with different lists of exports.
+ */
+#ifndef CIM_DLL_H
+#define CIM_DLL_H
+
+/*
+ * Every export answers in a whole register: clients import some of them as returning 64 bits, and
+ * read the two void ones as if they returned an HRESULT (decision D34). So cimfs.h's declarations
+ * are seen here with ULONG_PTR as return type, whose arguments the compiler checks all the same.
+ */
+#define CIMFSAPI extern ULONG_PTR WINAPI
+#define CIMFSAPI_(type) extern ULONG_PTR WINAPI
+
+#include "cimfs.h"
+#include "libcim.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* An HRESULT as an export returns it: the upper half is always clear. */
+#define RETURN_HRESULT(hr) return (ULONG_PTR)(ULONG)(hr)
+
+#define CIM_PRINTF(fmt, args) __attribute__((format(__MINGW_PRINTF_FORMAT, fmt, args)))
+
+/* ---- handle.c ---- */
+
+enum object_kind
+{
+    OBJECT_IMAGE = 1,
+    OBJECT_STREAM = 2,
+};
+
+/* What a handle stands for. Counted: the table holds one reference, each running call another,
+ * and a stream one of its image, so that either may be closed first. */
+struct object
+{
+    LONG refs;
+    enum object_kind kind;
+    struct cim_writer *writer; /* an image's */
+    struct cim_stream *stream; /* a stream's */
+    struct object *image;      /* a stream's */
+};
+
+/*
+ * Make an object and a handle that nobody can use yet, so that the call that fills the object in
+ * can't be followed by a failure. handle_publish() then makes the handle valid, handle_cancel()
+ * frees both. false: out of memory.
+ */
+bool handle_reserve(enum object_kind kind, struct object **object, ULONG_PTR *handle);
+void handle_publish(ULONG_PTR handle);
+void handle_cancel(ULONG_PTR handle);
+/* The object of a valid handle of that kind, referenced; or NULL. */
+struct object *handle_get(ULONG_PTR handle, enum object_kind kind);
+void object_ref(struct object *object);
+void object_unref(struct object *object);
+/* Make a handle invalid and drop the table's reference; false if it was not valid. */
+bool handle_close(ULONG_PTR handle, enum object_kind kind);
+/* The same for all handles there are: the DLL is being unloaded. */
+void handle_close_all(void);
+
+/* ---- status.c ---- */
+
+/* The one map from libcim's statuses to HRESULTs; @err: the detail, for CIM_E_IO. */
+HRESULT hresult_from_status(enum cim_status status, const struct cim_error *err);
+/* Begin a call's error record: no detail yet. */
+void error_init(struct cim_error *err);
+/* A failure that the DLL itself finds: keeps the cause for the trace. Returns @status. */
+enum cim_status fail(struct cim_error *err, enum cim_status status, const char *cause, ...)
+        CIM_PRINTF(3, 4);
+
+/* ---- text.c ---- */
+
+/* A UTF-16 string as WTF-8, to be freed with free(); NULL if out of memory. */
+char *wtf8_from_wide(PCWSTR text);
+
+/* ---- trace.c ---- */
+
+/* Room for one string in a trace line; a longer one is cut and ends in "...". */
+#define TRACE_TEXT 1100
+
+struct trace_text
+{
+    char text[TRACE_TEXT];
+};
+
+/* Is a call that came to @hr to be traced? Only then its line need be made up. */
+bool trace_wanted(HRESULT hr);
+/* Write one line: the call, its result and, for a failure, the detail in @err. */
+void trace_call(HRESULT hr, const struct cim_error *err, const char *fmt, ...) CIM_PRINTF(3, 4);
+/* A string in quotes, (null) for NULL; returns text->text. */
+const char *trace_str(struct trace_text *text, PCWSTR s);
+const char *trace_guid(struct trace_text *text, const GUID *guid);
+/* Close what trace_call() opened: the DLL is being unloaded. */
+void trace_close(void);
+
+/* TRACE(hr, err, format, ...): evaluates its arguments only if the line is wanted. */
+#define TRACE(hr, err, ...)                                                                        \
+    do                                                                                             \
+    {                                                                                              \
+        if (trace_wanted(hr)) trace_call(hr, err, __VA_ARGS__);                                    \
+    } while (0)
+/* A string argument of TRACE(). */
+#define T(s) trace_str(&(struct trace_text){{0}}, s)
+#define TGUID(g) trace_guid(&(struct trace_text){{0}}, g)
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * read.c - the exports that look into a committed image without mounting it
+ *
+ * Each call opens the image, which costs the same for any size of it, and closes it again: no file
+ * stays open behind a caller's back, and the image that is read is the one that stands now.
+ */
+#include "dll.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a call looks at: an item and, where the path names one, a stream of it. */
+struct target
+{
+    struct cim_image *image;
+    uint32_t file_id;
+    struct cim_str stream; /* units 0: the default stream; points into the caller's path */
+};
+
+/* Does ":$DATA" begin here and end the string? */
+static bool is_data_type(PCWSTR type)
+{
+    return !_wcsicmp(type, L":$DATA");
+}
+
+/* Split PATH:STREAM or PATH:STREAM:$DATA (decisions D10, D30); both parts stay in @path. */
+static enum cim_status split_stream(PCWSTR path, struct cim_str *item, struct cim_str *stream,
+                                    struct cim_error *err)
+{
+    PCWSTR colon = wcschr(path, L':');
+    size_t units, i;
+
+    *item = cim_u16(path);
+    *stream = (struct cim_str){NULL, NULL, 0};
+    if (!colon) return CIM_OK;
+    item->units = (size_t)(colon - path);
+    units = wcscspn(colon + 1, L":");
+    if (!units) return fail(err, CIM_E_INVALID, "the path has an empty stream name");
+    if (units > CIM_MAX_NAME) return fail(err, CIM_E_INVALID, "the stream name is too long");
+    if (colon[1 + units] && !is_data_type(colon + 1 + units))
+        return fail(err, CIM_E_INVALID, "the path has a stream type that is not $DATA");
+    for (i = 1; i <= units; i++)
+        if (colon[i] < L' ' || wcschr(L"\\/*?\"<>|", colon[i]))
+            return fail(err, CIM_E_INVALID, "the stream name has an invalid character");
+    *stream = (struct cim_str){NULL, (const uint16_t *)(colon + 1), units};
+    return CIM_OK;
+}
+
+static enum cim_status open_image(PCWSTR path, struct cim_image **image, struct cim_error *err)
+{
+    char *path8 = wtf8_from_wide(path);
+    enum cim_status status;
+
+    if (!path8) return fail(err, CIM_E_NO_MEMORY, "out of memory");
+    status = cim_image_open(NULL, path8, image, err);
+    free(path8);
+    return status;
+}
+
+static enum cim_status open_target(PCWSTR image_path, PCWSTR file_path, struct target *target,
+                                   struct cim_error *err)
+{
+    struct cim_str item;
+    enum cim_status status;
+
+    if (!image_path) return fail(err, CIM_E_INVALID, "the image's path is NULL");
+    if (!file_path) return fail(err, CIM_E_INVALID, "the file's path is NULL");
+    status = split_stream(file_path, &item, &target->stream, err);
+    if (status) return status;
+    status = open_image(image_path, &target->image, err);
+    if (status) return status;
+    status = cim_image_lookup(target->image, item, &target->file_id, err);
+    if (status) cim_image_close(target->image);
+    return status;
+}
+
+static enum cim_status read_target(const struct target *target, UINT64 offset, void *buffer,
+                                   UINT64 size, UINT64 *bytes_read, UINT64 *bytes_remaining,
+                                   struct cim_error *err)
+{
+    struct cim_data data;
+    enum cim_status status;
+    size_t len, got = 0;
+
+    status = cim_image_get_data(target->image, target->file_id, target->stream, &data, err);
+    /* The only thing without a default stream is a directory, which can't be read (D30). */
+    if (status == CIM_E_ACCESS && !target->stream.units)
+        return fail(err, CIM_E_INVALID, "a directory can't be read");
+    if (status) return status;
+    if (offset > data.size) return fail(err, CIM_E_EOF, "the offset is past the stream's end");
+    if (size > data.size - offset) size = data.size - offset;
+    len = size > SIZE_MAX ? SIZE_MAX : (size_t)size;
+    if (len) status = cim_image_read(target->image, &data, offset, buffer, len, &got, err);
+    if (status) return status;
+    *bytes_read = got;
+    *bytes_remaining = data.size - offset - got;
+    return CIM_OK;
+}
+
+static enum cim_status read_file(PCWSTR image_path, PCWSTR file_path, UINT64 offset, void *buffer,
+                                 UINT64 size, UINT64 *bytes_read, UINT64 *bytes_remaining,
+                                 struct cim_error *err)
+{
+    struct target target;
+    enum cim_status status;
+
+    if (bytes_read) *bytes_read = 0;
+    if (bytes_remaining) *bytes_remaining = 0;
+    if (!bytes_read || !bytes_remaining) return fail(err, CIM_E_POINTER, "no place for a counter");
+    if (!buffer) return fail(err, CIM_E_POINTER, "the buffer is NULL");
+    status = open_target(image_path, file_path, &target, err);
+    if (status) return status;
+    status = read_target(&target, offset, buffer, size, bytes_read, bytes_remaining, err);
+    cim_image_close(target.image);
+    return status;
+}
+
+ULONG_PTR WINAPI CimReadFile(PCWSTR image_path, PCWSTR file_path, UINT64 offset, void *buffer,
+                             UINT64 size, UINT64 *bytes_read, UINT64 *bytes_remaining)
+{
+    struct cim_error err;
+    HRESULT hr;
+
+    error_init(&err);
+    hr = hresult_from_status(read_file(image_path, file_path, offset, buffer, size, bytes_read,
+                                       bytes_remaining, &err),
+                             &err);
+    TRACE(hr, &err, "CimReadFile(%s, %s, offset %llu, buffer %p, size %llu): %lld read, %lld left",
+          T(image_path), T(file_path), (unsigned long long)offset, buffer, (unsigned long long)size,
+          bytes_read ? (long long)*bytes_read : -1,
+          bytes_remaining ? (long long)*bytes_remaining : -1);
+    RETURN_HRESULT(hr);
+}
+
+/* Decision D42. */
+static void fill_stat(const struct target *target, const struct cim_file_info *info, uint64_t size,
+                      bool sparse, FILE_STAT_BASIC_INFORMATION *stat)
+{
+    stat->FileId.QuadPart = target->file_id;
+    stat->CreationTime.QuadPart = info->creation_time;
+    stat->LastAccessTime.QuadPart = info->last_access_time;
+    stat->LastWriteTime.QuadPart = info->last_write_time;
+    stat->ChangeTime.QuadPart = info->change_time;
+    stat->EndOfFile.QuadPart = (LONGLONG)size;
+    stat->AllocationSize.QuadPart = sparse ? 0 : (LONGLONG)((size + 4095) & ~(uint64_t)4095);
+    stat->FileAttributes = info->attributes;
+    stat->ReparseTag = info->reparse_tag;
+    stat->NumberOfLinks = 1;
+    stat->DeviceType = 7; /* FILE_DEVICE_DISK */
+    memcpy(&stat->FileId128, &stat->FileId, sizeof(stat->FileId));
+}
+
+static enum cim_status stat_target(const struct target *target, FILE_STAT_BASIC_INFORMATION *stat,
+                                   struct cim_error *err)
+{
+    struct cim_file_info info;
+    struct cim_data data = {.size = 0};
+    enum cim_status status = cim_image_stat(target->image, target->file_id, &info, err);
+
+    if (status) return status;
+    data.size = info.size;
+    data.sparse = info.is_sparse;
+    if (target->stream.units)
+        status = cim_image_get_data(target->image, target->file_id, target->stream, &data, err);
+    if (status) return status;
+    fill_stat(target, &info, data.size, data.sparse, stat);
+    return CIM_OK;
+}
+
+static enum cim_status stat_file(PCWSTR image_path, PCWSTR file_path,
+                                 FILE_STAT_BASIC_INFORMATION *stat, struct cim_error *err)
+{
+    struct target target;
+    enum cim_status status;
+
+    if (!stat) return fail(err, CIM_E_POINTER, "no place for the information");
+    memset(stat, 0, sizeof(*stat));
+    status = open_target(image_path, file_path, &target, err);
+    if (status) return status;
+    status = stat_target(&target, stat, err);
+    cim_image_close(target.image);
+    return status;
+}
+
+ULONG_PTR WINAPI CimGetFileStatBasicInformation(PCWSTR image_path, PCWSTR file_path,
+                                                FILE_STAT_BASIC_INFORMATION *stat)
+{
+    struct cim_error err;
+    HRESULT hr;
+
+    error_init(&err);
+    hr = hresult_from_status(stat_file(image_path, file_path, stat, &err), &err);
+    TRACE(hr, &err, "CimGetFileStatBasicInformation(%s, %s, {size %lld, attributes 0x%lx})",
+          T(image_path), T(file_path), stat ? (long long)stat->EndOfFile.QuadPart : -1,
+          stat ? stat->FileAttributes : 0);
+    RETURN_HRESULT(hr);
+}

@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: alone
+#
+# install.sh - scripts/install-wine puts the DLLs into a prefix and takes them out again
+#
+# On made-up prefixes first, as one needs nothing but the directories and the registry file; then on
+# a real one, in which a program finds the DLL.
+. "$(dirname "$0")/lib.bash"
+
+script=$TOP/scripts/install-wine
+
+new_prefix() { # NAME ARCH [DIR...]
+	local prefix=$TEST_TMP/$1 dir
+	mkdir -p "$prefix/drive_c/windows/system32"
+	printf 'WINE REGISTRY Version 2\n\n#arch=%s\n' "$2" >"$prefix/system.reg"
+	shift 2
+	for dir in "$@"; do mkdir -p "$prefix/drive_c/windows/$dir"; done
+}
+
+files() { # NAME
+	(cd "$TEST_TMP/$1/drive_c/windows" && find . -type f | LC_ALL=C sort | tr '\n' ' ')
+}
+
+install() { # NAME OPTION...
+	local prefix=$TEST_TMP/$1
+	shift
+	WINEPREFIX=$prefix "$script" "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
+}
+
+fails() { # NAME OPTION...: with one line on stderr
+	! install "$@" && [ "$(wc -l <"$TEST_TMP/err")" = 1 ]
+}
+
+new_prefix both win64 syswow64
+check "a 64-bit prefix with syswow64" install both
+is "$(files both)" "./system32/cimfs.dll ./syswow64/cimfs.dll " "both DLLs are there"
+check "the 64-bit one in system32" cmp "$WIN64/cimfs.dll" \
+	"$TEST_TMP/both/drive_c/windows/system32/cimfs.dll"
+check "the 32-bit one in syswow64" cmp "$WIN32/cimfs.dll" \
+	"$TEST_TMP/both/drive_c/windows/syswow64/cimfs.dll"
+check "a second time" install both
+is "$(files both)" "./system32/cimfs.dll ./syswow64/cimfs.dll " "nothing else has come"
+check "--with-cimwriter" install both --with-cimwriter
+is "$(files both)" \
+	"./system32/cimfs.dll ./system32/cimwriter.dll ./syswow64/cimfs.dll ./syswow64/cimwriter.dll " \
+	"and cimwriter.dll"
+check "--uninstall" install both --uninstall
+is "$(files both)" "" "nothing is left, cimwriter.dll included"
+check "--uninstall again" install both --uninstall
+
+new_prefix only64 win64
+check "a 64-bit prefix without syswow64" install only64
+is "$(files only64)" "./system32/cimfs.dll " "the 64-bit DLL alone"
+
+new_prefix only32 win32
+check "a 32-bit prefix" install only32
+check "has the 32-bit DLL in system32" cmp "$WIN32/cimfs.dll" \
+	"$TEST_TMP/only32/drive_c/windows/system32/cimfs.dll"
+
+# A DLL of somebody else.
+new_prefix foreign win64
+echo "somebody else's" >"$TEST_TMP/foreign/drive_c/windows/system32/cimfs.dll"
+check "another cimfs.dll is not replaced" fails foreign
+is "$(cat "$TEST_TMP/foreign/drive_c/windows/system32/cimfs.dll")" "somebody else's" "it is there"
+check "nor removed" fails foreign --uninstall
+check "--force replaces it" install foreign --force
+check "by ours" cmp "$WIN64/cimfs.dll" "$TEST_TMP/foreign/drive_c/windows/system32/cimfs.dll"
+check "--uninstall then" install foreign --uninstall
+is "$(cat "$TEST_TMP/foreign/drive_c/windows/system32/cimfs.dll")" "somebody else's" \
+	"puts the other one back"
+
+mkdir -p "$TEST_TMP/noprefix/drive_c"
+check "what is no prefix is refused in one line" fails noprefix
+check "so is what doesn't exist" fails missing
+check "and an unknown option" fails both --no-such-option
+check "--help" install both --help
+check "--help tells the options" grep -q -e --with-cimwriter "$TEST_TMP/out"
+
+# A path with spaces; a relative one.
+new_prefix "a b" win64
+check "a prefix with a space in its path" install "a b"
+new_prefix relative win64
+check "a relative WINEPREFIX" bash -c "cd '$TEST_TMP' && WINEPREFIX=relative '$script'"
+is "$(files relative)" "./system32/cimfs.dll " "is where it is meant"
+
+# An installed copy: the script and, beside it, lib/cimfs.
+root=$TEST_TMP/usr
+mkdir -p "$root/bin" "$root/lib/cimfs/x86_64-windows" "$root/lib/cimfs/i686-windows"
+cp "$script" "$root/bin/cimfs-install-wine"
+cp "$WIN64"/*.dll "$root/lib/cimfs/x86_64-windows"
+cp "$WIN32"/*.dll "$root/lib/cimfs/i686-windows"
+new_prefix installed win64 syswow64
+check "from an installed copy" env WINEPREFIX="$TEST_TMP/installed" "$root/bin/cimfs-install-wine"
+is "$(files installed)" "./system32/cimfs.dll ./syswow64/cimfs.dll " "the same files"
+rm -r "$root/lib/cimfs"
+check "a copy without its DLLs says so" bash -c \
+	"! WINEPREFIX='$TEST_TMP/installed' '$root/bin/cimfs-install-wine' 2>'$TEST_TMP/err' &&
+	[ \$(wc -l <'$TEST_TMP/err') = 1 ]"
+
+# The real thing.
+mkdir "$TEST_TMP/app"
+cp "$WIN64/tests/dll/client.exe" "$TEST_TMP/app"
+run_client() {
+	local dir=$TEST_TMP/app/images-$1
+	mkdir "$dir"
+	timeout 60 wine "$TEST_TMP/app/client.exe" "$(dos_path "$dir")" 2>&1 | tr -d '\r'
+}
+if [ -n "$(find "${WINEPREFIX:?}/drive_c/windows" -name cimfs.dll)" ]; then
+	skip "the prefix has a cimfs.dll already" "a program in a real prefix"
+else
+	is "$(run_client before | grep -c hello)" 0 "before, a program that needs cimfs.dll fails"
+	check "a real prefix" "$script"
+	output=$(run_client after)
+	is "$(tail -1 <<<"$output")" "hello 0x00000000" "then it runs"
+	is "$(head -1 <<<"$output" | tr '[:upper:]' '[:lower:]')" 'c:\windows\system32\cimfs.dll' \
+		"with the DLL in system32"
+	check "--uninstall" "$script" --uninstall
+	is "$(run_client removed | grep -c hello)" 0 "and fails again after --uninstall"
+	is "$(find "$WINEPREFIX/drive_c/windows" -name 'cimfs*' -o -name 'cimwriter*')" "" \
+		"nothing of ours is left in the prefix"
+fi
+tap_done

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the test scripts of the DLLs share: the Test Anything Protocol in bash. Source it, call the
+# checks, end with "tap_done".
+set -u
+
+TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)}
+TEST_TMP=${TEST_TMP:-$(mktemp -d)}
+WIN64=$TOP/build/win64
+WIN32=$TOP/build/win32
+HERE=$TOP/cimfs_shim/tests/dll
+
+tap_run=0
+tap_failed=0
+
+# result STATUS NAME: one check, passed if STATUS is 0
+result() {
+	tap_run=$((tap_run + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $tap_run - $2"
+	else
+		tap_failed=$((tap_failed + 1))
+		echo "not ok $tap_run - $2"
+	fi
+}
+
+# check NAME COMMAND...: the command succeeds; what it prints is shown if it doesn't
+check() {
+	local name=$1 output status=0
+	shift
+	output=$("$@" 2>&1) || status=$?
+	result "$status" "$name"
+	[ "$status" = 0 ] || printf '%s\n' "status $status" "$output" | sed 's/^/#   /'
+}
+
+# is GOT WANT NAME: two texts are equal
+is() {
+	if [ "$1" = "$2" ]; then
+		result 0 "$3"
+	else
+		result 1 "$3"
+		diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") | sed 's/^/#   got < want >: /'
+	fi
+}
+
+skip() { # WHY NAME
+	tap_run=$((tap_run + 1))
+	echo "ok $tap_run - $2 # SKIP $1"
+}
+
+# tap_of NAME COMMAND...: run a program that speaks TAP and make its checks this script's
+tap_of() {
+	local name=$1 line planned=
+	local seen=0
+	shift
+	while IFS= read -r line; do
+		line=${line%$'\r'}
+		case $line in
+		"ok "*" # SKIP "*) seen=$((seen + 1)); skip "${line#* # SKIP }" "$name: ${line#*- }" ;;
+		"ok "*) seen=$((seen + 1)); result 0 "$name: ${line#*- }" ;;
+		"not ok "*) seen=$((seen + 1)); result 1 "$name: ${line#*- }" ;;
+		1..*) planned=${line#1..} ;;
+		*) printf '%s\n' "# ${line#\# }" ;;
+		esac
+	done < <(timeout 120 "$@" 2>&1)
+	is "$seen" "${planned:-a plan}" "$name: ran to its end"
+}
+
+# The Windows name of a Unix path.
+dos_path() {
+	printf 'Z:%s' "${1//\//\\}"
+}
+
+tap_done() {
+	[ "$tap_failed" = 0 ] || echo "# $tap_failed of $tap_run failed"
+	echo "1..$tap_run"
+	[ "$tap_failed" = 0 ]
+	exit
+}
