@@ -1,0 +1,906 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pack.exe - pack a directory tree into a composite image, then extend it, then fork it
+ *
+ * The demo's Windows half. It knows cimfs.h and Win32 and nothing else of this project, so it runs
+ * with Microsoft's cimfs.dll as well as with ours. It writes down what it read and what it did, one
+ * line each, in a manifest that the native half (democheck) holds against the images.
+ *
+ * Each file and directory is opened once. What the image has to know of it - above all its last
+ * access time - is asked of that handle before the first byte (or the first name) is read, for
+ * reading moves the last access.
+ */
+#define WIN32_LEAN_AND_MEAN
+#ifndef UNICODE
+#define UNICODE
+#endif
+#include <windows.h>
+#include <cimfs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+enum
+{
+    PATH_ROOM = 32768,
+    COPY_SIZE = 1 << 20,
+    LIST_SIZE = 64 << 10,
+    SECURITY_ROOM = 65536,
+    PROGRESS_MS = 100,       /* a terminal's line is rewritten at most this often */
+    PLAIN_PROGRESS_MS = 5000 /* a log gets a line this often */
+};
+
+/* What the program is asked to do. */
+struct options
+{
+    const WCHAR *source;
+    const WCHAR *images;
+    const WCHAR *name;
+    const WCHAR *manifest;
+    const WCHAR *delete_path;
+    BOOL keep_quiet;
+};
+
+/* A file with several names, by what the file system calls it, and the first name it was met by. */
+struct known_link
+{
+    DWORD volume;
+    ULONGLONG index;
+    WCHAR *path;
+};
+
+/* What an item brings along, besides its bytes. */
+struct item
+{
+    FILE_BASIC_INFO basic;
+    FILE_STANDARD_INFO standard;
+    DWORD security_size;
+    BYTE security[SECURITY_ROOM];
+};
+
+/* One run of the program. */
+struct pack
+{
+    const struct options *options;
+    CIMFS_IMAGE_HANDLE image;
+    FILE *manifest;
+    HANDLE console; /* where progress goes, if that is a terminal */
+    BYTE *copy_buffer;
+    WCHAR *source_path; /* \\?\C:\windows\... of the item at hand */
+    size_t source_root; /* its first units: the source directory */
+    struct known_link *links;
+    size_t link_count, link_room;
+    ULONGLONG files, directories, hard_links, bytes;
+    ULONGLONG started, last_report;
+    BOOL line_shown;
+    /* chosen on the way, for what comes after */
+    WCHAR *largest; /* the largest file's path in the image */
+    ULONGLONG largest_size;
+    WCHAR *a_directory; /* a directory that holds a file */
+};
+
+/* ---------------------------------------------------------------------------------------------
+ * Speaking to the person who runs this
+ */
+
+static void write_text(HANDLE to, const WCHAR *text)
+{
+    DWORD mode, done;
+    char bytes[8192];
+    int size;
+
+    if (GetConsoleMode(to, &mode))
+    {
+        WriteConsoleW(to, text, (DWORD)wcslen(text), &done, NULL);
+        return;
+    }
+    size = WideCharToMultiByte(CP_UTF8, 0, text, -1, bytes, sizeof(bytes), NULL, NULL);
+    if (size > 1) WriteFile(to, bytes, (DWORD)size - 1, &done, NULL);
+}
+
+static void say(DWORD where, const WCHAR *format, ...)
+{
+    WCHAR text[2048];
+    va_list args;
+
+    va_start(args, format);
+    _vsnwprintf(text, ARRAYSIZE(text) - 1, format, args);
+    va_end(args);
+    text[ARRAYSIZE(text) - 1] = 0;
+    write_text(GetStdHandle(where), text);
+}
+
+static void end_progress_line(struct pack *pack)
+{
+    if (pack->line_shown) write_text(pack->console, L"\r\n");
+    pack->line_shown = FALSE;
+}
+
+/* The system's words for an error, without the line end; empty if it has none. */
+static const WCHAR *error_text(DWORD code, WCHAR *text, DWORD room)
+{
+    DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
+                                  code, 0, text, room, NULL);
+
+    while (length && (text[length - 1] <= ' ' || text[length - 1] == '.')) length--;
+    text[length] = 0;
+    return text;
+}
+
+/* One line for a failed call: which function, on what, the code and what that means. */
+static BOOL fail(struct pack *pack, const WCHAR *function, const WCHAR *path, HRESULT hr)
+{
+    WCHAR text[256];
+
+    end_progress_line(pack);
+    say(STD_ERROR_HANDLE, L"pack: %ls(%.1000ls): 0x%08lX %ls\r\n", function, path,
+        (unsigned long)hr, error_text((DWORD)hr, text, ARRAYSIZE(text)));
+    return FALSE;
+}
+
+static BOOL fail_win32(struct pack *pack, const WCHAR *function, const WCHAR *path)
+{
+    return fail(pack, function, path, HRESULT_FROM_WIN32(GetLastError()));
+}
+
+static void show_progress(struct pack *pack, const WCHAR *path)
+{
+    ULONGLONG now = GetTickCount64();
+    ULONGLONG wait = pack->console ? PROGRESS_MS : PLAIN_PROGRESS_MS;
+    WCHAR line[160];
+    size_t length = wcslen(path);
+
+    if (pack->options->keep_quiet || now - pack->last_report < wait) return;
+    pack->last_report = now;
+    if (!pack->console)
+    {
+        say(STD_OUTPUT_HANDLE, L"packing: %llu files, %llu MB\r\n", pack->files,
+            pack->bytes / 1000000);
+        return;
+    }
+    /* the end of a long path says more than its beginning; 79 columns and no more */
+    _snwprintf(line, ARRAYSIZE(line), L"\r%7llu files %7llu MB  %ls%-50.50ls", pack->files,
+               pack->bytes / 1000000, length > 50 ? L"..." : L"   ",
+               length > 50 ? path + length - 50 : path);
+    line[ARRAYSIZE(line) - 1] = 0;
+    write_text(pack->console, line);
+    pack->line_shown = TRUE;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The manifest: UTF-8, a record a line, fields between tabs
+ */
+
+/* UTF-8 by hand, for an unpaired surrogate must survive (three bytes, as any other code point). */
+static void put_text(FILE *out, const WCHAR *text)
+{
+    while (*text)
+    {
+        DWORD code = *text++;
+
+        if (code >= 0xd800 && code <= 0xdbff && *text >= 0xdc00 && *text <= 0xdfff)
+            code = 0x10000 + ((code - 0xd800) << 10) + (*text++ - 0xdc00u);
+        if (code < 0x80)
+        {
+            putc((int)code, out);
+        }
+        else if (code < 0x800)
+        {
+            putc((int)(0xc0 | code >> 6), out);
+            putc((int)(0x80 | (code & 0x3f)), out);
+        }
+        else
+        {
+            if (code < 0x10000)
+            {
+                putc((int)(0xe0 | code >> 12), out);
+            }
+            else
+            {
+                putc((int)(0xf0 | code >> 18), out);
+                putc((int)(0x80 | (code >> 12 & 0x3f)), out);
+            }
+            putc((int)(0x80 | (code >> 6 & 0x3f)), out);
+            putc((int)(0x80 | (code & 0x3f)), out);
+        }
+    }
+}
+
+static void put_hex(FILE *out, const void *data, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const BYTE *bytes = data;
+    size_t i;
+
+    if (!size) putc('-', out);
+    for (i = 0; i < size; i++)
+    {
+        putc(digits[bytes[i] >> 4], out);
+        putc(digits[bytes[i] & 15], out);
+    }
+}
+
+/* A record of a word and up to two paths. */
+static void note_paths(struct pack *pack, const char *word, const WCHAR *path, const WCHAR *other)
+{
+    fprintf(pack->manifest, "%s\t", word);
+    put_text(pack->manifest, path);
+    if (other)
+    {
+        putc('\t', pack->manifest);
+        put_text(pack->manifest, other);
+    }
+    putc('\n', pack->manifest);
+}
+
+/* A record of a word, a path, perhaps a name, and bytes. */
+static void note_bytes(struct pack *pack, const char *word, const WCHAR *path, const WCHAR *name,
+                       const void *data, size_t size)
+{
+    fprintf(pack->manifest, "%s\t", word);
+    put_text(pack->manifest, path);
+    putc('\t', pack->manifest);
+    if (name)
+    {
+        put_text(pack->manifest, name);
+        putc('\t', pack->manifest);
+    }
+    put_hex(pack->manifest, data, size);
+    putc('\n', pack->manifest);
+}
+
+/* What was given to CimCreateFile. */
+static void note_item(struct pack *pack, const WCHAR *path, const CIMFS_FILE_METADATA *metadata)
+{
+    BOOL directory = metadata->Attributes & FILE_ATTRIBUTE_DIRECTORY;
+
+    fprintf(pack->manifest, "%s\t", directory ? "dir" : "file");
+    put_text(pack->manifest, path);
+    fprintf(pack->manifest, "\t%08x\t%lld\t%lld\t%lld\t%lld\t%lld\t",
+            (unsigned int)metadata->Attributes, directory ? 0ll : (long long)metadata->FileSize,
+            (long long)metadata->CreationTime.QuadPart, (long long)metadata->LastWriteTime.QuadPart,
+            (long long)metadata->ChangeTime.QuadPart, (long long)metadata->LastAccessTime.QuadPart);
+    put_hex(pack->manifest, metadata->SecurityDescriptorBuffer, metadata->SecurityDescriptorSize);
+    putc('\n', pack->manifest);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Memory
+ */
+
+static void *must(void *pointer)
+{
+    if (pointer) return pointer;
+    say(STD_ERROR_HANDLE, L"pack: out of memory\r\n");
+    exit(1);
+}
+
+static WCHAR *copy_string(const WCHAR *text)
+{
+    return must(_wcsdup(text));
+}
+
+/* A directory's names, one after the other, each with its terminator. */
+struct names
+{
+    WCHAR *text;
+    size_t used, room;
+};
+
+static void names_add(struct names *names, const WCHAR *name, size_t units)
+{
+    if (names->room - names->used <= units)
+    {
+        names->room = (names->room + units + 1) * 2;
+        names->text = must(realloc(names->text, names->room * sizeof(WCHAR)));
+    }
+    memcpy(names->text + names->used, name, units * sizeof(WCHAR));
+    names->text[names->used + units] = 0;
+    names->used += units + 1;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Reading the source
+ */
+
+static BOOL read_item(struct pack *pack, HANDLE handle, struct item *item)
+{
+    DWORD size = 0;
+
+    if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &item->basic, sizeof(item->basic)) ||
+        !GetFileInformationByHandleEx(handle, FileStandardInfo, &item->standard,
+                                      sizeof(item->standard)))
+        return fail_win32(pack, L"GetFileInformationByHandleEx", pack->source_path);
+    if (!GetKernelObjectSecurity(handle,
+                                 OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION |
+                                         DACL_SECURITY_INFORMATION,
+                                 item->security, sizeof(item->security), &size))
+        return fail_win32(pack, L"GetKernelObjectSecurity", pack->source_path);
+    item->security_size = GetSecurityDescriptorLength(item->security);
+    return TRUE;
+}
+
+static void fill_metadata(const struct item *item, CIMFS_FILE_METADATA *metadata)
+{
+    memset(metadata, 0, sizeof(*metadata));
+    metadata->Attributes = item->basic.FileAttributes;
+    metadata->FileSize = item->standard.EndOfFile.QuadPart;
+    metadata->CreationTime = item->basic.CreationTime;
+    metadata->LastWriteTime = item->basic.LastWriteTime;
+    metadata->ChangeTime = item->basic.ChangeTime;
+    metadata->LastAccessTime = item->basic.LastAccessTime;
+    metadata->SecurityDescriptorBuffer = item->security;
+    metadata->SecurityDescriptorSize = item->security_size;
+}
+
+static BOOL list_directory(struct pack *pack, HANDLE handle, struct names *names)
+{
+    FILE_ID_BOTH_DIR_INFO *entry, *buffer = must(malloc(LIST_SIZE));
+    BOOL done = FALSE;
+
+    while (GetFileInformationByHandleEx(handle, FileIdBothDirectoryInfo, buffer, LIST_SIZE))
+    {
+        for (entry = buffer;; entry = (void *)((BYTE *)entry + entry->NextEntryOffset))
+        {
+            size_t units = entry->FileNameLength / sizeof(WCHAR);
+            BOOL dots = units <= 2 && entry->FileName[0] == '.' &&
+                        (units == 1 || entry->FileName[1] == '.');
+
+            if (!dots) names_add(names, entry->FileName, units);
+            if (!entry->NextEntryOffset) break;
+        }
+    }
+    done = GetLastError() == ERROR_NO_MORE_FILES ||
+           fail_win32(pack, L"GetFileInformationByHandleEx", pack->source_path);
+    free(buffer);
+    return done;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Writing the image
+ */
+
+static BOOL create_item(struct pack *pack, const WCHAR *path, const CIMFS_FILE_METADATA *metadata,
+                        CIMFS_STREAM_HANDLE *stream)
+{
+    HRESULT hr = CimCreateFile(pack->image, path, metadata, stream);
+
+    if (FAILED(hr)) return fail(pack, L"CimCreateFile", path, hr);
+    note_item(pack, path, metadata);
+    return TRUE;
+}
+
+static BOOL create_link(struct pack *pack, const WCHAR *path, const WCHAR *existing)
+{
+    HRESULT hr = CimCreateHardLink(pack->image, path, existing);
+
+    return FAILED(hr) ? fail(pack, L"CimCreateHardLink", path, hr) : TRUE;
+}
+
+/* Pass the open source file's bytes on; it must have exactly the size that it had before. */
+static BOOL copy_data(struct pack *pack, HANDLE source, CIMFS_STREAM_HANDLE stream, ULONGLONG size,
+                      const WCHAR *path)
+{
+    ULONGLONG left = size;
+    DWORD got;
+    HRESULT hr;
+
+    for (;;)
+    {
+        if (!ReadFile(source, pack->copy_buffer, COPY_SIZE, &got, NULL))
+            return fail_win32(pack, L"ReadFile", pack->source_path);
+        if (got > left || (!got && left))
+            return fail(pack, L"ReadFile: the file changed its size meanwhile", pack->source_path,
+                        HRESULT_FROM_WIN32(ERROR_INVALID_DATA));
+        if (!got) return TRUE;
+        hr = CimWriteStream(stream, pack->copy_buffer, got);
+        if (FAILED(hr)) return fail(pack, L"CimWriteStream", path, hr);
+        left -= got;
+        pack->bytes += got;
+        show_progress(pack, path);
+        /* a size that is a multiple of the buffer needs one more read to be sure of the end */
+        if (!left && got < COPY_SIZE) return TRUE;
+    }
+}
+
+/* Was this file met by another name before? If not, it is remembered by this one. */
+static const WCHAR *find_link(struct pack *pack, HANDLE handle, const WCHAR *path)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    ULONGLONG index;
+    size_t i;
+
+    if (!GetFileInformationByHandle(handle, &info)) return NULL;
+    index = (ULONGLONG)info.nFileIndexHigh << 32 | info.nFileIndexLow;
+    for (i = 0; i < pack->link_count; i++)
+        if (pack->links[i].index == index && pack->links[i].volume == info.dwVolumeSerialNumber)
+            return pack->links[i].path;
+    if (pack->link_count == pack->link_room)
+    {
+        pack->link_room = pack->link_room * 2 + 64;
+        pack->links = must(realloc(pack->links, pack->link_room * sizeof(*pack->links)));
+    }
+    pack->links[pack->link_count].volume = info.dwVolumeSerialNumber;
+    pack->links[pack->link_count].index = index;
+    pack->links[pack->link_count++].path = copy_string(path);
+    return NULL;
+}
+
+static void remember_largest(struct pack *pack, const WCHAR *path, ULONGLONG size)
+{
+    if (pack->largest && size <= pack->largest_size) return;
+    free(pack->largest);
+    pack->largest = copy_string(path);
+    pack->largest_size = size;
+}
+
+static BOOL pack_file(struct pack *pack, HANDLE handle, const struct item *item, const WCHAR *path)
+{
+    CIMFS_FILE_METADATA metadata;
+    CIMFS_STREAM_HANDLE stream;
+    const WCHAR *first = NULL;
+    BOOL done;
+
+    if (item->standard.NumberOfLinks > 1) first = find_link(pack, handle, path);
+    if (first)
+    {
+        if (!create_link(pack, path, first)) return FALSE;
+        note_paths(pack, "link", path, first);
+        pack->hard_links++;
+        return TRUE;
+    }
+    fill_metadata(item, &metadata);
+    if (!create_item(pack, path, &metadata, &stream)) return FALSE;
+    done = copy_data(pack, handle, stream, (ULONGLONG)metadata.FileSize, path);
+    CimCloseStream(stream);
+    if (!done) return FALSE;
+    pack->files++;
+    remember_largest(pack, path, (ULONGLONG)metadata.FileSize);
+    show_progress(pack, path);
+    return TRUE;
+}
+
+static BOOL pack_directory(struct pack *pack, HANDLE handle, const struct item *item,
+                           const WCHAR *path, struct names *names)
+{
+    CIMFS_FILE_METADATA metadata;
+    CIMFS_STREAM_HANDLE stream;
+
+    fill_metadata(item, &metadata);
+    if (!create_item(pack, path, &metadata, &stream)) return FALSE;
+    CimCloseStream(stream);
+    pack->directories++;
+    if (item->basic.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
+    {
+        /* what it stands for isn't part of this tree, and may lead back into it */
+        end_progress_line(pack);
+        say(STD_ERROR_HANDLE, L"pack: not followed: %ls\r\n", pack->source_path);
+        return TRUE;
+    }
+    return list_directory(pack, handle, names);
+}
+
+static BOOL pack_item(struct pack *pack, struct item *item);
+
+/* Pack what stands in a directory; source_path holds the directory's path and is left so. */
+static BOOL pack_children(struct pack *pack, struct item *item, const struct names *names)
+{
+    size_t length = wcslen(pack->source_path), at, units, files = pack->files;
+    BOOL done = TRUE;
+
+    for (at = 0; done && at < names->used; at += units + 1)
+    {
+        units = wcslen(names->text + at);
+        if (length + 1 + units >= PATH_ROOM)
+        {
+            SetLastError(ERROR_FILENAME_EXCED_RANGE);
+            return fail_win32(pack, L"path", pack->source_path);
+        }
+        pack->source_path[length] = '\\';
+        memcpy(pack->source_path + length + 1, names->text + at, (units + 1) * sizeof(WCHAR));
+        done = pack_item(pack, item);
+        pack->source_path[length] = 0;
+    }
+    if (done && !pack->a_directory && pack->files > files && length > pack->source_root)
+        pack->a_directory = copy_string(pack->source_path + pack->source_root + 1);
+    return done;
+}
+
+/* Pack the item at source_path with all below it. @item is room that every level may use anew. */
+static BOOL pack_item(struct pack *pack, struct item *item)
+{
+    const WCHAR *path = pack->source_path + pack->source_root;
+    struct names names = {0};
+    BOOL done, directory;
+    HANDLE handle;
+
+    path += *path == '\\';
+    handle = CreateFileW(
+            pack->source_path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+    if (handle == INVALID_HANDLE_VALUE) return fail_win32(pack, L"CreateFile", pack->source_path);
+    done = read_item(pack, handle, item);
+    directory = done && (item->basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY);
+    if (directory)
+        done = pack_directory(pack, handle, item, path, &names);
+    else if (done)
+        done = pack_file(pack, handle, item, path);
+    CloseHandle(handle);
+    if (done && directory) done = pack_children(pack, item, &names);
+    free(names.text);
+    return done;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The three sessions
+ */
+
+static BOOL open_image(struct pack *pack, const WCHAR *existing, const WCHAR *name)
+{
+    HRESULT hr = CimCreateImage(pack->options->images, existing, name, &pack->image);
+
+    if (SUCCEEDED(hr)) return TRUE;
+    pack->image = NULL;
+    return fail(pack, L"CimCreateImage", name ? name : existing, hr);
+}
+
+/* End a session: commit it if all went well, and close it either way. */
+static BOOL close_image(struct pack *pack, BOOL commit, const WCHAR *name)
+{
+    HRESULT hr = S_OK;
+
+    if (commit) hr = CimCommitImage(pack->image);
+    CimCloseImage(pack->image);
+    pack->image = NULL;
+    return FAILED(hr) ? fail(pack, L"CimCommitImage", name, hr) : commit;
+}
+
+static BOOL pack_tree(struct pack *pack)
+{
+    struct item *item = must(malloc(sizeof(*item)));
+    BOOL done;
+
+    note_paths(pack, "phase", L"pack", NULL);
+    done = open_image(pack, NULL, pack->options->name);
+    if (done) done = close_image(pack, pack_item(pack, item), pack->options->name);
+    free(item);
+    end_progress_line(pack);
+    return done;
+}
+
+/* A small file or directory of the demo's own, with fixed times. */
+static BOOL add_own(struct pack *pack, const WCHAR *path, CIMFS_FILE_METADATA *metadata,
+                    const char *text)
+{
+    static const LONGLONG year_2020 = 132223104000000000;
+    CIMFS_STREAM_HANDLE stream;
+    HRESULT hr = S_OK;
+
+    metadata->FileSize = text ? (INT64)strlen(text) : 0;
+    metadata->CreationTime.QuadPart = year_2020;
+    metadata->LastWriteTime.QuadPart = year_2020 + 1;
+    metadata->ChangeTime.QuadPart = year_2020 + 2;
+    metadata->LastAccessTime.QuadPart = year_2020 + 3;
+    if (!create_item(pack, path, metadata, &stream)) return FALSE;
+    if (text) hr = CimWriteStream(stream, text, (UINT32)strlen(text));
+    CimCloseStream(stream);
+    if (FAILED(hr)) return fail(pack, L"CimWriteStream", path, hr);
+    if (text) note_bytes(pack, "text", path, NULL, text, strlen(text));
+    if (metadata->EaBufferSize)
+        note_bytes(pack, "ea", path, NULL, metadata->EaBuffer, metadata->EaBufferSize);
+    if (metadata->ReparseDataSize)
+        note_bytes(pack, "reparse", path, NULL, metadata->ReparseDataBuffer,
+                   metadata->ReparseDataSize);
+    return TRUE;
+}
+
+static BOOL add_file_with_ea(struct pack *pack, const WCHAR *path)
+{
+    /* a FILE_FULL_EA_INFORMATION: no next one, flags, lengths, name and its NUL, value */
+    static const BYTE ea[] = {0,   0,   0,   0, 0,   9,   10,  0,   'C', 'I', 'M', 'F', 'S', '.',
+                              'E', 'A', '1', 0, 'e', 'x', 't', 'e', 'n', 'd', 'e', 'd', '!', '\n'};
+    CIMFS_FILE_METADATA metadata = {0};
+
+    metadata.Attributes = FILE_ATTRIBUTE_ARCHIVE;
+    metadata.EaBuffer = ea;
+    metadata.EaBufferSize = sizeof(ea);
+    return add_own(pack, path, &metadata, "This file has an extended attribute.\n");
+}
+
+/* A relative symbolic link: a REPARSE_DATA_BUFFER with its target as substitute and print name. */
+static BOOL add_symlink(struct pack *pack, const WCHAR *path, const WCHAR *target)
+{
+    CIMFS_FILE_METADATA metadata = {0};
+    WORD size = (WORD)(wcslen(target) * sizeof(WCHAR)), data = (WORD)(12 + 2 * size);
+    DWORD tag = IO_REPARSE_TAG_SYMLINK, relative = 1;
+    WORD header[] = {data, 0, 0, size, size, size};
+    BYTE *buffer = must(calloc(1, 8u + data));
+    BOOL done;
+
+    memcpy(buffer, &tag, 4);
+    memcpy(buffer + 4, header, sizeof(header));
+    memcpy(buffer + 16, &relative, 4);
+    memcpy(buffer + 20, target, size);
+    memcpy(buffer + 20 + size, target, size);
+    metadata.Attributes = FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_REPARSE_POINT;
+    metadata.ReparseDataBuffer = buffer;
+    metadata.ReparseDataSize = 8u + data;
+    done = add_own(pack, path, &metadata, NULL);
+    free(buffer);
+    return done;
+}
+
+static BOOL add_stream(struct pack *pack, const WCHAR *path, const WCHAR *name, const char *text)
+{
+    WCHAR *full = must(malloc((wcslen(path) + wcslen(name) + 2) * sizeof(WCHAR)));
+    CIMFS_STREAM_HANDLE stream;
+    HRESULT hr;
+    BOOL done = TRUE;
+
+    wcscpy(full, path);
+    wcscat(full, L":");
+    wcscat(full, name);
+    hr = CimCreateAlternateStream(pack->image, full, strlen(text), &stream);
+    if (FAILED(hr))
+    {
+        done = fail(pack, L"CimCreateAlternateStream", full, hr);
+    }
+    else
+    {
+        hr = CimWriteStream(stream, text, (UINT32)strlen(text));
+        CimCloseStream(stream);
+        if (FAILED(hr)) done = fail(pack, L"CimWriteStream", full, hr);
+    }
+    if (done) note_bytes(pack, "stream", path, name, text, strlen(text));
+    free(full);
+    return done;
+}
+
+/* The same bytes by another name, read from the source once more: the image has them already. */
+static BOOL add_copy(struct pack *pack, const WCHAR *path, const WCHAR *original)
+{
+    struct item *item = must(malloc(sizeof(*item)));
+    CIMFS_FILE_METADATA metadata;
+    CIMFS_STREAM_HANDLE stream;
+    ULONGLONG bytes = pack->bytes;
+    HANDLE handle;
+    BOOL done;
+
+    pack->source_path[pack->source_root] = '\\';
+    wcscpy(pack->source_path + pack->source_root + 1, original);
+    handle = CreateFileW(pack->source_path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0,
+                         NULL);
+    done = handle != INVALID_HANDLE_VALUE || fail_win32(pack, L"CreateFile", pack->source_path);
+    if (done) done = read_item(pack, handle, item);
+    if (done)
+    {
+        fill_metadata(item, &metadata);
+        done = create_item(pack, path, &metadata, &stream);
+    }
+    if (done)
+    {
+        done = copy_data(pack, handle, stream, (ULONGLONG)metadata.FileSize, path);
+        CimCloseStream(stream);
+        note_paths(pack, "copy", path, original);
+    }
+    if (handle != INVALID_HANDLE_VALUE) CloseHandle(handle);
+    pack->source_path[pack->source_root] = 0;
+    pack->bytes = bytes;
+    free(item);
+    return done;
+}
+
+#define OWN_DIRECTORY L"cimfs-demo"
+
+static BOOL add_extras(struct pack *pack)
+{
+    CIMFS_FILE_METADATA directory = {0};
+    const WCHAR *original = pack->largest;
+    WCHAR *target = must(malloc((wcslen(original) + 4) * sizeof(WCHAR)));
+    BOOL done;
+
+    wcscpy(target, L"..\\");
+    wcscat(target, original);
+    directory.Attributes = FILE_ATTRIBUTE_DIRECTORY;
+    done = add_own(pack, OWN_DIRECTORY, &directory, NULL) &&
+           create_link(pack, OWN_DIRECTORY L"\\hard link", original);
+    if (done) note_paths(pack, "link", OWN_DIRECTORY L"\\hard link", original);
+    done = done && add_stream(pack, original, L"demo", "An alternate stream.\n") &&
+           add_file_with_ea(pack, OWN_DIRECTORY L"\\with an EA.txt") &&
+           add_symlink(pack, OWN_DIRECTORY L"\\symbolic link", target) &&
+           add_copy(pack, OWN_DIRECTORY L"\\renamed copy", original);
+    free(target);
+    return done;
+}
+
+static BOOL extend_image(struct pack *pack)
+{
+    const WCHAR *name = pack->options->name;
+
+    note_paths(pack, "phase", L"extend", NULL);
+    return open_image(pack, name, NULL) && close_image(pack, add_extras(pack), name);
+}
+
+/* NAME_fork.cim for NAME.cim. */
+static WCHAR *fork_name(const WCHAR *name)
+{
+    WCHAR *fork = must(malloc((wcslen(name) + 6) * sizeof(WCHAR)));
+    const WCHAR *dot = wcsrchr(name, '.');
+    size_t stem = dot ? (size_t)(dot - name) : wcslen(name);
+
+    memcpy(fork, name, stem * sizeof(WCHAR));
+    wcscpy(fork + stem, L"_fork");
+    wcscat(fork, name + stem);
+    return fork;
+}
+
+static BOOL fork_image(struct pack *pack)
+{
+    const WCHAR *path = pack->options->delete_path ? pack->options->delete_path : pack->a_directory;
+    WCHAR *fork = fork_name(pack->options->name);
+    HRESULT hr;
+    BOOL done;
+
+    note_paths(pack, "phase", L"fork", NULL);
+    done = open_image(pack, pack->options->name, fork);
+    if (done)
+    {
+        hr = CimDeletePath(pack->image, path);
+        done = SUCCEEDED(hr) || fail(pack, L"CimDeletePath", path, hr);
+        done = close_image(pack, done, fork);
+    }
+    if (done) note_paths(pack, "delete", path, NULL);
+    free(fork);
+    return done;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Beginning and end
+ */
+
+static void summary(struct pack *pack, ULONGLONG ms)
+{
+    const struct options *options = pack->options;
+
+    fprintf(pack->manifest, "end\t%llu\t%llu\t%llu\t%llu\t%llu\n", pack->files, pack->directories,
+            pack->hard_links, pack->bytes, ms);
+    end_progress_line(pack);
+    if (options->keep_quiet) return;
+    say(STD_OUTPUT_HANDLE, L"packed %llu files, %llu directories, %llu bytes in %llu.%02llu s\r\n",
+        pack->files, pack->directories, pack->bytes, ms / 1000, ms / 10 % 100);
+    say(STD_OUTPUT_HANDLE,
+        L"extended by %ls: a hard link, a stream, an EA, a symbolic link, a copy\r\n",
+        OWN_DIRECTORY);
+    say(STD_OUTPUT_HANDLE, L"forked without %ls\r\n",
+        options->delete_path ? options->delete_path : pack->a_directory);
+}
+
+static BOOL run(struct pack *pack)
+{
+    ULONGLONG ms;
+
+    pack->started = pack->last_report = GetTickCount64();
+    if (!pack_tree(pack)) return FALSE;
+    ms = GetTickCount64() - pack->started;
+    if (!pack->largest || !(pack->options->delete_path || pack->a_directory))
+    {
+        say(STD_ERROR_HANDLE, L"pack: %ls holds no file in a directory below it\r\n",
+            pack->options->source);
+        return FALSE;
+    }
+    if (!extend_image(pack) || !fork_image(pack)) return FALSE;
+    summary(pack, ms);
+    return TRUE;
+}
+
+/* \\?\ in front, so that a path may be as long as it likes; no separator at the end. */
+static WCHAR *source_buffer(const WCHAR *source, size_t *units)
+{
+    WCHAR *path = must(calloc(PATH_ROOM, sizeof(WCHAR)));
+    DWORD length;
+
+    wcscpy(path, L"\\\\?\\");
+    length = GetFullPathNameW(source, PATH_ROOM - 8, path + 4, NULL);
+    if (!length || length >= PATH_ROOM - 8) *path = 0;
+    if (!wcsncmp(path + 4, L"\\\\", 2)) memmove(path, path + 4, (length + 1) * sizeof(WCHAR));
+    *units = wcslen(path);
+    while (*units && path[*units - 1] == '\\') path[--*units] = 0;
+    return path;
+}
+
+static int start(const struct options *options)
+{
+    struct pack pack = {0};
+    WCHAR default_manifest[MAX_PATH];
+    const WCHAR *manifest = options->manifest;
+    DWORD mode;
+    BOOL done;
+
+    pack.options = options;
+    if (!CreateDirectoryW(options->images, NULL) && GetLastError() != ERROR_ALREADY_EXISTS)
+        return fail_win32(&pack, L"CreateDirectory", options->images), 1;
+    if (!manifest)
+    {
+        _snwprintf(default_manifest, MAX_PATH, L"%ls\\manifest.tsv", options->images);
+        default_manifest[MAX_PATH - 1] = 0;
+        manifest = default_manifest;
+    }
+    pack.manifest = _wfopen(manifest, L"wb");
+    if (!pack.manifest) return fail_win32(&pack, L"_wfopen", manifest), 1;
+    pack.source_path = source_buffer(options->source, &pack.source_root);
+    pack.copy_buffer = must(malloc(COPY_SIZE));
+    pack.console = GetStdHandle(STD_OUTPUT_HANDLE);
+    if (!GetConsoleMode(pack.console, &mode)) pack.console = NULL;
+    done = run(&pack);
+    if (fclose(pack.manifest)) done = fail_win32(&pack, L"fclose", manifest);
+    while (pack.link_count) free(pack.links[--pack.link_count].path);
+    free(pack.links);
+    free(pack.largest);
+    free(pack.a_directory);
+    free(pack.copy_buffer);
+    free(pack.source_path);
+    return done ? 0 : 1;
+}
+
+static const WCHAR usage_text[] =
+        L"Usage: pack.exe [OPTION]...\r\n"
+        L"Pack a directory tree into a composite image, extend the image, and fork it.\r\n\r\n"
+        L"  --source DIR      tree to pack [C:\\windows]\r\n"
+        L"  --images DIR      where the images go; made if missing [C:\\images]\r\n"
+        L"  --name NAME       the image's file name; the fork is NAME_fork.cim [windows.cim]\r\n"
+        L"  --manifest FILE   what was read and done, for the comparison [DIR\\manifest.tsv]\r\n"
+        L"  --delete PATH     what the fork does without [the first directory with a file]\r\n"
+        L"  --quiet           no progress, no summary\r\n"
+        L"  --help            this text\r\n\r\n"
+        L"Exit status: 0 done, 1 something failed, 2 wrong usage.\r\n";
+
+static int parse(int argc, WCHAR **argv, struct options *options)
+{
+    int i;
+
+    for (i = 1; i < argc; i++)
+    {
+        const struct
+        {
+            const WCHAR *name;
+            const WCHAR **value;
+        } known[] = {{L"--source", &options->source},
+                     {L"--images", &options->images},
+                     {L"--name", &options->name},
+                     {L"--manifest", &options->manifest},
+                     {L"--delete", &options->delete_path}};
+        size_t k;
+
+        if (!wcscmp(argv[i], L"--help"))
+        {
+            say(STD_OUTPUT_HANDLE, L"%ls", usage_text);
+            return 0;
+        }
+        if (!wcscmp(argv[i], L"--quiet"))
+        {
+            options->keep_quiet = TRUE;
+            continue;
+        }
+        for (k = 0; k < ARRAYSIZE(known) && wcscmp(argv[i], known[k].name); k++) continue;
+        if (k == ARRAYSIZE(known) || i + 1 == argc)
+        {
+            say(STD_ERROR_HANDLE,
+                k == ARRAYSIZE(known) ? L"pack: what is \"%ls\"?\r\n%ls"
+                                      : L"pack: %ls needs a value\r\n%ls",
+                argv[i], usage_text);
+            return 2;
+        }
+        *known[k].value = argv[++i];
+    }
+    return -1;
+}
+
+int wmain(int argc, WCHAR **argv)
+{
+    struct options options = {L"C:\\windows", L"C:\\images", L"windows.cim", NULL, NULL, FALSE};
+    int status = parse(argc, argv, &options);
+
+    return status >= 0 ? status : start(&options);
+}

@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool and democheck.
+# And democheck itself: it must find what is then changed behind its back.
+set -u
+
+TOP=${TOP:-$(cd "$(dirname "$0")/../../.." && pwd)}
+cd "$TOP" || exit 1
+BUILD=${BUILD:-build}
+TEST_TMP=${TEST_TMP:-build/demo-quick}
+export WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check} WINEDEBUG=-all
+mkdir -p "$TEST_TMP" && TEST_TMP=$(cd "$TEST_TMP" && pwd) || exit 1
+
+tests=0
+failed=0
+
+# ok STATUS NAME: one line of TAP, with what the last program said where it failed
+ok() {
+	tests=$((tests + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $tests - $2"
+	else
+		echo "not ok $tests - $2"
+		failed=1
+		head -n 30 "$TEST_TMP/said" | sed 's/^/#   /'
+	fi
+}
+
+said() {
+	timeout 300 "$@" >"$TEST_TMP/said" 2>&1 </dev/null
+}
+
+# Z:\... of a path
+windows() {
+	printf 'Z:%s' "$1" | tr / '\\'
+}
+
+if ! command -v wine >/dev/null; then
+	echo "1..0 # SKIP no wine"
+	exit 0
+fi
+
+# ---- a tree with hard links, odd sizes, odd names, a long path, read-only and hidden files
+
+source=$TEST_TMP/source
+deep=$source/long
+for n in 1 2 3 4 5 6; do
+	deep=$deep/$(printf "%0120d" "$n")
+done
+mkdir -p "$source/empty directory" "$source/Größe 漢字 😀" "$source/b/c/d" "$deep"
+cp -r "$WINEPREFIX/drive_c/windows/system32/drivers" "$source/drivers" 2>/dev/null
+# Read once before anything else: pack.exe reads in pieces of 1 MiB, and this ends with one.
+head -c 3145728 /dev/urandom >"$source/b/largest"
+for size in 0 1 4095 4096 4097 65536 1048576 1048577; do
+	head -c $size /dev/urandom >"$source/b/size $size"
+done
+cp "$source/b/size 65536" "$source/b/c/the same"
+ln "$source/b/size 4097" "$source/b/c/linked"
+ln "$source/b/size 4097" "$source/Größe 漢字 😀/ändern.TXT"
+echo deep >"$deep/file"
+echo hidden >"$source/b/hidden"
+python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.DOSATTRIB", b"0x6")' \
+	"$source/b/hidden" 2>/dev/null
+can_hide=$?
+echo fixed >"$source/b/fixed"
+chmod 444 "$source/b/fixed"
+touch -d '1601-01-02 00:00:00 UTC' "$source/b/size 1"
+touch -d '2100-02-28 12:34:56.1234567 UTC' "$source/b/size 4095"
+
+# ---- pack, verify, compare
+
+cp build/win64/pack.exe build/win64/cimfs.dll "$TEST_TMP/"
+images=$TEST_TMP/images
+said wine "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
+	--name small.cim --delete 'b\c'
+ok $? "pack.exe packs, extends and forks"
+
+for image in small.cim small_fork.cim; do
+	said "$BUILD/cimtool" verify --deep "$images/$image"
+	ok $? "cimtool verify --deep $image"
+done
+
+compare() {
+	said "$BUILD/democheck" "$images/manifest.tsv" "$source" "$images" "${1-small.cim}"
+}
+
+compare
+ok $? "both images equal the source and what pack.exe noted"
+grep -q '^compared [1-9]' "$TEST_TMP/said"
+ok $? "something was compared"
+grep -q '2 further hard links' "$TEST_TMP/said"
+ok $? "the source's hard links were kept as such"
+if [ $can_hide = 0 ]; then
+	grep -q '^file.b.hidden.00000026' "$images/manifest.tsv"
+	ok $? "pack.exe saw a hidden system file"
+else
+	tests=$((tests + 1))
+	echo "ok $tests - pack.exe saw a hidden system file # SKIP no user attributes here"
+fi
+
+# ---- does the comparison notice?
+
+# notices NAME: it must now answer 1, by a line that holds $2
+notices() {
+	compare
+	if [ $? = 1 ] && grep -q "^DIFFERENT.*$2" "$TEST_TMP/said"; then
+		ok 0 "democheck notices $1"
+	else
+		ok 1 "democheck notices $1"
+	fi
+}
+
+cp -a "$source/b/size 4096" "$TEST_TMP/kept"
+printf 'X' | dd of="$source/b/size 4096" bs=1 seek=4000 conv=notrunc status=none
+touch -r "$TEST_TMP/kept" "$source/b/size 4096"
+notices "a byte of a source file" "size 4096: data"
+touch "$source/b/size 0"
+notices "a source file's new time" "size 0: last write"
+chmod 644 "$source/b/fixed"
+notices "a source file that isn't read-only any more" "fixed: read-only"
+echo new >"$source/b/new"
+notices "a file that was not packed" "b/new: in the source"
+rm "$source/b/new"
+sed -i 's/^\(file\tb\\largest\t\)[0-9a-f]*/\100000023/' "$images/manifest.tsv"
+notices "other attributes in the manifest" "largest: attributes"
+sed -i '/^file\tb\\size 1048577\t/d' "$images/manifest.tsv"
+notices "an item that nobody put into the image" "size 1048577: nobody"
+# the sets of the extension and of the fork have empty data regions: a header of 40 bytes
+find "$images" -name 'region_*_1' -size -64c -exec truncate -s +65536 {} +
+notices "a renamed copy that cost data" "renamed copy of 3145728 bytes cost data"
+cp -al "$images" "$TEST_TMP/swapped"
+rm "$TEST_TMP/swapped/small_fork.cim"
+cp "$images/small.cim" "$TEST_TMP/swapped/small_fork.cim"
+images=$TEST_TMP/swapped
+notices "a fork in which nothing was deleted" "small_fork.cim: b/c: nobody"
+
+# ---- usage
+
+said wine "$TEST_TMP/pack.exe" --help
+ok $? "pack.exe --help"
+said wine "$TEST_TMP/pack.exe" --nonsense
+[ $? = 2 ]
+ok $? "pack.exe refuses an unknown option with status 2"
+said wine "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(windows "$images")" \
+	--name other.cim
+[ $? = 1 ] && grep -q 'CreateFile.*no such directory.*0x80070002' "$TEST_TMP/said"
+ok $? "pack.exe says which function failed, on what, and why"
+said wine "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
+	--name small.cim
+[ $? = 1 ] && grep -q 'CimCreateImage(small.cim): 0x80070050' "$TEST_TMP/said"
+ok $? "pack.exe doesn't replace an image that is there"
+said "$BUILD/democheck"
+[ $? = 2 ]
+ok $? "democheck without arguments says how it is used"
+
+echo "1..$tests"
+exit $failed
