@@ -348,7 +348,7 @@ static void test_skip(void)
 	struct cim_env env = mini_env(m, &fs);
 	const struct cim_walk_item *item;
 	struct cim_image *image;
-	struct cim_walk *walk;
+	struct cim_walk *walk = NULL;
 	unsigned below = 0, items = 0;
 
 	if (cim_image_open(&env, "mem/s.cim", &image, &err) || cim_walk_open(image, 1, &walk, &err))

@@ -43,7 +43,7 @@ static int copy_out(struct tool *t, struct cim_image *image, const char *name, c
 			break;
 		}
 		/* What went wrong with stdout is told at the end. */
-		if (!got || fwrite(buf, 1, got, stdout) != got)
+		if (!got || !tool_out(t, buf, got))
 			break;
 		offset += got;
 	}

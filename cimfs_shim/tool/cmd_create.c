@@ -82,18 +82,16 @@ static int run(struct tool *t, int argc, char **argv)
 	return code;
 }
 
-#define ABOUT_SOURCES                                                                             \
-	"What is in each SOURCE directory goes into the image's root; a later SOURCE goes over "  \
-	"an\n"                                                                                    \
-	"earlier one. A SOURCE that is a file goes there by its name.\n"                          \
-	"\n"                                                                                      \
-	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "       \
-	"links,\n"                                                                                \
-	"symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and ntfs-3g's\n"     \
-	"system.ntfs_* attributes. Owner, group and other mode bits have no place in an image.\n" \
-	"Special files and other extended attributes are reported as not stored (exit status "    \
-	"3).\n"                                                                                   \
-	"Two names that differ in case only, or one that Windows doesn't allow, are an error.\n"
+#define ABOUT_SOURCES                                                                       \
+	"What is in each SOURCE directory goes into the image's root; a later SOURCE\n"     \
+	"goes over an earlier one. A SOURCE that is a file goes there by its name.\n"       \
+	"\n"                                                                                \
+	"Kept: contents, last write times (in 100 ns), read-only (a mode without w),\n"     \
+	"hard links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB,\n" \
+	"and ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have\n"   \
+	"no place in an image. Special files and other extended attributes are reported\n"  \
+	"as not stored (exit status 3). Two names that differ in case only, or one that\n"  \
+	"Windows doesn't allow, are an error.\n"
 
 const struct command cmd_create = {
 	.name = "create",
@@ -101,8 +99,9 @@ const struct command cmd_create = {
 	.usage = "[OPTION]... IMAGE SOURCE...",
 	.summary = "make an image from directories",
 	.help = "Makes the new image IMAGE, e.g. dir/layer.cim, and its region files beside it.\n"
-		"\n" ABOUT_SOURCES "\n" WRITE_HELP "      --from-dump=FILE make the image that "
-						   "\"cimtool dump\" described (- is stdin)\n"
+		"\n" ABOUT_SOURCES "\n" WRITE_HELP
+		"      --from-dump=FILE make the image that \"cimtool dump\" described (- is\n"
+		"                       stdin)\n"
 		"      --data=DIR       where the dump's larger data are\n",
 	.run = run,
 };

@@ -210,7 +210,7 @@ static void put_time(struct dump *d, const char *key, int64_t t)
 static void print_line(struct dump *d)
 {
 	text_puts(&d->line, "\n");
-	fwrite(d->line.s, 1, d->line.len, stdout);
+	tool_out(d->t, d->line.s, d->line.len);
 }
 
 static int dump_streams(struct dump *d, const struct tree_item *item)
@@ -360,35 +360,31 @@ const struct command cmd_dump = {
 	.name = "dump",
 	.usage = "[OPTION]... IMAGE",
 	.summary = "write all that an image holds as text",
-	.help = "Writes a canonical text to standard output: images that hold the same give the "
-		"same\n"
-		"text, and \"cimtool create --from-dump\" makes an image from it whose dump is "
-		"equal.\n"
+	.help = "Writes a canonical text to standard output: images that hold the same give the\n"
+		"same text, and \"cimtool create --from-dump\" makes an image from it whose dump\n"
+		"is equal.\n"
 		"\n"
-		"      --data=DIR       write the data that are too large for the text into DIR, a "
-		"file\n"
-		"                       for each content, named by its SHA-256; what is there is "
-		"kept\n"
+		"      --data=DIR       write the data that are too large for the text into DIR,\n"
+		"                       a file for each content, named by its SHA-256; what is\n"
+		"                       there is kept\n"
 		"\n"
-		"The format: lines of fields separated by a space; the first line is \"cim-dump "
-		"1\".\n"
+		"The format: lines of fields separated by a space; the first line is\n"
+		"\"cim-dump 1\".\n"
 		"\n"
 		"  directory PATH flags=HEX created=TIME written=TIME changed=TIME accessed=TIME\n"
 		"            security=BLOB [ea=BLOB] [reparse=BLOB]\n"
 		"  file PATH (the same) size=N data=DATA\n"
 		"  stream PATH name=NAME size=N data=DATA      an alternate stream of the item "
 		"above\n"
-		"  link PATH to=PATH                           one more name of a file above\n"
+		"  link PATH to=PATH                         one more name of a file above\n"
 		"\n"
-		"A directory comes before what is in it, entries are sorted by upcased name. In "
-		"names a\n"
-		"backslash is \\\\, and space, control characters, '/' and unpaired surrogates are "
-		"\\xHH\n"
-		"for each byte. flags is the stored word: 1 read-only, 2 hidden, 4 system, 8 "
-		"archive,\n"
-		"0x10 sparse. TIME is UTC, or a number of 100 ns since 1601 before 1601 and after "
-		"9999.\n"
-		"BLOB is base64 or \"none\". DATA is \"sparse\" (all zero, nothing stored),\n"
-		"\"base64:...\" for less than 4096 bytes, or \"sha256:HEX\".\n",
+		"A directory comes before what is in it, entries are sorted by upcased name. In\n"
+		"names a backslash is \\\\, and space, control characters, '/' and unpaired\n"
+		"surrogates are \\xHH for each byte. flags is the stored word: 1 read-only, 2\n"
+		"hidden, 4 system, 8 archive, 0x10 sparse. TIME is UTC, or a number of 100 ns\n"
+		"since 1601 before 1601 and after 9999. BLOB is base64 or \"none\". DATA is\n"
+		"\"sparse\" (all zero, nothing stored), \"base64:...\" for less than 4096 bytes, "
+		"or\n"
+		"\"sha256:HEX\".\n",
 	.run = run,
 };

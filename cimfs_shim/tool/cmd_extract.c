@@ -42,7 +42,7 @@ struct extract {
 	struct level *levels;
 	size_t level_room;
 	size_t depth;
-	struct text path; /* of the item at hand, without a '/' in front */
+	struct text path; /* of the item at hand, in the image: "/a/b" */
 	struct idset multi;
 	struct idmap first; /* path of a file's first name in the target */
 };
@@ -143,7 +143,7 @@ static int pop_to(struct extract *x, size_t depth)
 /* The first name of a file, found again step by step from the target. */
 static int link_first(struct extract *x, const struct place *at, const char *first)
 {
-	char *copy = xstrdup(first);
+	char *copy = xstrdup(first + 1);
 	char *name = copy;
 	int dirfd = dup(x->levels[0].fd);
 	int result = -1;
@@ -177,13 +177,18 @@ static int extract_file(struct extract *x, const struct place *at, const struct 
 
 	if (first) {
 		if (!link_first(x, at, first)) {
+			struct cim_file_info times = *info;
+
+			/* The reparse data are there already. */
+			times.has_reparse = false;
+			restore_ntfs_end(&x->r, at, &times);
 			x->r.items++;
 			return EXIT_OK;
 		}
 		if (errno == EEXIST)
 			return tool_fail(x->r.t, "extract", x->r.name, at->path,
 					 "the target has it already; --overwrite replaces it");
-		restore_lost(&x->r, LOST_LINK, at, "a copy of /%s instead: %s", first,
+		restore_lost(&x->r, LOST_LINK, at, "a copy of %s instead: %s", first,
 			     strerror(errno));
 	}
 	code = restore_symlink(&x->r, at, info, &done);
@@ -206,8 +211,7 @@ static int extract_item(struct extract *x, const char *name, const struct cim_fi
 
 	*entered = false;
 	text_cut(&x->path, top->path_len);
-	if (x->path.len)
-		text_puts(&x->path, "/");
+	text_puts(&x->path, "/");
 	text_puts(&x->path, name);
 	at.path = x->path.s;
 	if (!info->is_directory)
@@ -227,10 +231,9 @@ static bool is_excluded(struct extract *x, const char *name)
 	const struct level *top = &x->levels[x->depth - 1];
 
 	text_cut(&x->path, top->path_len);
-	if (x->path.len)
-		text_puts(&x->path, "/");
+	text_puts(&x->path, "/");
 	text_puts(&x->path, name);
-	return excluded(&x->exclude, x->path.s, true);
+	return excluded(&x->exclude, x->path.s + 1, true);
 }
 
 /* A directory was restored as a symlink, or not at all: what is in it is lost. */
@@ -247,6 +250,18 @@ static void lost_below(struct extract *x, const struct cim_file_info *info)
 		restore_lost(&x->r, LOST_BELOW, &at, "%u entries", cim_iter_count(iter));
 	}
 	cim_iter_close(iter);
+}
+
+/* A name that can't be used; the path is that of its directory. */
+static void lost_name(struct extract *x, const char *name)
+{
+	struct place at;
+
+	text_cut(&x->path, x->levels[x->depth - 1].path_len);
+	text_puts(&x->path, "/");
+	text_puts(&x->path, name);
+	at.path = x->path.s;
+	restore_lost(&x->r, LOST_NAME, &at, "the name can't be used on Linux");
 }
 
 /* A tree, its top being @name in the top level (NULL: the image's root, the target itself). */
@@ -287,9 +302,7 @@ static int extract_tree(struct extract *x, uint32_t id, const char *name)
 			break;
 		item_name = item->depth ? item->entry.utf8 : name;
 		if (item->depth && !restore_name_ok(&item->entry)) {
-			struct place at = {.path = item->path};
-
-			restore_lost(&x->r, LOST_NAME, &at, "no name on Linux");
+			lost_name(x, item_name);
 			cim_walk_skip(walk);
 			continue;
 		}
@@ -583,36 +596,32 @@ const struct command cmd_extract = {
 	.alias = "apply",
 	.usage = "[OPTION]... IMAGE [PATH...]",
 	.summary = "restore files from an image",
-	.help = "Restores the whole image, or each PATH with what is below it (under its full "
+	.help = "Restores the whole image, or each PATH with what is below it (under its full\n"
 		"path).\n"
 		"\n"
-		"  -C, --directory=DIR  into DIR, made if missing, instead of the current "
-		"directory\n"
-		"      --overwrite      replace what is there; without it a file that exists is an "
-		"error\n"
+		"  -C, --directory=DIR  into DIR, made if missing, instead of the current\n"
+		"                       directory\n"
+		"      --overwrite      replace what is there; without it a file that exists is\n"
+		"                       an error\n"
 		"      --streams-interface=none|windows|xattr\n"
-		"                       alternate streams: leave out; as NAME:STREAM; as the "
-		"extended\n"
-		"                       attribute user.STREAM (the default)\n"
+		"                       alternate streams: leave out; as NAME:STREAM; as the\n"
+		"                       extended attribute user.STREAM (the default)\n"
 		"      --no-acls        security descriptors: don't restore, don't report\n"
 		"      --no-attributes  the same for DOS attributes beyond read-only, extended\n"
 		"                       attributes, and creation and change times\n"
 		"      --exclude=GLOB, --exclude-from=FILE\n"
-		"                       leave out what matches, in any case of letters: a pattern\n"
-		"                       without '/' is matched with names, one with '/' with "
-		"paths\n"
+		"                       leave out what matches, in any case of letters: a\n"
+		"                       pattern without '/' is matched with names, one with '/'\n"
+		"                       with paths\n"
 		"\n"
-		"Contents, holes, last write and access times, read-only (mode), hard links and "
-		"symlinks\n"
-		"are restored anywhere. Other attributes go into user.DOSATTRIB. On ntfs-3g all "
-		"the rest\n"
-		"goes into its system.ntfs_* attributes; elsewhere it is reported as not restored, "
-		"in one\n"
-		"line a kind (each with --verbose), with exit status 3.\n"
-		"Absolute Windows targets of symlinks lose their drive: C:\\x becomes /x.\n"
+		"Contents, holes, last write and access times, read-only (mode), hard links and\n"
+		"symlinks are restored anywhere. Other attributes go into user.DOSATTRIB. On\n"
+		"ntfs-3g all the rest goes into its system.ntfs_* attributes; elsewhere it is\n"
+		"reported as not restored, in one line a kind (each with --verbose), with exit\n"
+		"status 3. Absolute Windows targets of symlinks lose their drive: C:\\x becomes\n"
+		"/x.\n"
 		"\n"
-		"No image can lead out of DIR: links are never followed, and names with '/' or "
-		"NUL, and\n"
-		"\".\" and \"..\", are refused and reported.\n",
+		"No image can lead out of DIR: links are never followed, and names with '/' or\n"
+		"NUL, and \".\" and \"..\", are refused and reported.\n",
 	.run = run,
 };

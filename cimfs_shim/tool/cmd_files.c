@@ -238,15 +238,13 @@ const struct command cmd_files = {
 	.name = "files",
 	.usage = "[OPTION]... DIR|IMAGE",
 	.summary = "tell which files belong to which image",
-	.help = "Lists a directory's images, region and object ID files, each with its size and "
-		"the\n"
-		"images that need it; for an IMAGE only the files that it needs.\n"
+	.help = "Lists a directory's images, region and object ID files, each with its size and\n"
+		"the images that need it; for an IMAGE only the files that it needs.\n"
 		"\n"
-		"      --orphans        only files that no image needs. While the directory holds "
-		"an\n"
-		"                       image that can't be read there are none: exit status 4\n"
-		"      --delete         with --orphans: delete them. Writers are kept out "
-		"meanwhile, and\n"
-		"                       what a living session holds is left alone\n",
+		"      --orphans        only files that no image needs. While the directory\n"
+		"                       holds an image that can't be read there are none: exit\n"
+		"                       status 4\n"
+		"      --delete         with --orphans: delete them. Writers are kept out\n"
+		"                       meanwhile, and what a living session holds is left alone\n",
 	.run = run,
 };

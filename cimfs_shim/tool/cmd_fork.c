@@ -195,20 +195,15 @@ const struct command cmd_fork = {
 	.name = "fork",
 	.usage = "[OPTION]... PARENT NEW",
 	.summary = "make an image that starts as another and shares its data",
-	.help = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is stored "
-		"once,\n"
-		"so PARENT's region files are needed for as long as NEW is. A NEW without '/' "
-		"lies\n"
-		"beside PARENT.\n"
+	.help = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is\n"
+		"stored once, so PARENT's region files are needed for as long as NEW is. A NEW\n"
+		"without '/' lies beside PARENT.\n"
 		"\n"
-		"      --add=SRC:DST    the contents of the host directory SRC go into DST, a "
-		"directory\n"
-		"                       of the image (made if missing); a file SRC becomes DST, or "
-		"goes\n"
-		"                       into DST/ if DST ends in '/'\n"
-		"      --delete=PATH    delete PATH with all below it; PATH:STREAM only that "
-		"stream\n"
-		"                       Both may be repeated and are done in the order "
-		"given.\n" WRITE_HELP,
+		"      --add=SRC:DST    the contents of the host directory SRC go into DST, a\n"
+		"                       directory of the image (made if missing); a file SRC\n"
+		"                       becomes DST, or goes into DST/ if DST ends in '/'\n"
+		"      --delete=PATH    delete PATH with all below it; PATH:STREAM only that\n"
+		"                       stream; both options may be repeated and are done in\n"
+		"                       the order given\n" WRITE_HELP,
 	.run = run,
 };

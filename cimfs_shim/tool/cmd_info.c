@@ -215,9 +215,8 @@ const struct command cmd_info = {
 	.name = "info",
 	.usage = "[OPTION]... IMAGE",
 	.summary = "tell about an image as a whole",
-	.help = "Shows the format version, the region sets with the bytes of their files (parents "
-		"are\n"
-		"shared with other images), and what the image holds.\n"
+	.help = "Shows the format version, the region sets with the bytes of their files\n"
+		"(parents are shared with other images), and what the image holds.\n"
 		"\n"
 		"      --no-count       only what the header tells, without walking the tree\n",
 	.run = run,

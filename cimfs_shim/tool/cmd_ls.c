@@ -223,20 +223,18 @@ const struct command cmd_ls = {
 	.alias = "dir",
 	.usage = "[OPTION]... IMAGE [PATH]",
 	.summary = "list a directory of an image",
-	.help = "Lists the root, the directory PATH, or the file PATH, a name a line, sorted as in "
-		"the\n"
-		"image. Hidden items are left out without -a.\n"
+	.help = "Lists the root, the directory PATH, or the file PATH, a name a line, sorted as\n"
+		"in the image. Hidden items are left out without -a.\n"
 		"\n"
-		"  -l, --long           attributes (D directory, R read-only, H hidden, S system,\n"
-		"                       A archive, P sparse, L reparse point), size, last write "
-		"(UTC)\n"
+		"  -l, --long           attributes (D directory, R read-only, H hidden, S\n"
+		"                       system, A archive, P sparse, L reparse point), size,\n"
+		"                       last write (UTC)\n"
 		"  -R, --recursive      also what is below, by its path\n"
 		"  -a, --all            hidden items too, and the directory itself as \".\"\n"
 		"  -1                   a name a line (which is always so)\n"
 		"      --streams        alternate streams too, as NAME:STREAM\n"
 		"\n"
-		"A backslash in a name is shown as \\\\, control characters and unpaired "
-		"surrogates as\n"
-		"\\xHH for each byte.\n",
+		"A backslash in a name is shown as \\\\, control characters and unpaired\n"
+		"surrogates as \\xHH for each byte.\n",
 	.run = run,
 };

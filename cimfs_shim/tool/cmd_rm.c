@@ -207,13 +207,11 @@ const struct command cmd_rm = {
 	.name = "rm",
 	.usage = "[OPTION]... IMAGE...",
 	.summary = "remove an image and what only it needs",
-	.help = "Removes an image with its region and object ID files, those of its parents too, "
-		"unless\n"
-		"another image of the directory needs them. Refuses if a fork of the image is "
-		"there.\n"
+	.help = "Removes an image with its region and object ID files, those of its parents too,\n"
+		"unless another image of the directory needs them. Refuses if a fork of the\n"
+		"image is there.\n"
 		"\n"
-		"  -f, --force          remove it all the same; files that others need, or may "
-		"need,\n"
-		"                       still stay\n",
+		"  -f, --force          remove it all the same; files that others need, or may\n"
+		"                       need, still stay\n",
 	.run = run,
 };

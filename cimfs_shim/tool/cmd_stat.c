@@ -278,9 +278,8 @@ const struct command cmd_stat = {
 	.name = "stat",
 	.usage = "[OPTION]... IMAGE PATH...",
 	.summary = "tell all about an item",
-	.help = "Shows kind, size, attributes, the four times (UTC), the security descriptor in "
-		"SDDL (in\n"
-		"hex if it is malformed), extended attributes, reparse tag and target, and "
-		"streams.\n",
+	.help = "Shows kind, size, attributes, the four times (UTC), the security descriptor in\n"
+		"SDDL (in hex if it is malformed), extended attributes, reparse tag and target,\n"
+		"and streams.\n",
 	.run = run,
 };

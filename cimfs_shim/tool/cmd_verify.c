@@ -151,13 +151,10 @@ const struct command cmd_verify = {
 	.alias = "fsck",
 	.usage = "[OPTION]... IMAGE...",
 	.summary = "check an image",
-	.help = "Checks an image against every rule of its format and prints each finding: "
-		"severity,\n"
-		"structure, its place (bits 48-63 the region, the rest the byte in its file), path "
-		"and\n"
-		"what is wrong. Notes only with --verbose or --json. Exit status 4 if there are "
-		"errors, 3\n"
-		"if there are only warnings.\n"
+	.help = "Checks an image against every rule of its format and prints each finding:\n"
+		"severity, structure, its place (bits 48-63 the region, the rest the byte in its\n"
+		"file), path and what is wrong. Notes only with --verbose or --json. Exit status\n"
+		"4 if there are errors, 3 if there are only warnings.\n"
 		"\n"
 		"      --deep           read every byte, and compare digests where there are any\n",
 	.run = run,

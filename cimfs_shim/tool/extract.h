@@ -76,6 +76,8 @@ int restore_directory(struct restore *r, const struct place *at, int *fd);
 /* What can only be set when all is in it; @at NULL for the target itself. */
 int restore_directory_end(struct restore *r, const struct place *at, int fd,
 			  const struct cim_file_info *info);
+/* What has to be last on ntfs-3g; for another name of a file too. */
+void restore_ntfs_end(struct restore *r, const struct place *at, const struct cim_file_info *info);
 int restore_fail(struct restore *r, const struct place *at);
 
 #endif

@@ -156,6 +156,16 @@ void loss_report(struct tool *t, struct loss *loss, const char *op, const char *
 
 /* ---- the end ---- */
 
+bool tool_out(struct tool *t, const void *data, size_t len)
+{
+	errno = 0;
+	if (fwrite(data, 1, len, stdout) == len)
+		return true;
+	if (!t->out_errno)
+		t->out_errno = errno;
+	return false;
+}
+
 int tool_finish(struct tool *t, int code)
 {
 	bool bad = ferror(stdout) != 0;
@@ -164,6 +174,8 @@ int tool_finish(struct tool *t, int code)
 	errno = 0;
 	/* Data that a full disk refuses turn up here at the latest. */
 	if (fclose(stdout) || bad) {
+		if (t->out_errno)
+			errno = t->out_errno;
 		fprintf(stderr, "cimtool: write to standard output: %s\n",
 			errno ? strerror(errno) : "failed");
 		if (code == EXIT_OK || code == EXIT_WARNINGS)

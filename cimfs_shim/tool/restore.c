@@ -165,10 +165,12 @@ static void unix_times(const struct cim_file_info *info, struct timespec ts[2])
 
 static void lost_times(struct restore *r, const struct place *at, const struct cim_file_info *info)
 {
-	if (r->no_attributes || r->ntfs)
+	if (r->no_attributes)
 		return;
-	if (info->creation_time != info->last_write_time ||
-	    info->change_time != info->last_write_time)
+	if (r->ntfs && info->change_time != info->last_write_time)
+		restore_lost(r, LOST_TIMES, at, "ntfs-3g sets the change time itself");
+	else if (!r->ntfs && (info->creation_time != info->last_write_time ||
+			      info->change_time != info->last_write_time))
 		restore_lost(r, LOST_TIMES, at, "the target can't hold creation and change time");
 }
 
@@ -249,18 +251,12 @@ static void set_blob(struct restore *r, const struct place *at, int fd, enum los
 }
 
 /* creation, last write, last access, change: that order is ntfs-3g's */
-static void set_ntfs_times(struct restore *r, const struct place *at, int fd,
-			   const struct cim_file_info *info)
+static void put_ntfs_times(uint8_t value[32], const struct cim_file_info *info)
 {
-	uint8_t value[32];
-
-	if (!r->ntfs || r->no_attributes)
-		return;
 	put64(value, (uint64_t)info->creation_time);
 	put64(value + 8, (uint64_t)info->last_write_time);
 	put64(value + 16, (uint64_t)info->last_access_time);
 	put64(value + 24, (uint64_t)info->change_time);
-	set_xattr(r, at, fd, LOST_TIMES, "system.ntfs_times", value, sizeof(value));
 }
 
 static void set_stream(struct restore *r, const struct place *at, int fd,
@@ -363,16 +359,50 @@ static int set_metadata(struct restore *r, const struct place *at, int fd,
 		return code;
 	if (info->has_ea && !r->no_attributes)
 		set_blob(r, at, fd, LOST_EA, CIM_BLOB_EA, "system.ntfs_ea", info);
-	if (info->has_reparse)
-		set_blob(r, at, fd, LOST_REPARSE, CIM_BLOB_REPARSE, "system.ntfs_reparse_data",
-			 info);
+	if (info->has_reparse && !r->ntfs)
+		set_blob(r, at, fd, LOST_REPARSE, CIM_BLOB_REPARSE, "", info);
 	set_attributes(r, at, fd, info);
 	if (info->has_security && !r->no_acls)
 		set_blob(r, at, fd, LOST_SECURITY, CIM_BLOB_SECURITY, "system.ntfs_acl", info);
 	lost_times(r, at, info);
 	set_times(r, at, fd, info);
-	set_ntfs_times(r, at, fd, info);
 	return EXIT_OK;
+}
+
+/* By name: lsetxattr() on what may be a link by now. */
+static void set_at(struct restore *r, const struct place *at, enum lost which, const char *xattr,
+		   const void *value, size_t size)
+{
+	char *path = xasprintf("/proc/self/fd/%d/%s", at->dirfd, at->name);
+
+	if (lsetxattr(path, xattr, value, size, 0))
+		restore_lost(r, which, at, "%s: %s", xattr, strerror(errno));
+	free(path);
+}
+
+/*
+ * What has to be last on ntfs-3g, when the file is closed. With its reparse data an item becomes
+ * another kind of thing (a symlink, mostly); and they, like closing, or another link, move its
+ * times, which are set once more.
+ */
+void restore_ntfs_end(struct restore *r, const struct place *at, const struct cim_file_info *info)
+{
+	struct cim_error err = {0};
+	uint8_t times[32];
+	struct blob blob;
+
+	if (!r->ntfs || !at)
+		return;
+	if (info->has_reparse &&
+	    blob_read(r->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
+		broken(r, at, &err);
+	} else if (info->has_reparse) {
+		set_at(r, at, LOST_REPARSE, "system.ntfs_reparse_data", blob.data, blob.size);
+		blob_free(&blob);
+	}
+	put_ntfs_times(times, info);
+	if (!r->no_attributes)
+		set_at(r, at, LOST_TIMES, "system.ntfs_times", times, sizeof(times));
 }
 
 /* ---- symlinks ---- */
@@ -506,6 +536,8 @@ int restore_file(struct restore *r, const struct place *at, const struct cim_fil
 		unlinkat(at->dirfd, *temporary ? temporary : at->name, 0);
 	else
 		r->items++;
+	if (!code && keep)
+		restore_ntfs_end(r, at, info);
 	r->progress.files++;
 	return code;
 }
@@ -549,5 +581,7 @@ int restore_directory_end(struct restore *r, const struct place *at, int fd,
 	if (!code && info->attributes & CIM_ATTR_READONLY && !fstat(fd, &st) &&
 	    fchmod(fd, st.st_mode & 07777 & ~(mode_t)0222))
 		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
+	if (!code)
+		restore_ntfs_end(r, at, info);
 	return code;
 }

@@ -130,22 +130,24 @@ void text_escape(struct text *text, const char *s, size_t len, unsigned flags)
 	}
 }
 
-void put_escaped(FILE *f, const char *s)
+static void put_text(FILE *f, const char *s, unsigned flags)
 {
 	struct text text = {0};
 
-	text_escape(&text, s, strlen(s), 0);
-	fwrite(text.s, 1, text.len, f);
+	text_escape(&text, s, strlen(s), flags);
+	if (text.len)
+		fwrite(text.s, 1, text.len, f);
 	text_free(&text);
+}
+
+void put_escaped(FILE *f, const char *s)
+{
+	put_text(f, s, 0);
 }
 
 void put_target(FILE *f, const char *s)
 {
-	struct text text = {0};
-
-	text_escape(&text, s, strlen(s), ESCAPE_BACKSLASH_NOT);
-	fwrite(text.s, 1, text.len, f);
-	text_free(&text);
+	put_text(f, s, ESCAPE_BACKSLASH_NOT);
 }
 
 static int hex_digit(char c)

@@ -70,6 +70,7 @@ struct tool {
 	bool strict;
 	enum progress_mode progress;
 	unsigned long warnings;
+	int out_errno; /* why stdout failed, where that was noticed at once */
 };
 
 /* ---- main.c ---- */
@@ -124,6 +125,8 @@ void tool_warn(struct tool *t, const char *op, const char *image, const char *pa
 void tool_verbose(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
 /* The exit code of a status. */
 int tool_exit_of(enum cim_status status);
+/* fwrite() to stdout; false: give up, tool_finish() will tell. */
+bool tool_out(struct tool *t, const void *data, size_t len);
 /* Flush and check stdout; the final exit code. */
 int tool_finish(struct tool *t, int code);
 

@@ -44,20 +44,23 @@ enum {
 	{                                                                    \
 		"mtime", required_argument, NULL, OPT_MTIME                  \
 	}
-#define WRITE_HELP                                                                                 \
-	"      --consistent     the same content under the same name gives the same bytes\n"       \
-	"      --verify         read the result back and check all of it\n"                        \
-	"      --all-times      last access, change and creation time from the source's atime,\n"  \
-	"                       ctime and birth time; without it they equal the last write, so\n"  \
-	"                       that the same tree gives the same image\n"                         \
-	"      --mtime=TIME     all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ]. Without\n" \
-	"                       it, no time is later than $SOURCE_DATE_EPOCH if that is set\n"     \
-	"      --streams-interface=none|xattr\n"                                                   \
-	"                       xattr: user.NAME becomes the alternate stream NAME; none (the\n"   \
-	"                       default): reported as not kept\n"                                  \
-	"      --exclude=GLOB, --exclude-from=FILE\n"                                              \
-	"                       leave out what matches: a pattern without '/' is matched with\n"   \
-	"                       names, one with '/' with paths from the top of a SOURCE\n"
+#define WRITE_HELP                                                                          \
+	"      --consistent     the same content under the same name gives the same\n"      \
+	"                       bytes\n"                                                    \
+	"      --verify         read the result back and check all of it\n"                 \
+	"      --all-times      last access, change and creation time from the source's\n"  \
+	"                       atime, ctime and birth time; without it they equal the\n"   \
+	"                       last write, so that the same tree gives the same image\n"   \
+	"      --mtime=TIME     all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ].\n"  \
+	"                       Without it, no time is later than $SOURCE_DATE_EPOCH if\n"  \
+	"                       that is set\n"                                              \
+	"      --streams-interface=none|xattr\n"                                            \
+	"                       xattr: user.NAME becomes the alternate stream NAME; none\n" \
+	"                       (the default): reported as not kept\n"                      \
+	"      --exclude=GLOB, --exclude-from=FILE\n"                                       \
+	"                       leave out what matches: a pattern without '/' is matched\n" \
+	"                       with names, one with '/' with paths from the top of a\n"    \
+	"                       SOURCE\n"
 
 /* Take one of these options: EXIT_OK, a failure, or -1 if it is none of them. */
 int write_option(struct tool *t, struct write_options *options, int c);

@@ -172,7 +172,7 @@ check(result.code == 3, "an image of many things", result)
 check("symlink translated" in result.errors, "says which symlinks were translated", result)
 same([os.readlink(os.path.join(target, n)) for n in ("abs", "rel", "drive", "unc")],
      ["/rooted/path", "../up/x y", "/Windows/System32", "//server/share/x"], "how they are now")
-check("empty-target: reparse data not restored" in result.errors,
+check("/empty-target: reparse data not restored" in result.errors,
       "a symlink without a target is a file whose reparse data are lost", result)
 first, second = (os.stat(os.path.join(target, n)) for n in ("Both.txt", "sub/again"))
 same((first.st_ino, first.st_nlink), (second.st_ino, 2), "two names of one file")
@@ -183,7 +183,7 @@ same((os.stat(os.path.join(target, "hole")).st_size, os.stat(os.path.join(target
 same(tree(target)["tiny-hole"], bytes(5), "a small one reads as zeros")
 same(os.stat(os.path.join(target, "ns")).st_mtime_ns, 1_700_000_000_123_456_700,
      "times are exact to 100 ns")
-check("/old: times not restored" in result.errors.replace(": old", ": /old") or
+check("/old: times not restored" in result.errors or
       os.stat(os.path.join(target, "old")).st_mtime < -11e9,
       "a time that the target can't hold is told", result)
 check(os.stat(os.path.join(target, "never")).st_mtime > 1.6e9, "a time of 0 is none")
@@ -229,7 +229,7 @@ same((found.get("streams:one"), found.get("streams:large")), (b"1", bytes(70000)
      "makes files NAME:STREAM")
 check("streams:a:b" not in found, "but not of a name with a ':'", sorted(found))
 result = tool("extract", "--streams-interface=none", "-C", target + "-0", image)
-check("streams: stream not restored" in result.errors, "none restores none, and says so", result)
+check("/streams: stream not restored" in result.errors, "none restores none, and says so", result)
 
 # ---- parts of an image ----
 

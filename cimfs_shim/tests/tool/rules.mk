@@ -3,5 +3,6 @@
 # cimtool: transcripts (*.txt, run by transcript.py) and tests that need a program.
 TESTS_SCRIPT += cimfs_shim/tests/tool/transcript.py cimfs_shim/tests/tool/capture.py \
 	cimfs_shim/tests/tool/extract.py cimfs_shim/tests/tool/dump.py \
-	cimfs_shim/tests/tool/failures.py cimfs_shim/tests/tool/ntfs.py
+	cimfs_shim/tests/tool/blobs.py cimfs_shim/tests/tool/failures.py \
+	cimfs_shim/tests/tool/ntfs.py
 CHECK_DEPS += $(B)/cimtool

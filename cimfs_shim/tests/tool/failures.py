@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""cimtool when the world doesn't cooperate: full disks, missing rights, signals, other writers.
+
+What is checked each time: the exit code, one line that says why, and that nothing is left behind.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+
+from tooltest import CIMTOOL, TMP, check, done, expect, files_of, need_tool, run, same, skip, tool, write
+
+need_tool()
+
+
+def place(name):
+    path = os.path.join(TMP, name)
+    os.mkdir(path)
+    return path
+
+
+def one_line(result, *words):
+    return len(result.errors.splitlines()) == 1 and result.errors.startswith("cimtool: ") and \
+        all(word in result.errors for word in words)
+
+
+src = place("src")
+write(os.path.join(src, "big"), os.urandom(3 << 20))
+for i in range(50):
+    write(os.path.join(src, "small%d" % i), b"%d" % i)
+
+# ---- a full disk ----
+
+img = place("limited")
+
+
+def limit():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+result = tool("create", os.path.join(img, "a.cim"), src, preexec_fn=limit)
+check(result.code == 1 and one_line(result, "large"), "create under a file size limit fails", result)
+same(os.listdir(img), [], "and leaves nothing")
+good = os.path.join(place("good"), "a.cim")
+expect(0, "the same without a limit", "create", good, src)
+result = tool("extract", "-C", os.path.join(TMP, "limited-out"), good, preexec_fn=limit)
+check(result.code == 3 and "/big" in result.errors, "extract under the limit restores what it can", result)
+check("big" not in os.listdir(os.path.join(TMP, "limited-out")) and
+      len(os.listdir(os.path.join(TMP, "limited-out"))) == 50, "and no half of a file")
+
+full = place("full")
+mounted = run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", full])
+if mounted.code:
+    skip("a full disk", "no tmpfs: " + mounted.errors.strip())
+else:
+    try:
+        result = tool("create", os.path.join(full, "a.cim"), src)
+        check(result.code == 1 and one_line(result, "full"), "create on a full disk fails", result)
+        same(os.listdir(full), [], "and leaves nothing")
+        result = tool("extract", "-C", os.path.join(full, "out"), good)
+        check(result.code == 1 and "No space left" in result.errors and
+              len(result.errors.splitlines()) == 1, "extract to a full disk fails at once", result)
+        check("big" not in os.listdir(os.path.join(full, "out")), "and takes the half file away")
+        run(["rm", "-rf", os.path.join(full, "out")])
+        result = tool("dump", "--data", os.path.join(full, "data"), good)
+        check(result.code == 1 and "No space left" in result.errors, "dump --data to a full disk fails",
+              result)
+        same(os.listdir(os.path.join(full, "data")), [], "and leaves no half data")
+        os.rmdir(os.path.join(full, "data"))
+        small = place("small")
+        write(os.path.join(small, "f"), os.urandom(1 << 20))
+        expect(0, "a small image fits", "create", os.path.join(full, "b.cim"), small)
+        before = files_of(full)
+        result = tool("append", os.path.join(full, "b.cim"), src)
+        check(result.code == 1 and one_line(result, "full"), "append on a full disk fails", result)
+        check(files_of(full) == before, "and leaves the image as it was")
+        expect(0, "which is whole", "verify", "--deep", os.path.join(full, "b.cim"))
+    finally:
+        run(["umount", "-l", full])
+
+for command in (["ls", "-R", good], ["dump", good], ["cat", good, "big"], ["info", good],
+                ["stat", good, "big"], ["verify", good], ["files", os.path.dirname(good)],
+                ["help"], ["ls", "--json", good]):
+    with open("/dev/full", "wb") as sink:
+        end = subprocess.run([CIMTOOL, *command], stdout=sink, stderr=subprocess.PIPE, timeout=60)
+    check(end.returncode == 1 and b"standard output: No space left" in end.stderr,
+          "%s tells that its output was lost" % command[0], "%s %s" % (end.returncode, end.stderr))
+with open("/dev/full", "wb") as sink:
+    end = subprocess.run([CIMTOOL, "diff", good, good], stdout=sink, stderr=subprocess.PIPE, timeout=60)
+check(end.returncode == 0, "diff with nothing to say doesn't mind", end)
+
+# ---- no right ----
+
+readonly = place("readonly")
+if os.geteuid() == 0:
+    os.chmod(TMP, 0o755)
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CIMTOOL]
+    usable = run(user + ["version"]).code == 0
+else:
+    os.chmod(readonly, 0o555)
+    user, usable = [CIMTOOL], True
+if not usable:
+    skip("rights", "no other user can run cimtool here")
+else:
+    result = run(user + ["create", os.path.join(readonly, "a.cim"), src])
+    check(result.code == 1 and one_line(result), "create in a read-only directory fails", result)
+    same(os.listdir(readonly), [], "and leaves nothing")
+    secret = place("secret")
+    open_place = place("open")
+    os.chmod(open_place, 0o777)
+    write(os.path.join(secret, "a"), b"a")
+    write(os.path.join(secret, "key"), b"k", mode=0o000)
+    result = run(user + ["create", os.path.join(open_place, "a.cim"), secret])
+    check(result.code == 1 and one_line(result, "key", "Permission denied"),
+          "a file that can't be read is named", result)
+    same(os.listdir(open_place), [], "and nothing is left")
+    os.chmod(os.path.join(secret, "key"), 0o644)
+    result = run(user + ["create", "-q", os.path.join(open_place, "a.cim"), secret])
+    check(result.code == 0, "somebody else's readable files are fine (no O_NOATIME)", result)
+    result = run(user + ["extract", "-C", os.path.join(readonly, "out"), good])
+    check(result.code == 1 and one_line(result, "Permission denied"),
+          "extract into a read-only directory fails", result)
+    os.chmod(readonly, 0o755)
+
+# ---- signals ----
+
+
+def start(*command):
+    return subprocess.Popen([CIMTOOL, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, cwd=TMP)
+
+
+def wait_for(condition, process):
+    """Until it holds; False if the process ended before."""
+    for _ in range(3000):
+        if condition():
+            return True
+        if process.poll() is not None:
+            return False
+        time.sleep(0.01)
+    return False
+
+
+def finish(process, name, code):
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return check(False, name, "it didn't end")
+    return check(process.returncode == code and not out, name, "exit code %s\n%s%s" % (
+        process.returncode, out.decode(), err.decode()))
+
+
+# A dump on a pipe that is never closed is a source that never ends.
+dump = tool("dump", good).out
+for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    img = place("signal%d" % number)
+    process = start("create", "--from-dump=-", os.path.join(img, "a.cim"))
+    process.stdin.write(b"cim-dump 1\n")
+    process.stdin.flush()
+    check(wait_for(lambda: os.listdir(img), process), "a create that waits has its private files")
+    process.send_signal(number)
+    finish(process, "signal %d ends it with %d" % (number, code), code)
+    same(os.listdir(img), [], "and its files are gone")
+
+# A large file being read.
+huge = place("huge")
+with open(os.path.join(huge, "f"), "wb") as f:
+    f.truncate(64 << 30)
+    f.seek(1 << 20)
+    f.write(b"x")
+img = place("signal-read")
+process = start("create", os.path.join(img, "a.cim"), huge)
+started = wait_for(lambda: sum(os.stat(os.path.join(img, n)).st_size for n in os.listdir(img)) >
+                   8 << 20 if os.listdir(img) else False, process)
+process.send_signal(signal.SIGINT)
+check(started, "a create that reads 64 GiB has begun")
+finish(process, "SIGINT ends it", 130)
+same(os.listdir(img), [], "and its files are gone")
+
+# Extracting something large.
+many = place("many")
+for i in range(3000):
+    write(os.path.join(many, "d%d" % (i % 50), "f%d" % i), b"%d" % i * 3000)
+big = os.path.join(place("bigimage"), "a.cim")
+expect(0, "an image of three thousand files", "create", big, many)
+out = os.path.join(TMP, "interrupted")
+process = start("extract", "-C", out, big)
+started = wait_for(lambda: os.path.isdir(out) and len(os.listdir(out)) > 2, process)
+process.send_signal(signal.SIGTERM)
+process.wait(60)
+if process.returncode == 143:
+    sizes_ok = True
+    for top, _, names in os.walk(out):
+        for name in names:
+            with open(os.path.join(top, name), "rb") as f:
+                sizes_ok &= f.read() == name[1:].encode() * 3000
+    check(sizes_ok, "an interrupted extract leaves whole files only")
+else:
+    check(process.returncode == 0, "an extract that was quicker than the signal is complete",
+          process.returncode)
+process.communicate()
+
+# ---- other writers ----
+
+img = place("busy")
+expect(0, "an image", "create", "-q", os.path.join(img, "a.cim"), many)
+process = start("create", "--from-dump=-", os.path.join(img, "b.cim"))
+process.stdin.write(b"cim-dump 1\n")
+process.stdin.flush()
+wait_for(lambda: len(os.listdir(img)) > 7, process)
+for command in (["create", os.path.join(img, "c.cim"), src], ["append", os.path.join(img, "a.cim"), src],
+                ["fork", os.path.join(img, "a.cim"), "c.cim"], ["rm", os.path.join(img, "a.cim")],
+                ["files", "--orphans", "--delete", img]):
+    result = tool(*command)
+    check(result.code == 1 and one_line(result), "%s while another writes is refused" % command[0],
+          result)
+result = expect(0, "reading is not", "verify", os.path.join(img, "a.cim"))
+rows = [json.loads(line) for line in tool("files", "--json", img).text.splitlines()]
+check(any(row["in_use"] for row in rows), "files shows what is in use", rows)
+process.stdin.close()
+process.stdin = None
+process.communicate(timeout=60)
+result = tool("files", "--orphans", img)
+check(result.code == 0 and not result.text, "and leaves no orphan", result)
+
+# A session that died.
+process = start("create", "--from-dump=-", os.path.join(img, "d.cim"))
+process.stdin.write(b"cim-dump 1\n")
+process.stdin.flush()
+before = len(os.listdir(img))
+wait_for(lambda: len(os.listdir(img)) > before, process)
+process.kill()
+process.communicate()
+result = expect(0, "what a killed session left are orphans", "files", "--orphans", img)
+check(result.text and "(orphan)" in result.text, "by name", result)
+orphans = len(result.text.splitlines())
+result = expect(0, "--delete removes them", "files", "--orphans", "--delete", "--json", img)
+rows = [json.loads(line) for line in result.text.splitlines()]
+check(len(rows) == orphans and all(row["deleted"] for row in rows), "all of them", result)
+same(tool("files", "--orphans", img).text, "", "then there are none")
+expect(0, "and the image is whole", "verify", "--deep", os.path.join(img, "a.cim"))
+
+# Consistent mode, with what a first try left in the way.
+a, b = place("first"), place("second")
+expect(0, "a consistent image", "create", "--consistent", os.path.join(a, "x.cim"), src)
+os.unlink(os.path.join(a, "x.cim"))
+expect(0, "its region files without it are no obstacle", "create", "--consistent",
+       os.path.join(a, "x.cim"), src)
+expect(0, "and elsewhere", "create", "--consistent", os.path.join(b, "x.cim"), src)
+check(files_of(a) == files_of(b), "it comes out the same")
+
+# ---- rm and forks ----
+
+img = place("forks")
+expect(0, "a parent", "create", "-q", os.path.join(img, "p.cim"), many)
+expect(0, "a child", "fork", "-q", os.path.join(img, "p.cim"), "c.cim", "--delete", "d1")
+expect(0, "a grandchild", "fork", "-q", os.path.join(img, "c.cim"), "g.cim", "--delete", "d2")
+result = tool("rm", os.path.join(img, "c.cim"))
+check(result.code == 1 and "g.cim" in result.errors, "a fork's parent isn't removed", result)
+expect(0, "but for --force", "rm", "--force", os.path.join(img, "c.cim"))
+expect(0, "which leaves the grandchild whole", "verify", "--deep", os.path.join(img, "g.cim"))
+expect(0, "and so does removing the first", "rm", "-f", os.path.join(img, "p.cim"))
+expect(0, "again", "verify", "--deep", os.path.join(img, "g.cim"))
+expect(0, "the last one takes", "rm", os.path.join(img, "g.cim"))
+same(os.listdir(img), [], "all that only it needed")
+
+img = place("broken")
+expect(0, "an image beside", "create", "-q", os.path.join(img, "a.cim"), src)
+with open(os.path.join(img, "a.cim"), "rb") as f:
+    header = bytearray(f.read())
+header[16] = 9
+with open(os.path.join(img, "broken.cim"), "wb") as f:
+    f.write(header)
+result = tool("rm", os.path.join(img, "a.cim"))
+check(result.code == 1 and "broken.cim" in result.errors, "a broken one stops rm", result)
+before = sorted(os.listdir(img))
+expect(4, "and orphans are none", "files", "--orphans", "--delete", img)
+same(sorted(os.listdir(img)), before, "so nothing is deleted")
+expect(0, "rm --force takes the image alone", "rm", "--force", os.path.join(img, "a.cim"))
+same(sorted(os.listdir(img)), [n for n in before if n != "a.cim"], "and leaves what may be needed")
+
+# ---- progress ----
+
+img = place("progress")
+result = tool("create", "--progress=json", os.path.join(img, "a.cim"), huge, preexec_fn=lambda:
+              resource.setrlimit(resource.RLIMIT_FSIZE, (300 << 20, 300 << 20)))
+lines = [line for line in result.errors.splitlines() if line.startswith("{")]
+check(lines and all(set(json.loads(line)) >= {"phase", "files", "bytes"} for line in lines),
+      "--progress=json writes an object a line to standard error", result.errors[:500])
+result = tool("create", os.path.join(img, "b.cim"), src)
+check(not result.err, "no progress line where there is no terminal", result)
+result = tool("create", "--progress=none", "-q", os.path.join(img, "c.cim"), src)
+check(not result.err and not result.out, "--quiet says nothing", result)
+done()

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * capture.h - the two halves of taking in host trees
+ *
+ * capture.c lists and merges the sources and decides the order; captureitem.c stores one item.
+ */
+#ifndef CIMTOOL_CAPTURE_H
+#define CIMTOOL_CAPTURE_H
+
+#include "write.h"
+
+#include <sys/stat.h>
+
+struct source {
+	const char *label;  /* as the user typed it */
+	char *file;	    /* a plain file: its name in the directory @fd; else NULL */
+	const uint16_t *as; /* and its name in the image, if that is another one */
+	size_t as_units;
+	int fd;
+};
+
+struct entry {
+	size_t name;  /* offset in the level's names */
+	size_t units; /* offset in its code units */
+	uint16_t count;
+	uint16_t source;
+	uint8_t type; /* DT_* */
+};
+
+/* A directory of one source that is part of a level. */
+struct part {
+	uint16_t source;
+	int fd; /* -1: closed for the time being */
+	uint64_t dev;
+	uint64_t ino;
+};
+
+struct level {
+	struct part *parts;
+	size_t part_count;
+	struct text names;
+	uint16_t *units;
+	size_t units_room;
+	size_t units_used;
+	struct entry *entries;
+	size_t entry_room;
+	size_t entry_count;
+	size_t next;
+	size_t path_units; /* length of its path in the image, and below of its path in the source
+			    */
+	size_t rel_len;
+};
+
+/* Files with several names, by device and inode. */
+struct link_slot {
+	uint64_t dev;
+	uint64_t ino;
+	uint16_t *path;
+	size_t units;
+};
+
+struct capture {
+	struct session *s;
+	struct tool *t;
+	const struct exclude *exclude;
+	struct hostmeta host;
+	struct source *sources;
+	size_t source_count;
+	struct level *levels;
+	size_t level_room;
+	size_t depth;
+	uint16_t *path; /* of the item at hand, in the image */
+	size_t path_units;
+	struct text rel;   /* of the item at hand, below its source */
+	struct text where; /* the same as the user would write it */
+	struct link_slot *links;
+	size_t link_room;
+	size_t link_count;
+	uint64_t image_dev;
+	uint64_t image_ino;
+	struct loss special;
+	struct loss changed;
+};
+
+/* ---- capture.c ---- */
+
+/* The item at hand as the user would write it. */
+const char *capture_where(struct capture *c, unsigned source);
+/* A failure at the item at hand, from errno or from the library. */
+int capture_fail_errno(struct capture *c, unsigned source);
+int capture_fail_cim(struct capture *c, unsigned source, const struct cim_error *err);
+int capture_statx(int dirfd, const char *name, int flags, struct statx *stx);
+
+/* ---- captureitem.c: the item at hand, c->path, into the image ---- */
+
+int store_directory(struct capture *c, unsigned source, int fd, const struct statx *stx);
+/* Anything else, @name in @dirfd, of @type DT_*. */
+int store_other(struct capture *c, unsigned source, int dirfd, const char *name, unsigned type);
+void capture_links_free(struct capture *c);
+
+#endif
