@@ -194,7 +194,7 @@ struct cim_fs {
 
 /** What a progress report is about. */
 enum cim_phase {
-	CIM_PHASE_COMMIT, /* tables being written and files synced; done and total in steps */
+	CIM_PHASE_COMMIT, /* tables being written; done and total in steps */
 	CIM_PHASE_VERIFY, /* done: items checked; total: 0, unknown */
 };
 
@@ -224,7 +224,8 @@ struct cim_env {
 	void (*sleep_ms)(void *ctx, unsigned ms);
 	void *clock_ctx;
 
-	/** @progress: may be NULL; returning non-zero stops the call with CIM_E_ABORTED */
+	/** @progress: may be NULL; returning non-zero stops the call with CIM_E_ABORTED. Called
+	 * under the handle's lock: it must not call the library with that handle */
 	int (*progress)(void *ctx, const struct cim_progress *progress);
 	void *progress_ctx;
 
@@ -641,7 +642,7 @@ struct cim_finding {
  * @errors: receives the number of findings of severity CIM_ERROR; may be NULL
  *
  * Goes on after a finding as far as it can. CIM_OK means the check ran to its end, not that the
- * image is sound: see @errors. Memory: a few bits a FileID.
+ * image is sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
  */
 enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 int (*found)(void *ctx, const struct cim_finding *finding),
@@ -658,6 +659,13 @@ struct cim_stream;
 
 /** Same calls, same bytes: the region set's GUID is computed at commit (decision D45). */
 #define CIM_WRITE_CONSISTENT 0x1u
+
+/**
+ * For rebuilding what another image holds (cimtool create --from-dump): what the API adds or
+ * refuses for a program's good is left as it is. An item without a security descriptor gets none,
+ * cim_metadata's other_flags are stored, and ":STREAM" is a stream of the root.
+ */
+#define CIM_WRITE_AS_STORED 0x2u
 
 /**
  * cim_writer_open() - begin a session
@@ -682,6 +690,8 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 
 /**
  * struct cim_metadata - what cim_writer_add() needs to know of an item
+ * @other_flags: bits of the record's flag word that no attribute names; with CIM_WRITE_AS_STORED
+ * only
  * @attributes: CIM_ATTR_*; DIRECTORY decides the kind, bits that an image can't hold are dropped
  * @size:       bytes of the default stream (ignored for a directory); at most CIM_MAX_STREAM
  * @security:   self-relative security descriptor; NULL or size 0: a NULL DACL is stored (D8)
@@ -692,6 +702,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
  */
 struct cim_metadata {
 	uint32_t attributes;
+	uint16_t other_flags;
 	int64_t size;
 	int64_t creation_time;
 	int64_t last_write_time;
@@ -771,7 +782,7 @@ enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, siz
 /**
  * struct cim_source - data that can be read twice
  * @pread: reads @len bytes at @offset, all or an error; called under the session's lock, so it
- *         must not call the session
+ *         must not call the session. @err may be NULL
  */
 struct cim_source {
 	void *ctx;
@@ -816,9 +827,10 @@ void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *st
  * Writes and syncs everything the image names, then publishes it by one atomic rename. Until
  * then the old image stands; from then on the new one, even if the last sync fails.
  *
- * CIM_E_SHARING: a stream is open, the image being replaced is held open (tried for 1 s, D47), or
- * somebody changed it meanwhile (D35); the session goes on. CIM_E_EXISTS: the new name, or in
- * consistent mode a region file's name, has been taken; only close is possible.
+ * CIM_E_SHARING: a stream is open, or the image being replaced is held open (tried for 1 s, D47),
+ * is mounted (D33) or was changed by somebody meanwhile (D35); the session goes on. CIM_E_EXISTS:
+ * the new name, or in consistent mode a region file's name, has been taken. CIM_E_ABORTED: the
+ * progress callback said so. After these and any other error only closing is possible.
  */
 enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err);
 

@@ -67,6 +67,7 @@ enum cim_stream_rule {
 	CIM_NO_STREAM, /* a ':' is CIM_E_INVALID */
 	CIM_STREAM_ALLOWED,
 	CIM_STREAM_REQUIRED, /* without one: CIM_E_INVALID */
+	CIM_STREAM_OF_ANY,   /* the same, and ":STREAM" means one of the root's */
 };
 
 enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,

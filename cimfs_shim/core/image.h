@@ -96,6 +96,7 @@ struct cim_link_table {
 	uint32_t length;
 	uint32_t count;
 	uint32_t value_size; /* CIM_LINK_FILE_SIZE or CIM_LINK_STREAM_SIZE */
+	bool in_order;	     /* cim_link_table_check_order() found our order: no scan is needed */
 };
 
 struct cim_link {
@@ -121,6 +122,11 @@ enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t 
 enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,
 				    size_t units, bool exact, struct cim_link *link, bool *found,
 				    struct cim_error *err);
+
+/* May a table in the published order have this name elsewhere than one in ours? */
+bool cim_name_is_disputed(const uint16_t *upcase, const uint16_t *name, size_t units);
+/* Go through the whole table and set table->in_order. */
+enum cim_status cim_link_table_check_order(struct cim_link_table *table, struct cim_error *err);
 
 /* ---- data.c ---- */
 

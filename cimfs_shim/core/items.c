@@ -34,12 +34,10 @@ static enum cim_status enter(struct cim_writer *writer, bool streaming, struct c
 static enum cim_status leave(struct cim_writer *writer, enum cim_status status, const char *op,
 			     struct cim_str path, struct cim_error *err)
 {
-	if (status && writer && writer->poison.status != status)
-		cim_error_str(err, path);
-	if (status)
-		cim_error_where(err, status, op, writer ? writer->path : NULL);
-	if (writer)
-		writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+	if (!writer)
+		return cim_error_where(err, status, op, NULL);
+	cim_session_tell(writer, status, op, path, err);
+	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
 	return status;
 }
 
@@ -59,7 +57,21 @@ static enum cim_status check_blob(const void *data, uint32_t size, const char *w
 	return CIM_OK;
 }
 
-static enum cim_status check_metadata(const struct cim_metadata *m, struct cim_error *err)
+/* What another maker's image holds may break rules of ours (CIM_WRITE_AS_STORED); it need only fit,
+ * and reparse data begin with a tag. */
+static bool any_blob(const uint8_t *data, size_t size)
+{
+	(void)data;
+	return size <= CIM_MAX_BLOB;
+}
+
+static bool any_reparse(const uint8_t *data, size_t size)
+{
+	return size >= 4 && any_blob(data, size);
+}
+
+static enum cim_status check_metadata(const struct cim_metadata *m, bool as_stored,
+				      struct cim_error *err)
 {
 	enum cim_status status;
 
@@ -71,13 +83,14 @@ static enum cim_status check_metadata(const struct cim_metadata *m, struct cim_e
 				(long long)m->size);
 	/* A NULL descriptor is none, whatever its size says (D8). */
 	status = m->security ? check_blob(m->security, m->security_size, "security descriptor",
-					  cim_sd_valid, err)
+					  as_stored ? any_blob : cim_sd_valid, err)
 			     : CIM_OK;
 	if (!status)
-		status = check_blob(m->ea, m->ea_size, "EA list", cim_ea_valid, err);
+		status = check_blob(m->ea, m->ea_size, "EA list",
+				    as_stored ? any_blob : cim_ea_valid, err);
 	if (!status)
-		status = check_blob(m->reparse, m->reparse_size, "reparse data", cim_reparse_valid,
-				    err);
+		status = check_blob(m->reparse, m->reparse_size, "reparse data",
+				    as_stored ? any_reparse : cim_reparse_valid, err);
 	return status;
 }
 
@@ -95,19 +108,23 @@ static enum cim_status store_metadata(struct cim_writer *writer, const struct ci
 				      struct cim_record *record, struct cim_error *err)
 {
 	bool given = m->security && m->security_size;
-	enum cim_status status;
+	enum cim_status status = CIM_OK;
 
 	record->flags = flags_of(m->attributes);
+	if (writer->as_stored)
+		record->flags |= m->other_flags;
 	record->times[0] = (uint64_t)m->creation_time;
 	record->times[1] = (uint64_t)m->last_write_time;
 	record->times[2] = (uint64_t)m->change_time;
 	record->times[3] = (uint64_t)m->last_access_time;
-	record->ea = record->reparse = 0;
+	record->security = record->ea = record->reparse = 0;
 	record->ea_length = 0;
 	record->reparse_tag = 0;
-	status = cim_objects_put_shared(&writer->objects, given ? m->security : cim_null_dacl,
-					given ? m->security_size : CIM_NULL_DACL_SIZE, true,
-					&record->security, err);
+	if (given || !writer->as_stored)
+		status = cim_objects_put_shared(&writer->objects,
+						given ? m->security : cim_null_dacl,
+						given ? m->security_size : CIM_NULL_DACL_SIZE, true,
+						&record->security, err);
 	if (!status && m->ea_size) {
 		record->ea_length = (uint16_t)m->ea_size;
 		status = cim_objects_put_shared(&writer->objects, m->ea, m->ea_size, false,
@@ -130,13 +147,20 @@ static uint64_t unwritten(uint64_t size)
 }
 
 static enum cim_status new_stream(struct cim_writer *writer, uint32_t file_id,
-				  struct cim_stream **stream, struct cim_error *err)
+				  const struct cim_path *path, struct cim_stream **stream,
+				  struct cim_error *err)
 {
-	*stream = cim_zalloc(&writer->env, sizeof(**stream));
+	/* An alternate stream's name stands behind the path, a ':' between them. */
+	size_t units = path->stream_units ? (size_t)(path->stream - path->buf) + path->stream_units
+					  : path->units;
+
+	*stream = cim_zalloc(&writer->env, sizeof(**stream) + units * sizeof((*stream)->path[0]));
 	if (!*stream)
 		return cim_no_memory(err);
 	(*stream)->writer = writer;
 	(*stream)->file_id = file_id;
+	(*stream)->path_units = units;
+	memcpy((*stream)->path, path->buf, units * sizeof((*stream)->path[0]));
 	return CIM_OK;
 }
 
@@ -207,10 +231,10 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 	status = cim_ns_resolve(&writer->ns, path, &place, err);
 	if (!status && place.id && is_dir) {
 		status = cim_ns_read(&writer->ns, place.id, &old, err);
-		keep = !status && cim_record_is_dir(&old);
+		keep = !status && (!path->components || cim_record_is_dir(&old));
 	}
 	if (!status && out)
-		status = new_stream(writer, 0, &stream, err);
+		status = new_stream(writer, 0, path, &stream, err);
 	if (status)
 		return status;
 	id = place.id;
@@ -227,7 +251,7 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 		stream->file_id = id;
 		stream->is_dir = is_dir;
 		cim_object_begin(&writer->objects, is_dir ? 0 : (uint64_t)metadata->size,
-				 &stream->object, err);
+				 &stream->object);
 		*out = writer->stream = stream;
 	}
 	return CIM_OK;
@@ -244,7 +268,7 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 		*stream = NULL;
 	status = enter(writer, false, err);
 	if (!status)
-		status = check_metadata(metadata, err);
+		status = check_metadata(metadata, writer->as_stored, err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_NO_STREAM, &path, err);
 	if (!status) {
@@ -266,8 +290,6 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 	enum cim_status status;
 	uint32_t streams, position;
 
-	if (!path->components)
-		return cim_fail(err, CIM_E_INVALID, "the root has no alternate streams");
 	status = cim_ns_resolve(&writer->ns, path, &place, err);
 	if (status)
 		return status;
@@ -277,7 +299,7 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 	if (!status)
 		status = cim_ns_get_streams(&writer->ns, place.id, &streams, err);
 	if (!status)
-		status = new_stream(writer, place.id, &stream, err);
+		status = new_stream(writer, place.id, path, &stream, err);
 	if (status)
 		return status;
 	status = cim_ns_add_stream(&writer->ns, streams, path->stream, path->stream_units,
@@ -297,7 +319,7 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 	stream->streams = streams;
 	memcpy(stream->name, path->stream, path->stream_units * sizeof(stream->name[0]));
 	stream->name_units = (uint16_t)path->stream_units;
-	cim_object_begin(&writer->objects, size, &stream->object, err);
+	cim_object_begin(&writer->objects, size, &stream->object);
 	*out = writer->stream = stream;
 	return CIM_OK;
 }
@@ -315,7 +337,9 @@ enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str 
 		status = cim_fail(err, CIM_E_INVALID, "a size of %llu is not possible",
 				  (unsigned long long)size);
 	if (!status)
-		status = cim_path_parse(&writer->env, text, CIM_STREAM_REQUIRED, &path, err);
+		status = cim_path_parse(&writer->env, text,
+					writer->as_stored ? CIM_STREAM_OF_ANY : CIM_STREAM_REQUIRED,
+					&path, err);
 	if (!status) {
 		status = add_stream(writer, &path, size, stream, err);
 		cim_path_free(&path);

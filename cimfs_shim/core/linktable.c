@@ -267,14 +267,32 @@ static enum cim_status lower_bound(const struct search *search, uint32_t *at, st
 }
 
 /* May a table in the other order hide this name from a binary search? */
-static bool is_disputed(const struct search *search)
+bool cim_name_is_disputed(const uint16_t *upcase, const uint16_t *name, size_t units)
 {
-	for (size_t i = 0; i < search->units; i++) {
-		if (search->name[i] >= CIM_FIRST_DISPUTED ||
-		    search->upcase[search->name[i]] >= CIM_FIRST_DISPUTED)
+	for (size_t i = 0; i < units; i++) {
+		if (name[i] >= CIM_FIRST_DISPUTED || upcase[name[i]] >= CIM_FIRST_DISPUTED)
 			return true;
 	}
 	return false;
+}
+
+enum cim_status cim_link_table_check_order(struct cim_link_table *table, struct cim_error *err)
+{
+	struct search search = {.table = table};
+	struct cim_link links[2];
+	enum cim_status status;
+	bool in_order = true;
+	int order = 0;
+
+	status = cim_image_upcase(table->image, &search.upcase, err);
+	for (uint32_t i = 0; i < table->count && in_order && !status; i++) {
+		status = compare_at(&search, i, &links[i % 2], &order, err);
+		in_order = i == 0 || order < 0;
+		search.name = links[i % 2].name;
+		search.units = links[i % 2].units;
+	}
+	table->in_order = !status && in_order;
+	return status;
 }
 
 enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,
@@ -298,7 +316,8 @@ enum cim_status cim_link_table_find(const struct cim_link_table *table, const ui
 	status = scan(&search, at, table->count, true, &at, link, err);
 	if (status)
 		return status;
-	if (at == table->count && is_disputed(&search))
+	if (at == table->count && !table->in_order &&
+	    cim_name_is_disputed(search.upcase, name, units))
 		status = scan(&search, 0, table->count, false, &at, link, err);
 	if (status || at == table->count)
 		return status;

@@ -58,7 +58,8 @@ bool cim_grow(const struct cim_env *env, void **array, size_t *room, size_t coun
 
 	if (count < *room)
 		return true;
-	if (*room && !cim_ckd_mul_size(&new_room, *room, 2))
+	/* By a half: while it is copied, both the old and the new array are there. */
+	if (*room && !cim_ckd_add_size(&new_room, *room, *room / 2 + 1))
 		return false;
 	if (!cim_ckd_mul_size(&bytes, new_room, size))
 		return false;

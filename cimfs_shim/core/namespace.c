@@ -15,7 +15,8 @@
 
 static size_t map_slot(const struct cim_id_slot *slots, size_t count, uint32_t id)
 {
-	size_t slot = (size_t)(id * UINT32_C(2654435761)) & (count - 1);
+	/* The product's high bits depend on all of the ID's. */
+	size_t slot = (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (count - 1);
 
 	while (slots[slot].id && slots[slot].id != id)
 		slot = (slot + 1) & (count - 1);
@@ -107,7 +108,7 @@ static uint32_t name_hash(const struct cim_namespace *ns, uint32_t node, const u
 
 	for (i = 0; i < units; i++)
 		upper[i] = ns->upcase[name[i]];
-	return (uint32_t)cim_hash64(upper, units * sizeof(upper[0]), node);
+	return (uint32_t)cim_hash64(upper, units * sizeof(upper[0]), ns->seed + node);
 }
 
 static uint32_t find_entry(const struct cim_namespace *ns, uint32_t node, uint32_t hash,
@@ -255,13 +256,6 @@ enum cim_status cim_ns_read(struct cim_namespace *ns, uint32_t id, struct cim_re
 	return cim_image_record(ns->base, id, record, err);
 }
 
-bool cim_ns_is_changed(const struct cim_namespace *ns, uint32_t id)
-{
-	uint32_t i;
-
-	return map_get(&ns->changed_map, id, &i);
-}
-
 enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_ns_file **file,
 			      struct cim_error *err)
 {
@@ -342,6 +336,21 @@ static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t 
 	return CIM_OK;
 }
 
+/* A name that another writer may have sorted elsewhere costs a scan of its directory, each time it
+ * isn't there. So see once, at the first such name, whether this directory is in our order. */
+static enum cim_status know_order(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
+				  size_t units, struct cim_error *err)
+{
+	struct cim_ns_node *n = &ns->nodes[node];
+	enum cim_status status = CIM_OK;
+
+	if (!n->order_known && cim_name_is_disputed(ns->upcase, name, units)) {
+		status = cim_link_table_check_order(&n->base_table, err);
+		n->order_known = status == CIM_OK;
+	}
+	return status;
+}
+
 /* The FileID behind a name in a node, 0 if there is none. */
 static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
 			      size_t units, uint32_t *id, struct cim_error *err)
@@ -358,6 +367,9 @@ static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uin
 	}
 	if (!ns->nodes[node].has_base)
 		return CIM_OK;
+	status = know_order(ns, node, name, units, err);
+	if (status)
+		return status;
 	status = cim_link_table_find(&ns->nodes[node].base_table, name, units, false, &link, &found,
 				     err);
 	if (status || !found)
@@ -399,13 +411,14 @@ enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *
 }
 
 enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
-			    struct cim_image *base, struct cim_error *err)
+			    struct cim_image *base, uint64_t seed, struct cim_error *err)
 {
 	struct cim_file_table last = {0};
 	enum cim_status status;
 
 	memset(ns, 0, sizeof(*ns));
 	ns->env = env;
+	ns->seed = seed;
 	ns->base = base;
 	ns->upcase = cim_upcase_default;
 	ns->first_new_id = 1;
@@ -507,15 +520,9 @@ static void drop_name(struct cim_namespace *ns, uint32_t id)
 {
 	uint32_t number;
 
-	if (map_get(&ns->node_map, id, &number) && ns->nodes[number].file_id == id) {
-		struct cim_ns_node *node = &ns->nodes[number];
-		uint32_t *link = &ns->nodes[node->parent].first_child;
-
-		while (*link != number)
-			link = &ns->nodes[*link].next_sibling;
-		*link = node->next_sibling;
+	/* The node stays in its parent's list, where an empty one does no harm. */
+	if (map_get(&ns->node_map, id, &number) && ns->nodes[number].file_id == id)
 		drop_node(ns, number);
-	}
 	if (cim_ns_is_new(ns, id) && !--cim_ns_new_at(ns, id)->links)
 		memset(cim_ns_new_at(ns, id), 0, sizeof(struct cim_ns_file));
 }
@@ -546,6 +553,7 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 	struct cim_link_table table;
 	struct cim_link link;
 	enum cim_status status;
+	size_t units = 0;
 	uint32_t i;
 
 	status = cim_link_table_of_streams(ns->base, record, &table, err);
@@ -555,6 +563,10 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 		status = cim_link_table_get(&table, i, &link, err);
 		if (status)
 			return status;
+		/* Names that share their bytes would let a small table fill the memory. */
+		units += link.units;
+		if (units > table.length / sizeof(link.name[0]))
+			return cim_fail(err, CIM_E_CORRUPT, "names of a stream table overlap");
 		if (!cim_grow(ns->env, (void **)&list->streams, &list->room, list->count,
 			      sizeof(*list->streams)))
 			return cim_no_memory(err);
@@ -571,6 +583,9 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 	if (!status && !cim_sort(ns->env, list->streams, list->count, sizeof(*list->streams),
 				 compare_streams, ns->upcase))
 		status = cim_no_memory(err);
+	for (i = 1; !status && i < list->count; i++)
+		if (!compare_streams(&list->streams[i - 1], &list->streams[i], ns->upcase))
+			status = cim_fail(err, CIM_E_CORRUPT, "a file has two streams of one name");
 	return status;
 }
 
@@ -646,6 +661,7 @@ enum cim_status cim_ns_add_stream(struct cim_namespace *ns, uint32_t streams, co
 	s->units = (uint16_t)units;
 	s->offset = 0;
 	s->desc = 0;
+	list->dirty = true;
 	return CIM_OK;
 }
 
@@ -656,4 +672,5 @@ void cim_ns_remove_stream(struct cim_namespace *ns, uint32_t streams, uint32_t p
 
 	memmove(s, s + 1, (list->count - position - 1) * sizeof(*s));
 	list->count--;
+	list->dirty = true;
 }

@@ -33,8 +33,9 @@ struct cim_ns_node {
 	uint32_t first_child, next_sibling; /* nodes below, each directory's in a list */
 	uint32_t first_entry;
 	uint32_t entry_count;
-	bool has_base; /* base_table holds names as well */
-	bool dirty;    /* its link table must be written */
+	bool has_base;	  /* base_table holds names as well */
+	bool order_known; /* base_table.in_order has been found out */
+	bool dirty;	  /* its link table must be written */
 	struct cim_link_table base_table;
 };
 
@@ -60,6 +61,7 @@ struct cim_ns_stream {
 struct cim_ns_streams {
 	uint32_t file_id;
 	uint32_t count;
+	bool dirty; /* changed, and so to be written */
 	size_t room;
 	struct cim_ns_stream *streams;
 };
@@ -78,6 +80,7 @@ struct cim_name_block; /* names, in blocks that never move */
 struct cim_namespace {
 	const struct cim_env *env;
 	struct cim_image *base; /* NULL: none */
+	uint64_t seed; /* of the names' hash, so that nobody can choose names that collide */
 	const uint16_t *upcase;
 	uint32_t root_id;
 	uint32_t root_node;
@@ -118,7 +121,7 @@ struct cim_ns_place {
 
 /* An empty tree, or the base's. A new root is described as D22 says, without its security. */
 enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
-			    struct cim_image *base, struct cim_error *err);
+			    struct cim_image *base, uint64_t seed, struct cim_error *err);
 void cim_ns_free(struct cim_namespace *ns);
 
 /* Follow a path to its last component. CIM_E_PATH_NOT_FOUND: a directory on the way is missing
@@ -132,9 +135,6 @@ enum cim_status cim_ns_read(struct cim_namespace *ns, uint32_t id, struct cim_re
 /* Get a record for changing it. The pointer is good until the next call that changes the tree. */
 enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_ns_file **file,
 			      struct cim_error *err);
-
-/* Has cim_ns_change() been called for this record of the base? */
-bool cim_ns_is_changed(const struct cim_namespace *ns, uint32_t id);
 
 /* A new FileID with a cleared record, without a name yet. CIM_E_LIMIT: none is left. */
 enum cim_status cim_ns_new_file(struct cim_namespace *ns, uint32_t *id, struct cim_error *err);

@@ -206,8 +206,6 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 		offset += used * CIM_SIZE(objectid);
 		used = 0;
 	}
-	if (!status) /* a retried commit may have left a longer one */
-		status = fs->truncate(fs->ctx, file, offset, &os_error);
 	if (status)
 		cim_fail_os(err, status, os_error, "writing the object ID file");
 	cim_free(index->env, buf);

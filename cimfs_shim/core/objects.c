@@ -324,19 +324,29 @@ static bool same_bytes(void *ctx, uint64_t offset)
 	return same;
 }
 
-/* Find an object of these bytes: the session's own, or a parent's. */
-static bool find_known(struct new_bytes *n, const struct cim_digest *digest)
+/* Objects of one digest that are worth a comparison: chance gives no second one, but somebody may
+ * have made thousands. */
+enum { MAX_SAME_DIGEST = 8 };
+
+/* Find an object of these bytes: the session's own, or a parent's. @crowd: there are so many others
+ * of this digest that one more shouldn't be remembered. */
+static bool find_known(struct new_bytes *n, const struct cim_digest *digest, bool *crowd)
 {
 	struct cim_objects *objects = n->objects;
 	const struct cim_object_id *id;
 	size_t cursor = 0;
-	uint32_t own = objects->regions[0].region;
+	uint32_t own = objects->regions[0].region, tries = 0;
 
+	*crowd = false;
 	while ((id = cim_object_index_find(&objects->index, n->size, digest, &cursor))) {
 		bool metadata = cim_region_index(id->offset) == own + CIM_REGION_METADATA;
 
 		if (metadata == n->metadata && same_bytes(n, id->offset))
 			return true;
+		if (++tries == MAX_SAME_DIGEST) {
+			*crowd = true;
+			return false;
+		}
 	}
 	return objects->parents &&
 	       cim_parent_ids_find(objects->parents, n->size, digest, n->metadata, same_bytes, n);
@@ -362,12 +372,9 @@ static enum cim_status remember(struct cim_objects *objects, uint64_t offset, ui
 
 /* ---- file data ---- */
 
-enum cim_status cim_object_begin(struct cim_objects *objects, uint64_t size,
-				 struct cim_object *object, struct cim_error *err)
+void cim_object_begin(struct cim_objects *objects, uint64_t size, struct cim_object *object)
 {
-	(void)objects;
-	(void)err;
-	/* Nothing is aligned or written before the first byte: most of what is known is small. */
+	/* Nothing is aligned or written before the first byte. */
 	object->out = &objects->regions[size < CIM_SMALL_DATA_LIMIT ? CIM_REGION_SMALL_DATA
 								    : CIM_REGION_DATA];
 	object->mark = region_end(object->out);
@@ -375,7 +382,6 @@ enum cim_status cim_object_begin(struct cim_objects *objects, uint64_t size,
 	object->size = size;
 	object->written = 0;
 	cim_hasher_init(&object->hasher);
-	return CIM_OK;
 }
 
 /* Before the first byte: align, and see that the whole object can be named. */
@@ -441,44 +447,39 @@ void cim_object_took(struct cim_object *object, size_t len)
 	object->written += len;
 }
 
-enum cim_status cim_object_cancel(struct cim_objects *objects, struct cim_object *object,
-				  struct cim_error *err)
-{
-	return region_cut(objects, object->out, object->mark, err);
-}
-
 enum cim_status cim_object_end(struct cim_objects *objects, struct cim_object *object,
 			       struct cim_stored *stored, struct cim_error *err)
 {
 	struct cim_region_out *out = object->out;
 	struct cim_digest digest;
 	enum cim_status status;
-	bool whole = object->written == object->size;
+	bool share = object->written == object->size, crowd;
 
 	stored->sparse = !object->written && object->size;
 	stored->known = false;
 	stored->offset = cim_objects_nowhere(objects);
-	if (!object->written)
-		return CIM_OK;
+	if (!object->written) /* a fill may have aligned and then failed */
+		return region_cut(objects, out, object->mark, err);
 	cim_hasher_final(&object->hasher, &digest);
-	if (whole) {
+	if (share) {
 		struct new_bytes n = {.objects = objects,
 				      .size = object->size,
 				      .out = out,
 				      .start = object->start};
 
-		if (find_known(&n, &digest)) {
+		if (find_known(&n, &digest, &crowd)) {
 			stored->known = true;
 			stored->offset = n.found;
 			return region_cut(objects, out, object->mark, err);
 		}
+		share = !crowd;
 	} else {
 		status = region_extend(objects, out, object->start + object->size, err);
 		if (status)
 			return status;
 	}
 	stored->offset = cim_region_offset(out->region, object->start);
-	return remember(objects, stored->offset, object->size, object->written, &digest, whole,
+	return remember(objects, stored->offset, object->size, object->written, &digest, share,
 			err);
 }
 
@@ -493,8 +494,9 @@ bool cim_objects_find_source(struct cim_objects *objects, uint64_t size,
 			     uint64_t *offset)
 {
 	struct new_bytes n = {.objects = objects, .size = size, .source = source};
+	bool crowd;
 
-	if (!find_known(&n, digest))
+	if (!find_known(&n, digest, &crowd))
 		return false;
 	*offset = n.found;
 	return true;
@@ -554,6 +556,7 @@ static enum cim_status put_shared(struct cim_objects *objects, const uint8_t *da
 	struct cim_meta_cache_entry *entry;
 	struct cim_digest digest;
 	enum cim_status status = CIM_OK;
+	bool crowd;
 
 	cim_digest_of(data, size, &digest);
 	entry = &objects->meta[digest.bytes[0] % CIM_META_CACHE];
@@ -562,10 +565,10 @@ static enum cim_status put_shared(struct cim_objects *objects, const uint8_t *da
 		*offset = entry->offset;
 		return CIM_OK;
 	}
-	if (find_known(&n, &digest))
+	if (find_known(&n, &digest, &crowd))
 		*offset = n.found;
 	else
-		status = put_metadata(objects, data, size, &digest, true, offset, err);
+		status = put_metadata(objects, data, size, &digest, !crowd, offset, err);
 	if (!status)
 		cache_metadata(objects, entry, data, size, &digest, *offset);
 	return status;

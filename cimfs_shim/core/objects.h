@@ -76,8 +76,7 @@ enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_e
 void cim_objects_close(struct cim_objects *objects, bool remove);
 
 /* Append an object of @size bytes of file data, piece by piece. */
-enum cim_status cim_object_begin(struct cim_objects *objects, uint64_t size,
-				 struct cim_object *object, struct cim_error *err);
+void cim_object_begin(struct cim_objects *objects, uint64_t size, struct cim_object *object);
 enum cim_status cim_object_write(struct cim_objects *objects, struct cim_object *object,
 				 const uint8_t *data, size_t len, struct cim_error *err);
 /* Or without a copy: room for at least 1 byte in the buffer, then what was put there. */
@@ -86,10 +85,6 @@ enum cim_status cim_object_room(struct cim_objects *objects, struct cim_object *
 void cim_object_took(struct cim_object *object, size_t len);
 enum cim_status cim_object_end(struct cim_objects *objects, struct cim_object *object,
 			       struct cim_stored *stored, struct cim_error *err);
-/* Take back an object that was begun and not ended. */
-enum cim_status cim_object_cancel(struct cim_objects *objects, struct cim_object *object,
-				  struct cim_error *err);
-
 /* May an object of this size be known? false is certain. */
 bool cim_objects_maybe_known(struct cim_objects *objects, uint64_t size);
 /* Find a known object with this digest whose bytes equal the source's. */

@@ -14,8 +14,11 @@
 enum {
 	BLOCK_ENTRIES = 100,
 	BLOCK_SIZE = BLOCK_ENTRIES * 40,
-	BLOCKS = 256,
-	MAX_OPEN = 48,
+	MIN_BLOCKS = 64,
+	MAX_BLOCKS = 1024, /* 4 MB */
+	BLOCKS_PER_FILE = 8,
+	MAX_OPEN = 192,
+	MAX_SETS = MAX_OPEN / CIM_REGION_TYPES, /* the newest parents; older ones aren't searched */
 	MAX_CANDIDATES = 8, /* objects of one ID that are worth a comparison, in one file */
 };
 static_assert(BLOCK_SIZE == BLOCK_ENTRIES * CIM_SIZE(objectid), "whole entries");
@@ -32,7 +35,8 @@ struct id_file {
 	uint8_t type; /* enum cim_region_type */
 	uint32_t table_offset;
 	uint32_t count;
-	uint32_t used; /* clock of the last use, to pick one to close */
+	uint32_t set;
+	uint64_t used; /* clock of the last use, to pick one to close */
 	cim_fs_file *file;
 };
 
@@ -46,7 +50,11 @@ struct cim_parent_ids {
 	struct cim_image *base;
 	struct id_file *files; /* by region */
 	struct id_block *blocks;
-	uint32_t open, clock;
+	uint32_t block_count;
+	uint32_t first_set; /* the oldest that is searched */
+	struct id_file *opened[MAX_OPEN];
+	uint32_t open;
+	uint64_t clock;
 };
 
 enum cim_status cim_parent_ids_open(struct cim_image *base, struct cim_parent_ids **out,
@@ -54,13 +62,20 @@ enum cim_status cim_parent_ids_open(struct cim_image *base, struct cim_parent_id
 {
 	const struct cim_env *env = &base->env;
 	struct cim_parent_ids *ids = cim_zalloc(env, sizeof(*ids));
+	uint32_t files;
 
 	*out = NULL;
 	if (!ids)
 		return cim_no_memory(err);
 	ids->base = base;
 	ids->files = cim_zalloc(env, base->region_count * sizeof(*ids->files));
-	ids->blocks = cim_zalloc(env, BLOCKS * sizeof(*ids->blocks));
+	ids->first_set = base->set_count > MAX_SETS ? base->set_count - MAX_SETS : 0;
+	files = base->region_count - base->sets[ids->first_set].first;
+	ids->block_count = files < MAX_BLOCKS / BLOCKS_PER_FILE ? files * BLOCKS_PER_FILE
+								: MAX_BLOCKS;
+	if (ids->block_count < MIN_BLOCKS)
+		ids->block_count = MIN_BLOCKS;
+	ids->blocks = cim_zalloc(env, ids->block_count * sizeof(*ids->blocks));
 	if (!ids->files || !ids->blocks) {
 		cim_parent_ids_close(ids);
 		return cim_no_memory(err);
@@ -75,30 +90,45 @@ void cim_parent_ids_close(struct cim_parent_ids *ids)
 
 	if (!ids)
 		return;
-	for (i = 0; ids->files && i < ids->base->region_count; i++)
-		if (ids->files[i].state == OPEN)
-			ids->base->env.fs->close(ids->base->env.fs->ctx, ids->files[i].file);
+	for (i = 0; i < ids->open; i++)
+		ids->base->env.fs->close(ids->base->env.fs->ctx, ids->opened[i]->file);
 	cim_free(&ids->base->env, ids->files);
 	cim_free(&ids->base->env, ids->blocks);
 	cim_free(&ids->base->env, ids);
 }
 
-static void close_oldest(struct cim_parent_ids *ids)
+/* Close the file whose last use is longest ago; returns its place. */
+static uint32_t close_oldest(struct cim_parent_ids *ids)
 {
-	struct id_file *oldest = NULL;
-	uint32_t i;
+	uint32_t i, oldest = 0;
 
-	for (i = 0; i < ids->base->region_count; i++) {
-		struct id_file *f = &ids->files[i];
+	for (i = 1; i < MAX_OPEN; i++)
+		if (ids->opened[i]->used < ids->opened[oldest]->used)
+			oldest = i;
+	ids->base->env.fs->close(ids->base->env.fs->ctx, ids->opened[oldest]->file);
+	ids->opened[oldest]->state = CLOSED;
+	return oldest;
+}
 
-		if (f->state == OPEN && (!oldest || f->used < oldest->used))
-			oldest = f;
+/* Make sure that a file is open; false: it can't be opened, and knows no objects any more. */
+static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
+{
+	const struct cim_fs *fs = ids->base->env.fs;
+	const struct cim_region_set *set = &ids->base->sets[f->set];
+	char name[CIM_SET_FILE_NAME];
+	long os_error;
+
+	f->used = ++ids->clock;
+	if (f->state == OPEN)
+		return true;
+	cim_set_file_name(name, "objectid_", &set->guid, (uint32_t)(f - ids->files) - set->first);
+	if (fs->open(fs->ctx, ids->base->dir, name, CIM_FS_READ, &f->file, &os_error)) {
+		f->state = USELESS;
+		return false;
 	}
-	if (!oldest)
-		return;
-	ids->base->env.fs->close(ids->base->env.fs->ctx, oldest->file);
-	oldest->state = CLOSED;
-	ids->open--;
+	f->state = OPEN;
+	ids->opened[ids->open < MAX_OPEN ? ids->open++ : close_oldest(ids)] = f;
+	return true;
 }
 
 /* Read and check the header; false: of no use. */
@@ -124,43 +154,25 @@ static bool read_header(struct cim_parent_ids *ids, struct id_file *f)
 	       cim_in_range(f->table_offset, bytes, size);
 }
 
-/* Make sure that the file is open, or find out that it is of no use. */
-static struct id_file *use_file(struct cim_parent_ids *ids, const struct cim_region_set *set,
-				uint32_t index)
+/* Get to know a file: NULL if it is of no use. It needn't stay open. */
+static struct id_file *use_file(struct cim_parent_ids *ids, uint32_t set, uint32_t index)
 {
-	const struct cim_fs *fs = ids->base->env.fs;
-	struct id_file *f = &ids->files[set->first + index];
-	char name[CIM_SET_FILE_NAME];
-	long os_error;
+	struct id_file *f = &ids->files[ids->base->sets[set].first + index];
 
-	if (f->state == USELESS)
-		return NULL;
-	if (f->state != OPEN) {
-		if (ids->open >= MAX_OPEN)
-			close_oldest(ids);
-		cim_set_file_name(name, "objectid_", &set->guid, index);
-		if (fs->open(fs->ctx, ids->base->dir, name, CIM_FS_READ, &f->file, &os_error)) {
-			f->state = USELESS;
-			return NULL;
-		}
-		if (f->state == UNTRIED && !read_header(ids, f)) {
-			fs->close(fs->ctx, f->file);
-			f->state = USELESS;
-			return NULL;
-		}
-		f->state = OPEN;
-		ids->open++;
+	if (f->state == UNTRIED) {
+		f->set = set;
+		if (open_file(ids, f) && !read_header(ids, f))
+			f->count = 0; /* stays open for now, among those that are closed some day */
 	}
-	f->used = ++ids->clock;
-	return f;
+	return f->state != USELESS && f->count ? f : NULL;
 }
 
 /* Entry @n of a file, NULL if it can't be read. */
-static const uint8_t *entry(struct cim_parent_ids *ids, const struct id_file *f, uint32_t n)
+static const uint8_t *entry(struct cim_parent_ids *ids, struct id_file *f, uint32_t n)
 {
 	const struct cim_fs *fs = ids->base->env.fs;
 	uint32_t region = (uint32_t)(f - ids->files), number = n / BLOCK_ENTRIES;
-	struct id_block *block = &ids->blocks[(number * 31 + region * 7919) % BLOCKS];
+	struct id_block *block = &ids->blocks[(number * 31 + region * 7919) % ids->block_count];
 
 	if (block->region != region + 1 || block->number != number) {
 		uint32_t first = number * BLOCK_ENTRIES, count = f->count - first;
@@ -169,7 +181,8 @@ static const uint8_t *entry(struct cim_parent_ids *ids, const struct id_file *f,
 		long os_error;
 
 		block->region = 0;
-		if (fs->pread(fs->ctx, f->file,
+		if (!open_file(ids, f) ||
+		    fs->pread(fs->ctx, f->file,
 			      f->table_offset + (uint64_t)first * CIM_SIZE(objectid), block->bytes,
 			      len, &got, &os_error) ||
 		    got != len)
@@ -190,7 +203,7 @@ static int compare_key(const uint8_t *entry, uint64_t length, const struct cim_d
 }
 
 /* The first entry that isn't below the key; f->count if there is none or it can't be read. */
-static uint32_t lower_bound(struct cim_parent_ids *ids, const struct id_file *f, uint64_t length,
+static uint32_t lower_bound(struct cim_parent_ids *ids, struct id_file *f, uint64_t length,
 			    const struct cim_digest *digest)
 {
 	uint32_t lo = 0, hi = f->count;
@@ -209,7 +222,7 @@ static uint32_t lower_bound(struct cim_parent_ids *ids, const struct id_file *f,
 	return lo;
 }
 
-static bool find_in_file(struct cim_parent_ids *ids, const struct id_file *f, uint64_t length,
+static bool find_in_file(struct cim_parent_ids *ids, struct id_file *f, uint64_t length,
 			 const struct cim_digest *digest,
 			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
 {
@@ -243,11 +256,9 @@ bool cim_parent_ids_find(struct cim_parent_ids *ids, uint64_t length,
 {
 	uint32_t s, i;
 
-	for (s = ids->base->set_count; s-- > 0;) {
-		const struct cim_region_set *set = &ids->base->sets[s];
-
-		for (i = 0; i < set->count; i++) {
-			struct id_file *f = use_file(ids, set, i);
+	for (s = ids->base->set_count; s-- > ids->first_set;) {
+		for (i = 0; i < ids->base->sets[s].count; i++) {
+			struct id_file *f = use_file(ids, s, i);
 
 			if (f && (f->type == CIM_REGION_METADATA) == metadata &&
 			    find_in_file(ids, f, length, digest, match, ctx))
@@ -262,11 +273,9 @@ bool cim_parent_ids_has_length(struct cim_parent_ids *ids, uint64_t length)
 	static const struct cim_digest lowest;
 	uint32_t s, i;
 
-	for (s = ids->base->set_count; s-- > 0;) {
-		const struct cim_region_set *set = &ids->base->sets[s];
-
-		for (i = 0; i < set->count; i++) {
-			struct id_file *f = use_file(ids, set, i);
+	for (s = ids->base->set_count; s-- > ids->first_set;) {
+		for (i = 0; i < ids->base->sets[s].count; i++) {
+			struct id_file *f = use_file(ids, s, i);
 			const uint8_t *e;
 			uint32_t n;
 

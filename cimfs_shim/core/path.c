@@ -116,7 +116,7 @@ static enum cim_status check(struct cim_path *path, size_t units, enum cim_strea
 	status = check_characters(text, units, err);
 	if (status || !units)
 		return status;
-	for (;;) {
+	for (end = 0; rule != CIM_STREAM_OF_ANY || text[0] != ':';) {
 		end = start;
 		while (end < units && text[end] != SEPARATOR && text[end] != ':')
 			end++;
@@ -203,7 +203,7 @@ enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,
 	if (units && path->buf[0] == SEPARATOR)
 		memmove(path->buf, path->buf + 1, --units * sizeof(path->buf[0]));
 	status = check(path, units, rule, err);
-	if (!status && rule == CIM_STREAM_REQUIRED && !path->stream_units)
+	if (!status && rule >= CIM_STREAM_REQUIRED && !path->stream_units)
 		status = cim_fail(err, CIM_E_INVALID, "the path names no stream");
 	if (status)
 		drop(path);

@@ -143,6 +143,8 @@ static enum cim_status look_for_owner(void *arg, const char *name)
 	uint8_t *bytes;
 	size_t size;
 
+	if (is_private(name)) /* what a dead session left is nobody's image */
+		return CIM_OK;
 	status = cim_read_whole(&writer->env, writer->dir, name, CIM_MAX_FILESYSTEM_FILE, &bytes,
 				&size, &search->why);
 	if (status == CIM_E_CORRUPT || status == CIM_E_FILE_NOT_FOUND)
@@ -202,14 +204,13 @@ static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_
 		if (status || equal)
 			return status;
 		status = is_owned(writer, &owned, err);
-		if (!status && owned) {
-			writer->state = CIM_SESSION_CLOSE_ONLY;
+		if (status)
+			return status;
+		if (owned)
 			return cim_fail(err, CIM_E_EXISTS,
 					"%s is there with other bytes, and an image needs it",
 					name);
-		}
-		if (!status)
-			status = fs->rename(fs->ctx, writer->dir, out->name, name, 0, &os_error);
+		status = fs->rename(fs->ctx, writer->dir, out->name, name, 0, &os_error);
 	}
 	if (status)
 		return cim_fail_os(err, status, os_error, "renaming %s", out->name);
@@ -298,81 +299,161 @@ static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size
 	return bytes;
 }
 
-static enum cim_status write_filesystem_file(struct cim_writer *writer, const char *name,
-					     uint64_t filesystem, struct cim_error *err)
+/* A finished filesystem file under its private name. */
+struct fs_file {
+	char name[CIM_PRIVATE_NAME];
+	uint8_t *bytes;
+	size_t size;
+};
+
+/* Something (a virus scanner) may keep the file from being removed: then it is tried once more
+ * before the next one is made, and when the session is closed. */
+static void remove_fs_file(struct cim_writer *writer, const char *name)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	long os_error;
+
+	status = fs->remove(fs->ctx, writer->dir, name, &os_error);
+	writer->fs_file_left = status && status != CIM_E_FILE_NOT_FOUND;
+}
+
+void cim_remove_left_file(struct cim_writer *writer)
+{
+	char name[CIM_PRIVATE_NAME];
+
+	if (!writer->fs_file_left)
+		return;
+	snprintf(name, sizeof(name), "cimtmp_%s_fs", writer->random);
+	remove_fs_file(writer, name);
+}
+
+static enum cim_status write_fs_file(struct cim_writer *writer, const struct fs_file *out,
+				     struct cim_error *err)
 {
 	const struct cim_fs *fs = writer->env.fs;
 	enum cim_status status;
 	cim_fs_file *file;
-	uint8_t *bytes;
-	size_t size;
 	long os_error = 0;
 
-	bytes = make_header(writer, filesystem, &size);
-	if (!bytes)
-		return cim_no_memory(err);
-	status = fs->open(fs->ctx, writer->dir, name, CIM_FS_CREATE, &file, &os_error);
-	if (status) {
-		cim_free(&writer->env, bytes);
-		return cim_fail_os(err, status, os_error, "creating %s", name);
-	}
-	status = fs->pwrite(fs->ctx, file, 0, bytes, size, &os_error);
+	cim_remove_left_file(writer);
+	status = fs->open(fs->ctx, writer->dir, out->name, CIM_FS_CREATE, &file, &os_error);
+	if (status)
+		return cim_fail_os(err, status, os_error, "creating %s", out->name);
+	status = fs->pwrite(fs->ctx, file, 0, out->bytes, out->size, &os_error);
 	if (!status)
 		status = fs->sync(fs->ctx, file, &os_error);
 	fs->close(fs->ctx, file);
-	cim_free(&writer->env, bytes);
 	if (status) {
-		cim_fail_os(err, status, os_error, "writing %s", name);
-		fs->remove(fs->ctx, writer->dir, name, &os_error);
+		cim_fail_os(err, status, os_error, "writing %s", out->name);
+		remove_fs_file(writer, out->name);
 	}
 	return status;
 }
 
-/* Is the image being replaced still the one that was opened (D35)? */
-static enum cim_status check_unchanged(struct cim_writer *writer, struct cim_error *err)
+/* Does the image's name stand for these bytes? */
+static enum cim_status image_is(struct cim_writer *writer, const uint8_t *bytes, size_t size,
+				bool *same, struct cim_error *err)
 {
-	struct cim_image *base = writer->base;
 	enum cim_status status;
-	bool same = false;
-	uint8_t *bytes;
-	size_t size;
+	uint8_t *found;
+	size_t found_size;
 
+	*same = false;
 	status = cim_read_whole(&writer->env, writer->dir, writer->name, CIM_MAX_FILESYSTEM_FILE,
-				&bytes, &size, err);
-	if (!status) {
-		same = size == base->header_size && !memcmp(bytes, base->header, size);
-		cim_free(&writer->env, bytes);
-	} else if (status != CIM_E_FILE_NOT_FOUND && status != CIM_E_CORRUPT) {
+				&found, &found_size, err);
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_CORRUPT)
+		return CIM_OK;
+	if (status)
 		return status;
-	}
-	if (!same)
-		return cim_fail(err, CIM_E_SHARING, "the image was changed by somebody else");
+	*same = size == found_size && !memcmp(bytes, found, size);
+	cim_free(&writer->env, found);
 	return CIM_OK;
 }
 
-/* The one rename. An image held open by somebody is waited for (D47). */
-static enum cim_status rename_filesystem_file(struct cim_writer *writer, const char *from,
-					      struct cim_error *err)
+/* A server that has the image mounted holds the byte lock of its own set's first region file, as a
+ * session does with its own. Where there are no locks no mount can be seen. */
+static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_error *err)
 {
+	const struct cim_image *base = writer->base;
 	const struct cim_fs *fs = writer->env.fs;
-	uint64_t end = writer->env.now_ms(writer->env.clock_ctx) + RETRY_MS;
+	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
+	bool locked;
 	long os_error = 0;
 
+	cim_set_file_name(name, "region_", &base->sets[base->set_count - 1].guid, 0);
+	status = fs->is_locked(fs->ctx, writer->dir, name, &locked, &os_error);
+	if (status == CIM_E_UNSUPPORTED)
+		return CIM_OK;
+	if (status)
+		return cim_fail_os(err, status, os_error, "looking for a mount of %s", name);
+	return locked ? cim_fail(err, CIM_E_SHARING, "the image is mounted") : CIM_OK;
+}
+
+/* May the image be replaced? Not if it is mounted (D33) or isn't the one that was opened (D35). */
+static enum cim_status may_replace(struct cim_writer *writer, bool *final, struct cim_error *err)
+{
+	struct cim_image *base = writer->base;
+	enum cim_status status;
+	bool same;
+
+	*final = true;
+	status = check_not_mounted(writer, err);
+	if (status)
+		return status;
+	status = image_is(writer, base->header, base->header_size, &same, err);
+	if (!status && !same)
+		return cim_fail(err, CIM_E_SHARING, "the image was changed by somebody else");
+	*final = status != CIM_E_SHARING;
+	return status;
+}
+
+/* One try at the one rename. @final: trying again has no sense. */
+static enum cim_status try_rename(struct cim_writer *writer, const struct fs_file *out, bool *final,
+				  struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+	bool ours;
+
+	if (writer->replaces) {
+		status = may_replace(writer, final, err);
+		if (status)
+			return status;
+	}
+	status = fs->rename(fs->ctx, writer->dir, out->name, writer->name,
+			    writer->replaces ? 0 : CIM_FS_NOREPLACE, &os_error);
+	*final = status != CIM_E_SHARING;
+	if (status == CIM_E_EXISTS)
+		return cim_fail(err, status, "the name has been taken meanwhile");
+	/* A network may lose the answer to a rename that took place. */
+	if (status && *final && !image_is(writer, out->bytes, out->size, &ours, NULL) && ours)
+		return CIM_OK;
+	if (status)
+		return cim_fail_os(err, status, os_error, "renaming %s", out->name);
+	return CIM_OK;
+}
+
+/* An image held open by somebody is waited for (D47), and looked at again before each try. */
+static enum cim_status rename_fs_file(struct cim_writer *writer, const struct fs_file *out,
+				      struct cim_error *err)
+{
+	uint64_t end = writer->env.now_ms(writer->env.clock_ctx) + RETRY_MS;
+	enum cim_status status;
+	bool final;
+
 	for (;;) {
-		status = fs->rename(fs->ctx, writer->dir, from, writer->name,
-				    writer->replaces ? 0 : CIM_FS_NOREPLACE, &os_error);
-		if (status != CIM_E_SHARING || writer->env.now_ms(writer->env.clock_ctx) >= end)
+		status = try_rename(writer, out, &final, err);
+		if (!status || final || writer->env.now_ms(writer->env.clock_ctx) >= end)
 			break;
 		writer->env.sleep_ms(writer->env.clock_ctx, RETRY_STEP_MS);
 	}
-	if (status == CIM_E_EXISTS) {
-		writer->state = CIM_SESSION_CLOSE_ONLY;
-		return cim_fail(err, status, "the name has been taken meanwhile");
-	}
+	writer->harmless = status == CIM_E_SHARING;
 	if (status)
-		return cim_fail_os(err, status, os_error, "renaming %s", from);
-	return CIM_OK;
+		remove_fs_file(writer, out->name);
+	return status;
 }
 
 static enum cim_status sync_names(struct cim_writer *writer, struct cim_error *err)
@@ -411,23 +492,21 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
-	char name[CIM_PRIVATE_NAME];
 	enum cim_status status;
-	long os_error;
+	struct fs_file out;
 
-	snprintf(name, sizeof(name), "cimtmp_%s_fs", writer->random);
+	snprintf(out.name, sizeof(out.name), "cimtmp_%s_fs", writer->random);
+	out.bytes = NULL;
 	status = publish_files(writer, filesystem, err);
-	if (!status)
-		status = write_filesystem_file(writer, name, filesystem, err);
 	if (!status) {
-		if (writer->replaces)
-			status = check_unchanged(writer, err);
-		if (!status)
-			status = rename_filesystem_file(writer, name, err);
-		if (status)
-			fs->remove(fs->ctx, writer->dir, name, &os_error);
+		out.bytes = make_header(writer, filesystem, &out.size);
+		status = out.bytes ? CIM_OK : cim_no_memory(err);
 	}
+	if (!status)
+		status = write_fs_file(writer, &out, err);
+	if (!status)
+		status = rename_fs_file(writer, &out, err);
+	cim_free(&writer->env, out.bytes);
 	if (status) {
 		unname(writer);
 		return status;

@@ -18,7 +18,6 @@
 
 enum cim_session_state {
 	CIM_SESSION_OPEN,
-	CIM_SESSION_CLOSE_ONLY, /* a commit came to an end that can't be gone on from */
 	CIM_SESSION_COMMITTED,
 };
 
@@ -33,6 +32,8 @@ struct cim_stream {
 	struct cim_object object;
 	bool known; /* cim_stream_fill() found its data: nothing to end */
 	uint64_t known_offset;
+	size_t path_units;
+	uint16_t path[]; /* as it was opened, for errors */
 };
 
 struct cim_writer {
@@ -42,14 +43,19 @@ struct cim_writer {
 	char *name;    /* of the image to make */
 	bool replaces; /* it exists: this session extends it */
 	bool consistent;
+	bool as_stored;
 	enum cim_session_state state;
 	bool closed;		 /* by the caller; the open stream keeps it alive */
+	bool harmless;		 /* the commit failed where it may be tried again */
+	bool fs_file_left;	 /* a private filesystem file that couldn't be removed */
 	struct cim_error poison; /* status CIM_OK: none; else what every call answers */
+	bool poison_told;	 /* it has its operation and path: it is another call's */
 
 	cim_fs_dir *dir;
 	struct cim_image *base;
 	struct cim_guid guid;
 	char random[17]; /* 16 hex digits: the private names' middle */
+	uint64_t seed;
 	uint32_t major, minor;
 
 	struct cim_namespace ns;
@@ -67,12 +73,22 @@ struct cim_writer {
 /* A write failed: this is what the session answers from now on. */
 enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
 				   struct cim_error *err);
+/* Complete the detail of a call that failed: the operation, the image and the path ({NULL}: none).
+ * A poison keeps those of the call that it comes from. */
+void cim_session_tell(struct cim_writer *writer, enum cim_status status, const char *op,
+		      struct cim_str path, struct cim_error *err);
 /* Free a session that is closed and has no open stream. */
 void cim_session_destroy(struct cim_writer *writer);
 
 /* tables.c: write the tables behind the data. *filesystem: RegionOffset of the root of it all. */
 enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,
 				 struct cim_error *err);
+
+/* After a failed commit that may be tried again, once the tables are cut off. */
+enum cim_status cim_unwrite_tables(struct cim_writer *writer, struct cim_error *err);
+
+/* publish.c: try once more to remove a private filesystem file. */
+void cim_remove_left_file(struct cim_writer *writer);
 
 /* publish.c: object ID files, syncs, names, and the filesystem file. */
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err);

@@ -45,7 +45,7 @@ bool cim_sort(const struct cim_env *env, void *base, size_t count, size_t size, 
 	to = room = cim_alloc(env, bytes);
 	if (!room)
 		return false;
-	for (width = 1; width<count; width = width> count / 2 ? count : width * 2) {
+	for (width = 1; count > width;) {
 		size_t lo;
 		char *swap;
 
@@ -60,6 +60,7 @@ bool cim_sort(const struct cim_env *env, void *base, size_t count, size_t size, 
 		swap = from;
 		from = to;
 		to = swap;
+		width = count / 2 < width ? count : width * 2;
 	}
 	if (from != base)
 		memcpy(base, from, bytes);

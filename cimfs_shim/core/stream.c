@@ -28,13 +28,20 @@ static enum cim_status enter(struct cim_stream *stream, struct cim_error *err)
 	return CIM_OK;
 }
 
+static void tell(struct cim_stream *stream, enum cim_status status, const char *op,
+		 struct cim_error *err)
+{
+	struct cim_str path = {.utf16 = stream->path, .units = stream->path_units};
+
+	cim_session_tell(stream->writer, status, op, path, err);
+}
+
 static enum cim_status leave(struct cim_stream *stream, enum cim_status status, const char *op,
 			     struct cim_error *err)
 {
 	struct cim_writer *writer = stream->writer;
 
-	if (status)
-		cim_error_where(err, status, op, writer->path);
+	tell(stream, status, op, err);
 	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
 	return status;
 }
@@ -150,6 +157,8 @@ enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_sour
 	status = enter(stream, err);
 	if (!err)
 		err = &own;
+	else if (!status)
+		memset(err, 0, sizeof(*err)); /* a source needn't fill in all of it */
 	if (!status && (stream->object.written || stream->known))
 		status = cim_fail(err, CIM_E_INVALID, "the stream has been written to");
 	if (!status)
@@ -201,9 +210,8 @@ static void end_stream(struct cim_stream *stream)
 		status = cim_object_end(&writer->objects, &stream->object, &stored, &err);
 	if (!status)
 		status = settle(stream, &stored, &err);
-	if (status)
-		cim_error_where(&err, status, "close stream", writer->path);
 	cim_session_poison(writer, status, &err);
+	tell(stream, status, "close stream", &err);
 	if (status || !stream->object.size)
 		return;
 	writer->stats.streams++;
@@ -215,18 +223,20 @@ static void end_stream(struct cim_stream *stream)
 void cim_stream_close(struct cim_stream *stream)
 {
 	struct cim_writer *writer;
+	struct cim_env env;
 	bool last;
 
 	if (!stream)
 		return;
 	writer = stream->writer;
-	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	env = writer->env; /* once unlocked, cim_writer_close() may free the session */
+	env.mutex_lock(env.thread_ctx, writer->lock);
 	if (!stream->is_dir && !writer->poison.status && !writer->closed)
 		end_stream(stream);
 	writer->stream = NULL;
 	last = writer->closed;
-	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
-	cim_free(&writer->env, stream);
+	env.mutex_unlock(env.thread_ctx, writer->lock);
+	cim_free(&env, stream);
 	if (last)
 		cim_session_destroy(writer);
 }

@@ -125,12 +125,14 @@ static enum cim_status add_base_rows(struct cim_writer *writer, uint32_t number,
 	const struct cim_link_table *table = &writer->ns.nodes[number].base_table;
 	enum cim_status status;
 	struct cim_link link;
-	size_t used = 0;
+	size_t used = 0, room = table->length / sizeof(link.name[0]);
 	uint32_t i;
 
-	/* A table's names can't be longer than the table itself says, but they may overlap in a
-	 * hostile one: hence the room is checked as well. */
-	rows->base_names = cim_alloc(&writer->env, table->length);
+	/* Names can't be longer than their number allows, nor than the table says; they may overlap
+	 * in a hostile one, hence the room is checked as well. */
+	if (room > (uint64_t)table->count * CIM_MAX_NAME)
+		room = (size_t)table->count * CIM_MAX_NAME;
+	rows->base_names = cim_alloc(&writer->env, room * sizeof(link.name[0]));
 	if (!rows->base_names)
 		return cim_no_memory(err);
 	for (i = 0; i < table->count; i++) {
@@ -146,7 +148,7 @@ static enum cim_status add_base_rows(struct cim_writer *writer, uint32_t number,
 			return cim_fail(err, CIM_E_CORRUPT,
 					"a directory names FileID %u, which isn't there",
 					(unsigned)link.file_id);
-		if (link.units > table->length / sizeof(link.name[0]) - used)
+		if (link.units > room - used)
 			return cim_fail(err, CIM_E_CORRUPT, "names of a directory overlap");
 		memcpy(rows->base_names + used, link.name, link.units * sizeof(link.name[0]));
 		row->name = rows->base_names + used;
@@ -221,12 +223,11 @@ static enum cim_status write_directory(struct cim_writer *writer, uint32_t numbe
 	return CIM_OK;
 }
 
-/* Is the item of a stream list part of the image, and one that may have changed? */
-static bool streams_count(const struct cim_namespace *ns, uint32_t id)
+/* Is a stream list to be written: changed, and its item still part of the image? */
+static bool streams_count(const struct cim_namespace *ns, const struct cim_ns_streams *list)
 {
-	if (cim_ns_is_new(ns, id))
-		return cim_ns_new_at(ns, id)->links != 0;
-	return cim_ns_is_changed(ns, id);
+	return list->dirty &&
+	       (!cim_ns_is_new(ns, list->file_id) || cim_ns_new_at(ns, list->file_id)->links != 0);
 }
 
 static enum cim_status write_streams(struct cim_writer *writer, const struct cim_ns_streams *list,
@@ -239,7 +240,11 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 	uint32_t i;
 
 	if (list->count) {
-		rows = cim_zalloc(&writer->env, list->count * sizeof(*rows));
+		size_t bytes;
+
+		if (!cim_ckd_mul_size(&bytes, list->count, sizeof(*rows)))
+			return cim_no_memory(err);
+		rows = cim_zalloc(&writer->env, bytes);
 		if (!rows)
 			return cim_no_memory(err);
 		for (i = 0; i < list->count; i++) {
@@ -324,8 +329,9 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t t, struct c
 		end = ns->next_id;
 	/* Only the table where the new IDs begin or go on grows. */
 	count = end > ns->first_new_id && end > first ? (uint32_t)(end - first) : base.count;
+	/* The base was read before; it may be another file's bytes by now. */
 	if (count < base.count)
-		count = base.count;
+		return cim_fail(err, CIM_E_CORRUPT, "file table %u has grown", (unsigned)t);
 	bytes = cim_zalloc(&writer->env, (size_t)count * stride);
 	if (!bytes)
 		return cim_no_memory(err);
@@ -335,6 +341,11 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t t, struct c
 
 		if (table_of(ns->changed_ids[i]) != t)
 			break;
+		if (ns->changed_ids[i] - first >= count) {
+			status = cim_fail(err, CIM_E_CORRUPT, "file table %u has shrunk",
+					  (unsigned)t);
+			break;
+		}
 		cim_record_encode(bytes + (ns->changed_ids[i] - first) * stride,
 				  &ns->changed[i].record);
 	}
@@ -450,6 +461,28 @@ static enum cim_status write_file_tables(struct cim_writer *writer, struct steps
 
 /* ---- the whole ---- */
 
+/* Records of the base point into tables that a commit wrote. The commit failed and its tables are
+ * cut off: they point to the base's again, until the next attempt. */
+enum cim_status cim_unwrite_tables(struct cim_writer *writer, struct cim_error *err)
+{
+	struct cim_namespace *ns = &writer->ns;
+	enum cim_status status = CIM_OK;
+	struct cim_record base;
+
+	for (size_t i = 0; i < ns->changed_count && !status; i++) {
+		struct cim_record *record = &ns->changed[i].record;
+
+		status = cim_image_record(writer->base, ns->changed_ids[i], &base, err);
+		if (status)
+			break;
+		/* Neither is changed by anything but tables: a new file has a new record. */
+		record->stream_offset = base.stream_offset;
+		record->stream_desc = base.stream_desc;
+		record->streams = base.streams;
+	}
+	return status;
+}
+
 enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,
 				 struct cim_error *err)
 {
@@ -463,7 +496,7 @@ enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem
 	/* How many file tables of the base will change isn't known yet: at least the root's. */
 	steps.total = ns->streams_count + ns->node_count + ns->new_block_count + 1;
 	for (i = 0; i < ns->streams_count && !status; i++) {
-		if (streams_count(ns, ns->streams[i].file_id))
+		if (streams_count(ns, &ns->streams[i]))
 			status = write_streams(writer, &ns->streams[i], err);
 		if (!status)
 			status = step(&steps, err);

@@ -26,6 +26,24 @@ enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status st
 	return status;
 }
 
+void cim_session_tell(struct cim_writer *writer, enum cim_status status, const char *op,
+		      struct cim_str path, struct cim_error *err)
+{
+	bool fresh = writer->poison.status && !writer->poison_told;
+	struct cim_error *to = fresh ? &writer->poison : err;
+
+	if (!fresh && (!status || (writer->poison.status == status && writer->poison_told)))
+		return;
+	if (path.utf8 || path.utf16)
+		cim_error_str(to, path);
+	cim_error_where(to, fresh ? writer->poison.status : status, op, writer->path);
+	if (!fresh)
+		return;
+	writer->poison_told = true;
+	if (err && status)
+		*err = writer->poison;
+}
+
 /* ---- opening ---- */
 
 static bool same_name(const struct cim_fs *fs, const char *a, const char *b)
@@ -43,6 +61,18 @@ static bool same_name(const struct cim_fs *fs, const char *a, const char *b)
 	return *a == *b;
 }
 
+/* An image of such a name would be taken for what a dead session left, and be cleared away. */
+static bool has_private_prefix(const char *name)
+{
+	static const char prefix[] = "cimtmp_";
+
+	for (size_t i = 0; prefix[i]; i++)
+		if ((name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]) !=
+		    prefix[i])
+			return false;
+	return true;
+}
+
 static enum cim_status check_names(const char *existing, const char *name, struct cim_error *err)
 {
 	enum cim_status status;
@@ -55,6 +85,8 @@ static enum cim_status check_names(const char *existing, const char *name, struc
 	status = existing ? cim_check_image_name(existing, err) : CIM_OK;
 	if (!status && name)
 		status = cim_check_image_name(name, err);
+	if (!status && name && has_private_prefix(name))
+		status = cim_fail(err, CIM_E_INVALID, "names like %s are a session's own", name);
 	return status;
 }
 
@@ -121,13 +153,14 @@ static enum cim_status make_names(struct cim_writer *writer, struct cim_error *e
 	static const char hex[] = "0123456789abcdef";
 	uint32_t first = writer->base ? writer->base->region_count : 0;
 	enum cim_status status;
-	uint8_t random[24];
+	uint8_t random[32];
 	int i;
 
 	status = writer->env.random(writer->env.random_ctx, random, sizeof(random));
 	if (status)
 		return cim_fail(err, status, "no random numbers are to be had");
 	memcpy(writer->guid.bytes, random, 16);
+	writer->seed = cim_get64(random + 24);
 	writer->guid.bytes[7] = (uint8_t)((random[7] & 0x0f) | 0x40); /* version 4 */
 	writer->guid.bytes[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
 	for (i = 0; i < 16; i++)
@@ -203,7 +236,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 	if (!status)
 		status = make_names(writer, err);
 	if (!status)
-		status = cim_ns_init(&writer->ns, &writer->env, writer->base, err);
+		status = cim_ns_init(&writer->ns, &writer->env, writer->base, writer->seed, err);
 	if (status)
 		return status;
 	status = cim_objects_open(&writer->objects, &writer->env, writer->dir, writer->base,
@@ -227,7 +260,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	if (!env)
 		env = cim_env_default();
 	status = check_names(existing, name, err);
-	if (!status && (!dir || (flags & ~CIM_WRITE_CONSISTENT)))
+	if (!status && (!dir || (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED))))
 		status = cim_fail(err, CIM_E_INVALID,
 				  dir ? "unknown flags" : "no directory is given");
 	if (status)
@@ -237,6 +270,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 		return cim_error_where(err, cim_no_memory(err), "open session", NULL);
 	writer->env = *env;
 	writer->consistent = (flags & CIM_WRITE_CONSISTENT) != 0;
+	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
 	status = open_session(writer, dir, existing, name, err);
 	if (status) {
 		cim_error_where(err, status, "open session", writer->path);
@@ -269,8 +303,10 @@ void cim_session_destroy(struct cim_writer *writer)
 	struct cim_env env = writer->env;
 	bool remove = writer->state != CIM_SESSION_COMMITTED;
 
-	if (writer->dir)
+	if (writer->dir) {
+		cim_remove_left_file(writer);
 		close_id_files(writer, remove);
+	}
 	if (writer->objects_open)
 		cim_objects_close(&writer->objects, remove);
 	if (writer->ns.env)
@@ -326,15 +362,18 @@ static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 		return cim_fail(err, CIM_E_SHARING, "a stream is open");
 	if (!err)
 		err = &own; /* the poison wants the detail */
+	writer->harmless = false;
 	cim_objects_get_mark(&writer->objects, &mark);
 	status = cim_write_tables(writer, &filesystem, err);
 	if (!status)
 		status = cim_publish(writer, filesystem, err);
-	if (status == CIM_E_SHARING && writer->state == CIM_SESSION_OPEN) {
+	if (status && writer->harmless) {
 		/* The session goes on; the tables will be written anew. */
 		struct cim_error cut = {0};
 		enum cim_status bad = cim_objects_rewind(&writer->objects, &mark, &cut);
 
+		if (!bad)
+			bad = cim_unwrite_tables(writer, &cut);
 		cim_session_poison(writer, bad, &cut);
 		return status;
 	}
@@ -351,8 +390,7 @@ enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *e
 		return cim_fail(err, CIM_E_INVALID, "no session");
 	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
 	status = commit(writer, err);
-	if (status)
-		cim_error_where(err, status, "commit", writer->path);
+	cim_session_tell(writer, status, "commit", (struct cim_str){0}, err);
 	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
 	return status;
 }

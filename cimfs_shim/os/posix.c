@@ -119,6 +119,8 @@ static void posix_close_dir(void *ctx, cim_fs_dir *dir)
 	(void)ctx;
 	if (!dir)
 		return;
+	/* A child that was forked and has not called exec yet holds the description as well. */
+	flock(dir->fd, LOCK_UN);
 	close(dir->fd);
 	free(dir);
 }

@@ -218,6 +218,7 @@ def check_good(item, directory):
     check_list(item.name, image, path)
     check_stat(item.name, image, path)
     check_data(item.name, image, path)
+    check_dump(item.name, directory, path)
 
 
 # ---- malformed images ----
@@ -231,6 +232,23 @@ def listing(directory):
             names.remove("target")
         found += [os.path.join(top, name) for name in names + files]
     return sorted(found)
+
+
+def check_dump(name, directory, path):
+    """The dump of an image made from a dump is that dump."""
+    data, again = os.path.join(directory, "data"), os.path.join(directory, "again")
+    os.mkdir(again)
+    code, first, text = run("dump", "--data", data, path)
+    ok(code == 0, "%s: dump" % name, text)
+    dump_file = os.path.join(directory, "dump.txt")
+    with open(dump_file, "wb") as f:
+        f.write(first)
+    image = os.path.join(again, "image.cim")
+    code, _, text = run("create", "--quiet", "--from-dump", dump_file, "--data", data, image)
+    ok(code == 0, "%s: create --from-dump" % name, text)
+    code, second, text = run("dump", "--data", data, image)
+    ok(code == 0 and second == first, "%s: its dump is the first dump" % name,
+       text + str(second[:2000]) + str(first[:2000]))
 
 
 def check_orderly(item, directory, path):

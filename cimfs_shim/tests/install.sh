@@ -29,7 +29,8 @@ pc() { PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root p
 cc=${CC:-gcc}
 [ "$BUILD" = build ] || [ "$BUILD" = build/clang ] || cc="$cc -fsanitize=address,undefined"
 
-check "a make after a make has nothing to do" make -j1 -q all
+check "a make after a make has nothing to do" \
+	sh -c 'make -j1 -q all || { make -j1 -n all | head -n 5; exit 1; }'
 check "make install" $MAKE install || { echo "Bail out! nothing is installed"; exit 1; }
 for file in bin/cimtool lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
 	include/libcim.h include/cimfs.h bin/cimfs-install-wine \

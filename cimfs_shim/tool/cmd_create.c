@@ -65,6 +65,7 @@ static int run(struct tool *t, int argc, char **argv)
 			code = write_option(t, &options, c);
 		}
 	}
+	options.as_stored = dump != NULL;
 	if (code)
 		;
 	else if (optind == argc)

@@ -6,9 +6,9 @@
  * a capture would make, so an image made by "cimtool create" in consistent mode comes out byte for
  * byte. Data that lie in files are hashed before they are used: a wrong file is an error.
  *
- * Two things that an image of another make may hold can't be written: flag bits that the format
- * doesn't name, and an item without any security descriptor, which gets the one of a NULL DACL.
- * Both are reported.
+ * An image of another make may hold what no program could have asked our writer for: flag bits that
+ * the format doesn't name, items without a security descriptor, streams of the root. The session is
+ * opened with CIM_WRITE_AS_STORED, so that these come out as the dump says.
  */
 #include "write.h"
 
@@ -69,8 +69,6 @@ struct reader {
 	size_t units;
 	struct text blob[3];
 	struct text data;
-	struct loss lost_flags;
-	struct loss lost_security;
 	EVP_MD_CTX *md;
 	uint8_t *buf;
 };
@@ -189,7 +187,7 @@ static int parse_size(struct reader *r, uint64_t *size)
 	return EXIT_OK;
 }
 
-static int parse_flags(struct reader *r, uint32_t *attributes)
+static int parse_flags(struct reader *r, struct cim_metadata *m)
 {
 	static const struct {
 		unsigned flag;
@@ -208,10 +206,9 @@ static int parse_flags(struct reader *r, uint32_t *attributes)
 		return bad(r, "flags are no flags");
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
 		if (flags & map[i].flag)
-			*attributes |= map[i].attribute;
+			m->attributes |= map[i].attribute;
 	}
-	if (flags & ~(unsigned long)KNOWN_FLAGS)
-		loss_add(r->t, &r->lost_flags, r->file, "flag bits that can't be written");
+	m->other_flags = (uint16_t)(flags & ~(unsigned long)KNOWN_FLAGS);
 	return EXIT_OK;
 }
 
@@ -240,16 +237,13 @@ static int parse_metadata(struct reader *r, struct cim_metadata *m)
 	    !filetime_parse(r->field[KEY_CHANGED], &m->change_time) ||
 	    !filetime_parse(r->field[KEY_ACCESSED], &m->last_access_time))
 		return bad(r, "a time is malformed");
-	code = parse_flags(r, &m->attributes);
+	code = parse_flags(r, m);
 	if (!code)
 		code = parse_blob(r, KEY_SECURITY, &r->blob[0], &m->security, &m->security_size);
 	if (!code)
 		code = parse_blob(r, KEY_EA, &r->blob[1], &m->ea, &m->ea_size);
 	if (!code)
 		code = parse_blob(r, KEY_REPARSE, &r->blob[2], &m->reparse, &m->reparse_size);
-	if (!code && !m->security)
-		loss_add(r->t, &r->lost_security, r->file,
-			 "an item without one gets that of a NULL DACL");
 	return code;
 }
 
@@ -502,8 +496,6 @@ int from_dump(struct session *s, const char *file, const char *data_dir)
 	int code = EXIT_OK;
 
 	r.data_label = data_dir;
-	r.lost_flags.what = "flags not stored";
-	r.lost_security.what = "no security descriptor";
 	if (data_dir) {
 		r.data_dir = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (r.data_dir < 0)
@@ -528,7 +520,5 @@ int from_dump(struct session *s, const char *file, const char *data_dir)
 	}
 	if (r.data_dir >= 0)
 		close(r.data_dir);
-	loss_report(s->t, &r.lost_flags, s->op, s->image);
-	loss_report(s->t, &r.lost_security, s->op, s->image);
 	return code;
 }

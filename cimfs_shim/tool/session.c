@@ -61,7 +61,9 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	progress_start(&s->progress, t, t->command->name);
 	tool_catch_signals();
 	if (cim_writer_open(&s->env, dir, existing, name,
-			    options->consistent ? CIM_WRITE_CONSISTENT : 0, &s->writer, &err)) {
+			    (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
+				    (options->as_stored ? CIM_WRITE_AS_STORED : 0),
+			    &s->writer, &err)) {
 		int code = tool_fail_cim(t, op, image, &err);
 
 		session_close(s);

@@ -23,6 +23,7 @@ struct session {
 /* Options of create, append and fork. */
 struct write_options {
 	bool consistent;
+	bool as_stored; /* from a dump */
 	bool verify;
 	bool all_times;
 	bool xattr_streams;

@@ -421,7 +421,7 @@ static void compare_blob(struct check *c, struct cim_image *image, const char *p
 		differ(c, "%s: %s: can't be read: %s", path, what, err.cause);
 		return;
 	}
-	if (size != want->size || memcmp(got, want->data, size))
+	if (size != want->size || (size && memcmp(got, want->data, size)))
 		differ(c, "%s: %s: %zu bytes, expected %zu%s", path, what, size, want->size,
 		       size == want->size ? " others" : "");
 }

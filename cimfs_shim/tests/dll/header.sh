@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
+# run-tests: plain
 #
 # header.sh - cimfs.h compiles wherever somebody may include it
 #
