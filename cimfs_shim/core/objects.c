@@ -19,21 +19,53 @@ static uint64_t region_end(const struct cim_region_out *out)
 	return out->flushed + out->used;
 }
 
+/* So many zeros in a row are left as a hole, neither produced nor written. */
+enum { HOLE = 65536 };
+
+static bool all_zero(const uint8_t *data, size_t len)
+{
+	return !data[0] && !memcmp(data, data + 1, len - 1);
+}
+
+/* Bring bytes to the end of the file, but leave holes where they are zeros. */
+static enum cim_status region_put(struct cim_objects *objects, struct cim_region_out *out,
+				  const uint8_t *data, size_t len, struct cim_error *err)
+{
+	const struct cim_fs *fs = objects->env->fs;
+	enum cim_status status = CIM_OK;
+	size_t from = 0, at;
+	long os_error = 0;
+
+	for (at = 0; at < len && !status; at += HOLE) {
+		if (len - at < HOLE || !all_zero(data + at, HOLE))
+			continue;
+		if (at > from)
+			status = fs->pwrite(fs->ctx, out->file, out->flushed + from, data + from,
+					    at - from, &os_error);
+		from = at + HOLE;
+	}
+	if (!status && from < len)
+		status = fs->pwrite(fs->ctx, out->file, out->flushed + from, data + from,
+				    len - from, &os_error);
+	else if (!status) /* the file must end where the hole does */
+		status = fs->truncate(fs->ctx, out->file, out->flushed + len, &os_error);
+	if (status)
+		return region_failed(out, status, os_error, err);
+	out->flushed += len;
+	return CIM_OK;
+}
+
 static enum cim_status region_flush(struct cim_objects *objects, struct cim_region_out *out,
 				    struct cim_error *err)
 {
-	const struct cim_fs *fs = objects->env->fs;
 	enum cim_status status;
-	long os_error = 0;
 
 	if (!out->used)
 		return CIM_OK;
-	status = fs->pwrite(fs->ctx, out->file, out->flushed, out->buf, out->used, &os_error);
-	if (status)
-		return region_failed(out, status, os_error, err);
-	out->flushed += out->used;
-	out->used = 0;
-	return CIM_OK;
+	status = region_put(objects, out, out->buf, out->used, err);
+	if (!status)
+		out->used = 0;
+	return status;
 }
 
 /* Would @size more bytes still be within what an offset can name? */
@@ -49,9 +81,7 @@ static enum cim_status region_check_limit(const struct cim_region_out *out, uint
 static enum cim_status region_append(struct cim_objects *objects, struct cim_region_out *out,
 				     const uint8_t *data, size_t len, struct cim_error *err)
 {
-	const struct cim_fs *fs = objects->env->fs;
 	enum cim_status status;
-	long os_error = 0;
 
 	if (len > CIM_REGION_BUFFER - out->used) {
 		status = region_flush(objects, out, err);
@@ -63,15 +93,8 @@ static enum cim_status region_append(struct cim_objects *objects, struct cim_reg
 		out->used += len;
 		return CIM_OK;
 	}
-	status = fs->pwrite(fs->ctx, out->file, out->flushed, data, len, &os_error);
-	if (status)
-		return region_failed(out, status, os_error, err);
-	out->flushed += len;
-	return CIM_OK;
+	return region_put(objects, out, data, len, err);
 }
-
-/* More zeros than this are left as a hole, not produced. */
-enum { HOLE = 65536 };
 
 /* Zeros up to @end. */
 static enum cim_status region_extend(struct cim_objects *objects, struct cim_region_out *out,

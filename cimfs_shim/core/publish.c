@@ -11,6 +11,7 @@
  * is there already is a former build's: the same bytes are kept, an orphan with other bytes is
  * replaced, and one that an image names is left alone and fails the commit.
  */
+#include "reader.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -239,14 +240,27 @@ static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim
 	return CIM_OK;
 }
 
-/* The session goes on after all: back to private names. */
+/* Back to private names: the session goes on, or its files will be removed. But if somebody has
+ * made the same image meanwhile (under Wine, beside a native tool), he took our files for his. */
 static void unname(struct cim_writer *writer)
 {
 	const struct cim_fs *fs = writer->env.fs;
 	char name[CIM_PRIVATE_NAME];
 	long os_error;
+	bool owned;
 	int i;
 
+	if (writer->consistent && !is_owned(writer, &owned, NULL) && owned) {
+		for (i = 0; i < CIM_REGION_TYPES; i++) {
+			if (!is_private(writer->objects.regions[i].name))
+				writer->objects.regions[i].name[0] = '\0';
+			if (!is_private(writer->id_names[i]))
+				writer->id_names[i][0] = '\0';
+		}
+		cim_session_poison(writer, CIM_E_EXISTS, NULL);
+		writer->harmless = false;
+		return;
+	}
 	for (i = 0; i < CIM_REGION_TYPES && writer->consistent; i++) {
 		struct cim_region_out *out = &writer->objects.regions[i];
 
@@ -468,6 +482,29 @@ static enum cim_status sync_names(struct cim_writer *writer, struct cim_error *e
 	return CIM_OK;
 }
 
+/* The files that the image shares with its base may be gone by now: somebody whom the directory's
+ * lock doesn't bind can have removed the base. Then its own tables are gone as well. */
+static enum cim_status check_base(struct cim_writer *writer, struct cim_error *err)
+{
+	struct cim_image *base = writer->base;
+	const struct cim_fs *fs = writer->env.fs;
+	char name[CIM_SET_FILE_NAME];
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	if (!base)
+		return CIM_OK;
+	cim_region_name(base, cim_region_index(base->file_table_directory), name);
+	status = fs->open(fs->ctx, writer->dir, name, CIM_FS_READ, &file, &os_error);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return cim_fail(err, CIM_E_CORRUPT, "%s has been removed", name);
+	if (status)
+		return cim_fail_os(err, status, os_error, "opening %s", name);
+	fs->close(fs->ctx, file);
+	return CIM_OK;
+}
+
 /* All that the filesystem file will name, synced and under its final names. */
 static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesystem,
 				     struct cim_error *err)
@@ -479,6 +516,8 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 		status = write_id_file(writer, i, err);
 	if (!status)
 		status = cim_objects_sync(&writer->objects, err);
+	if (!status)
+		status = check_base(writer, err);
 	if (writer->consistent && !status)
 		compute_guid(writer, filesystem);
 	for (i = 0; i < CIM_REGION_TYPES && !status && writer->consistent; i++)

@@ -568,6 +568,10 @@ static enum cim_status mem_rename(void *ctx, cim_fs_dir *dir, const char *from, 
 	drop_name(m, &m->now, from);
 	set_name(m, &m->now, to, inode);
 	changed(m, MEM_RENAME, to);
+	if (m->lose_answer && strlen(to) > 4 && !strcmp(to + strlen(to) - 4, ".cim")) {
+		*os_error = 5;
+		return CIM_E_IO;
+	}
 	return CIM_OK;
 }
 

@@ -92,6 +92,7 @@ struct memfs {
 	size_t change_count, change_room;
 	struct mem_inode *inodes;
 	bool dir_locked;
+	bool lose_answer;    /* rename() to a .cim takes place, but fails with CIM_E_IO */
 	const char *held;    /* rename() over this name is CIM_E_SHARING ... */
 	uint64_t held_until; /* ... until then */
 

@@ -97,6 +97,9 @@ static void test_open(void)
 	gives(&k, try_open(&k, "mem", NULL, long_name, 0), CIM_E_INVALID);
 	gives(&k, try_open(&k, "mem", "a:cim", "b.cim", 0), CIM_E_INVALID);
 	gives(&k, try_open(&k, "mem", "a.cim", "..", 0), CIM_E_INVALID);
+	gives(&k, try_open(&k, "mem", NULL, "cimtmp_x.cim", 0), CIM_E_INVALID);
+	gives(&k, try_open(&k, "mem", "a.cim", "CimTmp_", 0), CIM_E_INVALID);
+	gives(&k, try_open(&k, "mem", NULL, "cimtmp", 0), CIM_OK);
 	long_name[255] = 0;
 	gives(&k, try_open(&k, "mem", NULL, long_name, 0), CIM_OK);
 	gives(&k, try_open(&k, "mem", NULL, "b.cim", 0x4), CIM_E_INVALID);

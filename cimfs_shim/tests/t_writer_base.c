@@ -567,6 +567,78 @@ static void test_hostile_loops(void)
 	ok(true, "loops of directories do no harm: %u tries", count * count * 2);
 }
 
+static void test_hostile_streams(void)
+{
+	struct base b = base_new();
+	struct mini_link links[2];
+	struct cim_writer *w;
+	uint32_t root = mini_record(b.m), id = mini_plain(b.m, SMALL, "main", 4);
+	size_t length;
+	struct kit k;
+
+	links[0] = mini_link("same", mini_put(b.m, SMALL, "1", 1, 8), 1);
+	links[1] = mini_link("SAME", mini_put(b.m, SMALL, "2", 1, 8), 1);
+	mini_field(b.m, id, 80, mini_table(b.m, META, links, 2, 16, false, 0, &length), 8);
+	links[0] = mini_link("f", id, 0);
+	k = hostile(&b, links, 1, root);
+	w = begin(&k, "a.cim", NULL);
+	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
+	put(&k, w, "g", "text");
+	end_hostile(&k, w, false, "a file with two streams of one name, left alone");
+}
+
+/* A table whose hundred names lie on top of each other: each begins one unit behind the last. */
+static uint64_t overlapping(struct base *b, unsigned value_size, uint64_t value, size_t *length)
+{
+	enum { LINKS = 100, UNITS = 200 };
+	static uint8_t bytes[8 + LINKS * 20 + 2 * (UNITS + 1)];
+	unsigned names = 8 + LINKS * (value_size + 4);
+
+	memset(bytes, 0, sizeof(bytes));
+	*length = names + 2 * (UNITS + 1);
+	mini_le(bytes, *length, 4);
+	mini_le(bytes + 4, LINKS, 4);
+	for (unsigned i = 0; i < LINKS; i++) {
+		mini_le(bytes + 8 + i * value_size, value, 4);
+		mini_le(bytes + 8 + LINKS * value_size + 4 * i, names + 2 * i, 4);
+	}
+	/* What is one name's unit is another's length. */
+	for (unsigned i = 0; i <= UNITS; i++)
+		mini_le(bytes + names + 2 * i, UNITS - i, 2);
+	return mini_put(b->m, META, bytes, *length, 8);
+}
+
+static void test_hostile_overlaps(void)
+{
+	struct base b = base_new();
+	struct mini_link links[1];
+	struct cim_writer *w;
+	uint32_t root = mini_record(b.m), dir = mini_record(b.m), file;
+	size_t length;
+	uint64_t at;
+	struct kit k;
+
+	file = mini_plain(b.m, SMALL, "x", 1);
+	at = overlapping(&b, 4, file, &length);
+	mini_stream(b.m, dir, at, length, 1, false);
+	links[0] = mini_link("d", dir, 0);
+	k = hostile(&b, links, 1, root);
+	w = begin(&k, "a.cim", NULL);
+	put(&k, w, "d/new", "text");
+	end_hostile(&k, w, true, "a directory whose names overlap");
+
+	b = base_new();
+	root = mini_record(b.m);
+	file = mini_plain(b.m, SMALL, "x", 1);
+	mini_field(b.m, file, 80, overlapping(&b, 16, 0, &length), 8);
+	links[0] = mini_link("f", file, 0);
+	k = hostile(&b, links, 1, root);
+	w = begin(&k, "a.cim", NULL);
+	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_u8("f:s"), &k.err), CIM_E_CORRUPT);
+	end_hostile(&k, w, false, "a file whose streams' names overlap, left alone");
+}
+
 static void test_hostile_root(void)
 {
 	struct base b = base_new();
@@ -625,6 +697,8 @@ int main(void)
 	test_hostile_ids();
 	test_hostile_twice();
 	test_hostile_loops();
+	test_hostile_streams();
+	test_hostile_overlaps();
 	test_hostile_root();
 	test_missing_regions();
 	return tap_done();

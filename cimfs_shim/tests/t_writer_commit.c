@@ -410,6 +410,53 @@ static void take_name(struct memfs *m, enum mem_op op, const char *name)
 		memfs_put(m, name, "somebody's", 10);
 }
 
+/* A mount holds the byte lock of the image's first region file. */
+static void test_mounted(unsigned flags)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin_flags(&k, NULL, "x.cim", flags);
+	cim_fs_dir *dir;
+	cim_fs_file *file;
+	long os_error;
+
+	build(&k, w, "text");
+	finish(&k, w);
+	must(&k, k.m->fs.open_dir(k.m, "mem", 0, &dir, &os_error));
+	must(&k, k.m->fs.open(k.m, dir, set_file(&k, "x.cim", "region_", 0), CIM_FS_UPDATE, &file,
+			      &os_error));
+	must(&k, k.m->fs.lock(k.m, file, &os_error));
+	w = begin_flags(&k, "x.cim", "y.cim", flags);
+	put(&k, w, "new", "new");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	w = begin_flags(&k, "x.cim", NULL, flags);
+	put(&k, w, "new", "new");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	k.m->fs.close(k.m, file);
+	k.m->fs.close_dir(k.m, dir);
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	must_be_sound(&k, "x.cim");
+	same_image(&k, "x.cim", &k, "y.cim",
+		   "a mounted image may be forked, and extended later (D33)");
+	kit_free(&k);
+}
+
+static void test_lost_answer(unsigned flags)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin_flags(&k, NULL, "x.cim", flags);
+
+	build(&k, w, "text");
+	k.m->lose_answer = true;
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	is_int(memfs_count_names(k.m, ""), 7,
+	       "a rename took place, but failed: no file is removed");
+	must_be_sound(&k, "x.cim");
+	kit_free(&k);
+}
+
 static void test_name_taken(unsigned flags)
 {
 	struct kit k = kit_new();
@@ -569,6 +616,8 @@ int main(void)
 	for (unsigned flags = 0; flags <= CIM_WRITE_CONSISTENT; flags++) {
 		test_held(flags);
 		test_held_close(flags);
+		test_mounted(flags);
+		test_lost_answer(flags);
 		test_name_taken(flags);
 		test_changed(flags);
 	}

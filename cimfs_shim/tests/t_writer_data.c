@@ -446,6 +446,34 @@ static void test_unaligned(void)
 	kit_free(&k);
 }
 
+/* ---- sources ---- */
+
+struct source {
+	const uint8_t *bytes;
+	uint64_t size, read;
+	unsigned calls, fail_at;
+	const uint8_t *then; /* what it holds from call @then_at on */
+	unsigned then_at;
+};
+
+static enum cim_status source_pread(void *ctx, uint64_t offset, void *buf, size_t len,
+				    struct cim_error *err)
+{
+	struct source *s = ctx;
+
+	(void)err;
+	s->calls++;
+	if (s->fail_at && s->calls >= s->fail_at)
+		return CIM_E_ACCESS;
+	if (!len || offset > s->size || len > s->size - offset) {
+		ok(false, "a source is asked for nothing, or for more than it has");
+		return CIM_E_IO;
+	}
+	memcpy(buf, (s->then && s->calls >= s->then_at ? s->then : s->bytes) + offset, len);
+	s->read += len;
+	return CIM_OK;
+}
+
 /* ---- partly written ---- */
 
 static void test_partly(void)
@@ -526,10 +554,42 @@ static void test_too_large(void)
 	gives(&k, cim_writer_delete(w, cim_u8("large"), &k.err), CIM_E_TOO_LARGE);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_TOO_LARGE);
 	is_str(k.err.image, "mem/a.cim", "the error names the image");
+	is_str(k.err.path, "large", "the item that it comes from");
+	is_str(k.err.op, "close stream", "what was being done");
 	ok(strstr(k.err.cause, "region_") != NULL, "and the file: %s", k.err.cause);
 	cim_writer_close(w);
 	is_int(memfs_count_names(k.m, ""), 0,
 	       "what only the close could notice poisons the session (D19, D43)");
+	kit_free(&k);
+}
+
+/* A write fails: from then on that is the answer, with or without a place for the detail. */
+static void test_full(void)
+{
+	struct source s = {a_bytes, 2500000, 0, 0, 0, NULL, 0};
+	struct cim_source source = {&s, source_pread};
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "a.cim");
+	struct cim_metadata meta = meta_file(2500000);
+	struct cim_stream *stream;
+	size_t written = 1;
+
+	must(&k, cim_writer_add(w, cim_u8("large"), &meta, &stream, &k.err));
+	k.m->space = 1000000;
+	gives(&k, cim_stream_write(stream, a_bytes, 2500000, &written, NULL), CIM_E_DISK_FULL);
+	is_int(written, 0, "no byte was taken");
+	k.m->space = UINT64_MAX;
+	gives(&k, cim_stream_write(stream, a_bytes, 1, NULL, NULL), CIM_E_DISK_FULL);
+	gives(&k, cim_stream_write(stream, a_bytes, 1, NULL, &k.err), CIM_E_DISK_FULL);
+	is_str(k.err.path, "large", "the error names the item");
+	is_str(k.err.image, "mem/a.cim", "and the image");
+	gives(&k, cim_stream_fill(stream, &source, NULL), CIM_E_DISK_FULL);
+	cim_stream_close(stream);
+	gives(&k, cim_writer_add(w, cim_u8("other"), &meta, NULL, &k.err), CIM_E_DISK_FULL);
+	is_str(k.err.path, "large", "also when another item is added");
+	gives(&k, cim_writer_commit(w, NULL), CIM_E_DISK_FULL);
+	cim_writer_close(w);
+	is_int(memfs_count_names(k.m, ""), 0, "and nothing is published (D43)");
 	kit_free(&k);
 }
 
@@ -584,32 +644,6 @@ static void test_gaps(void)
 }
 
 /* ---- fill ---- */
-
-struct source {
-	const uint8_t *bytes;
-	uint64_t size, read;
-	unsigned calls, fail_at;
-	const uint8_t *then; /* what it holds from call @then_at on */
-	unsigned then_at;
-};
-
-static enum cim_status source_pread(void *ctx, uint64_t offset, void *buf, size_t len,
-				    struct cim_error *err)
-{
-	struct source *s = ctx;
-
-	(void)err;
-	s->calls++;
-	if (s->fail_at && s->calls >= s->fail_at)
-		return CIM_E_ACCESS;
-	if (!len || offset > s->size || len > s->size - offset) {
-		ok(false, "a source is asked for nothing, or for more than it has");
-		return CIM_E_IO;
-	}
-	memcpy(buf, (s->then && s->calls >= s->then_at ? s->then : s->bytes) + offset, len);
-	s->read += len;
-	return CIM_OK;
-}
 
 static enum cim_status fill(struct kit *k, struct cim_writer *w, const char *path, struct source *s)
 {
@@ -860,6 +894,7 @@ int main(void)
 	test_partly();
 	test_partly_reads();
 	test_too_large();
+	test_full();
 	test_offset_limit();
 	test_gaps();
 	test_fill();

@@ -6,6 +6,7 @@
  * again. Run it with -fsanitize=thread as well, when the writer's locking changes.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -32,12 +33,16 @@ static enum cim_status add(struct job *job, unsigned n)
 	snprintf(path, sizeof(path), "file %u of %u", n, job->number);
 	memset(text, (int)('a' + n % 20), sizeof(text));
 	while ((status = cim_writer_add(job->writer, cim_u8(path), &meta, &stream, NULL)) ==
-	       CIM_E_SHARING)
+	       CIM_E_SHARING) {
 		job->busy++;
+		sched_yield();
+	}
 	if (status)
 		return status;
-	for (int part = 0; part < 4 && !status; part++)
+	for (int part = 0; part < 4 && !status; part++) {
 		status = cim_stream_write(stream, text + 25 * part, 25, NULL, NULL);
+		sched_yield(); /* let the others find the stream open */
+	}
 	cim_stream_close(stream);
 	return status;
 }
@@ -131,8 +136,8 @@ int main(void)
 		wrong += jobs[i].wrong;
 		busy += jobs[i].busy;
 	}
-	is_int(wrong, 0, "four threads add to one session, %u times another's stream was open",
-	       busy);
+	is_int(wrong, 0, "four threads add to one session");
+	diag("%u times another's stream was open", busy);
 	is_int(cim_writer_commit(writer, NULL), CIM_OK, "the commit succeeds");
 	cim_writer_close(writer);
 	is_int(look(dir, &items), 0, "the image is sound");
