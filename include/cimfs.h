@@ -509,7 +509,8 @@ CIMFSAPI CimGetFileStatBasicInformation(
  *
  * E_INVALIDARG: an unknown flag. ERROR_PATH_NOT_FOUND: no such directory. ERROR_FILE_NOT_FOUND: no
  * such image. E_ACCESSDENIED: no right to mount. ERROR_ALREADY_EXISTS: the GUID is in use.
- * ERROR_NOT_SUPPORTED: always, until this project's DLL can mount.
+ * ERROR_FILE_CORRUPT: the image is broken, or a region file is missing. ERROR_NOT_SUPPORTED: this
+ * project's DLL on Windows; under Wine, if its helper cimfs-mount is not installed.
  */
 CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR imageName,
 		       CIMFS_IN_ CIM_MOUNT_IMAGE_FLAGS flags, CIMFS_IN_ const GUID *volumeId);
@@ -518,8 +519,9 @@ CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR im
  * CimDismountImage() - end a mount
  * @volumeId: the GUID given to CimMountImage()
  *
- * ERROR_FILE_NOT_FOUND: no such mount. ERROR_NOT_SUPPORTED: always, until this project's DLL can
- * mount.
+ * It succeeds while files of the volume are open: they stay readable until they are closed (ours).
+ *
+ * ERROR_FILE_NOT_FOUND: no such mount.
  */
 CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
 

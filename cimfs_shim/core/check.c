@@ -68,16 +68,26 @@ void cim_check_report(struct cim_check *c, enum cim_severity severity, const cha
 		c->status = cim_fail(c->err, CIM_E_ABORTED, "the caller has seen enough");
 }
 
-bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
-		   uint64_t offset, const char *what)
+bool cim_check_ok(struct cim_check *c, enum cim_status status)
 {
 	if (c->status)
 		return false;
 	if (!status)
 		return true;
-	if (status == CIM_E_NO_MEMORY)
-		no_memory(c);
-	else
+	if (status != CIM_E_CORRUPT && status != CIM_E_VERSION) {
+		c->status = status;
+		if (c->err)
+			*c->err = c->why;
+	}
+	return false;
+}
+
+bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
+		   uint64_t offset, const char *what)
+{
+	if (cim_check_ok(c, status))
+		return true;
+	if (status)
 		cim_check_report(c, CIM_ERROR, structure, offset, "%s: %s", what, c->why.cause);
 	return false;
 }

@@ -8,9 +8,9 @@
  * checks one link table.
  *
  * A rule that is broken is reported and the check goes on, so nothing here returns a status:
- * functions return early where there is nothing more to see. What stops the whole check, no memory
- * or a caller who has seen enough, is kept in `status`; after that reports and reads do nothing,
- * and loops look at it.
+ * functions return early where there is nothing more to see. What stops the whole check, a failure
+ * of the system or a caller who has seen enough, is kept in `status`; after that reports and reads
+ * do nothing, and loops look at it.
  *
  * Each rule is checked here by its own code as far as can be, then the reader is asked as well:
  * what the reader refuses is an error, whatever this code thinks of it.
@@ -69,8 +69,11 @@ void cim_check_report(struct cim_check *c, enum cim_severity severity, const cha
 		      uint64_t offset, const char *message, ...) CIM_PRINTF(5, 6);
 /* Stop the check. */
 void cim_check_stop(struct cim_check *c, enum cim_status status);
-/* True if @status is CIM_OK. Else the failure, with its cause in c->why, is reported as an error
- * of @structure ("what: cause"), or stops the check where it is none of the image's. */
+/* True if @status is CIM_OK. A failure, with its cause in c->why, that is none of the image's (no
+ * right to read a file, no memory, a disk that can't be read) stops the check: one that couldn't
+ * look can't say anything. */
+bool cim_check_ok(struct cim_check *c, enum cim_status status);
+/* The same, but a failure of the image's is reported as an error of @structure ("what: cause"). */
 bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
 		   uint64_t offset, const char *what);
 /* Count one thing done; every now and then tell the environment. */

@@ -5,7 +5,8 @@
  * An image names its region files by its region sets, and each has its object ID file beside it.
  * Here each of them is opened once, without the reader's help, and its header compared with what
  * the image says of it. An object ID file is never needed to read an image, so a missing one is no
- * error; what is in one that exists follows rules all the same.
+ * error; what is in one that exists follows rules all the same. One that exists and can't be opened
+ * ends the check, like any file that can't be: what it would say isn't known.
  *
  * A deep check reads the objects that have an ID whose digest is of our making, and compares.
  * Those that differ are remembered by their offset, so that the walk can say whose they are. All
@@ -17,6 +18,7 @@
 
 #include "check.h"
 #include "hash.h"
+#include "reader.h"
 #include "sort.h"
 
 #define BLOCK_BITS 20
@@ -37,7 +39,9 @@ static struct cim_read_map *read_map(struct cim_check *c, uint64_t offset)
 
 	if (map->bits)
 		return map;
-	if (cim_image_region_info(c->image, cim_region_index(offset), &map->size, &type, NULL))
+	/* A region file that is no good has been told of. */
+	if (!cim_check_ok(c, cim_image_region_info(c->image, cim_region_index(offset), &map->size,
+						   &type, &c->why)))
 		return NULL;
 	bytes = (map->size >> BLOCK_BITS) / 8 + 1;
 	if (bytes <= SIZE_MAX)
@@ -77,17 +81,18 @@ static void mark_object(struct cim_check *c, uint64_t offset, uint64_t len)
 }
 
 /* Read [from, to) of a region file and throw it away. */
-static bool read_range(struct cim_check *c, uint32_t region, uint64_t from, uint64_t to)
+static enum cim_status read_range(struct cim_check *c, uint32_t region, uint64_t from, uint64_t to)
 {
-	while (from < to) {
+	enum cim_status status = CIM_OK;
+
+	while (from < to && !status) {
 		size_t part = to - from < CIM_CHECK_BUFFER ? (size_t)(to - from) : CIM_CHECK_BUFFER;
 
-		if (cim_image_read_raw(c->image, cim_region_offset(region, from), 0, c->buf, part,
-				       &c->why))
-			return false;
+		status = cim_image_read_raw(c->image, cim_region_offset(region, from), 0, c->buf,
+					    part, &c->why);
 		from += part;
 	}
-	return true;
+	return status;
 }
 
 void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len)
@@ -113,17 +118,16 @@ void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset,
 			from = CIM_SIZE(region_header);
 		if (to > map->size)
 			to = map->size;
-		if (read_range(c, region, from, to)) {
+		if (!read_range(c, region, from, to)) {
 			mark_read(map, block);
 			continue;
 		}
 		/* Is it this stream's part of the block that can't be read? */
 		from = from < byte ? byte : from;
 		to = to > byte + len ? byte + len : to;
-		if (!read_range(c, region, from, to)) {
-			cim_check_try(c, CIM_E_IO, structure, offset, "its data can't be read");
+		if (!cim_check_try(c, read_range(c, region, from, to), structure, offset,
+				   "its data can't be read"))
 			return;
-		}
 	}
 }
 
@@ -214,8 +218,8 @@ static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_
 	enum cim_status status;
 	long os_error = 0;
 
-	status = fs->open(fs->ctx, c->image->dir, f->name, CIM_FS_READ, &f->file, &os_error);
-	if (status == CIM_E_FILE_NOT_FOUND) {
+	status = cim_open_beside(c->image, f->name, &f->file, &os_error);
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND) {
 		cim_check_report(c, if_missing, f->structure, f->offset, "%s is missing", f->name);
 		return false;
 	}
@@ -225,8 +229,7 @@ static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_
 			return true;
 		fs->close(fs->ctx, f->file);
 	}
-	cim_fail_os(&c->why, status, os_error, "%s", f->name);
-	cim_check_try(c, status, f->structure, f->offset, "opening failed");
+	cim_check_ok(c, cim_fail_os(&c->why, status, os_error, "opening %s", f->name));
 	return false;
 }
 

@@ -92,6 +92,12 @@ static void check_pe(struct cim_check *c, uint64_t offset, uint64_t size)
 
 /* ---- streams ---- */
 
+/* Does the offset name a place in a region file, or its end? */
+static bool is_place(struct cim_check *c, uint64_t offset)
+{
+	return cim_check_ok(c, cim_image_check_range(c->image, offset, 0, 0, &c->why));
+}
+
 static void check_plain(struct cim_check *c, uint64_t offset, uint64_t length)
 {
 	static const char what[] = "stream";
@@ -101,7 +107,7 @@ static void check_plain(struct cim_check *c, uint64_t offset, uint64_t length)
 			return;
 		cim_check_digest(c, what, offset);
 		cim_check_data(c, what, offset, length);
-	} else if (cim_image_check_range(c->image, offset, 0, 0, NULL)) {
+	} else if (!is_place(c, offset)) {
 		/* Nothing to read there, but other readers look at the offset. */
 		cim_check_report(c, CIM_WARNING, what, offset,
 				 "a stream of length 0 whose offset names no place");
@@ -124,12 +130,14 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
 				 "an alternate stream can't be a link table");
 	else if (type == CIM_STREAM_PE_IMAGE && desc & CIM_STREAM_SPARSE)
 		cim_check_report(c, CIM_ERROR, what, offset, "a PE image can't be sparse");
-	else if (desc & CIM_STREAM_SPARSE && offset)
-		cim_check_report(c, CIM_NOTE, what, offset, "a sparse stream has an offset");
 	else if (type == CIM_STREAM_PE_IMAGE)
 		check_pe(c, offset, length);
 	else if (!(desc & CIM_STREAM_SPARSE))
 		check_plain(c, offset, length);
+	else if (offset && !is_place(c, offset))
+		/* Like one of length 0 it may name a place, where nothing of it is. */
+		cim_check_report(c, CIM_NOTE, what, offset,
+				 "a sparse stream whose offset names no place");
 	/* What the reader refuses is an error in any case. */
 	if (c->errors == errors && !c->status)
 		cim_check_try(c, cim_data_from_stream(c->image, offset, desc, &data, &c->why), what,

@@ -248,7 +248,8 @@ static bool is_there(struct cim_check *c, uint32_t id)
 
 	if (!id || (id - 1) / CIM_FILES_PER_TABLE >= c->table_count)
 		return false;
-	return !cim_image_file_table(c->image, (id - 1) / CIM_FILES_PER_TABLE, &table, NULL) &&
+	return cim_check_ok(c, cim_image_file_table(c->image, (id - 1) / CIM_FILES_PER_TABLE,
+						    &table, &c->why)) &&
 	       (id - 1) % CIM_FILES_PER_TABLE < table.count;
 }
 

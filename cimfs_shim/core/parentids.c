@@ -4,10 +4,12 @@
  *
  * A fork of a large image must not read that image's object IDs whole, so each lookup is a binary
  * search in the file, through a small cache of blocks: its first steps always hit the same
- * blocks. A bounded number of files is open at a time. Nothing here can fail: a file that is
- * missing, damaged or in another order simply knows no objects.
+ * blocks. A bounded number of files is open at a time, fewer where the system allows no more.
+ * Nothing here can fail: a file that is missing, damaged or in another order simply knows no
+ * objects.
  */
 #include "objectid.h"
+#include "reader.h"
 
 #include <string.h>
 
@@ -53,7 +55,7 @@ struct cim_parent_ids {
 	uint32_t block_count;
 	uint32_t first_set; /* the oldest that is searched */
 	struct id_file *opened[MAX_OPEN];
-	uint32_t open;
+	uint32_t open, limit;
 	uint64_t clock;
 };
 
@@ -68,6 +70,7 @@ enum cim_status cim_parent_ids_open(struct cim_image *base, struct cim_parent_id
 	if (!ids)
 		return cim_no_memory(err);
 	ids->base = base;
+	ids->limit = MAX_OPEN;
 	ids->files = cim_zalloc(env, base->region_count * sizeof(*ids->files));
 	ids->first_set = base->set_count > MAX_SETS ? base->set_count - MAX_SETS : 0;
 	files = base->region_count - base->sets[ids->first_set].first;
@@ -84,14 +87,21 @@ enum cim_status cim_parent_ids_open(struct cim_image *base, struct cim_parent_id
 	return CIM_OK;
 }
 
+static void close_all(struct cim_parent_ids *ids)
+{
+	while (ids->open) {
+		struct id_file *f = ids->opened[--ids->open];
+
+		ids->base->env.fs->close(ids->base->env.fs->ctx, f->file);
+		f->state = CLOSED;
+	}
+}
+
 void cim_parent_ids_close(struct cim_parent_ids *ids)
 {
-	uint32_t i;
-
 	if (!ids)
 		return;
-	for (i = 0; i < ids->open; i++)
-		ids->base->env.fs->close(ids->base->env.fs->ctx, ids->opened[i]->file);
+	close_all(ids);
 	cim_free(&ids->base->env, ids->files);
 	cim_free(&ids->base->env, ids->blocks);
 	cim_free(&ids->base->env, ids);
@@ -102,7 +112,7 @@ static uint32_t close_oldest(struct cim_parent_ids *ids)
 {
 	uint32_t i, oldest = 0;
 
-	for (i = 1; i < MAX_OPEN; i++)
+	for (i = 1; i < ids->open; i++)
 		if (ids->opened[i]->used < ids->opened[oldest]->used)
 			oldest = i;
 	ids->base->env.fs->close(ids->base->env.fs->ctx, ids->opened[oldest]->file);
@@ -113,21 +123,31 @@ static uint32_t close_oldest(struct cim_parent_ids *ids)
 /* Make sure that a file is open; false: it can't be opened, and knows no objects any more. */
 static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
 {
-	const struct cim_fs *fs = ids->base->env.fs;
 	const struct cim_region_set *set = &ids->base->sets[f->set];
 	char name[CIM_SET_FILE_NAME];
+	enum cim_status status;
 	long os_error;
 
 	f->used = ++ids->clock;
 	if (f->state == OPEN)
 		return true;
 	cim_set_file_name(name, "objectid_", &set->guid, (uint32_t)(f - ids->files) - set->first);
-	if (fs->open(fs->ctx, ids->base->dir, name, CIM_FS_READ, &f->file, &os_error)) {
+	status = cim_open_beside(ids->base, name, &f->file, &os_error);
+	if (status && status != CIM_E_FILE_NOT_FOUND && status != CIM_E_PATH_NOT_FOUND &&
+	    ids->open) {
+		uint32_t limit = ids->open > 1 ? ids->open / 2 : 1;
+
+		close_all(ids);
+		status = cim_open_beside(ids->base, name, &f->file, &os_error);
+		if (!status)
+			ids->limit = limit;
+	}
+	if (status) {
 		f->state = USELESS;
 		return false;
 	}
 	f->state = OPEN;
-	ids->opened[ids->open < MAX_OPEN ? ids->open++ : close_oldest(ids)] = f;
+	ids->opened[ids->open < ids->limit ? ids->open++ : close_oldest(ids)] = f;
 	return true;
 }
 

@@ -412,8 +412,9 @@ static enum cim_status may_replace(struct cim_writer *writer, bool *final, struc
 	enum cim_status status;
 	bool same;
 
-	*final = true;
+	/* A server ends a moment after its mount does. */
 	status = check_not_mounted(writer, err);
+	*final = status != CIM_E_SHARING;
 	if (status)
 		return status;
 	status = image_is(writer, base->header, base->header_size, &same, err);

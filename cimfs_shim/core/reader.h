@@ -50,6 +50,11 @@ void cim_region_put(struct cim_image *image, struct cim_region_file *file);
 /* Read exactly @len bytes, which by file->size are there. */
 enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
 				uint64_t offset, void *buf, size_t len, struct cim_error *err);
+/* Open, for reading, a file that lies beside the image. Where that fails for another reason than a
+ * missing name, too many open files maybe, region files that nobody uses now are closed and it is
+ * tried once more. */
+enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_fs_file **file,
+				long *os_error);
 /* The name of a region's file, for messages and for opening; "?" if there is no such region. */
 void cim_region_name(const struct cim_image *image, uint32_t region, char *name);
 /* CIM_E_CORRUPT: what an object needs lies outside its region file. */

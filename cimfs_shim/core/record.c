@@ -71,13 +71,13 @@ static const char *file_type_name(unsigned type)
 {
 	switch (type) {
 	case CIM_FILE_FILESYSTEM:
-		return "filesystem file";
+		return "a filesystem file";
 	case CIM_FILE_REGION:
-		return "region file";
+		return "a region file";
 	case CIM_FILE_OBJECT_ID:
-		return "object ID file";
+		return "an object ID file";
 	default:
-		return "file of an unknown type";
+		return "a file of an unknown type";
 	}
 }
 
@@ -100,7 +100,7 @@ enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_typ
 				(unsigned long)major, (unsigned long)minor, CIM_VERSION_MAJOR_FIRST,
 				CIM_VERSION_MAJOR_LAST);
 	if (found != (unsigned)type)
-		return cim_fail(err, CIM_E_CORRUPT, "%s is a %s (type %u), not a %s", what,
+		return cim_fail(err, CIM_E_CORRUPT, "%s is %s (type %u), not %s", what,
 				file_type_name(found), found, file_type_name(type));
 	header->header_length = cim_get32(bytes + CIM_OFF(common_header, header_length));
 	header->major = major;

@@ -7,7 +7,8 @@
  * nor memory may grow with that number: a file is opened when something in it is needed, and when
  * more than CIM_OPEN_REGIONS are open, the one whose last use is longest ago is closed. Its header
  * is checked each time it is opened; its size is remembered while it is open, and that is what all
- * ranges are checked against.
+ * ranges are checked against. Where the process or the system allows fewer open files than that, an
+ * open that fails is tried once more without the idle ones, and from then on fewer are kept.
  *
  * Several threads read one image. A file in use has a count of its users and is never closed before
  * that is zero; where more threads than CIM_OPEN_REGIONS read from as many files at once, the
@@ -24,12 +25,16 @@
 struct cim_region_files {
 	struct cim_region_file *chains[CIM_REGION_HASH];
 	struct cim_region_file *newest, *oldest;
-	unsigned count;
+	unsigned count, limit;
 };
 
 struct cim_region_files *cim_regions_new(const struct cim_env *env)
 {
-	return cim_zalloc(env, sizeof(struct cim_region_files));
+	struct cim_region_files *files = cim_zalloc(env, sizeof(*files));
+
+	if (files)
+		files->limit = CIM_OPEN_REGIONS;
+	return files;
 }
 
 /* The set that region index @region belongs to. Its first index is the last one <= @region; sets
@@ -105,6 +110,77 @@ static enum cim_status check_header(struct cim_image *image, struct cim_region_f
 	return CIM_OK;
 }
 
+static void unlink_age(struct cim_region_files *files, struct cim_region_file *file)
+{
+	*(file->newer ? &file->newer->older : &files->newest) = file->older;
+	*(file->older ? &file->older->newer : &files->oldest) = file->newer;
+}
+
+/* Take idle files out of the list until no more than @limit are in it; they are returned, chained.
+ * With the lock held. */
+static struct cim_region_file *take_surplus(struct cim_region_files *files, unsigned limit)
+{
+	struct cim_region_file *surplus = NULL, *file = files->oldest;
+
+	while (file && files->count > limit) {
+		struct cim_region_file **chain = &files->chains[file->region % CIM_REGION_HASH];
+		struct cim_region_file *newer = file->newer;
+
+		if (!file->users) {
+			while (*chain != file)
+				chain = &(*chain)->chain;
+			*chain = file->chain;
+			unlink_age(files, file);
+			files->count--;
+			file->chain = surplus;
+			surplus = file;
+		}
+		file = newer;
+	}
+	return surplus;
+}
+
+static void close_chain(struct cim_image *image, struct cim_region_file *file)
+{
+	while (file) {
+		struct cim_region_file *next = file->chain;
+
+		close_file(image, file);
+		file = next;
+	}
+}
+
+enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_fs_file **file,
+				long *os_error)
+{
+	const struct cim_fs *fs = image->env.fs;
+	struct cim_region_file *idle;
+	enum cim_status status;
+	unsigned limit;
+
+	*os_error = 0;
+	status = fs->open(fs->ctx, image->dir, name, CIM_FS_READ, file, os_error);
+	if (!status || status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
+		return status;
+	/* No status of its own says that too many files are open. */
+	cim_image_lock(image);
+	limit = image->files->count / 2;
+	idle = take_surplus(image->files, 0);
+	cim_image_unlock(image);
+	if (!idle)
+		return status;
+	close_chain(image, idle);
+	*os_error = 0;
+	status = fs->open(fs->ctx, image->dir, name, CIM_FS_READ, file, os_error);
+	if (status)
+		return status;
+	/* That was it. Leave some for the rest of the program. */
+	cim_image_lock(image);
+	image->files->limit = limit ? limit : 1;
+	cim_image_unlock(image);
+	return CIM_OK;
+}
+
 /* Open a region file and check its header; the caller owns the result. */
 static enum cim_status open_file(struct cim_image *image, uint32_t region,
 				 struct cim_region_file **opened, struct cim_error *err)
@@ -119,7 +195,7 @@ static enum cim_status open_file(struct cim_image *image, uint32_t region,
 		return cim_no_memory(err);
 	file->region = region;
 	cim_region_name(image, region, name);
-	status = fs->open(fs->ctx, image->dir, name, CIM_FS_READ, &file->file, &os_error);
+	status = cim_open_beside(image, name, &file->file, &os_error);
 	if (status) {
 		file->file = NULL;
 		if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
@@ -141,12 +217,6 @@ static enum cim_status open_file(struct cim_image *image, uint32_t region,
 close:
 	close_file(image, file);
 	return status;
-}
-
-static void unlink_age(struct cim_region_files *files, struct cim_region_file *file)
-{
-	*(file->newer ? &file->newer->older : &files->newest) = file->older;
-	*(file->older ? &file->older->newer : &files->oldest) = file->newer;
 }
 
 static void link_newest(struct cim_region_files *files, struct cim_region_file *file)
@@ -184,40 +254,6 @@ static void insert(struct cim_region_files *files, struct cim_region_file *file)
 	files->count++;
 }
 
-/* Take idle files out of the list until it is within its limit; they are returned, chained. With
- * the lock held. */
-static struct cim_region_file *take_surplus(struct cim_region_files *files)
-{
-	struct cim_region_file *surplus = NULL, *file = files->oldest;
-
-	while (file && files->count > CIM_OPEN_REGIONS) {
-		struct cim_region_file **chain = &files->chains[file->region % CIM_REGION_HASH];
-		struct cim_region_file *newer = file->newer;
-
-		if (!file->users) {
-			while (*chain != file)
-				chain = &(*chain)->chain;
-			*chain = file->chain;
-			unlink_age(files, file);
-			files->count--;
-			file->chain = surplus;
-			surplus = file;
-		}
-		file = newer;
-	}
-	return surplus;
-}
-
-static void close_chain(struct cim_image *image, struct cim_region_file *file)
-{
-	while (file) {
-		struct cim_region_file *next = file->chain;
-
-		close_file(image, file);
-		file = next;
-	}
-}
-
 enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 			       struct cim_region_file **result, struct cim_error *err)
 {
@@ -246,7 +282,7 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 		file->users = 1;
 		insert(files, file);
 	}
-	surplus = take_surplus(files);
+	surplus = take_surplus(files, files->limit);
 	cim_image_unlock(image);
 	close_chain(image, surplus);
 	if (own)
@@ -261,7 +297,7 @@ void cim_region_put(struct cim_image *image, struct cim_region_file *file)
 
 	cim_image_lock(image);
 	file->users--;
-	surplus = take_surplus(image->files);
+	surplus = take_surplus(image->files, image->files->limit);
 	cim_image_unlock(image);
 	close_chain(image, surplus);
 }

@@ -10,8 +10,17 @@
  *
  * What must not be mistaken for an orphan: the files of a session that is still writing. It holds
  * a lock on its first region file (decision D36), so that file tells for its whole set, or, for
- * files that have no final name yet, for its group cimtmp_RANDOM_*. And while one image can't be
- * read nobody knows what it needs: the caller is told by `broken`.
+ * files that have no final name yet, for its group cimtmp_RANDOM_*. A session with such names is a
+ * consistent one, which at its commit may adopt any region file that has its bytes (D45): while
+ * one lives, no set without an owner can be called an orphan. And while one image is broken nobody
+ * knows what it needs: the caller is told by `broken`. An image that can't be looked at at all is
+ * an error.
+ *
+ * Sessions of which the directory's lock keeps nothing (Wine's, on a Linux host) go on meanwhile,
+ * so the order matters. First the names are listed, the candidates, and all locks asked for; only
+ * then they are listed once more and the images read. A session that commits in between either was
+ * seen to hold its lock, or its image is seen. What only the second listing shows, and what is no
+ * more where the first one showed it, is taken for a living session's.
  *
  * Files are recognised strictly, because the next step may be to delete them: a region or object
  * ID file by exactly the name that a writer would give it, a temporary one by cimtmp_, hex digits
@@ -37,6 +46,10 @@ struct entry {
 	struct cim_store_file file; /* .name points to `name` */
 	char *name;
 	size_t group; /* of a temporary file: length of "cimtmp_RANDOM_" */
+	bool named;   /* the name tells .kind, .set and .index */
+	bool late;    /* only the second listing has it */
+	bool alive;   /* a first region file that somebody holds */
+	bool gone;    /* removed meanwhile, or none of ours */
 };
 
 /* A region set with a file here. */
@@ -59,6 +72,7 @@ struct cim_store {
 	size_t ref_count, ref_room;
 	uint32_t *owners; /* indices into entries, by set */
 	bool session;	  /* some session is alive here */
+	bool consistent;  /* one that has no final names yet */
 };
 
 /* ---- names ---- */
@@ -192,12 +206,29 @@ static uint32_t find_set(const struct cim_store *store, const struct cim_guid *g
 	return NO_SET;
 }
 
-/* ---- step 1: the names ---- */
+/* ---- the names, and who is still writing ---- */
 
 struct listing {
 	struct cim_store *store;
+	bool late;
 	struct cim_error *err;
 };
+
+/* What a name alone tells. */
+static void parse_name(const struct cim_store *store, struct entry *entry)
+{
+	struct cim_store_file *file = &entry->file;
+
+	entry->named = true;
+	if (parse_temporary_name(store, entry->name, &entry->group))
+		file->kind = CIM_KIND_TEMPORARY;
+	else if (parse_set_name(store, entry->name, REGION_PREFIX, &file->set, &file->index))
+		file->kind = CIM_KIND_REGION;
+	else if (parse_set_name(store, entry->name, OBJECTID_PREFIX, &file->set, &file->index))
+		file->kind = CIM_KIND_OBJECT_ID;
+	else
+		entry->named = false;
+}
 
 static enum cim_status add_name(void *arg, const char *name)
 {
@@ -209,28 +240,95 @@ static enum cim_status add_name(void *arg, const char *name)
 		      sizeof(*store->entries)))
 		return cim_no_memory(listing->err);
 	entry = &store->entries[store->count];
-	*entry = (struct entry){.name = cim_strdup(&store->env, name)};
+	*entry = (struct entry){.name = cim_strdup(&store->env, name), .late = listing->late};
 	if (!entry->name)
 		return cim_no_memory(listing->err);
-	entry->file.name = entry->name;
+	parse_name(store, entry);
 	store->count++;
 	return CIM_OK;
 }
 
-static enum cim_status list_names(struct cim_store *store, struct cim_error *err)
+static enum cim_status list_names(struct cim_store *store, bool late, struct cim_error *err)
 {
-	struct listing listing = {store, err};
+	struct listing listing = {store, late, err};
 	const struct cim_fs *fs = store->env.fs;
 	enum cim_status status;
 	long os_error = 0;
 
 	status = fs->list(fs->ctx, store->dir, add_name, &listing, &os_error);
-	if (status && status != CIM_E_NO_MEMORY)
+	if (status == CIM_E_NO_MEMORY)
+		return cim_no_memory(err);
+	if (status)
 		return cim_fail_os(err, status, os_error, "can't list the directory");
-	return status;
+	return CIM_OK;
 }
 
-/* ---- step 2: what each file is ---- */
+/* Is it the file that a session holds the lock of? */
+static bool is_first(const struct entry *entry)
+{
+	if (!entry->named)
+		return false;
+	if (entry->file.kind == CIM_KIND_TEMPORARY)
+		return !strcmp(entry->name + entry->group, "0");
+	return entry->file.kind == CIM_KIND_REGION && !entry->file.index;
+}
+
+/* A lock that can't be asked for counts as held: better to keep a file too many. So does one of a
+ * file that was listed and isn't there: somebody is renaming files just now. */
+static bool is_locked(struct cim_store *store, const char *name)
+{
+	const struct cim_fs *fs = store->env.fs;
+	enum cim_status status;
+	bool locked = false;
+	long os_error;
+
+	status = fs->is_locked(fs->ctx, store->dir, name, &locked, &os_error);
+	return status || locked;
+}
+
+/* Asked twice: a session that is just beginning has its file before it has the lock. */
+static void ask_locks(struct cim_store *store)
+{
+	for (size_t i = 0; i < store->count; i++) {
+		struct entry *entry = &store->entries[i];
+
+		if (!entry->alive && is_first(entry))
+			entry->alive = is_locked(store, entry->name);
+	}
+}
+
+/* By name, what was listed first before the same name listed again. */
+static int compare_entries(const void *a, const void *b, const void *ctx)
+{
+	const struct entry *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	(void)ctx;
+	return order ? order : (int)x->late - (int)y->late;
+}
+
+/* Both listings in one, each name once. A name that only the first one has stays as well: a list
+ * that is made while files are renamed may lack one that is there. */
+static enum cim_status merge_names(struct cim_store *store, struct cim_error *err)
+{
+	size_t kept = 0;
+
+	if (!cim_sort(&store->env, store->entries, store->count, sizeof(*store->entries),
+		      compare_entries, NULL))
+		return cim_no_memory(err);
+	for (size_t i = 0; i < store->count; i++) {
+		struct entry *entry = &store->entries[i];
+
+		if (kept && !strcmp(store->entries[kept - 1].name, entry->name))
+			cim_free(&store->env, entry->name);
+		else
+			store->entries[kept++] = *entry;
+	}
+	store->count = kept;
+	return CIM_OK;
+}
+
+/* ---- what each file is ---- */
 
 /* The size and the first bytes of a file. */
 struct head {
@@ -239,21 +337,22 @@ struct head {
 	uint8_t bytes[CIM_SIZE(common_header)];
 };
 
-static enum cim_status read_head(struct cim_store *store, const char *name, struct head *head)
+static enum cim_status read_head(struct cim_store *store, const char *name, struct head *head,
+				 long *os_error)
 {
 	const struct cim_fs *fs = store->env.fs;
 	enum cim_status status;
 	cim_fs_file *file;
-	long os_error;
 
 	memset(head, 0, sizeof(*head));
-	status = fs->open(fs->ctx, store->dir, name, CIM_FS_READ, &file, &os_error);
+	*os_error = 0;
+	status = fs->open(fs->ctx, store->dir, name, CIM_FS_READ, &file, os_error);
 	if (status)
 		return status;
-	status = fs->size(fs->ctx, file, &head->size, &os_error);
+	status = fs->size(fs->ctx, file, &head->size, os_error);
 	if (!status)
 		status = fs->pread(fs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
-				   &os_error);
+				   os_error);
 	fs->close(fs->ctx, file);
 	return status;
 }
@@ -268,75 +367,47 @@ static bool is_image(const struct head *head)
 		head->bytes[CIM_OFF(common_header, type)] != CIM_FILE_OBJECT_ID);
 }
 
-/* Fills in entry->file. *ours: list it. A file that can't be read and whose name says nothing is
- * listed as a broken image: it might be one. */
-static enum cim_status classify(struct cim_store *store, struct entry *entry, bool *ours,
-				struct cim_error *err)
+/* Fills in entry->file. A file that can't be looked at might be an image, so nothing could be said
+ * of any other: that is an error. A temporary one is nobody's image, and may be another user's. */
+static enum cim_status classify(struct cim_store *store, struct entry *entry, struct cim_error *err)
 {
-	struct cim_store_file *file = &entry->file;
+	const bool temporary = entry->named && entry->file.kind == CIM_KIND_TEMPORARY;
 	struct head head;
-	enum cim_status status = read_head(store, entry->name, &head);
-	bool by_name = true;
+	long os_error;
+	enum cim_status status = read_head(store, entry->name, &head, &os_error);
 
-	*ours = false;
 	if (status == CIM_E_NO_MEMORY)
 		return cim_no_memory(err);
-	if (status == CIM_E_FILE_NOT_FOUND)
-		return CIM_OK; /* gone since it was listed */
-	file->size = head.size;
-	if (parse_temporary_name(store, entry->name, &entry->group))
-		file->kind = CIM_KIND_TEMPORARY;
-	else if (!status && is_image(&head))
-		file->kind = CIM_KIND_IMAGE;
-	else if (parse_set_name(store, entry->name, REGION_PREFIX, &file->set, &file->index))
-		file->kind = CIM_KIND_REGION;
-	else if (parse_set_name(store, entry->name, OBJECTID_PREFIX, &file->set, &file->index))
-		file->kind = CIM_KIND_OBJECT_ID;
+	entry->gone = status == CIM_E_FILE_NOT_FOUND;
+	entry->file.size = head.size;
+	if (entry->gone || temporary)
+		return CIM_OK;
+	if (status)
+		return cim_fail_os(err, status, os_error, "can't look at %s", entry->name);
+	if (is_image(&head))
+		entry->file.kind = CIM_KIND_IMAGE;
 	else
-		by_name = false;
-	if (!by_name) {
-		if (!status)
-			return CIM_OK;
-		file->kind = CIM_KIND_IMAGE;
-		file->broken = true;
-	}
-	*ours = true;
-	if (file->kind == CIM_KIND_REGION || file->kind == CIM_KIND_OBJECT_ID)
-		return add_set(store, &file->set, err);
+		entry->gone = !entry->named;
 	return CIM_OK;
-}
-
-static int compare_entries(const void *a, const void *b, const void *ctx)
-{
-	(void)ctx;
-	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
 static enum cim_status classify_all(struct cim_store *store, struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
-	size_t kept = 0, i;
-	bool ours;
 
-	for (i = 0; i < store->count && !status; i++) {
-		status = classify(store, &store->entries[i], &ours, err);
-		if (!status && ours)
-			store->entries[kept++] = store->entries[i];
-		else
-			cim_free(&store->env, store->entries[i].name);
+	for (size_t i = 0; i < store->count && !status; i++) {
+		struct entry *entry = &store->entries[i];
+
+		/* Also of a file that is gone: it tells of the others of its set. */
+		if (entry->named && entry->file.kind != CIM_KIND_TEMPORARY)
+			status = add_set(store, &entry->file.set, err);
+		if (!status)
+			status = classify(store, entry, err);
 	}
-	for (; i < store->count; i++)
-		cim_free(&store->env, store->entries[i].name);
-	store->count = kept;
-	if (!status && !cim_sort(&store->env, store->entries, kept, sizeof(*store->entries),
-				 compare_entries, NULL))
-		status = cim_no_memory(err);
-	for (i = 0; i < kept; i++)
-		store->entries[i].file.name = store->entries[i].name;
-	return status;
+	return status ? status : sort_sets(store, err);
 }
 
-/* ---- step 3: which image needs which set ---- */
+/* ---- which image needs which set ---- */
 
 static enum cim_status add_ref(struct cim_store *store, uint32_t ref, struct cim_error *err)
 {
@@ -372,23 +443,28 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 {
 	struct entry *entry = &store->entries[index];
 	struct cim_region_set *sets = NULL;
-	enum cim_status status = CIM_OK;
+	struct cim_error why;
+	enum cim_status status;
 	uint32_t set_count = 0;
 
-	if (!entry->file.broken) {
-		/* Whatever is wrong with it is the image's own; this call goes on. */
-		status = read_image(store, entry, &sets, &set_count, NULL);
-		if (status == CIM_E_NO_MEMORY)
-			return cim_no_memory(err);
-		if (status) {
-			entry->file.broken = true;
-			sets = NULL;
-			set_count = 0;
-			status = CIM_OK;
-		}
+	status = read_image(store, entry, &sets, &set_count, &why);
+	if (status == CIM_E_FILE_NOT_FOUND) {
+		entry->gone = true;
+		return CIM_OK;
 	}
-	if (!status && set_count)
-		entry->file.set = sets[set_count - 1].guid;
+	if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION) {
+		if (err)
+			*err = why;
+		return status;
+	}
+	if (status) {
+		/* What is wrong is the image's own; this call goes on. */
+		entry->file.broken = true;
+		sets = NULL;
+		set_count = 0;
+		status = CIM_OK;
+	}
+	entry->file.set = set_count ? sets[set_count - 1].guid : (struct cim_guid){{0}};
 	for (uint32_t i = 0; i < set_count && !status; i++) {
 		uint32_t ref = find_set(store, &sets[i].guid);
 
@@ -431,60 +507,60 @@ static enum cim_status invert_refs(struct cim_store *store, struct cim_error *er
 	return CIM_OK;
 }
 
-static enum cim_status resolve_owners(struct cim_store *store, struct cim_error *err)
+static enum cim_status resolve_images(struct cim_store *store, struct cim_error *err)
 {
-	enum cim_status status;
+	enum cim_status status = CIM_OK;
 
 	if (store->count >= UINT32_MAX)
 		return cim_fail(err, CIM_E_LIMIT, "too many files in the directory");
-	status = sort_sets(store, err);
-	for (size_t i = 0; i < store->count && !status; i++)
-		if (store->entries[i].file.kind == CIM_KIND_IMAGE)
+	for (size_t i = 0; i < store->count && !status; i++) {
+		const struct entry *entry = &store->entries[i];
+
+		if (entry->file.kind == CIM_KIND_IMAGE && !entry->gone)
 			status = resolve_image(store, i, err);
+	}
 	if (!status && store->ref_count >= UINT32_MAX)
 		status = cim_fail(err, CIM_E_LIMIT, "the images name too many region sets");
-	if (!status)
-		status = invert_refs(store, err);
-	cim_free(&store->env, store->refs);
-	store->refs = NULL;
 	return status;
 }
 
-/* ---- step 4: who is still writing ---- */
+/* ---- what is in use ---- */
 
-/* A lock that can't be asked for counts as held: better to keep a file too many. */
-static bool is_locked(struct cim_store *store, const char *name)
+/* The set of a region or object ID file (or of an image that has such a name), else NULL. */
+static struct set *set_of(const struct cim_store *store, const struct entry *entry)
 {
-	const struct cim_fs *fs = store->env.fs;
-	enum cim_status status;
-	bool locked = false;
-	long os_error;
+	uint32_t index;
 
-	status = fs->is_locked(fs->ctx, store->dir, name, &locked, &os_error);
-	if (status == CIM_E_FILE_NOT_FOUND)
-		return false;
-	return status || locked;
+	if (entry->file.kind != CIM_KIND_REGION && entry->file.kind != CIM_KIND_OBJECT_ID)
+		return NULL;
+	index = find_set(store, &entry->file.set);
+	return index == NO_SET ? NULL : &store->sets[index];
 }
 
-static void ask_sets(struct cim_store *store)
+/* What the files tell of the sessions. */
+static void find_sessions(struct cim_store *store)
+{
+	for (size_t i = 0; i < store->count; i++) {
+		const struct entry *entry = &store->entries[i];
+		struct set *set = set_of(store, entry);
+
+		if (set && (entry->alive || (entry->late && !set->owners)))
+			set->in_use = store->session = true;
+		if (entry->file.kind == CIM_KIND_TEMPORARY && (entry->alive || entry->late))
+			store->consistent = store->session = true;
+	}
+}
+
+static void mark_sets(struct cim_store *store)
 {
 	for (size_t i = 0; i < store->count; i++) {
 		struct cim_store_file *file = &store->entries[i].file;
+		const struct set *set = set_of(store, &store->entries[i]);
 
-		if (file->kind == CIM_KIND_REGION && !file->index && is_locked(store, file->name)) {
-			store->sets[find_set(store, &file->set)].in_use = true;
-			store->session = true;
-		}
-	}
-	for (size_t i = 0; i < store->count; i++) {
-		struct cim_store_file *file = &store->entries[i].file;
-
-		if (file->kind == CIM_KIND_REGION || file->kind == CIM_KIND_OBJECT_ID) {
-			const struct set *set = &store->sets[find_set(store, &file->set)];
-
-			file->owners = set->owners;
-			file->in_use = set->in_use;
-		}
+		if (!set)
+			continue;
+		file->owners = set->owners;
+		file->in_use = set->in_use || (store->consistent && !set->owners);
 	}
 }
 
@@ -498,16 +574,10 @@ static bool same_group(const struct cim_store *store, const struct entry *a, con
 	return true;
 }
 
-/* Temporary files of one group, [@from, @to). The first region file of the group is "..._0"; a
- * group without one (a filesystem file about to be renamed) belongs to a session that already
- * has its region files' final names, and which of them can't be told. */
-static void ask_group(struct cim_store *store, size_t from, size_t to, bool has_first, bool in_use)
-{
-	for (size_t i = from; i < to; i++)
-		store->entries[i].file.in_use = has_first ? in_use : store->session;
-}
-
-static void ask_groups(struct cim_store *store, bool groups_with_first)
+/* Temporary files. The first region file of a group is "..._0"; a group without one (a filesystem
+ * file about to be renamed) belongs to a session that already has its region files' final names,
+ * and which of them can't be told. */
+static void mark_groups(struct cim_store *store)
 {
 	size_t from, to;
 
@@ -525,16 +595,28 @@ static void ask_groups(struct cim_store *store, bool groups_with_first)
 
 			if (!same_group(store, head, entry))
 				break;
-			if (!strcmp(entry->name + entry->group, "0")) {
-				has_first = true;
-				in_use = groups_with_first && is_locked(store, entry->name);
-			}
+			has_first |= is_first(entry);
+			in_use |= entry->alive || entry->late;
 		}
-		if (has_first != groups_with_first)
-			continue;
-		store->session |= in_use;
-		ask_group(store, from, to, has_first, in_use);
+		for (size_t i = from; i < to; i++)
+			store->entries[i].file.in_use = in_use || (!has_first && store->session);
 	}
+}
+
+/* Forget what is gone, now that it has told of the others. */
+static void drop_gone(struct cim_store *store)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < store->count; i++) {
+		if (store->entries[i].gone)
+			cim_free(&store->env, store->entries[i].name);
+		else
+			store->entries[kept++] = store->entries[i];
+	}
+	store->count = kept;
+	for (size_t i = 0; i < kept; i++)
+		store->entries[i].file.name = store->entries[i].name;
 }
 
 /* ---- the public functions ---- */
@@ -543,17 +625,29 @@ static enum cim_status scan(struct cim_store *store, struct cim_error *err)
 {
 	enum cim_status status;
 
-	status = list_names(store, err);
-	if (!status)
-		status = classify_all(store, err);
-	if (!status)
-		status = resolve_owners(store, err);
+	status = list_names(store, false, err);
 	if (status)
 		return status;
-	ask_sets(store);
-	ask_groups(store, true);
-	ask_groups(store, false);
-	return CIM_OK;
+	ask_locks(store);
+	status = list_names(store, true, err);
+	if (!status)
+		status = merge_names(store, err);
+	if (status)
+		return status;
+	ask_locks(store);
+	status = classify_all(store, err);
+	if (!status)
+		status = resolve_images(store, err);
+	if (status)
+		return status;
+	find_sessions(store);
+	mark_sets(store);
+	mark_groups(store);
+	drop_gone(store);
+	status = invert_refs(store, err);
+	cim_free(&store->env, store->refs);
+	store->refs = NULL;
+	return status;
 }
 
 enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,

@@ -595,28 +595,46 @@ static enum cim_status win32_lock(void *ctx, cim_fs_file *file, long *os_error)
 	return fail(os_error, error);
 }
 
+/*
+ * Two kinds of locks are looked for: a session's, which is exclusive, and a mount server's, which
+ * is shared, for an image may be mounted twice. Only an exclusive lock of our own conflicts with
+ * both, and under Wine that takes the right to write. Who may not write asks with a shared lock,
+ * and finds a session. As one who asks holds the byte for a moment, being refused once means
+ * nothing.
+ */
 static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
 				       long *os_error)
 {
-	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+	DWORD flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
 	enum cim_status status;
 	cim_fs_file *file;
 	DWORD error;
 
 	*locked = false;
-	status = win32_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
+	status = win32_open(ctx, dir, name, CIM_FS_UPDATE, &file, os_error);
+	if (status == CIM_E_ACCESS || status == CIM_E_SHARING) {
+		flags = LOCKFILE_FAIL_IMMEDIATELY;
+		status = win32_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
+	}
 	if (status != CIM_OK)
 		return status;
-	/* A shared lock, so that two who ask at the same time don't answer each other. */
-	if (LockFileEx(file->handle, LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &where)) {
-		where = at_offset(CIM_OS_LOCK_OFFSET);
-		UnlockFileEx(file->handle, 0, 1, 0, &where);
-	} else {
+	for (int tries = 0; tries < 10; tries++) {
+		OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+
+		if (tries)
+			Sleep(10);
+		*locked = !LockFileEx(file->handle, flags, 0, 1, 0, &where);
+		if (!*locked) {
+			where = at_offset(CIM_OS_LOCK_OFFSET);
+			UnlockFileEx(file->handle, 0, 1, 0, &where);
+			break;
+		}
 		error = GetLastError();
-		if (error == ERROR_LOCK_VIOLATION || error == ERROR_IO_PENDING)
-			*locked = true;
-		else
+		if (error != ERROR_LOCK_VIOLATION && error != ERROR_IO_PENDING) {
+			*locked = false;
 			status = fail(os_error, error);
+			break;
+		}
 	}
 	win32_close(ctx, file);
 	return status;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The checker, the store, and the hand-made images (imagebuilder.py, golden/, malformed/).
-TESTS_NATIVE += t_check
+TESTS_NATIVE += t_check t_store t_refusals
+$(B)/tests/t_store $(B)/tests/t_refusals: $(B)/native/cimfs_shim/tests/memfs.o
 
 # Through cimtool.
 TESTS_SCRIPT += cimfs_shim/tests/check_images.py

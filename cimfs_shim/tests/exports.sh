@@ -25,6 +25,10 @@ diff "$TEST_TMP/declared" "$TEST_TMP/exported" >"$TEST_TMP/diff"
 result $? "libcim.so exports what libcim.h declares"
 sed 's/^</#   declared, not exported:/; s/^>/#   exported, not declared:/; /^#/!d' "$TEST_TMP/diff"
 
+twice=$(grep -oE 'cim_[a-z0-9_]+;' cimfs_shim/core/libcim.map | sort | uniq -d | tr '\n' ' ')
+[ -z "$twice" ]
+result $? "libcim.map names each once (twice: '$twice')"
+
 soname=$(objdump -p "$lib" | awk '$1 == "SONAME" { print $2 }')
 [ "$soname" = libcim.so.0 ]
 result $? "its name is libcim.so.0 (here: $soname)"

@@ -158,10 +158,10 @@ class Stream:
 
 
 class Sparse:
-    """A stream of which nothing is stored."""
+    """A stream of which nothing is stored. place: its offset names a place all the same."""
 
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, size, place=False):
+        self.size, self.place = size, place
 
 
 class File(Item):
@@ -296,7 +296,8 @@ class Image:
     def put_stream(self, stream, label):
         """The 16 bytes of a Stream."""
         if isinstance(stream, Sparse):
-            return struct.pack("<QQ", 0, SPARSE | PLAIN << 48 | stream.size)
+            offset = self.region_of(SMALL) << 48 | 40 if stream.place else 0
+            return struct.pack("<QQ", offset, SPARSE | PLAIN << 48 | stream.size)
         if stream.pe is not None:
             return self.put_pe(stream, label)
         if not stream.data:

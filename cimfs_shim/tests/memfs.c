@@ -273,10 +273,19 @@ struct cim_fs_dir {
 
 struct cim_fs_file {
 	unsigned magic;
+	struct cim_fs_file *next; /* of those that were closed */
 	struct mem_inode *inode;
 	enum cim_fs_mode mode;
 	char name[300];
 };
+
+static void check_handle(bool good)
+{
+	if (good)
+		return;
+	fputs("Bail out! a handle was used after it was closed\n", stdout);
+	exit(1);
+}
 
 /* Every call begins here. CIM_OK: it may go on. */
 static enum cim_status begin(struct memfs *m, enum mem_op op, const char *name, long *os_error)
@@ -332,8 +341,7 @@ static void mem_close_dir(void *ctx, cim_fs_dir *dir)
 {
 	struct memfs *m = ctx;
 
-	if (dir->magic != DIR_MAGIC)
-		abort();
+	check_handle(dir->magic == DIR_MAGIC);
 	if (dir->locked)
 		m->dir_locked = false;
 	m->open_dirs--;
@@ -346,8 +354,7 @@ static enum cim_status mem_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_SYNC_DIR, "", os_error);
 
-	if (dir->magic != DIR_MAGIC)
-		abort();
+	check_handle(dir->magic == DIR_MAGIC);
 	if (status)
 		return status;
 	copy_names(&m->synced, &m->now);
@@ -364,8 +371,7 @@ static enum cim_status mem_open(void *ctx, cim_fs_dir *dir, const char *name, en
 	struct mem_name *n = find(m, &m->now, name);
 	struct mem_inode *inode = n ? n->inode : NULL;
 
-	if (dir->magic != DIR_MAGIC)
-		abort();
+	check_handle(dir->magic == DIR_MAGIC);
 	if (!*name || strchr(name, '/') || strlen(name) > 255)
 		m->misused = true;
 	if (status)
@@ -399,13 +405,14 @@ static void mem_close(void *ctx, cim_fs_file *file)
 {
 	struct memfs *m = ctx;
 
-	if (file->magic != FILE_MAGIC)
-		abort();
+	check_handle(file->magic == FILE_MAGIC);
 	if (file->inode->lock_owner == file)
 		file->inode->lock_owner = NULL;
 	m->open_files--;
 	file->magic = 0;
-	free(file);
+	/* Kept, so that a later use of it is noticed. */
+	file->next = m->closed;
+	m->closed = file;
 }
 
 static enum cim_status mem_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
@@ -425,8 +432,7 @@ static enum cim_status mem_pread(void *ctx, cim_fs_file *file, uint64_t offset, 
 	const struct content *c = &file->inode->now;
 
 	*got = 0;
-	if (file->magic != FILE_MAGIC)
-		abort();
+	check_handle(file->magic == FILE_MAGIC);
 	if (status)
 		return status;
 	if (offset < c->size)
@@ -443,8 +449,7 @@ static enum cim_status mem_pwrite(void *ctx, cim_fs_file *file, uint64_t offset,
 	enum cim_status status = begin(m, MEM_PWRITE, file->name, os_error);
 	size_t fits = len;
 
-	if (file->magic != FILE_MAGIC)
-		abort();
+	check_handle(file->magic == FILE_MAGIC);
 	if (file->mode != CIM_FS_CREATE)
 		m->misused = true;
 	if (status == CIM_E_DISK_FULL || status == CIM_E_IO)
@@ -474,8 +479,7 @@ static enum cim_status mem_truncate(void *ctx, cim_fs_file *file, uint64_t size,
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_TRUNCATE, file->name, os_error);
 
-	if (file->magic != FILE_MAGIC)
-		abort();
+	check_handle(file->magic == FILE_MAGIC);
 	if (file->mode != CIM_FS_CREATE)
 		m->misused = true;
 	if (status)
@@ -494,8 +498,7 @@ static enum cim_status mem_sync(void *ctx, cim_fs_file *file, long *os_error)
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_SYNC, file->name, os_error);
 
-	if (file->magic != FILE_MAGIC)
-		abort();
+	check_handle(file->magic == FILE_MAGIC);
 	if (file->mode == CIM_FS_READ)
 		m->misused = true;
 	if (status)
@@ -545,8 +548,7 @@ static enum cim_status mem_rename(void *ctx, cim_fs_dir *dir, const char *from, 
 	const struct mem_name *n = find(m, &m->now, from);
 	struct mem_inode *inode;
 
-	if (dir->magic != DIR_MAGIC)
-		abort();
+	check_handle(dir->magic == DIR_MAGIC);
 	if (!*from || !*to)
 		m->misused = true;
 	if (status)
@@ -580,8 +582,7 @@ static enum cim_status mem_remove(void *ctx, cim_fs_dir *dir, const char *name, 
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_REMOVE, name, os_error);
 
-	if (dir->magic != DIR_MAGIC)
-		abort();
+	check_handle(dir->magic == DIR_MAGIC);
 	if (!*name)
 		m->misused = true;
 	if (status)
@@ -604,8 +605,7 @@ static enum cim_status mem_list(void *ctx, cim_fs_dir *dir,
 	enum cim_status status = begin(m, MEM_LIST, "", os_error);
 	struct mem_names names = {0};
 
-	if (dir->magic != DIR_MAGIC)
-		abort();
+	check_handle(dir->magic == DIR_MAGIC);
 	copy_names(&names, &m->now);
 	for (size_t i = 0; i < names.count && !status; i++) {
 		*os_error = 0;
@@ -785,6 +785,12 @@ void memfs_free(struct memfs *m)
 		clear_content(&inode->now);
 		clear_content(&inode->synced);
 		free(inode);
+	}
+	while (m->closed) {
+		struct cim_fs_file *file = m->closed;
+
+		m->closed = file->next;
+		free(file);
 	}
 	free(m->now.at);
 	free(m->synced.at);

@@ -91,6 +91,7 @@ struct memfs {
 	struct mem_change *changes; /* since the last sync_dir() */
 	size_t change_count, change_room;
 	struct mem_inode *inodes;
+	cim_fs_file *closed;
 	bool dir_locked;
 	bool lose_answer;    /* rename() to a .cim takes place, but fails with CIM_E_IO */
 	const char *held;    /* rename() over this name is CIM_E_SHARING ... */

@@ -113,7 +113,8 @@ static void overflowing(void)
 	size_t room;
 
 	room = SIZE_MAX / 4 * 3;
-	ok(!cim_grow(&env, &array, &room, room, 1), "cim_grow: half the room more doesn't fit: false");
+	ok(!cim_grow(&env, &array, &room, room, 1),
+	   "cim_grow: half the room more doesn't fit: false");
 	ok(room == SIZE_MAX / 4 * 3 && !array && !memory.calls,
 	   "cim_grow: and the allocator isn't asked");
 	room = SIZE_MAX / 8;

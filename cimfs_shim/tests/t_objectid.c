@@ -198,6 +198,66 @@ static void test_many_parents(void)
 	kit_free(&k);
 }
 
+/* A parent set of many regions, as only another writer makes: more files than are kept open. */
+static void test_many_files(void)
+{
+	enum { REGIONS = 250 };
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "a.cim");
+	struct cim_writer_stats stats;
+	uint8_t number[2];
+	char name[100], guid[CIM_GUID_TEXT];
+	struct cim_image *image;
+	struct cim_region_set set;
+
+	put(&k, w, "f", "what is known");
+	/* More blocks of IDs than there is room for. */
+	for (unsigned i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		snprintf(guid, sizeof(guid), "%013u", i);
+		put(&k, w, name, guid);
+	}
+	finish(&k, w);
+	image = open_image(&k, "a.cim");
+	cim_image_get_set(image, 0, &set);
+	cim_image_close(image);
+	cim_guid_format(&set.guid, guid);
+	/* The last region holds what the third did; those between are like it. */
+	for (unsigned i = 3; i < REGIONS; i++) {
+		for (int ids = 0; ids < 2; ids++) {
+			char from[100];
+
+			snprintf(from, sizeof(from), "%s%s_2", ids ? "objectid_" : "region_", guid);
+			snprintf(name, sizeof(name), "%s%s_%u", ids ? "objectid_" : "region_", guid,
+				 i);
+			memfs_copy(k.m, from, k.m, name);
+			number[0] = (uint8_t)i;
+			number[1] = 0;
+			memfs_poke(k.m, name, 32, number, 2);
+			/* But other objects: only the last has those that are asked for. */
+			for (unsigned n = 0; ids && i < REGIONS - 1 && n < 501; n++)
+				memfs_poke(k.m, name, 48 + 40 * n + 24, number, 2);
+		}
+	}
+	snprintf(name, sizeof(name), "objectid_%s_2", guid);
+	memfs_unlink(k.m, name);
+	number[0] = REGIONS;
+	number[1] = 0;
+	memfs_poke(k.m, "a.cim", 48, number, 2);
+	k.m->peak_open_files = 0;
+	w = begin(&k, "a.cim", "b.cim");
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "g%u", i);
+		snprintf(guid, sizeof(guid), "%013u", i * 8);
+		put(&k, w, name, i % 2 ? guid : "what isn't known");
+	}
+	cim_writer_get_stats(w, &stats);
+	is_int(stats.stored_bytes, 16, "a parent of 250 regions: what its last one holds is found");
+	ok(k.m->peak_open_files < 270, "at most %ld files were open", k.m->peak_open_files);
+	finish(&k, w);
+	kit_free(&k);
+}
+
 int main(void)
 {
 	test_index();
@@ -205,5 +265,6 @@ int main(void)
 	test_index_memory();
 	test_write();
 	test_many_parents();
+	test_many_files();
 	return tap_done();
 }

@@ -639,6 +639,29 @@ static void test_hostile_overlaps(void)
 	end_hostile(&k, w, false, "a file whose streams' names overlap, left alone");
 }
 
+/* What can't be dropped without harm to the rest of the tree isn't. */
+static void test_hostile_ancestors(void)
+{
+	struct base b = base_new();
+	struct mini_link links[2];
+	struct cim_writer *w;
+	uint32_t root = mini_record(b.m), dir = mini_record(b.m);
+	struct kit k;
+
+	links[0] = mini_link("up", root, 0);
+	links[1] = mini_link("self", dir, 0);
+	mini_dir(b.m, dir, META, links, 2, true);
+	links[0] = mini_link("self", root, 0);
+	links[1] = mini_link("d", dir, 0);
+	k = hostile(&b, links, 2, root);
+	w = begin(&k, "a.cim", NULL);
+	gives(&k, cim_writer_delete(w, cim_u8("self"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_u8("d/up"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_u8("d/self"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_u8("d"), &k.err), CIM_OK);
+	end_hostile(&k, w, false, "directories that hold themselves");
+}
+
 static void test_hostile_root(void)
 {
 	struct base b = base_new();
@@ -699,6 +722,7 @@ int main(void)
 	test_hostile_loops();
 	test_hostile_streams();
 	test_hostile_overlaps();
+	test_hostile_ancestors();
 	test_hostile_root();
 	test_missing_regions();
 	return tap_done();

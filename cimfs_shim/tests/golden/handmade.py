@@ -48,6 +48,15 @@ def basic(**more):
     }, streams={"rootstream": b"of the root"}), **more)
 
 
+def sparse_places():
+    """Sparse streams whose offset names a place, as some writers have it."""
+    return Image(Dir({
+        "file": File(Sparse(1 << 30, place=True), flags=SPARSE_FLAG),
+        "none": File(Sparse(0, place=True)),
+        "streams": File(b"", streams={"with": Sparse(77, place=True), "without": Sparse(77)}),
+    }))
+
+
 def version_3():
     return basic(version=(3, 0))
 
@@ -207,6 +216,7 @@ def our_digests():
 
 GOOD = [
     ("basic", basic, []),
+    ("sparse-places", sparse_places, []),
     ("version-3.0", version_3, []),
     ("version-2.7", version_minor, []),
     ("empty", empty, []),

@@ -308,8 +308,9 @@ poked("stream-zero", "a file with data has offset 0", ("error", "doesn't lie wit
       "record:Hello.txt", RECORD_STREAM, "Q", 0)
 poked("stream-empty-nowhere", "a stream of length 0 has offset 0",
       ("warning", "whose offset names no place"), "record:zero", RECORD_STREAM, "Q", 0)
-poked("stream-sparse-offset", "a sparse stream has an offset", ("note", "sparse stream has"),
-      "record:hole", RECORD_STREAM, "Q", 2 << 48 | 40)
+poked("stream-sparse-nowhere", "a sparse stream has an offset past the end of its region",
+      ("note", "sparse stream whose offset names no place"),
+      "record:hole", RECORD_STREAM, "Q", 2 << 48 | FAR)
 poked("stream-unaligned", "data in the data region aren't on a multiple of 4096",
       ("warning", "isn't a multiple of 4096"), "record:page.bin", RECORD_STREAM, "Q",
       1 << 48 | 8192 + 8)

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_store.c - looking for orphans while others write
+ *
+ * A session that the directory's lock doesn't bind (as Wine's don't heed a Linux program's) commits
+ * just when the store is looking: at each of its calls in turn; and the other way round, the store
+ * looks, and everything that it calls an orphan is deleted, at each call of the commit. The image
+ * must be whole every time. What the store makes of a directory that holds still is t_check.c's.
+ */
+#include "kit.h"
+
+#define SET_X "eeeeeeee-0000-4000-8000-00000000000e"
+
+enum kind {
+	FRESH,
+	EXTEND,
+	FORK,
+	CONSISTENT,
+	ADOPT,	      /* consistent; the same image was there and only its file was deleted */
+	ADOPT_OTHERS, /* and its first region file is another one now */
+	ADOPT_FIRST,  /* and all but its first one are others now */
+	KINDS
+};
+
+static const char *const kind_names[KINDS] = {
+	"from nothing",
+	"extending",
+	"forking",
+	"consistent",
+	"consistent, all there",
+	"consistent, all but the first there",
+	"consistent, the first there",
+};
+
+/* ---- sessions ---- */
+
+static struct cim_writer *begin_kind(struct kit *k, enum kind kind)
+{
+	struct cim_writer *w;
+
+	if (kind == EXTEND)
+		w = begin(k, "base.cim", NULL);
+	else if (kind == FORK)
+		w = begin(k, "base.cim", "new.cim");
+	else
+		w = begin_flags(k, NULL, "new.cim", kind >= CONSISTENT ? CIM_WRITE_CONSISTENT : 0);
+	make_dir(k, w, "dir");
+	put(k, w, "dir\\new", "what the session adds");
+	return w;
+}
+
+static const char *image_of(enum kind kind)
+{
+	return kind == EXTEND ? "base.cim" : "new.cim";
+}
+
+static void spoil_region(struct kit *k, unsigned index)
+{
+	char end[8], name[300];
+
+	snprintf(end, sizeof(end), "_%u", index);
+	for (size_t i = 0; i < k->m->now.count; i++) {
+		const char *at = k->m->now.at[i].name;
+
+		if (!strncmp(at, "region_", 7) && !strcmp(at + strlen(at) - 2, end)) {
+			snprintf(name, sizeof(name), "%s", at);
+			memfs_poke(k->m, name, 36, "spoiled", 4);
+			return;
+		}
+	}
+	bail("there is no region %u", index);
+}
+
+/* The directory before the session. */
+static struct kit prepare(enum kind kind)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w;
+
+	if (kind == EXTEND || kind == FORK) {
+		w = begin(&k, NULL, "base.cim");
+		put(&k, w, "old", "what was there before");
+		finish(&k, w);
+	}
+	if (kind >= ADOPT) {
+		w = begin_kind(&k, kind);
+		finish(&k, w);
+		memfs_unlink(k.m, "new.cim");
+	}
+	if (kind == ADOPT_OTHERS)
+		spoil_region(&k, 0);
+	if (kind == ADOPT_FIRST) {
+		spoil_region(&k, 1);
+		spoil_region(&k, 2);
+	}
+	return k;
+}
+
+static struct cim_store *look(struct kit *k)
+{
+	struct cim_store *store = NULL;
+
+	must(k, cim_store_open(&k->env, "mem", false, &store, &k->err));
+	return store;
+}
+
+static bool may_go(const struct cim_store_file *file)
+{
+	return file->kind != CIM_KIND_IMAGE && !file->owners && !file->in_use;
+}
+
+/* As "cimtool files --orphans --delete". */
+static unsigned delete_orphans(struct kit *k, struct cim_store *store)
+{
+	const struct cim_store_file *file;
+	unsigned deleted = 0;
+
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++) {
+		if (file->broken)
+			ok(false, "%s is called broken", file->name);
+		if (may_go(file) && must(k, cim_store_remove(store, file->name, &k->err)))
+			deleted++;
+	}
+	return deleted;
+}
+
+/* ---- something happens at the N-th call ---- */
+
+struct event {
+	struct kit *k;
+	struct cim_writer *w;
+	enum kind kind;
+	unsigned calls, at, lists;
+	bool early; /* not when the second listing has been made */
+	bool happening, happened;
+	enum cim_status status;
+	void (*what)(struct event *event);
+};
+
+static void on_call(struct memfs *m, enum mem_op op, const char *name)
+{
+	struct event *event = m->arg;
+
+	(void)name;
+	if (event->happening || event->happened)
+		return;
+	event->calls++;
+	event->lists += op == MEM_LIST;
+	if (event->calls != event->at ||
+	    (event->early && (event->lists > 2 || (event->lists == 2 && op != MEM_LIST))))
+		return;
+	event->happening = true;
+	event->what(event);
+	event->happening = false;
+	event->happened = true;
+}
+
+static void watch(struct kit *k, struct event *event)
+{
+	k->m->arg = event;
+	k->m->before = event ? on_call : NULL;
+}
+
+static void commit_now(struct event *event)
+{
+	event->status = cim_writer_commit(event->w, &event->k->err);
+	cim_writer_close(event->w);
+	event->w = NULL;
+}
+
+static void begin_and_commit_now(struct event *event)
+{
+	event->w = begin_kind(event->k, event->kind);
+	commit_now(event);
+}
+
+static void begin_now(struct event *event)
+{
+	event->w = begin_kind(event->k, event->kind);
+}
+
+static void delete_now(struct event *event)
+{
+	struct cim_store *store = look(event->k);
+
+	if (store)
+		delete_orphans(event->k, store);
+	cim_store_close(store);
+}
+
+/* The image can be opened, is sound, and has what the session put in. */
+static bool is_whole(struct kit *k, enum kind kind)
+{
+	char path[300];
+	struct cim_image *image = NULL;
+	uint32_t id;
+	unsigned findings;
+	bool found;
+
+	snprintf(path, sizeof(path), "mem/%s", image_of(kind));
+	if (cim_image_open(&k->env, path, &image, &k->err))
+		return false;
+	findings = verify_open(k, image);
+	found = !cim_image_lookup(image, cim_u8("dir\\new"), &id, &k->err);
+	cim_image_close(image);
+	return found && !findings;
+}
+
+/* The store looks, and @what happens at each of its calls in turn. @begun: the session has begun
+ * before. @early: only until all has been listed. */
+static void test_while_looking(enum kind kind, void (*what)(struct event *event), bool begun,
+			       bool early, const char *name)
+{
+	unsigned lost = 0, failed = 0, rounds = 0;
+	bool happened = true;
+
+	for (unsigned at = 1; happened; at++) {
+		struct kit k = prepare(kind);
+		struct event event = {.k = &k, .kind = kind, .at = at, .what = what};
+		struct cim_store *store;
+
+		event.early = early;
+		if (begun)
+			event.w = begin_kind(&k, kind);
+		watch(&k, &event);
+		store = look(&k);
+		watch(&k, NULL);
+		happened = event.happened;
+		rounds += happened;
+		delete_orphans(&k, store);
+		cim_store_close(store);
+		if (event.w)
+			commit_now(&event);
+		if (happened || begun) {
+			failed += event.status != CIM_OK;
+			if (!is_whole(&k, kind) && !lost++)
+				diag("  first at call %u: %s", at, k.err.cause);
+		}
+		kit_free(&k);
+	}
+	ok(!lost && !failed && rounds >= 3,
+	   "%s: a session %s at each of %u calls of the store: %u lost, %u failed",
+	   kind_names[kind], name, rounds, lost, failed);
+}
+
+static void test_during_commit(enum kind kind)
+{
+	unsigned lost = 0, failed = 0, rounds = 0;
+	bool happened = true;
+
+	for (unsigned at = 1; happened; at++) {
+		struct kit k = prepare(kind);
+		struct event event = {.k = &k, .kind = kind, .at = at, .what = delete_now};
+		struct cim_writer *w = begin_kind(&k, kind);
+		enum cim_status status;
+
+		watch(&k, &event);
+		status = cim_writer_commit(w, &k.err);
+		cim_writer_close(w);
+		watch(&k, NULL);
+		happened = event.happened;
+		rounds += happened;
+		failed += status != CIM_OK;
+		if (!is_whole(&k, kind) && !lost++)
+			diag("  first at call %u: %s", at, k.err.cause);
+		kit_free(&k);
+	}
+	ok(!lost && !failed && rounds > 10,
+	   "%s: orphans are deleted at each of %u calls of the commit: %u lost, %u failed",
+	   kind_names[kind], rounds, lost, failed);
+}
+
+static void test_races(void)
+{
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		test_while_looking(kind, commit_now, true, false, "commits");
+		/* One that begins when all has been listed can't be known, but only a consistent
+		 * one has any use for what was there before. */
+		test_while_looking(kind, begin_now, false, false, "begins");
+		test_while_looking(kind, begin_and_commit_now, false, kind >= ADOPT,
+				   "comes and goes");
+		test_during_commit(kind);
+	}
+}
+
+/* ---- what is said of the files ---- */
+
+static unsigned count_may_go(struct kit *k, unsigned *listed)
+{
+	const struct cim_store_file *file;
+	struct cim_store *store = look(k);
+	unsigned count = 0;
+
+	*listed = 0;
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++) {
+		++*listed;
+		count += may_go(file);
+	}
+	cim_store_close(store);
+	return count;
+}
+
+static void put_orphans(struct kit *k)
+{
+	memfs_put(k->m, "region_" SET_X "_0", "region", 6);
+	memfs_put(k->m, "region_" SET_X "_1", "region", 6);
+	memfs_put(k->m, "objectid_" SET_X "_1", "ids", 3);
+}
+
+static void test_in_use(void)
+{
+	struct kit k = prepare(ADOPT);
+	struct cim_writer *w;
+	unsigned listed;
+
+	put_orphans(&k);
+	is_int(count_may_go(&k, &listed), 9, "what an image without its file left may go");
+	w = begin_kind(&k, ADOPT);
+	is_int(count_may_go(&k, &listed), 0, "while a consistent session lives, it may not");
+	is_int(listed, 12, "with the session's own files");
+	cim_writer_close(w);
+	is_int(count_may_go(&k, &listed), 9, "after its end it may");
+	w = begin_kind(&k, FRESH);
+	is_int(count_may_go(&k, &listed), 9, "a session that isn't consistent has no use for it");
+	is_int(listed, 12, "but its own files stay");
+	cim_writer_close(w);
+	kit_free(&k);
+}
+
+/* Something is removed, or appears, just when the store looks. */
+static void remove_now(struct event *event)
+{
+	memfs_unlink(event->k->m, "base.cim");
+	memfs_unlink(event->k->m, "region_" SET_X "_0");
+}
+
+static void appear_now(struct event *event)
+{
+	put_orphans(event->k);
+}
+
+static void test_appearing(void)
+{
+	bool happened = true;
+	unsigned rounds = 0, wrong = 0;
+
+	for (unsigned at = 1; happened; at++) {
+		struct kit k = prepare(FRESH);
+		struct event event = {.k = &k, .at = at, .what = appear_now};
+		struct cim_store *store;
+
+		watch(&k, &event);
+		store = look(&k);
+		watch(&k, NULL);
+		happened = event.happened;
+		rounds += happened;
+		/* The first call opens the directory, the second lists it. */
+		wrong += delete_orphans(&k, store) != (at <= 2 ? 3 : 0);
+		cim_store_close(store);
+		kit_free(&k);
+	}
+	is_int(wrong, 0, "files that only the second listing has are no orphans (%u calls)",
+	       rounds);
+}
+
+static void test_vanishing(void)
+{
+	bool happened = true;
+	unsigned rounds = 0, wrong = 0;
+
+	for (unsigned at = 1; happened; at++) {
+		struct kit k = prepare(EXTEND);
+		struct event event = {.k = &k, .at = at, .what = remove_now};
+		const struct cim_store_file *file;
+		struct cim_store *store;
+
+		put_orphans(&k);
+		watch(&k, &event);
+		store = look(&k);
+		watch(&k, NULL);
+		happened = event.happened;
+		rounds += happened;
+		for (size_t i = 0; (file = cim_store_get(store, i)); i++)
+			wrong += file->broken;
+		cim_store_close(store);
+		kit_free(&k);
+	}
+	is_int(wrong, 0, "an image that is removed meanwhile isn't broken (%u calls)", rounds);
+}
+
+/* ---- a directory that can't be looked at ---- */
+
+static const char *locked_out; /* a name that nobody may open */
+
+static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *name,
+				     enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+{
+	const struct memfs *m = ctx;
+
+	if (!strcmp(name, locked_out)) {
+		*os_error = 13;
+		return CIM_E_ACCESS;
+	}
+	return m->fs.open(ctx, dir, name, mode, file, os_error);
+}
+
+static void test_no_access(void)
+{
+	static const struct {
+		const char *name;
+		enum cim_status status;
+	} files[] = {
+		{"base.cim", CIM_E_ACCESS},
+		{"notes.txt", CIM_E_ACCESS}, /* it might be an image */
+		{"region_" SET_X "_1", CIM_E_ACCESS},
+		{"cimtmp_0123456789abcdef_1", CIM_OK}, /* it can't */
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct kit k = prepare(EXTEND);
+		struct cim_fs fs = k.m->fs;
+		struct cim_store *store;
+
+		put_orphans(&k);
+		memfs_put(k.m, "notes.txt", "notes", 5);
+		memfs_put(k.m, "cimtmp_0123456789abcdef_1", "", 0);
+		fs.open = refusing_open;
+		k.env.fs = &fs;
+		locked_out = files[i].name;
+		memset(&k.err, 0, sizeof(k.err));
+		is_int(cim_store_open(&k.env, "mem", false, &store, &k.err), files[i].status,
+		       "no access to %s: %s", locked_out, cim_status_name(files[i].status));
+		if (files[i].status)
+			ok(k.err.status == CIM_E_ACCESS && k.err.os_error == 13 &&
+				   strstr(k.err.cause, locked_out),
+			   "the error names it: %s", k.err.cause);
+		cim_store_close(store);
+		kit_free(&k);
+	}
+}
+
+/* Each call fails once: an error, or nothing lost by it. */
+static void test_failing(void)
+{
+	static const enum cim_status statuses[] = {CIM_E_IO, CIM_E_ACCESS, CIM_E_SHARING};
+	unsigned odd = 0, broken = 0, failures = 0;
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+		bool failed = true;
+
+		for (unsigned at = 1; failed; at++) {
+			struct kit k = prepare(EXTEND);
+			const struct cim_store_file *file;
+			struct cim_store *store;
+			enum cim_status status;
+
+			put_orphans(&k);
+			k.m->fail_at = k.m->ops + at;
+			k.m->fail_status = statuses[i];
+			status = cim_store_open(&k.env, "mem", false, &store, &k.err);
+			k.m->fail_at = 0;
+			failed = k.m->failed != 0;
+			failures += failed;
+			/* A lock that can't be asked for is held. */
+			odd += failed && k.m->first_failed != MEM_IS_LOCKED &&
+			       status != statuses[i];
+			for (size_t n = 0; store && (file = cim_store_get(store, n)); n++)
+				broken += file->broken;
+			cim_store_close(store);
+			kit_free(&k);
+		}
+	}
+	is_int(odd, 0, "each of %u failing calls is told", failures);
+	is_int(broken, 0, "none makes an image a broken one");
+}
+
+int main(void)
+{
+	test_races();
+	test_in_use();
+	test_appearing();
+	test_vanishing();
+	test_no_access();
+	test_failing();
+	return tap_done();
+}
