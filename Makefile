@@ -53,6 +53,8 @@ FILTER ?=
 DESTDIR ?=
 PREFIX ?= /usr/local
 bindir ?= $(PREFIX)/bin
+# mount(8) looks for its helpers in /sbin alone: PREFIX=/usr puts ours there.
+sbindir ?= $(PREFIX)/sbin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 
@@ -121,7 +123,8 @@ TESTS_WINE :=
 CHECK_DEPS :=
 
 include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dll/rules.mk \
-	cimfs_shim/tool/rules.mk cimfs_shim/tests/rules.mk cimfs_shim/tests/*/rules.mk)
+	cimfs_shim/tool/rules.mk cimfs_shim/mount/rules.mk cimfs_shim/tests/rules.mk \
+	cimfs_shim/tests/*/rules.mk)
 
 # ---- stamps --------------------------------------------------------------------------------------
 
@@ -133,11 +136,13 @@ $(call stamp,build/.flags-mingw,$(filter-out -Werror,$(MINGW_CFLAGS) $(WIN64_LDF
 # A source file that is gone must leave the archives.
 $(call stamp,$(B)/.sources,$(NATIVE_SRCS))
 $(call stamp,$(B)/.sources-tool,$(TOOL_SRCS))
+$(call stamp,$(B)/.sources-mount,$(MOUNT_SRCS))
 $(call stamp,build/.sources-mingw,$(WINDOWS_SRCS))
 endif
 
 # For a stamp that somebody removed since.
-$(B)/.flags build/.flags-mingw $(B)/.sources $(B)/.sources-tool build/.sources-mingw:
+$(B)/.flags build/.flags-mingw $(B)/.sources $(B)/.sources-tool $(B)/.sources-mount \
+		build/.sources-mingw:
 	@mkdir -p $(@D)
 	@touch $@
 
@@ -264,15 +269,20 @@ install: all
 	install -m 644 $(B)/libcim.a '$(DESTDIR)$(libdir)'
 	install -m 644 $(B)/libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)'
 	ln -sfn libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)/libcim.so'
-	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' \
-		-e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(libdir))|' \
+		-e 's|@includedir@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(includedir))|' \
+		-e 's|@version@|$(VERSION)|' \
 		cimfs_shim/core/libcim.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/libcim.pc'
 	chmod 644 '$(DESTDIR)$(libdir)/pkgconfig/libcim.pc'
 	$(if $(TOOL_SRCS),install -m 755 $(B)/cimtool '$(DESTDIR)$(bindir)')
+	$(if $(MOUNT_SRCS),install -m 755 $(B)/cimfs-mount '$(DESTDIR)$(bindir)')
+	$(if $(MOUNT_SRCS),install -d '$(DESTDIR)$(sbindir)')
+	$(if $(MOUNT_SRCS),ln -sfn '$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs')
 	$(if $(WIN64_FILES),install -m 644 $(WIN64_FILES) '$(DESTDIR)$(libdir)/cimfs/x86_64-windows')
 	$(if $(WIN32_FILES),install -m 644 $(WIN32_FILES) '$(DESTDIR)$(libdir)/cimfs/i686-windows')
 	$(if $(wildcard scripts/install-wine),install -m 755 scripts/install-wine \
 		'$(DESTDIR)$(bindir)/cimfs-install-wine')
+	$(if $(DESTDIR),,-[ "$$(id -u)" != 0 ] || ldconfig)
 
 ## uninstall: remove what install put there
 uninstall:
@@ -280,7 +290,8 @@ uninstall:
 		$(foreach f,libcim.a libcim.so libcim.so.$(SOVERSION) pkgconfig/libcim.pc \
 		$(addprefix cimfs/x86_64-windows/,$(notdir $(WIN64_FILES))) \
 		$(addprefix cimfs/i686-windows/,$(notdir $(WIN32_FILES))),'$(DESTDIR)$(libdir)/$(f)') \
-		'$(DESTDIR)$(bindir)/cimtool' '$(DESTDIR)$(bindir)/cimfs-install-wine'
+		'$(DESTDIR)$(bindir)/cimtool' '$(DESTDIR)$(bindir)/cimfs-install-wine' \
+		'$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'
 	-rmdir '$(DESTDIR)$(libdir)/cimfs/x86_64-windows' '$(DESTDIR)$(libdir)/cimfs/i686-windows' \
 		'$(DESTDIR)$(libdir)/cimfs'
 

@@ -79,14 +79,17 @@ static enum cim_status read_target(const struct target *target, UINT64 offset, v
                                    UINT64 size, UINT64 *bytes_read, UINT64 *bytes_remaining,
                                    struct cim_error *err)
 {
+    struct cim_file_info info;
     struct cim_data data;
     enum cim_status status;
     size_t len, got = 0;
 
-    status = cim_image_get_data(target->image, target->file_id, target->stream, &data, err);
+    status = cim_image_stat(target->image, target->file_id, &info, err);
+    if (status) return status;
     /* The only thing without a default stream is a directory, which can't be read (D30). */
-    if (status == CIM_E_ACCESS && !target->stream.units)
+    if (info.is_directory && !target->stream.units)
         return fail(err, CIM_E_INVALID, "a directory can't be read");
+    status = cim_image_get_data(target->image, target->file_id, target->stream, &data, err);
     if (status) return status;
     if (offset > data.size) return fail(err, CIM_E_EOF, "the offset is past the stream's end");
     if (size > data.size - offset) size = data.size - offset;

@@ -63,6 +63,11 @@ check "it is built with libcim.a, for C++, too" \
 	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" -pthread
 check "it runs with libcim.a" "$TEST_TMP/use"
 
+for line in 'libdir=${prefix}/lib' 'includedir=${prefix}/include'; do
+	check "libcim.pc says $line" grep -qx "$line" "$root$prefix/lib/pkgconfig/libcim.pc"
+done
+check "and where that is" test "$(pc --variable=includedir)" = "$root$prefix/include" \
+	-o "$(pc --variable=includedir)" = "$prefix/include"
 check "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
 check "make uninstall" $MAKE uninstall
 check "nothing stays" sh -c "find '$root' ! -type d | tee /dev/stderr | wc -l | grep -qx 0"

@@ -44,11 +44,16 @@ int capture_fail_errno(struct capture *c, unsigned source)
 	return tool_fail_errno(c->t, c->s->op, c->s->image, capture_where(c, source));
 }
 
-/* The library failed at an item: name it as the user knows it. */
+/*
+ * The library failed at an item: name it as the user knows it. What couldn't be written is the
+ * image's: then it is the path in there.
+ */
 int capture_fail_cim(struct capture *c, unsigned source, const struct cim_error *err)
 {
 	if (tool_signal)
 		return tool_interrupted();
+	if (err->os_error && err->path[0])
+		return tool_fail_cim(c->t, c->s->op, c->s->image, err);
 	tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source), "%s",
 		  err->cause[0] ? err->cause : cim_status_text(err->status));
 	return tool_exit_of(err->status);

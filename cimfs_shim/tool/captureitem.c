@@ -235,14 +235,16 @@ static int store_data(struct capture *c, unsigned source, int fd, const struct s
 	meta->m.size = (int64_t)stx->stx_size;
 	if (holes != NO_HOLES)
 		meta->m.attributes |= CIM_ATTR_SPARSE;
-	if (sink_item(c->s, c->path, c->path_units, &meta->m, written ? &data : NULL, &err))
-		return capture_fail_cim(c, source, &err);
+	if (sink_item(c->s, c->path, c->path_units, &meta->m, written ? &data : NULL, &err)) {
+		errno = file.failed;
+		return errno ? capture_fail_errno(c, source) : capture_fail_cim(c, source, &err);
+	}
 	if (written && (file.shrank || was_changed(fd, stx)))
 		loss_add(c->t, &c->changed, capture_where(c, source),
 			 file.shrank ? "it became shorter; zeros were stored for the rest"
 				     : "what was stored may be a mixture");
 	c->s->progress.files++;
-	c->s->progress.bytes += stx->stx_size;
+	c->s->progress.bytes += stx->stx_size - file.counted;
 	progress_tick(&c->s->progress);
 	return store_streams(c, source, meta);
 }

@@ -54,6 +54,7 @@ static int copy_out(struct tool *t, struct cim_image *image, const char *name, c
 static int cat(struct tool *t, struct cim_image *image, const char *name, const char *path)
 {
 	struct cim_error err = {0};
+	struct cim_file_info info;
 	struct cim_data data;
 	const char *stream;
 	char *item = split_stream(path, &stream);
@@ -69,13 +70,15 @@ static int cat(struct tool *t, struct cim_image *image, const char *name, const 
 
 		if (stream)
 			which = cim_u8(stream);
-		status = cim_image_get_data(image, id, which, &data, &err);
-		if (status == CIM_E_ACCESS) {
+		status = cim_image_stat(image, id, &info, &err);
+		if (!status && info.is_directory && !stream)
 			code = tool_fail(t, "read", name, path, "a directory");
-		} else if (status) {
+		else if (!status)
+			status = cim_image_get_data(image, id, which, &data, &err);
+		if (status) {
 			snprintf(err.path, sizeof(err.path), "%s", path);
 			code = tool_fail_cim(t, "read", name, &err);
-		} else {
+		} else if (!code) {
 			code = copy_out(t, image, name, path, &data);
 		}
 	}

@@ -21,7 +21,7 @@ static int run_write(struct tool *t, const char *image, char *const *sources, si
 	free(split_image(image, &file));
 	if (!*file)
 		return tool_usage(t, "'%s' names a directory, not an image", image);
-	code = session_open(&session, t, op, image, append ? file : NULL, file, options);
+	code = session_open(&session, t, op, image, append ? "" : NULL, options);
 	if (code)
 		return code;
 	if (dump)

@@ -35,7 +35,7 @@ static void field_text(struct diff *d, const char *field, const char *a, const c
 	if (d->t->json) {
 		struct json_t *o = json_new();
 
-		json_put_string(o, "field", field);
+		json_put_name(o, "field", field);
 		if (a)
 			json_put_name(o, "a", a);
 		if (b)
@@ -48,6 +48,18 @@ static void field_text(struct diff *d, const char *field, const char *a, const c
 	text_puts(&d->fields, field);
 	if (a && b)
 		text_printf(&d->fields, " %s -> %s", a, b);
+}
+
+/* As field_text(), of escaped names. */
+static void field_name(struct diff *d, const char *field, const char *a, const char *b)
+{
+	char *(*form)(const char *) = d->t->json ? tree_plain : tree_shown;
+	char *from = a ? form(a) : NULL;
+	char *to = b ? form(b) : NULL;
+
+	field_text(d, field, from, to);
+	free(from);
+	free(to);
 }
 
 static void field_time(struct diff *d, const char *field, int64_t a, int64_t b)
@@ -72,29 +84,36 @@ static void field_number(struct diff *d, const char *field, uint64_t a, uint64_t
 /* One item that only one side has. */
 static void tell_single(struct diff *d, char sign, const struct tree_item *item)
 {
+	char *path = (d->t->json ? tree_plain : tree_shown)(item->path);
+
 	d->differences++;
 	if (d->t->json) {
 		struct json_t *o = json_new();
 
 		json_put_string(o, "change", sign == '+' ? "added" : "removed");
-		json_put_string(o, "path", item->path);
+		json_put_name(o, "path", path);
 		json_put_string(o, "type", item->info.is_directory ? "directory" : "file");
 		json_put_int(o, "size", item->info.size);
 		json_print(stdout, o);
 	} else if (item->info.is_directory) {
-		printf("%c %s%s\n", sign, item->path, item->depth ? "/" : "");
+		printf("%c %s%s\n", sign, path, item->depth ? "/" : "");
 	} else {
-		printf("%c %s (%llu bytes)\n", sign, item->path,
-		       (unsigned long long)item->info.size);
+		printf("%c %s (%llu byte%s)\n", sign, path, (unsigned long long)item->info.size,
+		       plural(item->info.size));
 	}
+	free(path);
 }
 
 /* ---- comparing ---- */
 
 static int fail_side(struct diff *d, struct side *side, struct cim_error *err)
 {
-	if (!err->path[0])
-		snprintf(err->path, sizeof(err->path), "%s", side->item->path);
+	if (!err->path[0]) {
+		char *path = tree_plain(side->item->path);
+
+		snprintf(err->path, sizeof(err->path), "%s", path);
+		free(path);
+	}
 	return tool_fail_cim(d->t, "diff", side->name, err);
 }
 
@@ -124,7 +143,7 @@ static int same_data(struct diff *d, const struct cim_data *x, const struct cim_
 	return EXIT_OK;
 }
 
-static char *blob_text(enum cim_blob which, const struct blob *blob)
+static char *blob_text(const struct diff *d, enum cim_blob which, const struct blob *blob)
 {
 	struct text text = {0};
 	char *target;
@@ -135,6 +154,8 @@ static char *blob_text(enum cim_blob which, const struct blob *blob)
 		return text.len ? text.s : xstrdup("(empty)");
 	if (which == CIM_BLOB_REPARSE) {
 		target = reparse_target(blob->data, blob->size);
+		if (target && d->t->json)
+			return target;
 		if (target) {
 			text_escape(&text, target, strlen(target), ESCAPE_BACKSLASH_NOT);
 			free(target);
@@ -158,8 +179,8 @@ static int compare_blob(struct diff *d, const char *field, enum cim_blob which)
 	} else if (blob_read(d->b.image, d->b.item->info.file_id, which, &y, &err)) {
 		code = fail_side(d, &d->b, &err);
 	} else if (!blob_equal(&x, &y)) {
-		char *from = blob_text(which, &x);
-		char *to = blob_text(which, &y);
+		char *from = blob_text(d, which, &x);
+		char *to = blob_text(d, which, &y);
 
 		field_text(d, field, from, to);
 		free(from);
@@ -191,7 +212,8 @@ static int compare_streams(struct diff *d)
 			    : k == y_count ? -1
 					   : cim_name_compare_default(x[i].name, x[i].units,
 								      y[k].name, y[k].units);
-		const char *name = order > 0 ? y[k].text : x[i].text;
+		char *name = (d->t->json ? tree_plain : tree_shown)(order > 0 ? y[k].text
+									      : x[i].text);
 		bool same = false;
 		char *field;
 
@@ -204,6 +226,7 @@ static int compare_streams(struct diff *d)
 		if (!code && !same)
 			field_text(d, field, NULL, NULL);
 		free(field);
+		free(name);
 		i += order <= 0;
 		k += order >= 0;
 	}
@@ -251,7 +274,7 @@ static void compare_links(struct diff *d)
 	if (!x && !y)
 		return;
 	if (!x || !y || strcasecmp(x, y))
-		field_text(d, "hard link to", x ? x : "(no link)", y ? y : "(no link)");
+		field_name(d, "hard link to", x ? x : "(no link)", y ? y : "(no link)");
 }
 
 static bool one_time(const struct cim_file_info *info)
@@ -284,7 +307,7 @@ static int compare_items(struct diff *d)
 	int code = EXIT_OK;
 
 	if (strcmp(last_name(d->a.item), last_name(d->b.item)))
-		field_text(d, "name", last_name(d->a.item), last_name(d->b.item));
+		field_name(d, "name", last_name(d->a.item), last_name(d->b.item));
 	compare_links(d);
 	/* Two more names of files that were compared by their first ones. */
 	if (d->a.item->first && d->b.item->first)
@@ -311,14 +334,14 @@ static int compare_items(struct diff *d)
 /* Both sides have the name. */
 static int tell_pair(struct diff *d)
 {
-	const struct tree_item *item = d->b.item;
+	char *path = (d->t->json ? tree_plain : tree_shown)(d->b.item->path);
 	int code;
 
 	text_cut(&d->fields, 0);
 	d->json = d->t->json ? json_new() : NULL;
 	if (d->json) {
 		json_put_string(d->json, "change", "changed");
-		json_put_string(d->json, "path", item->path);
+		json_put_name(d->json, "path", path);
 	}
 	d->fields.len = 0;
 	code = compare_items(d);
@@ -329,8 +352,9 @@ static int tell_pair(struct diff *d)
 		json_free(d->json);
 	} else if (d->fields.len) {
 		d->differences++;
-		printf("~ %s: %s\n", item->path, d->fields.s);
+		printf("~ %s: %s\n", path, d->fields.s);
 	}
+	free(path);
 	return code;
 }
 

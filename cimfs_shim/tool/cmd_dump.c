@@ -54,7 +54,10 @@ struct dump {
 
 static int fail_read(struct dump *d, const char *path, struct cim_error *err)
 {
-	snprintf(err->path, sizeof(err->path), "%s", path);
+	char *plain = tree_plain(path);
+
+	snprintf(err->path, sizeof(err->path), "%s", plain);
+	free(plain);
 	return tool_fail_cim(d->t, "dump", d->name, err);
 }
 
@@ -367,6 +370,9 @@ const struct command cmd_dump = {
 		"      --data=DIR       write the data that are too large for the text into DIR,\n"
 		"                       a file for each content, named by its SHA-256; what is\n"
 		"                       there is kept\n"
+		"\n"
+		"There is no --struct or --raw: what is shown is what an image holds, not how its\n"
+		"records lie in its files.\n"
 		"\n"
 		"The format: lines of fields separated by a space; the first line is\n"
 		"\"cim-dump 1\".\n"

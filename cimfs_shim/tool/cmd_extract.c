@@ -22,7 +22,8 @@
 
 enum {
 	OPT_OVERWRITE = OPT_OWN,
-	OPT_NO_ACLS,
+	OPT_EXTRACT_NO_ACLS,
+	OPT_STRICT_ACLS,
 	OPT_NO_ATTRIBUTES,
 	OPT_STREAMS_INTERFACE,
 };
@@ -247,7 +248,8 @@ static void lost_below(struct extract *x, const struct cim_file_info *info)
 	if (cim_iter_count(iter)) {
 		struct place at = {.path = x->path.s};
 
-		restore_lost(&x->r, LOST_BELOW, &at, "%u entries", cim_iter_count(iter));
+		restore_lost(&x->r, LOST_BELOW, &at, "%u entr%s", cim_iter_count(iter),
+			     cim_iter_count(iter) == 1 ? "y" : "ies");
 	}
 	cim_iter_close(iter);
 }
@@ -439,8 +441,8 @@ static void print_summary(struct extract *x)
 		json_print(stdout, o);
 	} else if (!r->t->quiet) {
 		put_escaped(stdout, r->target);
-		printf(": %llu items, %s, %.1f seconds\n", (unsigned long long)r->items,
-		       size_text(r->progress.bytes, size, sizeof(size)), seconds);
+		printf(": %llu item%s, %s, %.1f seconds\n", (unsigned long long)r->items,
+		       plural(r->items), size_text(r->progress.bytes, size, sizeof(size)), seconds);
 	}
 }
 
@@ -542,7 +544,8 @@ static int run(struct tool *t, int argc, char **argv)
 		EXCLUDE_LONGS,
 		{"directory", required_argument, NULL, 'C'},
 		{"overwrite", no_argument, NULL, OPT_OVERWRITE},
-		{"no-acls", no_argument, NULL, OPT_NO_ACLS},
+		{"no-acls", no_argument, NULL, OPT_EXTRACT_NO_ACLS},
+		{"strict-acls", no_argument, NULL, OPT_STRICT_ACLS},
 		{"no-attributes", no_argument, NULL, OPT_NO_ATTRIBUTES},
 		{"streams-interface", required_argument, NULL, OPT_STREAMS_INTERFACE},
 		{0},
@@ -559,8 +562,11 @@ static int run(struct tool *t, int argc, char **argv)
 		case OPT_OVERWRITE:
 			x.r.overwrite = true;
 			break;
-		case OPT_NO_ACLS:
+		case OPT_EXTRACT_NO_ACLS:
 			x.r.no_acls = true;
+			break;
+		case OPT_STRICT_ACLS:
+			x.r.strict_acls = true;
 			break;
 		case OPT_NO_ATTRIBUTES:
 			x.r.no_attributes = true;
@@ -578,6 +584,8 @@ static int run(struct tool *t, int argc, char **argv)
 			code = EXIT_USAGE;
 		}
 	}
+	if (!code && x.r.no_acls && x.r.strict_acls)
+		code = tool_usage(t, "--no-acls and --strict-acls exclude each other");
 	if (!code && optind == argc)
 		code = tool_usage(t, "IMAGE is missing");
 	if (!code)
@@ -607,6 +615,8 @@ const struct command cmd_extract = {
 		"                       alternate streams: leave out; as NAME:STREAM; as the\n"
 		"                       extended attribute user.STREAM (the default)\n"
 		"      --no-acls        security descriptors: don't restore, don't report\n"
+		"      --strict-acls    a security descriptor that can't be restored is an error\n"
+		"                       that ends the command: exit status 1\n"
 		"      --no-attributes  the same for DOS attributes beyond read-only, extended\n"
 		"                       attributes, and creation and change times\n"
 		"      --exclude=GLOB, --exclude-from=FILE\n"

@@ -9,7 +9,10 @@
  */
 #include "tool.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	OPT_ORPHANS = OPT_OWN,
@@ -20,6 +23,7 @@ struct files {
 	struct tool *t;
 	const char *where;
 	struct cim_store *store;
+	const char *dir;
 	const char *image; /* only what this one needs; NULL: all */
 	bool orphans;
 	bool delete;
@@ -37,6 +41,21 @@ static const char *kind_name(enum cim_file_kind kind)
 	};
 
 	return names[kind];
+}
+
+/* Whose file it is may keep us from looking into it, though the directory tells that it is there.
+ */
+static bool is_readable(const struct files *files, const struct cim_store_file *f, uint64_t *size)
+{
+	char *path = xasprintf("%s/%s", files->dir, f->name);
+	bool readable = !faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) || errno != EACCES;
+	struct stat st;
+
+	*size = f->size;
+	if (!readable && !stat(path, &st))
+		*size = (uint64_t)st.st_size;
+	free(path);
+	return readable;
 }
 
 static bool is_orphan(const struct cim_store_file *f)
@@ -59,11 +78,12 @@ static bool owned_by(struct cim_store *store, const struct cim_store_file *f, co
 	return false;
 }
 
-static void print_text(struct files *files, const struct cim_store_file *f, const char *state)
+static void print_text(struct files *files, const struct cim_store_file *f, uint64_t size,
+		       const char *state)
 {
 	const char *owner;
 
-	printf("%-9s %13llu ", kind_name(f->kind), (unsigned long long)f->size);
+	printf("%-9s %13llu ", kind_name(f->kind), (unsigned long long)size);
 	put_escaped(stdout, f->name);
 	if (*state)
 		printf(" (%s)", state);
@@ -76,7 +96,8 @@ static void print_text(struct files *files, const struct cim_store_file *f, cons
 	putchar('\n');
 }
 
-static void print_json(struct files *files, const struct cim_store_file *f, bool deleted)
+static void print_json(struct files *files, const struct cim_store_file *f, uint64_t size,
+		       bool readable, bool deleted)
 {
 	struct json_t *o = json_new();
 	const char *owner;
@@ -84,12 +105,13 @@ static void print_json(struct files *files, const struct cim_store_file *f, bool
 
 	json_put_name(o, "name", f->name);
 	json_put_string(o, "kind", kind_name(f->kind));
-	json_put_int(o, "size", f->size);
+	json_put_int(o, "size", size);
 	if (f->kind != CIM_KIND_TEMPORARY && !f->broken) {
 		cim_guid_format(&f->set, guid);
 		json_put_string(o, "set", guid);
 	}
 	json_put_bool(o, "broken", f->broken);
+	json_put_bool(o, "readable", readable);
 	json_put_bool(o, "in_use", f->in_use);
 	json_put_bool(o, "orphan", is_orphan(f));
 	if (files->delete)
@@ -107,7 +129,10 @@ static void print_json(struct files *files, const struct cim_store_file *f, bool
 
 static int show(struct files *files, const struct cim_store_file *f)
 {
-	const char *state = f->broken	   ? "unreadable"
+	uint64_t size;
+	bool readable = is_readable(files, f, &size);
+	const char *state = !readable	   ? "no permission"
+			    : f->broken	   ? "unreadable"
 			    : f->in_use	   ? "in use"
 			    : is_orphan(f) ? "orphan"
 					   : "";
@@ -127,10 +152,75 @@ static int show(struct files *files, const struct cim_store_file *f)
 		state = "deleted";
 	}
 	if (files->t->json)
-		print_json(files, f, gone);
+		print_json(files, f, size, readable, gone);
 	else if (!(files->t->quiet && files->delete))
-		print_text(files, f, state);
+		print_text(files, f, size, state);
 	return EXIT_OK;
+}
+
+static bool is_there(struct files *files, const char *name)
+{
+	char *path = xasprintf("%s/%s", files->dir, name);
+	struct stat st;
+	bool there = !stat(path, &st);
+
+	free(path);
+	return there;
+}
+
+static void show_missing(struct files *files, const struct cim_region_set *set, const char *name)
+{
+	struct json_t *o;
+	char guid[CIM_GUID_TEXT];
+
+	if (!files->t->json) {
+		printf("%-9s %13s %s (missing) <- ", "region", "-", name);
+		put_escaped(stdout, files->image);
+		putchar('\n');
+		return;
+	}
+	o = json_new();
+	cim_guid_format(&set->guid, guid);
+	json_put_string(o, "name", name);
+	json_put_string(o, "kind", "region");
+	json_put_string(o, "set", guid);
+	json_put_bool(o, "missing", true);
+	json_print(stdout, o);
+}
+
+/* What the image names and isn't there. Object ID files are a help for writers; it is whole without
+ * them. */
+static int list_missing(struct files *files)
+{
+	char *path = xasprintf("%s/%s", files->dir, files->image);
+	struct cim_error err = {0};
+	struct cim_region_set set;
+	struct cim_image *image;
+	unsigned long missing = 0;
+	char guid[CIM_GUID_TEXT];
+	char name[128];
+	int code = EXIT_OK;
+
+	if (cim_image_open(NULL, path, &image, &err))
+		code = tool_fail_cim(files->t, "list", files->where, &err);
+	free(path);
+	for (uint32_t i = 0; !code && cim_image_get_set(image, i, &set); i++) {
+		cim_guid_format(&set.guid, guid);
+		for (unsigned k = 0; k < set.count; k++) {
+			snprintf(name, sizeof(name), "region_%s_%u", guid, k);
+			if (is_there(files, name))
+				continue;
+			show_missing(files, &set, name);
+			missing++;
+		}
+	}
+	cim_image_close(image);
+	if (missing) {
+		tool_fail(files->t, "list", files->where, NULL, "%lu region file%s missing",
+			  missing, missing == 1 ? " is" : "s are");
+		code = EXIT_CORRUPT;
+	}
+	return code;
 }
 
 /* Images that can't be read; each is named. */
@@ -172,7 +262,7 @@ static int list(struct files *files)
 	}
 	if (files->delete &&!files->t->quiet && !files->t->json)
 		printf("%lu deleted, %lu in use\n", files->deleted, files->in_use);
-	return EXIT_OK;
+	return files->image ? list_missing(files) : EXIT_OK;
 }
 
 static int run(struct tool *t, int argc, char **argv)
@@ -186,6 +276,7 @@ static int run(struct tool *t, int argc, char **argv)
 	struct files files = {.t = t};
 	struct cim_error err = {0};
 	struct stat st;
+	char *real;
 	char *dir;
 	int code;
 	int c;
@@ -207,13 +298,15 @@ static int run(struct tool *t, int argc, char **argv)
 	files.where = argv[optind];
 	if (stat(files.where, &st))
 		return tool_fail_errno(t, "list", files.where, NULL);
+	if (!S_ISDIR(st.st_mode) && files.orphans)
+		return tool_usage(t, "--orphans is for a directory");
+	real = image_path_of(files.where);
 	if (S_ISDIR(st.st_mode)) {
 		dir = xstrdup(files.where);
-	} else if (files.orphans) {
-		return tool_usage(t, "--orphans is for a directory");
 	} else {
-		dir = split_image(files.where, &files.image);
+		dir = split_image(real, &files.image);
 	}
+	files.dir = dir;
 	if (files.delete)
 		tool_catch_signals();
 	if (cim_store_open(NULL, dir, files.delete, &files.store, &err)) {
@@ -231,6 +324,7 @@ static int run(struct tool *t, int argc, char **argv)
 	}
 	cim_store_close(files.store);
 	free(dir);
+	free(real);
 	return code;
 }
 
@@ -239,7 +333,9 @@ const struct command cmd_files = {
 	.usage = "[OPTION]... DIR|IMAGE",
 	.summary = "tell which files belong to which image",
 	.help = "Lists a directory's images, region and object ID files, each with its size and\n"
-		"the images that need it; for an IMAGE only the files that it needs.\n"
+		"the images that need it; for an IMAGE only the files that it needs, and those of\n"
+		"its region files that are missing (exit status 4). \"No permission\" marks what\n"
+		"the user has no right to read.\n"
 		"\n"
 		"      --orphans        only files that no image needs. While the directory\n"
 		"                       holds an image that can't be read there are none: exit\n"

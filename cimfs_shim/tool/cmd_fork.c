@@ -110,33 +110,53 @@ static int add_path(struct session *s, const struct write_options *options,
 	return code;
 }
 
+/* Where the new image goes: *image, allocated. */
+static int place_child(struct tool *t, const char *parent, const char *dir, const char *parent_name,
+		       const char *child, char **image)
+{
+	const char *name;
+	char *child_path;
+	char *child_dir;
+	struct stat a;
+	struct stat b;
+	int code = EXIT_OK;
+
+	if (strchr(child, '/') || !strchr(parent, '/'))
+		*image = xstrdup(child);
+	else
+		*image = xasprintf("%s/%s", strcmp(dir, "/") ? dir : "", child);
+	child_path = image_path_of(*image);
+	child_dir = split_image(child_path, &name);
+	if (!*parent_name || !*name)
+		code = tool_usage(t, "PARENT and NEW are names of image files");
+	else if (stat(dir, &a) || stat(child_dir, &b) || a.st_dev != b.st_dev ||
+		 a.st_ino != b.st_ino)
+		code = tool_fail(t, "fork", child, NULL,
+				 "a fork lies in the directory of its parent, %s", dir);
+	else if (stat(parent, &a))
+		code = tool_fail_errno(t, "open image", parent, NULL);
+	/* To the library one name twice means to extend the image. */
+	else if (!strcmp(name, parent_name) ||
+		 (!stat(child_path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+		code = tool_fail(t, "fork", *image, NULL, "the name is taken");
+	free(child_dir);
+	free(child_path);
+	return code;
+}
+
 static int run_fork(struct tool *t, const char *parent, const char *child,
 		    const struct changes *changes, const struct write_options *options)
 {
 	const char *parent_name;
-	const char *child_name;
-	char *dir = split_image(parent, &parent_name);
-	char *child_dir = split_image(child, &child_name);
-	struct stat a;
-	struct stat b;
+	char *parent_path = image_path_of(parent);
+	char *dir = split_image(parent_path, &parent_name);
 	struct session session;
 	char *image = NULL;
-	int code = EXIT_OK;
+	int code;
 
-	if (!*parent_name || !*child_name) {
-		code = tool_usage(t, "PARENT and NEW are names of image files");
-	} else if (!strchr(child, '/')) {
-		image = strchr(parent, '/') ? xasprintf("%s/%s", strcmp(dir, "/") ? dir : "", child)
-					    : xstrdup(child);
-	} else if (stat(dir, &a) || stat(child_dir, &b) || a.st_dev != b.st_dev ||
-		   a.st_ino != b.st_ino) {
-		code = tool_fail(t, "fork", child, NULL,
-				 "a fork lies in the directory of its parent, %s", dir);
-	} else {
-		image = xstrdup(child);
-	}
+	code = place_child(t, parent_path, dir, parent_name, child, &image);
 	if (!code)
-		code = session_open(&session, t, "fork", image, parent_name, child_name, options);
+		code = session_open(&session, t, "fork", image, parent_name, options);
 	if (!code) {
 		for (size_t i = 0; i < changes->count && !code; i++) {
 			const struct change *change = &changes->list[i];
@@ -153,7 +173,7 @@ static int run_fork(struct tool *t, const char *parent, const char *child,
 	}
 	free(image);
 	free(dir);
-	free(child_dir);
+	free(parent_path);
 	return code;
 }
 
@@ -197,7 +217,7 @@ const struct command cmd_fork = {
 	.summary = "make an image that starts as another and shares its data",
 	.help = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is\n"
 		"stored once, so PARENT's region files are needed for as long as NEW is. A NEW\n"
-		"without '/' lies beside PARENT.\n"
+		"without '/' lies beside PARENT (if that is a symlink: beside what it leads to).\n"
 		"\n"
 		"      --add=SRC:DST    the contents of the host directory SRC go into DST, a\n"
 		"                       directory of the image (made if missing); a file SRC\n"

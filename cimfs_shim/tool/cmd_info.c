@@ -91,7 +91,8 @@ static int count(struct tool *t, struct cim_image *image, const char *name, uint
 static uint64_t set_size(struct tool *t, const char *name, const struct cim_region_set *set)
 {
 	const char *file;
-	char *dir = split_image(name, &file);
+	char *real = image_path_of(name);
+	char *dir = split_image(real, &file);
 	char guid[CIM_GUID_TEXT];
 	uint64_t size = 0;
 
@@ -107,7 +108,14 @@ static uint64_t set_size(struct tool *t, const char *name, const struct cim_regi
 		free(path);
 	}
 	free(dir);
+	free(real);
 	return size;
+}
+
+/* The images that it began as: each fork or append added a region set. */
+static uint32_t parents_of(const struct cim_image_info *info)
+{
+	return info->set_count ? info->set_count - 1 : 0;
 }
 
 static void print_text(struct tool *t, struct cim_image *image, const char *name,
@@ -119,13 +127,16 @@ static void print_text(struct tool *t, struct cim_image *image, const char *name
 	printf("%-13s ", "Image:");
 	put_escaped(stdout, name);
 	printf("\n%-13s %u.%u\n", "Version:", info->version_major, info->version_minor);
+	/* Sealed images are of a later version than those that can be opened. */
+	printf("%-13s no\n", "Sealed:");
+	printf("%-13s %u\n", "Parents:", parents_of(info));
 	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
 		char guid[CIM_GUID_TEXT];
 
 		cim_guid_format(&set.guid, guid);
-		printf("%-13s %s, %u regions, %s\n",
+		printf("%-13s %s, %u region%s, %s\n",
 		       i + 1 == info->set_count ? "Region set:" : "Parent set:", guid, set.count,
-		       size_text(set_size(t, name, &set), size, sizeof(size)));
+		       plural(set.count), size_text(set_size(t, name, &set), size, sizeof(size)));
 	}
 	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
 	       (unsigned long long)info->table_count * 1024);
@@ -150,6 +161,8 @@ static void print_json(struct tool *t, struct cim_image *image, const char *name
 	json_put_name(o, "image", name);
 	json_put_int(o, "version_major", info->version_major);
 	json_put_int(o, "version_minor", info->version_minor);
+	json_put_bool(o, "sealed", false);
+	json_put_int(o, "parents", parents_of(info));
 	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
 		struct json_t *one = json_new();
 		char guid[CIM_GUID_TEXT];

@@ -4,6 +4,8 @@
  */
 #include "tool.h"
 
+#include <unistd.h>
+
 struct ls {
 	struct tool *t;
 	struct cim_image *image;
@@ -12,11 +14,41 @@ struct ls {
 	bool longer;
 	bool recursive;
 	bool streams;
+	bool color;
 };
 
 enum {
 	OPT_LS_STREAMS = OPT_OWN,
+	OPT_COLOR,
 };
+
+/* --color's argument, NULL if it has none (as with ls(1): always). */
+static int set_color(struct ls *ls, const char *when)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (!when || !strcmp(when, "always"))
+		ls->color = true;
+	else if (!strcmp(when, "never"))
+		ls->color = false;
+	else if (!strcmp(when, "auto"))
+		ls->color = isatty(STDOUT_FILENO) && !(no_color && *no_color) && term &&
+			    strcmp(term, "dumb") != 0;
+	else
+		return tool_usage(ls->t, "--color is auto, always or never");
+	return EXIT_OK;
+}
+
+/* The colours that ls(1) has without a configuration; "" for what has none. */
+static const char *color_of(const struct ls *ls, const struct cim_file_info *info)
+{
+	if (!ls->color)
+		return "";
+	if (info->reparse_tag == CIM_TAG_SYMLINK || info->reparse_tag == CIM_TAG_MOUNT_POINT)
+		return "\033[01;36m";
+	return info->is_directory ? "\033[01;34m" : "";
+}
 
 /* Target of a symlink or mount point, NULL if it is neither. */
 static char *target_of(struct ls *ls, const struct cim_file_info *info)
@@ -41,6 +73,7 @@ static void print_text(struct ls *ls, const char *path, const char *stream,
 	char letters[8];
 	char when[TIME_TEXT];
 	char *target = stream ? NULL : target_of(ls, info);
+	const char *color = color_of(ls, info);
 
 	if (ls->longer) {
 		/* Seconds are enough for a list; "stat" has the rest. */
@@ -53,7 +86,10 @@ static void print_text(struct ls *ls, const char *path, const char *stream,
 		       stream ? "-------" : attribute_letters(info->attributes, letters),
 		       (unsigned long long)size, when);
 	}
+	fputs(color, stdout);
 	put_escaped(stdout, path);
+	if (*color)
+		fputs("\033[0m", stdout);
 	if (stream) {
 		putchar(':');
 		put_escaped(stdout, stream);
@@ -174,6 +210,7 @@ static int run(struct tool *t, int argc, char **argv)
 		{"long", no_argument, NULL, 'l'},
 		{"recursive", no_argument, NULL, 'R'},
 		{"streams", no_argument, NULL, OPT_LS_STREAMS},
+		{"color", optional_argument, NULL, OPT_COLOR},
 		{0},
 	};
 	struct ls ls = {.t = t};
@@ -182,6 +219,7 @@ static int run(struct tool *t, int argc, char **argv)
 	int code;
 	int c;
 
+	set_color(&ls, "auto");
 	while ((c = tool_getopt(t, argc, argv, "alR1", longs)) != -1) {
 		switch (c) {
 		case 'a':
@@ -197,6 +235,10 @@ static int run(struct tool *t, int argc, char **argv)
 			break;
 		case OPT_LS_STREAMS:
 			ls.streams = true;
+			break;
+		case OPT_COLOR:
+			if (set_color(&ls, optarg))
+				return EXIT_USAGE;
 			break;
 		default:
 			return EXIT_USAGE;
@@ -233,6 +275,8 @@ const struct command cmd_ls = {
 		"  -a, --all            hidden items too, and the directory itself as \".\"\n"
 		"  -1                   a name a line (which is always so)\n"
 		"      --streams        alternate streams too, as NAME:STREAM\n"
+		"      --color[=WHEN]   directories and links in colour: always, never, or auto\n"
+		"                       (the default): on a terminal, unless $NO_COLOR is set\n"
 		"\n"
 		"A backslash in a name is shown as \\\\, control characters and unpaired\n"
 		"surrogates as \\xHH for each byte.\n",

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct rm {
@@ -42,6 +43,18 @@ static const char *find_fork(struct rm *rm, const struct cim_store_file *image)
 	for (size_t n = 0; (owner = cim_store_owner(rm->store, &image->set, n)) != NULL; n++) {
 		if (strcmp(owner, rm->name))
 			return owner;
+	}
+	return NULL;
+}
+
+/* A file that a living session holds, whatever locks it could take: it may need anything here. */
+static const char *find_session(struct rm *rm)
+{
+	const struct cim_store_file *f;
+
+	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
+		if (f->in_use)
+			return f->name;
 	}
 	return NULL;
 }
@@ -99,6 +112,7 @@ static int remove_image(struct rm *rm)
 {
 	const struct cim_store_file *image = find_image(rm);
 	const struct cim_store_file *f;
+	const char *session = find_session(rm);
 	const char *broken = find_broken(rm);
 	const char *fork;
 	int code;
@@ -115,6 +129,9 @@ static int remove_image(struct rm *rm)
 		free(path);
 		return code;
 	}
+	if (session)
+		return tool_fail(rm->t, "remove", rm->image, NULL,
+				 "a session is writing in its directory (it holds %s)", session);
 	if (image->broken && !rm->force) {
 		tool_fail(rm->t, "remove", rm->image, NULL,
 			  "the image can't be read, so what belongs to it is unknown; --force "
@@ -149,11 +166,16 @@ static int rm_one(struct tool *t, const char *path, bool force)
 {
 	struct rm rm = {.t = t, .image = path, .force = force};
 	struct cim_error err = {0};
+	struct stat st;
 	char size[32];
 	int code;
 
 	rm.dir = split_image(path, &rm.name);
-	if (!*rm.name)
+	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
+		code = tool_fail(
+			t, "remove", path, NULL,
+			"a symlink; the image that it leads to is removed by its own name");
+	else if (!*rm.name)
 		code = tool_usage(t, "'%s' names a directory, not an image", path);
 	else if (cim_store_open(NULL, rm.dir, true, &rm.store, &err))
 		code = tool_fail_cim(t, "remove", path, &err);
@@ -169,7 +191,7 @@ static int rm_one(struct tool *t, const char *path, bool force)
 		json_print(stdout, o);
 	} else if (!code && !t->quiet) {
 		put_escaped(stdout, path);
-		printf(": %lu files removed, %s\n", rm.files,
+		printf(": %lu file%s removed, %s\n", rm.files, plural(rm.files),
 		       size_text(rm.bytes, size, sizeof(size)));
 	}
 	free(rm.dir);
@@ -209,7 +231,7 @@ const struct command cmd_rm = {
 	.summary = "remove an image and what only it needs",
 	.help = "Removes an image with its region and object ID files, those of its parents too,\n"
 		"unless another image of the directory needs them. Refuses if a fork of the\n"
-		"image is there.\n"
+		"image is there, and while somebody writes in the directory.\n"
 		"\n"
 		"  -f, --force          remove it all the same; files that others need, or may\n"
 		"                       need, still stay\n",

@@ -69,11 +69,11 @@ static void print_result(struct verify *v, bool deep)
 		json_print(stdout, o);
 	} else if (!v->t->quiet) {
 		put_escaped(stdout, v->name);
-		printf(": %s (%llu errors, %llu warnings, %llu notes)\n",
+		printf(": %s (%llu error%s, %llu warning%s, %llu note%s)\n",
 		       v->count[CIM_ERROR] ? "corrupt" : "ok",
-		       (unsigned long long)v->count[CIM_ERROR],
-		       (unsigned long long)v->count[CIM_WARNING],
-		       (unsigned long long)v->count[CIM_NOTE]);
+		       (unsigned long long)v->count[CIM_ERROR], plural(v->count[CIM_ERROR]),
+		       (unsigned long long)v->count[CIM_WARNING], plural(v->count[CIM_WARNING]),
+		       (unsigned long long)v->count[CIM_NOTE], plural(v->count[CIM_NOTE]));
 	}
 }
 
@@ -83,14 +83,16 @@ static int verify(struct tool *t, const char *name, bool deep)
 	struct cim_env env = *cim_env_default();
 	struct cim_error err = {0};
 	struct cim_image *image;
+	char *real = image_path_of(name);
 	int code = EXIT_OK;
 
 	env.progress = progress_callback;
 	env.progress_ctx = &v.progress;
 	progress_start(&v.progress, t, "verify");
 	tool_catch_signals();
-	if (cim_image_open(&env, name, &image, &err)) {
+	if (cim_image_open(&env, real, &image, &err)) {
 		progress_end(&v.progress);
+		free(real);
 		code = tool_fail_cim(t, "verify", name, &err);
 		/* Not even opened for being broken: a finding too. */
 		if (err.status == CIM_E_CORRUPT && t->json) {
@@ -106,6 +108,7 @@ static int verify(struct tool *t, const char *name, bool deep)
 		}
 		return code;
 	}
+	free(real);
 	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, NULL, &err))
 		code = tool_fail_cim(t, "verify", name, &err);
 	progress_end(&v.progress);

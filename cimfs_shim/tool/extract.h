@@ -39,6 +39,8 @@ struct restore {
 	const char *target; /* the directory's, for messages */
 	bool overwrite;
 	bool no_acls;
+	bool strict_acls;
+	bool acl_failed; /* with strict_acls: it has been told */
 	bool no_attributes;
 	enum streams_mode streams;
 	bool ntfs; /* the target knows ntfs-3g's attributes */

@@ -67,6 +67,13 @@ struct reader {
 	char *field[KEY_COUNT];
 	uint16_t *path;
 	size_t units;
+	bool root; /* its line has come */
+	struct root_stream {
+		uint16_t name[CIM_MAX_NAME];
+		size_t units;
+	} * root_streams; /* the library can't be asked for these by a path */
+	size_t root_stream_count;
+	size_t root_stream_room;
 	struct text blob[3];
 	struct text data;
 	EVP_MD_CTX *md;
@@ -100,6 +107,9 @@ static int bad_cim(struct reader *r, const struct cim_error *err)
 {
 	if (tool_signal)
 		return tool_interrupted();
+	/* What the dump has no part in. */
+	if (err->os_error && err->path[0])
+		return tool_fail_cim(r->t, r->s->op, r->s->image, err);
 	bad(r, "%s", err->cause[0] ? err->cause : cim_status_text(err->status));
 	return tool_exit_of(err->status);
 }
@@ -346,6 +356,13 @@ static const struct cim_source *source_of(struct content *content, uint64_t size
 	return source;
 }
 
+static int bad_write(struct reader *r, const struct content *content, const struct cim_error *err)
+{
+	if (content->file.failed)
+		return bad(r, "%s: %s", r->data_label, strerror(content->file.failed));
+	return bad_cim(r, err);
+}
+
 static void close_content(struct content *content)
 {
 	if (content->file.fd >= 0)
@@ -353,6 +370,56 @@ static void close_content(struct content *content)
 }
 
 /* ---- lines ---- */
+
+/* Each thing has one line; a second one would silently take the place of the first. */
+static int check_new(struct reader *r, const uint16_t *path, size_t units, const char *what)
+{
+	struct cim_error err = {0};
+	bool exists;
+
+	if (cim_writer_lookup(r->s->writer, (struct cim_str){.utf16 = path, .units = units},
+			      &exists, &err))
+		return bad_cim(r, &err);
+	return exists ? bad(r, "the %s was there already", what) : EXIT_OK;
+}
+
+static int check_new_item(struct reader *r)
+{
+	bool seen = r->root;
+
+	if (r->units)
+		return check_new(r, r->path, r->units, "path");
+	r->root = true;
+	return seen ? bad(r, "the path was there already") : EXIT_OK;
+}
+
+static int check_new_stream(struct reader *r, const uint16_t *name, size_t units)
+{
+	struct root_stream *stream;
+	uint16_t *full;
+	int code;
+
+	if (r->units) {
+		full = xmalloc((r->units + 1 + units) * sizeof(*full));
+		memcpy(full, r->path, r->units * sizeof(*full));
+		full[r->units] = ':';
+		memcpy(full + r->units + 1, name, units * sizeof(*full));
+		code = check_new(r, full, r->units + 1 + units, "stream");
+		free(full);
+		return code;
+	}
+	for (size_t i = 0; i < r->root_stream_count; i++) {
+		stream = &r->root_streams[i];
+		if (!cim_name_compare_default(stream->name, stream->units, name, units))
+			return bad(r, "the stream was there already");
+	}
+	r->root_streams = xgrow(r->root_streams, &r->root_stream_room, r->root_stream_count,
+				sizeof(*stream));
+	stream = &r->root_streams[r->root_stream_count++];
+	memcpy(stream->name, name, units * sizeof(*name));
+	stream->units = units;
+	return EXIT_OK;
+}
 
 static int make_item(struct reader *r, char *fields, bool directory)
 {
@@ -371,12 +438,14 @@ static int make_item(struct reader *r, char *fields, bool directory)
 	if (directory)
 		m.attributes |= CIM_ATTR_DIRECTORY;
 	m.size = (int64_t)size;
+	if (!code)
+		code = check_new_item(r);
 	if (!code &&
 	    sink_item(r->s, r->path, r->units, &m, source_of(&content, size, &source), &err))
-		code = bad_cim(r, &err);
+		code = bad_write(r, &content, &err);
 	close_content(&content);
 	r->s->progress.files++;
-	r->s->progress.bytes += size;
+	r->s->progress.bytes += size - content.file.counted;
 	return code;
 }
 
@@ -398,12 +467,14 @@ static int make_stream(struct reader *r, char *fields)
 		code = bad(r, "the stream's name can't be written");
 	if (!code)
 		code = parse_data(r, &size, &content);
+	if (!code)
+		code = check_new_stream(r, name, units);
 	if (!code && sink_stream(r->s, r->path, r->units, name, units, size,
 				 source_of(&content, size, &source), &err))
-		code = bad_cim(r, &err);
+		code = bad_write(r, &content, &err);
 	close_content(&content);
 	text_free(&text);
-	r->s->progress.bytes += size;
+	r->s->progress.bytes += size - content.file.counted;
 	return code;
 }
 
@@ -419,6 +490,8 @@ static int make_link(struct reader *r, char *fields)
 		return code;
 	to = xmalloc((CIM_MAX_PATH + 1) * sizeof(*to));
 	code = parse_path(r, r->field[KEY_TO], to, &units);
+	if (!code)
+		code = check_new_item(r);
 	if (!code &&
 	    cim_writer_link(r->s->writer, (struct cim_str){.utf16 = r->path, .units = r->units},
 			    (struct cim_str){.utf16 = to, .units = units}, &err))
@@ -515,6 +588,7 @@ int from_dump(struct session *s, const char *file, const char *data_dir)
 		for (size_t i = 0; i < 3; i++)
 			text_free(&r.blob[i]);
 		text_free(&r.data);
+		free(r.root_streams);
 		if (f != stdin)
 			fclose(f);
 	}

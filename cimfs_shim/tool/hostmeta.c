@@ -28,6 +28,7 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 	h->t = t;
 	h->all_times = options->all_times;
 	h->xattr_streams = options->xattr_streams;
+	h->no_acls = options->no_acls;
 	h->lost_xattr.what = "extended attribute not stored";
 	h->lost_ntfs.what = "Windows metadata not stored";
 	if (options->mtime) {
@@ -201,7 +202,7 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 		take_ntfs_times(meta, value);
 	free(value);
 
-	value = read_xattr(target, "system.ntfs_acl", &size);
+	value = h->no_acls ? NULL : read_xattr(target, "system.ntfs_acl", &size);
 	if (value && size >= 20 && size <= CIM_MAX_BLOB) {
 		meta->security = value;
 		meta->m.security_size = (uint32_t)size;

@@ -30,9 +30,9 @@ static const struct command cmd_version = {
 };
 
 static const struct command *const commands[] = {
-	&cmd_create, &cmd_append,  &cmd_fork, &cmd_ls,	 &cmd_stat,
-	&cmd_cat,    &cmd_extract, &cmd_info, &cmd_dump, &cmd_diff,
-	&cmd_verify, &cmd_files,   &cmd_rm,   &cmd_help, &cmd_version,
+	&cmd_create,  &cmd_append, &cmd_fork,	&cmd_ls,     &cmd_stat,	  &cmd_cat,
+	&cmd_extract, &cmd_info,   &cmd_dump,	&cmd_diff,   &cmd_verify, &cmd_files,
+	&cmd_rm,      &cmd_mount,  &cmd_umount, &cmd_mounts, &cmd_help,	  &cmd_version,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -91,7 +91,7 @@ static void print_overview(void)
 	fputs(common_help, stdout);
 	puts("\n\"cimtool help COMMAND\" tells about a command, \"cimtool help exit-codes\" about "
 	     "the\n"
-	     "exit status.");
+	     "exit status. All work is done in one thread; there is no --threads.");
 }
 
 static int run_help(struct tool *t, int argc, char **argv)

@@ -7,11 +7,22 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+char *image_path_of(const char *path)
+{
+	char *real = NULL;
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
+		real = realpath(path, NULL);
+	return real ? real : xstrdup(path);
+}
+
 struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 {
 	struct cim_error err = {0};
 	struct cim_image *image;
 	struct stat st;
+	char *real;
 
 	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
 		*code = tool_fail(t, "open image", path, NULL,
@@ -19,11 +30,11 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 				  path);
 		return NULL;
 	}
-	if (cim_image_open(NULL, path, &image, &err)) {
-		*code = tool_fail_cim(t, "open image", path, &err);
-		return NULL;
-	}
+	real = image_path_of(path);
 	*code = EXIT_OK;
+	if (cim_image_open(NULL, real, &image, &err))
+		*code = tool_fail_cim(t, "open image", path, &err);
+	free(real);
 	return image;
 }
 

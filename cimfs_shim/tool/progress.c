@@ -97,6 +97,9 @@ void progress_tick(struct progress *p)
 void progress_end(struct progress *p)
 {
 	progress_clear();
+	/* A program that reads along gets the last state for certain. */
+	if (p->on && p->json)
+		show(p, p->what, 0, 0);
 	if (shown == p)
 		shown = NULL;
 	p->on = false;

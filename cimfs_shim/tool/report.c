@@ -178,8 +178,10 @@ int tool_finish(struct tool *t, int code)
 			errno = t->out_errno;
 		fprintf(stderr, "cimtool: write to standard output: %s\n",
 			errno ? strerror(errno) : "failed");
-		if (code == EXIT_OK || code == EXIT_WARNINGS)
-			code = t->command == &cmd_diff ? EXIT_USAGE : EXIT_FAILED;
+		if (t->command == &cmd_diff)
+			code = 2; /* whatever it had found */
+		else if (code == EXIT_OK || code == EXIT_WARNINGS)
+			code = EXIT_FAILED;
 	}
 	if (code == EXIT_OK && t->warnings)
 		code = EXIT_WARNINGS;

@@ -29,7 +29,13 @@ void restore_lost(struct restore *r, enum lost which, const struct place *at, co
 	va_start(args, fmt);
 	vsnprintf(cause, sizeof(cause), fmt, args);
 	va_end(args);
-	loss_add(r->t, &r->lost[which], at ? at->path : r->target, cause);
+	if (which != LOST_SECURITY || !r->strict_acls) {
+		loss_add(r->t, &r->lost[which], at ? at->path : r->target, cause);
+	} else if (!r->acl_failed) {
+		r->acl_failed = true;
+		tool_fail(r->t, "extract", r->name, at ? at->path : r->target, "%s: %s",
+			  r->lost[which].what, cause);
+	}
 }
 
 int restore_fail(struct restore *r, const struct place *at)
@@ -366,7 +372,7 @@ static int set_metadata(struct restore *r, const struct place *at, int fd,
 		set_blob(r, at, fd, LOST_SECURITY, CIM_BLOB_SECURITY, "system.ntfs_acl", info);
 	lost_times(r, at, info);
 	set_times(r, at, fd, info);
-	return EXIT_OK;
+	return r->acl_failed ? EXIT_FAILED : EXIT_OK;
 }
 
 /* By name: lsetxattr() on what may be a link by now. */
@@ -449,10 +455,15 @@ int restore_symlink(struct restore *r, const struct place *at, const struct cim_
 		lost_times(r, at, info);
 		if (info->has_streams)
 			restore_lost(r, LOST_STREAM, at, "a symlink has none");
+		/* Off NTFS there is no place for these; only the loss is noted. */
+		if (info->has_ea && !r->no_attributes)
+			set_blob(r, at, -1, LOST_EA, CIM_BLOB_EA, "", info);
+		if (info->has_security && !r->no_acls)
+			set_blob(r, at, -1, LOST_SECURITY, CIM_BLOB_SECURITY, "", info);
 		r->items++;
 	}
 	free(target);
-	return EXIT_OK;
+	return r->acl_failed ? EXIT_FAILED : EXIT_OK;
 }
 
 /* ---- files ---- */

@@ -19,6 +19,9 @@ int write_option(struct tool *t, struct write_options *options, int c)
 	case OPT_ALL_TIMES:
 		options->all_times = true;
 		return EXIT_OK;
+	case OPT_NO_ACLS:
+		options->no_acls = true;
+		return EXIT_OK;
 	case OPT_STREAMS:
 		if (strcmp(optarg, "xattr") && strcmp(optarg, "none"))
 			return tool_usage(t, "--streams-interface is none or xattr here");
@@ -43,24 +46,22 @@ static void close_hook(void *arg)
 }
 
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
-		 const char *existing, const char *name, const struct write_options *options)
+		 const char *parent, const struct write_options *options)
 {
 	struct cim_error err = {0};
-	const char *file;
-	char *dir;
 
 	memset(s, 0, sizeof(*s));
 	s->t = t;
 	s->op = op;
 	s->image = image;
-	s->dir = dir = split_image(image, &file);
-	s->name = file;
+	s->path = image_path_of(image);
+	s->dir = split_image(s->path, &s->name);
 	s->env = *cim_env_default();
 	s->env.progress = progress_callback;
 	s->env.progress_ctx = &s->progress;
 	progress_start(&s->progress, t, t->command->name);
 	tool_catch_signals();
-	if (cim_writer_open(&s->env, dir, existing, name,
+	if (cim_writer_open(&s->env, s->dir, parent && !*parent ? s->name : parent, s->name,
 			    (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
 				    (options->as_stored ? CIM_WRITE_AS_STORED : 0),
 			    &s->writer, &err)) {
@@ -80,7 +81,8 @@ void session_close(struct session *s)
 	cim_writer_close(s->writer);
 	s->writer = NULL;
 	free(s->dir);
-	s->dir = NULL;
+	free(s->path);
+	s->dir = s->path = NULL;
 }
 
 static int print_finding(void *ctx, const struct cim_finding *finding)
@@ -101,7 +103,7 @@ static int verify_result(struct session *s)
 	uint64_t errors = 0;
 	int code = EXIT_OK;
 
-	if (cim_image_open(&s->env, s->image, &image, &err))
+	if (cim_image_open(&s->env, s->path, &image, &err))
 		return tool_fail_cim(s->t, "verify", s->image, &err);
 	if (cim_image_verify(image, CIM_VERIFY_DEEP, print_finding, s, &errors, &err))
 		code = tool_fail_cim(s->t, "verify", s->image, &err);
@@ -116,10 +118,12 @@ static void print_summary(struct session *s, const struct cim_writer_stats *stat
 	char bytes[32];
 	char stored[32];
 
-	printf("%s: %llu items, %s in %llu streams, %s stored, %.1f seconds\n", s->image,
-	       (unsigned long long)stats->files, size_text(stats->bytes, bytes, sizeof(bytes)),
-	       (unsigned long long)stats->streams,
-	       size_text(stats->stored_bytes, stored, sizeof(stored)), seconds);
+	put_escaped(stdout, s->image);
+	printf(": %llu item%s, %s in %llu stream%s, %s stored, %.1f seconds\n",
+	       (unsigned long long)stats->files, plural(stats->files),
+	       size_text(stats->bytes, bytes, sizeof(bytes)), (unsigned long long)stats->streams,
+	       plural(stats->streams), size_text(stats->stored_bytes, stored, sizeof(stored)),
+	       seconds);
 }
 
 static void print_json(struct session *s, const struct cim_writer_stats *stats, double seconds)

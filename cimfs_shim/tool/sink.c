@@ -89,6 +89,11 @@ static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t l
 		p += got;
 		offset += (uint64_t)got;
 		len -= (size_t)got;
+		/* What is hashed first and stored then is read twice but is the same bytes. */
+		if (offset > f->counted) {
+			f->session->progress.bytes += offset - f->counted;
+			f->counted = offset;
+		}
 		progress_tick(&f->session->progress);
 	}
 	return CIM_OK;

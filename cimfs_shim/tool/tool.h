@@ -76,7 +76,8 @@ struct tool {
 /* ---- main.c ---- */
 
 extern const struct command cmd_create, cmd_append, cmd_fork, cmd_ls, cmd_stat, cmd_cat,
-	cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm;
+	cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm, cmd_mount,
+	cmd_umount, cmd_mounts;
 
 /* Options that every command takes; a command's own begin at OPT_OWN. */
 enum {
@@ -225,6 +226,11 @@ char *base64_encode(const void *data, size_t len);
 bool base64_decode(struct text *text, const char *s, size_t len);
 /* "1.5 GiB" */
 const char *size_text(uint64_t bytes, char *buf, size_t room);
+/* The end of a word: "1 file", "2 files" */
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 /* ---- times.c ---- */
 
@@ -383,6 +389,11 @@ void json_print(FILE *f, struct json_t *object);
 
 /* ---- open.c ---- */
 
+/*
+ * An image's path as the library needs it, allocated: what a symlink leads to, for an image's other
+ * files lie beside the image, not beside the link. A name that is no link, or leads nowhere, stays.
+ */
+char *image_path_of(const char *path);
 /* Open an image, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 /* Look up a path in an image. */

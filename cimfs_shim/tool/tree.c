@@ -85,7 +85,10 @@ void tree_close(struct tree *tree)
 
 static int fail(struct tree *tree, struct cim_error *err)
 {
-	snprintf(err->path, sizeof(err->path), "%s", tree->path.len ? tree->path.s : "/");
+	char *path = tree_plain(tree->path.len ? tree->path.s : "/");
+
+	snprintf(err->path, sizeof(err->path), "%s", path);
+	free(path);
 	return tool_fail_cim(tree->t, "read", tree->name, err);
 }
 
@@ -218,6 +221,35 @@ static void escape_name(struct text *text, const uint16_t *name, size_t units)
 	size_t len = cim_utf8_from_utf16(name, units, utf8, sizeof(utf8));
 
 	text_escape(text, utf8, len, ESCAPE_SLASH | ESCAPE_SPACE);
+}
+
+char *tree_plain(const char *escaped)
+{
+	struct text text = {0};
+
+	text_puts(&text, "");
+	text_unescape(&text, escaped, strlen(escaped));
+	return text.s;
+}
+
+/* A dump's fields end at a space; nothing else does. */
+char *tree_shown(const char *escaped)
+{
+	struct text text = {0};
+
+	text_puts(&text, "");
+	for (const char *s = escaped; *s;) {
+		if (!strncmp(s, "\\x20", 4)) {
+			text_puts(&text, " ");
+			s += 4;
+		} else {
+			size_t len = *s == '\\' && s[1] ? 2 : 1;
+
+			text_add(&text, s, len);
+			s += len;
+		}
+	}
+	return text.s;
 }
 
 static int take_item(struct tree *tree, uint32_t id)

@@ -33,6 +33,10 @@ struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name
 const struct tree_item *tree_next(struct tree *tree, int *code);
 void tree_close(struct tree *tree);
 
+/* An escaped path or name as it is (for JSON), and as "ls" shows it. Allocated. */
+char *tree_plain(const char *escaped);
+char *tree_shown(const char *escaped);
+
 /* An item's streams, sorted likewise. */
 int tree_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
 		 struct tree_stream **streams, size_t *count);

@@ -13,6 +13,7 @@ struct session {
 	struct tool *t;
 	const char *op;	   /* "create image", for messages */
 	const char *image; /* as the user named it */
+	char *path;	   /* and where it is, if that was a link */
 	char *dir;
 	const char *name;
 	struct cim_env env;
@@ -27,6 +28,7 @@ struct write_options {
 	bool verify;
 	bool all_times;
 	bool xattr_streams;
+	bool no_acls;
 	const char *mtime;
 	struct exclude exclude;
 };
@@ -36,12 +38,14 @@ enum {
 	OPT_ALL_TIMES,
 	OPT_STREAMS,
 	OPT_MTIME,
+	OPT_NO_ACLS,
 };
 #define WRITE_LONGS                                                          \
 	{"consistent", no_argument, NULL, OPT_CONSISTENT},                   \
 		{"verify", no_argument, NULL, OPT_VERIFY},                   \
 		{"all-times", no_argument, NULL, OPT_ALL_TIMES},             \
 		{"streams-interface", required_argument, NULL, OPT_STREAMS}, \
+		{"no-acls", no_argument, NULL, OPT_NO_ACLS},                 \
 	{                                                                    \
 		"mtime", required_argument, NULL, OPT_MTIME                  \
 	}
@@ -58,6 +62,7 @@ enum {
 	"      --streams-interface=none|xattr\n"                                            \
 	"                       xattr: user.NAME becomes the alternate stream NAME; none\n" \
 	"                       (the default): reported as not kept\n"                      \
+	"      --no-acls        no security descriptors (from ntfs-3g's system.ntfs_acl)\n" \
 	"      --exclude=GLOB, --exclude-from=FILE\n"                                       \
 	"                       leave out what matches: a pattern without '/' is matched\n" \
 	"                       with names, one with '/' with paths from the top of a\n"    \
@@ -66,8 +71,9 @@ enum {
 /* Take one of these options: EXIT_OK, a failure, or -1 if it is none of them. */
 int write_option(struct tool *t, struct write_options *options, int c);
 
+/* @parent: the name of the image to fork; NULL to make a new image; "" to extend @image. */
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
-		 const char *existing, const char *name, const struct write_options *options);
+		 const char *parent, const struct write_options *options);
 /* Commit, close, verify if asked for, and print the summary. */
 int session_commit(struct session *s, const struct write_options *options);
 /* Close; what is not committed is removed. */
@@ -90,8 +96,9 @@ struct file_source {
 	struct session *session;
 	int fd;
 	uint64_t size;
-	bool shrank; /* set when it ended before @size: zeros were given instead */
-	int failed;  /* errno of a failed read */
+	uint64_t counted; /* bytes of it that the progress knows of; it may be read twice */
+	bool shrank;	  /* set when it ended before @size: zeros were given instead */
+	int failed;	  /* errno of a failed read */
 };
 struct cim_source file_source(struct file_source *f);
 
@@ -117,6 +124,7 @@ struct hostmeta {
 	struct tool *t;
 	bool all_times;
 	bool xattr_streams;
+	bool no_acls;
 	bool set_times;	  /* --mtime */
 	bool clamp_times; /* SOURCE_DATE_EPOCH */
 	int64_t time;

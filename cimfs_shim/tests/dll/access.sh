@@ -55,6 +55,12 @@ else
 	skip "permissions don't bind root" "directory of mode 555"
 fi
 
+# A region file that Windows' rules keep from being opened as a file, whoever asks: a directory.
+dir=$TEST_TMP/held
+make_image "$dir"
+for file in "$dir"/region_*_2; do rm "$file" && mkdir "$file"; done
+tap_of "region file that can't be opened" wine "$exe" held "$(dos_path "$dir")"
+
 # A small file system.
 dir=$TEST_TMP/small
 mkdir "$dir"

@@ -5,6 +5,7 @@
  *   t_access denied DIR   DIR can't be written
  *   t_access full DIR     DIR's file system has a few MiB
  *   t_access nospace DIR  DIR's file system is full
+ *   t_access held DIR     the region file that holds the data of DIR's image can't be opened
  */
 #include "dlltest.h"
 
@@ -80,6 +81,19 @@ static void test_nospace(const WCHAR *dir)
     is_int(count_files(dir, L"cimtmp_*"), 0, "CimCreateImage: no private file is left");
 }
 
+static void test_held(const WCHAR *dir)
+{
+    WCHAR path[MAX_PATH];
+    UINT64 got, left;
+    char buf[8];
+
+    swprintf(path, MAX_PATH, L"%ls\\old.cim", dir);
+    is_hr((HRESULT)CimReadFile(path, L"f", 0, buf, sizeof(buf), &got, &left), E_ACCESSDENIED,
+          "CimReadFile: a region file that can't be opened -> E_ACCESSDENIED");
+    is_hr((HRESULT)CimReadFile(path, L"\\", 0, buf, sizeof(buf), &got, &left), E_INVALIDARG,
+          "CimReadFile: a directory -> E_INVALIDARG (D30)");
+}
+
 int wmain(int argc, WCHAR **argv)
 {
     CIMFS_IMAGE_HANDLE image;
@@ -91,6 +105,8 @@ int wmain(int argc, WCHAR **argv)
         test_full(argv[2]);
     else if (!wcscmp(argv[1], L"nospace"))
         test_nospace(argv[2]);
+    else if (!wcscmp(argv[1], L"held"))
+        test_held(argv[2]);
     else if (!wcscmp(argv[1], L"make"))
     {
         image = open_image(argv[2], NULL, L"old.cim");

@@ -246,9 +246,14 @@ line = "file /f flags=0x0 created={z} written={z} changed={z} accessed={z} secur
 line = line.replace("created=0", "created=" + t).replace("written=0", "written=" + t)
 line = line.replace("changed=0", "changed=" + t).replace("accessed=0", "accessed=" + t)
 line = line.replace("security=none", "security=" + sd)
+root_line = line.replace("file /f", "directory /")[:line.index(" size") - len("file /f") + len("directory /")]
 good = "cim-dump 1\n" + line + "\n"
 result = tool("create", "--from-dump=-", os.path.join(place(), "x.cim"), data=good.encode())
 check(result.code == 0, "the good one of these", result)
+result = tool("create", "--from-dump=-", os.path.join(place(), "x.cim"),
+              data=(good + root_line + "\nstream / name=s size=0 data=base64:\nstream /f name=s size=0 "
+                    "data=base64:\nstream / name=t size=0 data=base64:\n").encode())
+check(result.code == 0, "and with a root and streams", result)
 BAD = {
     "empty": "", "no header": line + "\n", "another version": good.replace("dump 1", "dump 2"),
     "cut short": good[:-1], "a NUL": good.replace("/f", "/\0"), "an empty line": good + "\n",
@@ -277,6 +282,12 @@ BAD = {
     "a stream of nothing": good + "stream /g name=s size=0 data=base64:\n",
     "a stream with a ':'": good + "stream /f name=a:b size=0 data=base64:\n",
     "a stream without a name": good + "stream /f name= size=0 data=base64:\n",
+    "a path twice": good + line + "\n", "a path twice in another case": good + line.replace("/f", "/F") + "\n",
+    "a link over a file": good + line.replace("/f", "/g") + "\nlink /g to=/f\n",
+    "the root twice": good + root_line + "\n" + root_line + "\n",
+    "a stream twice": good + "stream /f name=s size=0 data=base64:\nstream /f name=S size=0 data=base64:\n",
+    "a stream of the root twice": good + "stream / name=s size=0 data=base64:\n"
+    "stream / name=s size=0 data=base64:\n",
     "a file inside a file": good + line.replace("/f", "/f/g") + "\n",
 }
 for name, text in BAD.items():
@@ -350,9 +361,9 @@ same(result.text.splitlines(), [
     "~ /flags: attributes ------- -> -RH----",
     "- /gone/",
     "- /gone/below (0 bytes)",
-    "- /kind (1 bytes)",
+    "- /kind (1 byte)",
     "+ /kind/",
-    "+ /kind/new (1 bytes)",
+    "+ /kind/new (1 byte)",
     "~ /other: hard link to /one -> (no link)",
     "~ /sd: security D:NO_ACCESS_CONTROL -> O:BAG:S-1-5-18D:(A;;FA;;;SY)".replace("S-1-5-18", "SY"),
     "~ /size: size 3 -> 4",

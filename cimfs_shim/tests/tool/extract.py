@@ -222,6 +222,26 @@ result = tool("extract", "--no-acls", "--no-attributes", "-C", target + "-n", im
 check(not [w for w in ("security", "extended attr", "times") if w + "" in
            result.errors.replace("reparse", "")], "--no-acls and --no-attributes are silent on it",
       result)
+image, target = build(plain({"a": File(b"a"), "secured": File(b"s", sd=make_sd()), "z": File(b"z", sd=make_sd())}))
+result = tool("extract", "--strict-acls", "-C", target, image)
+check(result.code == 1 and len(result.errors.splitlines()) == 1 and
+      "/secured: security descriptor not restored" in result.errors,
+      "--strict-acls: a security descriptor that is lost is an error, told once", result)
+same((tree(target).get("a"), "z" in tree(target)), (b"a", False), "which ends the command there")
+result = tool("extract", "-C", target + "-w", image)
+check(result.code == 3 and "and 1 more" in result.errors, "without it, it is a warning", result)
+result = tool("extract", "--strict-acls", "--no-acls", "-C", target + "-2", image)
+same(result.code, 2, "--no-acls as well is a usage error")
+image, target = build(plain({"a": File(b"a"), "link": File(b"", sd=make_sd(), reparse=make_symlink("a"),
+                                                           ea=make_ea((b"NAME", b"value")))}))
+result = tool("extract", "-C", target, image)
+check(result.code == 3 and "/link: security descriptor not restored" in result.errors and
+      "/link: extended attributes not restored" in result.errors, "what a symlink loses is told", result)
+same(tool("extract", "--strict-acls", "-C", target + "-s", image).code, 1, "and counts for --strict-acls")
+
+image, target = build(plain({
+    "streams": File(b"main", streams={"one": b"1", "large": Stream(bytes(70000)), "a:b": b"x"}),
+}))
 expect(3, "--streams-interface=windows", "extract", "--streams-interface=windows", "-C",
        target + "-w", image)
 found = tree(target + "-w")

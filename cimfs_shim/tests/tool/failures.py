@@ -6,6 +6,7 @@
 What is checked each time: the exit code, one line that says why, and that nothing is left behind.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -60,7 +61,8 @@ if mounted.code:
 else:
     try:
         result = tool("create", os.path.join(full, "a.cim"), src)
-        check(result.code == 1 and one_line(result, "full"), "create on a full disk fails", result)
+        check(result.code == 1 and one_line(result, "a.cim: /big: ", "full"),
+              "create on a full disk fails, and names the path inside the image", result)
         same(os.listdir(full), [], "and leaves nothing")
         result = tool("extract", "-C", os.path.join(full, "out"), good)
         check(result.code == 1 and "No space left" in result.errors and
@@ -75,6 +77,18 @@ else:
         small = place("small")
         write(os.path.join(small, "f"), os.urandom(1 << 20))
         expect(0, "a small image fits", "create", os.path.join(full, "b.cim"), small)
+        deep = place("deep")
+        write(os.path.join(deep, "a", "b", "big"), os.urandom(3 << 20))
+        result = tool("fork", os.path.join(full, "b.cim"), "c.cim", "--add", deep + ":x")
+        check(result.code == 1 and one_line(result, "c.cim: /x/a/b/big: ", "full"),
+              "fork --add names it too", result)
+        whole = os.path.join(place("whole"), "a.cim")
+        data = os.path.join(TMP, "whole-data")
+        expect(0, "an image elsewhere", "create", "-q", whole, deep)
+        result = tool("create", "--from-dump=-", "--data", data, os.path.join(full, "d.cim"),
+                      data=expect(0, "and its dump", "dump", "--data", data, whole).out)
+        check(result.code == 1 and one_line(result, "d.cim: /a/b/big: ", "full"),
+              "so does create --from-dump", result)
         before = files_of(full)
         result = tool("append", os.path.join(full, "b.cim"), src)
         check(result.code == 1 and one_line(result, "full"), "append on a full disk fails", result)
@@ -93,6 +107,12 @@ for command in (["ls", "-R", good], ["dump", good], ["cat", good, "big"], ["info
 with open("/dev/full", "wb") as sink:
     end = subprocess.run([CIMTOOL, "diff", good, good], stdout=sink, stderr=subprocess.PIPE, timeout=60)
 check(end.returncode == 0, "diff with nothing to say doesn't mind", end)
+other = os.path.join(place("other"), "a.cim")
+expect(0, "another image", "create", "-q", other, os.path.join(src, "small1"))
+with open("/dev/full", "wb") as sink:
+    end = subprocess.run([CIMTOOL, "diff", good, other], stdout=sink, stderr=subprocess.PIPE, timeout=60)
+check(end.returncode == 2 and b"standard output: No space left" in end.stderr,
+      "diff whose answer was lost is trouble (2), not a difference (1)", end)
 
 # ---- no right ----
 
@@ -126,6 +146,39 @@ else:
     check(result.code == 1 and one_line(result, "Permission denied"),
           "extract into a read-only directory fails", result)
     os.chmod(readonly, 0o755)
+
+    # An image whose files are partly somebody else's: what can't be read is no directory, and no
+    # corruption.
+    theirs = os.path.join(place("theirs"), "a.cim")
+    os.chmod(os.path.dirname(theirs), 0o755)
+    expect(0, "an image of another user", "create", "-q", theirs, secret)
+    regions = sorted(n for n in os.listdir(os.path.dirname(theirs)) if n.startswith("region_"))
+    held = next(n for n in regions if n.endswith("_2"))
+    os.chmod(os.path.join(os.path.dirname(theirs), held), 0o000)
+    result = run(user + ["cat", theirs, "a"])
+    check(result.code == 1 and one_line(result, "/a: ", held, "access denied") and "directory" not in
+          result.errors, "cat of a file whose region can't be read says so", result)
+    result = run(user + ["ls", theirs])
+    check(result.code == 0 and result.text == "a\nkey\n", "ls, which needs another region, works", result)
+    for command in (["files", theirs], ["files", os.path.dirname(theirs)]):
+        result = run(user + command)
+        check(result.code == 1 and one_line(result, held, "access denied") and not result.text,
+              "files, which can't tell what that file is, names it", result)
+    os.chmod(os.path.join(os.path.dirname(theirs), held), 0o644)
+    private = os.path.join(os.path.dirname(theirs), "cimtmp_0123456789abcdef_1")
+    write(private, b"x" * 1234, mode=0o000)
+    result = run(user + ["files", os.path.dirname(theirs)])
+    rows = [line for line in result.text.splitlines() if "cimtmp" in line]
+    check(result.code == 0 and len(rows) == 1 and rows[0].split()[:2] == ["temporary", "1234"] and
+          rows[0].endswith(" (no permission)"), "files shows a private file of another user", result)
+    result = run(user + ["files", "--json", os.path.dirname(theirs)])
+    rows = {row["name"]: row for row in map(json.loads, result.text.splitlines())}
+    same([(name, row["size"]) for name, row in rows.items() if not row["readable"]],
+         [(os.path.basename(private), 1234)], "--json tells which that is")
+    os.chmod(theirs, 0o000)
+    result = run(user + ["files", theirs])
+    check(result.code == 1 and one_line(result, "a.cim", "access denied"),
+          "an image that can't be read is named too", result)
 
 # ---- signals ----
 
@@ -256,6 +309,22 @@ expect(0, "its region files without it are no obstacle", "create", "--consistent
 expect(0, "and elsewhere", "create", "--consistent", os.path.join(b, "x.cim"), src)
 check(files_of(a) == files_of(b), "it comes out the same")
 
+# A session that lives and doesn't hold the directory's lock: only its first file tells.
+img = place("alive")
+expect(0, "an image", "create", "-q", os.path.join(img, "a.cim"), src)
+alone = os.path.join(img, "region_01234567-89ab-cdef-0123-456789abcdef_0")
+write(alone, b"")
+before = sorted(os.listdir(img))
+with open(alone, "r+b") as f:
+    fcntl.lockf(f, fcntl.LOCK_EX, 1, 1 << 62)
+    for command in (["rm"], ["rm", "--force"]):
+        result = tool(*command, os.path.join(img, "a.cim"))
+        check(result.code == 1 and one_line(result, "session", os.path.basename(alone)),
+              "%s beside a living session is refused" % " ".join(command), result)
+        same(sorted(os.listdir(img)), before, "and removes nothing")
+expect(0, "without it rm works", "rm", "-q", os.path.join(img, "a.cim"))
+same(os.listdir(img), [os.path.basename(alone)], "and takes the image's own files only")
+
 # ---- rm and forks ----
 
 img = place("forks")
@@ -292,6 +361,8 @@ img = place("progress")
 result = tool("create", "--progress=json", os.path.join(img, "a.cim"), huge, preexec_fn=lambda:
               resource.setrlimit(resource.RLIMIT_FSIZE, (300 << 20, 300 << 20)))
 lines = [line for line in result.errors.splitlines() if line.startswith("{")]
+check(lines and json.loads(lines[-1])["files"] == 1 and json.loads(lines[-1])["bytes"] > 100 << 20,
+      "bytes are counted while a file is read, not when it is done", result.errors[-500:])
 check(lines and all(set(json.loads(line)) >= {"phase", "files", "bytes"} for line in lines),
       "--progress=json writes an object a line to standard error", result.errors[:500])
 result = tool("create", os.path.join(img, "b.cim"), src)

@@ -76,6 +76,12 @@ def main():
         else:
             check(True, "%s comes back with all that is Windows' of it" % name)
     same(stat(back, "secured")["sddl"], stat(image, "secured")["sddl"], "a security descriptor does")
+    without = os.path.join(TMP, "no-acls.cim")
+    result = tool("create", "--no-acls", without, os.path.join(out, "secured"))
+    check(result.code == 0 and stat(without, "secured")["sddl"] == "D:NO_ACCESS_CONTROL",
+          "but not with --no-acls", str(result) + str(stat(without, "secured")))
+    result = tool("extract", "--strict-acls", "-C", os.path.join(mount, "strict"), image)
+    check(result.code in (0, 3) and "security" not in result.errors, "--strict-acls is content here", result)
     same(stat(back, "flags")["attribute_bits"] & 0x27, 0x27, "attributes do")
     same(stat(back, "ea")["ea"], stat(image, "ea")["ea"], "and EAs, byte for byte")
 

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * extract.c - the unpacked copy that stands in for a mount where there is no FUSE
+ *
+ * What Wine would see through the mount, as far as a plain directory can hold it: names, data,
+ * sizes, modes, access and write times, links, hard links, and user.DOSATTRIB where the file system
+ * takes it. Alternate streams are left out: as files beside their file they would show in listings.
+ * What the mount would answer with EIO is missing here, with a line in the log.
+ *
+ * The tree is made below a directory that nobody else can enter, each name relative to the open
+ * directory it goes into and never through a link, so nothing the image says leads out of it. A
+ * file with several names is made in a directory of its own first and linked from there, which
+ * needs no memory of paths.
+ */
+#include "mount.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define COPY_SIZE (1024u * 1024u)
+
+/* A directory that is being filled: what it gets when that is done. */
+struct level {
+	struct timespec times[2];
+	mode_t mode;
+};
+
+struct extract {
+	struct server *s;
+	struct level *levels; /* of the directories that are open, the root first */
+	size_t depth;	      /* how many */
+	size_t room;
+	int dir;  /* the innermost */
+	int hard; /* where files with several names are made */
+	uint8_t *buf;
+	struct cim_error *err;
+};
+
+/* The system's no to what must work. */
+static enum cim_status refuse(struct extract *x, const char *what)
+{
+	enum cim_status status = CIM_E_IO;
+
+	if (errno == ENOSPC || errno == EDQUOT)
+		status = CIM_E_DISK_FULL;
+	else if (errno == EFBIG)
+		status = CIM_E_TOO_LARGE;
+	else if (errno == EACCES || errno == EPERM || errno == EROFS)
+		status = CIM_E_ACCESS;
+	else if (errno == ENOMEM)
+		status = CIM_E_NO_MEMORY;
+	memset(x->err, 0, sizeof(*x->err));
+	x->err->status = status;
+	snprintf(x->err->op, sizeof(x->err->op), "unpack");
+	snprintf(x->err->cause, sizeof(x->err->cause), "unpacking %s: %s", what, strerror(errno));
+	return status;
+}
+
+static void get_times(const struct cim_file_info *info, struct timespec times[2])
+{
+	time_to_unix(info->last_access_time, &times[0]);
+	time_to_unix(info->last_write_time, &times[1]);
+}
+
+static void set_dosattrib(int fd, const struct cim_file_info *info)
+{
+	char text[16];
+
+	/* A file system that doesn't take it shows less; that is all. */
+	if (info->attributes & (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM))
+		fsetxattr(fd, "user.DOSATTRIB", text, xattr_dosattrib(info, text), 0);
+}
+
+/* ---- files ---- */
+
+static enum cim_status write_all(struct extract *x, int fd, const uint8_t *bytes, size_t len,
+				 const char *name)
+{
+	while (len) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return refuse(x, name);
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return CIM_OK;
+}
+
+/* *bad: the image doesn't give it. */
+static enum cim_status copy_data(struct extract *x, int fd, const struct cim_file_info *info,
+				 const char *name, bool *bad)
+{
+	struct cim_error err = {0};
+	struct cim_data data;
+	uint64_t offset = 0;
+	size_t got;
+	enum cim_status status;
+
+	status = cim_image_get_data(x->s->image, info->file_id, (struct cim_str){0}, &data, &err);
+	if (!status && data.sparse)
+		return ftruncate(fd, (off_t)data.size) < 0 ? refuse(x, name) : CIM_OK;
+	while (!status && offset < data.size) {
+		status = cim_image_read(x->s->image, &data, offset, x->buf, COPY_SIZE, &got, &err);
+		if (status || !got)
+			break;
+		if (write_all(x, fd, x->buf, got, name))
+			return x->err->status;
+		offset += got;
+	}
+	if (status) {
+		log_status(status, &err, info->file_id);
+		*bad = true;
+	}
+	return CIM_OK;
+}
+
+static enum cim_status make_file(struct extract *x, int dir, const struct cim_file_info *info,
+				 const char *name)
+{
+	const mode_t mode = info->attributes & CIM_ATTR_READONLY ? 0444 : 0644;
+	struct timespec times[2];
+	enum cim_status status;
+	bool bad = false;
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 && (errno == EEXIST || errno == ENAMETOOLONG)) {
+		log_line("file %u: %s: %s", info->file_id, name, strerror(errno));
+		return CIM_OK;
+	}
+	if (fd < 0)
+		return refuse(x, name);
+	status = copy_data(x, fd, info, name, &bad);
+	if (!status && !bad) {
+		set_dosattrib(fd, info);
+		get_times(info, times);
+		if (fchmod(fd, mode) < 0)
+			status = refuse(x, name);
+		futimens(fd, times); /* a file system may not hold every time */
+	}
+	close(fd);
+	if (status || bad)
+		unlinkat(dir, name, 0);
+	return status;
+}
+
+/* A file that has other names too. */
+static enum cim_status make_hard(struct extract *x, const struct cim_file_info *info,
+				 const char *name)
+{
+	char id[16];
+	enum cim_status status = CIM_OK;
+
+	snprintf(id, sizeof(id), "%u", info->file_id);
+	if (faccessat(x->hard, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		status = make_file(x, x->hard, info, id);
+	if (status || faccessat(x->hard, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return status;
+	if (!linkat(x->hard, id, x->dir, name, 0))
+		return CIM_OK;
+	/* Too many, or a file system without: then a file of its own. */
+	return make_file(x, x->dir, info, name);
+}
+
+static enum cim_status make_link(struct extract *x, const struct cim_file_info *info,
+				 const char *target, const char *name)
+{
+	struct timespec times[2];
+
+	if (symlinkat(target, x->dir, name) < 0) {
+		if (errno != EEXIST && errno != ENAMETOOLONG)
+			return refuse(x, name);
+		log_line("file %u: %s: %s", info->file_id, name, strerror(errno));
+		return CIM_OK;
+	}
+	get_times(info, times);
+	utimensat(x->dir, name, times, AT_SYMLINK_NOFOLLOW);
+	return CIM_OK;
+}
+
+/* ---- directories ---- */
+
+static enum cim_status enter(struct extract *x, const struct cim_file_info *info, int dir,
+			     const char *name)
+{
+	struct level *level;
+
+	if (x->depth == x->room) {
+		size_t room = x->room * 2 + 64;
+		struct level *levels = realloc(x->levels, room * sizeof(*levels));
+
+		if (!levels)
+			return refuse(x, name);
+		x->levels = levels;
+		x->room = room;
+	}
+	level = &x->levels[x->depth++];
+	level->mode = info->attributes & CIM_ATTR_READONLY ? 0555 : 0755;
+	get_times(info, level->times);
+	set_dosattrib(dir, info);
+	if (x->dir >= 0)
+		close(x->dir);
+	x->dir = dir;
+	return CIM_OK;
+}
+
+/* Done with the innermost directories: up to @depth of them stay. */
+static enum cim_status leave(struct extract *x, size_t depth)
+{
+	while (x->depth > depth) {
+		struct level *level = &x->levels[--x->depth];
+		int up = -1;
+
+		if (x->depth) {
+			up = openat(x->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (up < 0)
+				return refuse(x, "a directory");
+		}
+		if (fchmod(x->dir, level->mode) < 0) {
+			close(up);
+			return refuse(x, "a directory");
+		}
+		futimens(x->dir, level->times);
+		close(x->dir);
+		x->dir = up;
+	}
+	return CIM_OK;
+}
+
+/* *skip: there is no going into it. */
+static enum cim_status make_dir(struct extract *x, const struct cim_file_info *info,
+				const char *name, bool *skip)
+{
+	enum cim_status status;
+	int dir;
+
+	if (mkdirat(x->dir, name, 0700) < 0) {
+		*skip = true;
+		if (errno != EEXIST && errno != ENAMETOOLONG)
+			return refuse(x, name);
+		log_line("file %u: %s: %s", info->file_id, name, strerror(errno));
+		return CIM_OK;
+	}
+	dir = openat(x->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return refuse(x, name);
+	status = enter(x, info, dir, name);
+	if (status)
+		close(dir);
+	return status;
+}
+
+/* ---- the tree ---- */
+
+static enum cim_status make_item(struct extract *x, const struct cim_walk_item *item, bool *skip)
+{
+	const struct cim_file_info *info = &item->info;
+	char name[LINUX_NAME];
+	enum cim_status status;
+	char *target;
+	int error;
+
+	status = leave(x, item->depth);
+	if (status)
+		return status;
+	name_to_linux(item->entry.name, item->entry.units, name);
+	target = link_target(x->s, info, item->depth - 1, &error);
+	if (error) {
+		*skip = true;
+		return CIM_OK;
+	}
+	if (target) {
+		*skip = info->is_directory;
+		status = make_link(x, info, target, name);
+		free(target);
+		return status;
+	}
+	if (info->is_directory)
+		return make_dir(x, info, name, skip);
+	if (nlink_get(x->s, info) > 1)
+		return make_hard(x, info, name);
+	return make_file(x, x->dir, info, name);
+}
+
+static enum cim_status make_tree(struct extract *x)
+{
+	const struct cim_walk_item *item;
+	struct cim_error err = {0};
+	struct cim_walk *walk;
+	enum cim_status status;
+
+	status = cim_walk_open(x->s->image, x->s->root_id, &walk, x->err);
+	if (status)
+		return status;
+	for (;;) {
+		bool skip = false;
+
+		status = cim_walk_next(walk, &item, &err);
+		if (status == CIM_E_CORRUPT || status == CIM_E_IO) {
+			log_status(status, &err, x->s->root_id);
+			continue;
+		}
+		if (status) {
+			*x->err = err;
+			break;
+		}
+		if (!item)
+			break;
+		if (!item->depth) {
+			x->levels[0].mode = item->info.attributes & CIM_ATTR_READONLY ? 0555 : 0755;
+			get_times(&item->info, x->levels[0].times);
+			continue;
+		}
+		status = make_item(x, item, &skip);
+		if (status)
+			break;
+		if (skip)
+			cim_walk_skip(walk);
+	}
+	cim_walk_close(walk);
+	return status ? status : leave(x, 0);
+}
+
+enum cim_status extract_image(struct server *s, const char *dir, struct cim_error *err)
+{
+	struct extract x = {.s = s, .dir = -1, .hard = -1, .err = err};
+	const struct cim_file_info none = {0};
+	char *hard = xasprintf("%s.links", dir);
+	enum cim_status status = CIM_OK;
+
+	x.buf = xmalloc(COPY_SIZE);
+	log_open(s->options->log);
+	if (mkdir(dir, 0700) < 0 || mkdir(hard, 0700) < 0)
+		status = refuse(&x, dir);
+	if (!status) {
+		int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		x.hard = open(hard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (root < 0 || x.hard < 0)
+			status = refuse(&x, dir);
+		else
+			status = enter(&x, &none, root, dir);
+	}
+	if (!status)
+		status = make_tree(&x);
+	if (x.dir >= 0)
+		close(x.dir);
+	if (x.hard >= 0)
+		close(x.hard);
+	remove_tree(hard);
+	free(x.levels);
+	free(x.buf);
+	free(hard);
+	return status;
+}
+
+/* ---- removing ---- */
+
+/*
+ * Empty the directory @fd, which is closed. To need no memory and few descriptors in a deep tree,
+ * one directory is open at a time: down by name, up by "..".
+ */
+static bool empty_dir(int fd, dev_t dev)
+{
+	size_t depth = 0;
+	DIR *dir = fdopendir(fd);
+
+	while (dir) {
+		struct dirent *entry;
+		struct stat st;
+		int next = -1;
+
+		fchmod(dirfd(dir), 0700);
+		rewinddir(dir);
+		while ((entry = readdir(dir))) {
+			if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+				continue;
+			if (!unlinkat(dirfd(dir), entry->d_name, 0) ||
+			    !unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR))
+				continue;
+			if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+				continue;
+			if (!S_ISDIR(st.st_mode) || st.st_dev != dev)
+				goto failed;
+			fchmodat(dirfd(dir), entry->d_name, 0700, 0);
+			next = openat(dirfd(dir), entry->d_name,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			if (next < 0)
+				goto failed;
+			break;
+		}
+		if (next >= 0) {
+			depth++;
+		} else if (depth) {
+			depth--;
+			next = openat(dirfd(dir), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (next < 0)
+				goto failed;
+		} else {
+			closedir(dir);
+			return true;
+		}
+		closedir(dir);
+		dir = fdopendir(next);
+		continue;
+	failed:
+		closedir(dir);
+		return false;
+	}
+	return false;
+}
+
+bool remove_tree(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (!rmdir(path) || errno == ENOENT)
+		return true;
+	chmod(path, 0700);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	return empty_dir(fd, st.st_dev) && !rmdir(path);
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c - cimfs-mount, mount.cimfs, and the calls that cimfs.dll makes under Wine
+ *
+ * One program with three faces: "cimfs-mount IMAGE DIR" mounts by hand, the name mount.cimfs takes
+ * the arguments of mount(8), and --wine-mount and --wine-dismount serve CimMountImage and
+ * CimDismountImage (volume.c). Whatever fails before the mount stands is one line on stderr and an
+ * exit code.
+ */
+#include "mount.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage_text[] =
+	"Usage: cimfs-mount IMAGE DIR [-o OPTION,...] [--foreground] [--ready-fd N]\n"
+	"       cimfs-mount --wine-mount --dosdevices DIR --guid GUID [--status FILE]\n"
+	"                   [--backend auto|fuse|extract] --image IMAGE\n"
+	"       cimfs-mount --wine-dismount --dosdevices DIR --guid GUID [--status FILE]\n"
+	"\n"
+	"Mounts a Composite Image (NAME.cim) on a directory, read-only. Unmount with umount,\n"
+	"fusermount3 -u, or \"cimtool umount DIR\".\n"
+	"\n"
+	"  -f, --foreground     stay in the foreground; messages go to stderr\n"
+	"      --ready-fd N     write a line to file descriptor N once the mount can be used\n"
+	"  -h, --help; -V, --version\n"
+	"\n";
+
+static const char usage_end[] =
+	"\n"
+	"Names are UTF-8; an unpaired surrogate is three bytes (WTF-8). '/' in a name shows as\n"
+	"U+F02F, NUL as U+F000, and the names \".\" and \"..\" begin with U+F02E.\n"
+	"\n"
+	"Exit status: 0 mounted, 1 failed, 2 usage error, 4 the image is corrupt, 5 a format\n"
+	"version or a feature that is not supported. With --wine-*: 0, or 64 + a status of "
+	"libcim.\n";
+
+/* ---- messages ---- */
+
+void say(const char *fmt, ...)
+{
+	char text[1400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < 32 || *p == 127)
+			*p = '?';
+	}
+	fprintf(stderr, "cimfs-mount: %s\n", text);
+}
+
+void say_cim(const char *op, const char *image, const struct cim_error *err)
+{
+	const char *cause = *err->cause ? err->cause : cim_status_text(err->status);
+
+	say("%s %s%s%s: %s", op, image, *err->path ? ": " : "", err->path, cause);
+}
+
+int exit_of(enum cim_status status)
+{
+	switch (status) {
+	case CIM_OK:
+		return EXIT_OK;
+	case CIM_E_CORRUPT:
+		return EXIT_CORRUPT;
+	case CIM_E_VERSION:
+	case CIM_E_UNSUPPORTED:
+		return EXIT_UNSUPPORTED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static void no_memory(void)
+{
+	say("no memory");
+	exit(EXIT_FAILED);
+}
+
+void *xmalloc(size_t size)
+{
+	void *p = malloc(size ? size : 1);
+
+	if (!p)
+		no_memory();
+	return p;
+}
+
+char *xstrdup(const char *s)
+{
+	return strcpy(xmalloc(strlen(s) + 1), s);
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	va_list args;
+	char *s;
+	int len;
+
+	va_start(args, fmt);
+	len = vasprintf(&s, fmt, args);
+	va_end(args);
+	if (len < 0)
+		no_memory();
+	return s;
+}
+
+/* ---- mounting by hand ---- */
+
+/* The mount point must be an empty directory; its absolute path, or NULL (told). */
+static char *check_dir(const struct options *o, const char *name)
+{
+	char *path = realpath(name, NULL);
+	struct dirent *entry;
+	struct statvfs fs;
+	struct stat st;
+	bool empty = true;
+	DIR *dir;
+
+	if (!path) {
+		say("mount on %s: %s", name,
+		    errno == ENOTCONN ? "a mount whose server is dead; unmount it first"
+				      : strerror(errno));
+		return NULL;
+	}
+	/* What the kernel remembers of a dead mount still looks fine; statvfs() asks the server. */
+	if (stat(path, &st) < 0 || statvfs(path, &fs) < 0) {
+		say("mount on %s: %s", name,
+		    errno == ENOTCONN ? "a mount whose server is dead; unmount it first"
+				      : strerror(errno));
+		goto failed;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		say("mount on %s: not a directory", name);
+		goto failed;
+	}
+	dir = o->nonempty ? NULL : opendir(path);
+	if (!dir)
+		return path; /* one that can't be read: who may mount on it will be asked */
+	while (empty && (entry = readdir(dir)))
+		empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+	closedir(dir);
+	if (empty)
+		return path;
+	say("mount on %s: the directory is not empty (-o nonempty mounts over it)", name);
+failed:
+	free(path);
+	return NULL;
+}
+
+static int mount_by_hand(struct options *o, const char *image_name, const char *dir_name)
+{
+	struct cim_error err = {0};
+	struct cim_image *image;
+	struct stat st;
+	pid_t pid;
+	enum cim_status status;
+
+	o->image = realpath(image_name, NULL);
+	if (!o->image) {
+		say("open image %s: %s", image_name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (!stat(o->image, &st) && S_ISDIR(st.st_mode)) {
+		say("open image %s: a directory; an image is named by its file, such as "
+		    "%s/NAME.cim",
+		    image_name, image_name);
+		return EXIT_FAILED;
+	}
+	status = cim_image_open(NULL, o->image, &image, &err);
+	if (status) {
+		say_cim("open image", image_name, &err);
+		return exit_of(status);
+	}
+	o->dir = check_dir(o, dir_name);
+	if (!o->dir) {
+		cim_image_close(image);
+		return EXIT_FAILED;
+	}
+	if (o->fake) {
+		cim_image_close(image);
+		return EXIT_OK;
+	}
+	status = serve(o, image, &pid, &err);
+	if (pid) {
+		/* The session is the server's now; there is no letting go of it here without
+		 * ending it. */
+		_exit(EXIT_OK);
+	}
+	cim_image_close(image);
+	if (status)
+		say_cim("mount", image_name, &err);
+	return status == CIM_E_INVALID ? EXIT_USAGE : exit_of(status);
+}
+
+/* ---- command lines ---- */
+
+static int usage_error(const char *text)
+{
+	say("%s; see cimfs-mount --help", text);
+	return EXIT_USAGE;
+}
+
+enum {
+	OPT_READY_FD = 256,
+	OPT_WINE_MOUNT,
+	OPT_WINE_DISMOUNT,
+	OPT_DOSDEVICES,
+	OPT_GUID,
+	OPT_STATUS,
+	OPT_BACKEND,
+	OPT_IMAGE,
+};
+
+static const struct option long_options[] = {
+	{"foreground", no_argument, NULL, 'f'},
+	{"ready-fd", required_argument, NULL, OPT_READY_FD},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"wine-mount", no_argument, NULL, OPT_WINE_MOUNT},
+	{"wine-dismount", no_argument, NULL, OPT_WINE_DISMOUNT},
+	{"dosdevices", required_argument, NULL, OPT_DOSDEVICES},
+	{"guid", required_argument, NULL, OPT_GUID},
+	{"status", required_argument, NULL, OPT_STATUS},
+	{"backend", required_argument, NULL, OPT_BACKEND},
+	{"image", required_argument, NULL, OPT_IMAGE},
+	{0},
+};
+
+struct wine_call {
+	int what; /* OPT_WINE_MOUNT, OPT_WINE_DISMOUNT or 0 */
+	const char *dosdevices;
+	const char *guid;
+	const char *status;
+	const char *image;
+	enum backend backend;
+	bool bad_backend;
+};
+
+static void set_backend(struct wine_call *w, const char *name)
+{
+	if (!strcmp(name, "auto"))
+		w->backend = BACKEND_AUTO;
+	else if (!strcmp(name, "fuse"))
+		w->backend = BACKEND_FUSE;
+	else if (!strcmp(name, "extract"))
+		w->backend = BACKEND_EXTRACT;
+	else
+		w->bad_backend = true;
+}
+
+static bool set_ready_fd(struct options *o, const char *text)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (*end || end == text || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0)
+		return false;
+	o->ready_fd = (int)fd;
+	return true;
+}
+
+/* Descriptors that the caller left open are not the server's to hold. */
+static void close_others(int keep)
+{
+	if (keep > 3)
+		close_range(3, (unsigned)keep - 1, 0);
+	close_range(keep < 3 ? 3 : (unsigned)keep + 1, ~0U, 0);
+}
+
+static int run_wine(const struct wine_call *w)
+{
+	struct cim_guid guid;
+	char text[CIM_GUID_TEXT];
+
+	if (!w->dosdevices || !w->guid || w->bad_backend ||
+	    (w->what == OPT_WINE_MOUNT) != (w->image != NULL) || !cim_guid_parse(w->guid, &guid)) {
+		usage_error("--wine-mount or --wine-dismount with wrong arguments");
+		return WINE_EXIT + CIM_E_INVALID;
+	}
+	cim_guid_format(&guid, text);
+	if (w->what == OPT_WINE_MOUNT)
+		return volume_mount(w->dosdevices, text, w->image, w->backend, w->status);
+	return volume_dismount(w->dosdevices, text, w->status);
+}
+
+static int run_cimfs_mount(struct options *o, int argc, char **argv)
+{
+	struct wine_call wine = {0};
+	int c;
+
+	while ((c = getopt_long(argc, argv, ":o:fhV", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'o':
+			if (!options_parse(o, optarg))
+				return EXIT_USAGE;
+			break;
+		case 'f':
+			o->foreground = true;
+			break;
+		case 'h':
+			printf("%s%s%s", usage_text, options_help, usage_end);
+			return EXIT_OK;
+		case 'V':
+			printf("cimfs-mount %s\n", cim_version());
+			return EXIT_OK;
+		case OPT_READY_FD:
+			if (!set_ready_fd(o, optarg))
+				return usage_error("--ready-fd: not an open file descriptor");
+			break;
+		case OPT_WINE_MOUNT:
+		case OPT_WINE_DISMOUNT:
+			wine.what = c;
+			break;
+		case OPT_DOSDEVICES:
+			wine.dosdevices = optarg;
+			break;
+		case OPT_GUID:
+			wine.guid = optarg;
+			break;
+		case OPT_STATUS:
+			wine.status = optarg;
+			break;
+		case OPT_BACKEND:
+			set_backend(&wine, optarg);
+			break;
+		case OPT_IMAGE:
+			wine.image = optarg;
+			break;
+		case ':':
+			return usage_error("an option lacks its argument");
+		default:
+			return usage_error("unknown option");
+		}
+	}
+	close_others(o->ready_fd);
+	if (wine.what)
+		return run_wine(&wine);
+	if (argc - optind != 2)
+		return usage_error("an image and a directory are needed");
+	return mount_by_hand(o, argv[optind], argv[optind + 1]);
+}
+
+/* mount(8) calls "mount.cimfs IMAGE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]". */
+static int run_mount_helper(struct options *o, int argc, char **argv)
+{
+	const char *words[2];
+	char *texts[16];
+	int count = 0;
+	int text_count = 0;
+	int c;
+
+	while ((c = getopt(argc, argv, "-:sfnvN:o:t:hV")) != -1) {
+		switch (c) {
+		case 1:
+			if (count == 2)
+				return usage_error("too many arguments");
+			words[count++] = optarg;
+			break;
+		case 's':
+			o->sloppy = true;
+			break;
+		case 'f':
+			o->fake = true;
+			break;
+		case 'o':
+			if (text_count == 16)
+				return usage_error("too many -o");
+			texts[text_count++] = optarg;
+			break;
+		case 'h':
+			printf("%s%s%s", usage_text, options_help, usage_end);
+			return EXIT_OK;
+		case 'V':
+			printf("mount.cimfs %s\n", cim_version());
+			return EXIT_OK;
+		case 'n':
+		case 'v':
+		case 'N':
+		case 't':
+			break;
+		default:
+			return usage_error("unknown option");
+		}
+	}
+	if (count != 2)
+		return usage_error("an image and a directory are needed");
+	for (int i = 0; i < text_count; i++) {
+		if (!options_parse(o, texts[i]))
+			return EXIT_USAGE;
+	}
+	close_others(-1);
+	return mount_by_hand(o, words[0], words[1]);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc ? strrchr(argv[0], '/') : NULL;
+	struct options options;
+	int code;
+	int fd;
+
+	/* With 0, 1 or 2 closed, a file opened here would get that number. */
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd < 3);
+	if (fd >= 0)
+		close(fd);
+	signal(SIGPIPE, SIG_IGN);
+	options_init(&options);
+	name = name ? name + 1 : argc ? argv[0] : "";
+	if (!strcmp(name, "mount.cimfs"))
+		code = run_mount_helper(&options, argc, argv);
+	else
+		code = run_cimfs_mount(&options, argc, argv);
+	options_free(&options);
+	return code;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mount.h - what the files of cimfs-mount share
+ *
+ * The program in layers: main.c decides what was asked for, with options.c; session.c mounts and
+ * becomes a daemon; serve.c answers the kernel's requests out of node.c (what an inode number
+ * stands for, attributes), names.c (names as Linux can hold them), link.c (Windows' link targets as
+ * Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c. volume.c keeps the
+ * volumes of a Wine prefix, extract.c makes the copy that stands in where there is no FUSE.
+ *
+ * Nothing is remembered of an inode: its number says all that is needed to find it again, so the
+ * server's memory doesn't grow with what is looked at.
+ */
+#ifndef CIMFS_MOUNT_H
+#define CIMFS_MOUNT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+#include "libcim.h"
+
+#define MOUNT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* What the program comes to: cimtool's exit codes, and in Wine mode WINE_EXIT + enum cim_status. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_CORRUPT = 4,
+	EXIT_UNSUPPORTED = 5,
+	WINE_EXIT = 64,
+};
+
+/* How alternate streams show (ntfs-3g's option of this name). */
+enum streams_interface {
+	STREAMS_NONE = 0,
+	STREAMS_WINDOWS = 1, /* FILE:STREAM can be opened */
+	STREAMS_XATTR = 2,   /* extended attribute user.STREAM */
+	STREAMS_BOTH = 3,
+};
+
+/* The volume of a Wine prefix that a server serves; NULL in struct options for a mount by hand. */
+struct volume;
+
+struct options {
+	char *image; /* absolute path of the filesystem file */
+	char *dir;   /* absolute path of the mount point */
+	bool foreground;
+	int ready_fd; /* -1: none */
+	char *log;    /* file to log to; NULL: stderr in the foreground, else syslog */
+	char *kernel; /* mount options for the kernel, separated by commas; "" for none */
+	enum streams_interface streams;
+	bool ignore_case;
+	bool count_links;
+	bool nonempty;
+	bool sloppy; /* pass over unknown options */
+	bool fake;   /* do all but mount */
+	uid_t uid;
+	gid_t gid;
+	mode_t fmask, dmask;
+	const struct volume *volume;
+};
+
+struct server {
+	const struct options *options;
+	struct cim_image *image;
+	uint32_t root_id;
+	uint64_t max_id; /* FileIDs go up to this */
+
+	/* nlink.c */
+	pthread_mutex_t count_lock;
+	uint32_t *counts; /* of each FileID, once counted; the top bits are nlink.c's own */
+	bool counted;
+
+	/* xattr.c: Wine mode's question whether attributes are worth asking for */
+	pthread_mutex_t scan_lock;
+	bool scanned;
+	bool plain; /* no item is hidden or system */
+
+	/* serve.c */
+	pthread_mutex_t size_lock;
+	bool sized;
+	uint64_t bytes; /* of the image's files */
+	bool no_open;	/* the kernel can do without open */
+	bool no_opendir;
+	pthread_key_t buffer;
+	int ready; /* written to when the kernel has been answered for the first time; -1 */
+};
+
+/* ---- main.c: messages before the mount ---- */
+
+/* "cimfs-mount: TEXT" on stderr. In Wine mode TEXT goes to the status file too. */
+void say(const char *fmt, ...) MOUNT_PRINTF(1, 2);
+/* The same from the library's detail, with what was being done and the image. */
+void say_cim(const char *op, const char *image, const struct cim_error *err);
+/* The exit code of a status, for a mount by hand. */
+int exit_of(enum cim_status status);
+/* malloc() and the like, that end the program; not for use once it serves. */
+void *xmalloc(size_t size);
+char *xstrdup(const char *s);
+char *xasprintf(const char *fmt, ...) MOUNT_PRINTF(1, 2);
+
+/* ---- options.c ---- */
+
+void options_init(struct options *o);
+void options_free(struct options *o);
+/* "-o" text; false: a usage error was told. */
+bool options_parse(struct options *o, const char *text);
+extern const char options_help[];
+
+/* ---- log.c ---- */
+
+/* To stderr (NULL), to syslog (""), or to a file. */
+void log_open(const char *where);
+/* One line, with the time where nobody else adds it; too many in a minute are counted instead. */
+void log_line(const char *fmt, ...) MOUNT_PRINTF(1, 2);
+/* A failed call: the errno to answer with. Logs what the user should know of. */
+int log_status(enum cim_status status, const struct cim_error *err, uint32_t file_id);
+
+/* ---- names.c ---- */
+
+/* Room for a name as Linux gets it, its NUL included. */
+#define LINUX_NAME (CIM_MAX_NAME_UTF8)
+/* A stored name in WTF-8, what Linux can't hold in a name replaced; see names.c. */
+void name_to_linux(const uint16_t *name, size_t units, char *out);
+/* The FileID of a name in a directory; *variant: it is spelt otherwise there. 0 or an errno. */
+int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, uint32_t *file_id,
+	      bool *variant);
+
+/* ---- node.c ---- */
+
+/*
+ * Inode numbers as the kernel gets them (nodes), which programs never see: they see the FileID.
+ *
+ *   1                                       the root of the mount
+ *   2, 3, ...                               files that are not in the image, see enum
+ *   bit 63 | extra << 32 | FileID           an item. extra: of a symlink, the depth of the
+ * directory that it was found in; of a directory that was looked up in another spelling, a hash of
+ * that spelling (the kernel wants one name for one directory); else 0 bit 63 | bit 62 | index << 32
+ * | FileID  its alternate stream
+ */
+enum {
+	NODE_ROOT = 1,
+	NODE_LABEL,  /* .windows-label, for Wine */
+	NODE_SERIAL, /* .windows-serial */
+	NODE_CIOPFS, /* .ciopfs: tells Wine that names are looked up without case */
+};
+#define NODE_ITEM   (UINT64_C(1) << 63)
+#define NODE_STREAM (UINT64_C(1) << 62)
+#define NODE_EXTRA  ((UINT32_C(1) << 30) - 1)
+
+static inline uint64_t node_item(uint32_t file_id, uint32_t extra)
+{
+	return NODE_ITEM | (uint64_t)(extra & NODE_EXTRA) << 32 | file_id;
+}
+static inline uint64_t node_stream(uint32_t file_id, uint32_t index)
+{
+	return NODE_ITEM | NODE_STREAM | (uint64_t)(index & NODE_EXTRA) << 32 | file_id;
+}
+static inline uint32_t node_extra(uint64_t node)
+{
+	return (uint32_t)(node >> 32) & NODE_EXTRA;
+}
+static inline bool node_is_stream(uint64_t node)
+{
+	return node & NODE_STREAM;
+}
+
+/* Wine mode: the mount's root holds "root", which is the image's. */
+bool node_is_top(const struct server *s, uint64_t node);
+/* The item that a node is or belongs to; 0 for what is not in the image. */
+uint32_t node_file_id(const struct server *s, uint64_t node);
+/* The node of the image's root directory. */
+uint64_t node_of_root(const struct server *s);
+/* Attributes of a node. 0 or an errno. */
+int node_stat(struct server *s, uint64_t node, struct stat *st);
+/* Attributes and node of an item that was found in directory @dir_id; @spelling: hash or 0. */
+int node_enter(struct server *s, uint32_t dir_id, uint32_t file_id, uint32_t spelling,
+	       uint64_t *node, struct stat *st);
+/* Look up a name in a directory. 0 or an errno, ENOENT for what is not there. */
+int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *node,
+		struct stat *st);
+/* The data behind a node. 0 or an errno. */
+int node_data(struct server *s, uint64_t node, struct cim_data *data);
+/* Content of a file that is not in the image; its length. */
+size_t node_text(const struct server *s, uint64_t node, char text[128]);
+/* How many directories lie above a directory. 0 or an errno. */
+int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth);
+void time_to_unix(int64_t filetime, struct timespec *ts);
+
+/* ---- link.c ---- */
+
+/*
+ * The target of an item that is a link, for a link in a directory @depth below the root; allocated.
+ * NULL: it isn't one, or one that has no form here; *error is 0 then, or an errno.
+ */
+char *link_target(struct server *s, const struct cim_file_info *info, uint32_t depth, int *error);
+
+/* ---- nlink.c ---- */
+
+/* The link count of an item; 1 where they aren't counted. */
+uint32_t nlink_get(struct server *s, const struct cim_file_info *info);
+void nlink_free(struct server *s);
+
+/* ---- xattr.c ---- */
+
+/* Wine mode: no item is hidden or system, so nobody need ask. Looks at all items once. */
+bool xattr_plain(struct server *s);
+/*
+ * The value of an attribute, allocated, NULL with *error set if there is none. Values larger than
+ * @limit are not read: *size tells all the same and NULL comes with ERANGE.
+ */
+uint8_t *xattr_get(struct server *s, uint64_t node, const char *name, size_t limit, size_t *size,
+		   int *error);
+/* The names, each with its NUL; allocated, NULL if there are none (*error 0) or with an errno. */
+char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error);
+/* "0x22": attributes as Samba and Wine write them. */
+size_t xattr_dosattrib(const struct cim_file_info *info, char text[16]);
+
+/* ---- session.c ---- */
+
+/* Prepare and release what the server needs besides the open image. */
+void server_init(struct server *s, const struct options *o, struct cim_image *image);
+void server_free(struct server *s);
+
+/* Mark the image as in use by a lock that a commit over it will see; best effort. -1: not taken. */
+int lock_image(struct cim_image *image, const char *path, bool *wait);
+
+/*
+ * Mount and serve. Returns in the process that mounted: CIM_OK once the mount can be used (with
+ * *pid of the server) or, in the foreground, once it has been unmounted (*pid 0); or a failure,
+ * told in @err. The server itself never returns: it ends the process.
+ */
+enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid,
+		      struct cim_error *err);
+/* CIM_OK, CIM_E_UNSUPPORTED (no FUSE here) or CIM_E_ACCESS (no right to use it), with the cause. */
+enum cim_status fuse_available(struct cim_error *err);
+/* Unmount; @lazy: also while it is in use. 0 or an errno, EBUSY for one in use. */
+int fuse_unmount(const char *dir, bool lazy);
+
+/* ---- volume.c: Wine mode ---- */
+
+enum backend {
+	BACKEND_AUTO,
+	BACKEND_FUSE,
+	BACKEND_EXTRACT,
+};
+
+/* The exit codes of --wine-mount and --wine-dismount. */
+int volume_mount(const char *dosdevices, const char *guid, const char *image, enum backend backend,
+		 const char *status_file);
+int volume_dismount(const char *dosdevices, const char *guid, const char *status_file);
+/* What link.c and node.c ask of a volume. */
+const char *volume_dosdevices(const struct volume *v);
+const char *volume_guid(const struct volume *v);
+/* In the server's process: let go of what only the one who mounts needs. */
+void volume_in_server(const struct volume *v);
+/* The server ends: take link and state away, if they are still this server's. */
+void volume_ended(const struct volume *v);
+
+/* ---- extract.c ---- */
+
+/* Unpack the whole image into the new directory @dir. What is there after a failure is partial. */
+enum cim_status extract_image(struct server *s, const char *dir, struct cim_error *err);
+/* Remove a tree, whatever its modes; never follows links, never leaves the file system. */
+bool remove_tree(const char *dir);
+
+#endif

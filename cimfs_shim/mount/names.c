@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * names.c - names of an image as names on Linux, and back
+ *
+ * A name in an image is any UTF-16 code units; on Linux it is bytes without '/' and NUL. They are
+ * shown in WTF-8: UTF-8, an unpaired surrogate in three bytes like any other code point. Three
+ * kinds of names can't stand so (no Windows program makes them, but an image may hold anything): in
+ * a name, '/' is shown as U+F02F and NUL as U+F000, and the first '.' of the names "." and ".." as
+ * U+F02E. These are the private code points by which Windows' Unix subsystems and Cygwin show the
+ * characters that Windows lacks. A name that is looked up is taken as it is first, and only if
+ * there is none with these replaced, so all other names with U+F02F and the like are safe.
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ESCAPE 0xf000u
+
+static bool is_dots(const uint16_t *name, size_t units)
+{
+	return (units == 1 && name[0] == '.') || (units == 2 && name[0] == '.' && name[1] == '.');
+}
+
+void name_to_linux(const uint16_t *name, size_t units, char *out)
+{
+	uint16_t copy[CIM_MAX_NAME];
+
+	for (size_t i = 0; i < units; i++)
+		copy[i] = name[i] && name[i] != '/' ? name[i] : (uint16_t)(ESCAPE | name[i]);
+	if (is_dots(name, units))
+		copy[0] = ESCAPE | '.';
+	cim_utf8_from_utf16(copy, units, out, LINUX_NAME);
+}
+
+/* Undo name_to_linux()'s replacements; false if there are none. */
+static bool unescape(uint16_t *name, size_t units)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < units; i++) {
+		if (name[i] == ESCAPE || name[i] == (ESCAPE | '/')) {
+			name[i] &= 0xff;
+			found = true;
+		}
+	}
+	if (name[0] == (ESCAPE | '.')) {
+		name[0] = '.';
+		if (is_dots(name, units))
+			return true;
+		name[0] = ESCAPE | '.';
+	}
+	return found;
+}
+
+static enum cim_status find(struct server *s, uint32_t dir_id, const uint16_t *name, size_t units,
+			    uint32_t *file_id, bool *variant, struct cim_error *err)
+{
+	const struct cim_str text = {.utf16 = name, .units = units};
+	enum cim_status status;
+
+	*variant = false;
+	status = cim_image_lookup_at(s->image, dir_id, text, true, file_id, err);
+	if (status != CIM_E_FILE_NOT_FOUND || !s->options->ignore_case)
+		return status;
+	*variant = true;
+	return cim_image_lookup_at(s->image, dir_id, text, false, file_id, err);
+}
+
+int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, uint32_t *file_id,
+	      bool *variant)
+{
+	struct cim_error err = {0};
+	uint16_t buf[CIM_MAX_NAME];
+	size_t units;
+	enum cim_status status;
+
+	status = cim_utf16_from_utf8(name, len, buf, CIM_MAX_NAME, &units);
+	if (status == CIM_E_LIMIT)
+		return ENAMETOOLONG;
+	if (status || !units)
+		return ENOENT;
+	status = find(s, dir_id, buf, units, file_id, variant, &err);
+	if (status == CIM_E_FILE_NOT_FOUND && unescape(buf, units))
+		status = find(s, dir_id, buf, units, file_id, variant, &err);
+	return status ? log_status(status, &err, dir_id) : 0;
+}

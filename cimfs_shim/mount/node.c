@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * node.c - from an inode number to what it stands for
+ *
+ * The kernel knows an inode by a number that the server chose at the look-up. A server usually
+ * keeps a table of what it gave out; here the number itself says it (mount.h has the layout),
+ * because an item's FileID is all that is needed to find its record again. What the FileID alone
+ * doesn't tell stands in the bits above it: which alternate stream, and how deep in the tree a link
+ * was found, on which its target depends. Programs see the FileID as the inode number, so two names
+ * of a file have the same.
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define TICKS	      INT64_C(10000000)
+#define EPOCH_SECONDS INT64_C(11644473600)
+#define MAX_DEPTH     16384 /* the longest path has 32,767 units */
+
+void time_to_unix(int64_t t, struct timespec *ts)
+{
+	int64_t seconds = t / TICKS;
+	int64_t rest = t % TICKS;
+
+	if (rest < 0) {
+		rest += TICKS;
+		seconds--;
+	}
+	ts->tv_sec = seconds - EPOCH_SECONDS;
+	ts->tv_nsec = (long)rest * 100;
+}
+
+bool node_is_top(const struct server *s, uint64_t node)
+{
+	return node == NODE_ROOT && s->options->volume;
+}
+
+uint64_t node_of_root(const struct server *s)
+{
+	return s->options->volume ? node_item(s->root_id, 0) : NODE_ROOT;
+}
+
+uint32_t node_file_id(const struct server *s, uint64_t node)
+{
+	if (node & NODE_ITEM)
+		return (uint32_t)node;
+	return node == NODE_ROOT && !s->options->volume ? s->root_id : 0;
+}
+
+int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
+{
+	struct cim_error err = {0};
+	struct cim_file_info info;
+
+	for (*depth = 0; dir_id != s->root_id; ++*depth) {
+		enum cim_status status = cim_image_stat(s->image, dir_id, &info, &err);
+
+		if (status)
+			return log_status(status, &err, dir_id);
+		if (!info.is_directory || *depth >= MAX_DEPTH) {
+			log_line("file %u: its parents don't lead to the root", dir_id);
+			return EIO;
+		}
+		dir_id = info.parent_id;
+	}
+	return 0;
+}
+
+/* ---- attributes ---- */
+
+static void common_stat(const struct server *s, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_uid = s->options->uid;
+	st->st_gid = s->options->gid;
+	st->st_nlink = 1;
+	st->st_blksize = 65536;
+}
+
+static void set_size(struct stat *st, uint64_t size, bool sparse)
+{
+	st->st_size = (off_t)size;
+	st->st_blocks = sparse ? 0 : (blkcnt_t)((size + 511) / 512);
+}
+
+/* All but kind, size and link count. */
+static void stat_info(const struct server *s, const struct cim_file_info *info, struct stat *st)
+{
+	common_stat(s, st);
+	st->st_ino = info->file_id;
+	time_to_unix(info->last_access_time, &st->st_atim);
+	time_to_unix(info->last_write_time, &st->st_mtim);
+	time_to_unix(info->change_time, &st->st_ctim);
+}
+
+static mode_t file_mode(const struct server *s, const struct cim_file_info *info)
+{
+	const mode_t readonly = info->attributes & CIM_ATTR_READONLY ? 0222 : 0;
+
+	if (info->is_directory)
+		return S_IFDIR | (0755 & ~readonly & ~s->options->dmask);
+	return S_IFREG | (0644 & ~readonly & ~s->options->fmask);
+}
+
+/* An item's attributes; @depth: of the directory it is in, which a link's target needs. */
+static int stat_item(struct server *s, const struct cim_file_info *info, uint32_t depth,
+		     struct stat *st)
+{
+	char *target;
+	int error;
+
+	stat_info(s, info, st);
+	st->st_nlink = nlink_get(s, info);
+	target = link_target(s, info, depth, &error);
+	if (error)
+		return error;
+	if (target) {
+		st->st_mode = S_IFLNK | 0777;
+		if (info->is_directory)
+			st->st_nlink = 1;
+		set_size(st, strlen(target), true);
+		free(target);
+		return 0;
+	}
+	st->st_mode = file_mode(s, info);
+	set_size(st, info->size, info->is_sparse);
+	return 0;
+}
+
+size_t node_text(const struct server *s, uint64_t node, char text[128])
+{
+	const char *name;
+	int len;
+
+	switch (node) {
+	case NODE_LABEL:
+		/* A label has up to 32 characters. */
+		name = strrchr(s->options->image, '/') + 1;
+		len = (int)strlen(name);
+		if (len > 32) {
+			len = 32;
+			while (len && ((unsigned char)name[len] & 0xc0) == 0x80)
+				len--;
+		}
+		return (size_t)snprintf(text, 128, "%.*s\n", len, name);
+	case NODE_SERIAL:
+		return (size_t)snprintf(text, 128, "%.8s\n", volume_guid(s->options->volume));
+	default:
+		return 0;
+	}
+}
+
+/* A file or directory that is not in the image; times as the image's root. */
+static int stat_own(struct server *s, uint64_t node, struct stat *st)
+{
+	struct cim_file_info info;
+	char text[128];
+
+	if (node > NODE_CIOPFS)
+		return ENOENT;
+	common_stat(s, st);
+	if (!cim_image_stat(s->image, s->root_id, &info, NULL))
+		stat_info(s, &info, st);
+	st->st_ino = (UINT64_C(1) << 62) + node;
+	if (node == NODE_ROOT) {
+		st->st_mode = S_IFDIR | (0755 & ~s->options->dmask);
+		st->st_nlink = s->options->count_links ? 3 : 1;
+	} else {
+		st->st_mode = S_IFREG | (0444 & ~s->options->fmask);
+		set_size(st, node_text(s, node, text), false);
+	}
+	return 0;
+}
+
+static int get_info(struct server *s, uint32_t file_id, struct cim_file_info *info)
+{
+	struct cim_error err = {0};
+	enum cim_status status = cim_image_stat(s->image, file_id, info, &err);
+
+	return status ? log_status(status, &err, file_id) : 0;
+}
+
+int node_stat(struct server *s, uint64_t node, struct stat *st)
+{
+	const uint32_t file_id = node_file_id(s, node);
+	struct cim_file_info info;
+	struct cim_data data;
+	int error;
+
+	if (!file_id)
+		return stat_own(s, node, st);
+	error = get_info(s, file_id, &info);
+	if (error)
+		return error;
+	if (!node_is_stream(node))
+		return stat_item(s, &info, node_extra(node), st);
+	error = node_data(s, node, &data);
+	if (error)
+		return error;
+	stat_info(s, &info, st);
+	info.is_directory = false;
+	st->st_mode = file_mode(s, &info);
+	st->st_ino = node & ~NODE_ITEM;
+	set_size(st, data.size, data.sparse);
+	return 0;
+}
+
+/* ---- data ---- */
+
+static int stream_entry(struct server *s, uint64_t node, struct cim_entry *entry)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	bool found = false;
+	enum cim_status status;
+
+	status = cim_iter_streams(s->image, (uint32_t)node, &iter, &err);
+	if (!status) {
+		cim_iter_seek(iter, node_extra(node));
+		status = cim_iter_next(iter, entry, &found, &err);
+		cim_iter_close(iter);
+	}
+	if (status)
+		return log_status(status, &err, (uint32_t)node);
+	return found ? 0 : ENOENT;
+}
+
+int node_data(struct server *s, uint64_t node, struct cim_data *data)
+{
+	const uint32_t file_id = node_file_id(s, node);
+	struct cim_error err = {0};
+	struct cim_entry entry;
+	enum cim_status status;
+
+	if (!file_id)
+		return EISDIR;
+	if (node_is_stream(node)) {
+		int error = stream_entry(s, node, &entry);
+
+		*data = entry.data;
+		return error;
+	}
+	status = cim_image_get_data(s->image, file_id, (struct cim_str){0}, data, &err);
+	if (status == CIM_E_ACCESS)
+		return EISDIR;
+	return status ? log_status(status, &err, file_id) : 0;
+}
+
+/* ---- names ---- */
+
+int node_enter(struct server *s, uint32_t dir_id, uint32_t file_id, uint32_t spelling,
+	       uint64_t *node, struct stat *st)
+{
+	struct cim_file_info info;
+	uint32_t extra = 0;
+	int error = get_info(s, file_id, &info);
+
+	if (error)
+		return error;
+	if (info.reparse_tag == CIM_TAG_SYMLINK || info.reparse_tag == CIM_TAG_MOUNT_POINT) {
+		error = node_depth(s, dir_id, &extra);
+		if (error)
+			return error;
+	}
+	error = stat_item(s, &info, extra, st);
+	if (error)
+		return error;
+	if (!S_ISLNK(st->st_mode))
+		extra = S_ISDIR(st->st_mode) ? spelling : 0;
+	*node = node_item(file_id, extra);
+	return 0;
+}
+
+/* A number for a spelling, never 0. */
+static uint32_t hash_spelling(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return (hash ^ hash >> 30) | 1;
+}
+
+/* Split "stream", "stream:$DATA" or ":$DATA" (its length 0: the default stream). */
+static bool parse_stream(const char *text, size_t *len)
+{
+	const char *type = strchr(text, ':');
+
+	*len = type ? (size_t)(type - text) : strlen(text);
+	if (type && strcasecmp(type + 1, "$DATA"))
+		return false;
+	return *len || type;
+}
+
+/* The position of a stream among an item's. */
+static int find_stream(struct server *s, uint32_t file_id, const uint16_t *name, size_t units,
+		       uint32_t *index)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	struct cim_entry entry;
+	bool found = true;
+	enum cim_status status = cim_iter_streams(s->image, file_id, &iter, &err);
+
+	if (status)
+		return log_status(status, &err, file_id);
+	for (uint32_t left = cim_iter_count(iter); left && found; left--) {
+		status = cim_iter_next(iter, &entry, &found, &err);
+		if (!status && found &&
+		    !cim_name_compare_default(entry.name, entry.units, name, units)) {
+			*index = entry.index;
+			cim_iter_close(iter);
+			return 0;
+		}
+	}
+	cim_iter_close(iter);
+	return status ? log_status(status, &err, file_id) : ENOENT;
+}
+
+/* NAME:STREAM, in the three spellings that Windows knows; ":STREAM" is the directory's own. */
+static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, uint64_t *node,
+			  struct stat *st)
+{
+	const char *colon = strchr(name, ':');
+	uint16_t stream[CIM_MAX_NAME];
+	uint32_t file_id = dir_id;
+	uint32_t index = 0;
+	size_t len, units;
+	bool variant;
+	int error;
+
+	if (!colon || !parse_stream(colon + 1, &len))
+		return ENOENT;
+	if (colon != name) {
+		error = name_find(s, dir_id, name, (size_t)(colon - name), &file_id, &variant);
+		if (error)
+			return error;
+	}
+	if (!len) {
+		error = node_enter(s, dir_id, file_id, 0, node, st);
+		return !error && S_ISDIR(st->st_mode) ? ENOENT : error;
+	}
+	if (cim_utf16_from_utf8(colon + 1, len, stream, CIM_MAX_NAME, &units))
+		return ENOENT;
+	error = find_stream(s, file_id, stream, units, &index);
+	if (error)
+		return error;
+	*node = node_stream(file_id, index);
+	return node_stat(s, *node, st);
+}
+
+/* Names that are not in the image and not listed. */
+static uint64_t own_name(const struct server *s, uint64_t parent, const char *name)
+{
+	if (s->options->volume && (parent == NODE_ROOT || parent == node_of_root(s))) {
+		if (!strcmp(name, ".windows-label"))
+			return NODE_LABEL;
+		if (!strcmp(name, ".windows-serial"))
+			return NODE_SERIAL;
+	}
+	return s->options->ignore_case && !strcmp(name, ".ciopfs") ? NODE_CIOPFS : 0;
+}
+
+int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *node,
+		struct stat *st)
+{
+	const uint32_t dir_id = node_file_id(s, parent);
+	uint32_t file_id;
+	bool variant;
+	int error = ENOENT;
+
+	if (node_is_stream(parent))
+		return ENOTDIR;
+	if (dir_id)
+		error = name_find(s, dir_id, name, strlen(name), &file_id, &variant);
+	if (!error)
+		return node_enter(s, dir_id, file_id, variant ? hash_spelling(name) : 0, node, st);
+	if (dir_id && (error == ENOENT || error == ENAMETOOLONG) &&
+	    s->options->streams & STREAMS_WINDOWS && strchr(name, ':')) {
+		error = look_up_stream(s, dir_id, name, node, st);
+		if (error != ENOENT)
+			return error;
+	}
+	if (error != ENOENT)
+		return error;
+	if (node_is_top(s, parent) && !strcmp(name, "root"))
+		*node = node_of_root(s);
+	else
+		*node = own_name(s, parent, name);
+	return *node ? node_stat(s, *node, st) : ENOENT;
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * serve.c - the kernel's questions and their answers
+ *
+ * The low-level interface of libfuse: each request comes with an inode number (node.c) and is
+ * answered from the image by whichever thread is free. An image can't change, so the kernel may
+ * keep what it was told (names, names that aren't there, attributes, pages, listings) for ever, and
+ * it needn't ask before it opens a file: nothing is remembered of an open one.
+ *
+ * Whatever goes wrong with the image is an errno for the one request and a line in the log.
+ */
+#define FUSE_USE_VERSION 312
+#include "mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+#define FOR_EVER   1e9 /* seconds; 30 years */
+#define MAX_READ   (1024u * 1024u)
+#define BLOCK_SIZE 4096u
+#define DIR_ALWAYS 2u /* entries before those of the image: "." and ".." */
+
+static struct server *server_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* ---- names and attributes ---- */
+
+static void fill_entry(struct fuse_entry_param *e, uint64_t node)
+{
+	e->ino = node;
+	e->generation = 1;
+	e->attr_timeout = FOR_EVER;
+	e->entry_timeout = FOR_EVER;
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct server *s = server_of(req);
+	struct fuse_entry_param e = {0};
+	uint64_t node = 0;
+	int error = node_lookup(s, parent, name, &node, &e.attr);
+
+	if (error && error != ENOENT) {
+		fuse_reply_err(req, error);
+		return;
+	}
+	/* Inode 0: there is no such name, to be remembered too. */
+	fill_entry(&e, error ? 0 : node);
+	fuse_reply_entry(req, &e);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct stat st;
+	int error = node_stat(server_of(req), node, &st);
+
+	(void)fi;
+	if (error)
+		fuse_reply_err(req, error);
+	else
+		fuse_reply_attr(req, &st, FOR_EVER);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t node)
+{
+	struct server *s = server_of(req);
+	const uint32_t file_id = node_file_id(s, node);
+	struct cim_error err = {0};
+	struct cim_file_info info;
+	char *target;
+	int error;
+	enum cim_status status;
+
+	if (!file_id || node_is_stream(node)) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	status = cim_image_stat(s->image, file_id, &info, &err);
+	if (status) {
+		fuse_reply_err(req, log_status(status, &err, file_id));
+		return;
+	}
+	target = link_target(s, &info, node_extra(node), &error);
+	if (target)
+		fuse_reply_readlink(req, target);
+	else
+		fuse_reply_err(req, error ? error : EINVAL);
+	free(target);
+}
+
+/* ---- directories ---- */
+
+/* A listing that is being put together in a buffer of the size the kernel asked for. */
+struct listing {
+	fuse_req_t req;
+	struct server *s;
+	bool plus;
+	char *buf;
+	size_t size;
+	size_t used;
+};
+
+/* false: the buffer is full. @node 0: nothing is known but the name. @next: where to go on. */
+static bool list_name(struct listing *l, const char *name, uint64_t node, const struct stat *st,
+		      off_t next)
+{
+	const size_t left = l->size - l->used;
+	struct fuse_entry_param e = {0};
+	size_t need;
+
+	if (l->plus) {
+		fill_entry(&e, node);
+		e.attr = *st;
+		need = fuse_add_direntry_plus(l->req, l->buf + l->used, left, name, &e, next);
+	} else {
+		need = fuse_add_direntry(l->req, l->buf + l->used, left, name, st, next);
+	}
+	if (need > left)
+		return false;
+	l->used += need;
+	return true;
+}
+
+static bool list_entry(struct listing *l, uint32_t dir_id, const struct cim_entry *entry)
+{
+	struct stat st = {0};
+	uint64_t node;
+	char name[LINUX_NAME];
+
+	/* What has no attributes shows by its name; whoever asks for more gets the error. */
+	if (node_enter(l->s, dir_id, entry->file_id, 0, &node, &st)) {
+		node = 0;
+		memset(&st, 0, sizeof(st));
+		st.st_ino = entry->file_id;
+	}
+	name_to_linux(entry->name, entry->units, name);
+	return list_name(l, name, node, &st, (off_t)entry->index + DIR_ALWAYS + 1);
+}
+
+static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	struct cim_entry entry;
+	bool found = true;
+	uint32_t left;
+	enum cim_status status = cim_iter_dir(l->s->image, dir_id, &iter, &err);
+
+	if (status)
+		return log_status(status, &err, dir_id);
+	left = cim_iter_count(iter);
+	cim_iter_seek(iter, start < left ? (uint32_t)start : left);
+	left -= start < left ? (uint32_t)start : left;
+	for (; left; left--) {
+		status = cim_iter_next(iter, &entry, &found, &err);
+		/* An entry that can't be read is passed over; the log tells of it. */
+		if (status)
+			log_status(status, &err, dir_id);
+		else if (!found || !list_entry(l, dir_id, &entry))
+			break;
+	}
+	cim_iter_close(iter);
+	return 0;
+}
+
+/* Wine mode: the mount's own root. */
+static int list_top(struct listing *l, uint64_t start)
+{
+	const uint64_t root = node_of_root(l->s);
+	struct stat st;
+	int error;
+
+	if (start)
+		return 0;
+	error = node_stat(l->s, root, &st);
+	if (!error)
+		list_name(l, "root", root, &st, DIR_ALWAYS + 1);
+	return error;
+}
+
+static int list_dir(struct listing *l, uint64_t node, uint64_t offset)
+{
+	static const char *const dots[DIR_ALWAYS] = {".", ".."};
+	const uint32_t dir_id = node_file_id(l->s, node);
+	struct stat st = {.st_mode = S_IFDIR, .st_ino = dir_id ? dir_id : NODE_ROOT};
+
+	for (; offset < DIR_ALWAYS; offset++) {
+		if (!list_name(l, dots[offset], 0, &st, (off_t)offset + 1))
+			return 0;
+	}
+	offset -= DIR_ALWAYS;
+	return node_is_top(l->s, node) ? list_top(l, offset) : list_image_dir(l, dir_id, offset);
+}
+
+static void reply_list(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, bool plus)
+{
+	struct listing l = {.req = req, .s = server_of(req), .plus = plus, .size = size};
+	int error = ENOMEM;
+
+	if (offset < 0 || node_is_stream(node) ||
+	    (!node_file_id(l.s, node) && !node_is_top(l.s, node))) {
+		fuse_reply_err(req, ENOTDIR);
+		return;
+	}
+	l.buf = malloc(size);
+	if (l.buf)
+		error = list_dir(&l, node, (uint64_t)offset);
+	/* An error behind the first entries waits for the next call. */
+	if (error && (!l.used || error == ENOMEM))
+		fuse_reply_err(req, error);
+	else
+		fuse_reply_buf(req, l.buf, l.used);
+	free(l.buf);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+		       struct fuse_file_info *fi)
+{
+	(void)fi;
+	reply_list(req, node, size, offset, false);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+			   struct fuse_file_info *fi)
+{
+	(void)fi;
+	reply_list(req, node, size, offset, true);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	if (server_of(req)->no_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->cache_readdir = 1;
+	fi->keep_cache = 1;
+	fuse_reply_open(req, fi);
+}
+
+/* ---- data ---- */
+
+static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	if ((fi->flags & O_ACCMODE) != O_RDONLY) {
+		fuse_reply_err(req, EROFS);
+		return;
+	}
+	if (server_of(req)->no_open) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->keep_cache = 1;
+	fuse_reply_open(req, fi);
+}
+
+/* This thread's buffer, made when it first reads. */
+static void *read_buffer(struct server *s, size_t size)
+{
+	void *buf = pthread_getspecific(s->buffer);
+
+	if (size > MAX_READ)
+		return NULL;
+	if (!buf) {
+		buf = malloc(MAX_READ);
+		if (pthread_setspecific(s->buffer, buf)) {
+			free(buf);
+			return NULL;
+		}
+	}
+	return buf;
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+		    struct fuse_file_info *fi)
+{
+	struct server *s = server_of(req);
+	struct cim_error err = {0};
+	struct cim_data data;
+	char *buf = read_buffer(s, size);
+	char text[128];
+	size_t got = 0;
+	int error;
+	enum cim_status status;
+
+	(void)fi;
+	if (!buf || offset < 0) {
+		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
+		return;
+	}
+	if (node == NODE_LABEL || node == NODE_SERIAL || node == NODE_CIOPFS) {
+		got = node_text(s, node, text);
+		if ((uint64_t)offset >= got)
+			fuse_reply_buf(req, NULL, 0);
+		else
+			fuse_reply_buf(req, text + offset,
+				       got - (size_t)offset < size ? got - (size_t)offset : size);
+		return;
+	}
+	error = node_data(s, node, &data);
+	if (!error) {
+		status = cim_image_read(s->image, &data, (uint64_t)offset, buf, size, &got, &err);
+		if (status)
+			error = log_status(status, &err, node_file_id(s, node));
+	}
+	if (error)
+		fuse_reply_err(req, error == ENOENT ? EIO : error);
+	else
+		fuse_reply_buf(req, buf, got);
+}
+
+/* ---- extended attributes ---- */
+
+static void reply_value(fuse_req_t req, const void *value, size_t have, size_t size, int error)
+{
+	/* Asked for the size alone. */
+	if (!size && (!error || error == ERANGE))
+		fuse_reply_xattr(req, have);
+	else if (error)
+		fuse_reply_err(req, error);
+	else if (have > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, value, have);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	struct server *s = server_of(req);
+	uint8_t *value;
+	size_t have;
+	int error;
+
+	if (xattr_plain(s)) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	value = xattr_get(s, node, name, size, &have, &error);
+	reply_value(req, value, have, size, error);
+	free(value);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+	size_t have;
+	int error;
+	char *names = xattr_list(server_of(req), node, &have, &error);
+
+	reply_value(req, names, have, size, error);
+	free(names);
+}
+
+/* ---- the file system as a whole ---- */
+
+static uint64_t count_bytes(const struct server *s)
+{
+	struct cim_region_set set;
+	char guid[CIM_GUID_TEXT];
+	struct stat st;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; cim_image_get_set(s->image, i, &set); i++) {
+		cim_guid_format(&set.guid, guid);
+		for (uint32_t n = 0; n < set.count; n++) {
+			char *path;
+
+			if (asprintf(&path, "%.*sregion_%s_%u",
+				     (int)(strrchr(s->options->image, '/') + 1 - s->options->image),
+				     s->options->image, guid, n) < 0)
+				continue;
+			if (!stat(path, &st))
+				bytes += (uint64_t)st.st_size;
+			free(path);
+		}
+	}
+	return bytes;
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+	struct server *s = server_of(req);
+	struct statvfs st = {0};
+
+	(void)node;
+	pthread_mutex_lock(&s->size_lock);
+	if (!s->sized) {
+		s->bytes = count_bytes(s);
+		s->sized = true;
+	}
+	pthread_mutex_unlock(&s->size_lock);
+	st.f_bsize = BLOCK_SIZE;
+	st.f_frsize = BLOCK_SIZE;
+	st.f_blocks = (s->bytes + BLOCK_SIZE - 1) / BLOCK_SIZE;
+	st.f_files = s->max_id;
+	st.f_namemax = LINUX_NAME - 1;
+	fuse_reply_statfs(req, &st);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct server *s = userdata;
+	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
+				FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
+				FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT;
+
+	/* Always with attributes: what lists a directory looks at them next, and the kernel's guess
+	 * whether it will is wrong for whoever reads a whole listing first, as ls and Wine do. */
+	conn->want = conn->capable & wanted;
+	conn->max_write = MAX_READ; /* this decides how much one read can ask for */
+	conn->max_background = 64;
+	conn->congestion_threshold = 48;
+	conn->time_gran = 100;
+	s->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	s->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
+	server_ready(s);
+}
+
+const struct fuse_lowlevel_ops server_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.getattr = op_getattr,
+	.readlink = op_readlink,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.open = op_open,
+	.read = op_read,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.statfs = op_statfs,
+};
+const size_t server_ops_size = sizeof(server_ops);

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session.c - the life of a server: mounting, becoming a daemon, ending
+ *
+ * Everything that can be refused is found out before the process goes into the background, so that
+ * the caller learns it from the exit code: the image is open, the mount is made, and the parent
+ * waits until the child has answered the kernel's first request. The child ends when it is
+ * unmounted or told to by a signal, and then unmounts.
+ *
+ * What libfuse and fusermount3 have to say is caught and becomes part of the one line of error.
+ */
+#define FUSE_USE_VERSION 312
+#include "mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../os/os.h"
+#include "mounts.h"
+#include "serve.h"
+
+extern char **environ;
+
+void server_init(struct server *s, const struct options *o, struct cim_image *image)
+{
+	struct cim_image_info info;
+
+	memset(s, 0, sizeof(*s));
+	cim_image_get_info(image, &info);
+	s->options = o;
+	s->image = image;
+	s->root_id = info.root_id;
+	s->max_id = (uint64_t)info.table_count * 1024;
+	s->ready = -1;
+	pthread_mutex_init(&s->count_lock, NULL);
+	pthread_mutex_init(&s->scan_lock, NULL);
+	pthread_mutex_init(&s->size_lock, NULL);
+	pthread_key_create(&s->buffer, free);
+}
+
+void server_free(struct server *s)
+{
+	nlink_free(s);
+	pthread_key_delete(s->buffer);
+	pthread_mutex_destroy(&s->count_lock);
+	pthread_mutex_destroy(&s->scan_lock);
+	pthread_mutex_destroy(&s->size_lock);
+}
+
+static void tell(int fd)
+{
+	/* Whoever isn't there any more needn't know. */
+	if (fd >= 0 && write(fd, "ready\n", 6) < 0)
+		errno = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+void server_ready(struct server *s)
+{
+	tell(s->options->ready_fd);
+	tell(s->ready);
+	s->ready = -1;
+}
+
+/* ---- FUSE here? ---- */
+
+static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *op,
+			    const char *fmt, ...) MOUNT_PRINTF(4, 5);
+
+static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *op,
+			    const char *fmt, ...)
+{
+	va_list args;
+
+	memset(err, 0, sizeof(*err));
+	err->status = status;
+	snprintf(err->op, sizeof(err->op), "%s", op);
+	va_start(args, fmt);
+	vsnprintf(err->cause, sizeof(err->cause), fmt, args);
+	va_end(args);
+	return status;
+}
+
+enum cim_status fuse_available(struct cim_error *err)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		return CIM_OK;
+	}
+	if (errno == EACCES || errno == EPERM)
+		return fail(err, CIM_E_ACCESS, "mount", "no right to open /dev/fuse");
+	return fail(err, CIM_E_UNSUPPORTED, "mount", "no FUSE here: /dev/fuse: %s",
+		    strerror(errno));
+}
+
+/* ---- what libfuse says ---- */
+
+static char fuse_said[300];
+
+static void fuse_message(enum fuse_log_level level, const char *fmt, va_list args)
+{
+	(void)level;
+	vsnprintf(fuse_said, sizeof(fuse_said), fmt, args);
+}
+
+static void fuse_message_later(enum fuse_log_level level, const char *fmt, va_list args)
+{
+	char text[300];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	text[strcspn(text, "\n")] = '\0';
+	if (level <= FUSE_LOG_WARNING)
+		log_line("%s", text);
+}
+
+/* Mount with stderr caught, for fusermount3 writes there. */
+static bool mount_quietly(struct fuse_session *session, const char *dir)
+{
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int caught = memfd_create("stderr", MFD_CLOEXEC);
+	ssize_t len = 0;
+	bool ok;
+
+	*fuse_said = '\0';
+	if (caught >= 0 && saved >= 0)
+		dup2(caught, STDERR_FILENO);
+	ok = !fuse_session_mount(session, dir);
+	if (caught >= 0 && saved >= 0) {
+		dup2(saved, STDERR_FILENO);
+		if (!*fuse_said || !strncmp(fuse_said, "fuse: mount failed", 18))
+			len = pread(caught, fuse_said, sizeof(fuse_said) - 1, 0);
+		if (len > 0)
+			fuse_said[len] = '\0';
+	}
+	if (caught >= 0)
+		close(caught);
+	if (saved >= 0)
+		close(saved);
+	fuse_said[strcspn(fuse_said, "\n")] = '\0';
+	return ok;
+}
+
+static enum cim_status mount_failed(struct cim_error *err, const char *dir)
+{
+	enum cim_status status = CIM_E_IO;
+
+	if (strstr(fuse_said, "ermission denied") || strstr(fuse_said, "not permitted") ||
+	    strstr(fuse_said, "no write access"))
+		status = CIM_E_ACCESS;
+	else if (strstr(fuse_said, "fusermount3") && strstr(fuse_said, "o such file"))
+		status = CIM_E_UNSUPPORTED;
+	else if (strstr(fuse_said, "not found") || strstr(fuse_said, "No such device"))
+		status = CIM_E_UNSUPPORTED;
+	return fail(err, status, "mount", "%s: %s", dir,
+		    *fuse_said ? fuse_said : "the system refused");
+}
+
+/* ---- marking the image ---- */
+
+int lock_image(struct cim_image *image, const char *path, bool *wait)
+{
+	struct flock range = {.l_type = F_RDLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
+			      .l_len = 1};
+	struct cim_image_info info;
+	struct cim_region_set set;
+	char guid[CIM_GUID_TEXT];
+	char *name;
+	int fd;
+
+	*wait = false;
+	cim_image_get_info(image, &info);
+	if (!info.set_count || !cim_image_get_set(image, info.set_count - 1, &set))
+		return -1;
+	cim_guid_format(&set.guid, guid);
+	name = xasprintf("%.*sregion_%s_0", (int)(strrchr(path, '/') + 1 - path), path, guid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	free(name);
+	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &range) < 0)
+		*wait = errno == EAGAIN || errno == EACCES;
+	return fd;
+}
+
+/* The session that made the image still has it open: take the lock when that is done. */
+static void *lock_later(void *arg)
+{
+	struct flock range = {.l_type = F_RDLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
+			      .l_len = 1};
+
+	fcntl((int)(intptr_t)arg, F_OFD_SETLKW, &range);
+	return NULL;
+}
+
+static void start_lock_later(int fd)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_create(&thread, &attr, lock_later, (void *)(intptr_t)fd);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* ---- serving ---- */
+
+struct life {
+	struct server server;
+	struct fuse_session *session;
+	dev_t dev; /* of the mount */
+	int lock;
+	bool lock_wait;
+};
+
+static struct fuse_session *new_session(const struct options *o, struct server *s,
+					struct cim_error *err)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session = NULL;
+	char *text = NULL;
+	char *name = xasprintf("fsname=%s", o->image);
+
+	fuse_set_log_func(fuse_message);
+	*fuse_said = '\0';
+	if (!fuse_opt_add_opt(&text, "ro,default_permissions,subtype=cimfs") &&
+	    !fuse_opt_add_opt_escaped(&text, name) &&
+	    (!*o->kernel || !fuse_opt_add_opt(&text, o->kernel)) &&
+	    !fuse_opt_add_arg(&args, "cimfs-mount") && !fuse_opt_add_arg(&args, "-o") &&
+	    !fuse_opt_add_arg(&args, text))
+		session = fuse_session_new(&args, &server_ops, server_ops_size, s);
+	if (!session) {
+		fuse_said[strcspn(fuse_said, "\n")] = '\0';
+		fail(err, CIM_E_INVALID, "mount", "%s", *fuse_said ? fuse_said : "no memory");
+	}
+	free(name);
+	free(text);
+	fuse_opt_free_args(&args);
+	return session;
+}
+
+/* Unmount, but only what is ours: something else may stand there by now. */
+static void end_session(struct life *l)
+{
+	struct mount_entry entry;
+
+	fuse_remove_signal_handlers(l->session);
+	if (find_mount(l->server.options->dir, &entry)) {
+		if (entry.dev == l->dev)
+			fuse_session_unmount(l->session);
+		free_mount(&entry);
+	}
+	fuse_session_destroy(l->session);
+	l->session = NULL;
+}
+
+static int run(struct life *l)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int result;
+
+	if (l->lock_wait)
+		start_lock_later(l->lock);
+	result = fuse_session_loop_mt(l->session, config);
+	fuse_loop_cfg_destroy(config);
+	end_session(l);
+	server_free(&l->server);
+	if (l->lock >= 0)
+		close(l->lock);
+	return result < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/* In the child: away from the caller's terminal, directory and pipes. */
+static void become_daemon(const struct options *o)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/") < 0)
+		errno = 0;
+	log_open(o->log ? o->log : "");
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
+/*
+ * Let the kernel ask for more at a time when a file is read from end to end: it has a limit for
+ * that in sysfs, which only root may raise. It takes the lower of that and what was agreed upon at
+ * the first request, so this must come after that; statvfs() is answered after it.
+ */
+static void raise_readahead(const struct life *l)
+{
+	struct statvfs st;
+	char path[80];
+	int fd;
+
+	if (geteuid() || statvfs(l->server.options->dir, &st) < 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(l->dev),
+		 minor(l->dev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "1024\n", 5) < 0)
+		errno = 0; /* it reads well without */
+	close(fd);
+}
+
+static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error *err)
+{
+	const struct options *o = l->server.options;
+	int fds[2];
+	ssize_t got;
+	char c;
+
+	if (pipe2(fds, O_CLOEXEC) < 0 || (*pid = fork()) < 0)
+		return fail(err, CIM_E_IO, "start the server", "%s", strerror(errno));
+	if (!*pid) {
+		int code;
+
+		close(fds[0]);
+		l->server.ready = fds[1];
+		if (o->volume)
+			volume_in_server(o->volume);
+		become_daemon(o);
+		code = run(l);
+		cim_image_close(l->server.image);
+		if (o->volume)
+			volume_ended(o->volume);
+		_exit(code);
+	}
+	close(fds[1]);
+	do {
+		got = read(fds[0], &c, 1);
+	} while (got < 0 && errno == EINTR);
+	close(fds[0]);
+	if (got == 1) {
+		raise_readahead(l);
+		return CIM_OK;
+	}
+	/* It closed the pipe without a word: it is gone. */
+	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return fail(err, CIM_E_IO, "start the server", "it ended at once");
+}
+
+enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid,
+		      struct cim_error *err)
+{
+	struct life *l = calloc(1, sizeof(*l));
+	struct mount_entry entry;
+	enum cim_status status;
+
+	*pid = 0;
+	if (!l)
+		return fail(err, CIM_E_NO_MEMORY, "mount", "no memory");
+	status = fuse_available(err);
+	if (status) {
+		free(l);
+		return status;
+	}
+	server_init(&l->server, o, image);
+	l->lock = lock_image(image, o->image, &l->lock_wait);
+	l->session = new_session(o, &l->server, err);
+	if (!l->session) {
+		status = err->status;
+		goto failed;
+	}
+	if (!mount_quietly(l->session, o->dir)) {
+		status = mount_failed(err, o->dir);
+		goto no_mount;
+	}
+	fuse_set_log_func(fuse_message_later);
+	if (find_mount(o->dir, &entry)) {
+		l->dev = entry.dev;
+		free_mount(&entry);
+	}
+	if (fuse_set_signal_handlers(l->session) < 0) {
+		status = fail(err, CIM_E_IO, "mount", "no signal handlers");
+		goto mounted;
+	}
+	if (o->foreground) {
+		int code;
+
+		log_open(o->log);
+		code = run(l);
+		free(l);
+		return code ? fail(err, CIM_E_IO, "serve", "the connection to the kernel broke")
+			    : CIM_OK;
+	}
+	status = start_daemon(l, pid, err);
+	if (status)
+		goto mounted;
+	/* The session is the child's now; this process ends soon. */
+	fuse_remove_signal_handlers(l->session);
+	if (l->lock >= 0)
+		close(l->lock);
+	server_free(&l->server);
+	return CIM_OK;
+mounted:
+	fuse_session_unmount(l->session);
+no_mount:
+	fuse_session_destroy(l->session);
+failed:
+	if (l->lock >= 0)
+		close(l->lock);
+	server_free(&l->server);
+	free(l);
+	return status;
+}
+
+/* ---- unmounting ---- */
+
+static int run_fusermount(const char *dir, bool lazy)
+{
+	char *argv[] = {"fusermount3",
+			"-u",
+			"-q",
+			lazy ? "-z" : "--",
+			lazy ? "--" : (char *)dir,
+			lazy ? (char *)dir : NULL,
+			NULL};
+	posix_spawn_file_actions_t actions;
+	int status;
+	pid_t pid;
+	int error;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (error)
+		return EPERM;
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return errno;
+	}
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : EBUSY;
+}
+
+int fuse_unmount(const char *dir, bool lazy)
+{
+	struct mount_entry entry;
+	int error;
+
+	if (!umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)))
+		return 0;
+	if (errno != EPERM)
+		return errno;
+	error = run_fusermount(dir, lazy);
+	if (error != EBUSY)
+		return error;
+	/* It doesn't tell why. */
+	if (!find_mount(dir, &entry))
+		return 0;
+	free_mount(&entry);
+	return EBUSY;
+}

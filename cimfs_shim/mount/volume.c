@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * volume.c - the volumes of a Wine prefix: CimMountImage and CimDismountImage, the Linux half
+ *
+ * Wine looks for \\?\Volume{GUID}\ as PREFIX/dosdevices/volume{guid}. A mounted volume is
+ *
+ *   PREFIX/cimfs/volumes/GUID/info   what serves it: lines "KEY VALUE"
+ *   PREFIX/cimfs/volumes/GUID/log    what the server has to complain about
+ *   PREFIX/cimfs/volumes/GUID/mnt    where FUSE is mounted, or the directory of the copy
+ *   PREFIX/dosdevices/volume{GUID}   a link to mnt/root
+ *
+ * A drive letter is the DLL's affair; one that was left behind is taken away with its volume.
+ *
+ * The link leads to a directory below the mount's root because Wine shows the root of a mount as a
+ * reparse point. The link is made last and taken away first, by one rename or unlink each, so the
+ * volume is there wholly or not at all. A lock on the dosdevices directory (which leaves no file)
+ * keeps two calls from doing both at once; the copy of the extract backend, which takes time, is
+ * made without it, the info file saying who is at it.
+ *
+ * A state is alive if what it names is: the process (by number and start time, in this boot of the
+ * machine) and the mount. Everything else is the remains of something that died and is taken away
+ * by whoever meets it.
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mounts.h"
+
+#define EXIT_WAIT_MS 5000 /* for a server that has been unmounted to end */
+#define BUSY_WAIT_MS 100  /* the same where it was in use, perhaps for a moment only */
+
+struct volume {
+	char *dosdevices;
+	char *guid;
+	char *base;    /* PREFIX/cimfs */
+	char *volumes; /* PREFIX/cimfs/volumes */
+	char *dir;     /* PREFIX/cimfs/volumes/GUID */
+	char *mnt;
+	char *root; /* mnt/root */
+	char *info;
+	char *log;
+	char *link;
+	int lock; /* the dosdevices directory, locked; -1 */
+};
+
+const char *volume_dosdevices(const struct volume *v)
+{
+	return v->dosdevices;
+}
+
+const char *volume_guid(const struct volume *v)
+{
+	return v->guid;
+}
+
+/* ---- what a call comes to ---- */
+
+static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *fmt, ...)
+	MOUNT_PRINTF(3, 4);
+
+static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *fmt, ...)
+{
+	va_list args;
+
+	err->status = status;
+	va_start(args, fmt);
+	vsnprintf(err->cause, sizeof(err->cause), fmt, args);
+	va_end(args);
+	return status;
+}
+
+static enum cim_status fail_errno(struct cim_error *err, const char *what)
+{
+	enum cim_status status = CIM_E_IO;
+
+	switch (errno) {
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		status = CIM_E_ACCESS;
+		break;
+	case ENOSPC:
+	case EDQUOT:
+		status = CIM_E_DISK_FULL;
+		break;
+	case ENOMEM:
+		status = CIM_E_NO_MEMORY;
+		break;
+	}
+	return fail(err, status, "%s: %s", what, strerror(errno));
+}
+
+/* The status file's one line, whole or not at all. */
+static void write_line(const char *file, const char *text)
+{
+	char *tmp;
+	FILE *f;
+
+	if (!file)
+		return;
+	tmp = xasprintf("%s.%ld.tmp", file, (long)getpid());
+	f = fopen(tmp, "we");
+	if (f) {
+		bool bad = fprintf(f, "%s\n", text) < 0;
+
+		if (fclose(f) || bad || rename(tmp, file) < 0)
+			unlink(tmp);
+	}
+	free(tmp);
+}
+
+static int answer(enum cim_status status, const char *op, const char *what,
+		  const struct cim_error *err, const char *status_file, const char *ok)
+{
+	char text[sizeof(err->cause) + sizeof(err->path) + 8];
+
+	if (!status) {
+		write_line(status_file, ok);
+		return EXIT_OK;
+	}
+	snprintf(text, sizeof(text), "%s%s%s", err->path, *err->path ? ": " : "",
+		 *err->cause ? err->cause : cim_status_text(status));
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < 32)
+			*p = '?';
+	}
+	say("%s %s: %s", op, what, text);
+	write_line(status_file, text);
+	return WINE_EXIT + (int)status;
+}
+
+/* ---- opening ---- */
+
+static void volume_close(struct volume *v)
+{
+	if (v->lock >= 0)
+		close(v->lock);
+	free(v->dosdevices);
+	free(v->guid);
+	free(v->base);
+	free(v->volumes);
+	free(v->dir);
+	free(v->mnt);
+	free(v->root);
+	free(v->info);
+	free(v->log);
+	free(v->link);
+}
+
+static bool volume_lock(struct volume *v, bool wait)
+{
+	v->lock = open(v->dosdevices, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (v->lock < 0)
+		return false;
+	while (flock(v->lock, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
+		if (errno == EINTR)
+			continue;
+		close(v->lock);
+		v->lock = -1;
+		return false;
+	}
+	return true;
+}
+
+static void volume_unlock(struct volume *v)
+{
+	close(v->lock);
+	v->lock = -1;
+}
+
+/* The names of a volume, and the lock. */
+static enum cim_status volume_open(struct volume *v, const char *dosdevices, const char *guid,
+				   struct cim_error *err)
+{
+	struct stat st;
+	char *prefix;
+
+	memset(v, 0, sizeof(*v));
+	v->lock = -1;
+	v->dosdevices = realpath(dosdevices, NULL);
+	if (!v->dosdevices || stat(v->dosdevices, &st) < 0 || !S_ISDIR(st.st_mode))
+		return fail(err, CIM_E_PATH_NOT_FOUND, "%s is no directory", dosdevices);
+	v->guid = xstrdup(guid);
+	prefix = xstrdup(v->dosdevices);
+	*strrchr(prefix, '/') = '\0';
+	v->base = xasprintf("%s/cimfs", prefix);
+	free(prefix);
+	v->volumes = xasprintf("%s/volumes", v->base);
+	v->dir = xasprintf("%s/%s", v->volumes, guid);
+	v->mnt = xasprintf("%s/mnt", v->dir);
+	v->root = xasprintf("%s/root", v->mnt);
+	v->info = xasprintf("%s/info", v->dir);
+	v->log = xasprintf("%s/log", v->dir);
+	v->link = xasprintf("%s/volume{%s}", v->dosdevices, guid);
+	if (!volume_lock(v, true))
+		return fail_errno(err, v->dosdevices);
+	return CIM_OK;
+}
+
+void volume_in_server(const struct volume *v)
+{
+	if (v->lock >= 0)
+		close(v->lock);
+}
+
+/* ---- the info file ---- */
+
+struct info {
+	enum backend backend;
+	bool ready; /* false: the copy is still being made */
+	long pid;
+	unsigned long long start; /* of the process, in ticks since the boot */
+	char boot[40];
+};
+
+/* When a process started: field 22 of its stat, behind the name in parentheses. 0: no process. */
+static unsigned long long start_of(long pid)
+{
+	unsigned long long start = 0;
+	char path[64];
+	char text[1024];
+	char *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	p = strrchr(text, ')');
+	if (!p || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
+		return 0;
+	p += 2; /* field 3 */
+	for (unsigned i = 3; i < 22; i++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return 0;
+		p++;
+	}
+	sscanf(p, "%llu", &start);
+	return start;
+}
+
+static void boot_id(char id[40])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	*id = '\0';
+	if (f) {
+		if (fscanf(f, "%39s", id) != 1)
+			*id = '\0';
+		fclose(f);
+	}
+}
+
+static bool write_info(const struct volume *v, const struct options *o, enum backend backend,
+		       long pid, bool ready)
+{
+	char *tmp = xasprintf("%s.tmp", v->info);
+	char boot[40];
+	bool ok = false;
+	FILE *f = fopen(tmp, "we");
+
+	boot_id(boot);
+	if (f) {
+		ok = fprintf(f,
+			     "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"
+			     "image %s\n",
+			     backend == BACKEND_FUSE ? "fuse" : "extract", ready, pid,
+			     start_of(pid), boot, (long long)time(NULL), o->image) > 0;
+		ok = !fclose(f) && ok && !rename(tmp, v->info);
+	}
+	if (!ok)
+		unlink(tmp);
+	free(tmp);
+	return ok;
+}
+
+static bool read_info(const struct volume *v, struct info *info)
+{
+	char *line = NULL;
+	size_t room = 0;
+	unsigned known = 0;
+	FILE *f = fopen(v->info, "re");
+
+	memset(info, 0, sizeof(*info));
+	if (!f)
+		return false;
+	while (getline(&line, &room, f) > 0) {
+		char word[16];
+		int flag;
+
+		if (sscanf(line, "backend %15s", word) == 1) {
+			info->backend = strcmp(word, "fuse") ? BACKEND_EXTRACT : BACKEND_FUSE;
+			known |= 1;
+		} else if (sscanf(line, "ready %d", &flag) == 1) {
+			info->ready = flag;
+			known |= 2;
+		} else if (sscanf(line, "pid %ld", &info->pid) == 1) {
+			known |= 4;
+		} else if (sscanf(line, "start %llu", &info->start) == 1) {
+			known |= 8;
+		} else {
+			sscanf(line, "boot %39s", info->boot);
+		}
+	}
+	free(line);
+	fclose(f);
+	return known == 15;
+}
+
+static bool process_alive(const struct info *info)
+{
+	return info->start && start_of(info->pid) == info->start;
+}
+
+/* ---- what there is ---- */
+
+enum state {
+	STATE_NONE,
+	STATE_MOUNTED,
+	STATE_MAKING,  /* the copy is being made */
+	STATE_FOREIGN, /* the link is somebody else's */
+	STATE_DEAD,    /* remains */
+};
+
+enum link_kind {
+	LINK_NONE,
+	LINK_OURS,
+	LINK_FOREIGN,
+};
+
+static enum link_kind look_at_link(const struct volume *v, const char *link)
+{
+	char target[4096];
+	char *tail;
+	enum link_kind kind = LINK_FOREIGN;
+	ssize_t len = readlink(link, target, sizeof(target) - 1);
+
+	if (len < 0)
+		return errno == ENOENT ? LINK_NONE : LINK_FOREIGN;
+	target[len] = '\0';
+	/* In whatever prefix: this one may have been moved. */
+	tail = xasprintf("/cimfs/volumes/%s/mnt/root", v->guid);
+	if ((size_t)len >= strlen(tail) && !strcmp(target + len - strlen(tail), tail))
+		kind = LINK_OURS;
+	free(tail);
+	return kind;
+}
+
+static bool fuse_alive(const struct volume *v, const struct info *info)
+{
+	struct mount_entry entry;
+	bool alive;
+
+	if (!process_alive(info) || !find_mount(v->mnt, &entry))
+		return false;
+	alive = !strcmp(entry.type, "fuse.cimfs");
+	free_mount(&entry);
+	return alive;
+}
+
+static enum state look(const struct volume *v, struct info *info)
+{
+	const enum link_kind link = look_at_link(v, v->link);
+	char boot[40];
+	struct stat st;
+
+	memset(info, 0, sizeof(*info));
+	if (link == LINK_FOREIGN)
+		return STATE_FOREIGN;
+	if (lstat(v->dir, &st) < 0 && errno == ENOENT)
+		return link == LINK_NONE ? STATE_NONE : STATE_DEAD;
+	boot_id(boot);
+	if (!read_info(v, info) || strcmp(info->boot, boot))
+		return STATE_DEAD;
+	if (!info->ready)
+		return process_alive(info) ? STATE_MAKING : STATE_DEAD;
+	if (link == LINK_NONE)
+		return STATE_DEAD;
+	if (info->backend == BACKEND_FUSE)
+		return fuse_alive(v, info) ? STATE_MOUNTED : STATE_DEAD;
+	return !lstat(v->root, &st) ? STATE_MOUNTED : STATE_DEAD;
+}
+
+/* ---- taking away ---- */
+
+static void wait_for_end(int pidfd, int ms)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	while (poll(&p, 1, ms) < 0 && errno == EINTR)
+		;
+}
+
+/* Unmount everything from the volume's mount point. */
+static enum cim_status unmount(const struct volume *v, const struct info *info,
+			       struct cim_error *err)
+{
+	struct mount_entry entry;
+	int wait_ms = EXIT_WAIT_MS;
+	int pidfd = -1;
+
+	if (info->backend == BACKEND_FUSE && process_alive(info))
+		pidfd = (int)syscall(SYS_pidfd_open, (pid_t)info->pid, 0);
+	for (unsigned i = 0; i < 16 && find_mount(v->mnt, &entry); i++) {
+		int error;
+
+		free_mount(&entry);
+		error = fuse_unmount(v->mnt, false);
+		if (error == EBUSY) {
+			/* What is open goes on reading; the server ends with the last of it. */
+			error = fuse_unmount(v->mnt, true);
+			wait_ms = BUSY_WAIT_MS;
+		}
+		if (error && error != EINVAL) {
+			if (pidfd >= 0)
+				close(pidfd);
+			errno = error;
+			return fail_errno(err, v->mnt);
+		}
+	}
+	/* A commit over the image right after this must not find it still marked as mounted. */
+	if (pidfd >= 0) {
+		wait_for_end(pidfd, wait_ms);
+		close(pidfd);
+	}
+	return CIM_OK;
+}
+
+/* A drive letter that leads to the volume and that nobody took away with it. */
+static void remove_letters(const struct volume *v)
+{
+	for (char c = 'a'; c <= 'z'; c++) {
+		char *link = xasprintf("%s/%c:", v->dosdevices, c);
+
+		if (look_at_link(v, link) == LINK_OURS)
+			unlink(link);
+		free(link);
+	}
+}
+
+static void remove_dirs(const struct volume *v)
+{
+	rmdir(v->volumes);
+	rmdir(v->base);
+}
+
+static enum cim_status take_away(const struct volume *v, const struct info *info,
+				 struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (look_at_link(v, v->link) == LINK_OURS && unlink(v->link) < 0)
+		return fail_errno(err, v->link);
+	remove_letters(v);
+	status = unmount(v, info, err);
+	if (status)
+		return status;
+	if (!remove_tree(v->dir))
+		return fail_errno(err, v->dir);
+	remove_dirs(v);
+	return CIM_OK;
+}
+
+void volume_ended(const struct volume *v)
+{
+	struct volume own = *v;
+	struct cim_error err = {0};
+	struct info info;
+
+	/* Somebody is at it: the one who unmounted, who takes it away himself. */
+	if (!volume_lock(&own, false))
+		return;
+	if (read_info(&own, &info) && info.pid == (long)getpid() && info.backend == BACKEND_FUSE) {
+		info.pid = 0;
+		info.start = 0;
+		take_away(&own, &info, &err);
+	}
+	volume_unlock(&own);
+}
+
+/* ---- mounting ---- */
+
+static bool make_dir(const char *path)
+{
+	return !mkdir(path, 0700) || errno == EEXIST;
+}
+
+static enum cim_status make_state(const struct volume *v, struct cim_error *err)
+{
+	if (!make_dir(v->base))
+		return fail_errno(err, v->base);
+	if (!make_dir(v->volumes))
+		return fail_errno(err, v->volumes);
+	if (mkdir(v->dir, 0700) < 0)
+		return fail_errno(err, v->dir);
+	if (mkdir(v->mnt, 0700) < 0)
+		return fail_errno(err, v->mnt);
+	return CIM_OK;
+}
+
+/* The link, in its place by one rename. */
+static enum cim_status make_link(const struct volume *v, struct cim_error *err)
+{
+	char *tmp = xasprintf("%s/.volume{%s}.new", v->dosdevices, v->guid);
+	enum cim_status status = CIM_OK;
+
+	unlink(tmp);
+	if (symlink(v->root, tmp) < 0 || rename(tmp, v->link) < 0) {
+		status = fail_errno(err, v->link);
+		unlink(tmp);
+	}
+	free(tmp);
+	return status;
+}
+
+static enum cim_status mount_fuse(struct volume *v, struct options *o, struct cim_image *image,
+				  struct cim_error *err)
+{
+	enum cim_status status;
+	struct info info = {.backend = BACKEND_FUSE};
+	struct cim_error ignored;
+	pid_t pid;
+
+	status = serve(o, image, &pid, err);
+	if (status)
+		return status;
+	if (!write_info(v, o, BACKEND_FUSE, pid, true))
+		status = fail_errno(err, v->info);
+	else
+		status = make_link(v, err);
+	if (status) {
+		info.pid = pid;
+		info.start = start_of(pid);
+		unmount(v, &info, &ignored);
+		kill(pid, SIGTERM);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	return status;
+}
+
+static enum cim_status mount_copy(struct volume *v, struct options *o, struct cim_image *image,
+				  struct cim_error *err)
+{
+	struct server server;
+	enum cim_status status;
+
+	if (!write_info(v, o, BACKEND_EXTRACT, getpid(), false))
+		return fail_errno(err, v->info);
+	volume_unlock(v);
+	server_init(&server, o, image);
+	status = extract_image(&server, v->root, err);
+	server_free(&server);
+	if (!volume_lock(v, true) && !status)
+		status = fail_errno(err, v->dosdevices);
+	if (status)
+		return status;
+	if (!write_info(v, o, BACKEND_EXTRACT, getpid(), true))
+		return fail_errno(err, v->info);
+	return make_link(v, err);
+}
+
+static enum cim_status mount_backend(struct volume *v, struct options *o, struct cim_image *image,
+				     enum backend backend, enum backend *used,
+				     struct cim_error *err)
+{
+	enum cim_status status;
+
+	*used = BACKEND_FUSE;
+	if (backend != BACKEND_EXTRACT) {
+		status = mount_fuse(v, o, image, err);
+		if (backend == BACKEND_FUSE ||
+		    (status != CIM_E_ACCESS && status != CIM_E_UNSUPPORTED))
+			return status;
+		say("%s: no FUSE (%s): the volume is an unpacked copy", o->image, err->cause);
+		memset(err, 0, sizeof(*err));
+	}
+	*used = BACKEND_EXTRACT;
+	return mount_copy(v, o, image, err);
+}
+
+static enum cim_status mount_volume(struct volume *v, struct options *o, struct cim_image *image,
+				    enum backend backend, enum backend *used, struct cim_error *err)
+{
+	struct cim_error ignored = {0};
+	struct info info;
+	enum cim_status status;
+
+	switch (look(v, &info)) {
+	case STATE_MOUNTED:
+	case STATE_MAKING:
+		return fail(err, CIM_E_EXISTS, "the volume %s is mounted already", v->guid);
+	case STATE_FOREIGN:
+		return fail(err, CIM_E_EXISTS, "%s is not of cimfs-mount's making", v->link);
+	case STATE_DEAD:
+		status = take_away(v, &info, err);
+		if (status)
+			return status;
+		break;
+	case STATE_NONE:
+		break;
+	}
+	memset(&info, 0, sizeof(info));
+	status = make_state(v, err);
+	if (!status)
+		status = mount_backend(v, o, image, backend, used, err);
+	if (status)
+		take_away(v, &info, &ignored);
+	return status;
+}
+
+int volume_mount(const char *dosdevices, const char *guid, const char *image_name,
+		 enum backend backend, const char *status_file)
+{
+	enum backend used = BACKEND_FUSE;
+	struct cim_error err = {0};
+	struct cim_image *image = NULL;
+	struct options o;
+	struct volume v;
+	struct stat st;
+	char *ok;
+	int code;
+	enum cim_status status;
+
+	/* What says no to the image says it before anything is made. */
+	options_init(&o);
+	o.image = realpath(image_name, NULL);
+	if (!o.image)
+		o.image = xstrdup(image_name);
+	if (!stat(o.image, &st) && S_ISDIR(st.st_mode))
+		status = fail(&err, CIM_E_ACCESS, "a directory");
+	else
+		status = cim_image_open(NULL, o.image, &image, &err);
+	if (status) {
+		options_free(&o);
+		return answer(status, "mount", image_name, &err, status_file, NULL);
+	}
+	status = volume_open(&v, dosdevices, guid, &err);
+	if (!status) {
+		o.streams = STREAMS_WINDOWS;
+		o.volume = &v;
+		o.dir = v.mnt;
+		o.log = v.log;
+		status = mount_volume(&v, &o, image, backend, &used, &err);
+	}
+	ok = xasprintf("ok %s %s", used == BACKEND_FUSE ? "fuse" : "extract", v.root ? v.root : "");
+	code = answer(status, "mount", image_name, &err, status_file, ok);
+	/* The session is the server's now; there is no letting go of it here without ending it. */
+	if (!status && used == BACKEND_FUSE)
+		_exit(code);
+	free(ok);
+	volume_close(&v);
+	cim_image_close(image);
+	o.dir = NULL;
+	o.log = NULL;
+	options_free(&o);
+	return code;
+}
+
+int volume_dismount(const char *dosdevices, const char *guid, const char *status_file)
+{
+	struct cim_error err = {0};
+	struct info info;
+	struct volume v;
+	char *ok;
+	int code;
+	enum cim_status status;
+
+	status = volume_open(&v, dosdevices, guid, &err);
+	if (!status) {
+		switch (look(&v, &info)) {
+		case STATE_NONE:
+		case STATE_FOREIGN:
+		case STATE_MAKING:
+			status = fail(&err, CIM_E_FILE_NOT_FOUND, "no such volume is mounted");
+			break;
+		case STATE_MOUNTED:
+		case STATE_DEAD:
+			status = take_away(&v, &info, &err);
+			break;
+		}
+	}
+	ok = xasprintf("ok %s %s", info.backend == BACKEND_EXTRACT ? "extract" : "fuse",
+		       v.root ? v.root : "");
+	code = answer(status, "dismount", guid, &err, status_file, ok);
+	free(ok);
+	volume_close(&v);
+	return code;
+}

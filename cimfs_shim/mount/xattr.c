@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xattr.c - what Linux has no place for, as extended attributes
+ *
+ *   system.ntfs_attrib, _attrib_be   the attributes, u32 in this machine's order, big endian
+ *   system.ntfs_times, _times_be     creation, last write, last access, change: 4 x u64
+ *   system.ntfs_crtime, _crtime_be   creation
+ *   system.ntfs_acl                  the security descriptor, self-relative
+ *   system.ntfs_ea                   the EA list as NTFS keeps it: the last entry has an offset too
+ *   system.ntfs_reparse_data         the reparse data
+ *   user.DOSATTRIB                   read-only, hidden, system, archive, as text ("0x22")
+ *   user.WINEREPARSE                 the reparse data
+ *   user.STREAM                      an alternate stream, by the option streams_interface
+ *
+ * These are ntfs-3g's, Samba's and Wine's names, so that what reads them there reads them here. As
+ * with ntfs-3g the system ones are not listed, for a program that copies what is listed could not
+ * set them elsewhere; user.DOSATTRIB is where it tells what the mode doesn't (hidden, system).
+ *
+ * Wine asks for user.DOSATTRIB each time it looks at a file, and the kernel doesn't remember the
+ * answer. In a mount made for Wine of an image without a hidden or system file, the first question
+ * is answered "not implemented", after which the kernel doesn't ask again.
+ */
+#include "mount.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/limits.h>
+#include <sys/xattr.h>
+
+#define EA_HEADER 8
+
+/* An image that says it has more is taken to have hidden files, rather than searched for ever. */
+#define MAX_SCAN (UINT64_C(1) << 27)
+
+bool xattr_plain(struct server *s)
+{
+	if (!s->options->volume)
+		return false;
+	pthread_mutex_lock(&s->scan_lock);
+	if (!s->scanned) {
+		s->plain = s->max_id <= MAX_SCAN;
+		for (uint64_t id = 1; s->plain && id <= s->max_id; id++) {
+			struct cim_file_info info;
+
+			if (!cim_image_stat(s->image, (uint32_t)id, &info, NULL) &&
+			    info.attributes & (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM))
+				s->plain = false;
+		}
+		s->scanned = true;
+	}
+	pthread_mutex_unlock(&s->scan_lock);
+	return s->plain;
+}
+
+/* A value being made. */
+struct value {
+	uint8_t *bytes;
+	size_t size;
+	size_t limit;
+};
+
+static int put_value(struct value *v, const void *bytes, size_t size)
+{
+	v->size = size;
+	if (size > v->limit)
+		return ERANGE;
+	v->bytes = malloc(size + 1);
+	if (!v->bytes)
+		return ENOMEM;
+	memcpy(v->bytes, bytes, size);
+	return 0;
+}
+
+static int put_integers(struct value *v, const uint64_t *values, size_t count, bool big)
+{
+	uint64_t copy[4];
+
+	for (size_t i = 0; i < count; i++)
+		copy[i] = big ? htobe64(values[i]) : values[i];
+	return put_value(v, copy, count * sizeof(copy[0]));
+}
+
+static int put_times(struct value *v, const struct cim_file_info *info, bool all, bool big)
+{
+	const uint64_t times[4] = {
+		(uint64_t)info->creation_time,
+		(uint64_t)info->last_write_time,
+		(uint64_t)info->last_access_time,
+		(uint64_t)info->change_time,
+	};
+
+	return put_integers(v, times, all ? 4 : 1, big);
+}
+
+static int put_attrib(struct value *v, const struct cim_file_info *info, bool big)
+{
+	uint32_t attributes = big ? htobe32(info->attributes) : info->attributes;
+
+	return put_value(v, &attributes, sizeof(attributes));
+}
+
+size_t xattr_dosattrib(const struct cim_file_info *info, char text[16])
+{
+	const uint32_t bits = info->attributes & (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN |
+						  CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE);
+
+	return (size_t)snprintf(text, 16, "0x%x", bits);
+}
+
+static int put_blob(struct server *s, struct value *v, const struct cim_file_info *info,
+		    enum cim_blob which)
+{
+	struct cim_error err = {0};
+	enum cim_status status;
+
+	status = cim_image_get_blob(s->image, info->file_id, which, NULL, 0, &v->size, &err);
+	if (!status && !v->size)
+		return ENODATA;
+	if (!status && v->size > v->limit)
+		return ERANGE;
+	if (!status) {
+		v->bytes = malloc(v->size);
+		if (!v->bytes)
+			return ENOMEM;
+		status = cim_image_get_blob(s->image, info->file_id, which, v->bytes, v->size,
+					    &v->size, &err);
+	}
+	return status ? log_status(status, &err, info->file_id) : 0;
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* FILE_FULL_EA_INFORMATION as NTFS keeps it: each entry padded to 4 bytes, the last one's offset
+ * leading to the end. A list that is no such chain stays as it is. */
+static int put_ea(struct server *s, struct value *v, const struct cim_file_info *info)
+{
+	const size_t limit = v->limit;
+	size_t last = 0;
+	size_t full;
+	uint8_t *grown;
+	int error;
+
+	v->limit = CIM_MAX_BLOB;
+	error = put_blob(s, v, info, CIM_BLOB_EA);
+	v->limit = limit;
+	if (error)
+		return error;
+	for (;;) {
+		size_t next;
+
+		if (last > v->size || v->size - last < EA_HEADER + 1)
+			goto as_it_is;
+		next = get32(v->bytes + last);
+		if (!next || next >= v->size - last)
+			break;
+		last += next;
+	}
+	full = EA_HEADER + (size_t)v->bytes[last + 5] + 1 +
+	       (v->bytes[last + 6] | (size_t)v->bytes[last + 7] << 8);
+	if (full > v->size - last)
+		goto as_it_is;
+	full = (full + 3) / 4 * 4;
+	grown = calloc(1, last + full);
+	if (!grown)
+		return ENOMEM;
+	memcpy(grown, v->bytes, v->size < last + full ? v->size : last + full);
+	for (unsigned i = 0; i < 4; i++)
+		grown[last + i] = (uint8_t)(full >> (8 * i));
+	free(v->bytes);
+	v->bytes = grown;
+	v->size = last + full;
+as_it_is:
+	return v->size > limit ? ERANGE : 0;
+}
+
+static int put_stream(struct server *s, struct value *v, uint32_t file_id, const char *name)
+{
+	struct cim_error err = {0};
+	struct cim_data data;
+	size_t got = 0;
+	enum cim_status status;
+
+	status = cim_image_get_data(s->image, file_id, cim_u8(name), &data, &err);
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID)
+		return ENODATA;
+	if (status)
+		return log_status(status, &err, file_id);
+	/* A length larger than any buffer is answered as one that is just too large. */
+	v->size = data.size < XATTR_SIZE_MAX + 1 ? (size_t)data.size : XATTR_SIZE_MAX + 1;
+	if (data.size > v->limit)
+		return ERANGE;
+	v->bytes = malloc(v->size + 1);
+	if (!v->bytes)
+		return ENOMEM;
+	status = cim_image_read(s->image, &data, 0, v->bytes, v->size, &got, &err);
+	if (status)
+		return log_status(status, &err, file_id);
+	return got == v->size ? 0 : EIO;
+}
+
+static int put_named(struct server *s, struct value *v, const struct cim_file_info *info,
+		     const char *name)
+{
+	char text[16];
+
+	if (!strncmp(name, "system.ntfs_", 12)) {
+		const char *what = name + 12;
+
+		if (!strcmp(what, "attrib") || !strcmp(what, "attrib_be"))
+			return put_attrib(v, info, what[6]);
+		if (!strcmp(what, "times") || !strcmp(what, "times_be"))
+			return put_times(v, info, true, what[5]);
+		if (!strcmp(what, "crtime") || !strcmp(what, "crtime_be"))
+			return put_times(v, info, false, what[6]);
+		if (!strcmp(what, "acl"))
+			return put_blob(s, v, info, CIM_BLOB_SECURITY);
+		if (!strcmp(what, "ea"))
+			return put_ea(s, v, info);
+		if (!strcmp(what, "reparse_data"))
+			return put_blob(s, v, info, CIM_BLOB_REPARSE);
+		return ENODATA;
+	}
+	if (!strcmp(name, "user.DOSATTRIB"))
+		return put_value(v, text, xattr_dosattrib(info, text));
+	if (!strcmp(name, "user.WINEREPARSE"))
+		return put_blob(s, v, info, CIM_BLOB_REPARSE);
+	if (!strncmp(name, "user.", 5) && name[5] && s->options->streams & STREAMS_XATTR)
+		return put_stream(s, v, info->file_id, name + 5);
+	/* ACLs, capabilities, labels: not this one has none, but there is no such thing here. ls,
+	 * for one, stops asking then. */
+	return strncmp(name, "user.", 5) ? EOPNOTSUPP : ENODATA;
+}
+
+/* The record of a node that has attributes. */
+static int get_info(struct server *s, uint64_t node, struct cim_file_info *info)
+{
+	const uint32_t file_id = node_file_id(s, node);
+	struct cim_error err = {0};
+	enum cim_status status;
+
+	if (!file_id || node_is_stream(node))
+		return ENODATA;
+	status = cim_image_stat(s->image, file_id, info, &err);
+	return status ? log_status(status, &err, file_id) : 0;
+}
+
+uint8_t *xattr_get(struct server *s, uint64_t node, const char *name, size_t limit, size_t *size,
+		   int *error)
+{
+	struct value v = {.limit = limit};
+	struct cim_file_info info;
+
+	*size = 0;
+	*error = get_info(s, node, &info);
+	if (!*error)
+		*error = put_named(s, &v, &info, name);
+	*size = v.size;
+	if (*error) {
+		free(v.bytes);
+		return NULL;
+	}
+	return v.bytes;
+}
+
+/* The list of names; those that Linux has no room for are left out (FILE:STREAM has them). */
+struct list {
+	char *names;
+	size_t size;
+	size_t room;
+};
+
+static int list_add(struct list *list, const char *prefix, const char *name)
+{
+	const size_t len = strlen(prefix) + strlen(name) + 1;
+
+	if (len - 1 > XATTR_NAME_MAX || list->size + len > XATTR_LIST_MAX)
+		return 0;
+	if (len > list->room - list->size) {
+		size_t room = list->room * 2 + len;
+		char *names = realloc(list->names, room);
+
+		if (!names)
+			return ENOMEM;
+		list->names = names;
+		list->room = room;
+	}
+	snprintf(list->names + list->size, len, "%s%s", prefix, name);
+	list->size += len;
+	return 0;
+}
+
+static int list_streams(struct server *s, uint32_t file_id, struct list *list)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	struct cim_entry entry;
+	bool found = true;
+	int error = 0;
+	enum cim_status status = cim_iter_streams(s->image, file_id, &iter, &err);
+
+	if (status)
+		return log_status(status, &err, file_id);
+	for (uint32_t left = cim_iter_count(iter); left && found && !error; left--) {
+		status = cim_iter_next(iter, &entry, &found, &err);
+		if (status)
+			error = log_status(status, &err, file_id);
+		else if (found && strlen(entry.utf8) && strcmp(entry.utf8, "DOSATTRIB") &&
+			 strcmp(entry.utf8, "WINEREPARSE"))
+			error = list_add(list, "user.", entry.utf8);
+	}
+	cim_iter_close(iter);
+	return error;
+}
+
+char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error)
+{
+	struct list list = {0};
+	struct cim_file_info info;
+
+	*size = 0;
+	*error = get_info(s, node, &info);
+	if (*error == ENODATA) {
+		*error = 0;
+		return NULL;
+	}
+	if (!*error && info.attributes & (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM))
+		*error = list_add(&list, "user.", "DOSATTRIB");
+	if (!*error && info.has_streams && s->options->streams & STREAMS_XATTR)
+		*error = list_streams(s, info.file_id, &list);
+	if (*error) {
+		free(list.names);
+		return NULL;
+	}
+	*size = list.size;
+	return list.names;
+}

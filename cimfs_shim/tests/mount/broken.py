@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""Images that are broken, or break while they are mounted: EIO for what is hit, a line in the log,
+and a server that goes on. What is random is repeated by CIM_SEED=N."""
+
+import errno
+import os
+import random
+
+from mounttest import (SERVER, TMP, check, done, mount, mounts, need_server, no_fuse, run, same,
+                       servers, skip, umount, wait_until)
+from imagebuilder import Dir, File, Image, Link, Stream, make_symlink
+
+need_server()
+why = no_fuse()
+if why:
+    skip("broken images", why)
+    done()
+seed = int(os.environ.get("CIM_SEED") or random.randrange(1 << 32))
+print("# CIM_SEED=%d" % seed)
+rng = random.Random(seed)
+MNT = os.path.join(TMP, "mnt")
+LOG = os.path.join(TMP, "log")
+DATA = rng.randbytes(300000)
+
+
+def build():
+    return Image(Dir({
+        "good": File(b"good data"),
+        "large": File(DATA),
+        "other": File(rng.randbytes(200000)),
+        "stream": File(b"x", streams={"s": Stream(rng.randbytes(9000))}),
+        "link": File(reparse=make_symlink("good")),
+        "dir": Dir({"in": File(b"in"), "more": Dir({"x": File(b"x")})}),
+    }), name="i.cim")
+
+
+def outcome(function, *args):
+    try:
+        function(*args)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return ""
+
+
+def at(*parts):
+    return os.path.join(MNT, *parts)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def log():
+    return open(LOG, encoding="utf-8", errors="replace").read() if os.path.exists(LOG) else ""
+
+
+def start(image, name, *options):
+    if os.path.exists(LOG):
+        os.unlink(LOG)
+    where = os.path.join(TMP, name.replace(" ", "-"))
+    path = image.write(where)
+    result = mount(path, MNT, "-o", ",".join(("log=" + LOG,) + options))
+    return path if check(result.code == 0, name + ": mounts", result) else None
+
+
+def end(path, name):
+    alive = len(servers(path)) == 1
+    ended = umount(MNT).code == 0 and wait_until(lambda: not servers(path))
+    check(alive and ended and not mounts(), name + ": the server lives, and ends by umount",
+          (alive, ended, log()))
+
+
+# ---- broken before ----
+
+image = build()
+image.truncate("data:large", 1000)
+path = start(image, "data cut off")
+same((read(at("good")), outcome(read, at("large"))), (b"good data", "EIO"),
+     "data cut off: EIO for that file, the rest is there")
+lines = log().splitlines()
+check(len(lines) == 1 and "i.cim" in lines[0], "data cut off: one line in the log", log())
+for _ in range(200):
+    outcome(read, at("large"))
+same(len(log().splitlines()), 1, "data cut off: 200 more tries don't fill the log")
+end(path, "data cut off")
+
+image = build()
+image.poke("links:", image.value_of("", "dir"), "I", 0x7fffffff)
+path = start(image, "bad FileID")
+same(sorted(os.listdir(MNT)), ["dir", "good", "large", "link", "other", "stream"],
+     "bad FileID: the name is listed")
+same((outcome(os.lstat, at("dir")), read(at("good"))), ("EIO", b"good data"),
+     "bad FileID: EIO for it, the rest is there")
+end(path, "bad FileID")
+
+image = build()
+image.poke("links:dir", 0, "I", 0xffffffff)
+path = start(image, "bad link table")
+same((outcome(os.listdir, at("dir")), outcome(os.stat, at("dir", "in"))), ("EIO", "EIO"),
+     "bad link table: EIO for the directory")
+same(read(at("good")), b"good data", "bad link table: the rest is there")
+end(path, "bad link table")
+
+image = build()
+image.poke("reparse:link", 0, "H", 65000)
+path = start(image, "bad reparse data")
+check(outcome(os.readlink, at("link")) in ("EIO", "EINVAL"), "bad reparse data: no link",
+      outcome(os.readlink, at("link")))
+end(path, "bad reparse data")
+
+# Two names for one directory, one of them inside itself.
+image = build()
+image.poke("links:dir", image.value_of("dir", "more"), "I", image.items["dir"].id)
+path = start(image, "cycle")
+deep = at(*["dir"] + ["more"] * 40)
+first = outcome(os.listdir, deep)
+check(first in ("", "ELOOP", "EIO", "ENOENT", "ESTALE"), "cycle: going round ends", first)
+same(read(at("good")), b"good data", "cycle: the rest is there")
+end(path, "cycle")
+
+# A directory whose parent doesn't lead to the root: links in it have no place.
+image = Image(Dir({"a": Dir({"b": Dir({"l": File(reparse=make_symlink("\\x"))}, parent=3, id=3)}),
+                   "good": File(b"good data")}), name="i.cim")
+path = start(image, "parents in a circle")
+same((outcome(os.readlink, at("a", "b", "l")), read(at("good"))), ("EIO", b"good data"),
+     "parents in a circle: EIO for the link")
+end(path, "parents in a circle")
+
+# ---- breaking it under the server ----
+
+image = build()
+path = start(image, "truncated while mounted", "nlink=1")
+same(read(at("good")), b"good data", "truncated while mounted: reads before")
+for name in image.files:
+    if name.startswith("region_"):
+        os.truncate(os.path.join(os.path.dirname(path), name), 100)
+same(outcome(read, at("large")), "EIO", "truncated while mounted: EIO for what is read then")
+check(log(), "truncated while mounted: the log tells")
+end(path, "truncated while mounted")
+
+image = build()
+path = start(image, "removed while mounted", "nlink=1")
+same(os.path.exists(at("good")), True, "removed while mounted: is there before")
+for name in image.files:
+    os.unlink(os.path.join(os.path.dirname(path), name))
+check(outcome(read, at("large")) in ("EIO", ""), "removed while mounted: EIO or the data",
+      outcome(read, at("large")))
+end(path, "removed while mounted")
+
+image = build()
+path = start(image, "replaced while mounted", "nlink=1")
+for name in image.files:
+    if name.startswith("region_"):
+        whole = os.path.join(os.path.dirname(path), name)
+        with open(whole + ".new", "wb") as f:
+            f.write(rng.randbytes(len(image.files[name])))
+        os.rename(whole + ".new", whole)
+result = outcome(read, at("other"))
+check(result in ("EIO", "", "ENOENT"), "replaced while mounted: EIO or what was open", result)
+end(path, "replaced while mounted")
+
+image = build()
+path = start(image, "rewritten while mounted", "nlink=1")
+good = {n: bytes(c) for n, c in image.files.items()}
+for turn in range(40):
+    for name in image.files:
+        if name.startswith("region_"):
+            with open(os.path.join(os.path.dirname(path), name), "r+b") as f:
+                content = bytearray(good[name])
+                for _ in range(20 if len(content) > 100 else 0):
+                    content[rng.randrange(100, len(content))] = rng.randrange(256)
+                f.write(content)
+    os.system("find '%s' -ls >/dev/null 2>&1; cat '%s'/* >/dev/null 2>&1" % (MNT, MNT))
+check(len(log().splitlines()) <= 60, "rewritten while mounted: the log has a bound",
+      len(log().splitlines()))
+end(path, "rewritten while mounted")
+
+# ---- random damage ----
+
+died = []
+for turn in range(25):
+    image = build()
+    for name, content in image.files.items():
+        for _ in range(rng.randrange(1, 12) if len(content) > 80 else 0):
+            content[rng.randrange(80, len(content))] = rng.randrange(256)
+    where = os.path.join(TMP, "random")
+    path = image.write(where)
+    if mount(path, MNT, "-o", "log=" + LOG).code:
+        continue
+    os.system("timeout 20 find '%s' -ls >/dev/null 2>&1; timeout 20 cat '%s'/* '%s'/*/* "
+              ">/dev/null 2>&1; getfattr -Rhd -m - '%s' >/dev/null 2>&1" % ((MNT,) * 4))
+    alive = len(servers(path))
+    ended = umount(MNT)
+    if alive != 1 or ended.code or not wait_until(lambda: not servers(path)):
+        died.append((turn, alive, str(ended), servers(path), log()[-500:]))
+        umount(MNT)
+same(died, [], "25 images with random bytes: the server survives each")
+
+# ---- the unpacked copy of such images ----
+
+PREFIX = os.path.join(TMP, "prefix")
+DOS = os.path.join(PREFIX, "dosdevices")
+GUID = "01234567-89ab-cdef-0123-456789abcdef"
+OUTSIDE = os.path.join(PREFIX, "drive_c", "x")
+os.makedirs(DOS)
+os.makedirs(OUTSIDE)
+os.symlink("../drive_c", os.path.join(DOS, "c:"))
+BEFORE = sorted(os.listdir(PREFIX))
+
+
+def extract(path):
+    return run([SERVER, "--wine-mount", "--dosdevices", DOS, "--guid", GUID, "--backend", "extract",
+                "--image", path])
+
+
+def dismount():
+    return run([SERVER, "--wine-dismount", "--dosdevices", DOS, "--guid", GUID])
+
+
+# One name twice: first a link that leads out, then a directory with a file in it.
+image = Image(Dir({"evia": File(reparse=make_symlink("\\??\\C:\\x", flags=0)),
+                   "evib": Dir({"escaped": File(b"!")}), "good": File(b"good data")}), name="i.cim")
+for content in image.files.values():
+    where = content.find("evib".encode("utf-16-le"))
+    if where >= 0:
+        content[where:where + 8] = "evia".encode("utf-16-le")
+result = extract(image.write(os.path.join(TMP, "twice")))
+root = os.path.join(DOS, "volume{%s}" % GUID)
+check(result.code == 0 and read(root + "/good") == b"good data", "copy: a name twice: unpacks", result)
+same(os.readlink(root + "/evia"), DOS + "/c:/x", "copy: a name twice: the first is a link out")
+same(os.listdir(OUTSIDE), [], "copy: a name twice: nothing is written through it")
+dismount()
+wrong = []
+for turn in range(25):
+    image = build()
+    for content in image.files.values():
+        for _ in range(rng.randrange(1, 12) if len(content) > 80 else 0):
+            content[rng.randrange(80, len(content))] = rng.randrange(256)
+    result = extract(image.write(os.path.join(TMP, "random")))
+    if result.code == 0:
+        result = dismount()
+        if result.code:
+            wrong.append((turn, str(result)))
+    elif not 64 < result.code < 84:
+        wrong.append((turn, str(result)))
+    if sorted(os.listdir(PREFIX)) != BEFORE or os.listdir(OUTSIDE) or os.listdir(DOS) != ["c:"]:
+        wrong.append((turn, "left something behind"))
+same(wrong, [], "copy: 25 images with random bytes: unpacked or refused, nothing is left")
+done()

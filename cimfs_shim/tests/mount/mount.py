@@ -1,0 +1,440 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""cimfs-mount by hand: what is seen through a mount, and how it begins and ends."""
+
+import errno
+import fcntl
+import os
+import signal
+import struct
+import subprocess
+import threading
+
+from mounttest import (CIMTOOL, SERVER, TMP, check, done, mount, mounts, need_server, no_fuse, run,
+                       same, servers, skip, tool, tree, umount, wait_until)
+from imagebuilder import (Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_ea, make_reparse,
+                          make_sd, make_symlink)
+
+need_server()
+READONLY, HIDDEN, SYSTEM, ARCHIVE = 1, 2, 4, 8
+T1601, T2024, T3000 = 0, 133500000001234567, 441481536000000000
+EPOCH = 116444736000000000
+MNT = os.path.join(TMP, "mnt")
+
+
+def junction(target):
+    raw = target.encode("utf-16-le")
+    return make_reparse(0xA0000003, struct.pack("<HHHH", 0, len(raw), len(raw) + 2, len(raw)) +
+                        raw + b"\0\0" + raw + b"\0\0")
+
+
+def at(*parts):
+    return os.path.join(MNT, *parts)
+
+
+def error_of(function, *args):
+    """Name of the errno a call fails with; "" if it doesn't."""
+    try:
+        function(*args)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return ""
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def refused(name, code, words, *command, **more):
+    """A command that fails with one line that holds all the words."""
+    result = run(command, **more)
+    lines = result.errors.splitlines()
+    check(result.code == code and len(lines) == 1 and all(w in lines[0] for w in words),
+          "%s: exit code %d, one clear line" % (name, code), result)
+    check(not mounts(), "%s: nothing is mounted" % name, mounts())
+
+
+# ---- before the mount (needs no FUSE) ----
+
+plain = Image(Dir({"a.txt": File(b"hello")}), name="plain.cim").write(os.path.join(TMP, "plain"))
+os.makedirs(MNT)
+os.makedirs(os.path.join(TMP, "full", "x"))
+with open(os.path.join(TMP, "junk.cim"), "wb") as junk:
+    junk.write(b"not an image" * 100)
+future = Image(Dir({}), name="f.cim", version=(9, 0)).write(os.path.join(TMP, "future"))
+refused("missing image", 1, ["No such file"], SERVER, os.path.join(TMP, "no.cim"), MNT)
+refused("a directory as image", 1, ["a directory"], SERVER, TMP, MNT)
+refused("no image at all", 4, ["junk.cim"], SERVER, os.path.join(TMP, "junk.cim"), MNT)
+refused("unknown version", 5, ["f.cim"], SERVER, future, MNT)
+refused("missing mount point", 1, ["No such file"], SERVER, plain, os.path.join(TMP, "nodir"))
+refused("mount point a file", 1, ["not a directory"], SERVER, plain, plain)
+refused("mount point not empty", 1, ["not empty"], SERVER, plain, os.path.join(TMP, "full"))
+refused("unknown option", 2, ["bogus"], SERVER, plain, MNT, "-o", "bogus")
+refused("bad option value", 2, ["nlink"], SERVER, plain, MNT, "-o", "nlink=7")
+refused("no arguments", 2, ["image"], SERVER)
+refused("a closed ready-fd", 2, ["ready-fd"], SERVER, plain, MNT, "--ready-fd", "97")
+same(run([SERVER, "--help"]).code, 0, "--help succeeds")
+same(run([SERVER, "--version"]).code, 0, "--version succeeds")
+if os.geteuid() == 0 and run(["unshare", "-m", "true"]).code == 0:
+    refused("no /dev/fuse", 5, ["/dev/fuse"], "unshare", "-m", "sh", "-c",
+            'mount -t tmpfs none /dev && exec "$@"', "sh", SERVER, plain, MNT)
+else:
+    skip("no /dev/fuse", "not root, or no right to make a mount namespace")
+
+why = no_fuse()
+if why:
+    skip("everything that is mounted", why)
+    done()
+
+# ---- what an image holds ----
+
+SD = make_sd()
+EA = make_ea((b"NAME", b"value"), (b"B", b"12345"))
+OTHER = make_reparse(0x80000017, b"some data")
+names = {
+    "plain.txt": File(b"plain", flags=ARCHIVE, times=(T2024 + 1, T2024 + 2, T2024 + 3, T2024 + 4),
+                      sd=SD, ea=EA, streams={"one": Stream(b"stream one"), "Zwei": Stream(b"2" * 5000),
+                                             "big": Stream(b"B" * 70000), "gap": Sparse(12)}),
+    "readonly": File(b"r", flags=READONLY),
+    "hidden": File(b"h", flags=HIDDEN),
+    "hidsys": File(b"hs", flags=HIDDEN | SYSTEM | READONLY),
+    "old": File(b"", times=(T1601,) * 4),
+    "future": File(b"", times=(T3000,) * 4),
+    "sparse": File(Sparse(1 << 40)),
+    "grün-漢字-😀": File(b"unicode"),
+    "lone\ud800": File(b"lone surrogate"),
+    "slash.name": File(b"slash"),
+    "nul\1name": File(b"nul"),
+    "..": File(b"dots"),
+    "x" * 255: File(b"long"),
+    "漢" * 255: File(b"longest"),
+    "hard2": Link("plain.txt"),
+    "rodir": Dir({"in": File(b"in")}, flags=READONLY),
+    "wof": File(b"wof data", reparse=OTHER),
+    "sub": Dir({
+        "deep": Dir({
+            "rooted": File(reparse=make_symlink("\\sub\\target.txt")),
+            "up": File(reparse=make_symlink("..\\target.txt")),
+            "out": File(reparse=make_symlink("..\\..\\..\\..\\..\\etc\\passwd")),
+            "drive": File(reparse=make_symlink("\\??\\C:\\sub\\target.txt", flags=0)),
+            "volume": File(reparse=make_symlink(
+                "\\??\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\plain.txt", flags=0)),
+            "server": File(reparse=make_symlink("\\??\\UNC\\srv\\share\\f", flags=0)),
+            "device": File(b"", reparse=make_symlink("\\Device\\Null", flags=0)),
+            "dirlink": Dir({}, reparse=make_symlink("..\\..\\sub")),
+            "junction": Dir({}, reparse=junction("\\??\\D:\\sub")),
+            "hard3": Link("plain.txt"),
+            "self": File(reparse=make_symlink(".")),
+            "bad": File(b"", reparse=make_reparse(0xA000000C, b"\1\2")),
+        }),
+        "target.txt": File(b"the target"),
+        "moved": Link("sub/deep/rooted"),
+    }, streams={"ofdir": Stream(b"directory's stream")}),
+    "many": Dir({"file%05d" % i: File(b"") for i in range(3000)}),
+    "data": File(bytes(range(256)) * 5000),
+}
+image = Image(Dir(names, sd=SD), name="all of it.cim")
+for content in image.files.values():  # the builder itself knows '/' as separator only
+    for old, new in (("slash.name", "slash/name"), ("nul\1name", "nul\0name")):
+        where = content.find(old.encode("utf-16-le"))
+        if where >= 0:
+            content[where:where + 2 * len(new)] = new.encode("utf-16-le")
+path = image.write(os.path.join(TMP, "all"))
+result = mount(path, MNT)
+if not check(result.code == 0, "mounts, exit code 0", result):
+    done()
+same(mounts(), [(MNT, "fuse.cimfs", path)], "mountinfo shows the type and the image")
+listing = set(os.listdir(MNT))
+shown = {n: n for n in names}
+shown["slash.name"], shown["nul\1name"], shown[".."] = "slash\uf02fname", "nul\uf000name", "\uf02e."
+shown = {n: os.fsdecode(s.encode("utf-8", "surrogatepass")) for n, s in shown.items()}
+same(sorted(listing), sorted(shown.values()), "all names are listed, none twice")
+for stored in ("grün-漢字-😀", "lone\ud800", "slash.name", "nul\1name", "..", "x" * 255,
+               "漢" * 255):
+    same(read(at(shown[stored])), names[stored].data.data,
+         "reads the file whose name is %a" % stored[:12])
+same(error_of(os.stat, at("PLAIN.TXT")), "ENOENT", "look-up is exact")
+same(error_of(os.stat, at("nothing")), "ENOENT", "what isn't there isn't found")
+same(error_of(os.stat, at("plain.txt", "x")), "ENOTDIR", "a file is no directory")
+same(error_of(os.stat, os.fsencode(at("")) + b"\xff\xfe"), "ENOENT", "bytes that are no UTF-8")
+same(len(os.listdir(at("many"))), 3000, "a directory of 3,000 lists all")
+same(sorted(os.listdir(at("many"))), sorted(names["many"].entries), "and lists them rightly")
+
+st = os.stat(at("plain.txt"))
+same(st.st_ino, image.items["plain.txt"].id, "the inode number is the FileID")
+same(st.st_nlink, 3, "three names, three links")
+same({os.stat(at(*p)).st_ino for p in (("plain.txt",), ("hard2",), ("sub", "deep", "hard3"))},
+     {st.st_ino}, "the names of a file have one inode number")
+same((st.st_mtime_ns, st.st_ctime_ns, st.st_atime_ns),
+     tuple((t - EPOCH) * 100 for t in (T2024 + 2, T2024 + 3, T2024 + 4)), "times to 100 ns")
+same(os.stat(at("old")).st_mtime, -11644473600.0, "the year 1601")
+same(os.stat(at("future")).st_mtime_ns, (T3000 - EPOCH) * 100, "the year 3000")
+same([oct(os.stat(at(p)).st_mode) for p in ("plain.txt", "readonly", "sub", "rodir", "")],
+     ["0o100644", "0o100444", "0o40755", "0o40555", "0o40755"], "modes by kind and read-only")
+same((st.st_uid, st.st_gid), (os.getuid(), os.getgid()), "owner is who mounted")
+same([os.stat(at(p)).st_nlink for p in ("", "sub", "many")], [5, 3, 2],
+     "a directory's links: itself, its name, its subdirectories")
+st = os.stat(at("sparse"))
+same((st.st_size, st.st_blocks), (1 << 40, 0), "a sparse file of 1 TiB takes no blocks")
+with open(at("sparse"), "rb") as f:
+    f.seek((1 << 40) - 10)
+    same(f.read(), bytes(10), "and reads as zeros to its end")
+data = names["data"].data.data
+with open(at("data"), "rb") as f:
+    f.seek(100001)
+    same(f.read(77777), data[100001:177778], "reads from the middle")
+    f.seek(len(data) - 3)
+    same(f.read(100), data[-3:], "reads to the end")
+    f.seek(len(data) + 5)
+    same(f.read(), b"", "nothing past the end")
+same(error_of(open, at("data"), "r+b"), "EROFS", "no writing")
+same(error_of(os.mkdir, at("new")), "EROFS", "no mkdir")
+same(error_of(os.unlink, at("data")), "EROFS", "no unlink")
+
+# ---- links ----
+
+for name, want in (("rooted", "../../sub/target.txt"), ("up", "../target.txt"),
+                   ("out", "../../etc/passwd"), ("drive", "../../sub/target.txt"),
+                   ("volume", "../../plain.txt"), ("server", "//srv/share/f"),
+                   ("dirlink", "../../sub"), ("junction", "../../sub"), ("self", ".")):
+    same(os.readlink(at("sub", "deep", name)), want, "target of the link %s" % name)
+    same(os.lstat(at("sub", "deep", name)).st_size, len(want), "size of the link %s" % name)
+same(os.readlink(at("sub", "moved")), "../sub/target.txt",
+     "another name of a link, less deep, has a target of its own")
+for name in ("rooted", "up", "drive"):
+    same(read(at("sub", "deep", name)), b"the target", "the link %s leads there" % name)
+same(read(at("sub", "moved")), b"the target", "so does the other name")
+same(os.path.isdir(at("sub", "deep", "junction", "deep")), True, "the junction leads there")
+for name in ("device", "bad"):
+    check(os.path.isfile(at("sub", "deep", name)) and not os.path.islink(at("sub", "deep", name)),
+          "what can't be a link here (%s) is the file that it is" % name)
+same((read(at("wof")), os.getxattr(at("wof"), "system.ntfs_reparse_data")), (b"wof data", OTHER),
+     "another reparse point is a file with its data and its reparse data")
+
+# ---- attributes and streams ----
+
+
+def get(path, name):
+    try:
+        return os.getxattr(path, name, follow_symlinks=False)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+
+p = at("plain.txt")
+times = (T2024 + 1, T2024 + 2, T2024 + 4, T2024 + 3)
+same(get(p, "system.ntfs_attrib"), struct.pack("=I", 0x20), "system.ntfs_attrib")
+same(get(p, "system.ntfs_attrib_be"), struct.pack(">I", 0x20), "system.ntfs_attrib_be")
+same(get(p, "system.ntfs_times"), struct.pack("=4Q", *times), "system.ntfs_times")
+same(get(p, "system.ntfs_times_be"), struct.pack(">4Q", *times), "system.ntfs_times_be")
+same(get(p, "system.ntfs_crtime"), struct.pack("=Q", T2024 + 1), "system.ntfs_crtime")
+same(get(p, "system.ntfs_crtime_be"), struct.pack(">Q", T2024 + 1), "system.ntfs_crtime_be")
+same(get(p, "system.ntfs_acl"), SD, "system.ntfs_acl")
+ea = get(p, "system.ntfs_ea")
+first = struct.unpack_from("<I", EA)[0]
+same((len(ea) % 4, ea[:first], first + struct.unpack_from("<I", ea, first)[0], ea[first + 4:len(EA)]),
+     (0, EA[:first], len(ea), EA[first + 4:]), "system.ntfs_ea, its last entry leading to the end")
+same(get(at("readonly"), "system.ntfs_ea"), "ENODATA", "no EAs")
+same(get(p, "system.ntfs_reparse_data"), "ENODATA", "no reparse data")
+link = at("sub", "deep", "rooted")
+same(get(link, "system.ntfs_reparse_data"), make_symlink("\\sub\\target.txt"),
+     "a link's reparse data")
+same(get(at("wof"), "user.WINEREPARSE"), OTHER, "user.WINEREPARSE")
+same([get(at(n), "user.DOSATTRIB") for n in ("hidden", "hidsys", "plain.txt", "data", "rodir")],
+     [b"0x2", b"0x7", b"0x20", b"0x0", b"0x1"], "user.DOSATTRIB")
+same(get(p, "user.none"), "ENODATA", "no such attribute")
+same(sorted(os.listxattr(p)), ["user.Zwei", "user.big", "user.gap", "user.one"],
+     "streams are listed, as user.NAME")
+same(os.listxattr(at("hidsys")), ["user.DOSATTRIB"], "what the mode doesn't tell is listed")
+same(os.listxattr(at("data")), [], "where there is nothing nothing is listed")
+same((get(p, "user.one"), get(p, "user.ZWEI"), get(p, "user.gap")),
+     (b"stream one", b"2" * 5000, bytes(12)), "streams as attributes, without case")
+same(get(p, "user.big"), "E2BIG", "a stream too large for an attribute says so")
+same(read(at("plain.txt:big")), b"B" * 70000, "but can be opened as FILE:STREAM")
+for spelling in ("plain.txt:one", "plain.txt:ONE:$DATA", "plain.txt:one:$data"):
+    same(read(at(spelling)), b"stream one", "opens %s" % spelling)
+same(read(at("plain.txt::$DATA")), b"plain", "opens plain.txt::$DATA")
+same(read(at("sub:ofdir")), b"directory's stream", "opens a directory's stream")
+same([error_of(os.stat, at(n)) for n in ("plain.txt:none", "plain.txt:one:$X", "no:one", "sub::$DATA",
+                                         "plain.txt:", "plain.txt:one:")],
+     ["ENOENT"] * 6, "what is no stream isn't found")
+same(os.stat(at("plain.txt:Zwei")).st_size, 5000, "a stream has its size")
+check(os.stat(at("plain.txt:one")).st_ino != os.stat(at("plain.txt:Zwei")).st_ino !=
+      os.stat(p).st_ino, "a stream has an inode number of its own")
+check(not any(":" in n for n in os.listdir(MNT)), "streams are not listed")
+
+# ---- the whole ----
+
+fs = os.statvfs(MNT)
+regions = sum(os.path.getsize(os.path.join(TMP, "all", n)) for n in os.listdir(os.path.join(TMP, "all"))
+              if n.startswith("region_"))
+same((fs.f_blocks * fs.f_frsize // 4096, fs.f_bfree, fs.f_bavail, fs.f_namemax),
+     ((regions + 4095) // 4096, 0, 0, 765), "statvfs: the size of the region files, nothing free")
+again = os.path.join(TMP, "again")
+result = tool("create", "--streams-interface=xattr", os.path.join(TMP, "copy.cim"), at("rodir"))
+check(result.code == 0, "a mounted tree can be packed again", result)
+region = os.path.join(TMP, "all", "region_%s_0" % image.sets[-1].guid)
+
+
+def lock(file, command, kind):
+    """F_OFD_SETLK (37) or F_OFD_GETLK (36) on the byte that marks a file; the type that it gives."""
+    return struct.unpack("hhqqii", fcntl.fcntl(file, command, struct.pack(
+        "hhqqii", kind, 0, 1 << 62, 1, 0, 0)))[0]
+
+
+def is_marked():
+    with open(region, "rb") as f:
+        return lock(f, 36, fcntl.F_WRLCK) == fcntl.F_RDLCK
+
+
+same(is_marked(), True, "the mounted image is marked by a shared lock")
+
+errors = []
+
+
+def reader(seed):
+    for i in range(60):
+        try:
+            if read(at("data")) != data or len(os.listdir(at("many"))) != 3000 or \
+                    read(at("plain.txt:one")) != b"stream one":
+                errors.append("thread %d, round %d: wrong" % (seed, i))
+        except OSError as error:
+            errors.append(str(error))
+
+
+threads = [threading.Thread(target=reader, args=(i,)) for i in range(8)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+same(errors, [], "eight threads read at once")
+
+pids = servers(path)
+same(len(pids), 1, "one server")
+cwd = os.readlink("/proc/%d/cwd" % pids[0])
+fds = [os.readlink("/proc/%d/fd/%d" % (pids[0], fd)) for fd in range(3)]
+same((cwd, fds, os.getsid(pids[0]) != os.getsid(0)), ("/", ["/dev/null"] * 3, True),
+     "the server is a daemon: own session, cwd /, nothing of the caller's open")
+with open(at("data"), "rb") as held:
+    result = umount(MNT)
+    check(result.code != 0, "umount refuses while a file is open", result)
+same(umount(MNT).code, 0, "umount ends the mount")
+check(wait_until(lambda: not servers(path)), "and the server", servers(path))
+
+same(is_marked(), False, "the image is no longer marked")
+with open(region, "r+b") as session:
+    lock(session, 37, fcntl.F_WRLCK)
+    same(mount(path, MNT).code, 0, "mounts while the session that made the image is still open")
+check(wait_until(is_marked), "and marks it when that has ended")
+umount(MNT)
+
+# ---- options ----
+
+result = mount(path, MNT, "-o", "nlink=1,ignore_case,streams_interface=windows,uid=12,gid=34,umask=027")
+check(result.code == 0, "mounts with options", result)
+st = os.stat(at("plain.txt"))
+same((st.st_nlink, st.st_uid, st.st_gid, oct(st.st_mode)), (1, 12, 34, "0o100640"),
+     "nlink=1, uid, gid, umask")
+same(os.listxattr(at("plain.txt")), [], "streams_interface=windows: no attributes")
+same(get(at("plain.txt"), "user.one"), "ENODATA", "not even when asked for")
+same(read(at("PLAIN.txt")), b"plain", "ignore_case finds another spelling")
+same(read(at("SUB", "Deep", "HARD3")), b"plain", "of directories too")
+same((read(at("sub", "deep", "hard3")), read(at("Sub", "deep", "hard3"))), (b"plain", b"plain"),
+     "in any order")
+same((os.stat(at("SUB")).st_ino, os.stat(at("Sub")).st_ino), (os.stat(at("sub")).st_ino,) * 2,
+     "which are one directory")
+same(read(at("Plain.TXT:ONE")), b"stream one", "with streams")
+same(os.path.exists(at("sub", ".ciopfs")), True, "and Wine is told")
+same(umount(MNT).code, 0, "unmounts")
+result = mount(path, MNT, "-o", "streams_interface=none")
+same((error_of(os.stat, at("plain.txt:one")), os.listxattr(at("plain.txt"))), ("ENOENT", []),
+     "streams_interface=none")
+umount(MNT)
+result = mount(path, MNT, "-o", "streams_interface=xattr")
+same((error_of(os.stat, at("plain.txt:one")), get(at("plain.txt"), "user.one")),
+     ("ENOENT", b"stream one"), "streams_interface=xattr")
+umount(MNT)
+helper = os.path.join(TMP, "mount.cimfs")
+os.symlink(SERVER, helper)
+result = run([helper, path, MNT, "-n", "-o", "rw,nlink=1,x-systemd.automount", "-t", "cimfs"])
+check(result.code == 0 and read(at("readonly")) == b"r", "mount.cimfs takes mount(8)'s arguments",
+      result)
+umount(MNT)
+result = run([helper, path, MNT, "-f"])
+same((result.code, mounts()), (0, []), "mount.cimfs -f mounts nothing")
+
+# ---- foreground, ready-fd, signals ----
+
+for number in (signal.SIGTERM, signal.SIGINT):
+    r, w = os.pipe()
+    with subprocess.Popen([SERVER, "--foreground", "--ready-fd", str(w), path, MNT],
+                          pass_fds=[w]) as process:
+        os.close(w)
+        same(os.read(r, 100), b"ready\n", "--ready-fd tells when it is ready")
+        same(read(at("readonly")), b"r", "and it is")
+        process.send_signal(number)
+        same(process.wait(20), 0, "%s ends the server with exit code 0" % number.name)
+    os.close(r)
+    same(mounts(), [], "and the mount")
+mount(path, MNT)
+os.kill(servers(path)[0], signal.SIGKILL)
+check(wait_until(lambda: not servers(path)), "a server is killed")
+check(wait_until(lambda: error_of(os.statvfs, MNT) == "ENOTCONN"), "its mount is dead")
+refused_result = run([SERVER, path, MNT])
+check(refused_result.code == 1 and "dead" in refused_result.errors, "which the next mount says",
+      refused_result)
+same(tool("mounts", MNT).text.split()[:1], ["stale"], "cimtool mounts knows")
+same(tool("umount", MNT).code, 0, "cimtool umount takes it away")
+same(mounts(), [], "it is gone")
+
+# ---- cimtool ----
+
+result = tool("mount", "-o", "nlink=1", path, MNT)
+check(result.code == 0 and read(at("readonly")) == b"r", "cimtool mount", result)
+second = os.path.join(TMP, "second")
+tool("mount", path, os.makedirs(second) or second)
+result = tool("mounts", "--json", path)
+check(result.code == 0 and result.text.count('"state": "live"') == 2 and
+      '"dir": "%s"' % MNT in result.text, "cimtool mounts --json lists both", result)
+with open(at("data"), "rb") as held:
+    result = tool("umount", MNT)
+    check(result.code == 1 and "in use" in result.errors, "cimtool umount: in use", result)
+    same(tool("umount", "--lazy", MNT).code, 0, "cimtool umount --lazy")
+    same(held.read(10), data[:10], "what is open goes on")
+same(tool("mount", path, MNT).code, 0, "mounted again")
+same(tool("umount", path).code, 0, "cimtool umount IMAGE")
+same(mounts(), [], "ends all mounts of the image")
+check(not [s for s in servers(path)], "and has waited for the servers", servers(path))
+result = tool("umount", MNT)
+check(result.code == 1 and "nothing of that name" in result.errors, "cimtool umount: not mounted",
+      result)
+mount(path, MNT)
+os.kill(servers(path)[0], signal.SIGKILL)
+wait_until(lambda: error_of(os.statvfs, MNT) == "ENOTCONN")
+result = tool("mounts", "--clean", MNT)
+check(result.code == 0 and "removed" in result.text and not mounts(), "cimtool mounts --clean", result)
+
+# ---- the same tree, packed and mounted ----
+
+source = os.path.join(TMP, "source")
+for d in ("", "a", "a/b", "c"):
+    os.makedirs(os.path.join(source, d), exist_ok=True)
+    for n in range(20):
+        with open(os.path.join(source, d, "f%d" % n), "wb") as f:
+            f.write(os.urandom(n * 1000))
+os.chmod(os.path.join(source, "f3"), 0o444)
+os.link(os.path.join(source, "f5"), os.path.join(source, "c", "hard"))
+os.symlink("../f7", os.path.join(source, "a", "link"))
+for where, _, files in os.walk(source, topdown=False):
+    for n in files + ["."]:
+        os.utime(os.path.join(where, n), ns=(10 ** 18 + 700, 10 ** 18 + 700), follow_symlinks=False)
+packed = os.path.join(TMP, "packed.cim")
+check(tool("create", packed, source).code == 0, "packs a tree")
+mount(packed, MNT)
+a, b = tree(source), tree(MNT)
+same({k: v for k, v in b.items() if a.get(k) != v}, {}, "the mounted tree is as the source")
+same(sorted(a), sorted(b), "with the same names")
+umount(MNT)
+done()

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""cimfs-mount as an unprivileged user, by fusermount3.
+
+Where /dev/fuse is root's alone, a node of the test's own (mode 0666) stands in its place, in a mount
+namespace that nobody else sees. Run by root, as user nobody; by a user, as that user.
+"""
+
+import os
+import shutil
+import sys
+
+from mounttest import (SERVER, TMP, check, done, need_server, no_fuse, run, same, skip, tool)
+from imagebuilder import Dir, File, Image
+
+need_server()
+NOBODY = 65534
+
+INNER = r'''
+import errno, os, subprocess, sys
+server, image, mnt, hidden, closed = sys.argv[1:]
+def run(*command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+def tell(passed, name, detail=""):
+    print("%s\t%s\t%s" % ("ok" if passed else "bad", name, str(detail).replace("\n", " | ")))
+def mounted():
+    with open("/proc/self/mountinfo") as f:
+        return [line for line in f if " %s " % mnt in line]
+r = run(server, image, mnt)
+tell(r.returncode == 0 and not r.stderr, "mounts", r)
+tell(open(mnt + "/a.txt").read() == "hello", "reads")
+st = os.stat(mnt + "/a.txt")
+tell((st.st_uid, st.st_gid) == (os.getuid(), os.getgid()), "owns what is in it", st)
+tell("fuse.cimfs" in mounted()[0], "mountinfo", mounted())
+r = run("fusermount3", "-u", mnt)
+tell(r.returncode == 0 and not mounted(), "fusermount3 -u", r)
+r = run(server, image, closed)
+lines = r.stderr.decode().splitlines()
+tell(r.returncode == 1 and len(lines) == 1, "no right to mount there: one line", r)
+r = run(server, hidden, mnt)
+lines = r.stderr.decode().splitlines()
+tell(r.returncode == 1 and len(lines) == 1 and "ermission" in lines[0],
+     "no right to read the image: one line", r)
+dos = mnt + "-prefix/dosdevices"
+os.makedirs(dos)
+guid = "01234567-89ab-cdef-0123-456789abcdef"
+r = run(server, "--wine-mount", "--dosdevices", dos, "--guid", guid, "--backend", "fuse",
+        "--image", image)
+tell(r.returncode == 0, "--wine-mount", r)
+volume = "%s/volume{%s}" % (dos, guid)
+tell(open(volume + "/a.txt").read() == "hello", "reads the volume")
+held = open(volume + "/a.txt")
+r = run(server, "--wine-dismount", "--dosdevices", dos, "--guid", guid)
+tell(r.returncode == 0 and not os.path.lexists(volume), "--wine-dismount of one in use", r)
+tell(held.read() == "hello", "what is open can be read")
+tell(not os.listdir(mnt + "-prefix") == [] and os.listdir(mnt + "-prefix") == ["dosdevices"],
+     "nothing is left", os.listdir(mnt + "-prefix"))
+'''
+
+DENIED = r'''
+import os, subprocess, sys
+server, image, mnt, dos = sys.argv[1:]
+guid = "01234567-89ab-cdef-0123-456789abcdef"
+def run(*command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+def tell(passed, name, detail=""):
+    print("%s\t%s\t%s" % ("ok" if passed else "bad", name, str(detail).replace("\n", " | ")))
+r = run(server, image, mnt)
+lines = r.stderr.decode().splitlines()
+tell(r.returncode == 1 and len(lines) == 1 and "no right" in lines[0], "by hand: one line", r)
+os.makedirs(dos)
+call = [server, "--wine-mount", "--dosdevices", dos, "--guid", guid, "--image", image]
+r = run(*call, "--backend", "fuse")
+tell(r.returncode == 64 + 4, "--backend fuse: CIM_E_ACCESS", r)
+tell(os.listdir(os.path.dirname(dos)) == ["dosdevices"] and not os.listdir(dos),
+     "which leaves nothing behind", os.listdir(os.path.dirname(dos)))
+r = run(*call)
+lines = r.stderr.decode().splitlines()
+tell(r.returncode == 0 and len(lines) == 1, "--backend auto: a copy, one line", r)
+volume = "%s/volume{%s}" % (dos, guid)
+tell(open(volume + "/a.txt").read() == "hello", "which can be read")
+r = run(server, "--wine-dismount", "--dosdevices", dos, "--guid", guid)
+tell(r.returncode == 0 and os.listdir(os.path.dirname(dos)) == ["dosdevices"], "and goes away", r)
+'''
+
+
+def as_user(name, script, device_mode, *args):
+    """Run a Python program as the user, with a /dev/fuse of that mode; pass its checks on."""
+    command = [sys.executable, "-c", script, *args]
+    if os.geteuid() == 0:
+        node = os.path.join(TMP, "fuse-%o" % device_mode)
+        command = ["unshare", "-m", "sh", "-ec",
+                   'mknod -m %o "$0" c 10 229; mount --bind "$0" /dev/fuse; '
+                   'exec setpriv --reuid=%d --regid=%d --clear-groups "$@"' %
+                   (device_mode, NOBODY, NOBODY), node, *command]
+    result = run(command)
+    seen = 0
+    for line in result.text.splitlines():
+        verdict, what, detail = line.split("\t")
+        check(verdict == "ok", "%s: %s" % (name, what), detail)
+        seen += 1
+    check(result.code == 0 and seen, "%s: ran to its end" % name, result)
+
+
+why = no_fuse()
+if not why and not shutil.which("fusermount3"):
+    why = "no fusermount3 (Debian package fuse3)"
+if not why and os.geteuid() == 0 and not shutil.which("setpriv"):
+    why = "no setpriv"
+if why:
+    skip("as an unprivileged user", why)
+    done()
+
+# The user must be able to reach the server and the images.
+home = os.path.join(TMP, "home")
+os.makedirs(os.path.join(home, "mnt"))
+server = os.path.join(home, "cimfs-mount")
+shutil.copy(SERVER, server)
+image = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(home, "images"))
+hidden = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(TMP, "hidden"))
+closed = os.path.join(TMP, "closed")
+os.mkdir(closed, 0o755)
+if os.geteuid() == 0:
+    for where, dirs, files in os.walk(home):
+        os.chown(where, NOBODY, NOBODY)
+        for n in files:
+            os.chown(os.path.join(where, n), NOBODY, NOBODY)
+    os.chmod(os.path.join(TMP, "hidden"), 0o700)
+    reach = run(["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups",
+                 "test", "-x", server])
+    if reach.code:
+        skip("as an unprivileged user", "user nobody can't reach " + home)
+        done()
+    as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed)
+    as_user("no right to /dev/fuse", DENIED, 0o600, server, image, os.path.join(home, "mnt"),
+            os.path.join(home, "prefix", "dosdevices"))
+else:
+    skip("as another user", "not root")
+done()

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_mount.c - cimtool mount, umount and mounts
+ *
+ * Mounting is cimfs-mount's: the program beside this one, or by PATH, or what CIMFS_MOUNT_HELPER
+ * names. Here it is only started, and what it left is listed and ended.
+ */
+#include "mountlist.h"
+
+#include "../os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define END_MS 3000 /* how long umount waits for the server to end */
+
+/* ---- running programs ---- */
+
+static char *find_helper(void)
+{
+	const char *named = getenv("CIMFS_MOUNT_HELPER");
+	char self[PATH_MAX];
+	ssize_t len;
+
+	if (named && *named)
+		return xstrdup(named);
+	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (len > 0) {
+		char *path;
+
+		self[len] = '\0';
+		*strrchr(self, '/') = '\0';
+		path = xasprintf("%s/cimfs-mount", self);
+		if (!access(path, X_OK))
+			return path;
+		free(path);
+	}
+	return xstrdup("cimfs-mount");
+}
+
+/* Run and wait; the exit code, or -1 if it couldn't be run. @quiet: without its stderr */
+static int run_program(char *const argv[], bool quiet)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return -1;
+	if (!pid) {
+		int null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+
+		if (null >= 0)
+			dup2(null, STDERR_FILENO);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) != 127 ? WEXITSTATUS(status) : -1;
+}
+
+/* ---- mount ---- */
+
+enum {
+	OPT_FOREGROUND = OPT_OWN,
+	OPT_READY_FD,
+};
+
+static int run_mount(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"options", required_argument, NULL, 'o'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"ready-fd", required_argument, NULL, OPT_READY_FD},
+		COMMON_LONGS,
+		{0},
+	};
+	char **args = xcalloc((size_t)argc * 2 + 4, sizeof(*args));
+	size_t count = 1;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "o:f", longs)) != -1) {
+		switch (c) {
+		case 'o':
+			args[count++] = "-o";
+			args[count++] = optarg;
+			break;
+		case 'f':
+			args[count++] = "--foreground";
+			break;
+		case OPT_READY_FD:
+			args[count++] = "--ready-fd";
+			args[count++] = optarg;
+			break;
+		default:
+			free(args);
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind != 2) {
+		free(args);
+		return tool_usage(t, "an image and a directory are needed");
+	}
+	args[0] = find_helper();
+	args[count++] = "--";
+	args[count++] = argv[optind];
+	args[count++] = argv[optind + 1];
+	execvp(args[0], args);
+	c = tool_fail(t, "mount", argv[optind], NULL, "%s can't be run: %s", args[0],
+		      strerror(errno));
+	free(args[0]);
+	free(args);
+	return c;
+}
+
+const struct command cmd_mount = {
+	.name = "mount",
+	.usage = "[-o OPTION,...] [-f] [--ready-fd=N] IMAGE DIR",
+	.summary = "mount an image on a directory, read-only",
+	.help = "Mounts with cimfs-mount (beside cimtool, in PATH, or named by "
+		"CIMFS_MOUNT_HELPER), "
+		"which\n"
+		"needs FUSE. \"cimfs-mount --help\" tells about the options.\n"
+		"\n"
+		"  -o, --options=A,B,...  nlink=1, ignore_case, streams_interface=..., uid=..., "
+		"...\n"
+		"  -f, --foreground       stay in the foreground until it is unmounted\n"
+		"      --ready-fd=N       write a line to file descriptor N once it can be used\n",
+	.run = run_mount,
+};
+
+/* ---- ending one ---- */
+
+/* The region file by which a server marks its image, opened; -1: none. */
+static int open_mark(const char *image_path)
+{
+	struct cim_image_info info;
+	struct cim_region_set set;
+	struct cim_image *image;
+	char guid[CIM_GUID_TEXT];
+	const char *name;
+	char *dir, *path;
+	int fd = -1;
+
+	if (cim_image_open(NULL, image_path, &image, NULL))
+		return -1;
+	cim_image_get_info(image, &info);
+	if (info.set_count && cim_image_get_set(image, info.set_count - 1, &set)) {
+		cim_guid_format(&set.guid, guid);
+		dir = split_image(image_path, &name);
+		path = xasprintf("%s/region_%s_0", dir, guid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		free(path);
+		free(dir);
+	}
+	cim_image_close(image);
+	return fd;
+}
+
+/* Wait until nobody marks the image as mounted, so that it may be written right after. */
+static void wait_for_end(const char *image)
+{
+	int fd = open_mark(image);
+
+	for (unsigned ms = 0; fd >= 0 && ms < END_MS; ms += 5) {
+		struct flock range = {.l_type = F_WRLCK,
+				      .l_whence = SEEK_SET,
+				      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
+				      .l_len = 1};
+
+		if (fcntl(fd, F_OFD_GETLK, &range) < 0 || range.l_type == F_UNLCK)
+			break;
+		usleep(5000);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* 0, or an errno. */
+static int unmount_dir(const char *dir, bool lazy)
+{
+	char *argv[] = {"fusermount3", "-u", lazy ? "-qz" : "-q", "--", (char *)dir, NULL};
+	int error;
+
+	if (!umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)))
+		return 0;
+	error = errno;
+	if (error != EPERM)
+		return error;
+	switch (run_program(argv, true)) {
+	case 0:
+		return 0;
+	case -1:
+		return EPERM;
+	default:
+		return EBUSY;
+	}
+}
+
+/* A volume of Wine's is ended by the program that knows what belongs to it. */
+static int dismount_volume(struct tool *t, const struct mount *m)
+{
+	char *helper = find_helper();
+	char *argv[] = {helper, "--wine-dismount", "--dosdevices", m->dosdevices, "--guid", m->guid,
+			NULL};
+	int code = run_program(argv, false);
+
+	if (code < 0)
+		tool_fail(t, "umount", m->guid, NULL, "%s can't be run", helper);
+	free(helper);
+	return code ? EXIT_FAILED : EXIT_OK;
+}
+
+static int end_mount(struct tool *t, const struct mount *m, bool lazy)
+{
+	int error;
+
+	if (m->guid)
+		return dismount_volume(t, m);
+	/* What is dead is in nobody's use, whoever has it open. */
+	error = unmount_dir(m->dir, lazy || m->state != MOUNT_LIVE);
+	if (error == EBUSY)
+		return tool_fail(t, "umount", m->dir, NULL,
+				 "it is in use (--lazy unmounts it "
+				 "all the same)");
+	if (error)
+		return tool_fail(t, "umount", m->dir, NULL, "%s", strerror(error));
+	tool_verbose(t, "unmounted %s", m->dir);
+	return EXIT_OK;
+}
+
+/* ---- umount ---- */
+
+/* An absolute path without links, also of a mount point whose server is dead. */
+static char *canonical(const char *path)
+{
+	char *real = realpath(path, NULL);
+	const char *name;
+	char *dir, *result;
+
+	if (real)
+		return real;
+	dir = split_image(path, &name);
+	real = realpath(dir, NULL);
+	result = real ? xasprintf("%s/%s", real, name) : xstrdup(path);
+	free(real);
+	free(dir);
+	return result;
+}
+
+/* What a user calls a mount: its directory, its image, or a volume's GUID. */
+struct name {
+	char *path;
+	char guid[CIM_GUID_TEXT]; /* "" if it is none */
+};
+
+static void parse_name(struct name *name, const char *text)
+{
+	struct cim_guid parsed;
+	const char *brace = strchr(text, '{');
+
+	name->path = canonical(text);
+	name->guid[0] = '\0';
+	if (cim_guid_parse(text, &parsed)) {
+		cim_guid_format(&parsed, name->guid);
+	} else if (brace && strlen(brace) >= CIM_GUID_TEXT + 1) {
+		/* "Volume{GUID}" and "\\?\Volume{GUID}\" are what Windows shows. */
+		char *braced = xstrndup(brace, CIM_GUID_TEXT + 1);
+
+		if (cim_guid_parse(braced, &parsed))
+			cim_guid_format(&parsed, name->guid);
+		free(braced);
+	}
+}
+
+static bool is_named(const struct mount *m, const struct name *name)
+{
+	if (m->guid && *name->guid)
+		return !strcmp(m->guid, name->guid);
+	return !strcmp(m->dir, name->path) || !strcmp(m->image, name->path);
+}
+
+static int umount_one(struct tool *t, const char *text, bool lazy)
+{
+	struct mount_list list;
+	struct name name;
+	bool again = false;
+	bool found = false;
+	char *image = NULL;
+	int code = EXIT_OK;
+
+	parse_name(&name, text);
+	mount_list_get(&list);
+	/* The last one first: it may lie over another. */
+	for (size_t i = list.count; i-- > 0;) {
+		struct mount *m = &list.mounts[i];
+		int one;
+
+		if (!is_named(m, &name))
+			continue;
+		mount_ask(m);
+		found = true;
+		if (!image && !lazy)
+			image = xstrdup(m->image);
+		one = end_mount(t, m, lazy);
+		if (one)
+			code = one;
+		if (!strcmp(m->dir, name.path))
+			break;
+	}
+	mount_list_free(&list);
+	if (!found)
+		code = tool_fail(t, "umount", text, NULL, "nothing of that name is mounted");
+	if (found && !code && image) {
+		mount_list_get(&list);
+		for (size_t i = 0; i < list.count; i++)
+			again |= !strcmp(list.mounts[i].image, image);
+		mount_list_free(&list);
+		if (!again)
+			wait_for_end(image);
+	}
+	free(image);
+	free(name.path);
+	return code;
+}
+
+static int run_umount(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {{"lazy", no_argument, NULL, 'l'}, COMMON_LONGS, {0}};
+	bool lazy = false;
+	int code = EXIT_OK;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "l", longs)) != -1) {
+		if (c != 'l')
+			return EXIT_USAGE;
+		lazy = true;
+	}
+	if (optind == argc)
+		return tool_usage(t, "a directory, an image or a GUID is needed");
+	for (int i = optind; i < argc; i++) {
+		int one = umount_one(t, argv[i], lazy);
+
+		if (one)
+			code = one;
+	}
+	return code;
+}
+
+const struct command cmd_umount = {
+	.name = "umount",
+	.alias = "dismount",
+	.usage = "[-l] DIR|IMAGE|GUID...",
+	.summary = "end a mount",
+	.help = "Ends the mount on DIR, all mounts of IMAGE, or Wine's volume GUID (with or "
+		"without\n"
+		"braces or \"Volume\"), also where the server is dead. Returns when the server "
+		"has\n"
+		"ended.\n"
+		"\n"
+		"  -l, --lazy           also while it is in use: what is open goes on\n",
+	.run = run_umount,
+};
+
+/* ---- mounts ---- */
+
+static void print_mount(struct tool *t, const struct mount *m, bool cleaned)
+{
+	const char *state = cleaned ? "removed" : mount_state_name(m->state);
+	struct json_t *object;
+
+	if (!t->json) {
+		printf("%-9s ", state);
+		put_escaped(stdout, *m->image ? m->image : "?");
+		printf(" on ");
+		put_escaped(stdout, m->dir);
+		printf("%s%s%s\n", m->guid ? " volume " : "", m->guid ? m->guid : "",
+		       strcmp(m->backend, "fuse") ? " (unpacked copy)" : "");
+		return;
+	}
+	object = json_new();
+	json_put_name(object, "image", m->image);
+	json_put_name(object, "dir", m->dir);
+	json_put_string(object, "backend", m->backend);
+	json_put_string(object, "state", state);
+	if (m->guid) {
+		json_put_string(object, "guid", m->guid);
+		json_put_name(object, "dosdevices", m->dosdevices);
+	}
+	json_print(stdout, object);
+}
+
+/* Is a mount one of those that were named, if any were? */
+static bool is_wanted(const struct mount *m, char **texts)
+{
+	bool wanted = !*texts;
+
+	for (; *texts && !wanted; texts++) {
+		struct name name;
+
+		parse_name(&name, *texts);
+		wanted = is_named(m, &name);
+		free(name.path);
+	}
+	return wanted;
+}
+
+static int run_mounts(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"clean", no_argument, NULL, OPT_OWN}, COMMON_LONGS, {0}};
+	struct mount_list list;
+	bool clean = false;
+	int code = EXIT_OK;
+	int c;
+
+	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
+		if (c != OPT_OWN)
+			return EXIT_USAGE;
+		clean = true;
+	}
+	mount_list_get(&list);
+	for (size_t i = 0; i < list.count; i++) {
+		struct mount *m = &list.mounts[i];
+		bool cleaned = false;
+
+		if (!is_wanted(m, argv + optind))
+			continue;
+		mount_ask(m);
+		if (clean && m->state == MOUNT_STALE) {
+			int one = end_mount(t, m, true);
+
+			cleaned = !one;
+			if (one)
+				code = one;
+		}
+		print_mount(t, m, cleaned);
+	}
+	mount_list_free(&list);
+	return code;
+}
+
+const struct command cmd_mounts = {
+	.name = "mounts",
+	.usage = "[--clean] [DIR|IMAGE|GUID...]",
+	.summary = "list the images that are mounted",
+	.help = "A line for each mount, and for each volume of the Wine prefix in WINEPREFIX (or\n"
+		"~/.wine), or only for those that are named: live; stale, if its server is dead "
+		"or\n"
+		"only remains are there; or \"no answer\".\n"
+		"\n"
+		"      --clean          take the stale ones away\n",
+	.run = run_mounts,
+};
