@@ -232,6 +232,7 @@ static int store_data(struct capture *c, unsigned source, int fd, const struct s
 	if (stx->stx_size > CIM_MAX_STREAM)
 		return tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
 				 "the file is larger than an image can hold");
+	file.holes = holes != NO_HOLES;
 	meta->m.size = (int64_t)stx->stx_size;
 	if (holes != NO_HOLES)
 		meta->m.attributes |= CIM_ATTR_SPARSE;

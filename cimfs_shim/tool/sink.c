@@ -53,6 +53,37 @@ enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t unit
 	return status;
 }
 
+/* Where the next data are from @offset on. */
+static void find_data(struct file_source *f, uint64_t offset)
+{
+	off_t data = lseek(f->fd, (off_t)offset, SEEK_DATA);
+	off_t end = data < 0 ? data : lseek(f->fd, data, SEEK_HOLE);
+
+	f->from = offset;
+	f->data = (uint64_t)data;
+	f->data_end = (uint64_t)end;
+	if (data < 0 && errno == ENXIO)
+		f->data = f->data_end = UINT64_MAX; /* a hole up to the end */
+	else if (end <= data)
+		f->holes = false; /* the file system can't tell after all */
+}
+
+/* pread(), but a hole's zeros are not brought into the page cache first. */
+static ssize_t read_piece(struct file_source *f, uint8_t *p, size_t len, uint64_t offset)
+{
+	if (f->holes && (offset < f->from || offset >= f->data_end))
+		find_data(f, offset);
+	if (f->holes && offset < f->data) {
+		if (len > f->data - offset)
+			len = (size_t)(f->data - offset);
+		memset(p, 0, len);
+		return (ssize_t)len;
+	}
+	if (f->holes && len > f->data_end - offset)
+		len = (size_t)(f->data_end - offset);
+	return pread(f->fd, p, len, (off_t)offset);
+}
+
 static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t len,
 				 struct cim_error *err)
 {
@@ -62,7 +93,7 @@ static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t l
 	while (len) {
 		/* Piece by piece, so that a signal doesn't wait for a gigabyte. */
 		size_t piece = len < (1u << 20) ? len : 1u << 20;
-		ssize_t got = pread(f->fd, p, piece, (off_t)offset);
+		ssize_t got = read_piece(f, p, piece, offset);
 
 		if (tool_signal) {
 			if (err)

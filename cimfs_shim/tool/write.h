@@ -97,8 +97,10 @@ struct file_source {
 	int fd;
 	uint64_t size;
 	uint64_t counted; /* bytes of it that the progress knows of; it may be read twice */
-	bool shrank;	  /* set when it ended before @size: zeros were given instead */
-	int failed;	  /* errno of a failed read */
+	bool holes;	  /* the file has some: they are not read */
+	uint64_t from, data, data_end; /* known of them: a hole from @from to @data, then data */
+	bool shrank; /* set when it ended before @size: zeros were given instead */
+	int failed;  /* errno of a failed read */
 };
 struct cim_source file_source(struct file_source *f);
 
