@@ -81,6 +81,41 @@ enum cim_status fail(struct cim_error *err, enum cim_status status, const char *
 
 /* A UTF-16 string as WTF-8, to be freed with free(); NULL if out of memory. */
 char *wtf8_from_wide(PCWSTR text);
+/* A variable's value, to be freed with free(); NULL if there is none or it is empty. */
+WCHAR *get_environment(PCWSTR name);
+/* A name for a temporary file that no other call gets, in @path of TEMP_ROOM units. */
+#define TEMP_ROOM (MAX_PATH + 80)
+bool temp_name(PCWSTR suffix, WCHAR *path);
+/* The first line of a file, cut if it doesn't fit; false: there is no such file. */
+bool read_small_file(PCWSTR path, char *text, DWORD size);
+
+/* ---- wine.c ---- */
+
+/* Is this Wine, where native programs can be run? */
+bool wine_present(void);
+/* The Unix path of a file, in Unix' bytes, to be freed with free(); NULL if it has none. */
+char *wine_unix_path(PCWSTR path);
+/* The prefix's directory of devices, in which drives and volumes are links; as above. */
+char *wine_dosdevices(void);
+/* Run a native program and wait for it: its exit code, or -1 if it can't be started. */
+int wine_run(char *const argv[]);
+
+/* ---- helper.c ---- */
+
+#define HELPER_ARGS 8 /* at most so many arguments */
+#define HELPER_ANSWER 480
+
+/* Run the mount helper with @args (NULL at the end), to which the devices' directory is added.
+ * @answer, of HELPER_ANSWER bytes, receives the line that it answers. */
+enum cim_status helper_run(const char *dosdevices, const char *const args[], char *answer,
+                           struct cim_error *err);
+
+/* ---- letter.c ---- */
+
+/* Give a volume a drive letter, if one is wanted and free; returns it, 0 for none. */
+WCHAR letter_give(const char *dosdevices, const char *guid);
+/* Take a volume's letter away, if it has one. */
+void letter_take(const char *guid);
 
 /* ---- trace.c ---- */
 
@@ -96,6 +131,8 @@ struct trace_text
 bool trace_wanted(HRESULT hr);
 /* Write one line: the call, its result and, for a failure, the detail in @err. */
 void trace_call(HRESULT hr, const struct cim_error *err, const char *fmt, ...) CIM_PRINTF(3, 4);
+/* Write a line that belongs to no result: something the user of a program should know. */
+void trace_note(const char *fmt, ...) CIM_PRINTF(1, 2);
 /* A string in quotes, (null) for NULL; returns text->text. */
 const char *trace_str(struct trace_text *text, PCWSTR s);
 const char *trace_guid(struct trace_text *text, const GUID *guid);

@@ -222,7 +222,7 @@ static void make_printable(struct line *line)
         if ((unsigned char)line->text[i] < ' ' || line->text[i] == 127) line->text[i] = '?';
 }
 
-static void write_to_wine(HRESULT hr, const char *text)
+static void write_to_wine(enum wine_class class, const char *text)
 {
     char piece[WINE_PIECE + 2];
 
@@ -234,9 +234,19 @@ static void write_to_wine(HRESULT hr, const char *text)
         memcpy(piece, text, len);
         memcpy(piece + len, "\n", 2);
         text += len;
-        if (trace.wine_header(class_of(hr), &trace.channel, "cimfs") < 0) return;
+        if (trace.wine_header(class, &trace.channel, "cimfs") < 0) return;
         trace.wine_output(piece);
     }
+}
+
+static void write_to_file(struct line *line)
+{
+    DWORD written;
+
+    if (!trace.file) return;
+    if (line->len == sizeof(line->text) - 1) line->len--;
+    line->text[line->len++] = '\n';
+    WriteFile(trace.file, line->text, (DWORD)line->len, &written, NULL);
 }
 
 void trace_call(HRESULT hr, const struct cim_error *err, const char *fmt, ...)
@@ -253,15 +263,27 @@ void trace_call(HRESULT hr, const struct cim_error *err, const char *fmt, ...)
     append(&line, " = 0x%08lx %s", (unsigned long)hr, hresult_name(hr));
     if (FAILED(hr)) append_detail(&line, err);
     make_printable(&line);
-    if (wine_wanted(hr)) write_to_wine(hr, line.text + prefix);
-    if (trace.file)
-    {
-        DWORD written;
+    if (wine_wanted(hr)) write_to_wine(class_of(hr), line.text + prefix);
+    write_to_file(&line);
+}
 
-        if (line.len == sizeof(line.text) - 1) line.len--;
-        line.text[line.len++] = '\n';
-        WriteFile(trace.file, line.text, (DWORD)line.len, &written, NULL);
-    }
+void trace_note(const char *fmt, ...)
+{
+    struct line line = {.len = 0};
+    size_t prefix;
+    va_list args;
+
+    trace_wanted(S_OK); /* sets up, if no call was traced before */
+    append(&line, "%lx:%lx ", GetCurrentProcessId(), GetCurrentThreadId());
+    prefix = line.len;
+    va_start(args, fmt);
+    append_v(&line, fmt, args);
+    va_end(args);
+    make_printable(&line);
+    /* Wine shows this class unless told otherwise. */
+    if (trace.wine_get_flags && trace.wine_get_flags(&trace.channel) >> WINE_FIXME & 1)
+        write_to_wine(WINE_FIXME, line.text + prefix);
+    write_to_file(&line);
 }
 
 const char *trace_str(struct trace_text *text, PCWSTR s)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool and democheck.
-# And democheck itself: it must find what is then changed behind its back.
+# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool, democheck and
+# mnt.exe. And the two that compare: they must find what is then changed behind their back.
 set -u
 
 TOP=${TOP:-$(cd "$(dirname "$0")/../../.." && pwd)}
@@ -70,7 +70,7 @@ touch -d '2100-02-28 12:34:56.1234567 UTC' "$source/b/size 4095"
 
 # ---- pack, verify, compare
 
-cp build/win64/pack.exe build/win64/cimfs.dll "$TEST_TMP/"
+cp build/win64/pack.exe build/win64/mnt.exe build/win64/cimfs.dll "$TEST_TMP/"
 images=$TEST_TMP/images
 said wine "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
 	--name small.cim --delete 'b\c'
@@ -99,6 +99,35 @@ else
 	echo "ok $tests - pack.exe saw a hidden system file # SKIP no user attributes here"
 fi
 
+# ---- the same through mounted volumes
+
+CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
+export CIMFS_MOUNT_HELPER
+
+mounted() {
+	said wine "$TEST_TMP/mnt.exe" --source "$(windows "$source")" \
+		--images "$(windows "$images")" --name small.cim --program "${1-}"
+}
+
+volumes_left() {
+	find "$WINEPREFIX/dosdevices" -name 'volume{*'
+	grep -F "$(realpath "$WINEPREFIX")/" /proc/self/mountinfo
+}
+
+mounted
+ok $? "mnt.exe finds both images equal to the source, through volumes"
+[ "$(grep -c '^small.*: mounted in .* [1-9][0-9]* files,.* bytes compared' "$TEST_TMP/said")" = 2 ]
+ok $? "something was compared in each"
+volumes_left >"$TEST_TMP/said"
+[ ! -s "$TEST_TMP/said" ]
+ok $? "nothing stays mounted"
+mounted 'no such program.exe'
+[ $? = 1 ] && grep -q 'CreateProcess.*0x80070002' "$TEST_TMP/said"
+ok $? "mnt.exe says which function failed"
+volumes_left >"$TEST_TMP/said"
+[ ! -s "$TEST_TMP/said" ]
+ok $? "and nothing stays mounted then"
+
 # ---- does the comparison notice?
 
 # notices NAME: it must now answer 1, by a line that holds $2
@@ -115,12 +144,18 @@ cp -a "$source/b/size 4096" "$TEST_TMP/kept"
 printf 'X' | dd of="$source/b/size 4096" bs=1 seek=4000 conv=notrunc status=none
 touch -r "$TEST_TMP/kept" "$source/b/size 4096"
 notices "a byte of a source file" "size 4096: data"
+mounted
+[ $? = 1 ] && [ "$(grep -c '^DIFFERENT.*size 4096: other bytes' "$TEST_TMP/said")" = 2 ]
+ok $? "mnt.exe notices it too, in both volumes"
 touch "$source/b/size 0"
 notices "a source file's new time" "size 0: last write"
 chmod 644 "$source/b/fixed"
 notices "a source file that isn't read-only any more" "fixed: read-only"
 echo new >"$source/b/new"
 notices "a file that was not packed" "b/new: in the source"
+mounted
+[ $? = 1 ] && grep -q '^DIFFERENT small.cim: .b.new: is missing' "$TEST_TMP/said"
+ok $? "mnt.exe notices it too"
 rm "$source/b/new"
 sed -i 's/^\(file\tb\\largest\t\)[0-9a-f]*/\100000023/' "$images/manifest.tsv"
 notices "other attributes in the manifest" "largest: attributes"
@@ -150,6 +185,11 @@ said wine "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windo
 	--name small.cim
 [ $? = 1 ] && grep -q 'CimCreateImage(small.cim): 0x80070050' "$TEST_TMP/said"
 ok $? "pack.exe doesn't replace an image that is there"
+said wine "$TEST_TMP/mnt.exe" --help
+ok $? "mnt.exe --help"
+said wine "$TEST_TMP/mnt.exe" --nonsense
+[ $? = 2 ]
+ok $? "mnt.exe refuses an unknown option with status 2"
 said "$BUILD/democheck"
 [ $? = 2 ]
 ok $? "democheck without arguments says how it is used"

@@ -93,6 +93,44 @@ cp "$WIN32"/*.dll "$root/lib/cimfs/i686-windows"
 new_prefix installed win64 syswow64
 check "from an installed copy" env WINEPREFIX="$TEST_TMP/installed" "$root/bin/cimfs-install-wine"
 is "$(files installed)" "./system32/cimfs.dll ./syswow64/cimfs.dll " "the same files"
+
+# The helper beside the script goes along; this one is a stand-in that notes what it is asked.
+cat >"$root/bin/cimfs-mount" <<'END'
+#!/bin/sh
+echo "$*" >>"$(dirname "$0")/asked"
+rm -f "$3/volume{$5}"
+END
+chmod +x "$root/bin/cimfs-mount"
+prefix=$TEST_TMP/installed
+installed() { WINEPREFIX=$prefix "$root/bin/cimfs-install-wine" "$@" 2>"$TEST_TMP/err"; }
+check "with the helper" installed
+check "which is in the prefix" test -x "$prefix/cimfs/bin/cimfs-mount"
+check "a second time" installed
+guid=00000000-1111-2222-3333-444444444444
+mkdir -p "$TEST_TMP/volume" "$prefix/dosdevices"
+ln -s ../drive_c "$prefix/dosdevices/c:"
+ln -s "$TEST_TMP/volume" "$prefix/dosdevices/volume{$guid}"
+ln -s "$prefix/dosdevices/volume{$guid}" "$prefix/dosdevices/y:"
+refused() { ! installed --uninstall && grep -q "volume {$guid} is mounted" "$TEST_TMP/err"; }
+check "--uninstall is refused while a volume is mounted" refused
+check "and removes nothing then" test -e "$prefix/drive_c/windows/system32/cimfs.dll"
+check "--uninstall --force" installed --uninstall --force
+is "$(cat "$prefix/cimfs/bin/asked")" \
+	"--wine-dismount --dosdevices $prefix/dosdevices --guid $guid" "has the helper dismount it"
+is "$(ls "$prefix/dosdevices")" "c:" "its link and its letter are gone, C: is not"
+rm "$prefix/cimfs/bin/asked"
+check "installed again" installed
+ln -s "$TEST_TMP/nowhere" "$prefix/dosdevices/volume{$guid}"
+check "a volume whose server is gone doesn't stop --uninstall" installed --uninstall
+is "$(ls "$prefix/dosdevices")" "c:" "its link is gone"
+rm "$prefix/cimfs/bin/asked"
+rmdir "$prefix/cimfs/bin" "$prefix/cimfs"
+check "installed once more" installed
+check "--uninstall" installed --uninstall
+check "takes the helper's directory along" test ! -e "$prefix/cimfs"
+rm "$root/bin/cimfs-mount"
+without() { installed && grep -q 'no cimfs-mount' "$TEST_TMP/err"; }
+check "without a helper it says so" without
 rm -r "$root/lib/cimfs"
 check "a copy without its DLLs says so" bash -c \
 	"! WINEPREFIX='$TEST_TMP/installed' '$root/bin/cimfs-install-wine' 2>'$TEST_TMP/err' &&

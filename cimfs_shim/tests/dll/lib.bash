@@ -50,13 +50,18 @@ skip() { # WHY NAME
 
 # tap_of NAME COMMAND...: run a program that speaks TAP and make its checks this script's
 tap_of() {
-	local name=$1 line planned=
+	local name=$1 line why planned=
 	local seen=0
 	shift
 	while IFS= read -r line; do
 		line=${line%$'\r'}
 		case $line in
-		"ok "*" # SKIP "*) seen=$((seen + 1)); skip "${line#* # SKIP }" "$name: ${line#*- }" ;;
+		"ok "*" # SKIP "*)
+			seen=$((seen + 1))
+			why=${line#* # SKIP }
+			line=${line%% # SKIP *}
+			skip "$why" "$name: ${line#*- }"
+			;;
 		"ok "*) seen=$((seen + 1)); result 0 "$name: ${line#*- }" ;;
 		"not ok "*) seen=$((seen + 1)); result 1 "$name: ${line#*- }" ;;
 		1..*) planned=${line#1..} ;;

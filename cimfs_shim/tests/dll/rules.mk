@@ -5,12 +5,12 @@
 # script can set the scene for are run by that script; wine32.sh runs the 32-bit ones.
 
 DLL_TESTS := t_abi t_errors t_flows t_handles t_metadata t_trace
-DLL_TEST_HELPERS := t_access client
+DLL_TEST_HELPERS := t_access t_mount t_volume client
 
 TESTS_WINE += $(DLL_TESTS:%=build/win64/tests/dll/%.exe)
 TESTS_SCRIPT += $(sort $(wildcard cimfs_shim/tests/dll/*.sh))
 CHECK_DEPS += $(DLL_TEST_HELPERS:%=build/win64/tests/dll/%.exe) \
-	$(DLL_TESTS:%=build/win32/tests/dll/%.exe)
+	$(DLL_TESTS:%=build/win32/tests/dll/%.exe) build/win32/tests/dll/t_mount.exe
 
 # ($(1) win64 or win32, $(2) the tools' prefix, $(3) linker flags)
 define dll-test-rules

@@ -144,9 +144,6 @@ static void test_not_supported(void)
        "CimGetFileStatBasicInformation2: the information is cleared");
     is_hr(CimGetFileStatBasicInformation2(L"a", L"b", NULL, 1), HR_NOT_SUPPORTED,
           "CimGetFileStatBasicInformation2: NULL");
-    is_hr(CimMountImage(dir, L"a.cim", CIM_MOUNT_IMAGE_NONE, &guid), HR_NOT_SUPPORTED,
-          "CimMountImage");
-    is_hr(CimDismountImage(&guid), HR_NOT_SUPPORTED, "CimDismountImage");
     CimCloseImage(image);
 }
 

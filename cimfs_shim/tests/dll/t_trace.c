@@ -102,7 +102,7 @@ static void check_trace(char *text)
     check_line(text, ": not an open stream, nothing done", "S_OK", "");
     check_line(text, ", (null)) = 0x80070057", "E_INVALIDARG", "the path is NULL");
     check_line(text, "nnn\"...) = 0x80070057", "", "");
-    check_line(text, "CimMountImage(", "= 0x80070032 ERROR_NOT_SUPPORTED",
+    check_line(text, "CimMountImage(", "= 0x80070002 ERROR_FILE_NOT_FOUND",
                "{12345678-9abc-def0-0100-000000000000}");
     check_line(text, "CimCommitImage(", "= 0x00000000 S_OK", "image ");
     check_line(text, "CimCloseImage(", "= 0x00000000 S_OK", "image ");

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * helper.c - cimfs-mount, the native program that serves mounted images
+ *
+ * It is run once for each mount and each dismount, and returns when that is done; a server for the
+ * mount stays behind. Its exit code is 0, or HELPER_FAILED plus libcim's status; the file that
+ * --status names then holds the cause in a line, or "ok BACKEND DIRECTORY".
+ */
+#include "dll.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HELPER_FAILED 64
+
+extern IMAGE_DOS_HEADER __ImageBase; /* this DLL, by the linker */
+
+/* DIR/NAME, to be freed; NULL if out of memory or without DIR. */
+static char *join(const char *dir, const char *name)
+{
+    size_t size = dir ? strlen(dir) + strlen(name) + 2 : 0;
+    char *path = dir ? malloc(size) : NULL;
+
+    if (path) snprintf(path, size, "%s/%s", dir, name);
+    return path;
+}
+
+/* The Unix directory that this DLL was loaded from. */
+static char *dll_directory(void)
+{
+    WCHAR path[4096], *end;
+    DWORD units = GetModuleFileNameW((HMODULE)&__ImageBase, path, ARRAYSIZE(path));
+
+    if (!units || units >= ARRAYSIZE(path)) return NULL;
+    end = wcsrchr(path, '\\');
+    if (!end) return NULL;
+    *end = 0;
+    return wine_unix_path(path);
+}
+
+static char *helper_from_environment(PCWSTR value)
+{
+    return value[0] == '/' ? wtf8_from_wide(value) : wine_unix_path(value);
+}
+
+/* Where the helper may be, in the order of trying: what CIMFS_MOUNT_HELPER says and nothing else;
+ * where scripts/install-wine puts it; beside this DLL and above (the build tree); in the PATH. */
+enum
+{
+    CANDIDATES = 4
+};
+
+static void find_candidates(const char *dosdevices, char *candidates[CANDIDATES])
+{
+    WCHAR *wanted = get_environment(L"CIMFS_MOUNT_HELPER");
+    char *dir;
+
+    memset(candidates, 0, CANDIDATES * sizeof(*candidates));
+    if (wanted)
+    {
+        candidates[0] = helper_from_environment(wanted);
+        free(wanted);
+        return;
+    }
+    candidates[0] = join(dosdevices, "../cimfs/bin/cimfs-mount");
+    dir = dll_directory();
+    candidates[1] = join(dir, "cimfs-mount");
+    candidates[2] = join(dir, "../cimfs-mount");
+    free(dir);
+    candidates[3] = _strdup("cimfs-mount");
+}
+
+/* Run the first candidate that can be started, with argv[1] and so on; -1: there is none. */
+static int run_first(const char *dosdevices, char *argv[])
+{
+    char *candidates[CANDIDATES];
+    int i, code = -1;
+
+    find_candidates(dosdevices, candidates);
+    for (i = 0; i < CANDIDATES; i++)
+    {
+        argv[0] = candidates[i];
+        if (code < 0 && argv[0]) code = wine_run(argv);
+        free(candidates[i]);
+    }
+    argv[0] = NULL;
+    return code;
+}
+
+static enum cim_status status_of(int code, const char *text, struct cim_error *err)
+{
+    if (!code) return CIM_OK;
+    if (code < 0)
+        return fail(err, CIM_E_UNSUPPORTED,
+                    "the helper cimfs-mount can't be started (CIMFS_MOUNT_HELPER may name it)");
+    if (code <= HELPER_FAILED || code >= HELPER_FAILED + CIM_STATUS_COUNT)
+        return fail(err, CIM_E_IO, "cimfs-mount ended with status %d%s%s", code, *text ? ": " : "",
+                    text);
+    return fail(err, (enum cim_status)(code - HELPER_FAILED), "%s",
+                *text ? text : "cimfs-mount failed");
+}
+
+enum cim_status helper_run(const char *dosdevices, const char *const args[], char *answer,
+                           struct cim_error *err)
+{
+    WCHAR status_path[TEMP_ROOM];
+    bool has_status = temp_name(L"status", status_path);
+    char *unix_status_path = has_status ? wine_unix_path(status_path) : NULL;
+    char *argv[HELPER_ARGS + 8] = {NULL};
+    size_t count = 1, i;
+    int code;
+
+    for (i = 0; args[i] && i < HELPER_ARGS; i++) argv[count++] = (char *)args[i];
+    argv[count++] = (char *)"--dosdevices";
+    argv[count++] = (char *)dosdevices;
+    if (unix_status_path)
+    {
+        argv[count++] = (char *)"--status";
+        argv[count++] = unix_status_path;
+    }
+    code = run_first(dosdevices, argv);
+    answer[0] = 0;
+    if (unix_status_path && read_small_file(status_path, answer, HELPER_ANSWER))
+        DeleteFileW(status_path);
+    free(unix_status_path);
+    return status_of(code, answer, err);
+}

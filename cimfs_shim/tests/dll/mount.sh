@@ -1,0 +1,218 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: alone
+#
+# mount.sh - CimMountImage under Wine, with each way the helper has to show an image
+#
+# t_mount.exe looks at what the calls answer, t_volume.exe at what a program can do on a volume.
+# Here they are run, and what no program under Wine can do is done: the server is killed, all of
+# Wine is, and after each part nothing may be left: no mount, no process, no link, no letter.
+. "$(dirname "$0")/lib.bash"
+
+BUILD=${BUILD:-build}
+exe=$WIN64/tests/dll
+devices=${WINEPREFIX:?}/dosdevices
+export CIMFS_MOUNT_HELPER
+CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
+unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER
+[ "$(id -u)" != 0 ] || export CIMTEST_ROOT=1
+
+# What a mount leaves in this prefix: links, mounts and servers, one a line.
+traces() {
+	find "$devices" -maxdepth 1 \( -name 'volume{*' -o -name '[h-y]:' \) -printf '%f\n'
+	awk '{ print "mount " $5 }' /proc/self/mountinfo | grep -F "$(realpath "$WINEPREFIX")/"
+	servers | sed 's/^/process /'
+}
+
+servers() { # process IDs
+	grep -lzF -e "$devices" /proc/[0-9]*/cmdline 2>/dev/null | sed 's/[^0-9]//g' |
+		while read -r id; do
+			[ ! "/proc/$id/exe" -ef "$CIMFS_MOUNT_HELPER" ] || echo "$id"
+		done
+}
+
+# A server ends a moment after its mount.
+nothing_left() { # NAME
+	local i now
+	for ((i = 0; i < 50; i++)); do
+		now=$(traces)
+		[ "$now" != "$before" ] || break
+		sleep 0.1
+	done
+	is "$now" "$before" "$1"
+}
+
+# The servers that weren't there before.
+our_servers() {
+	servers | grep -vxF -f <(printf 'x\n%s\n' "$before" | sed 's/^process //')
+}
+
+clean_up() {
+	local link
+	for link in "$devices/volume{c1f5abcd-"*; do
+		[ ! -L "$link" ] || "$CIMFS_MOUNT_HELPER" --wine-dismount --dosdevices "$devices" \
+			--guid "$(sed 's/.*{\(.*\)}/\1/' <<<"$link")" >/dev/null 2>&1
+	done
+}
+trap clean_up EXIT
+
+t_mount() {
+	timeout 120 wine "$exe/t_mount.exe" "$@"
+}
+
+new_dir() { # NAME
+	dir=$TEST_TMP/$1
+	mkdir "$dir"
+	dos=$(dos_path "$dir")
+}
+
+# What the first program starts lives as long as Wine does: it must not hold a pipe of ours.
+restart_wine() {
+	wineserver -k
+	wineserver -w
+	wineserver -p60
+	t_mount absent 1 1
+} >/dev/null 2>&1
+
+lose_servers() {
+	local dir
+	# shellcheck disable=SC2046
+	kill -9 $(our_servers)
+	traces | grep -vxF "$before" | sed -n 's/^mount //p' | while read -r dir; do
+		umount -l "$dir"
+	done
+}
+
+# Dismounting what a reboot has dismounted: done, or nothing to do.
+dismounts_lost() { # NUMBER
+	t_mount dismount "$1" $(($1 + 1)) || [ $? = 2 ]
+	t_mount absent "$1" $(($1 + 1))
+}
+
+# A server that was killed, a Wine that was, a machine that was.
+test_accidents() {
+	local pids
+	new_dir "accidents-$1"
+	t_mount image "$dos"
+	check "$1: a volume mounted by a process that ends" t_mount mount "$dos" 1 2
+	check "$1: is there for another one" t_mount present 1 2
+	restart_wine
+	check "$1: and after all of Wine was killed" t_mount present 1 2
+	check "$1: and can be dismounted then" t_mount dismount 1 2
+	check "$1: it is gone" t_mount absent 1 2
+	nothing_left "$1: nothing is left of it"
+	if [ "$1" = fuse ]; then
+		t_mount mount "$dos" 1 3
+		pids=$(our_servers)
+		is "$(wc -l <<<"$pids")" 2 "a server for each volume"
+		# shellcheck disable=SC2086
+		kill -9 $pids
+		check "a volume whose server was killed is mounted again" t_mount mount "$dos" 1 2
+		check "and whole" t_mount present 1 2
+		check "another one is dismounted" t_mount dismount 2 3
+		check "and so is the first" t_mount dismount 1 2
+		nothing_left "nothing is left of the dead servers"
+		# What a reboot leaves: links and directories, nothing mounted.
+		t_mount mount "$dos" 1 3
+		lose_servers
+		check "after a reboot a volume is not there" t_mount absent 1 3
+		check "but is mounted again" t_mount mount "$dos" 1 2
+		check "and whole" t_mount present 1 2
+		check "another one is cleared away" dismounts_lost 2
+		check "the first is dismounted" t_mount dismount 1 2
+		nothing_left "nothing is left from before the reboot"
+	fi
+}
+
+test_32() {
+	if [ -e "$WINEPREFIX/drive_c/windows/syswow64/kernel32.dll" ]; then
+		new_dir "win32-$CIMFS_MOUNT_BACKEND"
+		tap_of "32-bit" wine "$WIN32/tests/dll/t_mount.exe" all "$dos"
+		nothing_left "32-bit: nothing is left"
+	else
+		skip "no 32-bit Wine" "32-bit t_mount"
+	fi
+}
+
+test_backend() { # NAME PARTS
+	export CIMFS_MOUNT_BACKEND=$1
+	new_dir "$1"
+	tap_of "$1" wine "$exe/t_mount.exe" "$2" "$dos"
+	nothing_left "$1: nothing is left of the mounts"
+	new_dir "volume-$1"
+	tap_of "$1" wine "$exe/t_volume.exe" "$dos"
+	nothing_left "$1: nothing is left of the volume"
+	test_accidents "$1"
+	[ "$2" != all ] || test_32
+}
+
+if [ ! -x "$CIMFS_MOUNT_HELPER" ]; then
+	skip "cimfs-mount is not built" "mounting under Wine"
+	tap_done
+fi
+before=$(traces)
+if : 2>/dev/null 3<>/dev/fuse; then
+	test_backend fuse all
+	test_backend extract few
+else
+	skip "/dev/fuse is missing or can't be opened" "fuse"
+	test_backend extract all
+fi
+
+# Without FUSE, in a namespace of its own: refused (a device node can't be opened from where devices
+# are not allowed), and absent.
+refused() {
+	unshare -m sh -c 'mount --bind /dev/fuse /dev/fuse &&
+		mount -o remount,bind,nodev /dev/fuse && exec "$@"' sh "$@"
+}
+
+absent() {
+	unshare -m sh -c 'dev=$TEST_TMP/dev && mkdir -p "$dev" && mount -t tmpfs none "$dev" || exit 99
+		for node in null zero random urandom full tty; do
+			touch "$dev/$node" && mount --bind "/dev/$node" "$dev/$node" || exit 99
+		done
+		mkdir "$dev/shm" "$dev/pts"
+		mount --rbind "$dev" /dev && exec "$@"' sh "$@"
+}
+
+test_without() { # HOW STATUS
+	local how=$1 status
+	new_dir "$how"
+	t_mount image "$dos"
+	export CIMFS_MOUNT_BACKEND=fuse
+	"$how" timeout 60 wine "$exe/t_mount.exe" mount "$dos" 1 2 >/dev/null 2>&1
+	status=$?
+	is "$status" "$2" "FUSE is $how: CIMFS_MOUNT_BACKEND=fuse makes that an error"
+	check "FUSE is $how: nothing is there" t_mount absent 1 2
+	unset CIMFS_MOUNT_BACKEND
+	"$how" timeout 60 wine "$exe/t_mount.exe" mount "$dos" 1 2 >"$TEST_TMP/said" 2>&1
+	is "$?" 0 "FUSE is $how: an unpacked copy stands in"
+	is "$(grep -c cimfs-mount "$TEST_TMP/said")" 1 "FUSE is $how: one line says so"
+	check "FUSE is $how: the volume is there" t_mount present 1 2
+	check "FUSE is $how: and is dismounted" t_mount dismount 1 2
+	nothing_left "FUSE is $how: nothing is left"
+}
+
+if unshare -m true 2>/dev/null && [ -e /dev/fuse ]; then
+	test_without refused 5
+	test_without absent 50
+else
+	skip "no right to a namespace of one's own, or no /dev/fuse" "FUSE refused and absent"
+fi
+
+# What the helper says is the cause; how it was mounted is in the trace.
+export CIMFS_TRACE=stderr CIMFS_MOUNT_BACKEND=extract
+new_dir trace
+t_mount image "$dos" 2>/dev/null
+is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c 'CimMountImage(.*): ok extract /.* letter Y = 0x00000000 S_OK')" 1 \
+	"the trace tells backend, place and letter"
+is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c ' = 0x800700b7 ERROR_ALREADY_EXISTS: .')" 1 \
+	"and the helper's words for a failure"
+is "$(CIMFS_MOUNT_LETTER=z t_mount mount "$dos" 2 3 2>&1 | grep -c 'has no drive letter: none is free')" 1 \
+	"a volume without a letter has a line"
+unset CIMFS_TRACE
+is "$(WINEDEBUG=fixme+cimfs CIMFS_MOUNT_LETTER=z t_mount mount "$dos" 3 4 2>&1 |
+	grep -c 'fixme:cimfs:.*has no drive letter')" 1 "in Wine's own output as well"
+check "dismounted" t_mount dismount 1 4
+nothing_left "nothing is left at the end"
+tap_done

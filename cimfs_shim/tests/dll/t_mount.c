@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_mount.c - CimMountImage and CimDismountImage: what they answer, and what is there afterwards
+ *
+ *   t_mount all DIR              every check; DIR is empty, and on a drive
+ *   t_mount few DIR              those that a second backend needs too
+ *   t_mount image DIR            make the image a.cim there
+ *   t_mount mount DIR FROM TO    mount a.cim under the GUIDs FROM up to TO
+ *   t_mount dismount FROM TO     and dismount them
+ *   t_mount present FROM TO      is each of them there, and whole?
+ *   t_mount absent FROM TO       is each of them gone?
+ *
+ * The last four end with 0, or with the low 8 bits of the first HRESULT that is no success.
+ */
+#include "mounttest.h"
+
+#define MANY 40
+#define PROCESSES 4
+
+static HRESULT mount_at(const WCHAR *dir, const WCHAR *name, unsigned n)
+{
+    GUID guid = test_guid(n);
+
+    return CimMountImage(dir, name, CIM_MOUNT_IMAGE_NONE, &guid);
+}
+
+static HRESULT dismount_at(unsigned n)
+{
+    GUID guid = test_guid(n);
+
+    return CimDismountImage(&guid);
+}
+
+static bool is_there(unsigned n)
+{
+    GUID guid = test_guid(n);
+
+    return volume_exists(&guid);
+}
+
+/* What the one file of a.cim holds, through volume @n. */
+static const char *text_in(unsigned n)
+{
+    GUID guid = test_guid(n);
+
+    return text_at(volume_path(&guid, L"dir\\file.txt"));
+}
+
+static void make_image(const WCHAR *dir, const WCHAR *name)
+{
+    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, name);
+
+    if (put_dir(image, L"dir") || put_text(image, L"dir\\file.txt", "hello volume") ||
+        put_text(image, L"cimtest.marker", "m") || commit_and_close(image))
+        bail("no image %ls", name);
+}
+
+/* ---- errors ---- */
+
+static void test_flags(const WCHAR *dir)
+{
+    static const UINT32 hints[] = {0x01, 0x02, 0x04, 0x08, 0x40, 0x4f};
+    static const UINT32 unknown[] = {0x100, 0x80000000, 0x8000, 0x110};
+    GUID guid = test_guid(1);
+    size_t i;
+
+    for (i = 0; i < sizeof(hints) / sizeof(*hints); i++)
+    {
+        is_hr(CimMountImage(dir, L"a.cim", hints[i], &guid), S_OK,
+              "D40: flag 0x%x is accepted, without effect", hints[i]);
+        is_str(text_in(1), "hello volume", "flag 0x%x: the volume is as always", hints[i]);
+        is_hr(CimDismountImage(&guid), S_OK, "flag 0x%x: and is dismounted", hints[i]);
+    }
+    for (i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+        is_hr(CimMountImage(dir, L"a.cim", unknown[i], &guid), E_INVALIDARG,
+              "D40: unknown flag 0x%x -> E_INVALIDARG", unknown[i]);
+    is_hr(CimMountImage(dir, L"a.cim", 0x30, &guid), E_INVALIDARG, "D40: 0x10 with 0x20");
+    is_hr(CimMountImage(dir, L"a.cim", 0xb0, &guid), E_INVALIDARG, "D40: 0x10 with 0x20 and 0x80");
+    is_hr(CimMountImage(dir, L"a.cim", 0x80, &guid), E_INVALIDARG, "D40: 0x80, ordinary image");
+    is_hr(CimMountImage(dir, L"a.cim", 0x10, &guid), HR_NOT_SUPPORTED, "D40: BLOCK_CIM");
+    is_hr(CimMountImage(dir, L"a.cim", 0x20, &guid), HR_NOT_SUPPORTED, "D40: SINGLE_FILE");
+    is_hr(CimMountImage(dir, L"a.cim", 0xa0, &guid), HR_NOT_SUPPORTED, "D40: 0x20 with 0x80");
+    is_hr(CimMountImage(dir, L"a.cim", 0x48, &guid), S_OK, "D40: two hints");
+    is_hr(CimDismountImage(&guid), S_OK, "D40: two hints: dismounted");
+}
+
+static void test_bad_arguments(const WCHAR *dir)
+{
+    static WCHAR longest[300];
+    GUID guid = test_guid(1);
+
+    is_hr(CimMountImage(NULL, L"a.cim", 0, &guid), E_INVALIDARG, "the directory is NULL");
+    is_hr(CimMountImage(dir, NULL, 0, &guid), E_INVALIDARG, "the name is NULL");
+    is_hr(CimMountImage(dir, L"a.cim", 0, NULL), E_INVALIDARG, "the GUID is NULL");
+    is_hr(CimDismountImage(NULL), E_INVALIDARG, "CimDismountImage: the GUID is NULL");
+    is_hr(mount_at(dir, L"", 1), HR_FILE_NOT_FOUND, "D23: an empty name");
+    is_hr(mount_at(dir, L"x\\a.cim", 1), E_INVALIDARG, "D23: a name with a backslash");
+    is_hr(mount_at(dir, L"x/a.cim", 1), E_INVALIDARG, "D23: a name with a slash");
+    is_hr(mount_at(dir, L"a.cim:s", 1), E_INVALIDARG, "D23: a name with a colon");
+    is_hr(mount_at(dir, L"..", 1), E_INVALIDARG, "D23: the name ..");
+    wmemset(longest, L'n', 256);
+    is_hr(mount_at(dir, longest, 1), E_INVALIDARG, "D23: a name of 256 units");
+    longest[255] = 0;
+    is_hr(mount_at(dir, longest, 1), HR_FILE_NOT_FOUND, "D23: one of 255 is only missing");
+}
+
+static void test_missing(const WCHAR *dir)
+{
+    is_hr(mount_at(dir, L"none.cim", 1), HR_FILE_NOT_FOUND, "no such image");
+    is_hr(mount_at(path_of(dir, L"none"), L"a.cim", 1), HR_PATH_NOT_FOUND, "no such directory");
+    is_hr(mount_at(path_of(dir, L"none\\none"), L"a.cim", 1), HR_PATH_NOT_FOUND,
+          "no such directory two levels up");
+    is_hr(mount_at(path_of(dir, L"a.cim"), L"a.cim", 1), HR_PATH_NOT_FOUND,
+          "the directory is a file");
+    is_hr(mount_at(L"", L"a.cim", 1), HR_PATH_NOT_FOUND, "the directory's name is empty");
+    is_hr(mount_at(L"Q:\\none", L"a.cim", 1), HR_PATH_NOT_FOUND, "no such drive");
+    CreateDirectoryW(path_of(dir, L"d.cim"), NULL);
+    is_hr(mount_at(dir, L"d.cim", 1), E_ACCESSDENIED, "the image is a directory");
+    RemoveDirectoryW(path_of(dir, L"d.cim"));
+    is_hr(dismount_at(1), HR_FILE_NOT_FOUND, "CimDismountImage: nothing is mounted there");
+}
+
+static void test_broken(const WCHAR *dir)
+{
+    static const char zeros[4096];
+    WIN32_FIND_DATAW found;
+    HANDLE find;
+
+    dir = _wcsdup(path_of(dir, L"broken"));
+    if (!CreateDirectoryW(dir, NULL)) bail("can't make %ls: error %lu", dir, GetLastError());
+    make_image(dir, L"b.cim");
+    CopyFileW(path_of(dir, L"b.cim"), path_of(dir, L"version.cim"), TRUE);
+    patch_file(path_of(dir, L"version.cim"), 16, "\x09\0\0\0", 4);
+    CopyFileW(path_of(dir, L"b.cim"), path_of(dir, L"cut.cim"), TRUE);
+    patch_file(path_of(dir, L"cut.cim"), 0, zeros, 8);
+    save_file(path_of(dir, L"zeros.cim"), zeros, sizeof(zeros));
+    save_file(path_of(dir, L"empty.cim"), zeros, 0);
+    is_hr(mount_at(dir, L"version.cim", 1), HR_VERSION, "D31: a version that isn't known");
+    is_hr(mount_at(dir, L"cut.cim", 1), HR_CORRUPT, "D31: an image without its magic number");
+    is_hr(mount_at(dir, L"zeros.cim", 1), HR_CORRUPT, "D31: a file of zeros");
+    is_hr(mount_at(dir, L"empty.cim", 1), HR_CORRUPT, "D31: an empty file");
+    find = FindFirstFileW(path_of(dir, L"region_*_2"), &found);
+    if (find == INVALID_HANDLE_VALUE) bail("no region file");
+    FindClose(find);
+    DeleteFileW(path_of(dir, found.cFileName));
+    is_hr(mount_at(dir, L"b.cim", 1), HR_CORRUPT, "D31: a region file is missing");
+    ok(!is_there(1), "nothing of all that is mounted");
+}
+
+static void test_environment(const WCHAR *dir)
+{
+    WCHAR helper[PATH_ROOM], backend[32];
+
+    GetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", helper, PATH_ROOM);
+    GetEnvironmentVariableW(L"CIMFS_MOUNT_BACKEND", backend, 32);
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_BACKEND", L"nonsense");
+    is_hr(mount_at(dir, L"a.cim", 1), E_INVALIDARG, "CIMFS_MOUNT_BACKEND is nonsense");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_BACKEND", backend);
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"/nowhere/cimfs-mount");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_NOT_SUPPORTED, "the helper is missing");
+    is_hr(dismount_at(1), HR_NOT_SUPPORTED, "CimDismountImage: the helper is missing");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"C:\\nowhere\\cimfs-mount");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_NOT_SUPPORTED, "the helper's DOS path leads nowhere");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"/bin/false");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_WIN32(ERROR_IO_DEVICE), "the helper is something else");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"/bin/true");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_WIN32(ERROR_IO_DEVICE),
+          "a helper that says all is well and mounts nothing");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", helper);
+    ok(!is_there(1), "nothing of all that is mounted");
+}
+
+/* ---- the life of a volume ---- */
+
+static void test_life(const WCHAR *dir)
+{
+    GUID guid = test_guid(1);
+
+    ok(!volume_exists(&guid), "the volume isn't there before");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "CimMountImage");
+    is_hex(GetFileAttributesW(volume_path(&guid, L"")), FILE_ATTRIBUTE_DIRECTORY,
+           "the volume's root is a directory");
+    is_str(text_in(1), "hello volume", "a file on the volume");
+    is_str(text_at(volume_path_case(&guid, L"dir\\file.txt", true)), "hello volume",
+           "by the GUID in capitals");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_MOUNTED, "the same GUID again -> ERROR_ALREADY_EXISTS");
+    is_hr(mount_at(dir, L"none.cim", 1), HR_FILE_NOT_FOUND, "a missing image under that GUID");
+    is_str(text_in(1), "hello volume", "the volume stays as it was");
+    is_hr(mount_at(dir, L"a.cim", 2), S_OK, "the same image under another GUID");
+    is_str(text_in(2), "hello volume", "its file there");
+    is_hr(dismount_at(1), S_OK, "CimDismountImage");
+    ok(!volume_exists(&guid), "the volume is gone");
+    is_str(text_in(2), "hello volume", "the other one stays");
+    is_hr(dismount_at(1), HR_FILE_NOT_FOUND, "dismounting again -> ERROR_FILE_NOT_FOUND");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "and it can be mounted again");
+    is_str(text_in(1), "hello volume", "with its file");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    is_hr(dismount_at(2), S_OK, "the other one too");
+    ok(!is_there(1) && !is_there(2), "nothing is left");
+}
+
+static void test_names(const WCHAR *dir)
+{
+    WCHAR path[PATH_ROOM], current[PATH_ROOM];
+    int i;
+
+    is_hr(mount_at(dir, L"A.CIM", 1), S_OK, "the image's name in another case");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    _snwprintf(path, PATH_ROOM, L"%ls\\", dir);
+    is_hr(mount_at(path, L"a.cim", 1), S_OK, "a directory with a backslash behind it");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    _snwprintf(path, PATH_ROOM, L"%ls\\broken\\..\\", dir);
+    is_hr(mount_at(path, L"a.cim", 1), S_OK, "a directory with .. in it");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    _snwprintf(path, PATH_ROOM, L"\\\\?\\%ls", dir);
+    is_hr(mount_at(path, L"a.cim", 1), S_OK, "a directory with \\\\?\\ before it");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    GetCurrentDirectoryW(PATH_ROOM, current);
+    SetCurrentDirectoryW(dir);
+    is_hr(mount_at(L".", L"a.cim", 1), S_OK, "a relative directory");
+    is_str(text_in(1), "hello volume", "it is that image");
+    SetCurrentDirectoryW(current);
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    _snwprintf(path, PATH_ROOM, L"\\\\?\\%ls", dir);
+    for (i = 0; i < 3; i++)
+    {
+        wcscat(path, L"\\");
+        wmemset(path + wcslen(path), L'a' + i, 120);
+        CreateDirectoryW(path, NULL);
+    }
+    wcscat(path, L"\\\x00e4 %s' $HOME \x6f22\x5b57 \xd83d\xde00 `x` &");
+    CreateDirectoryW(path, NULL);
+    make_image(path, L"\x00fc ber.cim");
+    is_hr(mount_at(path, L"\x00fc ber.cim", 1), S_OK, "a long path with odd characters");
+    is_str(text_in(1), "hello volume", "it is that image");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+}
+
+/* Decision D44. */
+static void test_open_files(const WCHAR *dir)
+{
+    GUID guid = test_guid(1);
+    char text[32] = "";
+    HANDLE file, list;
+    WCHAR path[100];
+    DWORD got = 0;
+
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "D44: mounted");
+    wcscpy(path, volume_path(&guid, L"dir\\file.txt"));
+    file = CreateFileW(path, GENERIC_READ, 1, NULL, OPEN_EXISTING, 0, NULL);
+    ok(file != INVALID_HANDLE_VALUE, "D44: a file is open");
+    list = CreateFileW(volume_path(&guid, L"dir"), FILE_LIST_DIRECTORY, 7, NULL, OPEN_EXISTING,
+                       FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    ok(list != INVALID_HANDLE_VALUE, "D44: and a directory");
+    is_hr(CimDismountImage(&guid), S_OK, "D44: dismounting succeeds");
+    ok(!path_exists(path), "D44: the path is gone for new opens");
+    ok(ReadFile(file, text, 31, &got, NULL), "D44: the open file can be read (error %lu)",
+       GetLastError());
+    text[got] = 0;
+    is_str(text, "hello volume", "D44: it has its bytes");
+    is_hr(dismount_at(1), HR_FILE_NOT_FOUND, "D44: the GUID is no volume any more");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "D44: the GUID can be mounted again");
+    is_str(text_in(1), "hello volume", "D44: with its file");
+    SetFilePointer(file, 6, NULL, FILE_BEGIN);
+    got = 0;
+    ok(ReadFile(file, text, 6, &got, NULL) && got == 6 && !memcmp(text, "volume", 6),
+       "D44: the old handle still reads");
+    CloseHandle(file);
+    CloseHandle(list);
+    is_hr(dismount_at(1), S_OK, "D44: dismounted");
+}
+
+/* Decision D33: the server holds a lock. A copy has no server; what it shows can't change anyway.
+ */
+static void test_commit_over(const WCHAR *dir)
+{
+    CIMFS_IMAGE_HANDLE image;
+
+    make_image(dir, L"over.cim");
+    is_hr(mount_at(dir, L"over.cim", 1), S_OK, "D33: mounted");
+    is_hr(mount_at(dir, L"over.cim", 2), S_OK, "D33: mounted twice");
+    image = open_image(dir, L"over.cim", L"fork.cim");
+    is_hr(put_text(image, L"new", "new"), S_OK, "D33: forking from a mounted image");
+    is_hr(commit_and_close(image), S_OK, "D33: works");
+    image = open_image(dir, L"over.cim", NULL);
+    is_hr(put_text(image, L"new", "new"), S_OK, "D33: a session on the mounted image");
+    if (backend_is(L"extract"))
+        skip("an unpacked copy has no server to hold a lock", "D33: can't be committed");
+    else
+    {
+        is_hr(CimCommitImage(image), HR_SHARING, "D33: can't be committed");
+        is_hr(dismount_at(2), S_OK, "D33: the second mount is dismounted");
+        is_hr(CimCommitImage(image), HR_SHARING, "D33: it still can't");
+    }
+    is_str(text_in(1), "hello volume", "D33: the volume is as it was");
+    is_hr(put_text(image, L"newer", "newer"), S_OK, "D33: the session goes on");
+    is_hr(dismount_at(1), S_OK, "D33: dismounted");
+    is_hr(CimCommitImage(image), S_OK, "D33: now it can be committed");
+    CimCloseImage(image);
+    if (backend_is(L"extract")) dismount_at(2);
+    is_str(content(dir, L"over.cim", L"newer"), "newer", "D33: with all of it");
+    is_hr(mount_at(dir, L"fork.cim", 1), S_OK, "the fork is mounted");
+    is_str(text_in(1), "hello volume", "with its parent's file");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+}
+
+struct racer
+{
+    const WCHAR *dir;
+    HANDLE start;
+    HRESULT hr;
+};
+
+static DWORD WINAPI race(void *arg)
+{
+    struct racer *racer = arg;
+
+    WaitForSingleObject(racer->start, INFINITE);
+    racer->hr = mount_at(racer->dir, L"a.cim", 1);
+    return 0;
+}
+
+static void test_race(const WCHAR *dir)
+{
+    enum
+    {
+        RACERS = 6
+    };
+    HANDLE start = CreateEventW(NULL, TRUE, FALSE, NULL), threads[RACERS];
+    struct racer racers[RACERS];
+    int i, won = 0, lost = 0;
+
+    for (i = 0; i < RACERS; i++)
+    {
+        racers[i] = (struct racer){dir, start, E_UNEXPECTED};
+        threads[i] = CreateThread(NULL, 0, race, &racers[i], 0, NULL);
+    }
+    SetEvent(start);
+    WaitForMultipleObjects(RACERS, threads, TRUE, 120000);
+    for (i = 0; i < RACERS; i++)
+    {
+        won += racers[i].hr == S_OK;
+        lost += racers[i].hr == HR_MOUNTED;
+        if (racers[i].hr && racers[i].hr != HR_MOUNTED) diag("thread %d: 0x%lx", i, racers[i].hr);
+        CloseHandle(threads[i]);
+    }
+    CloseHandle(start);
+    is_int(won, 1, "of %d threads that mount the same GUID one succeeds", RACERS);
+    is_int(lost, RACERS - 1, "the others get ERROR_ALREADY_EXISTS");
+    is_str(text_in(1), "hello volume", "the volume is whole");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+}
+
+/* ---- without what Wine exports ---- */
+
+static const char *hidden[2];
+
+static FARPROC WINAPI get_proc_without_hidden(HMODULE module, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < 2; i++)
+        if (hidden[i] && (ULONG_PTR)name > 0xffff && !strcmp(name, hidden[i])) return NULL;
+    return GetProcAddress(module, name);
+}
+
+/* Have cimfs.dll call our GetProcAddress(): its import table is changed. */
+static bool divert_get_proc(void)
+{
+    BYTE *base = (BYTE *)GetModuleHandleW(L"cimfs.dll");
+    IMAGE_NT_HEADERS *nt = (void *)(base + ((IMAGE_DOS_HEADER *)base)->e_lfanew);
+    IMAGE_IMPORT_DESCRIPTOR *dll =
+            (void *)(base +
+                     nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress);
+
+    for (; dll->Name; dll++)
+    {
+        IMAGE_THUNK_DATA *name = (void *)(base + dll->OriginalFirstThunk);
+        IMAGE_THUNK_DATA *thunk = (void *)(base + dll->FirstThunk);
+
+        for (; name->u1.AddressOfData; name++, thunk++)
+        {
+            IMAGE_IMPORT_BY_NAME *import = (void *)(base + name->u1.AddressOfData);
+            DWORD old;
+
+            if (IMAGE_SNAP_BY_ORDINAL(name->u1.Ordinal) ||
+                strcmp((char *)import->Name, "GetProcAddress"))
+                continue;
+            if (!VirtualProtect(thunk, sizeof(*thunk), PAGE_READWRITE, &old)) return false;
+            thunk->u1.Function = (ULONG_PTR)get_proc_without_hidden;
+            VirtualProtect(thunk, sizeof(*thunk), old, &old);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_without_exports(const WCHAR *dir)
+{
+    if (!ok(divert_get_proc(), "cimfs.dll asks us what ntdll exports")) return;
+    hidden[0] = "__wine_unix_spawnvp";
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "without __wine_unix_spawnvp: CimMountImage");
+    is_str(text_in(1), "hello volume", "without __wine_unix_spawnvp: a file");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_MOUNTED, "without __wine_unix_spawnvp: its errors");
+    is_hr(dismount_at(1), S_OK, "without __wine_unix_spawnvp: CimDismountImage");
+    is_hr(dismount_at(1), HR_FILE_NOT_FOUND, "without __wine_unix_spawnvp: and again");
+    hidden[1] = "wine_get_version";
+    is_hr(mount_at(dir, L"a.cim", 1), HR_NOT_SUPPORTED, "on Windows: CimMountImage");
+    is_hr(dismount_at(1), HR_NOT_SUPPORTED, "on Windows: CimDismountImage");
+    hidden[0] = hidden[1] = NULL;
+}
+
+/* ---- drive letters ---- */
+
+static bool has_information(unsigned n)
+{
+    GUID guid = test_guid(n);
+    WCHAR fs[32];
+
+    return GetVolumeInformationW(volume_path(&guid, L""), NULL, 0, NULL, NULL, NULL, fs, 32);
+}
+
+static void test_letters(const WCHAR *dir)
+{
+    DWORD before = GetLogicalDrives();
+
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "a volume with a letter");
+    is_int(letter_with(L"cimtest.marker"), 'Y', "the first one gets Y:");
+    ok(has_information(1), "GetVolumeInformation works on the volume at once (error %lu)",
+       GetLastError());
+    is_hr(mount_at(dir, L"a.cim", 2), S_OK, "a second volume");
+    is_hex(GetLogicalDrives() & ~before, 3u << ('X' - 'A'), "gets X:");
+    ok(has_information(2), "GetVolumeInformation works there too (error %lu)", GetLastError());
+    is_hr(dismount_at(1), S_OK, "the first is dismounted");
+    is_hex(GetLogicalDrives() & ~before, 1u << ('X' - 'A'), "its letter is gone");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_LETTER", L"none");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "CIMFS_MOUNT_LETTER=none");
+    is_hex(GetLogicalDrives() & ~before, 1u << ('X' - 'A'), "no letter");
+    is_str(text_in(1), "hello volume", "the volume is there");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_LETTER", L"m:");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "CIMFS_MOUNT_LETTER=m:");
+    is_hex(GetLogicalDrives() & ~before, 1u << ('X' - 'A') | 1u << ('M' - 'A'), "it is M:");
+    is_str(text_at(L"m:\\dir\\FILE.txt"), "hello volume", "which leads to the volume");
+    is_hr(mount_at(dir, L"a.cim", 3), S_OK, "once more");
+    is_hex(GetLogicalDrives() & ~before, 1u << ('X' - 'A') | 1u << ('M' - 'A'),
+           "the letter is taken: the volume goes without");
+    is_str(text_in(3), "hello volume", "it is there all the same");
+    is_hr(dismount_at(3), S_OK, "dismounted");
+    is_str(text_at(L"m:\\dir\\FILE.txt"), "hello volume", "M: is still the other's");
+    is_hr(dismount_at(1), S_OK, "dismounted, M: too");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_LETTER", L"c");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "CIMFS_MOUNT_LETTER=c, which is another drive");
+    ok(path_exists(L"C:\\windows"), "C: is what it was");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    ok(path_exists(L"C:\\windows"), "C: is what it was, again");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_LETTER", L"nonsense");
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "CIMFS_MOUNT_LETTER=nonsense: no reason to fail");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_LETTER", NULL);
+    is_hr(dismount_at(2), S_OK, "the second too");
+    is_hex(GetLogicalDrives(), before, "no letter is left");
+}
+
+/* ---- many ---- */
+
+static HRESULT each(unsigned from, unsigned to, HRESULT (*what)(const WCHAR *dir, unsigned n),
+                    const WCHAR *dir)
+{
+    for (; from < to; from++)
+    {
+        HRESULT hr = what(dir, from);
+
+        if (hr)
+        {
+            diag("volume %u: 0x%lx", from, hr);
+            return hr;
+        }
+    }
+    return S_OK;
+}
+
+static HRESULT mount_one(const WCHAR *dir, unsigned n)
+{
+    HRESULT hr = mount_at(dir, L"a.cim", n);
+
+    if (!hr && strcmp(text_in(n), "hello volume")) return E_FAIL;
+    return hr;
+}
+
+static HRESULT dismount_one(const WCHAR *dir, unsigned n)
+{
+    (void)dir;
+    return dismount_at(n);
+}
+
+static HRESULT find_one(const WCHAR *dir, unsigned n)
+{
+    (void)dir;
+    return strcmp(text_in(n), "hello volume") ? E_FAIL : S_OK;
+}
+
+static HRESULT miss_one(const WCHAR *dir, unsigned n)
+{
+    (void)dir;
+    return is_there(n) ? E_FAIL : S_OK;
+}
+
+/* MANY volumes, mounted and dismounted by PROCESSES processes at a time, none of which is this. */
+static void in_processes(const WCHAR *verb, const WCHAR *dir)
+{
+    HANDLE processes[PROCESSES];
+    WCHAR args[PATH_ROOM];
+    int i, share = MANY / PROCESSES;
+
+    for (i = 0; i < PROCESSES; i++)
+    {
+        if (dir)
+            _snwprintf(args, PATH_ROOM, L"%ls \"%ls\" %d %d", verb, dir, 100 + i * share,
+                       100 + (i + 1) * share);
+        else /* each those of its neighbour */
+            _snwprintf(args, PATH_ROOM, L"%ls %d %d", verb, 100 + ((i + 1) % PROCESSES) * share,
+                       100 + ((i + 1) % PROCESSES + 1) * share);
+        processes[i] = start_self(args);
+    }
+    for (i = 0; i < PROCESSES; i++)
+        is_int(end_of(processes[i]), 0, "process %d: %ls of %d volumes", i, verb, share);
+}
+
+static int count_bits(DWORD bits)
+{
+    int count = 0;
+
+    for (; bits; bits &= bits - 1) count++;
+    return count;
+}
+
+static void test_many(const WCHAR *dir)
+{
+    DWORD before = GetLogicalDrives();
+    int letters;
+
+    in_processes(L"mount", dir);
+    is_hr(each(100, 100 + MANY, find_one, NULL), S_OK, "all %d volumes are there", MANY);
+    letters = count_bits(GetLogicalDrives() & ~before);
+    ok(letters >= 10, "many of them have letters (%d)", letters);
+    ok(26 - count_bits(GetLogicalDrives()) >= 4, "some letters are free (%d)",
+       26 - count_bits(GetLogicalDrives()));
+    is_hr(mount_at(dir, L"a.cim", 100 + MANY), S_OK, "one more, now that there is no letter");
+    is_hr(dismount_at(100 + MANY), S_OK, "and gone");
+    in_processes(L"dismount", NULL);
+    is_hr(each(100, 100 + MANY, miss_one, NULL), S_OK, "all are gone, dismounted by others");
+    is_hex(GetLogicalDrives(), before, "no letter is left");
+}
+
+/* ---- what mount.sh calls ---- */
+
+static unsigned number(const WCHAR *text)
+{
+    return (unsigned)wcstoul(text, NULL, 10);
+}
+
+static int verb_of(int argc, WCHAR **argv)
+{
+    HRESULT hr = E_FAIL;
+
+    if (argc == 3 && !wcscmp(argv[1], L"image"))
+    {
+        make_image(argv[2], L"a.cim");
+        return 0;
+    }
+    if (argc == 5 && !wcscmp(argv[1], L"mount"))
+        hr = each(number(argv[3]), number(argv[4]), mount_one, argv[2]);
+    else if (argc == 4 && !wcscmp(argv[1], L"dismount"))
+        hr = each(number(argv[2]), number(argv[3]), dismount_one, NULL);
+    else if (argc == 4 && !wcscmp(argv[1], L"present"))
+        hr = each(number(argv[2]), number(argv[3]), find_one, NULL);
+    else if (argc == 4 && !wcscmp(argv[1], L"absent"))
+        hr = each(number(argv[2]), number(argv[3]), miss_one, NULL);
+    return hr & 0xff;
+}
+
+int wmain(int argc, WCHAR **argv)
+{
+    const WCHAR *dir = argv[2];
+    bool all = argc == 3 && !wcscmp(argv[1], L"all");
+
+    if (!all && !(argc == 3 && !wcscmp(argv[1], L"few"))) return verb_of(argc, argv);
+    make_image(dir, L"a.cim");
+    test_letters(dir);
+    test_many(dir);
+    /* A letter may take a second (letter.c). */
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_LETTER", L"none");
+    test_life(dir);
+    test_open_files(dir);
+    test_commit_over(dir);
+    if (!all) return tap_done();
+    test_flags(dir);
+    test_bad_arguments(dir);
+    test_missing(dir);
+    test_broken(dir);
+    test_names(dir);
+    test_environment(dir);
+    test_race(dir);
+    test_without_exports(dir);
+    return tap_done();
+}

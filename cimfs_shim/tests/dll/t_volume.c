@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_volume.c - what a Windows program can do on a mounted volume
+ *
+ *   t_volume DIR   makes an image in DIR, mounts it, looks at it and dismounts it; mount.sh calls
+ *   t_volume exit N            ends with N: it is in the image itself, and run from there
+ *
+ * Where Wine can't show what the image holds (creation times, for one), the check says what it
+ * shows instead. An unpacked copy (backend "extract") has inodes, and change times, of its own.
+ */
+#include "mounttest.h"
+
+#include <winioctl.h>
+
+#define BIG (3u * 1024 * 1024 + 123)
+#define MANY_FILES 2000
+#define LEVELS 4
+
+static GUID guid;
+static BYTE *big;
+
+/* 2019-03-04 05:06:07.1234567 and others, all with 100 ns to lose. */
+#define CREATED 0x01d4d23b4a1c2d31ll
+#define ACCESSED 0x01d5f73b4a1c2d37ll
+#define WRITTEN 0x01d4d23b4a1c2d33ll
+#define CHANGED 0x01d4d23b4a1c2d35ll
+
+static const WCHAR odd_name[] = L"\x00dcn\x00ef"
+                                L"c\x00f6"
+                                L"d\x00e9 \x6f22\x5b57 \xd83d\xde00.txt";
+
+static const WCHAR *on_volume(const WCHAR *path)
+{
+    return volume_path(&guid, path);
+}
+
+/* ---- the image ---- */
+
+static void put_timed(CIMFS_IMAGE_HANDLE image, const WCHAR *path, UINT32 attributes)
+{
+    CIMFS_FILE_METADATA metadata = {.Attributes = attributes, .FileSize = 5};
+    CIMFS_STREAM_HANDLE stream;
+
+    metadata.CreationTime.QuadPart = CREATED;
+    metadata.LastAccessTime.QuadPart = ACCESSED;
+    metadata.LastWriteTime.QuadPart = WRITTEN;
+    metadata.ChangeTime.QuadPart = CHANGED;
+    if (CimCreateFile(image, path, &metadata, &stream) || CimWriteStream(stream, "timed", 5))
+        bail("can't put %ls", path);
+    CimCloseStream(stream);
+}
+
+static void put_host_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const WCHAR *host)
+{
+    DWORD size;
+    void *data = load_file(host, &size);
+
+    if (!data || put(image, path, 0, data, size)) bail("can't put %ls", host);
+    free(data);
+}
+
+/* bin\prog.exe is this program, with the DLL that it needs beside it. */
+static void put_programs(CIMFS_IMAGE_HANDLE image)
+{
+    WCHAR exe[PATH_ROOM], dll[PATH_ROOM];
+
+    GetModuleFileNameW(NULL, exe, PATH_ROOM);
+    GetModuleFileNameW(GetModuleHandleW(L"cimfs.dll"), dll, PATH_ROOM);
+    put_dir(image, L"bin");
+    put_host_file(image, L"bin\\prog.exe", exe);
+    put_host_file(image, L"bin\\cimfs.dll", dll);
+    put_host_file(image, L"bin\\plugin.dll", dll);
+}
+
+/* A path of 200 units a level and a bit. */
+static void long_path(WCHAR *path, int levels)
+{
+    int i;
+
+    wcscpy(path, L"long");
+    for (i = 0; i < levels; i++)
+    {
+        wcscat(path, L"\\");
+        wmemset(path + wcslen(path), L'a' + i, 200);
+        path[4 + (i + 1) * 201] = 0;
+    }
+}
+
+static void put_long(CIMFS_IMAGE_HANDLE image)
+{
+    WCHAR path[PATH_ROOM * 2];
+    int i;
+
+    for (i = 0; i <= LEVELS; i++)
+    {
+        long_path(path, i);
+        put_dir(image, path);
+    }
+    wcscat(path, L"\\file.txt");
+    put_text(image, path, "far down");
+}
+
+static void make_image(const WCHAR *dir)
+{
+    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, L"v.cim");
+    WCHAR name[64];
+    DWORD i;
+
+    big = malloc(BIG);
+    for (i = 0; i < BIG; i++) big[i] = (BYTE)(i * 2654435761u >> 13);
+    put_text(image, L"file.txt", "hello volume");
+    put(image, L"empty", 0, NULL, 0);
+    put(image, L"big.bin", 0, big, BIG);
+    put(image, L"hidden.txt", FILE_ATTRIBUTE_HIDDEN, "h", 1);
+    put(image, L"system.txt", FILE_ATTRIBUTE_SYSTEM, "s", 1);
+    put(image, L"both.txt", FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM, "b", 1);
+    put(image, L"readonly.txt", FILE_ATTRIBUTE_READONLY, "r", 1);
+    put(image, L"hiddendir", FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_HIDDEN, NULL, 0);
+    put_timed(image, L"timed.txt", 0);
+    put_timed(image, L"untouched.txt", 0);
+    put_dir(image, L"Mixed");
+    put_dir(image, L"Mixed\\CaseDir");
+    put_text(image, L"Mixed\\CaseDir\\FileName.TXT", "mixed");
+    put_text(image, odd_name, "odd");
+    put_text(image, L"link1", "linked");
+    CimCreateHardLink(image, L"Mixed\\link2", L"link1");
+    put_stream(image, L"file.txt:stream", "in a stream");
+    put_dir(image, L"many");
+    for (i = 0; i < MANY_FILES; i++)
+    {
+        _snwprintf(name, 64, L"many\\file %04lu.txt", i);
+        put_text(image, name, "x");
+    }
+    put_programs(image);
+    put_long(image);
+    if (commit_and_close(image)) bail("no image");
+}
+
+/* ---- reading ---- */
+
+static HANDLE open_read(const WCHAR *path, DWORD flags)
+{
+    return CreateFileW(on_volume(path), GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, flags,
+                       NULL);
+}
+
+static void test_read(void)
+{
+    HANDLE file = open_read(L"big.bin", FILE_FLAG_SEQUENTIAL_SCAN);
+    BYTE *copy = calloc(1, BIG);
+    LARGE_INTEGER size;
+    DWORD got = 0;
+
+    is_str(text_at(on_volume(L"file.txt")), "hello volume", "a small file");
+    is_str(text_at(on_volume(L"empty")), "", "an empty file");
+    is_str(text_at(on_volume(odd_name)), "odd", "a name of all kinds of letters");
+    ok(file != INVALID_HANDLE_VALUE, "a big file is opened");
+    ok(GetFileSizeEx(file, &size), "and has a size");
+    is_int(size.QuadPart, BIG, "its size");
+    ok(ReadFile(file, copy, BIG, &got, NULL), "is read at once");
+    is_int(got, BIG, "all of it");
+    ok(!memcmp(copy, big, BIG), "with its bytes");
+    ok(ReadFile(file, copy, 10, &got, NULL) && !got, "nothing is behind its end");
+    SetFilePointer(file, -7, NULL, FILE_END);
+    ok(ReadFile(file, copy, 100, &got, NULL) && got == 7 && !memcmp(copy, big + BIG - 7, 7),
+       "a short read at its end");
+    CloseHandle(file);
+    free(copy);
+}
+
+/* Some reads at a time, of pieces that cross pages, in flags' way. */
+static void test_overlapped(DWORD flags, const char *what)
+{
+    enum
+    {
+        READS = 16,
+        PIECE = 65536
+    };
+    HANDLE file = open_read(L"big.bin", FILE_FLAG_OVERLAPPED | flags);
+    BYTE *buffer = VirtualAlloc(NULL, READS * PIECE, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    OVERLAPPED overlapped[READS];
+    int i, good = 0;
+    DWORD got;
+
+    ok(file != INVALID_HANDLE_VALUE, "%s: the file is opened", what);
+    for (i = 0; i < READS; i++)
+    {
+        memset(&overlapped[i], 0, sizeof(overlapped[i]));
+        overlapped[i].Offset = (DWORD)(READS - 1 - i) * 3 * PIECE + (i < READS / 2 ? 0 : 4096);
+        overlapped[i].hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+        if (!ReadFile(file, buffer + i * PIECE, PIECE, NULL, &overlapped[i]) &&
+            GetLastError() != ERROR_IO_PENDING)
+            diag("%s: read %d: error %lu", what, i, GetLastError());
+    }
+    for (i = 0; i < READS; i++)
+    {
+        DWORD offset = overlapped[i].Offset;
+        DWORD want = offset >= BIG ? 0 : BIG - offset < PIECE ? BIG - offset : PIECE;
+
+        if (GetOverlappedResult(file, &overlapped[i], &got, TRUE))
+            good += got == want && !memcmp(buffer + i * PIECE, big + offset, want);
+        CloseHandle(overlapped[i].hEvent);
+    }
+    is_int(good, READS, "%s: every read has its bytes", what);
+    VirtualFree(buffer, 0, MEM_RELEASE);
+    CloseHandle(file);
+}
+
+static void test_map(DWORD protect, DWORD access, const char *what)
+{
+    HANDLE file = open_read(L"big.bin", 0);
+    HANDLE mapping = CreateFileMappingW(file, NULL, protect, 0, 0, NULL);
+    BYTE *view = MapViewOfFile(mapping, access, 0, 0, 0);
+
+    ok(mapping != NULL, "%s: a mapping (error %lu)", what, GetLastError());
+    ok(view != NULL, "%s: a view", what);
+    if (view) ok(!memcmp(view, big, BIG), "%s: the file's bytes", what);
+    if (view && access == FILE_MAP_COPY)
+    {
+        view[5] ^= 0xff;
+        is_int(view[5], (BYTE)~big[5], "%s: can be changed in memory", what);
+    }
+    UnmapViewOfFile(view);
+    view = MapViewOfFile(mapping, access, 0, 1 << 20, 100000);
+    ok(view && !memcmp(view, big + (1 << 20), 100000), "%s: a part of it", what);
+    UnmapViewOfFile(view);
+    CloseHandle(mapping);
+    CloseHandle(file);
+}
+
+static void test_mixed_access(void)
+{
+    HANDLE one = open_read(L"big.bin", 0), two = open_read(L"big.bin", 0);
+    OVERLAPPED range = {.Offset = 100};
+    char text[8];
+    DWORD got;
+
+    ok(one != INVALID_HANDLE_VALUE && two != INVALID_HANDLE_VALUE, "a file opened twice");
+    ok(LockFileEx(one, 0, 0, 10, 0, &range), "a shared lock on it (error %lu)", GetLastError());
+    ok(UnlockFileEx(one, 0, 10, 0, &range), "and off again");
+    ok(ReadFile(two, text, 8, &got, NULL) && !memcmp(text, big, 8), "the other handle reads");
+    CloseHandle(one);
+    CloseHandle(two);
+}
+
+/* ---- what is known of a file ---- */
+
+static void is_attributes(const WCHAR *path, DWORD want)
+{
+    WIN32_FIND_DATAW data = {.dwFileAttributes = 0};
+    HANDLE find = FindFirstFileW(on_volume(path), &data);
+
+    is_hex(GetFileAttributesW(on_volume(path)), want, "attributes of %ls", path);
+    is_hex(data.dwFileAttributes, want, "attributes of %ls as found", path);
+    FindClose(find);
+}
+
+static void test_attributes(void)
+{
+    DWORD read_only = FILE_ATTRIBUTE_READONLY;
+
+    is_attributes(L"file.txt", FILE_ATTRIBUTE_ARCHIVE);
+    is_attributes(L"hidden.txt", FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_HIDDEN);
+    is_attributes(L"system.txt", FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_SYSTEM);
+    is_attributes(L"both.txt",
+                  FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM);
+    is_attributes(L"readonly.txt", FILE_ATTRIBUTE_ARCHIVE | read_only);
+    is_attributes(L"Mixed", FILE_ATTRIBUTE_DIRECTORY);
+    is_attributes(L"hiddendir", FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_HIDDEN);
+    is_hex(GetFileAttributesW(on_volume(L"")), FILE_ATTRIBUTE_DIRECTORY, "attributes of the root");
+    is_hex(GetFileAttributesW(on_volume(L"nothing")), INVALID_FILE_ATTRIBUTES, "what isn't there");
+    is_int(GetLastError(), ERROR_FILE_NOT_FOUND, "is ERROR_FILE_NOT_FOUND");
+    GetFileAttributesW(on_volume(L"nothing\\at\\all"));
+    is_int(GetLastError(), ERROR_PATH_NOT_FOUND, "below what isn't there: ERROR_PATH_NOT_FOUND");
+}
+
+static void test_times(void)
+{
+    HANDLE file = CreateFileW(on_volume(L"timed.txt"), FILE_READ_ATTRIBUTES, 7, NULL, OPEN_EXISTING,
+                              0, NULL);
+    FILE_BASIC_INFO info = {.FileAttributes = 0};
+
+    ok(GetFileInformationByHandleEx(file, FileBasicInfo, &info, sizeof(info)), "FileBasicInfo");
+    is_hex(info.LastWriteTime.QuadPart, WRITTEN, "last write, to 100 ns");
+    is_hex(info.LastAccessTime.QuadPart, ACCESSED, "last access, to 100 ns");
+    is_hex(info.CreationTime.QuadPart, WRITTEN, "creation: Wine shows the last write");
+    if (backend_is(L"extract"))
+        skip("no Unix file system lets one set it", "change time, to 100 ns");
+    else
+        is_hex(info.ChangeTime.QuadPart, CHANGED, "change time, to 100 ns");
+    CloseHandle(file);
+}
+
+static void test_links(void)
+{
+    BY_HANDLE_FILE_INFORMATION one, two, other;
+    HANDLE file = open_read(L"link1", 0);
+    FILE_ID_INFO id;
+
+    ok(GetFileInformationByHandle(file, &one), "information of one hard link");
+    ok(GetFileInformationByHandleEx(file, (FILE_INFO_BY_HANDLE_CLASS)18 /* FileIdInfo */, &id,
+                                    sizeof(id)),
+       "its FileIdInfo");
+    CloseHandle(file);
+    file = open_read(L"Mixed\\link2", 0);
+    ok(GetFileInformationByHandle(file, &two), "information of the other one");
+    CloseHandle(file);
+    file = open_read(L"file.txt", 0);
+    ok(GetFileInformationByHandle(file, &other), "information of another file");
+    CloseHandle(file);
+    is_int(one.nNumberOfLinks, 2, "links of the one");
+    is_int(two.nNumberOfLinks, 2, "links of the other one");
+    is_int(other.nNumberOfLinks, 1, "links of another file");
+    ok(one.nFileIndexLow == two.nFileIndexLow && one.nFileIndexHigh == two.nFileIndexHigh,
+       "the two have the same file index");
+    ok(one.nFileIndexLow != other.nFileIndexLow || one.nFileIndexHigh != other.nFileIndexHigh,
+       "the other file has another (%lx, %lx)", one.nFileIndexLow, other.nFileIndexLow);
+    ok(!memcmp(&id.FileId, &one.nFileIndexLow, 4), "FileIdInfo has the file index");
+    is_str(text_at(on_volume(L"Mixed\\link2")), "linked", "the other one's bytes");
+}
+
+static void test_open_by_id(void)
+{
+    HANDLE root = CreateFileW(on_volume(L""), FILE_LIST_DIRECTORY, 7, NULL, OPEN_EXISTING,
+                              FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    FILE_ID_DESCRIPTOR id = {.dwSize = sizeof(id), .Type = FileIdType};
+    char text[16] = "";
+    HANDLE file;
+    DWORD got = 0;
+
+    id.FileId.QuadPart = (LONGLONG)file_index(on_volume(L"file.txt"));
+    file = OpenFileById(root, &id, GENERIC_READ, 7, NULL, 0);
+    ok(file != INVALID_HANDLE_VALUE, "OpenFileById (error %lu)", GetLastError());
+    ReadFile(file, text, 15, &got, NULL);
+    is_str(text, "hello volume", "opens that file");
+    CloseHandle(file);
+    CloseHandle(root);
+}
+
+/* ---- names ---- */
+
+static void test_enumerate(void)
+{
+    static const WCHAR *const names[] = {L"file.txt", L"empty",    L"big.bin", L"hidden.txt",
+                                         L"Mixed",    L"link1",    odd_name,   L"many",
+                                         L"bin",      L"hiddendir"};
+    bool seen[sizeof(names) / sizeof(*names)] = {false};
+    WIN32_FIND_DATAW data;
+    HANDLE find = FindFirstFileW(on_volume(L"*"), &data);
+    int count = 0, others = 0;
+    size_t i;
+
+    ok(find != INVALID_HANDLE_VALUE, "the root is listed (error %lu)", GetLastError());
+    do
+    {
+        for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+            if (!wcscmp(data.cFileName, names[i])) seen[i] = true;
+        if (data.cFileName[0] == '.' && wcscmp(data.cFileName, L".") &&
+            wcscmp(data.cFileName, L".."))
+            others++;
+        if (wcschr(data.cFileName, ':')) others++;
+        count++;
+    } while (FindNextFileW(find, &data));
+    is_int(GetLastError(), ERROR_NO_MORE_FILES, "the list has an end");
+    FindClose(find);
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) ok(seen[i], "%ls is in it", names[i]);
+    ok(count == 18 || count == 20, "it has nothing more (%d names)", count);
+    is_int(others, 0, "no streams, and nothing of the server's own");
+    is_int(count_files(on_volume(L"many"), L"*"), MANY_FILES, "a directory of %d files",
+           MANY_FILES);
+    is_int(count_files(on_volume(L"many"), L"file 19*.txt"), 100, "a pattern");
+    is_int(count_files(on_volume(L"many"), L"FILE ??77.*"), 20, "a pattern in capitals");
+}
+
+static void test_list_by_handle(void)
+{
+    HANDLE dir = CreateFileW(on_volume(L"many"), FILE_LIST_DIRECTORY, 7, NULL, OPEN_EXISTING,
+                             FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    FILE_ID_BOTH_DIR_INFO *entry, *buffer = malloc(65536);
+    int count = 0, sizes = 0, ids = 0;
+    ULONGLONG id = file_index(on_volume(L"many\\file 1234.txt"));
+
+    while (GetFileInformationByHandleEx(dir, FileIdBothDirectoryInfo, buffer, 65536))
+    {
+        for (entry = buffer;; entry = (void *)((BYTE *)entry + entry->NextEntryOffset))
+        {
+            count++;
+            sizes += entry->EndOfFile.QuadPart == 1;
+            ids += (ULONGLONG)entry->FileId.QuadPart == id;
+            if (!entry->NextEntryOffset) break;
+        }
+    }
+    is_int(count, MANY_FILES + 2, "listed by handle");
+    is_int(sizes, MANY_FILES, "each with its size");
+    is_int(ids, 1, "one with the id that file 1234.txt has");
+    free(buffer);
+    CloseHandle(dir);
+}
+
+static void test_case(void)
+{
+    WIN32_FIND_DATAW data = {.cFileName = L""};
+    HANDLE find;
+
+    is_str(text_at(on_volume(L"FILE.TXT")), "hello volume", "a name in capitals");
+    is_str(text_at(on_volume(L"mixed\\casedir\\filename.txt")), "mixed", "all in small letters");
+    is_str(text_at(on_volume(L"MIXED\\CaSeDiR\\FILENAME.txt")), "mixed", "in a mixture");
+    find = FindFirstFileW(on_volume(L"mixed\\casedir\\filename.txt"), &data);
+    ok(!wcscmp(data.cFileName, L"FileName.TXT"), "FindFirstFile tells the stored case: %ls",
+       data.cFileName);
+    FindClose(find);
+    is_str(text_at(volume_path_case(&guid, L"MANY\\FILE 0007.TXT", true)), "x",
+           "everything in capitals");
+}
+
+static void test_long(void)
+{
+    WCHAR path[PATH_ROOM * 2];
+    HANDLE dir;
+
+    long_path(path, LEVELS);
+    wcscat(path, L"\\file.txt");
+    is_str(text_at(on_volume(path)), "far down", "a path of %d units", (int)wcslen(path));
+    long_path(path, LEVELS);
+    is_int(count_files(on_volume(path), L"*"), 1, "its directory is listed");
+    dir = CreateFileW(on_volume(path), FILE_LIST_DIRECTORY, 7, NULL, OPEN_EXISTING,
+                      FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    ok(dir != INVALID_HANDLE_VALUE, "and opened");
+    CloseHandle(dir);
+}
+
+static void test_streams(void)
+{
+    if (backend_is(L"extract"))
+    {
+        skip("an unpacked copy has its streams in attributes", "a stream by its name");
+        return;
+    }
+    is_str(text_at(on_volume(L"file.txt:stream")), "in a stream", "a stream by its name");
+    is_str(text_at(on_volume(L"file.txt:STREAM:$DATA")), "in a stream", "in capitals, with type");
+    is_str(text_at(on_volume(L"file.txt::$DATA")), "hello volume", "the stream without a name");
+    ok(!path_exists(on_volume(L"file.txt:none")), "one that isn't there");
+}
+
+/* ---- writing, which must not be ---- */
+
+static bool refused(BOOL success, const char *what)
+{
+    DWORD error = success ? 0 : GetLastError();
+
+    return ok(!success && (error == ERROR_ACCESS_DENIED || error == ERROR_WRITE_PROTECT),
+              "%s is refused (error %lu)", what, error);
+}
+
+static void refuse_open(const WCHAR *path, DWORD access, DWORD how, const char *what)
+{
+    HANDLE file = CreateFileW(on_volume(path), access, 7, NULL, how, 0, NULL);
+
+    refused(file != INVALID_HANDLE_VALUE, what);
+    if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+}
+
+static void test_refused(void)
+{
+    WCHAR to[PATH_ROOM];
+    FILETIME now;
+    HANDLE file;
+
+    if (backend_is(L"extract") && GetEnvironmentVariableW(L"CIMTEST_ROOT", to, 2))
+    {
+        skip("root may write an unpacked copy", "writing is refused");
+        return;
+    }
+    wcscpy(to, on_volume(L"new"));
+    refuse_open(L"file.txt", GENERIC_WRITE, OPEN_EXISTING, "opening for writing");
+    refuse_open(L"file.txt", FILE_APPEND_DATA, OPEN_EXISTING, "opening for appending");
+    refuse_open(L"file.txt", GENERIC_READ | GENERIC_WRITE, TRUNCATE_EXISTING, "truncating");
+    refuse_open(L"file.txt", GENERIC_WRITE, CREATE_ALWAYS, "replacing");
+    refuse_open(L"new", GENERIC_WRITE, CREATE_NEW, "a new file");
+    refuse_open(L"Mixed\\new", GENERIC_WRITE, OPEN_ALWAYS, "a new file in a directory");
+    refused(CreateDirectoryW(to, NULL), "a new directory");
+    refused(MoveFileExW(on_volume(L"file.txt"), to, MOVEFILE_REPLACE_EXISTING), "renaming");
+    refused(MoveFileExW(on_volume(L"Mixed"), to, 0), "renaming a directory");
+    refused(CreateHardLinkW(to, on_volume(L"file.txt"), NULL), "a hard link");
+    refused(SetFileAttributesW(on_volume(L"file.txt"), FILE_ATTRIBUTE_READONLY), "an attribute");
+    refused(DeleteFileW(on_volume(L"readonly.txt")), "deleting a read-only file");
+    refused(CopyFileW(on_volume(L"file.txt"), to, FALSE), "copying to the volume");
+    GetSystemTimeAsFileTime(&now);
+    file = CreateFileW(on_volume(L"file.txt"), FILE_WRITE_ATTRIBUTES, 7, NULL, OPEN_EXISTING, 0,
+                       NULL);
+    refused(file != INVALID_HANDLE_VALUE && SetFileTime(file, &now, &now, &now), "a new time");
+    if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+    /* Wine answers TRUE and loses the error; the file must stay */
+    DeleteFileW(on_volume(L"file.txt"));
+    is_str(text_at(on_volume(L"file.txt")), "hello volume", "a deleted file is still there");
+    ok(!path_exists(to), "nothing new is there");
+}
+
+/* ---- programs ---- */
+
+static DWORD run(const WCHAR *path, const WCHAR *args)
+{
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
+    PROCESS_INFORMATION process;
+    WCHAR command[PATH_ROOM];
+
+    _snwprintf(command, PATH_ROOM, L"\"%ls\" %ls", path, args);
+    if (!CreateProcessW(path, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process))
+        return 10000 + GetLastError();
+    CloseHandle(process.hThread);
+    return end_of(process.hProcess);
+}
+
+static void test_programs(void)
+{
+    WCHAR path[PATH_ROOM];
+    HMODULE dll = LoadLibraryW(on_volume(L"bin\\plugin.dll"));
+    FARPROC function = dll ? GetProcAddress(dll, "CimDismountImage") : NULL;
+
+    ok(dll != NULL, "LoadLibrary from the volume (error %lu)", GetLastError());
+    ok(dll != GetModuleHandleW(L"cimfs.dll"), "it is another DLL");
+    ok(function != NULL, "GetProcAddress there");
+    if (function)
+        is_hr(((HRESULT(WINAPI *)(const GUID *))(void *)function)(NULL), E_INVALIDARG,
+              "a call into it");
+    if (dll) FreeLibrary(dll);
+    is_int(run(on_volume(L"bin\\prog.exe"), L"exit 42"), 42, "CreateProcess from the volume");
+    is_int(run(on_volume(L"BIN\\PROG.EXE"), L"exit 43"), 43, "by a name in capitals");
+    dll = LoadLibraryExW(on_volume(L"bin\\prog.exe"), NULL, LOAD_LIBRARY_AS_DATAFILE);
+    ok(dll != NULL, "LoadLibraryEx as a data file");
+    if (dll) FreeLibrary(dll);
+    _snwprintf(path, PATH_ROOM, L"%lc:\\bin\\prog.exe", letter_with(L"hiddendir"));
+    is_int(run(path, L"exit 44"), 44, "CreateProcess from the drive letter");
+}
+
+static void test_current_directory(void)
+{
+    WCHAR before[PATH_ROOM], root[PATH_ROOM];
+
+    GetCurrentDirectoryW(PATH_ROOM, before);
+    _snwprintf(root, PATH_ROOM, L"%lc:\\", letter_with(L"hiddendir"));
+    ok(SetCurrentDirectoryW(root), "the drive's root as current directory");
+    is_str(text_at(L"file.txt"), "hello volume", "a relative name there");
+    is_str(text_at(L"mixed\\casedir\\..\\casedir\\filename.txt"), "mixed", "one with dots");
+    SetCurrentDirectoryW(before);
+}
+
+/* ---- the volume ---- */
+
+static void test_information(void)
+{
+    WCHAR label[64] = L"", fs[64] = L"", root[] = L"?:\\";
+    DWORD serial = 0, longest = 0, flags = 0, drive_serial = 0;
+    ULARGE_INTEGER free, total, all;
+    BY_HANDLE_FILE_INFORMATION info;
+    HANDLE file;
+
+    ok(GetVolumeInformationW(on_volume(L""), label, 64, &serial, &longest, &flags, fs, 64),
+       "GetVolumeInformation (error %lu)", GetLastError());
+    diag("label \"%ls\", serial %08lx, longest name %lu, flags %lx, %ls", label, serial, longest,
+         flags, fs);
+    is_int(longest, 255, "the longest name");
+    ok(fs[0], "a file system's name: %ls", fs);
+    is_int(GetDriveTypeW(on_volume(L"")), DRIVE_FIXED, "GetDriveType");
+    ok(GetDiskFreeSpaceExW(on_volume(L""), &free, &total, &all), "GetDiskFreeSpaceEx");
+    root[0] = letter_with(L"hiddendir");
+    ok(root[0] != 0, "a drive letter: %lc:", root[0] ? root[0] : '-');
+    ok(GetVolumeInformationW(root, NULL, 0, &drive_serial, NULL, NULL, NULL, 0),
+       "GetVolumeInformation of the letter");
+    is_hex(drive_serial, serial, "the letter has the same serial number");
+    is_int(GetDriveTypeW(root), DRIVE_FIXED, "the letter's drive type");
+    file = open_read(L"file.txt", 0);
+    GetFileInformationByHandle(file, &info);
+    is_hex(info.dwVolumeSerialNumber, serial, "a file tells the same serial number");
+    CloseHandle(file);
+    if (backend_is(L"extract"))
+        skip("an unpacked copy is where there is room", "a volume without free space");
+    else
+        is_int(all.QuadPart, 0, "the volume has no free space");
+}
+
+static void test_final_path(void)
+{
+    WCHAR path[PATH_ROOM] = L"";
+    HANDLE file = open_read(L"mixed\\casedir\\filename.txt", 0);
+
+    ok(GetFinalPathNameByHandleW(file, path, PATH_ROOM, 0), "GetFinalPathNameByHandle (error %lu)",
+       GetLastError());
+    CloseHandle(file);
+    is_str(text_at(path), "mixed", "which leads to the same file: %ls", path);
+    ok(wcslen(path) > 12 && !wcscmp(path + wcslen(path) - 12, L"FileName.TXT"),
+       "and has the stored case");
+}
+
+int wmain(int argc, WCHAR **argv)
+{
+    if (argc == 3 && !wcscmp(argv[1], L"exit")) return (int)wcstol(argv[2], NULL, 10);
+    if (argc != 2) return 2;
+    guid = test_guid(0xbeef);
+    make_image(argv[1]);
+    if (!ok(CimMountImage(argv[1], L"v.cim", CIM_MOUNT_IMAGE_NONE, &guid) == S_OK, "mounted"))
+        return tap_done();
+    test_times();
+    test_attributes();
+    test_links();
+    test_open_by_id();
+    test_read();
+    test_overlapped(0, "overlapped");
+    test_overlapped(FILE_FLAG_NO_BUFFERING, "overlapped, unbuffered");
+    test_map(PAGE_READONLY, FILE_MAP_READ, "mapped");
+    test_map(PAGE_WRITECOPY, FILE_MAP_COPY, "mapped to be copied");
+    test_mixed_access();
+    test_enumerate();
+    test_list_by_handle();
+    test_case();
+    test_long();
+    test_streams();
+    test_information();
+    test_final_path();
+    test_programs();
+    test_current_directory();
+    test_refused();
+    is_hr(CimDismountImage(&guid), S_OK, "dismounted");
+    return tap_done();
+}
