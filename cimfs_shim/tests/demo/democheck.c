@@ -762,7 +762,7 @@ static char *fork_of(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct check c = {0};
+	static struct check c; /* all that it holds lives as long as the program */
 	struct cim_store *store;
 	struct cim_error err;
 	uint64_t image_bytes;
