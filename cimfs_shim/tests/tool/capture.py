@@ -239,6 +239,25 @@ if xattrs:
     same(tool("cat", img, "f:ZONE").out, b"Internet", "as an alternate stream")
     same([s["name"] for s in stat(img, "f")[0]["streams"]], ["Author", "zone"], "sorted by name")
 
+# ---- holes ----
+
+src, img = fresh(), image()
+with open(os.path.join(src, "partly"), "wb") as f:
+    f.write(b"begin")
+    f.seek(40 << 20)
+    f.write(b"end")
+    f.truncate(64 << 20)
+blocks = os.stat(os.path.join(src, "partly")).st_blocks * 512
+result = expect(0, "a file with holes", "create", img, src)
+stored = sum(os.stat(os.path.join(os.path.dirname(img), name)).st_blocks * 512
+             for name in os.listdir(os.path.dirname(img)) if "region_" in name)
+if blocks < 1 << 20:
+    check(stored < 1 << 20, "is stored with holes", "%d bytes on disk of %d" % (stored, blocks))
+else:
+    skip("this file system has no holes", "is stored with holes")
+with open(os.path.join(src, "partly"), "rb") as f:
+    check(tool("cat", img, "partly").out == f.read(), "and reads as it was")
+
 # ---- times ----
 
 src, img = fresh(), image()
