@@ -228,9 +228,14 @@ static enum cim_status dismount_guid(const char *dosdevices, const char *guid,
 {
     const char *const args[] = {"--wine-dismount", "--guid", guid, NULL};
     char answer[HELPER_ANSWER];
+    enum cim_status status;
 
+    /* The letter first: it must not point to what is gone. If the volume stays, it gets one again.
+     */
     letter_take(guid);
-    return helper_run(dosdevices, args, answer, err);
+    status = helper_run(dosdevices, args, answer, err);
+    if (status && is_usable(guid)) letter_give(dosdevices, guid);
+    return status;
 }
 
 static enum cim_status mount_path(const char *unix_path, const char *guid, struct mounted *mounted,

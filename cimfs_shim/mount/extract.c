@@ -116,6 +116,8 @@ static enum cim_status copy_data(struct extract *x, int fd, const struct cim_fil
 			return x->err->status;
 		offset += got;
 	}
+	if (!status && offset < data.size)
+		status = CIM_E_CORRUPT;
 	if (status) {
 		log_status(status, &err, info->file_id);
 		*bad = true;

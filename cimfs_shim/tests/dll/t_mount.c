@@ -225,6 +225,7 @@ static void test_names(const WCHAR *dir)
     for (i = 0; i < 3; i++)
     {
         wcscat(path, L"\\");
+        path[wcslen(path) + 120] = 0; /* the buffer was used before */
         wmemset(path + wcslen(path), L'a' + i, 120);
         CreateDirectoryW(path, NULL);
     }
