@@ -152,7 +152,7 @@ enum cim_status cim_ns_get_streams(struct cim_namespace *ns, uint32_t id, uint32
 /* Position of a stream by name; *found tells whether it is there, else it is where it belongs. */
 uint32_t cim_ns_find_stream(const struct cim_namespace *ns, uint32_t streams, const uint16_t *name,
 			    size_t units, bool *found);
-/* Add (or find and respell) a stream; set and remove. Stream positions change with add/remove. */
+/* Add (or find and respell) a stream, or remove one. Stream positions change with add/remove. */
 enum cim_status cim_ns_add_stream(struct cim_namespace *ns, uint32_t streams, const uint16_t *name,
 				  size_t units, uint32_t *position, struct cim_error *err);
 void cim_ns_remove_stream(struct cim_namespace *ns, uint32_t streams, uint32_t position);

@@ -46,8 +46,8 @@ const struct cim_object_id *cim_object_index_find(const struct cim_object_index 
 #define CIM_LARGE_OBJECT (1u << 20)
 bool cim_object_index_has_length(const struct cim_object_index *index, uint64_t length);
 
-/* Write object ID file for region @region (image-wide) to @file, from its start: the header with
- * index @number in the set, then the region's objects, sorted. */
+/* Write object ID file for region @region (image-wide) to @file, from its start: @header, with its
+ * table's place and count filled in, then the region's objects, sorted. */
 enum cim_status cim_object_index_write(const struct cim_object_index *index, uint32_t region,
 				       const uint8_t *header, cim_fs_file *file,
 				       struct cim_error *err);

@@ -25,7 +25,7 @@ struct cim_region_out {
 	uint32_t region; /* image-wide index */
 	uint64_t align;
 	cim_fs_file *file;
-	char name[CIM_PRIVATE_NAME]; /* the file's name now; "" if it isn't ours to remove */
+	char name[CIM_PRIVATE_NAME]; /* the file's name now; "" once it isn't ours to remove */
 	uint64_t flushed;	     /* bytes in the file; the buffer follows */
 	uint8_t *buf;
 	size_t used;

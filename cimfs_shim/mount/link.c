@@ -4,19 +4,24 @@
  *
  * A link is reparse data of the tags SYMLINK and MOUNT_POINT (a junction). What its target means:
  *
- *   relative        a\b, ..\c          a/b, ../c
- *   rooted          \a\b               the image's root, by as many ".." as the link lies deep, so
- *                                      that it holds wherever the mount stands
- *   drive           \??\C:\a           by hand: as \a (an image is mostly of what was a drive);
- * under Wine: DOSDEVICES/c:/a, what it means there volume          \??\Volume{G}\a    by hand, or G
- * being this volume: as \a; else DOSDEVICES/volume{g}/a server          \??\UNC\s\t\a      by hand:
- * //s/t/a; under Wine: DOSDEVICES/unc/s/t/a
+ * - relative (a\b, ..\c): a/b, ../c;
+ *
+ * - rooted (\a\b): the image's root, by as many ".." as the link lies deep, so that it holds
+ * wherever the mount stands;
+ *
+ * - of a drive (\??\C:\a): by hand as \a, for an image is mostly of what was a drive; under Wine
+ *   DOSDEVICES/c:/a, what it means there;
+ *
+ * - of a volume (\??\Volume{G}\a): by hand, or if G is this volume, as \a; else
+ * DOSDEVICES/volume{g}/a;
+ *
+ * - of a server (\??\UNC\s\t\a): by hand //s/t/a; under Wine DOSDEVICES/unc/s/t/a.
  *
  * A ".." never leads out of the image, as on Windows. Anything else (another device, a buffer that
  * is malformed, a target longer than Linux can hold) has no form here: the item then shows as the
  * file or directory that it is, and its reparse data as system.ntfs_reparse_data.
  *
- * Layout of the data: README's "Where facts come from". Both kinds: tag u32, length u16, reserved
+ * Layout of the data: MS-FSCC 2.1.2.4 and 2.1.2.5. Both kinds: tag u32, length u16, reserved
  * u16, then offset and length in bytes of the substitute name and of the print name, u16 each; a
  * symlink has flags u32 (bit 0: relative) then; the names, to which the offsets are relative.
  */
