@@ -124,7 +124,8 @@ CHECK_DEPS :=
 
 include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dll/rules.mk \
 	cimfs_shim/tool/rules.mk cimfs_shim/mount/rules.mk cimfs_shim/tests/rules.mk \
-	cimfs_shim/tests/*/rules.mk)
+	cimfs_shim/tests/*/rules.mk conformance/rules.mk conformance/*/rules.mk \
+	wine-tests/rules.mk)
 
 # ---- stamps --------------------------------------------------------------------------------------
 

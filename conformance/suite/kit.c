@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * kit.c - the everyday work of cases: directories, files, sessions, and cleaning up after them
+ *
+ * A case works in a directory of its own and may end at any line (need_hr() doesn't return). So
+ * what it opens by the kit is tracked and closed when it ends, streams before their images, mounts
+ * after those, files last.
+ */
+#include "internal.h"
+#include "kit.h"
+
+#include <stdarg.h>
+
+static WCHAR root[MAX_PATH]; /* the case's directory */
+static bool root_made;
+static CIMFS_IMAGE_HANDLE images[64];
+static CIMFS_STREAM_HANDLE open_stream; /* of a put_*() that was left by need_hr() */
+
+const BYTE null_dacl_sd[20] = {1, 0, 0x04, 0x80};
+
+/* ---- directories and files ------------------------------------------------------------------ */
+
+const WCHAR *format_wide(const WCHAR *format, ...)
+{
+    static WCHAR buffers[16][1200];
+    static unsigned next;
+    WCHAR *buffer = buffers[next++ % 16];
+    va_list args;
+
+    va_start(args, format);
+    _vsnwprintf(buffer, ARRAY_SIZE(buffers[0]) - 1, format, args);
+    va_end(args);
+    return buffer;
+}
+
+const WCHAR *join(const WCHAR *dir, const WCHAR *name)
+{
+    return format_wide(L"%ls\\%ls", dir, name);
+}
+
+const WCHAR *case_dir(void)
+{
+    if (!root_made && !CreateDirectoryW(root, NULL))
+        need(false, "can't make the case's directory: error %lu", GetLastError());
+    root_made = true;
+    return root;
+}
+
+const WCHAR *new_dir(const WCHAR *name)
+{
+    const WCHAR *dir = join(case_dir(), name);
+
+    need(CreateDirectoryW(dir, NULL), "can't make a directory: error %lu", GetLastError());
+    return dir;
+}
+
+bool file_exists(const WCHAR *dir, const WCHAR *name)
+{
+    return GetFileAttributesW(join(dir, name)) != INVALID_FILE_ATTRIBUTES;
+}
+
+int count_files(const WCHAR *dir, const WCHAR *pattern)
+{
+    WIN32_FIND_DATAW data;
+    HANDLE find = FindFirstFileW(join(dir, pattern), &data);
+    int count = 0;
+
+    if (find == INVALID_HANDLE_VALUE) return 0;
+    do
+        if (!(data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)) count++;
+    while (FindNextFileW(find, &data));
+    FindClose(find);
+    return count;
+}
+
+static bool is_hex(char letter)
+{
+    return (letter >= '0' && letter <= '9') || ((letter | 32) >= 'a' && (letter | 32) <= 'f');
+}
+
+/* 8-4-4-4-12 digits: its length, or 0. */
+static size_t guid_length(const char *text)
+{
+    size_t i;
+
+    for (i = 0; i < 36; i++)
+        if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !is_hex(text[i])) return 0;
+    return 36;
+}
+
+/* A name with what differs from run to run replaced; known GUIDs get the same number again. */
+static void normalise(char *out, size_t room, const char *name, char guids[][40], int *guid_count)
+{
+    char *end = out + room - 16;
+    size_t length;
+    int i;
+
+    while (*name && out < end)
+    {
+        if ((length = guid_length(name)))
+        {
+            for (i = 0; i < *guid_count && _strnicmp(guids[i], name, 36); i++)
+            {
+            }
+            if (i == *guid_count && i < 20) memcpy(guids[(*guid_count)++], name, 36);
+            out += sprintf(out, "<guid%d>", i + 1);
+        }
+        else
+        {
+            for (length = 0; is_hex(name[length]); length++)
+            {
+            }
+            if (length >= 8)
+                out += sprintf(out, "<hex>");
+            else
+                *out++ = *name, length = 1;
+        }
+        name += length;
+    }
+    *out = 0;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+const char *list_files(const WCHAR *dir)
+{
+    static char text[4000];
+    char *names[200], guids[20][40] = {{0}}, line[400];
+    WIN32_FIND_DATAW data;
+    HANDLE find = FindFirstFileW(join(dir, L"*"), &data);
+    int count = 0, guid_count = 0, i;
+
+    strcpy(text, "");
+    if (find == INVALID_HANDLE_VALUE) return "(none)";
+    do
+    {
+        if (!wcscmp(data.cFileName, L".") || !wcscmp(data.cFileName, L"..")) continue;
+        snprintf(line, sizeof(line), "%ls%s", data.cFileName,
+                 data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? "\\" : "");
+        if (count < (int)ARRAY_SIZE(names) && (names[count] = _strdup(line))) count++;
+    } while (FindNextFileW(find, &data));
+    FindClose(find);
+    qsort(names, count, sizeof(*names), compare_text);
+    for (i = 0; i < count; i++)
+    {
+        normalise(line, sizeof(line), names[i], guids, &guid_count);
+        if (strlen(text) + strlen(line) + 2 < sizeof(text))
+            sprintf(text + strlen(text), "%s%s", i ? " " : "", line);
+        free(names[i]);
+    }
+    return count ? text : "(none)";
+}
+
+static void *read_handle(HANDLE file, size_t *size, DWORD *error)
+{
+    LARGE_INTEGER length;
+    char *data = NULL;
+    DWORD got, done = 0;
+
+    *error = 0;
+    if (GetFileSizeEx(file, &length) && length.QuadPart < 1 << 30 &&
+        (data = malloc(length.QuadPart + 1)))
+    {
+        while (done < length.QuadPart)
+        {
+            if (!ReadFile(file, data + done, (DWORD)length.QuadPart - done, &got, NULL) || !got)
+                break;
+            done += got;
+        }
+        if (done == length.QuadPart)
+        {
+            data[done] = 0;
+            *size = done;
+            return data;
+        }
+    }
+    *error = GetLastError();
+    free(data);
+    return NULL;
+}
+
+void *read_file(const WCHAR *path, size_t *size, DWORD *error)
+{
+    HANDLE file =
+            CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                        NULL, OPEN_EXISTING, 0, NULL);
+    void *data;
+
+    *size = 0;
+    if (file == INVALID_HANDLE_VALUE)
+    {
+        *error = GetLastError();
+        return NULL;
+    }
+    data = read_handle(file, size, error);
+    CloseHandle(file);
+    return data;
+}
+
+void *load_file(const WCHAR *path, size_t *size)
+{
+    DWORD error;
+
+    return read_file(path, size, &error);
+}
+
+void save_file(const WCHAR *path, const void *data, size_t size)
+{
+    HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    DWORD done = 0;
+
+    need(file != INVALID_HANDLE_VALUE, "can't make a file: error %lu", GetLastError());
+    WriteFile(file, data, (DWORD)size, &done, NULL);
+    CloseHandle(file);
+    need(done == size, "can't write a file");
+}
+
+void copy_dir(const WCHAR *from, const WCHAR *to)
+{
+    WIN32_FIND_DATAW data;
+    HANDLE find;
+
+    need(CreateDirectoryW(to, NULL), "can't make a directory: error %lu", GetLastError());
+    find = FindFirstFileW(join(from, L"*"), &data);
+    if (find == INVALID_HANDLE_VALUE) return;
+    do
+        if (!(data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY))
+            need(CopyFileW(join(from, data.cFileName), join(to, data.cFileName), TRUE),
+                 "can't copy a file: error %lu", GetLastError());
+    while (FindNextFileW(find, &data));
+    FindClose(find);
+}
+
+void fill_bytes(void *data, size_t size, uint32_t seed)
+{
+    uint32_t state = seed * 2654435761u + 1;
+    BYTE *bytes = data;
+
+    while (size--)
+    {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        *bytes++ = (BYTE)(state >> 11);
+    }
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+void track_image(CIMFS_IMAGE_HANDLE image)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(images); i++)
+        if (!images[i])
+        {
+            images[i] = image;
+            return;
+        }
+}
+
+void untrack_image(CIMFS_IMAGE_HANDLE image)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(images); i++)
+        if (images[i] == image) images[i] = NULL;
+}
+
+CIMFS_IMAGE_HANDLE open_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name)
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+
+    need_hr("CimCreateImage", cim.CreateImage(dir, existing, new_name, &image));
+    need(image != NULL, "CimCreateImage gave no handle");
+    track_image(image);
+    return image;
+}
+
+void commit(CIMFS_IMAGE_HANDLE image)
+{
+    need_hr("CimCommitImage", cim.CommitImage(image));
+}
+
+void close_image(CIMFS_IMAGE_HANDLE image)
+{
+    untrack_image(image);
+    cim.CloseImage(image);
+}
+
+void commit_and_close(CIMFS_IMAGE_HANDLE image)
+{
+    commit(image);
+    close_image(image);
+}
+
+CIMFS_FILE_METADATA *meta(UINT32 attributes, INT64 size)
+{
+    static CIMFS_FILE_METADATA buffers[8];
+    static unsigned next;
+    CIMFS_FILE_METADATA *metadata = &buffers[next++ % 8];
+
+    memset(metadata, 0, sizeof(*metadata));
+    metadata->Attributes = attributes;
+    metadata->FileSize = size;
+    metadata->CreationTime.QuadPart = TIME_CREATION;
+    metadata->LastWriteTime.QuadPart = TIME_WRITE;
+    metadata->ChangeTime.QuadPart = TIME_CHANGE;
+    metadata->LastAccessTime.QuadPart = TIME_ACCESS;
+    metadata->SecurityDescriptorBuffer = null_dacl_sd;
+    metadata->SecurityDescriptorSize = sizeof(null_dacl_sd);
+    return metadata;
+}
+
+static void write_whole(CIMFS_STREAM_HANDLE stream, const void *data, size_t size)
+{
+    open_stream = stream;
+    if (size) need_hr("CimWriteStream", cim.WriteStream(stream, data, (UINT32)size));
+    open_stream = NULL;
+    cim.CloseStream(stream);
+}
+
+void put_item(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const CIMFS_FILE_METADATA *metadata,
+              const void *data, size_t size)
+{
+    CIMFS_STREAM_HANDLE stream = NULL;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, path, metadata, &stream));
+    write_whole(stream, data, size);
+}
+
+void put_dir(CIMFS_IMAGE_HANDLE image, const WCHAR *path)
+{
+    put_item(image, path, meta(FILE_ATTRIBUTE_DIRECTORY, 0), NULL, 0);
+}
+
+void put_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const void *data, size_t size)
+{
+    put_item(image, path, meta(FILE_ATTRIBUTE_ARCHIVE, (INT64)size), data, size);
+}
+
+void put_text(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const char *text)
+{
+    put_file(image, path, text, strlen(text));
+}
+
+void put_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const void *data, size_t size)
+{
+    CIMFS_STREAM_HANDLE stream = NULL;
+
+    need_hr("CimCreateAlternateStream", cim.CreateAlternateStream(image, path, size, &stream));
+    write_whole(stream, data, size);
+}
+
+void put_link(CIMFS_IMAGE_HANDLE image, const WCHAR *new_path, const WCHAR *existing)
+{
+    need_hr("CimCreateHardLink", cim.CreateHardLink(image, new_path, existing));
+}
+
+HRESULT try_create_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path,
+                        const CIMFS_FILE_METADATA *metadata)
+{
+    CIMFS_STREAM_HANDLE stream = NULL;
+    HRESULT hr = cim.CreateFile(image, path, metadata, &stream);
+
+    if (SUCCEEDED(hr)) cim.CloseStream(stream);
+    return hr;
+}
+
+HRESULT try_create_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, UINT64 size)
+{
+    CIMFS_STREAM_HANDLE stream = NULL;
+    HRESULT hr = cim.CreateAlternateStream(image, path, size, &stream);
+
+    if (SUCCEEDED(hr)) cim.CloseStream(stream);
+    return hr;
+}
+
+void make_base(const WCHAR *dir)
+{
+    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, L"base.cim");
+
+    put_dir(image, L"d");
+    put_text(image, L"d\\inner.txt", "inner");
+    put_text(image, L"file.txt", "hello");
+    put_stream(image, L"file.txt:s", "stream", 6);
+    put_text(image, L"empty", "");
+    commit_and_close(image);
+}
+
+/* ---- the beginning and end of a case --------------------------------------------------------- */
+
+/* Everything below a directory, then it. Read-only files lose that bit first. */
+void remove_tree(const WCHAR *dir)
+{
+    WCHAR path[1200];
+    WIN32_FIND_DATAW data;
+    HANDLE find;
+
+    _snwprintf(path, ARRAY_SIZE(path), L"%ls\\*", dir);
+    find = FindFirstFileW(path, &data);
+    if (find != INVALID_HANDLE_VALUE)
+    {
+        do
+        {
+            if (!wcscmp(data.cFileName, L".") || !wcscmp(data.cFileName, L"..")) continue;
+            _snwprintf(path, ARRAY_SIZE(path), L"%ls\\%ls", dir, data.cFileName);
+            SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);
+            if (data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)
+                remove_tree(path);
+            else
+                DeleteFileW(path);
+        } while (FindNextFileW(find, &data));
+        FindClose(find);
+    }
+    RemoveDirectoryW(dir);
+}
+
+void kit_begin(const struct suite_case *entry, const WCHAR *work)
+{
+    WCHAR *slash;
+
+    _snwprintf(root, ARRAY_SIZE(root), L"%ls\\%hs", work, entry->id);
+    for (slash = root + wcslen(work) + 1; *slash; slash++)
+        if (*slash == '/') *slash = '_';
+    root_made = false;
+    memset(images, 0, sizeof(images));
+    open_stream = NULL;
+}
+
+void kit_end(bool keep)
+{
+    size_t i;
+
+    peers_end();
+    if (open_stream) cim.CloseStream(open_stream);
+    open_stream = NULL;
+    for (i = 0; i < ARRAY_SIZE(images); i++)
+    {
+        CIMFS_IMAGE_HANDLE image = images[i];
+
+        images[i] = NULL;
+        if (image) cim.CloseImage(image);
+    }
+    mounts_end();
+    if (root_made && !keep) remove_tree(root);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c - cimfs-conformance.exe: judges any cimfs.dll
+ *
+ * This file is the command line. The same program is three things: what the user starts (run.c),
+ * the workers that run cases (worker.c), and the other processes that some cases need (peer.c).
+ *
+ * Exit status: 0 nothing failed, 1 something did, 2 wrong usage, 3 the suite itself could not run.
+ */
+#include "internal.h"
+
+struct options options;
+
+static const char usage_text[] =
+        "usage: cimfs-conformance [--dll PATH] [--json FILE] [--tap] [--filter GLOB]... [--list]\n"
+        "                         [--no-mount] [--keep] [--work DIR]\n"
+        "       cimfs-conformance [--dll PATH] --export DIR\n"
+        "       cimfs-conformance [--dll PATH] [--no-mount] --import DIR\n"
+        "\n"
+        "Judges a cimfs.dll: the system's, or the one given by --dll.\n"
+        "\n"
+        "  --dll PATH     the DLL to judge\n"
+        "  --json FILE    write all results there, each value that was seen included\n"
+        "  --tap          print the Test Anything Protocol instead of a summary\n"
+        "  --filter GLOB  only cases whose ID matches, as in CreateFile/*; may be repeated\n"
+        "  --list         list the cases that would run, with provenance and statement, and end\n"
+        "  --no-mount     leave out all cases that mount\n"
+        "  --keep         keep the directories that the cases made\n"
+        "  --work DIR     where they are made (default: a new directory in the system's place)\n"
+        "  --export DIR   write a set of images and a manifest of what they hold\n"
+        "  --import DIR   check such a set, made elsewhere\n"
+        "\n"
+        "Cases that documentation, public headers or Microsoft's own clients stand for must pass;\n"
+        "the others record what the DLL does. Exit status: 0 nothing failed, 1 something did,\n"
+        "2 wrong usage, 3 the suite could not run.\n";
+
+static _Noreturn void wrong_usage(const char *format, const WCHAR *what)
+{
+    fprintf(stderr, "cimfs-conformance: ");
+    fprintf(stderr, format, what);
+    fprintf(stderr, " (--help tells more)\n");
+    exit(2);
+}
+
+/* What the parent tells a worker. */
+static struct
+{
+    HANDLE pipe;
+    int first;
+    WCHAR *leftover[65];
+    int leftover_count;
+} worker;
+
+static const WCHAR *operand(WCHAR ***args)
+{
+    if (!(*args)[1]) wrong_usage("%ls needs a value", **args);
+    return *++*args;
+}
+
+static void parse_worker(WCHAR ***args)
+{
+    worker.pipe = (HANDLE)(ULONG_PTR)_wcstoui64(operand(args), NULL, 10);
+    worker.first = _wtoi(operand(args));
+}
+
+static void parse_options(WCHAR **args)
+{
+    for (; *args; args++)
+    {
+        if (!wcscmp(*args, L"--dll"))
+            options.dll = operand(&args);
+        else if (!wcscmp(*args, L"--json"))
+            options.json = operand(&args);
+        else if (!wcscmp(*args, L"--work"))
+            options.work = operand(&args);
+        else if (!wcscmp(*args, L"--export"))
+            options.export_to = operand(&args);
+        else if (!wcscmp(*args, L"--import"))
+            options.import_from = operand(&args);
+        else if (!wcscmp(*args, L"--filter"))
+        {
+            if (options.filter_count == (int)ARRAY_SIZE(options.filters))
+                wrong_usage("too many filters: %ls", *args);
+            options.filters[options.filter_count++] = (WCHAR *)operand(&args);
+        }
+        else if (!wcscmp(*args, L"--tap"))
+            options.tap = true;
+        else if (!wcscmp(*args, L"--list"))
+            options.list = true;
+        else if (!wcscmp(*args, L"--no-mount"))
+            options.no_mount = true;
+        else if (!wcscmp(*args, L"--keep"))
+            options.keep = true;
+        else if (!wcscmp(*args, L"--worker"))
+            parse_worker(&args);
+        else if (!wcscmp(*args, L"--leftover") && worker.leftover_count < 64)
+            worker.leftover[worker.leftover_count++] = (WCHAR *)operand(&args);
+        else if (!wcscmp(*args, L"--help") || !wcscmp(*args, L"-h") || !wcscmp(*args, L"/?"))
+        {
+            fputs(usage_text, stdout);
+            exit(0);
+        }
+        else
+            wrong_usage("unknown argument: %ls", *args);
+    }
+}
+
+/* Absolute, for the worker's children may be elsewhere. */
+static const WCHAR *full_path(const WCHAR *path)
+{
+    WCHAR *full = calloc(1024, sizeof(WCHAR));
+
+    if (!full || !GetFullPathNameW(path, 1024, full, NULL)) wrong_usage("bad path: %ls", path);
+    return full;
+}
+
+static void make_work_dir(bool *made)
+{
+    WCHAR temp[MAX_PATH], *dir = calloc(MAX_PATH + 40, sizeof(WCHAR));
+
+    if (!dir) abort();
+    if (options.work)
+    {
+        options.work = full_path(options.work);
+        if (GetFileAttributesW(options.work) == INVALID_FILE_ATTRIBUTES &&
+            !CreateDirectoryW(options.work, NULL))
+            wrong_usage("can't make the directory %ls", options.work);
+        return;
+    }
+    GetTempPathW(ARRAY_SIZE(temp), temp);
+    _snwprintf(dir, MAX_PATH + 40, L"%lscimfs-conformance-%lu", temp, GetCurrentProcessId());
+    if (!CreateDirectoryW(dir, NULL)) wrong_usage("can't make the directory %ls", dir);
+    options.work = dir;
+    *made = true;
+}
+
+static void list_cases(struct suite_case **cases)
+{
+    for (; *cases; cases++)
+    {
+        const char *limit = wine_limit((*cases)->id);
+
+        printf("%-34s %-8s %-22s %s%s%s%s\n", (*cases)->id, provenance_name((*cases)->provenance),
+               (*cases)->source, (*cases)->statement, limit ? " [limit of Wine: " : "",
+               limit ? limit : "", limit ? "]" : "");
+    }
+}
+
+static void count_outcomes(const struct outcome *outcomes, struct totals *totals)
+{
+    for (; outcomes->entry; outcomes++)
+    {
+        totals->passed += outcomes->result == R_PASS;
+        totals->failed += outcomes->result == R_FAIL;
+        totals->skipped += outcomes->result == R_SKIP;
+        totals->limits += outcomes->result == R_LIMIT;
+        totals->observed += outcomes->result == R_OBSERVED || outcomes->result == R_BLOCKED;
+    }
+}
+
+static int judge(void)
+{
+    struct suite_case **cases = selected_cases();
+    const char *unknown = options.filter_count ? NULL : check_limits();
+    struct totals totals = {0};
+    struct outcome *outcomes;
+    bool made = false;
+
+    if (unknown)
+    {
+        fprintf(stderr, "cimfs-conformance: no case for Wine's limit %s\n", unknown);
+        return 3;
+    }
+    if (!*cases) wrong_usage("no case matches%ls", L"");
+    if (options.list)
+    {
+        list_cases(cases);
+        return 0;
+    }
+    system_facts();
+    make_work_dir(&made);
+    report_begin();
+    outcomes = run_cases(cases);
+    count_outcomes(outcomes, &totals);
+    if (options.json && !write_json(options.json, outcomes, &totals))
+    {
+        fprintf(stderr, "cimfs-conformance: can't write %ls\n", options.json);
+        return 3;
+    }
+    report_end(outcomes, &totals);
+    if (made && !options.keep) RemoveDirectoryW(options.work);
+    if (options.keep) fprintf(stderr, "what the cases made is in %ls\n", options.work);
+    fflush(stdout);
+    return totals.failed || ferror(stdout) ? 1 : 0;
+}
+
+int wmain(int argc, WCHAR **argv)
+{
+    if (argc > 2 && !wcscmp(argv[1], L"--role")) return role_main(argc - 2, argv + 2);
+    parse_options(argv + 1);
+    if (options.dll && (wcschr(options.dll, '\\') || wcschr(options.dll, '/')))
+        options.dll = full_path(options.dll);
+    if (worker.pipe) return worker_main(worker.pipe, worker.first, case_count(), worker.leftover);
+    if (options.export_to) return export_images(options.export_to);
+    if (options.import_from) options.filters[(options.filter_count = 1) - 1] = (WCHAR *)L"Import/*";
+    return judge();
+}
