@@ -18,3 +18,6 @@ build/win32/conformance/cimfs-conformance.exe: $(CONFORMANCE_SRCS:%.c=build/win3
 	$(Q)$(WIN32)gcc $(WIN32_LDFLAGS) -municode -o $@ $(filter %.o,$^) $(CONFORMANCE_LIBS)
 
 build/win64/conformance/suite/%.o build/win32/conformance/suite/%.o: MINGW_CFLAGS += -municode
+
+TESTS_SCRIPT += conformance/check.sh
+CHECK_DEPS += $(CONFORMANCE)
