@@ -48,9 +48,9 @@ const WCHAR *case_dir(void)
 
 const WCHAR *new_dir(const WCHAR *name)
 {
-    const WCHAR *dir = join(case_dir(), name);
+    const WCHAR *dir = _wcsdup(join(case_dir(), name)); /* lost with the process: they are few */
 
-    need(CreateDirectoryW(dir, NULL), "can't make a directory: error %lu", GetLastError());
+    need(dir && CreateDirectoryW(dir, NULL), "can't make a directory: error %lu", GetLastError());
     return dir;
 }
 
@@ -218,12 +218,11 @@ void save_file(const WCHAR *path, const void *data, size_t size)
     need(done == size, "can't write a file");
 }
 
-void copy_dir(const WCHAR *from, const WCHAR *to)
+void copy_files(const WCHAR *from, const WCHAR *to)
 {
     WIN32_FIND_DATAW data;
     HANDLE find;
 
-    need(CreateDirectoryW(to, NULL), "can't make a directory: error %lu", GetLastError());
     find = FindFirstFileW(join(from, L"*"), &data);
     if (find == INVALID_HANDLE_VALUE) return;
     do

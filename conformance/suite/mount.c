@@ -91,7 +91,7 @@ const WCHAR *mount_image(const WCHAR *dir, const WCHAR *image)
     new_guid(&guid);
     need_hr("CimMountImage", cim.MountImage(dir, image, CIM_MOUNT_IMAGE_NONE, &guid));
     track_mount(&guid);
-    return volume_root(&guid);
+    return _wcsdup(volume_root(&guid));
 }
 
 void dismount(const WCHAR *root)

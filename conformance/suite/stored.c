@@ -4,7 +4,9 @@
  *
  * CimReadFile and CimGetFileStatBasicInformation tell it without mounting. A DLL that has them not
  * (they came with Windows 11) is asked through a mount, which is made for that and dismounted with
- * the case; where mounting isn't possible either the case is skipped.
+ * the case; where mounting isn't possible either the case is skipped. No page says what the two
+ * functions make of directories, streams and forks; so what a foreign DLL refuses to tell is asked
+ * again through a mount, before a case takes it for missing.
  */
 #include "internal.h"
 
@@ -18,6 +20,16 @@ static const WCHAR *volume_of(const WCHAR *dir, const WCHAR *image)
     if (facts.no_mount || !facts.elevated)
         skip_case("the DLL has no CimReadFile, and mounting isn't possible");
     return mount_image(dir, image);
+}
+
+/* Whether a failure may only mean that the two functions don't do such paths. */
+static bool ask_again(const WCHAR *path, HRESULT hr)
+{
+    bool can_mount = !facts.no_mount && facts.elevated;
+
+    if (facts.ours || SUCCEEDED(hr)) return false;
+    if (!wcschr(path, ':') && (hr == HR_FILE_NOT_FOUND || hr == HR_PATH_NOT_FOUND)) return false;
+    return can_mount || case_is_required();
 }
 
 static HRESULT stat_volume(const WCHAR *path, FILE_STAT_BASIC_INFORMATION *info)
@@ -42,7 +54,11 @@ HRESULT stored_stat(const WCHAR *dir, const WCHAR *image, const WCHAR *path,
     HRESULT hr;
 
     memset(info, 0, sizeof(*info));
-    if (can_read()) return cim.GetFileStatBasicInformation(join(dir, image), path, info);
+    if (can_read())
+    {
+        hr = cim.GetFileStatBasicInformation(join(dir, image), path, info);
+        if (!ask_again(path, hr)) return hr;
+    }
     volume = volume_of(dir, image);
     hr = stat_volume(format_wide(L"%ls%ls", volume, path), info);
     dismount(volume);
@@ -85,7 +101,11 @@ void *stored_data(const WCHAR *dir, const WCHAR *image, const WCHAR *path, size_
     void *data;
 
     *size = 0;
-    if (can_read()) return read_image(join(dir, image), path, size, hr);
+    if (can_read())
+    {
+        data = read_image(join(dir, image), path, size, hr);
+        if (data || !ask_again(path, *hr)) return data;
+    }
     volume = volume_of(dir, image);
     data = read_file(format_wide(L"%ls%ls", volume, path), size, &error);
     *hr = HRESULT_FROM_WIN32(error);

@@ -206,7 +206,9 @@ bool case_is_required(void);                          /* what check_*() assert n
 #define HR_LIMIT HR_WIN32(665) /* ERROR_FILE_SYSTEM_LIMITATION, not in every header */
 
 /* ---- kit.c: the everyday work of cases ------------------------------------------------------ */
-/* Strings and buffers that these answer are the kit's; path buffers are reused after 16 calls. */
+/* Strings and buffers that these answer are the kit's. Those of join(), format_wide() and
+ * volume_root() are reused after 16 calls; those of case_dir(), new_dir() and mount_image() last.
+ */
 
 const WCHAR *case_dir(void);             /* the case's own directory, empty at first */
 const WCHAR *new_dir(const WCHAR *name); /* a new one below it */
@@ -219,7 +221,7 @@ int count_files(const WCHAR *dir, const WCHAR *pattern); /* files, not directori
 const char *list_files(const WCHAR *dir);
 void *load_file(const WCHAR *path, size_t *size); /* a host file, NUL behind it; NULL: not there */
 void save_file(const WCHAR *path, const void *data, size_t size);
-void copy_dir(const WCHAR *from, const WCHAR *to); /* its files; "to" is made */
+void copy_files(const WCHAR *from, const WCHAR *to); /* its files; "to" is there */
 uint32_t fnv32(const void *data, size_t size);
 /* The same bytes for the same seed, everywhere. */
 void fill_bytes(void *data, size_t size, uint32_t seed);

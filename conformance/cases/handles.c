@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * handles.c - handles that are none, the one stream of a session, and many threads
+ */
+#include "../suite/suite.h"
+
+#define INVENTED ((CIMFS_IMAGE_HANDLE)(ULONG_PTR)0x12345678)
+
+CASE(image_bad, "Handle/NotAnImage", DOC, "pages of each function", 0,
+     "an image handle that is closed: E_INVALIDARG from each function that takes one")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+
+    close_image(image);
+    check_hr("CimCreateFile", try_create_file(image, L"f", meta(0, 0)), E_INVALIDARG);
+    check_hr("CimCreateAlternateStream", try_create_stream(image, L"f:s", 0), E_INVALIDARG);
+    check_hr("CimCreateHardLink", cim.CreateHardLink(image, L"g", L"f"), E_INVALIDARG);
+    check_hr("CimDeletePath", cim.DeletePath(image, L"f"), E_INVALIDARG);
+    check_hr("CimCommitImage", cim.CommitImage(image), E_INVALIDARG);
+}
+
+CASE(image_null, "Handle/NullImage", DOC, "pages of each function", 0,
+     "NULL for an image handle: E_INVALIDARG")
+{
+    check_hr("CimCreateFile", try_create_file(NULL, L"f", meta(0, 0)), E_INVALIDARG);
+    check_hr("CimCreateAlternateStream", try_create_stream(NULL, L"f:s", 0), E_INVALIDARG);
+    check_hr("CimCreateHardLink", cim.CreateHardLink(NULL, L"g", L"f"), E_INVALIDARG);
+    check_hr("CimDeletePath", cim.DeletePath(NULL, L"f"), E_INVALIDARG);
+    check_hr("CimCommitImage", cim.CommitImage(NULL), E_INVALIDARG);
+}
+
+CASE(stream_bad, "Handle/NotAStream", DOC, "CimWriteStream page", 0,
+     "a stream handle that is NULL or closed: E_INVALIDARG")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    check_hr("NULL", cim.WriteStream(NULL, "x", 1), E_INVALIDARG);
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 1), &stream));
+    cim.CloseStream(stream);
+    check_hr("closed", cim.WriteStream(stream, "x", 1), E_INVALIDARG);
+}
+
+/* Invented handles only where handles are known to be names: a DLL whose handles are pointers may
+ * read through them. */
+CASE(invented, "Handle/Invented", QUESTION, "Q-33", 0, "an invented handle: is it noticed?")
+{
+    see_hr("CimCommitImage", cim.CommitImage(INVENTED));
+    see_hr("CimDeletePath", cim.DeletePath(INVENTED, L"f"));
+    see_hr("CimWriteStream", cim.WriteStream((CIMFS_STREAM_HANDLE)(ULONG_PTR)0x87654321, "x", 1));
+}
+
+CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", 0,
+     "an image's handle where a stream's is wanted, and the reverse")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 1), &stream));
+    see_hr("CimWriteStream", cim.WriteStream((CIMFS_STREAM_HANDLE)image, "x", 1));
+    see_hr("CimCommitImage", cim.CommitImage((CIMFS_IMAGE_HANDLE)stream));
+    cim.CloseStream(stream);
+}
+
+CASE(after_close_stream, "Handle/StreamAfterImageClosed", QUESTION, "Q-33", 0,
+     "writing to a stream whose image was closed")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
+    close_image(image);
+    see_hr("hr", cim.WriteStream(stream, "text", 4));
+    cim.CloseStream(stream);
+    see_bool("an image is there", file_exists(case_dir(), L"a.cim"));
+}
+
+CASE(never_null, "Handle/NeverNull", CLIENT, "hcsshim cim_writer (0 is no handle)", 0,
+     "a valid handle is never 0, of an image, a file, a directory or a stream")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream = NULL;
+
+    check_bool("image", image != NULL, true);
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 0), &stream));
+    check_bool("file", stream != NULL, true);
+    cim.CloseStream(stream);
+    stream = NULL;
+    need_hr("CimCreateFile",
+            cim.CreateFile(image, L"d", meta(FILE_ATTRIBUTE_DIRECTORY, 0), &stream));
+    check_bool("directory", stream != NULL, true);
+    cim.CloseStream(stream);
+    stream = NULL;
+    need_hr("CimCreateAlternateStream", cim.CreateAlternateStream(image, L"f:s", 0, &stream));
+    check_bool("alternate stream", stream != NULL, true);
+    cim.CloseStream(stream);
+}
+
+/* ---- one stream at a time ------------------------------------------------------------------ */
+
+/* What each function answers while a stream of the session is open. */
+static void check_one_stream(CIMFS_IMAGE_HANDLE image, CIMFS_STREAM_HANDLE stream)
+{
+    check_hr("CimCreateFile", try_create_file(image, L"g", meta(0, 0)), HR_SHARING);
+    check_hr("CimCreateFile, a directory",
+             try_create_file(image, L"h", meta(FILE_ATTRIBUTE_DIRECTORY, 0)), HR_SHARING);
+    check_hr("CimCreateAlternateStream", try_create_stream(image, L"old:s", 0), HR_SHARING);
+    check_hr("CimCreateHardLink", cim.CreateHardLink(image, L"link", L"old"), HR_SHARING);
+    check_hr("CimDeletePath", cim.DeletePath(image, L"old"), HR_SHARING);
+    cim.CloseStream(stream);
+    check_hr("CimCreateFile, after the close", try_create_file(image, L"g", meta(0, 0)), S_OK);
+    check_hr("CimDeletePath, after the close", cim.DeletePath(image, L"old"), S_OK);
+}
+
+CASE(one_stream_file, "Handle/OneStreamFile", DOC, "pages of each function", 0,
+     "while a file's stream is open all others fail with ERROR_SHARING_VIOLATION")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    put_text(image, L"old", "x");
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
+    check_one_stream(image, stream);
+}
+
+CASE(one_stream_directory, "Handle/OneStreamDirectory", CLIENT, "hcsshim cim_writer", 0,
+     "a directory's stream has to be closed before the next call, too")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    put_text(image, L"old", "x");
+    need_hr("CimCreateFile",
+            cim.CreateFile(image, L"d", meta(FILE_ATTRIBUTE_DIRECTORY, 0), &stream));
+    check_one_stream(image, stream);
+}
+
+CASE(one_stream_alternate, "Handle/OneStreamAlternate", DOC, "CimCreateAlternateStream page", 0,
+     "while an alternate stream is open all others fail with ERROR_SHARING_VIOLATION")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    put_text(image, L"old", "x");
+    need_hr("CimCreateAlternateStream", cim.CreateAlternateStream(image, L"old:s", 4, &stream));
+    check_one_stream(image, stream);
+}
+
+CASE(link_leaves_none, "Handle/LinkAndDeleteLeaveNoStream", DOC,
+     "CimCreateHardLink, CimDeletePath pages", 0,
+     "the stream that linking and deleting open inside is closed when they return")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+
+    put_text(image, L"f", "x");
+    need_hr("CimCreateHardLink", cim.CreateHardLink(image, L"g", L"f"));
+    check_hr("after a link", try_create_file(image, L"h", meta(0, 0)), S_OK);
+    need_hr("CimDeletePath", cim.DeletePath(image, L"f"));
+    check_hr("after a deletion", try_create_file(image, L"i", meta(0, 0)), S_OK);
+    check_hr("commit", cim.CommitImage(image), S_OK);
+}
+
+/* ---- NULL arguments -------------------------------------------------------------------------- */
+
+CASE(null_outputs, "Handle/NullOutputs", DECISION, "D28", 0,
+     "nowhere to put a stream's handle: E_POINTER, and the session goes on")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+
+    put_text(image, L"f", "x");
+    check_hr("CimCreateFile", cim.CreateFile(image, L"g", meta(0, 0), NULL), E_POINTER);
+    check_hr("CimCreateAlternateStream", cim.CreateAlternateStream(image, L"f:s", 0, NULL),
+             E_POINTER);
+    check_hr("the next call", try_create_file(image, L"h", meta(0, 0)), S_OK);
+    commit_and_close(image);
+    check_exists("the item", case_dir(), L"a.cim", L"g", false);
+}
+
+CASE(null_inputs, "Handle/NullInputs", QUESTION, "Q-35", 0, "NULL for paths and for the metadata")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+
+    put_text(image, L"f", "x");
+    see_hr("CimCreateFile, path", try_create_file(image, NULL, meta(0, 0)));
+    see_hr("CimCreateAlternateStream, path", try_create_stream(image, NULL, 0));
+    see_hr("CimCreateHardLink, new path", cim.CreateHardLink(image, NULL, L"f"));
+    see_hr("CimCreateHardLink, old path", cim.CreateHardLink(image, L"g", NULL));
+    see_hr("CimDeletePath, path", cim.DeletePath(image, NULL));
+    see_hr("CimCreateFile, metadata", try_create_file(image, L"g", NULL));
+}
+
+CASE(cleared, "Handle/OutputsAfterFailure", DECISION, "D28", 0,
+     "the stream's handle is NULL after a failure")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream = (CIMFS_STREAM_HANDLE)(ULONG_PTR)0x1234;
+
+    check_bool("CimCreateFile fails", FAILED(cim.CreateFile(image, L"no\\f", meta(0, 0), &stream)),
+               true);
+    check_bool("its output is NULL", stream == NULL, true);
+    stream = (CIMFS_STREAM_HANDLE)(ULONG_PTR)0x1234;
+    check_bool("CimCreateAlternateStream fails",
+               FAILED(cim.CreateAlternateStream(image, L"no:s", 0, &stream)), true);
+    check_bool("its output is NULL too", stream == NULL, true);
+}
+
+CASE(outputs_question, "Handle/OutputsAfterFailureWhat", QUESTION, "Q-35", 0,
+     "outputs after a failure: cleared or left alone?")
+{
+    CIMFS_IMAGE_HANDLE image = (CIMFS_IMAGE_HANDLE)(ULONG_PTR)0x1234;
+
+    see_hr("CimCreateImage", cim.CreateImage(join(case_dir(), L"no"), NULL, L"a.cim", &image));
+    see_text("its handle", image == (CIMFS_IMAGE_HANDLE)(ULONG_PTR)0x1234 ? "left alone"
+                           : image                                        ? "something else"
+                                                                          : "cleared");
+}
+
+/* ---- threads ----------------------------------------------------------------------------------
+ */
+
+enum
+{
+    THREADS = 6,
+    FILES = 40,
+};
+
+struct job
+{
+    CIMFS_IMAGE_HANDLE image;
+    const WCHAR *dir;
+    int number;
+    HRESULT hr; /* the first failure */
+    int busy;   /* how often the image's one stream was another's */
+};
+
+/* Adds files to a shared image, trying again while another thread has its stream. */
+static DWORD WINAPI add_files(void *argument)
+{
+    struct job *job = argument;
+    int i;
+
+    for (i = 0; i < FILES && SUCCEEDED(job->hr); i++)
+    {
+        CIMFS_STREAM_HANDLE stream;
+        CIMFS_FILE_METADATA metadata = {.FileSize = 8};
+        WCHAR name[30];
+        char data[9];
+
+        _snwprintf(name, ARRAY_SIZE(name), L"t%d-%d", job->number, i);
+        sprintf(data, "%4d%4d", job->number, i);
+        while ((job->hr = cim.CreateFile(job->image, name, &metadata, &stream)) == HR_SHARING)
+        {
+            job->busy++;
+            SwitchToThread();
+        }
+        if (FAILED(job->hr)) break;
+        job->hr = cim.WriteStream(stream, data, 8);
+        cim.CloseStream(stream);
+    }
+    return 0;
+}
+
+static void run_threads(DWORD(WINAPI *function)(void *), struct job *jobs)
+{
+    HANDLE threads[THREADS];
+    int i;
+
+    for (i = 0; i < THREADS; i++)
+    {
+        jobs[i].number = i;
+        threads[i] = CreateThread(NULL, 0, function, &jobs[i], 0, NULL);
+        need(threads[i] != NULL, "can't start a thread");
+    }
+    WaitForMultipleObjects(THREADS, threads, TRUE, INFINITE);
+    for (i = 0; i < THREADS; i++) CloseHandle(threads[i]);
+}
+
+CASE(threads_one, "Handle/ThreadsOneImage", QUESTION, "nobody says that calls are serialised", 0,
+     "six threads add files to one image: is each call whole, and each file right?")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    struct job jobs[THREADS] = {{0}};
+    int i, j, wrong = 0;
+
+    for (i = 0; i < THREADS; i++) jobs[i].image = image;
+    run_threads(add_files, jobs);
+    for (i = 0; i < THREADS; i++) need_hr("a thread's call", jobs[i].hr);
+    commit_and_close(image);
+    for (i = 0; i < THREADS; i++)
+        for (j = 0; j < FILES; j += 13)
+        {
+            char want[9];
+            size_t size;
+            HRESULT hr;
+            char *got;
+
+            sprintf(want, "%4d%4d", i, j);
+            got = stored_data(case_dir(), L"a.cim", format_wide(L"t%d-%d", i, j), &size, &hr);
+            wrong += !got || size != 8 || memcmp(got, want, 8);
+            free(got);
+        }
+    see_number("files that are wrong", wrong);
+}
+
+/* An image of its own in a directory of its own. */
+static DWORD WINAPI make_image(void *argument)
+{
+    struct job *job = argument;
+    WCHAR dir[1000];
+
+    _snwprintf(dir, ARRAY_SIZE(dir), L"%ls\\%d", job->dir, job->number);
+    if (!CreateDirectoryW(dir, NULL)) job->hr = E_UNEXPECTED;
+    if (SUCCEEDED(job->hr)) job->hr = cim.CreateImage(dir, NULL, L"a.cim", &job->image);
+    if (FAILED(job->hr)) return 0;
+    add_files(job);
+    if (SUCCEEDED(job->hr)) job->hr = cim.CommitImage(job->image);
+    cim.CloseImage(job->image);
+    return 0;
+}
+
+CASE(threads_many, "Handle/ThreadsManyImages", CLIENT, "containerd (parallel pulls)", 0,
+     "six threads, each with an image in a directory of its own, don't disturb each other")
+{
+    struct job jobs[THREADS] = {{0}};
+    int i;
+
+    for (i = 0; i < THREADS; i++) jobs[i].dir = case_dir();
+    run_threads(make_image, jobs);
+    for (i = 0; i < THREADS; i++)
+    {
+        char label[40], want[9];
+        const WCHAR *dir = format_wide(L"%ls\\%d", case_dir(), i);
+
+        sprintf(label, "thread %d", i);
+        check_hr(label, jobs[i].hr, S_OK);
+        sprintf(label, "thread %d's last file", i);
+        sprintf(want, "%4d%4d", i, FILES - 1);
+        check_stored(label, dir, L"a.cim", format_wide(L"t%d-%d", i, FILES - 1), want, 8);
+    }
+}
+
+/* All race for one directory. */
+static DWORD WINAPI take_directory(void *argument)
+{
+    struct job *job = argument;
+    WCHAR name[20];
+
+    _snwprintf(name, ARRAY_SIZE(name), L"%d.cim", job->number);
+    job->hr = cim.CreateImage(job->dir, NULL, name, &job->image);
+    return 0;
+}
+
+CASE(threads_race, "Handle/ThreadsOneDirectory", DOC, "CimCreateImage page", 0,
+     "of six threads that open a session in one directory one wins, the others get "
+     "ERROR_SHARING_VIOLATION")
+{
+    struct job jobs[THREADS] = {{0}};
+    int i, won = 0, refused = 0;
+
+    for (i = 0; i < THREADS; i++) jobs[i].dir = case_dir();
+    run_threads(take_directory, jobs);
+    for (i = 0; i < THREADS; i++)
+    {
+        won += jobs[i].hr == S_OK;
+        refused += jobs[i].hr == HR_SHARING;
+        if (jobs[i].hr == S_OK) track_image(jobs[i].image);
+    }
+    check_number("won", won, 1);
+    check_number("refused", refused, THREADS - 1);
+}
+
+CASE(many_sessions, "Handle/ManySessions", QUESTION, "no limit is known", 0,
+     "sixty sessions at once, each in its own directory")
+{
+    CIMFS_IMAGE_HANDLE image;
+    HRESULT hr = S_OK;
+    int i, opened = 0;
+
+    for (i = 0; i < 60 && SUCCEEDED(hr); i++)
+    {
+        const WCHAR *dir = new_dir(format_wide(L"%d", i));
+
+        hr = cim.CreateImage(dir, NULL, L"a.cim", &image);
+        if (FAILED(hr)) break;
+        track_image(image);
+        opened++;
+    }
+    see_number("opened", opened);
+    see_hr("the last answer", hr);
+}
