@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * abi.c - the DLL as a binary: exports, return registers, the stack
+ *
+ * Clients written in Go and PowerShell read the whole return register, of functions too that return
+ * nothing; so a register's upper half, and the register after CimCloseStream, are part of what a
+ * DLL has to get right though no header says so.
+ */
+#include "../suite/suite.h"
+
+/* Each function as one that returns a whole register. */
+#define X(result, name, arguments, bytes) typedef ULONG_PTR(WINAPI *raw_##name) arguments;
+CIM_EXPORTS(X)
+#undef X
+
+#define RAW(name) ((raw_##name)(void *)raw_export("Cim" #name))
+#define FAILURE(hr) ((ULONG_PTR)(ULONG)(hr))
+
+/* ---- exports ----------------------------------------------------------------------------------
+ */
+
+CASE(exports_documented, "Export/Documented", DOC, "cimfs.h pages", 0,
+     "the eleven documented functions are exported by their plain names")
+{
+    static const char *const names[] = {"CimCreateImage",
+                                        "CimCloseImage",
+                                        "CimCommitImage",
+                                        "CimCreateFile",
+                                        "CimCreateAlternateStream",
+                                        "CimCreateHardLink",
+                                        "CimWriteStream",
+                                        "CimCloseStream",
+                                        "CimDeletePath",
+                                        "CimMountImage",
+                                        "CimDismountImage"};
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(names); i++) check_bool(names[i], has_export(names[i]), true);
+}
+
+CASE(exports_header, "Export/FromWindows11", HEADER, "generations B and C", 0,
+     "a DLL with CimReadFile has the other functions of its header, too")
+{
+    raw_export("CimReadFile");
+    check_bool("CimGetFileStatBasicInformation", has_export("CimGetFileStatBasicInformation"),
+               true);
+    check_bool("CimCreateImage2", has_export("CimCreateImage2"), true);
+}
+
+CASE(exports_all, "Export/AllOfOurs", DECISION, "compatibility list, 16", 0,
+     "every function that a public client imports is exported, implemented or not")
+{
+#define X(result, name, arguments, bytes) check_bool("Cim" #name, has_export("Cim" #name), true);
+    CIM_EXPORTS(X)
+#undef X
+}
+
+CASE(exports_which, "Export/Which", QUESTION, "Q-60", 0,
+     "which functions this build exports, by name and ordinal, known or not")
+{
+    const BYTE *base = (const BYTE *)facts.dll;
+    const IMAGE_DOS_HEADER *dos = (const IMAGE_DOS_HEADER *)base;
+    const IMAGE_NT_HEADERS *nt = (const IMAGE_NT_HEADERS *)(base + dos->e_lfanew);
+    const IMAGE_DATA_DIRECTORY *entry =
+            &nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_EXPORT];
+    const IMAGE_EXPORT_DIRECTORY *exports;
+    const DWORD *names;
+    const WORD *ordinals;
+    DWORD i;
+
+    need(entry->Size != 0, "the DLL exports nothing");
+    exports = (const IMAGE_EXPORT_DIRECTORY *)(base + entry->VirtualAddress);
+    names = (const DWORD *)(base + exports->AddressOfNames);
+    ordinals = (const WORD *)(base + exports->AddressOfNameOrdinals);
+    for (i = 0; i < exports->NumberOfNames && i < 200; i++)
+        see_number((const char *)base + names[i], exports->Base + ordinals[i]);
+    see_number("functions without a name", exports->NumberOfFunctions - exports->NumberOfNames);
+}
+
+/* ---- registers --------------------------------------------------------------------------------
+ */
+
+CASE(registers_session, "Abi/RegistersOfASession", CLIENT, "hcsshim winapi, CimDiskImage", 0,
+     "each call of a session leaves 0 in the whole return register on success")
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    CIMFS_STREAM_HANDLE stream = NULL;
+
+    check_hex("CimCreateImage", RAW(CreateImage)(case_dir(), NULL, L"a.cim", &image), 0);
+    track_image(image);
+    check_hex("CimCreateFile", RAW(CreateFile)(image, L"f", meta(0, 4), &stream), 0);
+    check_hex("CimWriteStream", RAW(WriteStream)(stream, "text", 4), 0);
+    check_hex("CimCloseStream", RAW(CloseStream)(stream), 0);
+    check_hex("CimCreateAlternateStream", RAW(CreateAlternateStream)(image, L"f:s", 4, &stream), 0);
+    check_hex("CimCloseStream, alternate, unwritten", RAW(CloseStream)(stream), 0);
+    check_hex("CimCreateFile, directory",
+              RAW(CreateFile)(image, L"d", meta(FILE_ATTRIBUTE_DIRECTORY, 0), &stream), 0);
+    check_hex("CimCloseStream, directory", RAW(CloseStream)(stream), 0);
+    check_hex("CimCreateHardLink", RAW(CreateHardLink)(image, L"g", L"f"), 0);
+    check_hex("CimDeletePath", RAW(DeletePath)(image, L"g"), 0);
+    check_hex("CimCommitImage", RAW(CommitImage)(image), 0);
+    untrack_image(image);
+    check_hex("CimCloseImage", RAW(CloseImage)(image), 0);
+}
+
+CASE(register_close, "Abi/RegisterAfterDiscard", CLIENT, "hcsshim winapi (until 2023)", 0,
+     "CimCloseImage leaves no negative number in the low half, without a commit too")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+
+    untrack_image(image);
+    check_bool("not negative", (INT32)RAW(CloseImage)(image) >= 0, true);
+}
+
+CASE(register_decided, "Abi/RegistersOfVoids", DECISION, "D34", 0,
+     "the two void functions leave 0 in the whole register, also for NULL and closed handles")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
+    check_hex("CimCloseStream, half written", RAW(CloseStream)(stream), 0);
+    check_hex("CimCloseStream, again", RAW(CloseStream)(stream), 0);
+    check_hex("CimCloseStream, NULL", RAW(CloseStream)(NULL), 0);
+    untrack_image(image);
+    check_hex("CimCloseImage", RAW(CloseImage)(image), 0);
+    check_hex("CimCloseImage, again", RAW(CloseImage)(image), 0);
+    check_hex("CimCloseImage, NULL", RAW(CloseImage)(NULL), 0);
+}
+
+CASE(register_question, "Abi/RegistersOfVoidsWhat", QUESTION, "Q-17", 0,
+     "what is in the register after the two void functions")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    CIMFS_STREAM_HANDLE stream;
+    ULONG_PTR value;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
+    value = RAW(CloseStream)(stream);
+    see_text("CimCloseStream", value ? (INT32)value < 0 ? "negative" : "positive" : "0");
+    untrack_image(image);
+    value = RAW(CloseImage)(image);
+    see_text("CimCloseImage", value ? (INT32)value < 0 ? "negative" : "positive" : "0");
+}
+
+CASE(registers_reading, "Abi/RegistersOfReading", CLIENT, "hcsshim winapi, CimDiskImage", 0,
+     "reading without a mount leaves 0 in the whole register on success")
+{
+    FILE_STAT_BASIC_INFORMATION info;
+    UINT64 got, left;
+    char buffer[8];
+    const WCHAR *image = join(case_dir(), L"base.cim");
+
+    make_base(case_dir());
+    check_hex("CimGetFileStatBasicInformation",
+              RAW(GetFileStatBasicInformation)(image, L"file.txt", &info), 0);
+    check_hex("CimReadFile", RAW(ReadFile)(image, L"file.txt", 0, buffer, 8, &got, &left), 0);
+}
+
+CASE(registers_mounting, "Abi/RegistersOfMounting", CLIENT, "CimDiskImage", NEEDS_MOUNT,
+     "mounting and dismounting leave 0 in the whole register on success")
+{
+    GUID guid;
+
+    make_base(case_dir());
+    new_guid(&guid);
+    check_hex("CimMountImage",
+              RAW(MountImage)(case_dir(), L"base.cim", CIM_MOUNT_IMAGE_NONE, &guid), 0);
+    track_mount(&guid);
+    if (check_hex("CimDismountImage", RAW(DismountImage)(&guid), 0)) untrack_mount(&guid);
+}
+
+CASE(registers_failing, "Abi/RegistersOfFailures", CLIENT, "hcsshim winapi", 0,
+     "a failure's low half is the HRESULT: negative, so that a client sees it")
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    GUID guid;
+
+    new_guid(&guid);
+    check_bool("CimCreateImage",
+               (INT32)RAW(CreateImage)(join(case_dir(), L"no"), NULL, L"a.cim", &image) < 0, true);
+    check_bool("CimCommitImage", (INT32)RAW(CommitImage)(NULL) < 0, true);
+    check_bool("CimDismountImage", (INT32)RAW(DismountImage)(&guid) < 0, true);
+    check_bool("CimMountImage",
+               (INT32)RAW(MountImage)(case_dir(), L"no", CIM_MOUNT_IMAGE_NONE, &guid) < 0, true);
+}
+
+CASE(registers_failing_upper, "Abi/UpperHalfOfFailures", DECISION, "D34", 0,
+     "a failure has nothing in the register's upper half")
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+
+    check_hex("CimCreateImage", RAW(CreateImage)(join(case_dir(), L"no"), NULL, L"a.cim", &image),
+              FAILURE(HR_PATH_NOT_FOUND));
+    check_hex("CimCommitImage", RAW(CommitImage)(NULL), FAILURE(E_INVALIDARG));
+}
+
+CASE(facility, "Abi/Win32Facility", CLIENT, "hcsshim (0x8007xxxx to Win32 codes)", 0,
+     "what is not found, exists or is in use is an HRESULT of the Win32 facility")
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    HRESULT not_found, exists, in_use;
+
+    make_base(case_dir());
+    not_found = cim.CreateImage(case_dir(), L"no.cim", NULL, &image);
+    exists = cim.CreateImage(case_dir(), NULL, L"base.cim", &image);
+    image = open_image(case_dir(), NULL, L"a.cim");
+    in_use = cim.CreateImage(case_dir(), NULL, L"b.cim", &image);
+    check_hex("not found", (ULONG)not_found & 0xffff0000, 0x80070000);
+    check_hex("exists", (ULONG)exists & 0xffff0000, 0x80070000);
+    check_hex("in use", (ULONG)in_use & 0xffff0000, 0x80070000);
+}
+
+/* ---- the stack (32 bits) ------------------------------------------------------------------------
+ */
+
+#ifdef __i386__
+/* How many bytes a function took off the stack; right or wrong, the stack is as it was. */
+static unsigned popped(FARPROC function, const UINT32 *words, int count)
+{
+    UINT32 before, after;
+
+    __asm__ volatile("movl %%esp, %%ebx\n\t"
+                     "1:\n\t"
+                     "testl %%ecx, %%ecx\n\t"
+                     "jz 2f\n\t"
+                     "decl %%ecx\n\t"
+                     "pushl (%%esi,%%ecx,4)\n\t"
+                     "jmp 1b\n"
+                     "2:\n\t"
+                     "movl %%esp, %%edi\n\t"
+                     "call *%%eax\n\t"
+                     "movl %%esp, %%edx\n\t"
+                     "movl %%ebx, %%esp\n\t"
+                     : "=D"(before), "=d"(after), "+a"(function), "+c"(count)
+                     : "S"(words)
+                     : "ebx", "memory", "cc");
+    return after - before;
+}
+#endif
+
+CASE(stdcall, "Abi/StdcallCleanUp", HEADER, "STDAPI, all generations", 0,
+     "on 32 bits each function takes its own arguments off the stack")
+{
+#ifdef __i386__
+    /* NULL everywhere but for paths, which name nothing: all of them fail at once. */
+    const UINT32 path = (UINT32)L"Q:\\no\\such", name = (UINT32)L"none";
+    BYTE room[256];
+    const UINT32 out = (UINT32)room;
+    static const struct
+    {
+        const char *name;
+        const char *words; /* p path, n name, o output, 0 zero */
+    } rows[] = {
+            {"CimCreateImage", "p0no"},   {"CimCreateImage2", "p00no"},
+            {"CimCloseImage", "0"},       {"CimCommitImage", "0"},
+            {"CimCreateFile", "0noo"},    {"CimCreateAlternateStream", "0n00o"},
+            {"CimCreateHardLink", "0nn"}, {"CimWriteStream", "0o0"},
+            {"CimCloseStream", "0"},      {"CimDeletePath", "0n"},
+            {"CimMountImage", "pn0o"},    {"CimDismountImage", "o"},
+            {"CimReadFile", "pn00o00oo"}, {"CimGetFileStatBasicInformation", "pno"},
+    };
+    size_t i;
+
+    memset(room, 0, sizeof(room));
+    for (i = 0; i < ARRAY_SIZE(rows); i++)
+    {
+        UINT32 words[10];
+        int count = 0;
+        const char *word;
+
+        if (!has_export(rows[i].name)) continue;
+        for (word = rows[i].words; *word; word++)
+            words[count++] = *word == 'p' ? path : *word == 'n' ? name : *word == 'o' ? out : 0;
+        check_number(rows[i].name, popped(raw_export(rows[i].name), words, count), 4 * count);
+    }
+#else
+    skip_case("on 64 bits the caller cleans up");
+#endif
+}
+
+/* ---- what isn't implemented --------------------------------------------------------------------
+ */
+
+CASE(not_supported, "Abi/NotSupportedYet", DECISION, "compatibility list, 16", 0,
+     "functions that aren't implemented answer ERROR_NOT_SUPPORTED")
+{
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+    UINT64 one = 1, two = 2, three = 3;
+    UINT32 sealed = 1;
+    BYTE hash[64] = {0};
+    FILE_STAT_BASIC_INFORMATION info;
+    CimFsImagePath paths[2] = {{case_dir(), L"a"}, {case_dir(), L"b"}};
+    GUID guid;
+
+    new_guid(&guid);
+    check_hr("CimConvertBlockImage", cim.ConvertBlockImage(case_dir(), L"a", case_dir()),
+             HR_NOT_SUPPORTED);
+    check_hr("CimAddFsToMergedImage", cim.AddFsToMergedImage(image, L"a"), HR_NOT_SUPPORTED);
+    check_hr("CimAddFsToMergedImage2", cim.AddFsToMergedImage2(image, L"a", 1), HR_NOT_SUPPORTED);
+    check_hr("CimCreateMergedFile", cim.CreateMergedFile(image, L"a", NULL, NULL, 1),
+             HR_NOT_SUPPORTED);
+    check_hr("CimTombstoneFile", cim.TombstoneFile(image, L"a"), HR_NOT_SUPPORTED);
+    check_hr("CimCreateMergeLink", cim.CreateMergeLink(image, L"a", L"b"), HR_NOT_SUPPORTED);
+    check_hr("CimMergeMountImage", cim.MergeMountImage(2, paths, 0, &guid), HR_NOT_SUPPORTED);
+    check_hr("CimSealImage", cim.SealImage(L"a", &one, &two, hash), HR_NOT_SUPPORTED);
+    check_hr("CimGetVerificationInformation",
+             cim.GetVerificationInformation(L"a", &sealed, &one, &two, &three, hash, NULL),
+             HR_NOT_SUPPORTED);
+    check_hr("CimMountVerifiedImage",
+             cim.MountVerifiedImage(case_dir(), L"a", 0x20, &guid, 32, hash), HR_NOT_SUPPORTED);
+    check_hr("CimMergeMountVerifiedImage",
+             cim.MergeMountVerifiedImage(2, paths, 0x20, &guid, 32, hash), HR_NOT_SUPPORTED);
+    check_hr("CimReadFile2", cim.ReadFile2(L"a", L"b", 0, hash, 64, &one, &two, 1),
+             HR_NOT_SUPPORTED);
+    check_hr("CimGetFileStatBasicInformation2",
+             cim.GetFileStatBasicInformation2(L"a", L"b", &info, 1), HR_NOT_SUPPORTED);
+}
