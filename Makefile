@@ -129,7 +129,7 @@ include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dl
 
 # ---- stamps --------------------------------------------------------------------------------------
 
-no-build-goals := help clean format format-check uninstall check demo conformance
+no-build-goals := help clean format format-check uninstall check demo conformance wine-tests
 ifneq ($(or $(filter-out $(no-build-goals),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
@@ -226,7 +226,7 @@ build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcim
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all check check-build check-run demo conformance install uninstall format format-check clean help
+.PHONY: all check check-build check-run demo conformance wine-tests install uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: $(ALL) $(WIN64_FILES) $(WIN32_FILES)
@@ -267,6 +267,12 @@ conformance:
 	@scripts/setup
 	@+$(MAKE) $(jobs) all
 	@BUILD=$(B) conformance/run $(ARGS)
+
+## wine-tests: run the tests in Wine's style under Wine, and check what scripts/export-wine writes
+wine-tests:
+	@scripts/setup
+	@+$(MAKE) $(jobs) all $(WINE_TESTS)
+	@BUILD=$(B) $(PYTHON) scripts/run-tests $(WINE_TEST_SCRIPTS:%=script:%)
 
 ## install: install to $(DESTDIR)$(PREFIX), /usr/local by default
 install: all
