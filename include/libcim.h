@@ -11,6 +11,7 @@
  *   reading   cim_image_open(), cim_image_lookup(), cim_image_stat(), cim_image_read(), ...
  *   writing   cim_writer_open(), cim_writer_add(), cim_stream_write(), cim_writer_commit(), ...
  *   checking  cim_image_verify()
+ *   debugging cim_structures_visit()
  *   upkeep    cim_store_open(): which region files belong to which image
  *
  * Conventions that hold for every function here:
@@ -190,6 +191,22 @@ struct cim_fs {
 	enum cim_status (*list)(void *ctx, cim_fs_dir *dir,
 				enum cim_status (*each)(void *arg, const char *name), void *arg,
 				long *os_error);
+
+	/* What follows may be NULL. */
+
+	/** @native: the system's own handle of an open file, a file descriptor on POSIX, which
+	 * stays this file system's; -1 if it has none. For cim_image_get_run() */
+	intptr_t (*native)(void *ctx, cim_fs_file *file);
+	/** @hold: opens an existing file as CIM_FS_UPDATE does, with the byte lock of lock() on it:
+	 *  @alone, or shared with others who share it; CIM_E_SHARING if that can't be had now.
+	 *  When it returns the name still is this file's. CIM_E_UNSUPPORTED: there are no locks.
+	 *  A consistent session holds what it finds (D45), cim_store_remove() what it deletes */
+	enum cim_status (*hold)(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
+				cim_fs_file **file, long *os_error);
+	/** @next_data: the first offset from @offset on where a file may hold anything but zeros:
+	 *  @offset itself where that isn't known, the file's size where there is no such byte */
+	enum cim_status (*next_data)(void *ctx, cim_fs_file *file, uint64_t offset, uint64_t *data,
+				     long *os_error);
 };
 
 /** What a progress report is about. */
@@ -515,6 +532,81 @@ enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *d
 			       uint64_t offset, void *buf, size_t len, size_t *got,
 			       struct cim_error *err);
 
+/** What a run of a stream's bytes is. */
+enum cim_run_kind {
+	CIM_RUN_NONE,  /* nothing: at or past the stream's end, or no bytes were asked for */
+	CIM_RUN_ZEROS, /* zeros that are stored nowhere */
+	CIM_RUN_FILE,  /* bytes of a file, in one piece */
+	CIM_RUN_READ,  /* bytes that the environment has no native handle for: cim_image_read() */
+};
+
+/**
+ * struct cim_run - where a piece of a stream lies
+ * @len:    bytes of the run
+ * @native: CIM_RUN_FILE: the file, as the environment's native() names it (POSIX: a descriptor),
+ *          else -1. It is the library's: to be read by position, and not to be closed
+ * @offset: CIM_RUN_FILE: where in that file the run begins, else 0
+ * @priv:   the library's own
+ */
+struct cim_run {
+	enum cim_run_kind kind;
+	uint64_t len;
+	intptr_t native;
+	uint64_t offset;
+	void *priv;
+};
+
+/**
+ * cim_image_get_run() - find the file that holds a stream's bytes, to have them without a copy
+ * @offset, @len: what is wanted
+ * @run:  receives the first run of it: where @offset is, and @len bytes or fewer. Fewer does not
+ *        mean that the stream ends: an expanded PE image lies in pieces
+ *
+ * For a server that splices from the page cache. Until cim_run_put() the file stays open, however
+ * many others are opened meanwhile; hold it for one answer, not for an open file, because each one
+ * held is one descriptor more. Every run must be put back before the image is closed, also by
+ * whoever doesn't use it.
+ *
+ * The file's length is asked for in this call, not remembered: CIM_E_CORRUPT where a region file
+ * that has been cut short no longer holds the run, so that nobody takes a short splice for a
+ * stream's end. Only one that is cut short between this call and the splice can still cause it;
+ * compare what was moved with @len.
+ */
+enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
+				  uint64_t offset, uint64_t len, struct cim_run *run,
+				  struct cim_error *err);
+
+/** cim_run_put() - give a run's file back, and make @run CIM_RUN_NONE; any kind, also twice */
+void cim_run_put(struct cim_image *image, struct cim_run *run);
+
+/**
+ * struct cim_segment - a piece of a stream, and where the image has it
+ * @offset, @len: the piece: bytes of the stream
+ * @stored:       false: the sparse form, nothing is stored and the rest is 0
+ * @place:        RegionOffset of its bytes (bits 0-47 offset in the region file, bits 48-63 region)
+ * @in_object:    where they begin in the object that holds the stream's bytes; for an expanded PE
+ *                image that is @offset and the mapping's Delta, else @offset
+ */
+struct cim_segment {
+	uint64_t offset;
+	uint64_t len;
+	bool stored;
+	uint64_t place;
+	uint64_t in_object;
+};
+
+/**
+ * cim_image_get_segment() - find the piece of a stream that begins at @offset
+ *
+ * To list all of a stream's: begin at 0, go on at the piece's @offset + @len. A plain or sparse
+ * stream has one piece, an expanded PE image one for each mapping that maps anything.
+ *
+ * CIM_E_EOF: @offset is at the stream's end or past it.
+ */
+enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_data *data,
+				      uint64_t offset, struct cim_segment *segment,
+				      struct cim_error *err);
+
 /**
  * struct cim_entry - one name: of a directory's entry, or of an alternate stream
  * @units, @name:  the name in code units, not terminated
@@ -647,6 +739,136 @@ struct cim_finding {
 enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 int (*found)(void *ctx, const struct cim_finding *finding),
 				 void *ctx, uint64_t *errors, struct cim_error *err);
+
+/* ------------------------------------------------------------------------------------------
+ * Raw structures, for the person who debugs an image
+ */
+
+/** What a structure is; cim_structure_name() has the words. */
+enum cim_structure_kind {
+	CIM_STRUCT_IMAGE_HEADER,     /* of the filesystem file, parents' region sets included */
+	CIM_STRUCT_TRAILER,	     /* what follows it in the filesystem file, if anything does */
+	CIM_STRUCT_REGION_HEADER,    /* of a region file */
+	CIM_STRUCT_OBJECT_ID_HEADER, /* of an object ID file */
+	CIM_STRUCT_OBJECT_IDS,	     /* the table in it */
+	CIM_STRUCT_FILESYSTEM,	     /* the filesystem object */
+	CIM_STRUCT_TABLE_DIRECTORY,  /* the file table directory, an element a file table */
+	CIM_STRUCT_FILE,	     /* one record of a file table, as long as its entry size */
+	CIM_STRUCT_LINK_TABLE,	     /* a directory's entries */
+	CIM_STRUCT_STREAM_TABLE,     /* an item's alternate streams, of either form */
+	CIM_STRUCT_PE_IMAGE,	     /* with its mappings */
+	CIM_STRUCT_SECURITY,	     /* a security descriptor, its length in front */
+	CIM_STRUCT_EA,
+	CIM_STRUCT_REPARSE, /* reparse data, its length in front */
+	CIM_STRUCT_UPCASE_TABLE,
+	CIM_STRUCT_LINK, /* one entry of a directory; only told as broken, when the walk meets it */
+	CIM_STRUCT_COUNT
+};
+
+/** cim_structure_name() - what a kind is called ("link table"), or "?" if unknown */
+const char *cim_structure_name(enum cim_structure_kind kind);
+
+/** The region of a structure that lies in no region file, and of one whose place isn't known. */
+#define CIM_NO_REGION UINT32_MAX
+
+/**
+ * struct cim_structure - a structure and its place
+ * @file:    name of the file that holds it; "" where that isn't known
+ * @region:  index of that file among the image's regions; CIM_NO_REGION if it is no region file
+ * @offset:  where it begins in the file
+ * @size:    its bytes
+ * @file_id: FileID of the item that it belongs to; 0 if it belongs to none
+ * @path:    that item's path as in struct cim_finding; "" for one that the root doesn't lead to
+ */
+struct cim_structure {
+	enum cim_structure_kind kind;
+	const char *file;
+	uint32_t region;
+	uint64_t offset;
+	uint64_t size;
+	uint32_t file_id;
+	const char *path;
+};
+
+/** How a field is meant to be shown. */
+enum cim_field_type {
+	CIM_FIELD_NUMBER,	 /* in decimal */
+	CIM_FIELD_HEX,		 /* in hexadecimal: flags, tags, offsets, what is reserved */
+	CIM_FIELD_REGION_OFFSET, /* bits 0-47 offset, bits 48-63 region index; 0: none */
+	CIM_FIELD_STREAM,	 /* bits 0-47 length, 48-55 type, 56 sparse */
+	CIM_FIELD_TIME,		 /* FILETIME */
+	CIM_FIELD_GUID,		 /* the bytes are those of a struct cim_guid */
+	CIM_FIELD_TEXT,		 /* ASCII */
+	CIM_FIELD_NAME,		 /* a name; @bytes hold it in WTF-8, NUL-terminated */
+	CIM_FIELD_BYTES,	 /* anything else */
+};
+
+/**
+ * struct cim_field - a field of a structure, decoded
+ * @name:    what the format's description calls it
+ * @offset:  from the structure's beginning
+ * @size:    its bytes in the file
+ * @element: it belongs to element @index of an array; all fields of one element come together
+ * @value:   the field as a number, if it has up to 8 bytes and isn't a name
+ * @bytes, @len: its bytes, valid during the call; a long CIM_FIELD_BYTES comes in pieces
+ */
+struct cim_field {
+	const char *name;
+	enum cim_field_type type;
+	uint64_t offset;
+	uint64_t size;
+	bool element;
+	uint32_t index;
+	uint64_t value;
+	const void *bytes;
+	size_t len;
+};
+
+/**
+ * struct cim_structure_visitor - whom cim_structures_visit() tells
+ * @structure: a structure begins
+ * @field:     a field of it, in ascending order but for arrays, whose elements come one by one
+ * @bytes:     its bytes from @skip on, in pieces, in order; after the fields in front
+ * @broken:    something can't be read or breaks a rule that reading depends on. @structure tells
+ *             as much as is known of what it is about (@size 0), @err the cause
+ *
+ * Each may be NULL; returning non-zero stops with CIM_E_ABORTED.
+ */
+struct cim_structure_visitor {
+	void *ctx;
+	int (*structure)(void *ctx, const struct cim_structure *structure);
+	int (*field)(void *ctx, const struct cim_structure *structure,
+		     const struct cim_field *field);
+	int (*bytes)(void *ctx, const struct cim_structure *structure, uint64_t skip,
+		     const void *bytes, size_t len);
+	int (*broken)(void *ctx, const struct cim_structure *structure,
+		      const struct cim_error *err);
+};
+
+/**
+ * cim_structures_visit() - tell the structures of an image as they lie in its files
+ * @env:    environment, NULL for the default
+ * @path:   the filesystem file, as for cim_image_open()
+ * @broken: receives the number of calls of @visitor's function of that name; may be NULL
+ *
+ * The order is always the same: the image header; for each region the headers of its two files and
+ * the object IDs; filesystem object and file table directory; then the tree from the root in stored
+ * order, each item's record once, with what it points to behind it; then the records that the root
+ * doesn't lead to, by FileID; the upcase table. A structure that several items share is told where
+ * it is met first. The data of files are not told.
+ *
+ * Nothing need be sound: what can't be read is told as broken, and all else goes on as far as
+ * something leads to it. CIM_OK means that it ran to the end, not that the image is sound. An image
+ * made to harm, whose structures overlap so much that far more would be told than its files hold,
+ * is told in part. Memory: one bit a FileID met, 32 bytes for each of the first 524,288 structures
+ * that could be shared, and a constant.
+ *
+ * CIM_E_FILE_NOT_FOUND, CIM_E_PATH_NOT_FOUND: as for cim_image_open(). CIM_E_CORRUPT and
+ * CIM_E_VERSION are never returned.
+ */
+enum cim_status cim_structures_visit(const struct cim_env *env, const char *path,
+				     const struct cim_structure_visitor *visitor, uint64_t *broken,
+				     struct cim_error *err);
 
 /* ------------------------------------------------------------------------------------------
  * Writing
@@ -828,9 +1050,10 @@ void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *st
  * then the old image stands; from then on the new one, even if the last sync fails.
  *
  * CIM_E_SHARING: a stream is open, or the image being replaced is held open (tried for 1 s, D47),
- * is mounted (D33) or was changed by somebody meanwhile (D35); the session goes on. CIM_E_EXISTS:
- * the new name, or in consistent mode a region file's name, has been taken. CIM_E_ABORTED: the
- * progress callback said so. After these and any other error only closing is possible.
+ * is mounted (D33) or was changed by somebody meanwhile (D35), or, in consistent mode, somebody
+ * holds a file that bears the name of one of its own; the session goes on. CIM_E_EXISTS: the new
+ * name, or in consistent mode a region file's name, has been taken. CIM_E_ABORTED: the progress
+ * callback said so. After these and any other error only closing is possible.
  */
 enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err);
 
@@ -887,7 +1110,12 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index);
 /** cim_store_owner() - name of the @n-th image that needs a region set; NULL past the last */
 const char *cim_store_owner(struct cim_store *store, const struct cim_guid *set, size_t n);
-/** cim_store_remove() - delete a file of the directory by its name */
+/**
+ * cim_store_remove() - delete a file of the directory by its name
+ *
+ * A region or object ID file of a consistent set (D45) may have been taken into use since the store
+ * was opened: CIM_E_SHARING if somebody holds it, or an image of the directory names its set.
+ */
 enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err);
 /** cim_store_close() - NULL is fine */
 void cim_store_close(struct cim_store *store);

@@ -137,6 +137,9 @@ void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *gu
  * *dir (allocated; "." if none) and *name (points into @path). */
 enum cim_status cim_split_path(const struct cim_env *env, const char *path, char **dir,
 			       const char **name, struct cim_error *err);
+/* Open the directory of a host path, without the writer's lock; *name (points into @path). */
+enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_fs_dir **dir,
+				const char **name, struct cim_error *err);
 /* Read a whole small file; CIM_E_CORRUPT if it is over @limit. The caller frees *bytes. */
 enum cim_status cim_read_whole(const struct cim_env *env, cim_fs_dir *dir, const char *name,
 			       size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err);

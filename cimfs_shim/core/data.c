@@ -15,6 +15,9 @@
  * cim_data_from_stream() checks once that all of a stream lies where it should: the mappings are in
  * order and each piece within the data. struct cim_data is the caller's, though, so reading trusts
  * nothing of it, and finds the piece it begins in by a binary search through the cache.
+ *
+ * Whoever can use a file's bytes where they are (a server that splices) asks for a run instead: the
+ * region file, kept open for him, and the offset in it.
  */
 #include "reader.h"
 
@@ -210,41 +213,67 @@ static enum cim_status find_mapping(struct cim_image *image, const struct pe_ima
 	return CIM_OK;
 }
 
+/* A place in an expanded PE image: from here on, Delta @delta holds up to mapping @index. */
+struct pe_cursor {
+	struct pe_image pe;
+	uint64_t offset; /* in the file */
+	uint32_t index;
+	uint32_t delta;
+};
+
+static enum cim_status begin_pe(struct cim_image *image, const struct cim_data *data,
+				uint64_t offset, struct pe_cursor *cursor, struct cim_error *err)
+{
+	enum cim_status status = read_pe_image(image, data->priv[0], &cursor->pe, err);
+
+	cursor->offset = offset;
+	if (status)
+		return status;
+	return find_mapping(image, &cursor->pe, offset, &cursor->index, &cursor->delta, err);
+}
+
+/* The next piece of at most @len bytes: how long it is (0 where mappings share an offset), and
+ * where it lies in the data. The cursor moves behind it. */
+static enum cim_status next_piece(struct cim_image *image, struct pe_cursor *cursor, uint64_t len,
+				  uint64_t *part, uint64_t *place, struct cim_error *err)
+{
+	struct pe_mapping next = {0, 0};
+	enum cim_status status;
+
+	*part = len;
+	if (cursor->index < cursor->pe.count) {
+		status = read_mappings(image, &cursor->pe, cursor->index, 1, &next, err);
+		if (status)
+			return status;
+		if (next.file_offset < cursor->offset)
+			return cim_fail(err, CIM_E_CORRUPT,
+					"mapping %u of a PE image is out of order",
+					(unsigned)cursor->index);
+		if (next.file_offset - cursor->offset < len)
+			*part = next.file_offset - cursor->offset;
+	}
+	status = place_of_run(&cursor->pe, cursor->offset, cursor->delta, *part, place, err);
+	cursor->offset += *part;
+	cursor->index++;
+	cursor->delta = next.delta;
+	return status;
+}
+
 static enum cim_status read_pe(struct cim_image *image, const struct cim_data *data,
 			       uint64_t offset, uint8_t *buf, size_t len, struct cim_error *err)
 {
-	struct pe_image pe;
-	uint32_t index, delta;
-	enum cim_status status = read_pe_image(image, data->priv[0], &pe, err);
+	struct pe_cursor cursor;
+	uint64_t part, place;
+	enum cim_status status = begin_pe(image, data, offset, &cursor, err);
 
-	if (status)
-		return status;
-	status = find_mapping(image, &pe, offset, &index, &delta, err);
 	/* Each turn reads up to where the next mapping begins; there are at most 65,535. */
 	while (!status && len) {
-		struct pe_mapping next = {0, 0};
-		uint64_t place;
-		size_t part = len;
-
-		if (index < pe.count) {
-			status = read_mappings(image, &pe, index, 1, &next, err);
-			if (status)
-				return status;
-			if (next.file_offset < offset)
-				return cim_fail(err, CIM_E_CORRUPT,
-						"mapping %u of a PE image is out of order",
-						(unsigned)index);
-			if (next.file_offset - offset < len)
-				part = (size_t)(next.file_offset - offset);
-		}
-		status = place_of_run(&pe, offset, delta, part, &place, err);
+		status = next_piece(image, &cursor, len, &part, &place, err);
 		if (!status && part)
-			status = cim_image_read_raw(image, pe.data, place, buf, part, err);
+			status = cim_image_read_raw(image, cursor.pe.data, place, buf, (size_t)part,
+						    err);
 		buf += part;
-		offset += part;
-		len -= part;
-		index++;
-		delta = next.delta;
+		len -= (size_t)part;
 	}
 	return status;
 }
@@ -269,5 +298,110 @@ enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *d
 	if (status)
 		return cim_error_where(err, status, "read stream", image->path);
 	*got = len;
+	return CIM_OK;
+}
+
+/* ---- runs, for those who want no copy ---- */
+
+/* The object and the byte in it where a stream's bytes from @offset on lie, and how many of them in
+ * one piece. */
+static enum cim_status find_run(struct cim_image *image, const struct cim_data *data,
+				uint64_t offset, uint64_t *len, uint64_t *object, uint64_t *skip,
+				struct cim_error *err)
+{
+	struct pe_cursor cursor;
+	uint64_t part = 0;
+	enum cim_status status;
+
+	if (!data->pe) {
+		*object = data->priv[0];
+		*skip = offset;
+		return CIM_OK;
+	}
+	status = begin_pe(image, data, offset, &cursor, err);
+	while (!status && !part)
+		status = next_piece(image, &cursor, *len, &part, skip, err);
+	*object = cursor.pe.data;
+	*len = part;
+	return status;
+}
+
+enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
+				  uint64_t offset, uint64_t len, struct cim_run *run,
+				  struct cim_error *err)
+{
+	const struct cim_fs *fs = image->env.fs;
+	struct cim_region_file *file;
+	uint64_t object = 0, skip = 0;
+	enum cim_status status;
+
+	*run = (struct cim_run){.native = -1};
+	if (offset >= data->size || !len)
+		return CIM_OK;
+	if (len > data->size - offset)
+		len = data->size - offset;
+	if (data->sparse) {
+		run->kind = CIM_RUN_ZEROS;
+		run->len = len;
+		return CIM_OK;
+	}
+	status = find_run(image, data, offset, &len, &object, &skip, err);
+	if (!status)
+		status = cim_image_place(image, object, skip, len, &file, &run->offset, err);
+	if (status) {
+		run->offset = 0;
+		return cim_error_where(err, status, "find stream", image->path);
+	}
+	run->kind = CIM_RUN_READ;
+	run->len = len;
+	if (fs->native)
+		run->native = fs->native(fs->ctx, file->file);
+	if (run->native == -1) {
+		run->offset = 0;
+		cim_region_put(image, file);
+		return CIM_OK;
+	}
+	run->kind = CIM_RUN_FILE;
+	run->priv = file;
+	return CIM_OK;
+}
+
+void cim_run_put(struct cim_image *image, struct cim_run *run)
+{
+	if (run->priv)
+		cim_region_put(image, run->priv);
+	*run = (struct cim_run){.native = -1};
+}
+
+/* ---- segments, for those who want to know ---- */
+
+enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_data *data,
+				      uint64_t offset, struct cim_segment *segment,
+				      struct cim_error *err)
+{
+	uint64_t len, object = 0, skip = 0;
+	enum cim_status status;
+
+	*segment = (struct cim_segment){0};
+	if (offset >= data->size) {
+		status = cim_fail(err, CIM_E_EOF, "the stream has %llu bytes",
+				  (unsigned long long)data->size);
+		return cim_error_where(err, status, "find stream", image->path);
+	}
+	len = data->size - offset;
+	if (data->sparse) {
+		*segment = (struct cim_segment){.offset = offset, .len = len};
+		return CIM_OK;
+	}
+	status = find_run(image, data, offset, &len, &object, &skip, err);
+	if (!status)
+		status = cim_image_check_range(image, object, skip, len, err);
+	if (status)
+		return cim_error_where(err, status, "find stream", image->path);
+	segment->offset = offset;
+	segment->len = len;
+	segment->stored = true;
+	segment->place = object + skip; /* in the region file, so within the 48 bits */
+	segment->in_object = skip;
 	return CIM_OK;
 }

@@ -61,6 +61,23 @@ enum cim_status cim_split_path(const struct cim_env *env, const char *path, char
 	return CIM_OK;
 }
 
+enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_fs_dir **dir,
+				const char **name, struct cim_error *err)
+{
+	char *dir_path;
+	long os_error = 0;
+	enum cim_status status = cim_split_path(env, path, &dir_path, name, err);
+
+	*dir = NULL;
+	if (status)
+		return status;
+	status = env->fs->open_dir(env->fs->ctx, dir_path, 0, dir, &os_error);
+	if (status)
+		cim_fail_os(err, status, os_error, "opening directory %s", dir_path);
+	cim_free(env, dir_path);
+	return status;
+}
+
 static enum cim_status read_open(const struct cim_env *env, cim_fs_file *file, const char *name,
 				 size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {

@@ -158,6 +158,20 @@ enum cim_status cim_image_read_raw(struct cim_image *image, uint64_t region_offs
 	return status;
 }
 
+enum cim_status cim_image_place(struct cim_image *image, uint64_t region_offset, uint64_t skip,
+				uint64_t len, struct cim_region_file **file, uint64_t *start,
+				struct cim_error *err)
+{
+	enum cim_status status = get_range(image, region_offset, skip, len, file, start, err);
+
+	if (status)
+		return status;
+	status = cim_region_check_size(image, *file, *start, len, err);
+	if (status)
+		cim_region_put(image, *file);
+	return status;
+}
+
 enum cim_status cim_image_check_range(struct cim_image *image, uint64_t region_offset,
 				      uint64_t skip, uint64_t len, struct cim_error *err)
 {
@@ -287,8 +301,8 @@ enum cim_status cim_image_upcase(struct cim_image *image, const uint16_t **upcas
 
 /* ---- opening and closing ---- */
 
-static enum cim_status read_filesystem(struct cim_image *image, uint64_t offset,
-				       struct cim_error *err)
+enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t offset,
+					  struct cim_error *err)
 {
 	uint8_t bytes[CIM_SIZE(filesystem)];
 	enum cim_status status;
@@ -311,9 +325,9 @@ static enum cim_status read_filesystem(struct cim_image *image, uint64_t offset,
 				     (uint64_t)image->table_count * CIM_SIZE(file_table), err);
 }
 
-static enum cim_status fill_in(struct cim_image *image, const char *name, struct cim_error *err)
+static enum cim_status fill_in(struct cim_image *image, const char *name, uint64_t *filesystem,
+			       struct cim_error *err)
 {
-	uint64_t filesystem;
 	enum cim_status status;
 
 	status = cim_read_whole(&image->env, image->dir, name, CIM_MAX_FILESYSTEM_FILE,
@@ -322,7 +336,7 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, struct
 		return status;
 	status = cim_header_decode(&image->env, image->header, image->header_size, &image->major,
 				   &image->minor, &image->sets, &image->set_count,
-				   &image->region_count, &filesystem, err);
+				   &image->region_count, filesystem, err);
 	if (status)
 		return status;
 	image->files = cim_regions_new(&image->env);
@@ -330,12 +344,12 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, struct
 	image->lock = image->env.mutex_new(image->env.thread_ctx);
 	if (!image->files || !image->cache || !image->lock)
 		return cim_no_memory(err);
-	return read_filesystem(image, filesystem, err);
+	return CIM_OK;
 }
 
-enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, const char *name,
-				  const char *path, struct cim_image **result,
-				  struct cim_error *err)
+enum cim_status cim_image_open_header(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+				      const char *path, struct cim_image **result,
+				      uint64_t *filesystem, struct cim_error *err)
 {
 	struct cim_image *image;
 	enum cim_status status;
@@ -347,7 +361,7 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, co
 	image->env = *env;
 	image->dir = dir;
 	image->path = cim_strdup(env, path);
-	status = image->path ? fill_in(image, name, err) : cim_no_memory(err);
+	status = image->path ? fill_in(image, name, filesystem, err) : cim_no_memory(err);
 	if (status) {
 		cim_image_close(image);
 		return cim_error_where(err, status, "open image", path);
@@ -356,13 +370,28 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, co
 	return CIM_OK;
 }
 
+enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+				  const char *path, struct cim_image **image, struct cim_error *err)
+{
+	uint64_t filesystem;
+	enum cim_status status;
+
+	status = cim_image_open_header(env, dir, name, path, image, &filesystem, err);
+	if (status)
+		return status;
+	status = cim_image_read_filesystem(*image, filesystem, err);
+	if (!status)
+		return CIM_OK;
+	cim_image_close(*image);
+	*image = NULL;
+	return cim_error_where(err, status, "open image", path);
+}
+
 enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 			       struct cim_image **image, struct cim_error *err)
 {
-	cim_fs_dir *dir = NULL;
+	cim_fs_dir *dir;
 	const char *name;
-	char *dir_path;
-	long os_error = 0;
 	enum cim_status status;
 
 	if (!image)
@@ -374,24 +403,14 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 				       NULL);
 	if (!env)
 		env = cim_env_default();
-	status = cim_split_path(env, path, &dir_path, &name, err);
+	status = cim_open_dir_of(env, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "open image", path);
-	status = env->fs->open_dir(env->fs->ctx, dir_path, 0, &dir, &os_error);
-	if (status) {
-		status = cim_fail_os(err, status, os_error, "opening directory %s", dir_path);
-		cim_error_where(err, status, "open image", path);
-		goto free_path;
-	}
 	status = cim_image_open_in(env, dir, name, path, image, err);
 	if (status)
-		goto close_dir;
-	(*image)->owns_dir = true;
-	goto free_path;
-close_dir:
-	env->fs->close_dir(env->fs->ctx, dir);
-free_path:
-	cim_free(env, dir_path);
+		env->fs->close_dir(env->fs->ctx, dir);
+	else
+		(*image)->owns_dir = true;
 	return status;
 }
 

@@ -19,6 +19,7 @@
 #define CIM_MAX_FILESYSTEM_FILE (CIM_SIZE(filesystem_header) + 65535u * CIM_SIZE(region_set))
 
 struct cim_region_files; /* set.c */
+struct cim_region_file;	 /* set.c */
 struct cim_block_cache;	 /* cache.c */
 
 struct cim_image {
@@ -51,12 +52,49 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, co
 				  const char *path, struct cim_image **image,
 				  struct cim_error *err);
 
+/* The first half of it, up to the header: no region file is looked at. *filesystem receives the
+ * offset for the second half, which tells what the filesystem object says; after a failure it has
+ * set what it read, but nobody may rely on it. Between the two, objects can be read by offset. */
+enum cim_status cim_image_open_header(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+				      const char *path, struct cim_image **image,
+				      uint64_t *filesystem, struct cim_error *err);
+enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t filesystem,
+					  struct cim_error *err);
+
 /* Decode a filesystem file's header (magic, version, region sets) without opening any region.
  * *sets is allocated. For the store and for D45's check of who names a set. */
 enum cim_status cim_header_decode(const struct cim_env *env, const uint8_t *bytes, size_t size,
 				  uint32_t *major, uint32_t *minor, struct cim_region_set **sets,
 				  uint32_t *set_count, uint32_t *region_count, uint64_t *filesystem,
 				  struct cim_error *err);
+
+/* ---- owners.c ---- */
+
+/* Is it a session's own name, cimtmp_*? */
+bool cim_is_private_name(const char *name);
+
+/* The size and the first bytes of a file. */
+struct cim_file_head {
+	uint64_t size;
+	size_t got;
+	uint8_t bytes[CIM_SIZE(common_header)];
+};
+enum cim_status cim_read_head(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+			      struct cim_file_head *head, long *os_error);
+/* Is it a filesystem file, even one cut short or of a version to come? */
+bool cim_head_is_image(const struct cim_file_head *head);
+/* Does an image of the directory name the set, as it is now? One that is broken may, so it counts;
+ * a file that can't be looked at is an error. Reads the first bytes of every file, and the images
+ * whole, one after the other. */
+enum cim_status cim_set_is_owned(const struct cim_env *env, cim_fs_dir *dir,
+				 const struct cim_guid *guid, bool *owned, struct cim_error *err);
+/* May a consistent session make this set, and so find its files there (decision D45)? */
+static inline bool cim_set_is_consistent(const struct cim_guid *guid)
+{
+	return (guid->bytes[7] & 0xf0) == 0x80; /* a version 8 UUID */
+}
+
+/* ---- image.c ---- */
 
 /* Read @len bytes at byte @skip of the object at @region_offset, all or CIM_E_CORRUPT. Metadata
  * goes through the block cache; the range must lie within the region file and past its header. */
@@ -65,6 +103,11 @@ enum cim_status cim_image_read_object(struct cim_image *image, uint64_t region_o
 /* The same past the cache, for data. */
 enum cim_status cim_image_read_raw(struct cim_image *image, uint64_t region_offset, uint64_t skip,
 				   void *buf, size_t len, struct cim_error *err);
+/* Where [skip, skip + len) of an object lies: the open region file, which is in use until
+ * cim_region_put(), and the byte in it. Its length is asked for anew. */
+enum cim_status cim_image_place(struct cim_image *image, uint64_t region_offset, uint64_t skip,
+				uint64_t len, struct cim_region_file **file, uint64_t *start,
+				struct cim_error *err);
 /* CIM_E_CORRUPT unless [skip, skip + len) of the object lies within its region file; reads at
  * most the region's header. */
 enum cim_status cim_image_check_range(struct cim_image *image, uint64_t region_offset,

@@ -5,11 +5,6 @@
  * Everything that the new image names is brought to the disk first: region files, object ID
  * files, then their names. Then a finished, synced filesystem file takes the image's name by one
  * atomic rename. Until that rename nothing of the session counts; from then on it is committed.
- *
- * In consistent mode (decision D45) the region set's GUID is computed here from the image's name,
- * its parents and all objects, and the private files get their names. A file of such a name that
- * is there already is a former build's: the same bytes are kept, an orphan with other bytes is
- * replaced, and one that an image names is left alone and fails the commit.
  */
 #include "reader.h"
 #include "session.h"
@@ -31,7 +26,7 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 
 	if (!writer->id_files[i]) {
 		if (writer->consistent)
-			snprintf(name, CIM_PRIVATE_NAME, "cimtmp_%s_o%d", writer->random, i);
+			cim_private_id_name(writer, i, name);
 		else
 			cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
 		status = fs->open(fs->ctx, writer->dir, name, CIM_FS_CREATE, &writer->id_files[i],
@@ -55,238 +50,6 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 	if (status)
 		return cim_fail_os(err, status, os_error, "syncing %s", name);
 	return CIM_OK;
-}
-
-/* ---- names in consistent mode ---- */
-
-static bool is_private(const char *name)
-{
-	return !strncmp(name, "cimtmp_", 7);
-}
-
-/* The set's GUID: a version 8 UUID of all that makes the image what it is. */
-static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
-{
-	struct cim_hasher hasher;
-	struct cim_digest digest;
-	uint8_t bytes[16 + 2];
-	uint32_t i;
-
-	cim_hasher_init(&hasher);
-	cim_hasher_copy(&hasher, &writer->objects.content);
-	for (i = 0; writer->base && i < writer->base->set_count; i++) {
-		memcpy(bytes, writer->base->sets[i].guid.bytes, 16);
-		cim_put16(bytes + 16, writer->base->sets[i].count);
-		cim_hasher_update(&hasher, bytes, sizeof(bytes));
-	}
-	cim_put64(bytes, filesystem);
-	cim_put32(bytes + 8, writer->major);
-	cim_put32(bytes + 12, writer->minor);
-	cim_hasher_update(&hasher, bytes, 16);
-	cim_hasher_update(&hasher, writer->name, strlen(writer->name));
-	cim_hasher_final(&hasher, &digest);
-	memcpy(writer->guid.bytes, digest.bytes, 16);
-	writer->guid.bytes[7] = (uint8_t)((writer->guid.bytes[7] & 0x0f) | 0x80); /* version 8 */
-	writer->guid.bytes[8] = (uint8_t)((writer->guid.bytes[8] & 0x3f) | 0x80); /* RFC variant */
-}
-
-/* Compare two files of the directory byte by byte; sync the second if they are equal. */
-static enum cim_status compare_files(struct cim_writer *writer, cim_fs_file *ours, const char *name,
-				     bool *equal, struct cim_error *err)
-{
-	enum { CHUNK = 1 << 18 };
-	const struct cim_fs *fs = writer->env.fs;
-	uint8_t *buf = cim_alloc(&writer->env, 2 * CHUNK);
-	size_t got = CHUNK, got2 = CHUNK;
-	enum cim_status status;
-	cim_fs_file *theirs;
-	uint64_t at;
-	long os_error = 0;
-
-	*equal = true;
-	if (!buf)
-		return cim_no_memory(err);
-	status = fs->open(fs->ctx, writer->dir, name, CIM_FS_UPDATE, &theirs, &os_error);
-	if (status)
-		goto free_buf;
-	for (at = 0; *equal && got == CHUNK && !status; at += CHUNK) {
-		status = fs->pread(fs->ctx, ours, at, buf, CHUNK, &got, &os_error);
-		if (!status)
-			status = fs->pread(fs->ctx, theirs, at, buf + CHUNK, CHUNK, &got2,
-					   &os_error);
-		*equal = !status && got == got2 && !memcmp(buf, buf + CHUNK, got);
-	}
-	if (*equal && !status)
-		status = fs->sync(fs->ctx, theirs, &os_error);
-	fs->close(fs->ctx, theirs);
-free_buf:
-	cim_free(&writer->env, buf);
-	if (status)
-		cim_fail_os(err, status, os_error, "comparing with %s", name);
-	return status;
-}
-
-struct owner_search {
-	struct cim_writer *writer;
-	struct cim_error why; /* of a file that couldn't be looked at */
-	bool found;
-};
-
-/* Does this file, if it is an image, name the session's set? One that is broken may. */
-static enum cim_status look_for_owner(void *arg, const char *name)
-{
-	struct owner_search *search = arg;
-	struct cim_writer *writer = search->writer;
-	struct cim_region_set *sets = NULL;
-	uint32_t major, minor, count = 0, regions, i;
-	enum cim_status status;
-	uint64_t filesystem;
-	uint8_t *bytes;
-	size_t size;
-
-	if (is_private(name)) /* what a dead session left is nobody's image */
-		return CIM_OK;
-	status = cim_read_whole(&writer->env, writer->dir, name, CIM_MAX_FILESYSTEM_FILE, &bytes,
-				&size, &search->why);
-	if (status == CIM_E_CORRUPT || status == CIM_E_FILE_NOT_FOUND)
-		return CIM_OK; /* too large, or gone */
-	if (!status && size >= CIM_SIZE(filesystem_header) &&
-	    !memcmp(bytes, CIM_MAGIC, CIM_MAGIC_SIZE) &&
-	    bytes[CIM_OFF(common_header, type)] == CIM_FILE_FILESYSTEM) {
-		status = cim_header_decode(&writer->env, bytes, size, &major, &minor, &sets, &count,
-					   &regions, &filesystem, &search->why);
-		if (status && status != CIM_E_NO_MEMORY) {
-			search->found = true;
-			status = CIM_OK;
-		}
-		for (i = 0; i < count; i++)
-			if (!memcmp(&sets[i].guid, &writer->guid, sizeof(writer->guid)))
-				search->found = true;
-		cim_free(&writer->env, sets);
-	}
-	cim_free(&writer->env, bytes);
-	return search->found ? CIM_E_EXISTS : status;
-}
-
-/* Is the set named by an image of the directory? */
-static enum cim_status is_owned(struct cim_writer *writer, bool *owned, struct cim_error *err)
-{
-	struct owner_search search = {.writer = writer};
-	const struct cim_fs *fs = writer->env.fs;
-	enum cim_status status;
-	long os_error = 0;
-
-	status = fs->list(fs->ctx, writer->dir, look_for_owner, &search, &os_error);
-	*owned = search.found;
-	if (!status || search.found)
-		return CIM_OK;
-	if (status != search.why.status)
-		return cim_fail_os(err, status, os_error, "listing the directory");
-	if (err)
-		*err = search.why;
-	return status;
-}
-
-/* Give a region file its name. If the same bytes are there, ours keeps its private name (and is
- * removed after the commit). */
-static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_error *err)
-{
-	const struct cim_fs *fs = writer->env.fs;
-	struct cim_region_out *out = &writer->objects.regions[i];
-	char name[CIM_SET_FILE_NAME];
-	enum cim_status status;
-	long os_error = 0;
-	bool equal, owned;
-
-	cim_set_file_name(name, "region_", &writer->guid, (unsigned)i);
-	status = fs->rename(fs->ctx, writer->dir, out->name, name, CIM_FS_NOREPLACE, &os_error);
-	if (status == CIM_E_EXISTS) {
-		status = compare_files(writer, out->file, name, &equal, err);
-		if (status || equal)
-			return status;
-		status = is_owned(writer, &owned, err);
-		if (status)
-			return status;
-		if (owned)
-			return cim_fail(err, CIM_E_EXISTS,
-					"%s is there with other bytes, and an image needs it",
-					name);
-		status = fs->rename(fs->ctx, writer->dir, out->name, name, 0, &os_error);
-	}
-	if (status)
-		return cim_fail_os(err, status, os_error, "renaming %s", out->name);
-	memcpy(out->name, name, sizeof(out->name));
-	return CIM_OK;
-}
-
-static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim_error *err)
-{
-	const struct cim_fs *fs = writer->env.fs;
-	char name[CIM_SET_FILE_NAME];
-	enum cim_status status;
-	long os_error = 0;
-
-	cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
-	status = fs->rename(fs->ctx, writer->dir, writer->id_names[i], name, 0, &os_error);
-	if (status)
-		return cim_fail_os(err, status, os_error, "renaming %s", writer->id_names[i]);
-	memcpy(writer->id_names[i], name, sizeof(writer->id_names[i]));
-	if (is_private(writer->objects.regions[i].name)) {
-		/* It serves a region file that isn't the session's: neither is it. */
-		fs->close(fs->ctx, writer->id_files[i]);
-		writer->id_files[i] = NULL;
-		writer->id_names[i][0] = '\0';
-	}
-	return CIM_OK;
-}
-
-/* Back to private names: the session goes on, or its files will be removed. But if somebody has
- * made the same image meanwhile (under Wine, beside a native tool), he took our files for his. */
-static void unname(struct cim_writer *writer)
-{
-	const struct cim_fs *fs = writer->env.fs;
-	char name[CIM_PRIVATE_NAME];
-	long os_error;
-	bool owned;
-	int i;
-
-	if (writer->consistent && !is_owned(writer, &owned, NULL) && owned) {
-		for (i = 0; i < CIM_REGION_TYPES; i++) {
-			if (!is_private(writer->objects.regions[i].name))
-				writer->objects.regions[i].name[0] = '\0';
-			if (!is_private(writer->id_names[i]))
-				writer->id_names[i][0] = '\0';
-		}
-		cim_session_poison(writer, CIM_E_EXISTS, NULL);
-		writer->harmless = false;
-		return;
-	}
-	for (i = 0; i < CIM_REGION_TYPES && writer->consistent; i++) {
-		struct cim_region_out *out = &writer->objects.regions[i];
-
-		snprintf(name, sizeof(name), "cimtmp_%s_%d", writer->random, i);
-		if (strcmp(name, out->name) &&
-		    !fs->rename(fs->ctx, writer->dir, out->name, name, CIM_FS_NOREPLACE, &os_error))
-			memcpy(out->name, name, sizeof(name));
-		snprintf(name, sizeof(name), "cimtmp_%s_o%d", writer->random, i);
-		if (writer->id_names[i][0] && strcmp(name, writer->id_names[i]) &&
-		    !fs->rename(fs->ctx, writer->dir, writer->id_names[i], name, CIM_FS_NOREPLACE,
-				&os_error))
-			memcpy(writer->id_names[i], name, sizeof(name));
-	}
-}
-
-/* After the commit: region files whose bytes were there already. */
-static void drop_duplicates(struct cim_writer *writer)
-{
-	const struct cim_fs *fs = writer->env.fs;
-	long os_error;
-	int i;
-
-	for (i = 0; i < CIM_REGION_TYPES && writer->consistent; i++)
-		if (is_private(writer->objects.regions[i].name))
-			fs->remove(fs->ctx, writer->dir, writer->objects.regions[i].name,
-				   &os_error);
 }
 
 /* ---- the filesystem file ---- */
@@ -520,11 +283,7 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 	if (!status)
 		status = check_base(writer, err);
 	if (writer->consistent && !status)
-		compute_guid(writer, filesystem);
-	for (i = 0; i < CIM_REGION_TYPES && !status && writer->consistent; i++)
-		status = name_region(writer, i, err);
-	for (i = 0; i < CIM_REGION_TYPES && !status && writer->consistent; i++)
-		status = name_id_file(writer, i, err);
+		status = cim_consistent_name(writer, filesystem, err);
 	if (!status)
 		status = sync_names(writer, err);
 	return status;
@@ -547,11 +306,12 @@ enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, stru
 	if (!status)
 		status = rename_fs_file(writer, &out, err);
 	cim_free(&writer->env, out.bytes);
-	if (status) {
-		unname(writer);
-		return status;
-	}
-	writer->state = CIM_SESSION_COMMITTED;
-	drop_duplicates(writer);
-	return sync_names(writer, err);
+	if (!status)
+		writer->state = CIM_SESSION_COMMITTED;
+	if (status && writer->consistent)
+		cim_consistent_unname(writer);
+	else if (writer->consistent)
+		cim_consistent_drop(writer);
+	cim_consistent_release(writer);
+	return status ? status : sync_names(writer, err);
 }

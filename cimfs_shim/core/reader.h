@@ -50,6 +50,10 @@ void cim_region_put(struct cim_image *image, struct cim_region_file *file);
 /* Read exactly @len bytes, which by file->size are there. */
 enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
 				uint64_t offset, void *buf, size_t len, struct cim_error *err);
+/* CIM_E_CORRUPT if the file, as long as it is now, doesn't hold @len bytes at @offset (any more).
+ */
+enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region_file *file,
+				      uint64_t offset, uint64_t len, struct cim_error *err);
 /* Open, for reading, a file that lies beside the image. Where that fails for another reason than a
  * missing name, too many open files maybe, region files that nobody uses now are closed and it is
  * tried once more. */

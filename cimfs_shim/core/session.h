@@ -7,6 +7,7 @@
  *   stream.c     the open stream
  *   tables.c     commit, first half: link tables, file tables, the filesystem object
  *   publish.c    commit, second half: names, syncs and the one rename
+ *   consistent.c the names of consistent mode, which may be another's already
  *   namespace.c  the tree; objects.c  the region files; objectid.c, parentids.c  what is known
  */
 #ifndef CIM_SESSION_H
@@ -68,6 +69,11 @@ struct cim_writer {
 
 	cim_fs_file *id_files[CIM_REGION_TYPES]; /* object ID files, made by the first commit */
 	char id_names[CIM_REGION_TYPES][CIM_PRIVATE_NAME]; /* "" if there is none to remove */
+
+	/* consistent.c's */
+	cim_fs_file
+		*kept[CIM_REGION_TYPES]; /* files that were there, held until the commit's end */
+	bool region_held[CIM_REGION_TYPES], id_held[CIM_REGION_TYPES];
 };
 
 /* A write failed: this is what the session answers from now on. */
@@ -84,6 +90,11 @@ void cim_session_destroy(struct cim_writer *writer);
 enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,
 				 struct cim_error *err);
 
+/* tables.c: bytes of a link table of @count rows whose names have @name_units code units in all;
+ * CIM_E_LIMIT where the format has no room for it (D48). */
+enum cim_status cim_link_table_size(uint64_t count, uint32_t value_size, uint64_t name_units,
+				    uint64_t *size, struct cim_error *err);
+
 /* After a failed commit that may be tried again, once the tables are cut off. */
 enum cim_status cim_unwrite_tables(struct cim_writer *writer, struct cim_error *err);
 
@@ -92,5 +103,20 @@ void cim_remove_left_file(struct cim_writer *writer);
 
 /* publish.c: object ID files, syncs, names, and the filesystem file. */
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err);
+
+/* ---- consistent.c ---- */
+
+/* The session's private names: of region file @i, and of object ID file @i. */
+void cim_private_region_name(const struct cim_writer *writer, int i, char *name);
+void cim_private_id_name(const struct cim_writer *writer, int i, char *name);
+/* Compute the set's GUID, and give the files its names, or find that they are there. */
+enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesystem,
+				    struct cim_error *err);
+/* After a commit that failed: back to private names. */
+void cim_consistent_unname(struct cim_writer *writer);
+/* After one that didn't: remove what was there already. */
+void cim_consistent_drop(struct cim_writer *writer);
+/* The end of a commit: let go of what is held and isn't the session's. */
+void cim_consistent_release(struct cim_writer *writer);
 
 #endif

@@ -322,6 +322,25 @@ enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file 
 	return CIM_OK;
 }
 
+enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region_file *file,
+				      uint64_t offset, uint64_t len, struct cim_error *err)
+{
+	const struct cim_fs *fs = image->env.fs;
+	char name[CIM_SET_FILE_NAME];
+	enum cim_status status;
+	long os_error = 0;
+	uint64_t size;
+
+	status = fs->size(fs->ctx, file->file, &size, &os_error);
+	if (status) {
+		cim_region_name(image, file->region, name);
+		return cim_fail_os(err, status, os_error, "asking for the size of %s", name);
+	}
+	if (!cim_in_range(offset, len, size))
+		return cim_region_outside(image, file->region, offset, len, err);
+	return CIM_OK;
+}
+
 void cim_regions_free(struct cim_image *image)
 {
 	struct cim_region_files *files = image->files;

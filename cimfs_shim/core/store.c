@@ -330,51 +330,15 @@ static enum cim_status merge_names(struct cim_store *store, struct cim_error *er
 
 /* ---- what each file is ---- */
 
-/* The size and the first bytes of a file. */
-struct head {
-	uint64_t size;
-	size_t got;
-	uint8_t bytes[CIM_SIZE(common_header)];
-};
-
-static enum cim_status read_head(struct cim_store *store, const char *name, struct head *head,
-				 long *os_error)
-{
-	const struct cim_fs *fs = store->env.fs;
-	enum cim_status status;
-	cim_fs_file *file;
-
-	memset(head, 0, sizeof(*head));
-	*os_error = 0;
-	status = fs->open(fs->ctx, store->dir, name, CIM_FS_READ, &file, os_error);
-	if (status)
-		return status;
-	status = fs->size(fs->ctx, file, &head->size, os_error);
-	if (!status)
-		status = fs->pread(fs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
-				   os_error);
-	fs->close(fs->ctx, file);
-	return status;
-}
-
-/* Is it a filesystem file, even one cut short or of a version to come? */
-static bool is_image(const struct head *head)
-{
-	if (head->got < CIM_MAGIC_SIZE || memcmp(head->bytes, CIM_MAGIC, CIM_MAGIC_SIZE))
-		return false;
-	return head->got <= CIM_OFF(common_header, type) ||
-	       (head->bytes[CIM_OFF(common_header, type)] != CIM_FILE_REGION &&
-		head->bytes[CIM_OFF(common_header, type)] != CIM_FILE_OBJECT_ID);
-}
-
 /* Fills in entry->file. A file that can't be looked at might be an image, so nothing could be said
  * of any other: that is an error. A temporary one is nobody's image, and may be another user's. */
 static enum cim_status classify(struct cim_store *store, struct entry *entry, struct cim_error *err)
 {
 	const bool temporary = entry->named && entry->file.kind == CIM_KIND_TEMPORARY;
-	struct head head;
+	struct cim_file_head head;
 	long os_error;
-	enum cim_status status = read_head(store, entry->name, &head, &os_error);
+	enum cim_status status = cim_read_head(&store->env, store->dir, entry->name, &head,
+					       &os_error);
 
 	if (status == CIM_E_NO_MEMORY)
 		return cim_no_memory(err);
@@ -384,7 +348,7 @@ static enum cim_status classify(struct cim_store *store, struct entry *entry, st
 		return CIM_OK;
 	if (status)
 		return cim_fail_os(err, status, os_error, "can't look at %s", entry->name);
-	if (is_image(&head))
+	if (cim_head_is_image(&head))
 		entry->file.kind = CIM_KIND_IMAGE;
 	else
 		entry->gone = !entry->named;
@@ -697,7 +661,7 @@ const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid
 	return n < set->owners ? store->entries[store->owners[set->first + n]].name : NULL;
 }
 
-static bool is_listed(const struct cim_store *store, const char *name)
+static const struct entry *find_listed(const struct cim_store *store, const char *name)
 {
 	size_t low = 0, high = store->count;
 
@@ -706,31 +670,80 @@ static bool is_listed(const struct cim_store *store, const char *name)
 		int order = strcmp(name, store->entries[middle].name);
 
 		if (!order)
-			return true;
+			return &store->entries[middle];
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return false;
+	return NULL;
+}
+
+/* Nobody holds the file now; may it go? */
+static enum cim_status check_unowned(struct cim_store *store, const struct entry *entry,
+				     struct cim_error *err)
+{
+	enum cim_status status;
+	bool owned;
+
+	status = cim_set_is_owned(&store->env, store->dir, &entry->file.set, &owned, err);
+	if (!status && owned)
+		status = cim_fail(err, CIM_E_SHARING, "an image needs it");
+	return status;
+}
+
+static enum cim_status remove_name(struct cim_store *store, const char *name, struct cim_error *err)
+{
+	const struct cim_fs *fs = store->env.fs;
+	long os_error = 0;
+	enum cim_status status = fs->remove(fs->ctx, store->dir, name, &os_error);
+
+	return status ? cim_fail_os(err, status, os_error, "can't remove the file") : CIM_OK;
+}
+
+/* A file that a consistent session may have taken into use since the store looked: the session
+ * holds it until its image is there, so who holds it alone sees that image, or keeps the session
+ * from taking it. */
+static enum cim_status remove_adoptable(struct cim_store *store, const struct entry *entry,
+					struct cim_error *err)
+{
+	const struct cim_fs *fs = store->env.fs;
+	enum cim_status status = CIM_E_UNSUPPORTED;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	if (fs->hold)
+		status = fs->hold(fs->ctx, store->dir, entry->name, true, &file, &os_error);
+	if (status == CIM_E_UNSUPPORTED) { /* no locks: all that can be done is to look again */
+		status = check_unowned(store, entry, err);
+		return status ? status : remove_name(store, entry->name, err);
+	}
+	if (status == CIM_E_SHARING)
+		return cim_fail(err, status, "somebody holds the file");
+	if (status)
+		return cim_fail_os(err, status, os_error, "can't lock the file");
+	status = check_unowned(store, entry, err);
+	if (!status)
+		status = remove_name(store, entry->name, err);
+	fs->close(fs->ctx, file);
+	return status;
 }
 
 enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err)
 {
 	static const char op[] = "remove file";
-	const struct cim_fs *fs = store->env.fs;
+	const struct entry *entry = find_listed(store, name);
 	enum cim_status status;
-	long os_error = 0;
 
 	/* Only what the store has listed: no name from anywhere leads out of the directory. */
-	if (!is_listed(store, name))
-		return cim_error_where(err,
-				       cim_fail(err, CIM_E_FILE_NOT_FOUND,
-						"no image file of that name in the directory"),
-				       op, name);
-	status = fs->remove(fs->ctx, store->dir, name, &os_error);
-	if (status)
-		cim_fail_os(err, status, os_error, "can't remove the file");
+	if (!entry)
+		status = cim_fail(err, CIM_E_FILE_NOT_FOUND,
+				  "no image file of that name in the directory");
+	else if ((entry->file.kind == CIM_KIND_REGION || entry->file.kind == CIM_KIND_OBJECT_ID) &&
+		 cim_set_is_consistent(&entry->file.set))
+		status = remove_adoptable(store, entry, err);
+	else
+		status = remove_name(store, name, err);
 	return cim_error_where(err, status, op, name);
 }
 

@@ -62,23 +62,37 @@ static void put_name(uint8_t *p, const struct row *row)
 		cim_put16(p + 2 + 2 * i, row->name[i]);
 }
 
+enum cim_status cim_link_table_size(uint64_t count, uint32_t value_size, uint64_t name_units,
+				    uint64_t *size, struct cim_error *err)
+{
+	uint64_t values, names;
+
+	/* For each row a value and the offset of its name; a name is its length and its units. */
+	if (!cim_ckd_mul64(&values, count, value_size + 4) ||
+	    !cim_ckd_add64(&names, name_units, count) || !cim_ckd_mul64(&names, names, 2) ||
+	    !cim_ckd_add64(size, values, names) ||
+	    !cim_ckd_add64(size, *size, CIM_SIZE(link_table)) || *size > UINT32_MAX ||
+	    *size > SIZE_MAX)
+		return cim_fail(err, CIM_E_LIMIT, "a directory would pass the format's 4 GiB");
+	return CIM_OK;
+}
+
 /* Write sorted rows as a link table. */
 static enum cim_status write_link_table(struct cim_writer *writer, const struct row *rows,
 					size_t count, uint32_t value_size, uint64_t *offset,
 					uint64_t *length, struct cim_error *err)
 {
-	uint64_t size = CIM_SIZE(link_table), names;
+	uint64_t size, names, name_units = 0;
 	enum cim_status status;
 	uint8_t *table;
 	size_t i;
 
-	/* Planned first: a row is at most 16 + 4 + 2 + 510 bytes, so 64 bits can't overflow. */
-	size += (uint64_t)count * (value_size + 4);
-	names = size;
-	for (i = 0; i < count; i++)
-		size += 2 + 2 * rows[i].units;
-	if (size > UINT32_MAX || size > SIZE_MAX)
-		return cim_fail(err, CIM_E_LIMIT, "a directory would pass the format's 4 GiB");
+	for (i = 0; i < count; i++) /* at most 255 each: can't overflow */
+		name_units += rows[i].units;
+	status = cim_link_table_size(count, value_size, name_units, &size, err);
+	if (status)
+		return status;
+	names = CIM_SIZE(link_table) + (uint64_t)count * (value_size + 4);
 	table = cim_alloc(&writer->env, (size_t)size);
 	if (!table)
 		return cim_no_memory(err);

@@ -195,18 +195,16 @@ static enum cim_status posix_list(void *ctx, cim_fs_dir *dir,
 
 /* ---- files ---- */
 
-static enum cim_status posix_open(void *ctx, cim_fs_dir *dir, const char *name,
-				  enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static enum cim_status open_regular(cim_fs_dir *dir, const char *name, int flags,
+				    cim_fs_file **file, long *os_error)
 {
-	/* O_NONBLOCK: opening a FIFO must not wait for its other end. No effect on real files. */
-	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
-		    (mode == CIM_FS_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY);
 	enum cim_status status;
 	struct stat st;
 	cim_fs_file *f;
 
-	(void)ctx;
 	*file = NULL;
+	/* O_NONBLOCK: opening a FIFO must not wait for its other end. No effect on real files. */
+	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	if (!is_component(name))
 		return fail_name(os_error);
 	f = malloc(sizeof(*f));
@@ -218,7 +216,7 @@ static enum cim_status posix_open(void *ctx, cim_fs_dir *dir, const char *name,
 	if (f->fd < 0) {
 		status = fail(os_error, errno);
 		/* A new file has no name to miss, so it is the directory that is gone. */
-		if (status == CIM_E_FILE_NOT_FOUND && mode == CIM_FS_CREATE)
+		if (status == CIM_E_FILE_NOT_FOUND && (flags & O_CREAT))
 			status = CIM_E_PATH_NOT_FOUND;
 		goto free_file;
 	}
@@ -239,6 +237,14 @@ close_fd:
 free_file:
 	free(f);
 	return status;
+}
+
+static enum cim_status posix_open(void *ctx, cim_fs_dir *dir, const char *name,
+				  enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+{
+	(void)ctx;
+	return open_regular(dir, name, mode == CIM_FS_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY,
+			    file, os_error);
 }
 
 static void posix_close(void *ctx, cim_fs_file *file)
@@ -331,18 +337,42 @@ static enum cim_status posix_sync(void *ctx, cim_fs_file *file, long *os_error)
 	return fsync_whole(file->fd) < 0 ? fail(os_error, errno) : CIM_OK;
 }
 
+static intptr_t posix_native(void *ctx, cim_fs_file *file)
+{
+	(void)ctx;
+	return file->fd;
+}
+
+static enum cim_status posix_next_data(void *ctx, cim_fs_file *file, uint64_t offset,
+				       uint64_t *data, long *os_error)
+{
+	off_t found;
+
+	(void)ctx;
+	*data = offset;
+	if (offset > INT64_MAX)
+		return CIM_OK;
+	/* Moves the descriptor's position, which nobody uses. */
+	found = lseek(file->fd, (off_t)offset, SEEK_DATA);
+	if (found >= 0)
+		*data = (uint64_t)found;
+	else if (errno == ENXIO) /* nothing but a hole, or the end */
+		return posix_size(ctx, file, data, os_error);
+	/* Any other failure: this file system can't tell. */
+	return CIM_OK;
+}
+
 /* ---- the byte lock ---- */
 
-static enum cim_status posix_lock(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status lock_byte(cim_fs_file *file, short type, long *os_error)
 {
 	struct flock range = {
-		.l_type = F_WRLCK,
+		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)CIM_OS_LOCK_OFFSET,
 		.l_len = 1,
 	};
 
-	(void)ctx;
 	while (fcntl(file->fd, F_OFD_SETLK, &range) < 0) {
 		if (errno == EINTR)
 			continue;
@@ -350,6 +380,44 @@ static enum cim_status posix_lock(void *ctx, cim_fs_file *file, long *os_error)
 		return fail(os_error, errno == EACCES ? EAGAIN : errno);
 	}
 	return CIM_OK;
+}
+
+static enum cim_status posix_lock(void *ctx, cim_fs_file *file, long *os_error)
+{
+	(void)ctx;
+	return lock_byte(file, F_WRLCK, os_error);
+}
+
+/* Does the name still lead to this file? */
+static enum cim_status is_named(cim_fs_dir *dir, const char *name, const cim_fs_file *file,
+				long *os_error)
+{
+	struct stat by_name, own;
+
+	if (fstatat(dir->fd, name, &by_name, 0) < 0 || fstat(file->fd, &own) < 0)
+		return fail(os_error, errno);
+	/* Another one has the name now: as good as held by somebody. */
+	if (by_name.st_dev != own.st_dev || by_name.st_ino != own.st_ino)
+		return fail(os_error, EAGAIN);
+	return CIM_OK;
+}
+
+static enum cim_status posix_hold(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
+				  cim_fs_file **file, long *os_error)
+{
+	/* An exclusive lock takes a descriptor that can write. */
+	enum cim_status status = open_regular(dir, name, alone ? O_RDWR : O_RDONLY, file, os_error);
+
+	if (status != CIM_OK)
+		return status;
+	status = lock_byte(*file, alone ? F_WRLCK : F_RDLCK, os_error);
+	if (status == CIM_OK)
+		status = is_named(dir, name, *file, os_error);
+	if (status == CIM_OK)
+		return CIM_OK;
+	posix_close(ctx, *file);
+	*file = NULL;
+	return status;
 }
 
 static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
@@ -525,6 +593,9 @@ const struct cim_env *cim_env_default(void)
 		.rename = posix_rename,
 		.remove = posix_remove,
 		.list = posix_list,
+		.native = posix_native,
+		.hold = posix_hold,
+		.next_data = posix_next_data,
 	};
 	static const struct cim_env env = {
 		.mem = {.realloc = posix_realloc, .free = posix_free},

@@ -572,6 +572,33 @@ static enum cim_status win32_sync(void *ctx, cim_fs_file *file, long *os_error)
 	return FlushFileBuffers(file->handle) ? CIM_OK : fail(os_error, GetLastError());
 }
 
+static enum cim_status win32_next_data(void *ctx, cim_fs_file *file, uint64_t offset,
+				       uint64_t *data, long *os_error)
+{
+	FILE_ALLOCATED_RANGE_BUFFER ask, range;
+	LARGE_INTEGER size;
+	DWORD n = 0;
+
+	(void)ctx;
+	*data = offset;
+	if (!GetFileSizeEx(file->handle, &size))
+		return fail(os_error, GetLastError());
+	if (offset >= (uint64_t)size.QuadPart)
+		return CIM_OK;
+	ask.FileOffset.QuadPart = (LONGLONG)offset;
+	ask.Length.QuadPart = size.QuadPart - (LONGLONG)offset;
+	/* More ranges than the one that there is room for is no failure. Wine doesn't know this. */
+	if (!DeviceIoControl(file->handle, FSCTL_QUERY_ALLOCATED_RANGES, &ask, sizeof(ask), &range,
+			     sizeof(range), &n, NULL) &&
+	    GetLastError() != ERROR_MORE_DATA)
+		return CIM_OK;
+	if (!n)
+		*data = (uint64_t)size.QuadPart;
+	else if (n >= sizeof(range) && (uint64_t)range.FileOffset.QuadPart > offset)
+		*data = (uint64_t)range.FileOffset.QuadPart;
+	return CIM_OK;
+}
+
 /* ---- the byte lock ---- */
 
 static enum cim_status win32_lock(void *ctx, cim_fs_file *file, long *os_error)
@@ -637,6 +664,62 @@ static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *n
 		}
 	}
 	win32_close(ctx, file);
+	return status;
+}
+
+/* Does the name still lead to this file? */
+static enum cim_status is_named(cim_fs_dir *dir, const char *name, const cim_fs_file *file,
+				long *os_error)
+{
+	BY_HANDLE_FILE_INFORMATION own, by_name;
+	enum cim_status status;
+	HANDLE handle;
+	WCHAR *path;
+
+	status = file_path(dir, name, &path, os_error);
+	if (status != CIM_OK)
+		return status;
+	handle = CreateFileW(path, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING,
+			     FILE_ATTRIBUTE_NORMAL, NULL);
+	if (handle == INVALID_HANDLE_VALUE) {
+		status = fail(os_error, GetLastError());
+		goto free_path;
+	}
+	if (!GetFileInformationByHandle(handle, &by_name) ||
+	    !GetFileInformationByHandle(file->handle, &own))
+		status = fail(os_error, GetLastError());
+	else if (by_name.dwVolumeSerialNumber != own.dwVolumeSerialNumber ||
+		 by_name.nFileIndexHigh != own.nFileIndexHigh ||
+		 by_name.nFileIndexLow != own.nFileIndexLow)
+		/* Another one has the name now: as good as held by somebody. */
+		status = fail(os_error, ERROR_LOCK_VIOLATION);
+	CloseHandle(handle);
+free_path:
+	free(path);
+	return status;
+}
+
+static enum cim_status win32_hold(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
+				  cim_fs_file **file, long *os_error)
+{
+	DWORD flags = LOCKFILE_FAIL_IMMEDIATELY | (alone ? LOCKFILE_EXCLUSIVE_LOCK : 0);
+	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+	enum cim_status status;
+	DWORD error;
+
+	status = win32_open(ctx, dir, name, CIM_FS_UPDATE, file, os_error);
+	if (status != CIM_OK)
+		return status;
+	if (!LockFileEx((*file)->handle, flags, 0, 1, 0, &where)) {
+		error = GetLastError();
+		status = fail(os_error, error == ERROR_IO_PENDING ? ERROR_LOCK_VIOLATION : error);
+	} else {
+		status = is_named(dir, name, *file, os_error);
+	}
+	if (status == CIM_OK)
+		return CIM_OK;
+	win32_close(ctx, *file);
+	*file = NULL;
 	return status;
 }
 
@@ -881,6 +964,8 @@ const struct cim_env *cim_env_default(void)
 		.rename = win32_rename,
 		.remove = win32_remove,
 		.list = win32_list,
+		.hold = win32_hold,
+		.next_data = win32_next_data,
 	};
 	static const struct cim_env env = {
 		.mem = {.realloc = win32_realloc, .free = win32_free},

@@ -15,8 +15,8 @@
 #define CHUNK 16384u
 
 const char *const mem_op_names[MEM_OPS] = {
-	"open_dir", "sync_dir", "open",	     "size",   "pread",	 "pwrite", "truncate",
-	"sync",	    "lock",	"is_locked", "rename", "remove", "list",
+	"open_dir", "sync_dir",	 "open",   "size",   "pread", "pwrite", "truncate",  "sync",
+	"lock",	    "is_locked", "rename", "remove", "list",  "hold",	"next_data",
 };
 
 /* ---- contents ---- */
@@ -41,6 +41,7 @@ struct mem_inode {
 	struct mem_inode *next;
 	struct content now, synced;
 	struct cim_fs_file *lock_owner;
+	unsigned lock_sharers;
 };
 
 static void *need(void *p)
@@ -276,6 +277,7 @@ struct cim_fs_file {
 	struct cim_fs_file *next; /* of those that were closed */
 	struct mem_inode *inode;
 	enum cim_fs_mode mode;
+	bool shares_lock;
 	char name[300];
 };
 
@@ -363,6 +365,20 @@ static enum cim_status mem_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
 	return CIM_OK;
 }
 
+static cim_fs_file *new_file(struct memfs *m, struct mem_inode *inode, enum cim_fs_mode mode,
+			     const char *name)
+{
+	cim_fs_file *file = need(calloc(1, sizeof(*file)));
+
+	file->magic = FILE_MAGIC;
+	file->inode = inode;
+	file->mode = mode;
+	snprintf(file->name, sizeof(file->name), "%s", name);
+	if (++m->open_files > m->peak_open_files)
+		m->peak_open_files = m->open_files;
+	return file;
+}
+
 static enum cim_status mem_open(void *ctx, cim_fs_dir *dir, const char *name, enum cim_fs_mode mode,
 				cim_fs_file **file, long *os_error)
 {
@@ -389,13 +405,7 @@ static enum cim_status mem_open(void *ctx, cim_fs_dir *dir, const char *name, en
 		set_name(m, &m->now, name, inode);
 		note_change(m, "", name, inode);
 	}
-	*file = need(calloc(1, sizeof(**file)));
-	(*file)->magic = FILE_MAGIC;
-	(*file)->inode = inode;
-	(*file)->mode = mode;
-	snprintf((*file)->name, sizeof((*file)->name), "%s", name);
-	if (++m->open_files > m->peak_open_files)
-		m->peak_open_files = m->open_files;
+	*file = new_file(m, inode, mode, name);
 	if (!n)
 		changed(m, MEM_OPEN, name);
 	return CIM_OK;
@@ -408,6 +418,7 @@ static void mem_close(void *ctx, cim_fs_file *file)
 	check_handle(file->magic == FILE_MAGIC);
 	if (file->inode->lock_owner == file)
 		file->inode->lock_owner = NULL;
+	file->inode->lock_sharers -= file->shares_lock;
 	m->open_files--;
 	file->magic = 0;
 	/* Kept, so that a later use of it is noticed. */
@@ -514,7 +525,7 @@ static enum cim_status mem_lock(void *ctx, cim_fs_file *file, long *os_error)
 
 	if (status)
 		return status;
-	if (file->inode->lock_owner) {
+	if (file->inode->lock_owner || file->inode->lock_sharers) {
 		*os_error = 11;
 		return CIM_E_SHARING;
 	}
@@ -536,7 +547,55 @@ static enum cim_status mem_is_locked(void *ctx, cim_fs_dir *dir, const char *nam
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
 	}
-	*locked = n->inode->lock_owner != NULL;
+	*locked = n->inode->lock_owner || n->inode->lock_sharers;
+	return CIM_OK;
+}
+
+static enum cim_status mem_hold(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
+				cim_fs_file **file, long *os_error)
+{
+	struct memfs *m = ctx;
+	enum cim_status status = begin(m, MEM_HOLD, name, os_error);
+	const struct mem_name *n = find(m, &m->now, name);
+
+	check_handle(dir->magic == DIR_MAGIC);
+	if (status)
+		return status;
+	if (!n) {
+		*os_error = 2;
+		return CIM_E_FILE_NOT_FOUND;
+	}
+	if (n->inode->lock_owner || (alone && n->inode->lock_sharers)) {
+		*os_error = 11;
+		return CIM_E_SHARING;
+	}
+	*file = new_file(m, n->inode, CIM_FS_UPDATE, name);
+	if (alone) {
+		n->inode->lock_owner = *file;
+	} else {
+		n->inode->lock_sharers++;
+		(*file)->shares_lock = true;
+	}
+	return CIM_OK;
+}
+
+static enum cim_status mem_next_data(void *ctx, cim_fs_file *file, uint64_t offset, uint64_t *data,
+				     long *os_error)
+{
+	enum cim_status status = begin(ctx, MEM_NEXT_DATA, file->name, os_error);
+	const struct content *c = &file->inode->now;
+	bool found;
+	size_t at;
+
+	check_handle(file->magic == FILE_MAGIC);
+	if (status)
+		return status;
+	at = find_slot(c, offset / CHUNK, &found);
+	*data = offset;
+	if (at == c->count)
+		*data = offset > c->size ? offset : c->size;
+	else if (!found)
+		*data = c->slots[at].index * CHUNK;
 	return CIM_OK;
 }
 
@@ -769,6 +828,8 @@ struct memfs *memfs_new(void)
 	m->fs.rename = mem_rename;
 	m->fs.remove = mem_remove;
 	m->fs.list = mem_list;
+	m->fs.hold = mem_hold;
+	m->fs.next_data = mem_next_data;
 	m->fail_status = CIM_E_IO;
 	m->space = UINT64_MAX;
 	m->max_file = UINT64_C(1) << 50;

@@ -35,6 +35,8 @@ enum mem_op {
 	MEM_RENAME,
 	MEM_REMOVE,
 	MEM_LIST,
+	MEM_HOLD,
+	MEM_NEXT_DATA,
 	MEM_OPS
 };
 

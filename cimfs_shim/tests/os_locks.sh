@@ -56,6 +56,34 @@ wait $!
 is "$?" 0 "the program on Linux ends"
 is "$(ask wine "$windows" probe-lock "Z:$dir")" free "Wine sees that the lock is gone"
 
+# Files held alone or shared, by who deletes orphans and by who takes them into use.
+for how in alone shared; do
+	dir=$TEST_TMP/wine-$how
+	mkdir "$dir"
+	echo text >"$dir/victim"
+	timeout 100 wine "$windows" hold-$how "Z:$dir" </dev/null >/dev/null 2>&1 &
+	wait_ready "$dir"
+	is "$(ask "$native" probe-alone "$dir")" CIM_E_SHARING "Wine holds it $how: Linux can't alone"
+	[ $how = alone ] && want=CIM_E_SHARING || want=CIM_OK
+	is "$(ask "$native" probe-shared "$dir")" $want "Wine holds it $how: shared by Linux: $want"
+	: >"$dir/stop"
+	wait $!
+	is "$(ask "$native" probe-alone "$dir")" CIM_OK "then Linux has it alone"
+
+	dir=$TEST_TMP/linux-$how
+	mkdir "$dir"
+	echo text >"$dir/victim"
+	timeout 100 "$native" hold-$how "$dir" </dev/null >/dev/null 2>&1 &
+	wait_ready "$dir"
+	is "$(ask wine "$windows" probe-alone "Z:$dir")" CIM_E_SHARING \
+		"Linux holds it $how: Wine can't alone"
+	is "$(ask wine "$windows" probe-shared "Z:$dir")" $want \
+		"Linux holds it $how: shared by Wine: $want"
+	: >"$dir/stop"
+	wait $!
+	is "$(ask wine "$windows" probe-alone "Z:$dir")" CIM_OK "then Wine has it alone"
+done
+
 # What Linux holds open is no obstacle to Wine's replacing it.
 dir=$TEST_TMP/open
 mkdir "$dir"

@@ -222,7 +222,11 @@ static int role_hold(const char *role, const char *path)
 	cim_fs_file *file = NULL;
 	long os_error = 0;
 
-	if (!strcmp(role, "hold-lock")) {
+	if (!strcmp(role, "hold-alone") || !strcmp(role, "hold-shared")) {
+		if (fs->hold(fs->ctx, dir, "victim", !strcmp(role, "hold-alone"), &file,
+			     &os_error) != CIM_OK)
+			bail("can't hold: %ld", os_error);
+	} else if (!strcmp(role, "hold-lock")) {
 		file = open_file(dir, "victim", CIM_FS_CREATE);
 		if (fs->lock(fs->ctx, file, &os_error) != CIM_OK)
 			bail("can't lock: %ld", os_error);
@@ -249,7 +253,15 @@ static int role_probe(const char *role, const char *path)
 		return 0;
 	}
 	dir = open_dir(path, 0);
-	if (!strcmp(role, "probe-replace")) {
+	if (!strcmp(role, "probe-alone") || !strcmp(role, "probe-shared")) {
+		cim_fs_file *file;
+
+		status = fs->hold(fs->ctx, dir, "victim", !strcmp(role, "probe-alone"), &file,
+				  &os_error);
+		puts(cim_status_name(status));
+		if (status == CIM_OK)
+			fs->close(fs->ctx, file);
+	} else if (!strcmp(role, "probe-replace")) {
 		status = fs->rename(fs->ctx, dir, "from", "target", 0, &os_error);
 		puts(cim_status_name(status));
 	} else {
@@ -785,6 +797,120 @@ static void test_byte_lock(void)
 	fs->close_dir(fs->ctx, dir);
 }
 
+/* hold() a file; its status. *file stays open. */
+static enum cim_status try_hold(cim_fs_dir *dir, const char *name, bool alone, cim_fs_file **file)
+{
+	long os_error = 0;
+	enum cim_status status = fs->hold(fs->ctx, dir, name, alone, file, &os_error);
+
+	if (status != CIM_OK)
+		*file = NULL;
+	return status;
+}
+
+/* Who holds a file keeps others from it, as lock() does, and may share it. */
+static void test_hold(void)
+{
+	const char *path = fresh_dir("hold");
+	cim_fs_dir *dir = open_dir(path, 0);
+	cim_fs_file *a, *b, *locked;
+	long os_error = 0;
+
+	IS_STATUS(try_hold(dir, "missing", true, &a), CIM_E_FILE_NOT_FOUND,
+		  "hold a file that isn't there");
+	IS_STATUS(try_hold(dir, "../x", false, &a), CIM_E_INVALID, "hold what is no component");
+	make_file(dir, "victim", "some text");
+	IS_STATUS(try_hold(dir, "victim", false, &a), CIM_OK, "hold a file, shared");
+	is_str(read_at(a, 5, 4), "text", "it can be read");
+	IS_STATUS(fs->sync(fs->ctx, a, &os_error), CIM_OK, "and synced");
+	is_str(content(dir, "victim"), "some text", "others can read it as well");
+	is_str(locked_word(dir, "victim"), "locked", "it counts as locked");
+	IS_STATUS(try_hold(dir, "victim", false, &b), CIM_OK, "another one shares it");
+	fs->close(fs->ctx, b);
+	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_SHARING, "but nobody has it alone");
+	fs->close(fs->ctx, a);
+	is_str(locked_word(dir, "victim"), "free", "it ends with closing");
+	IS_STATUS(try_hold(dir, "victim", true, &a), CIM_OK, "hold it alone");
+	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_SHARING, "then nobody else does");
+	IS_STATUS(try_hold(dir, "victim", false, &b), CIM_E_SHARING, "not even shared");
+	IS_STATUS(fs->remove(fs->ctx, dir, "victim", &os_error), CIM_OK,
+		  "who holds it may remove it");
+	fs->close(fs->ctx, a);
+	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_FILE_NOT_FOUND, "then it is gone");
+	make_file(dir, "victim", "another");
+	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_OK, "and its name is free for another");
+	fs->close(fs->ctx, b);
+
+	locked = open_file(dir, "own", CIM_FS_CREATE);
+	IS_STATUS(fs->lock(fs->ctx, locked, &os_error), CIM_OK, "a session locks its file");
+	IS_STATUS(try_hold(dir, "own", false, &b), CIM_E_SHARING, "it can't be held then");
+	IS_STATUS(fs->rename(fs->ctx, dir, "own", "renamed", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+		  "its name may change");
+	IS_STATUS(try_hold(dir, "renamed", true, &b), CIM_E_SHARING, "and the lock goes with it");
+	fs->close(fs->ctx, locked);
+	IS_STATUS(try_hold(dir, "renamed", true, &b), CIM_OK, "until it is closed");
+	fs->close(fs->ctx, b);
+	fs->close_dir(fs->ctx, dir);
+}
+
+/* The same between two processes. */
+static void test_hold_processes(void)
+{
+	for (int alone = 0; alone < 2; alone++) {
+		const char *path = fresh_dir(alone ? "hold_alone" : "hold_shared");
+		cim_fs_dir *dir = open_dir(path, 0);
+		cim_fs_file *file;
+		intptr_t child;
+
+		make_file(dir, "victim", "text");
+		child = start_role(alone ? "hold-alone" : "hold-shared", path);
+		wait_for(dir, "ready");
+		IS_STATUS(try_hold(dir, "victim", true, &file), CIM_E_SHARING,
+			  "what another process holds %s can't be had alone",
+			  alone ? "alone" : "shared");
+		IS_STATUS(try_hold(dir, "victim", false, &file), alone ? CIM_E_SHARING : CIM_OK,
+			  "%s", alone ? "nor shared" : "but shared");
+		if (file)
+			fs->close(fs->ctx, file);
+		kill_role(child);
+		IS_STATUS(try_hold(dir, "victim", true, &file), CIM_OK, "it ends with the process");
+		if (file)
+			fs->close(fs->ctx, file);
+		fs->close_dir(fs->ctx, dir);
+	}
+}
+
+/* Where the bytes of a hollow file begin. The file system need not know, but mustn't be wrong. */
+static void test_next_data(void)
+{
+	const uint64_t late = UINT64_C(64) << 20;
+	cim_fs_dir *dir = open_dir(fresh_dir("hollow"), 0);
+	cim_fs_file *file = open_file(dir, "hollow", CIM_FS_CREATE);
+	uint64_t at = 77;
+	long os_error = 0;
+
+	IS_STATUS(fs->next_data(fs->ctx, file, 0, &at, &os_error), CIM_OK, "in an empty file");
+	is_int((int64_t)at, 0, "there is nothing");
+	fs->pwrite(fs->ctx, file, 0, "begin", 5, &os_error);
+	fs->pwrite(fs->ctx, file, late, "end", 3, &os_error);
+	IS_STATUS(fs->next_data(fs->ctx, file, 0, &at, &os_error), CIM_OK, "at the beginning");
+	is_int((int64_t)at, 0, "there are bytes");
+	IS_STATUS(fs->next_data(fs->ctx, file, 3, &at, &os_error), CIM_OK, "within the bytes");
+	is_int((int64_t)at, 3, "it is where one is");
+	IS_STATUS(fs->next_data(fs->ctx, file, late / 2, &at, &os_error), CIM_OK, "in the hole");
+	ok(at >= late / 2 && at <= late, "not behind the next bytes: %llu", (unsigned long long)at);
+	if (at == late / 2)
+		diag("this file system, or system, doesn't tell of holes");
+	IS_STATUS(fs->truncate(fs->ctx, file, late * 2, &os_error), CIM_OK, "a hole at the end");
+	IS_STATUS(fs->next_data(fs->ctx, file, late * 3 / 2, &at, &os_error), CIM_OK, "in it");
+	ok(at >= late * 3 / 2 && at <= late * 2, "no further than the end: %llu",
+	   (unsigned long long)at);
+	IS_STATUS(fs->next_data(fs->ctx, file, late * 2, &at, &os_error), CIM_OK, "at the end");
+	is_int((int64_t)at, (int64_t)late * 2, "nor from there");
+	fs->close(fs->ctx, file);
+	fs->close_dir(fs->ctx, dir);
+}
+
 static void test_directory_lock(void)
 {
 	char path[1300];
@@ -928,6 +1054,64 @@ int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int 
 	return __real_linkat(from_fd, from, to_fd, to, flags);
 }
 
+/* What happens just before a byte lock is asked for. */
+static void (*before_lock)(void);
+
+int __real_fcntl64(int fd, int cmd, ...);
+int __wrap_fcntl64(int fd, int cmd, ...);
+
+int __wrap_fcntl64(int fd, int cmd, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, cmd);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (cmd == F_OFD_SETLK && before_lock)
+		before_lock();
+	return __real_fcntl64(fd, cmd, arg);
+}
+
+static cim_fs_dir *racing;
+
+static void move_away(void)
+{
+	long os_error;
+
+	IS_STATUS(fs->rename(fs->ctx, racing, "victim", "moved", 0, &os_error), CIM_OK,
+		  "the file loses its name");
+}
+
+static void replace(void)
+{
+	move_away();
+	make_file(racing, "victim", "another");
+}
+
+/* The name goes to nobody, or to another file, between the opening and the locking. */
+static void test_hold_races(void)
+{
+	cim_fs_file *file;
+
+	racing = open_dir(fresh_dir("hold races"), 0);
+	make_file(racing, "victim", "one");
+	before_lock = move_away;
+	IS_STATUS(try_hold(racing, "victim", true, &file), CIM_E_FILE_NOT_FOUND,
+		  "it isn't held under a name that it has lost");
+	make_file(racing, "victim", "two");
+	before_lock = replace;
+	IS_STATUS(try_hold(racing, "victim", true, &file), CIM_E_SHARING,
+		  "nor is it if another has the name");
+	before_lock = NULL;
+	IS_STATUS(try_hold(racing, "victim", true, &file), CIM_OK, "that one is, the next time");
+	if (file) {
+		is_str(read_at(file, 0, 7), "another", "it is the right one");
+		fs->close(fs->ctx, file);
+	}
+	fs->close_dir(fs->ctx, racing);
+}
+
 /* The bytes to transfer of @len, 0 for "interrupted". */
 static size_t chop(size_t len)
 {
@@ -1011,6 +1195,12 @@ static void test_rights(void)
 			  "remove in a directory that may not be written");
 		IS_STATUS(fs->rename(fs->ctx, dir, "there", "x", 0, &os_error), CIM_E_ACCESS,
 			  "rename in a directory that may not be written");
+		IS_STATUS(try_hold(dir, "there", false, &file), CIM_OK,
+			  "hold, shared, a file that may only be read");
+		if (file)
+			fs->close(fs->ctx, file);
+		IS_STATUS(try_hold(dir, "there", true, &file), CIM_E_ACCESS,
+			  "but not alone: Linux locks so only what may be written");
 		if (was_root && seteuid(0) < 0)
 			bail("can't become root again");
 	}
@@ -1094,10 +1284,14 @@ int main(int argc, char **argv)
 	test_unicode_names();
 	test_long_path();
 	test_byte_lock();
+	test_hold();
+	test_hold_processes();
+	test_next_data();
 	test_directory_lock();
 	test_status_table();
 	test_rest_of_environment();
 #ifndef _WIN32
+	test_hold_races();
 	test_old_file_system();
 	test_rights();
 	test_unlistable_directory();

@@ -7,6 +7,7 @@
 #include "tap.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 enum { THREADS = 8, ROUNDS = 3000, REGIONS = 200, FILES = 60000 };
 
@@ -22,6 +23,30 @@ static void expect(struct job *job, bool good, const struct cim_error *err)
 {
 	if (!good && !job->wrong++)
 		diag("thread %u: %s: %s", job->seed, cim_status_name(err->status), err->cause);
+}
+
+static intptr_t native(void *ctx, cim_fs_file *file)
+{
+	(void)ctx;
+	return (intptr_t)file->file;
+}
+
+/* The first run of a stream, fetched from its file while others open and close files. */
+static bool run_is(struct cim_image *image, const struct cim_data *data, const char *text,
+		   struct cim_error *err)
+{
+	struct cim_run run;
+	const struct mini_file *file;
+	bool good;
+
+	if (cim_image_get_run(image, data, 0, 64, &run, err))
+		return false;
+	sched_yield();
+	file = (const struct mini_file *)run.native;
+	good = run.kind == CIM_RUN_FILE && run.len == strlen(text) && file &&
+	       !memcmp(file->bytes + run.offset, text, strlen(text));
+	cim_run_put(image, &run);
+	return good;
 }
 
 static void *run(void *arg)
@@ -48,7 +73,8 @@ static void *run(void *arg)
 			       !cim_image_get_data(job->image, id, cim_u8(NULL), &data, &err) &&
 			       !cim_image_read(job->image, &data, 0, buf, sizeof(buf), &got,
 					       &err) &&
-			       got == strlen(text) && !memcmp(buf, text, got),
+			       got == strlen(text) && !memcmp(buf, text, got) &&
+			       run_is(job->image, &data, text, &err),
 		       &err);
 		n = (unsigned)(x >> 40) % FILES;
 		snprintf(name, sizeof(name), "f%06u", n);
@@ -139,6 +165,7 @@ int main(void)
 	struct read_all alone;
 	unsigned wrong = 0;
 
+	fs.native = native;
 	if (cim_image_open(&env, "mem/t.cim", &image, &err))
 		bail("%s", err.cause);
 	hammer(image, big, run, jobs);

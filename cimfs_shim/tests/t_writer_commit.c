@@ -506,6 +506,98 @@ static void test_changed(unsigned flags)
 	kit_free(&k);
 }
 
+/* ---- the base goes ---- */
+
+/* What the fork's table of files, and so its image, would still need. */
+static void remove_set(struct memfs *m, const char *guid, bool data_too)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t i = 0; i < m->now.count && !again; i++) {
+			const char *name = m->now.at[i].name;
+
+			again = strstr(name, guid) != NULL &&
+				(data_too || !strcmp(name + strlen(name) - 2, "_0"));
+			if (again)
+				memfs_unlink(m, name);
+		}
+	}
+}
+
+static struct {
+	const char *guid;
+	enum mem_op op;
+	bool data_too;
+} removal;
+
+static void remove_base_at(struct memfs *m, enum mem_op op, const char *name)
+{
+	(void)name;
+	if (op != removal.op)
+		return;
+	memfs_unlink(m, "base.cim");
+	remove_set(m, removal.guid, removal.data_too);
+}
+
+/* Somebody whom the directory's lock doesn't bind removes the image that a session forks. */
+static void test_base_removed(unsigned flags)
+{
+	static const enum mem_op ops[] = {MEM_OPS, MEM_PWRITE, MEM_SYNC};
+
+	for (size_t i = 0; i < 2 * sizeof(ops) / sizeof(ops[0]); i++) {
+		struct kit k = kit_new();
+		struct cim_writer *w = begin_flags(&k, NULL, "base.cim", flags);
+		char guid[CIM_GUID_TEXT];
+		bool exists;
+
+		build(&k, w, "base");
+		finish(&k, w);
+		memcpy(guid, set_file(&k, "base.cim", "", 0), CIM_GUID_TEXT - 1);
+		guid[CIM_GUID_TEXT - 1] = '\0';
+		w = begin_flags(&k, "base.cim", "fork.cim", flags);
+		put(&k, w, "new", "new");
+		/* The base's directory is known by now: nothing more is read of its tables. */
+		removal.guid = guid;
+		removal.op = ops[i / 2];
+		removal.data_too = i % 2;
+		k.m->before = remove_base_at;
+		if (removal.op == MEM_OPS)
+			remove_base_at(k.m, MEM_OPS, "");
+		gives(&k, cim_writer_commit(w, &k.err), CIM_E_CORRUPT);
+		ok(strstr(k.err.cause, guid) && strstr(k.err.cause, "removed") &&
+			   strstr(k.err.image, "fork.cim"),
+		   "the error tells what is missing: %s: %s", k.err.image, k.err.cause);
+		ok(!memfs_exists(k.m, "fork.cim"), "no image that names it is made");
+		ok(cim_writer_lookup(w, cim_u8("new"), &exists, &k.err) == CIM_E_CORRUPT &&
+			   cim_writer_commit(w, &k.err) == CIM_E_CORRUPT,
+		   "only closing is possible");
+		k.m->before = NULL;
+		cim_writer_close(w);
+		remove_set(k.m, guid, true);
+		is_int(k.m->now.count, 0, "nothing of the session is left");
+		kit_free(&k);
+	}
+}
+
+/* Only the base's own file goes: the fork has all that it needs. */
+static void test_base_unnamed(unsigned flags)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin_flags(&k, NULL, "base.cim", flags);
+
+	build(&k, w, "base");
+	finish(&k, w);
+	w = begin_flags(&k, "base.cim", "fork.cim", flags);
+	put(&k, w, "new", "new");
+	memfs_unlink(k.m, "base.cim");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	must_be_sound(&k, "fork.cim");
+	kit_free(&k);
+}
+
 /* ---- progress ---- */
 
 static uint64_t last_done, last_total, calls, stop_at;
@@ -620,6 +712,8 @@ int main(void)
 		test_lost_answer(flags);
 		test_name_taken(flags);
 		test_changed(flags);
+		test_base_removed(flags);
+		test_base_unnamed(flags);
 	}
 	test_progress();
 	test_progress_tables();

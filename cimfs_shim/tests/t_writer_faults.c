@@ -272,10 +272,11 @@ static bool may_be_silent(const struct memfs *m)
 
 	if (m->failed_allocs || m->first_failed == MEM_REMOVE)
 		return true;
-	/* An image that is mounted or held open, be it for reading only, is tried again (D47). */
+	/* An image that is mounted or held open, be it for reading only, is tried again (D47), and
+	 * so is what somebody holds who deletes orphans. */
 	if (m->fail_status == CIM_E_SHARING &&
 	    (m->first_failed == MEM_RENAME || m->first_failed == MEM_IS_LOCKED ||
-	     (reads && strstr(m->first_failed_name, ".cim"))))
+	     m->first_failed == MEM_HOLD || (reads && strstr(m->first_failed_name, ".cim"))))
 		return true;
 	return reads && (!strncmp(m->first_failed_name, "objectid_", 9) ||
 			 !strncmp(m->first_failed_name, "region_", 7) ||

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * consistent.c - the names of a consistent session's files (decision D45)
+ *
+ * Such a session's region set has a GUID that is computed at the commit from the image's name, its
+ * parents and all objects. Only then its private files get their names, and a file of such a name
+ * may be there already, a former build's: the same bytes are kept and ours are dropped, an orphan
+ * with other bytes makes way, and one that an image names is left alone and fails the commit.
+ *
+ * Others may be at the same names: somebody who deletes orphans (store.c), and sessions that our
+ * lock on the directory doesn't bind. What all of them heed is the byte lock of D36, here on every
+ * file that bears one of these names. The rule: a name is taken from a file only by who holds it
+ * alone (a region file's only if no image names its set), and given otherwise only where there is
+ * none. And a session holds all six files, its own as well as what it found there, from before they
+ * have their names, or before it looks at them, until its image is there or it has failed. Found
+ * files are held together with others who share them, as servers of mounted images do.
+ */
+#include "session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	HOLD_MS = 1000, /* who deletes holds a file for a moment */
+	HOLD_STEP_MS = 20,
+	NAME_TRIES = 8, /* others may give and take a name meanwhile */
+};
+
+void cim_private_region_name(const struct cim_writer *writer, int i, char *name)
+{
+	snprintf(name, CIM_PRIVATE_NAME, "cimtmp_%s_%d", writer->random, i);
+}
+
+void cim_private_id_name(const struct cim_writer *writer, int i, char *name)
+{
+	snprintf(name, CIM_PRIVATE_NAME, "cimtmp_%s_o%d", writer->random, i);
+}
+
+/* The set's GUID: a version 8 UUID of all that makes the image what it is. */
+static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
+{
+	struct cim_hasher hasher;
+	struct cim_digest digest;
+	uint8_t bytes[16 + 2];
+	uint32_t i;
+
+	cim_hasher_init(&hasher);
+	cim_hasher_copy(&hasher, &writer->objects.content);
+	for (i = 0; writer->base && i < writer->base->set_count; i++) {
+		memcpy(bytes, writer->base->sets[i].guid.bytes, 16);
+		cim_put16(bytes + 16, writer->base->sets[i].count);
+		cim_hasher_update(&hasher, bytes, sizeof(bytes));
+	}
+	cim_put64(bytes, filesystem);
+	cim_put32(bytes + 8, writer->major);
+	cim_put32(bytes + 12, writer->minor);
+	cim_hasher_update(&hasher, bytes, 16);
+	cim_hasher_update(&hasher, writer->name, strlen(writer->name));
+	cim_hasher_final(&hasher, &digest);
+	memcpy(writer->guid.bytes, digest.bytes, 16);
+	writer->guid.bytes[7] = (uint8_t)((writer->guid.bytes[7] & 0x0f) | 0x80); /* version 8 */
+	writer->guid.bytes[8] = (uint8_t)((writer->guid.bytes[8] & 0x3f) | 0x80); /* RFC variant */
+}
+
+/* ---- comparing ---- */
+
+/* The first offset from @at on where either file may hold something: before it both are zero. A
+ * stream that was hardly written is a hole in both, and may be huge (D19). */
+static enum cim_status next_data(const struct cim_fs *fs, cim_fs_file *a, cim_fs_file *b,
+				 uint64_t at, uint64_t *data, long *os_error)
+{
+	uint64_t in_a = at, in_b = at;
+	enum cim_status status = CIM_OK;
+
+	if (fs->next_data) {
+		status = fs->next_data(fs->ctx, a, at, &in_a, os_error);
+		if (!status && in_a > at)
+			status = fs->next_data(fs->ctx, b, at, &in_b, os_error);
+	}
+	*data = in_a < in_b ? in_a : in_b;
+	return status;
+}
+
+/* Compare two files of the same size. */
+static enum cim_status compare_bytes(const struct cim_fs *fs, cim_fs_file *a, cim_fs_file *b,
+				     uint64_t size, uint8_t *buf, size_t chunk, bool *equal,
+				     long *os_error)
+{
+	enum cim_status status = CIM_OK;
+	size_t got_a, got_b, len;
+	uint64_t at = 0;
+
+	*equal = true;
+	while (*equal) {
+		status = next_data(fs, a, b, at, &at, os_error);
+		if (status || at >= size)
+			break;
+		len = size - at < chunk ? (size_t)(size - at) : chunk;
+		status = fs->pread(fs->ctx, a, at, buf, len, &got_a, os_error);
+		if (!status)
+			status = fs->pread(fs->ctx, b, at, buf + chunk, len, &got_b, os_error);
+		if (status)
+			break;
+		*equal = got_a == len && got_b == len && !memcmp(buf, buf + chunk, len);
+		at += len;
+	}
+	return status;
+}
+
+/* Is the file that was found the same as ours? Then it is synced. */
+static enum cim_status compare_files(struct cim_writer *writer, cim_fs_file *ours,
+				     cim_fs_file *theirs, const char *name, bool *equal,
+				     struct cim_error *err)
+{
+	enum { CHUNK = 1 << 18 };
+	const struct cim_fs *fs = writer->env.fs;
+	uint8_t *buf = cim_alloc(&writer->env, 2 * CHUNK);
+	uint64_t size = 0, their_size = 0;
+	enum cim_status status;
+	long os_error = 0;
+
+	*equal = false;
+	if (!buf)
+		return cim_no_memory(err);
+	status = fs->size(fs->ctx, ours, &size, &os_error);
+	if (!status)
+		status = fs->size(fs->ctx, theirs, &their_size, &os_error);
+	if (!status && size == their_size)
+		status = compare_bytes(fs, ours, theirs, size, buf, CHUNK, equal, &os_error);
+	if (!status && *equal)
+		status = fs->sync(fs->ctx, theirs, &os_error);
+	cim_free(&writer->env, buf);
+	return status ? cim_fail_os(err, status, os_error, "comparing with %s", name) : CIM_OK;
+}
+
+/* ---- holding ---- */
+
+static enum cim_status is_owned(struct cim_writer *writer, bool *owned, struct cim_error *err)
+{
+	return cim_set_is_owned(&writer->env, writer->dir, &writer->guid, owned, err);
+}
+
+/* Hold one of the session's own files. */
+static enum cim_status hold_own(struct cim_writer *writer, cim_fs_file *file, const char *name,
+				bool *held, struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	long os_error = 0;
+
+	if (*held)
+		return CIM_OK;
+	status = fs->lock(fs->ctx, file, &os_error);
+	if (status)
+		return cim_fail_os(err, status, os_error, "locking %s", name);
+	*held = true;
+	return CIM_OK;
+}
+
+static enum cim_status hold_all_own(struct cim_writer *writer, struct cim_error *err)
+{
+	struct cim_region_out *regions = writer->objects.regions;
+	enum cim_status status = CIM_OK;
+	int i;
+
+	writer->region_held[0] = true; /* since it was made */
+	for (i = 0; i < CIM_REGION_TYPES && !status; i++) {
+		status = hold_own(writer, regions[i].file, regions[i].name, &writer->region_held[i],
+				  err);
+		if (!status)
+			status = hold_own(writer, writer->id_files[i], writer->id_names[i],
+					  &writer->id_held[i], err);
+	}
+	return status;
+}
+
+/* Hold the file that bears @name. Where there are no locks it is only opened. CIM_E_FILE_NOT_FOUND:
+ * it has just gone. */
+static enum cim_status hold(struct cim_writer *writer, const char *name, bool alone,
+			    cim_fs_file **file, struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	const uint64_t end = writer->env.now_ms(writer->env.clock_ctx) + HOLD_MS;
+	enum cim_status status = CIM_E_UNSUPPORTED;
+	long os_error = 0;
+
+	*file = NULL;
+	while (fs->hold) {
+		status = fs->hold(fs->ctx, writer->dir, name, alone, file, &os_error);
+		if (status != CIM_E_SHARING || writer->env.now_ms(writer->env.clock_ctx) >= end)
+			break;
+		writer->env.sleep_ms(writer->env.clock_ctx, HOLD_STEP_MS);
+	}
+	if (status == CIM_E_UNSUPPORTED)
+		status = fs->open(fs->ctx, writer->dir, name, CIM_FS_UPDATE, file, &os_error);
+	if (!status)
+		return CIM_OK;
+	*file = NULL;
+	writer->harmless |= status == CIM_E_SHARING;
+	return cim_fail_os(err, status, os_error, "holding %s", name);
+}
+
+/* ---- names ---- */
+
+/* Take a name from the file that has it. A region file that an image needs keeps it. */
+static enum cim_status clear_name(struct cim_writer *writer, const char *name, bool is_region,
+				  struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+	bool owned = false;
+
+	status = hold(writer, name, true, &file, err);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return CIM_OK;
+	if (status)
+		return status;
+	if (is_region)
+		status = is_owned(writer, &owned, err);
+	if (owned)
+		status = cim_fail(err, CIM_E_EXISTS,
+				  "%s is there with other bytes, and an image needs it", name);
+	if (status)
+		goto close;
+	status = fs->remove(fs->ctx, writer->dir, name, &os_error);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		status = CIM_OK;
+	if (status)
+		cim_fail_os(err, status, os_error, "removing %s", name);
+close:
+	fs->close(fs->ctx, file);
+	return status;
+}
+
+/* A region file of that name is there. *kept: its bytes are ours, and it is held. */
+static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const char *name, bool *kept,
+				     struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	cim_fs_file *theirs;
+
+	*kept = false;
+	status = hold(writer, name, false, &theirs, err);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return CIM_OK;
+	if (status)
+		return status;
+	status = compare_files(writer, writer->objects.regions[i].file, theirs, name, kept, err);
+	if (!status && *kept) {
+		writer->kept[i] = theirs;
+		return CIM_OK;
+	}
+	fs->close(fs->ctx, theirs);
+	return status ? status : clear_name(writer, name, true, err);
+}
+
+/* Give a region file its name. If the same bytes are there, ours keeps its private name (and is
+ * removed after the commit). */
+static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	struct cim_region_out *out = &writer->objects.regions[i];
+	enum cim_status status = CIM_E_EXISTS;
+	char name[CIM_SET_FILE_NAME];
+	long os_error = 0;
+	bool kept;
+	int tries;
+
+	cim_set_file_name(name, "region_", &writer->guid, (unsigned)i);
+	for (tries = 0; tries < NAME_TRIES; tries++) {
+		status = fs->rename(fs->ctx, writer->dir, out->name, name, CIM_FS_NOREPLACE,
+				    &os_error);
+		if (status != CIM_E_EXISTS)
+			break;
+		status = keep_or_clear(writer, i, name, &kept, err);
+		if (status || kept)
+			return status;
+		status = CIM_E_EXISTS;
+	}
+	if (status)
+		return cim_fail_os(err, status, os_error, "renaming %s", out->name);
+	memcpy(out->name, name, sizeof(out->name));
+	return CIM_OK;
+}
+
+/* Replace an object ID file that is there, in one step: whatever fails, an image that shares its
+ * set has the old one or the new one. CIM_E_EXISTS: to be tried again. */
+static enum cim_status replace_id_file(struct cim_writer *writer, int i, const char *name,
+				       struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	status = hold(writer, name, true, &file, err);
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return CIM_E_EXISTS;
+	if (status)
+		return status;
+	status = fs->rename(fs->ctx, writer->dir, writer->id_names[i], name, 0, &os_error);
+	fs->close(fs->ctx, file);
+	if (status != CIM_E_SHARING)
+		return status ? cim_fail_os(err, status, os_error, "renaming %s",
+					    writer->id_names[i])
+			      : CIM_OK;
+	/* Windows: what is open, as we had it, can't be replaced. It can be deleted. */
+	status = clear_name(writer, name, false, err);
+	return status ? status : CIM_E_EXISTS;
+}
+
+static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim_error *err)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	enum cim_status status = CIM_E_EXISTS;
+	char name[CIM_SET_FILE_NAME];
+	long os_error = 0;
+	int tries;
+
+	cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
+	for (tries = 0; status == CIM_E_EXISTS && tries < NAME_TRIES; tries++) {
+		status = fs->rename(fs->ctx, writer->dir, writer->id_names[i], name,
+				    CIM_FS_NOREPLACE, &os_error);
+		if (status == CIM_E_EXISTS) {
+			status = replace_id_file(writer, i, name, err);
+			if (status && status != CIM_E_EXISTS)
+				return status;
+		}
+	}
+	if (status)
+		return cim_fail_os(err, status, os_error, "renaming %s", writer->id_names[i]);
+	/* If it serves a region file that isn't the session's, neither is it, but it is held. */
+	memcpy(writer->id_names[i], name, sizeof(writer->id_names[i]));
+	if (writer->kept[i])
+		writer->id_names[i][0] = '\0';
+	return CIM_OK;
+}
+
+enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesystem,
+				    struct cim_error *err)
+{
+	enum cim_status status;
+	int i;
+
+	compute_guid(writer, filesystem);
+	status = hold_all_own(writer, err);
+	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
+		status = name_region(writer, i, err);
+	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
+		status = name_id_file(writer, i, err);
+	return status;
+}
+
+/* ---- afterwards ---- */
+
+/* Where the locks don't bind everybody, somebody may have made the same image meanwhile, and taken
+ * our files for his. */
+static void leave_files(struct cim_writer *writer)
+{
+	int i;
+
+	for (i = 0; i < CIM_REGION_TYPES; i++) {
+		if (!cim_is_private_name(writer->objects.regions[i].name))
+			writer->objects.regions[i].name[0] = '\0';
+		if (!cim_is_private_name(writer->id_names[i]))
+			writer->id_names[i][0] = '\0';
+	}
+	cim_session_poison(writer, CIM_E_EXISTS, NULL);
+	writer->harmless = false;
+}
+
+void cim_consistent_unname(struct cim_writer *writer)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	char name[CIM_PRIVATE_NAME];
+	long os_error;
+	bool owned;
+	int i;
+
+	if (!is_owned(writer, &owned, NULL) && owned) {
+		leave_files(writer);
+		return;
+	}
+	for (i = 0; i < CIM_REGION_TYPES; i++) {
+		struct cim_region_out *out = &writer->objects.regions[i];
+
+		cim_private_region_name(writer, i, name);
+		if (strcmp(name, out->name) &&
+		    !fs->rename(fs->ctx, writer->dir, out->name, name, CIM_FS_NOREPLACE, &os_error))
+			memcpy(out->name, name, sizeof(name));
+		cim_private_id_name(writer, i, name);
+		if (writer->id_names[i][0] && strcmp(name, writer->id_names[i]) &&
+		    !fs->rename(fs->ctx, writer->dir, writer->id_names[i], name, CIM_FS_NOREPLACE,
+				&os_error))
+			memcpy(writer->id_names[i], name, sizeof(name));
+	}
+}
+
+void cim_consistent_drop(struct cim_writer *writer)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	long os_error;
+	int i;
+
+	for (i = 0; i < CIM_REGION_TYPES; i++)
+		if (cim_is_private_name(writer->objects.regions[i].name))
+			fs->remove(fs->ctx, writer->dir, writer->objects.regions[i].name,
+				   &os_error);
+}
+
+void cim_consistent_release(struct cim_writer *writer)
+{
+	const struct cim_fs *fs = writer->env.fs;
+	int i;
+
+	for (i = 0; i < CIM_REGION_TYPES; i++) {
+		if (writer->kept[i])
+			fs->close(fs->ctx, writer->kept[i]);
+		writer->kept[i] = NULL;
+		if (writer->id_files[i] && !writer->id_names[i][0]) {
+			fs->close(fs->ctx, writer->id_files[i]);
+			writer->id_files[i] = NULL;
+			writer->id_held[i] = false;
+		}
+	}
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * owners.c - is a region set needed by an image?
+ *
+ * Only filesystem files tell: a set belongs to the images whose header names it, as their own or as
+ * a parent's. Here the directory is asked as it is now, for one set, by those who are about to take
+ * a file of it away; store.c answers the same for all sets, as they were when it looked.
+ *
+ * The answer is safe only as far as it can't change meanwhile. A session that keeps a file which it
+ * found (decision D45) holds that file's byte lock from before it looks at it until its image is
+ * there. So who holds the lock alone, and finds no owner then, may delete the file.
+ */
+#include "image.h"
+
+#include <string.h>
+
+struct owner_search {
+	const struct cim_env *env;
+	cim_fs_dir *dir;
+	const struct cim_guid *guid;
+	struct cim_error why; /* of a file that couldn't be looked at */
+	bool found;
+};
+
+bool cim_is_private_name(const char *name)
+{
+	return !strncmp(name, "cimtmp_", 7);
+}
+
+enum cim_status cim_read_head(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+			      struct cim_file_head *head, long *os_error)
+{
+	const struct cim_fs *fs = env->fs;
+	enum cim_status status;
+	cim_fs_file *file;
+
+	memset(head, 0, sizeof(*head));
+	*os_error = 0;
+	status = fs->open(fs->ctx, dir, name, CIM_FS_READ, &file, os_error);
+	if (status)
+		return status;
+	status = fs->size(fs->ctx, file, &head->size, os_error);
+	if (!status)
+		status = fs->pread(fs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
+				   os_error);
+	fs->close(fs->ctx, file);
+	return status;
+}
+
+bool cim_head_is_image(const struct cim_file_head *head)
+{
+	const unsigned type = head->bytes[CIM_OFF(common_header, type)];
+
+	if (head->got < CIM_MAGIC_SIZE || memcmp(head->bytes, CIM_MAGIC, CIM_MAGIC_SIZE))
+		return false;
+	return head->got <= CIM_OFF(common_header, type) ||
+	       (type != CIM_FILE_REGION && type != CIM_FILE_OBJECT_ID);
+}
+
+/* Does this image name the set? One that is broken may. */
+static enum cim_status look_at_image(struct owner_search *search, const char *name)
+{
+	struct cim_region_set *sets = NULL;
+	uint32_t major, minor, count = 0, regions, i;
+	enum cim_status status;
+	uint64_t filesystem;
+	uint8_t *bytes = NULL;
+	size_t size;
+
+	status = cim_read_whole(search->env, search->dir, name, CIM_MAX_FILESYSTEM_FILE, &bytes,
+				&size, &search->why);
+	if (!status)
+		status = cim_header_decode(search->env, bytes, size, &major, &minor, &sets, &count,
+					   &regions, &filesystem, &search->why);
+	if (status == CIM_E_CORRUPT || status == CIM_E_VERSION) {
+		search->found = true;
+		status = CIM_OK;
+	}
+	for (i = 0; i < count; i++)
+		if (!memcmp(&sets[i].guid, search->guid, sizeof(*search->guid)))
+			search->found = true;
+	cim_free(search->env, sets);
+	cim_free(search->env, bytes);
+	return status;
+}
+
+static enum cim_status look_for_owner(void *arg, const char *name)
+{
+	struct owner_search *search = arg;
+	struct cim_file_head head;
+	enum cim_status status;
+	long os_error;
+
+	if (cim_is_private_name(name)) /* what a dead session left is nobody's image */
+		return CIM_OK;
+	/* Most files aren't images: their first bytes tell. */
+	status = cim_read_head(search->env, search->dir, name, &head, &os_error);
+	if (!status && cim_head_is_image(&head))
+		status = look_at_image(search, name);
+	else if (status && status != CIM_E_FILE_NOT_FOUND)
+		cim_fail_os(&search->why, status, os_error, "looking at %s", name);
+	if (search->found)
+		return CIM_E_EXISTS;
+	return status == CIM_E_FILE_NOT_FOUND ? CIM_OK : status; /* gone meanwhile */
+}
+
+enum cim_status cim_set_is_owned(const struct cim_env *env, cim_fs_dir *dir,
+				 const struct cim_guid *guid, bool *owned, struct cim_error *err)
+{
+	struct owner_search search = {.env = env, .dir = dir, .guid = guid};
+	const struct cim_fs *fs = env->fs;
+	enum cim_status status;
+	long os_error = 0;
+
+	status = fs->list(fs->ctx, dir, look_for_owner, &search, &os_error);
+	*owned = search.found;
+	if (!status || search.found)
+		return CIM_OK;
+	if (status != search.why.status)
+		return cim_fail_os(err, status, os_error, "listing the directory");
+	if (err)
+		*err = search.why;
+	return status;
+}
