@@ -86,7 +86,7 @@ WCHAR *get_environment(PCWSTR name);
 /* A name for a temporary file that no other call gets, in @path of TEMP_ROOM units. */
 #define TEMP_ROOM (MAX_PATH + 80)
 bool temp_name(PCWSTR suffix, WCHAR *path);
-/* The first line of a file, cut if it doesn't fit; false: there is no such file. */
+/* The text of a file, cut if it doesn't fit; false: there is no such file. */
 bool read_small_file(PCWSTR path, char *text, DWORD size);
 
 /* ---- wine.c ---- */

@@ -4,7 +4,9 @@
  *
  * It is run once for each mount and each dismount, and returns when that is done; a server for the
  * mount stays behind. Its exit code is 0, or HELPER_FAILED plus libcim's status; the file that
- * --status names then holds the cause in a line, or "ok BACKEND DIRECTORY".
+ * --status names then holds the cause in a line, or "ok BACKEND DIRECTORY" and perhaps a line
+ * "note TEXT" that the user should see: that there is no FUSE, and the volume a copy. What the
+ * program has to say goes there, and to the trace, not to stderr, which is the Windows program's.
  */
 #include "dll.h"
 
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #define HELPER_FAILED 64
+#define STATUS_ROOM 6000 /* a path and a line */
 
 extern IMAGE_DOS_HEADER __ImageBase; /* this DLL, by the linker */
 
@@ -70,34 +73,69 @@ static void find_candidates(const char *dosdevices, char *candidates[CANDIDATES]
     candidates[3] = _strdup("cimfs-mount");
 }
 
-/* Run the first candidate that can be started, with argv[1] and so on; -1: there is none. */
-static int run_first(const char *dosdevices, char *argv[])
+/* Run the first candidate that can be started, with argv[1] and so on; -1: there is none, and
+ * @text, of STATUS_ROOM bytes, tells what was tried. */
+static int run_first(const char *dosdevices, char *argv[], char *text)
 {
     char *candidates[CANDIDATES];
+    size_t len = 0;
     int i, code = -1;
 
+    text[0] = 0;
     find_candidates(dosdevices, candidates);
     for (i = 0; i < CANDIDATES; i++)
     {
         argv[0] = candidates[i];
-        if (code < 0 && argv[0]) code = wine_run(argv);
+        if (code < 0 && argv[0])
+        {
+            code = wine_run(argv);
+            snprintf(text + len, STATUS_ROOM - len, "%s%s", len ? ", " : "", argv[0]);
+            len += strlen(text + len);
+        }
         free(candidates[i]);
     }
     argv[0] = NULL;
     return code;
 }
 
+/* No helper: which one was wanted, or where it was looked for. */
+static enum cim_status no_helper(const char *tried, struct cim_error *err)
+{
+    WCHAR *wanted = get_environment(L"CIMFS_MOUNT_HELPER");
+    char *name = wanted ? wtf8_from_wide(wanted) : NULL;
+    enum cim_status status;
+
+    if (wanted)
+        status = fail(err, CIM_E_UNSUPPORTED,
+                      "the helper that CIMFS_MOUNT_HELPER names can't be started: %s",
+                      name ? name : tried);
+    else
+        status = fail(err, CIM_E_UNSUPPORTED,
+                      "no helper cimfs-mount can be started (CIMFS_MOUNT_HELPER may name it); "
+                      "tried: %s",
+                      tried);
+    free(name);
+    free(wanted);
+    return status;
+}
+
 static enum cim_status status_of(int code, const char *text, struct cim_error *err)
 {
     if (!code) return CIM_OK;
-    if (code < 0)
-        return fail(err, CIM_E_UNSUPPORTED,
-                    "the helper cimfs-mount can't be started (CIMFS_MOUNT_HELPER may name it)");
+    if (code < 0) return no_helper(text, err);
     if (code <= HELPER_FAILED || code >= HELPER_FAILED + CIM_STATUS_COUNT)
         return fail(err, CIM_E_IO, "cimfs-mount ended with status %d%s%s", code, *text ? ": " : "",
                     text);
     return fail(err, (enum cim_status)(code - HELPER_FAILED), "%s",
                 *text ? text : "cimfs-mount failed");
+}
+
+/* What the helper has to say of a success besides its answer. */
+static void trace_notes(const char *text)
+{
+    const char *note = strstr(text, "\nnote ");
+
+    if (note) trace_note("%.*s", (int)strcspn(note + 6, "\n"), note + 6);
 }
 
 enum cim_status helper_run(const char *dosdevices, const char *const args[], char *answer,
@@ -106,7 +144,7 @@ enum cim_status helper_run(const char *dosdevices, const char *const args[], cha
     WCHAR status_path[TEMP_ROOM];
     bool has_status = temp_name(L"status", status_path);
     char *unix_status_path = has_status ? wine_unix_path(status_path) : NULL;
-    char *argv[HELPER_ARGS + 8] = {NULL};
+    char *argv[HELPER_ARGS + 8] = {NULL}, text[STATUS_ROOM];
     size_t count = 1, i;
     int code;
 
@@ -118,10 +156,13 @@ enum cim_status helper_run(const char *dosdevices, const char *const args[], cha
         argv[count++] = (char *)"--status";
         argv[count++] = unix_status_path;
     }
-    code = run_first(dosdevices, argv);
-    answer[0] = 0;
-    if (unix_status_path && read_small_file(status_path, answer, HELPER_ANSWER))
+    code = run_first(dosdevices, argv, text);
+    if (code >= 0) text[0] = 0;
+    if (unix_status_path && code >= 0 && read_small_file(status_path, text, sizeof(text)))
         DeleteFileW(status_path);
     free(unix_status_path);
-    return status_of(code, answer, err);
+    if (!code) trace_notes(text);
+    text[strcspn(text, "\r\n")] = 0;
+    snprintf(answer, HELPER_ANSWER, "%s", text);
+    return status_of(code, text, err);
 }

@@ -57,6 +57,5 @@ bool read_small_file(PCWSTR path, char *text, DWORD size)
     if (!ReadFile(file, text, size - 1, &got, NULL)) got = 0;
     CloseHandle(file);
     text[got] = 0;
-    text[strcspn(text, "\r\n")] = 0;
     return true;
 }

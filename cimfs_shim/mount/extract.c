@@ -3,9 +3,16 @@
  * extract.c - the unpacked copy that stands in for a mount where there is no FUSE
  *
  * What Wine would see through the mount, as far as a plain directory can hold it: names, data,
- * sizes, modes, access and write times, links, hard links, and user.DOSATTRIB where the file system
- * takes it. Alternate streams are left out: as files beside their file they would show in listings.
- * What the mount would answer with EIO is missing here, with a line in the log.
+ * sizes, access and write times, links, hard links, user.DOSATTRIB where the file system takes it,
+ * alternate streams as files NAME:STREAM and the volume's label and serial number as the files
+ * .windows-label and .windows-serial. The mount has these too but doesn't list them; a directory
+ * lists what is in it, so here they are marked as hidden and system files. What the mount would
+ * answer with EIO is missing here, with a line in the log.
+ *
+ * Who may write is told by the modes. Wine shows as read-only what nobody may write; so a file that
+ * isn't read-only may be written by its group, which includes nobody who gets as far as this
+ * private directory, for the owner has the owner's rights alone. That stops all but root, whom
+ * modes don't bind, and changes of modes and times, which are the owner's right.
  *
  * The tree is made below a directory that nobody else can enter, each name relative to the open
  * directory it goes into and never through a link, so nothing the image says leads out of it. A
@@ -24,6 +31,8 @@
 #include <unistd.h>
 
 #define COPY_SIZE (1024u * 1024u)
+
+#define UNLISTED (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM) /* attributes of what a mount doesn't list */
 
 /* A directory that is being filled: what it gets when that is done. */
 struct level {
@@ -62,6 +71,22 @@ static enum cim_status refuse(struct extract *x, const char *what)
 	return status;
 }
 
+/* Whoever waits for the copy wants it no more. */
+static enum cim_status check_stop(struct extract *x)
+{
+	if (!volume_interrupted(x->s->options->volume))
+		return CIM_OK;
+	memset(x->err, 0, sizeof(*x->err));
+	x->err->status = CIM_E_ABORTED;
+	snprintf(x->err->cause, sizeof(x->err->cause), "unpacking was stopped by a signal");
+	return CIM_E_ABORTED;
+}
+
+static mode_t get_mode(const struct cim_file_info *info, bool is_directory)
+{
+	return (is_directory ? 0555 : 0444) | (info->attributes & CIM_ATTR_READONLY ? 0 : 0020);
+}
+
 static void get_times(const struct cim_file_info *info, struct timespec times[2])
 {
 	time_to_unix(info->last_access_time, &times[0]);
@@ -97,26 +122,26 @@ static enum cim_status write_all(struct extract *x, int fd, const uint8_t *bytes
 
 /* *bad: the image doesn't give it. */
 static enum cim_status copy_data(struct extract *x, int fd, const struct cim_file_info *info,
-				 const char *name, bool *bad)
+				 const struct cim_data *data, const char *name, bool *bad)
 {
 	struct cim_error err = {0};
-	struct cim_data data;
+	enum cim_status status = CIM_OK;
 	uint64_t offset = 0;
 	size_t got;
-	enum cim_status status;
 
-	status = cim_image_get_data(x->s->image, info->file_id, (struct cim_str){0}, &data, &err);
-	if (!status && data.sparse)
-		return ftruncate(fd, (off_t)data.size) < 0 ? refuse(x, name) : CIM_OK;
-	while (!status && offset < data.size) {
-		status = cim_image_read(x->s->image, &data, offset, x->buf, COPY_SIZE, &got, &err);
+	if (data->sparse)
+		return ftruncate(fd, (off_t)data->size) < 0 ? refuse(x, name) : CIM_OK;
+	while (offset < data->size) {
+		if (check_stop(x))
+			return x->err->status;
+		status = cim_image_read(x->s->image, data, offset, x->buf, COPY_SIZE, &got, &err);
 		if (status || !got)
 			break;
 		if (write_all(x, fd, x->buf, got, name))
 			return x->err->status;
 		offset += got;
 	}
-	if (!status && offset < data.size)
+	if (!status && offset < data->size)
 		status = CIM_E_CORRUPT;
 	if (status) {
 		log_status(status, &err, info->file_id);
@@ -125,26 +150,31 @@ static enum cim_status copy_data(struct extract *x, int fd, const struct cim_fil
 	return CIM_OK;
 }
 
-static enum cim_status make_file(struct extract *x, int dir, const struct cim_file_info *info,
-				 const char *name)
+/* A new file of the item's kind; -1: refused (told in *status), or it can't have that name. */
+static int create_file(struct extract *x, int dir, uint32_t file_id, const char *name,
+		       enum cim_status *status)
 {
-	const mode_t mode = info->attributes & CIM_ATTR_READONLY ? 0444 : 0644;
-	struct timespec times[2];
-	enum cim_status status;
-	bool bad = false;
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0 && (errno == EEXIST || errno == ENAMETOOLONG)) {
-		log_line("file %u: %s: %s", info->file_id, name, strerror(errno));
-		return CIM_OK;
-	}
-	if (fd < 0)
-		return refuse(x, name);
-	status = copy_data(x, fd, info, name, &bad);
+	*status = CIM_OK;
+	if (fd < 0 && (errno == EEXIST || errno == ENAMETOOLONG))
+		log_line("file %u: %s: %s", file_id, name, strerror(errno));
+	else if (fd < 0)
+		*status = refuse(x, name);
+	return fd;
+}
+
+/* All but the data, and closed; not kept if it is @bad. */
+static enum cim_status finish_file(struct extract *x, int dir, int fd,
+				   const struct cim_file_info *info, const char *name,
+				   enum cim_status status, bool bad)
+{
+	struct timespec times[2];
+
 	if (!status && !bad) {
 		set_dosattrib(fd, info);
 		get_times(info, times);
-		if (fchmod(fd, mode) < 0)
+		if (fchmod(fd, get_mode(info, false)) < 0)
 			status = refuse(x, name);
 		futimens(fd, times); /* a file system may not hold every time */
 	}
@@ -152,6 +182,38 @@ static enum cim_status make_file(struct extract *x, int dir, const struct cim_fi
 	if (status || bad)
 		unlinkat(dir, name, 0);
 	return status;
+}
+
+static enum cim_status make_data_file(struct extract *x, int dir, const struct cim_file_info *info,
+				      const struct cim_data *data, const char *name)
+{
+	enum cim_status status;
+	bool bad = false;
+	int fd = create_file(x, dir, info->file_id, name, &status);
+
+	if (fd < 0)
+		return status;
+	status = copy_data(x, fd, info, data, name, &bad);
+	return finish_file(x, dir, fd, info, name, status, bad);
+}
+
+static enum cim_status make_file(struct extract *x, int dir, const struct cim_file_info *info,
+				 const char *name)
+{
+	struct cim_error err = {0};
+	struct cim_data data;
+	enum cim_status status;
+
+	status = cim_image_get_data(x->s->image, info->file_id, (struct cim_str){0}, &data, &err);
+	if (!status)
+		return make_data_file(x, dir, info, &data, name);
+	log_status(status, &err, info->file_id);
+	return CIM_OK;
+}
+
+static bool exists(int dir, const char *name)
+{
+	return !faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
 }
 
 /* A file that has other names too. */
@@ -162,9 +224,9 @@ static enum cim_status make_hard(struct extract *x, const struct cim_file_info *
 	enum cim_status status = CIM_OK;
 
 	snprintf(id, sizeof(id), "%u", info->file_id);
-	if (faccessat(x->hard, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!exists(x->hard, id))
 		status = make_file(x, x->hard, info, id);
-	if (status || faccessat(x->hard, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (status || !exists(x->hard, id))
 		return status;
 	if (!linkat(x->hard, id, x->dir, name, 0))
 		return CIM_OK;
@@ -188,6 +250,111 @@ static enum cim_status make_link(struct extract *x, const struct cim_file_info *
 	return CIM_OK;
 }
 
+/* ---- what a mount doesn't list ---- */
+
+/* One stream, as a file of the directory @x->dir. @many: its item has several names. */
+static enum cim_status make_stream(struct extract *x, const struct cim_file_info *info,
+				   const struct cim_entry *stream, const char *name, bool many)
+{
+	char id[32];
+	enum cim_status status = CIM_OK;
+
+	if (!many)
+		return make_data_file(x, x->dir, info, &stream->data, name);
+	snprintf(id, sizeof(id), "%u:%u", info->file_id, stream->index);
+	if (!exists(x->hard, id))
+		status = make_data_file(x, x->hard, info, &stream->data, id);
+	if (status || !exists(x->hard, id) || !linkat(x->hard, id, x->dir, name, 0))
+		return status;
+	return make_data_file(x, x->dir, info, &stream->data, name);
+}
+
+/* By the mount's rules (node.c): can it be opened by this name, or is there an item so called? */
+static bool stream_shows(struct extract *x, uint32_t dir_id, const struct cim_entry *stream,
+			 const char *name)
+{
+	uint32_t file_id;
+	bool variant;
+
+	for (size_t i = 0; i < stream->units; i++) {
+		if (!stream->name[i] || stream->name[i] == '/' || stream->name[i] == ':')
+			return false;
+	}
+	return stream->units && name_find(x->s, dir_id, name, strlen(name), &file_id, &variant);
+}
+
+/* The streams of an item whose name in the directory @x->dir, FileID @dir_id, is @name. */
+static enum cim_status make_streams(struct extract *x, const struct cim_file_info *info,
+				    uint32_t dir_id, const char *name, bool many)
+{
+	struct cim_file_info shown = *info;
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	struct cim_entry stream;
+	bool found = true;
+	enum cim_status status;
+
+	if (!info->has_streams)
+		return CIM_OK;
+	shown.is_directory = false;
+	shown.attributes |= UNLISTED;
+	status = cim_iter_streams(x->s->image, info->file_id, &iter, &err);
+	if (status) {
+		log_status(status, &err, info->file_id);
+		return CIM_OK;
+	}
+	status = CIM_OK;
+	for (uint32_t left = cim_iter_count(iter); left && found && !status; left--) {
+		enum cim_status bad = cim_iter_next(iter, &stream, &found, &err);
+		char *full;
+
+		if (bad)
+			log_status(bad, &err, info->file_id);
+		if (bad || !found)
+			continue;
+		full = xasprintf("%s:%s", name, stream.utf8);
+		if (stream_shows(x, dir_id, &stream, full))
+			status = make_stream(x, &shown, &stream, full, many);
+		free(full);
+	}
+	cim_iter_close(iter);
+	return status;
+}
+
+/* A file of the volume's own, unless the image has one of the name. */
+static enum cim_status make_own(struct extract *x, const struct cim_file_info *root, uint64_t node,
+				const char *name)
+{
+	struct cim_file_info shown = *root;
+	enum cim_status status;
+	char text[128];
+	int fd;
+
+	if (exists(x->dir, name))
+		return CIM_OK;
+	fd = create_file(x, x->dir, root->file_id, name, &status);
+	if (fd < 0)
+		return status;
+	shown.attributes |= UNLISTED | CIM_ATTR_READONLY;
+	status = write_all(x, fd, (const uint8_t *)text, node_text(x->s, node, text), name);
+	return finish_file(x, x->dir, fd, &shown, name, status, false);
+}
+
+/* In the root, once it has all its items. */
+static enum cim_status make_root_files(struct extract *x)
+{
+	struct cim_file_info root;
+	enum cim_status status = cim_image_stat(x->s->image, x->s->root_id, &root, x->err);
+
+	if (!status)
+		status = make_streams(x, &root, x->s->root_id, "", false);
+	if (!status)
+		status = make_own(x, &root, NODE_LABEL, ".windows-label");
+	if (!status)
+		status = make_own(x, &root, NODE_SERIAL, ".windows-serial");
+	return status;
+}
+
 /* ---- directories ---- */
 
 static enum cim_status enter(struct extract *x, const struct cim_file_info *info, int dir,
@@ -205,7 +372,7 @@ static enum cim_status enter(struct extract *x, const struct cim_file_info *info
 		x->room = room;
 	}
 	level = &x->levels[x->depth++];
-	level->mode = info->attributes & CIM_ATTR_READONLY ? 0555 : 0755;
+	level->mode = get_mode(info, true);
 	get_times(info, level->times);
 	set_dosattrib(dir, info);
 	if (x->dir >= 0)
@@ -265,31 +432,32 @@ static enum cim_status make_dir(struct extract *x, const struct cim_file_info *i
 static enum cim_status make_item(struct extract *x, const struct cim_walk_item *item, bool *skip)
 {
 	const struct cim_file_info *info = &item->info;
+	const bool many = nlink_get(x->s, info) > 1 && !info->is_directory;
 	char name[LINUX_NAME];
 	enum cim_status status;
 	char *target;
 	int error;
 
-	status = leave(x, item->depth);
-	if (status)
-		return status;
 	name_to_linux(item->entry.name, item->entry.units, name);
 	target = link_target(x->s, info, item->depth - 1, &error);
 	if (error) {
 		*skip = true;
 		return CIM_OK;
 	}
-	if (target) {
+	/* Streams first: the directory's own are its parent's files, and then it is gone into. */
+	status = make_streams(x, info, item->dir_id, name, many);
+	if (!status && target) {
 		*skip = info->is_directory;
 		status = make_link(x, info, target, name);
-		free(target);
-		return status;
+	} else if (!status && info->is_directory) {
+		status = make_dir(x, info, name, skip);
+	} else if (!status && many) {
+		status = make_hard(x, info, name);
+	} else if (!status) {
+		status = make_file(x, x->dir, info, name);
 	}
-	if (info->is_directory)
-		return make_dir(x, info, name, skip);
-	if (nlink_get(x->s, info) > 1)
-		return make_hard(x, info, name);
-	return make_file(x, x->dir, info, name);
+	free(target);
+	return status;
 }
 
 static enum cim_status make_tree(struct extract *x)
@@ -317,17 +485,26 @@ static enum cim_status make_tree(struct extract *x)
 		if (!item)
 			break;
 		if (!item->depth) {
-			x->levels[0].mode = item->info.attributes & CIM_ATTR_READONLY ? 0555 : 0755;
+			x->levels[0].mode = get_mode(&item->info, true);
 			get_times(&item->info, x->levels[0].times);
+			set_dosattrib(x->dir, &item->info);
 			continue;
 		}
-		status = make_item(x, item, &skip);
+		status = check_stop(x);
+		if (!status)
+			status = leave(x, item->depth);
+		if (!status)
+			status = make_item(x, item, &skip);
 		if (status)
 			break;
 		if (skip)
 			cim_walk_skip(walk);
 	}
 	cim_walk_close(walk);
+	if (!status)
+		status = leave(x, 1);
+	if (!status)
+		status = make_root_files(x);
 	return status ? status : leave(x, 0);
 }
 
@@ -339,7 +516,6 @@ enum cim_status extract_image(struct server *s, const char *dir, struct cim_erro
 	enum cim_status status = CIM_OK;
 
 	x.buf = xmalloc(COPY_SIZE);
-	log_open(s->options->log);
 	if (mkdir(dir, 0700) < 0 || mkdir(hard, 0700) < 0)
 		status = refuse(&x, dir);
 	if (!status) {

@@ -174,10 +174,20 @@ static int mount_by_hand(struct options *o, const char *image_name, const char *
 		say("open image %s: %s", image_name, strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (!stat(o->image, &st) && S_ISDIR(st.st_mode)) {
+	if (stat(o->image, &st) < 0) {
+		say("open image %s: %s", image_name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (S_ISDIR(st.st_mode)) {
 		say("open image %s: a directory; an image is named by its file, such as "
 		    "%s/NAME.cim",
 		    image_name, image_name);
+		return EXIT_FAILED;
+	}
+	if (S_ISBLK(st.st_mode)) {
+		say("open image %s: a device; an image is mounted by its file's name, without "
+		    "-o loop, for it lies in several files",
+		    image_name);
 		return EXIT_FAILED;
 	}
 	status = cim_image_open(NULL, o->image, &image, &err);

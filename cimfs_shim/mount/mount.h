@@ -6,7 +6,8 @@
  * becomes a daemon; serve.c answers the kernel's requests out of node.c (what an inode number
  * stands for, attributes), names.c (names as Linux can hold them), link.c (Windows' link targets as
  * Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c. volume.c keeps the
- * volumes of a Wine prefix, extract.c makes the copy that stands in where there is no FUSE.
+ * volumes of a Wine prefix, extract.c makes the copy that stands in where there is no FUSE, and
+ * holder.c has a process stand for it.
  *
  * Nothing is remembered of an inode: its number says all that is needed to find it again, so the
  * server's memory doesn't grow with what is looked at.
@@ -54,9 +55,10 @@ struct options {
 	char *image; /* absolute path of the filesystem file */
 	char *dir;   /* absolute path of the mount point */
 	bool foreground;
-	int ready_fd; /* -1: none */
-	char *log;    /* file to log to; NULL: stderr in the foreground, else syslog */
-	char *kernel; /* mount options for the kernel, separated by commas; "" for none */
+	int ready_fd;	   /* -1: none */
+	char *log;	   /* file to log to; NULL: stderr in the foreground, else syslog */
+	char *kernel;	   /* mount options for the kernel, separated by commas; "" for none */
+	unsigned max_read; /* one of them; 0: not given */
 	enum streams_interface streams;
 	bool ignore_case;
 	bool count_links;
@@ -91,13 +93,14 @@ struct server {
 	uint64_t bytes; /* of the image's files */
 	bool no_open;	/* the kernel can do without open */
 	bool no_opendir;
-	pthread_key_t buffer;
+	bool splices;	      /* the kernel takes pages by reference */
+	pthread_key_t reader; /* of each thread: its buffer and its pipe */
 	int ready; /* written to when the kernel has been answered for the first time; -1 */
 };
 
 /* ---- main.c: messages before the mount ---- */
 
-/* "cimfs-mount: TEXT" on stderr. In Wine mode TEXT goes to the status file too. */
+/* "cimfs-mount: TEXT" on stderr. */
 void say(const char *fmt, ...) MOUNT_PRINTF(1, 2);
 /* The same from the library's detail, with what was being done and the image. */
 void say_cim(const char *op, const char *image, const struct cim_error *err);
@@ -233,6 +236,8 @@ void server_free(struct server *s);
 
 /* Mark the image as in use by a lock that a commit over it will see; best effort. -1: not taken. */
 int lock_image(struct cim_image *image, const char *path, bool *wait);
+/* The same once whoever has it lets go, in a thread: what to do where *wait was set. */
+void lock_image_later(int fd);
 
 /*
  * Mount and serve. Returns in the process that mounted: CIM_OK once the mount can be used (with
@@ -263,12 +268,24 @@ const char *volume_dosdevices(const struct volume *v);
 const char *volume_guid(const struct volume *v);
 /* In the server's process: let go of what only the one who mounts needs. */
 void volume_in_server(const struct volume *v);
-/* The server ends: take link and state away, if they are still this server's. */
+/* The server or holder ends: take link and state away, if they are still this process's. */
 void volume_ended(const struct volume *v);
+/* A signal is waiting that asks to stop what is being made. */
+bool volume_interrupted(const struct volume *v);
+
+/* ---- holder.c ---- */
+
+/*
+ * Start the process that holds the lock @mark (see lock_image(); -1: none, @wait: not taken yet)
+ * for as long as the volume's directory @dir exists. -1: it can't be, told in @err.
+ */
+pid_t start_holder(const struct volume *v, const char *dir, int mark, bool wait,
+		   struct cim_error *err);
 
 /* ---- extract.c ---- */
 
-/* Unpack the whole image into the new directory @dir. What is there after a failure is partial. */
+/* Unpack the whole image into the new directory @dir, for the volume in the server's options. What
+ * is there after a failure is partial. CIM_E_ABORTED: volume_interrupted(). */
 enum cim_status extract_image(struct server *s, const char *dir, struct cim_error *err);
 /* Remove a tree, whatever its modes; never follows links, never leaves the file system. */
 bool remove_tree(const char *dir);

@@ -3,10 +3,12 @@
  * nlink.c - how many names a file has
  *
  * The format doesn't store it, so it takes a look at every directory: done once, when a link count
- * is first asked for. A first pass over the file records, which lie side by side, marks
+ * is first asked for. A first pass over the file records, which lie side by side, finds the
  * directories; then the tree is visited from the root (what can't be reached doesn't count) without
- * reading the record of every entry. One word of 32 bits a FileID holds all: the two top bits are
- * the marks, the rest counts names of a file, or subdirectories of a directory.
+ * reading the record of every entry. One word of 32 bits a FileID holds all: the three top bits are
+ * marks, the rest counts names of a file, or subdirectories of a directory.
+ *
+ * What can't be read can't be counted: the log tells of it, and link counts are those of the rest.
  */
 #include "mount.h"
 
@@ -14,16 +16,37 @@
 
 #define IS_DIRECTORY 0x80000000u
 #define VISITED	     0x40000000u
-#define COUNT	     0x3fffffffu
+#define KNOWN	     0x20000000u /* the record could be read */
+#define COUNT	     0x1fffffffu
 
-static void mark_directories(struct server *s, uint32_t *counts)
+#define TABLE 1024u /* FileIDs whose records lie in one table (format.h) */
+
+struct census {
+	struct server *s;
+	uint32_t *counts;
+	uint64_t missing; /* entries that lead to no record */
+};
+
+/* Read an item's record and mark what it is. */
+static enum cim_status know(struct census *c, uint32_t id, struct cim_error *err)
 {
-	for (uint64_t id = 1; id <= s->max_id; id++) {
-		struct cim_file_info info;
+	struct cim_file_info info;
+	enum cim_status status = cim_image_stat(c->s->image, id, &info, err);
 
-		/* A FileID that is not in use is no error. */
-		if (!cim_image_stat(s->image, (uint32_t)id, &info, NULL) && info.is_directory)
-			counts[id] = IS_DIRECTORY;
+	if (!status)
+		c->counts[id] |= KNOWN | (info.is_directory ? IS_DIRECTORY : 0);
+	return status;
+}
+
+/* A FileID that is not in use is an error too, and so are all behind it in its table. One that is
+ * in use all the same is tried again when an entry leads there. */
+static void know_all(struct census *c)
+{
+	for (uint64_t first = 1; first <= c->s->max_id; first += TABLE) {
+		for (uint64_t id = first; id < first + TABLE; id++) {
+			if (know(c, (uint32_t)id, NULL))
+				break;
+		}
 	}
 }
 
@@ -49,7 +72,45 @@ static bool todo_add(struct todo *todo, uint32_t id)
 	return true;
 }
 
-static bool count_dir(struct server *s, uint32_t *counts, uint32_t dir_id, struct todo *todo)
+static void count_one(uint32_t *word)
+{
+	if ((*word & COUNT) < COUNT)
+		++*word;
+}
+
+/* false: no memory */
+static bool count_entry(struct census *c, uint32_t dir_id, uint32_t id, struct todo *todo)
+{
+	struct cim_error err = {0};
+	uint32_t *const counts = c->counts;
+	enum cim_status status;
+
+	if (!id || id > c->s->max_id) {
+		c->missing++;
+		return true;
+	}
+	if (!(counts[id] & KNOWN)) {
+		status = know(c, id, &err);
+		if (status == CIM_E_NO_MEMORY)
+			return false;
+		if (status) {
+			if (!c->missing++)
+				log_status(status, &err, id);
+			return true;
+		}
+	}
+	if (!(counts[id] & IS_DIRECTORY)) {
+		count_one(&counts[id]);
+		return true;
+	}
+	count_one(&counts[dir_id]);
+	if (counts[id] & VISITED)
+		return true;
+	counts[id] |= VISITED;
+	return todo_add(todo, id);
+}
+
+static bool count_dir(struct census *c, uint32_t dir_id, struct todo *todo)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
@@ -58,7 +119,7 @@ static bool count_dir(struct server *s, uint32_t *counts, uint32_t dir_id, struc
 	bool found = true;
 	bool ok = true;
 
-	status = cim_iter_dir(s->image, dir_id, &iter, &err);
+	status = cim_iter_dir(c->s->image, dir_id, &iter, &err);
 	if (status) {
 		log_status(status, &err, dir_id);
 		return status != CIM_E_NO_MEMORY;
@@ -71,19 +132,7 @@ static bool count_dir(struct server *s, uint32_t *counts, uint32_t dir_id, struc
 		}
 		if (!found)
 			break;
-		if (!entry.file_id || entry.file_id > s->max_id)
-			continue;
-		if (!(counts[entry.file_id] & IS_DIRECTORY)) {
-			if ((counts[entry.file_id] & COUNT) < COUNT)
-				counts[entry.file_id]++;
-			continue;
-		}
-		if ((counts[dir_id] & COUNT) < COUNT)
-			counts[dir_id]++;
-		if (!(counts[entry.file_id] & VISITED)) {
-			counts[entry.file_id] |= VISITED;
-			ok = todo_add(todo, entry.file_id);
-		}
+		ok = count_entry(c, dir_id, entry.file_id, todo);
 	}
 	cim_iter_close(iter);
 	return ok;
@@ -91,26 +140,30 @@ static bool count_dir(struct server *s, uint32_t *counts, uint32_t dir_id, struc
 
 static uint32_t *count_all(struct server *s)
 {
+	struct census c = {.s = s};
 	struct todo todo = {0};
-	uint32_t *counts;
 	bool ok;
 
 	/* The system gives memory when it is written to, so a table that is said to be large but
 	 * isn't costs nothing. */
-	counts = calloc(s->max_id + 1, sizeof(*counts));
-	if (!counts)
+	c.counts = calloc(s->max_id + 1, sizeof(*c.counts));
+	if (!c.counts)
 		return NULL;
-	mark_directories(s, counts);
-	counts[s->root_id] |= VISITED;
+	know_all(&c);
+	c.counts[s->root_id] |= VISITED;
 	ok = todo_add(&todo, s->root_id);
 	while (ok && todo.count)
-		ok = count_dir(s, counts, todo.ids[--todo.count], &todo);
+		ok = count_dir(&c, todo.ids[--todo.count], &todo);
 	free(todo.ids);
 	if (!ok) {
-		free(counts);
+		free(c.counts);
 		return NULL;
 	}
-	return counts;
+	if (c.missing)
+		log_line("%s: link counts may be too low: %llu entries lead to nothing that can "
+			 "be read",
+			 s->options->image, (unsigned long long)c.missing);
+	return c.counts;
 }
 
 uint32_t nlink_get(struct server *s, const struct cim_file_info *info)

@@ -120,6 +120,11 @@ static bool parse_valued(struct options *o, const char *name, const char *value,
 	} else if (!strcmp(name, "log")) {
 		free(o->log);
 		o->log = xstrdup(value);
+	} else if (!strcmp(name, "max_read")) {
+		if (!parse_number(name, value, 10, 1u << 20, &n))
+			return false;
+		o->max_read = (unsigned)n;
+		*known = false; /* it is the kernel's too */
 	} else if (!strcmp(name, "uid") || !strcmp(name, "gid")) {
 		if (!parse_number(name, value, 10, UINT32_MAX - 1, &n))
 			return false;
@@ -179,7 +184,7 @@ static bool parse_one(struct options *o, const char *option)
 		bool ok = parse_valued(o, name, equals + 1, &known);
 
 		free(name);
-		if (known)
+		if (known || !ok)
 			return ok;
 	}
 	if (!strcmp(option, "ignore_case"))

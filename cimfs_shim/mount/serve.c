@@ -5,7 +5,8 @@
  * The low-level interface of libfuse: each request comes with an inode number (node.c) and is
  * answered from the image by whichever thread is free. An image can't change, so the kernel may
  * keep what it was told (names, names that aren't there, attributes, pages, listings) for ever, and
- * it needn't ask before it opens a file: nothing is remembered of an open one.
+ * it needn't ask before it opens a file: nothing is remembered of an open one. Larger pieces of
+ * data go to it as references to the pages of the region file.
  *
  * Whatever goes wrong with the image is an errno for the one request and a line in the log.
  */
@@ -18,14 +19,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "serve.h"
 
 #define FOR_EVER   1e9 /* seconds; 30 years */
-#define MAX_READ   (1024u * 1024u)
+#define MAX_READ   (256u * 1024u)
 #define BLOCK_SIZE 4096u
-#define DIR_ALWAYS 2u /* entries before those of the image: "." and ".." */
+#define USER_PIPE  (256 * 1024)
+#define ROOT_PIPE  (512 * 1024)
+/* Below this many bytes the calls that it takes to splice cost more than a copy. */
+#define SPLICE_FROM (16u * 1024u)
+#define DIR_ALWAYS  2u /* entries before those of the image: "." and ".." */
 
 static struct server *server_of(fuse_req_t req)
 {
@@ -265,59 +271,184 @@ static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	fuse_reply_open(req, fi);
 }
 
-/* This thread's buffer, made when it first reads. */
-static void *read_buffer(struct server *s, size_t size)
-{
-	void *buf = pthread_getspecific(s->buffer);
+/* A thread's means of reading, made when it first reads. */
+struct reader {
+	void *buf;   /* MAX_READ bytes */
+	int pipe[2]; /* what goes to the kernel by reference; -1 if it can't be made */
+	size_t room; /* bytes that are sure to fit into the pipe */
+};
 
-	if (size > MAX_READ)
-		return NULL;
-	if (!buf) {
-		buf = malloc(MAX_READ);
-		if (pthread_setspecific(s->buffer, buf)) {
-			free(buf);
-			return NULL;
-		}
+static void close_pipe(struct reader *r)
+{
+	if (r->pipe[0] >= 0) {
+		close(r->pipe[0]);
+		close(r->pipe[1]);
 	}
-	return buf;
+	r->pipe[0] = r->pipe[1] = -1;
+	r->room = 0;
+}
+
+/*
+ * A pipe holds so many references to pages, and bytes that don't begin with a page touch one page
+ * more. Root may have many; a user has a quota for all pipes of
+ * his programs, which a few servers must not use up: what he mounts is read ahead in pieces of 128
+ * KiB (raise_readahead()).
+ */
+static void open_pipe(struct reader *r)
+{
+	const int page = (int)sysconf(_SC_PAGESIZE);
+	int size;
+
+	r->pipe[0] = r->pipe[1] = -1;
+	r->room = 0;
+	if (pipe2(r->pipe, O_CLOEXEC) < 0)
+		return;
+	for (size = geteuid() ? USER_PIPE : ROOT_PIPE; size > 65536; size /= 2) {
+		if (fcntl(r->pipe[1], F_SETPIPE_SZ, size) >= 0)
+			break;
+	}
+	size = fcntl(r->pipe[1], F_GETPIPE_SZ);
+	if (size > page)
+		r->room = (size_t)(size - page);
+}
+
+/* With nothing in it, whatever has happened. */
+static void empty_pipe(struct reader *r)
+{
+	close_pipe(r);
+	open_pipe(r);
+}
+
+void reader_free(void *arg)
+{
+	struct reader *r = arg;
+
+	if (!r)
+		return;
+	close_pipe(r);
+	free(r->buf);
+	free(r);
+}
+
+static struct reader *reader_of(struct server *s)
+{
+	struct reader *r = pthread_getspecific(s->reader);
+
+	if (r)
+		return r;
+	r = malloc(sizeof(*r));
+	if (!r)
+		return NULL;
+	open_pipe(r);
+	r->buf = malloc(MAX_READ);
+	if (!r->buf || pthread_setspecific(s->reader, r)) {
+		reader_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+/*
+ * Answer with the pages of a region file as they lie in the page cache: by reference into our pipe,
+ * from there into libfuse's, and copied once, by the kernel, to its pages of the mounted file. Our
+ * pipe is there to count: where a region file is cut short at this moment libfuse would send what
+ * it got, which the kernel takes for the end of the file. (The pages are not given away,
+ * SPLICE_F_MOVE: the next reader of the region would have to fetch them from the disk.) false: not
+ * answered.
+ */
+static bool reply_spliced(fuse_req_t req, struct reader *r, const struct cim_run *run)
+{
+	const size_t len = (size_t)run->len;
+	struct fuse_bufvec bufv = FUSE_BUFVEC_INIT(len);
+	off_t offset = (off_t)run->offset;
+	ssize_t n = 1;
+	size_t done = 0;
+	int left = 0;
+
+	for (; done < len && n > 0; done += n > 0 ? (size_t)n : 0)
+		n = splice((int)run->native, &offset, r->pipe[1], NULL, len - done,
+			   SPLICE_F_NONBLOCK);
+	if (done < len) {
+		if (done)
+			empty_pipe(r);
+		return false;
+	}
+	bufv.buf[0].flags = FUSE_BUF_IS_FD;
+	bufv.buf[0].fd = r->pipe[0];
+	/* A failure has been answered, but may leave something behind, which must not become the
+	 * beginning of the next answer. */
+	if (fuse_reply_data(req, &bufv, 0) || ioctl(r->pipe[0], FIONREAD, &left) < 0 || left)
+		empty_pipe(r);
+	return true;
+}
+
+static void reply_text(fuse_req_t req, uint64_t node, size_t size, uint64_t offset)
+{
+	char text[128];
+	const size_t len = node_text(server_of(req), node, text);
+
+	if (offset >= len)
+		fuse_reply_buf(req, NULL, 0);
+	else
+		fuse_reply_buf(req, text + offset, len - offset < size ? len - offset : size);
+}
+
+/* Answer without a copy in this process. false: not answered, for whatever reason; reading tells.
+ */
+static bool reply_by_reference(fuse_req_t req, struct reader *r, const struct cim_data *data,
+			       uint64_t offset, size_t size)
+{
+	struct server *s = server_of(req);
+	struct cim_run run;
+	bool answered = false;
+
+	if (!s->splices || offset >= data->size)
+		return false;
+	if (size > data->size - offset)
+		size = (size_t)(data->size - offset);
+	if (size < SPLICE_FROM || size > r->room ||
+	    cim_image_get_run(s->image, data, offset, size, &run, NULL))
+		return false;
+	/* An expanded PE image lies in pieces: a run is shorter then, an answer must not be. */
+	if (run.kind == CIM_RUN_FILE && run.len == size)
+		answered = reply_spliced(req, r, &run);
+	cim_run_put(s->image, &run);
+	return answered;
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
 	struct server *s = server_of(req);
+	struct reader *r = reader_of(s);
 	struct cim_error err = {0};
 	struct cim_data data;
-	char *buf = read_buffer(s, size);
-	char text[128];
 	size_t got = 0;
 	int error;
 	enum cim_status status;
 
 	(void)fi;
-	if (!buf || offset < 0) {
-		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
+	if (!r || offset < 0 || size > MAX_READ) {
+		fuse_reply_err(req, r ? EINVAL : ENOMEM);
 		return;
 	}
 	if (node == NODE_LABEL || node == NODE_SERIAL || node == NODE_CIOPFS) {
-		got = node_text(s, node, text);
-		if ((uint64_t)offset >= got)
-			fuse_reply_buf(req, NULL, 0);
-		else
-			fuse_reply_buf(req, text + offset,
-				       got - (size_t)offset < size ? got - (size_t)offset : size);
+		reply_text(req, node, size, (uint64_t)offset);
 		return;
 	}
 	error = node_data(s, node, &data);
 	if (!error) {
-		status = cim_image_read(s->image, &data, (uint64_t)offset, buf, size, &got, &err);
+		if (reply_by_reference(req, r, &data, (uint64_t)offset, size))
+			return;
+		status = cim_image_read(s->image, &data, (uint64_t)offset, r->buf, size, &got,
+					&err);
 		if (status)
 			error = log_status(status, &err, node_file_id(s, node));
 	}
 	if (error)
 		fuse_reply_err(req, error == ENOENT ? EIO : error);
 	else
-		fuse_reply_buf(req, buf, got);
+		fuse_reply_buf(req, r->buf, got);
 }
 
 /* ---- extended attributes ---- */
@@ -412,15 +543,18 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct server *s = userdata;
 	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
 				FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
-				FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT;
+				FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
+				FUSE_CAP_SPLICE_WRITE;
 
 	/* Always with attributes: what lists a directory looks at them next, and the kernel's guess
 	 * whether it will is wrong for whoever reads a whole listing first, as ls and Wine do. */
 	conn->want = conn->capable & wanted;
-	conn->max_write = MAX_READ; /* this decides how much one read can ask for */
+	conn->max_read = s->options->max_read; /* as it was mounted with, or nothing works */
+	conn->max_write = MAX_READ;	       /* this decides how much one read can ask for */
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
 	conn->time_gran = 100;
+	s->splices = conn->want & FUSE_CAP_SPLICE_WRITE;
 	s->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	s->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	server_ready(s);

@@ -47,13 +47,13 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 	pthread_mutex_init(&s->count_lock, NULL);
 	pthread_mutex_init(&s->scan_lock, NULL);
 	pthread_mutex_init(&s->size_lock, NULL);
-	pthread_key_create(&s->buffer, free);
+	pthread_key_create(&s->reader, reader_free);
 }
 
 void server_free(struct server *s)
 {
 	nlink_free(s);
-	pthread_key_delete(s->buffer);
+	pthread_key_delete(s->reader);
 	pthread_mutex_destroy(&s->count_lock);
 	pthread_mutex_destroy(&s->scan_lock);
 	pthread_mutex_destroy(&s->size_lock);
@@ -155,18 +155,38 @@ static bool mount_quietly(struct fuse_session *session, const char *dir)
 	return ok;
 }
 
+static bool says(const char *const *words)
+{
+	while (*words && !strstr(fuse_said, *words))
+		words++;
+	return *words;
+}
+
+/*
+ * What a refusal comes to. FUSE is not for us (CIM_E_ACCESS) or not to be had (CIM_E_UNSUPPORTED):
+ * a volume of Wine's is then an unpacked copy. libfuse and fusermount3 tell it in words alone.
+ */
+static enum cim_status refusal(void)
+{
+	/* The last two: over this file system; mount_max of fuse.conf. */
+	static const char *const refused[] = {"ermission denied",
+					      "not permitted",
+					      "no write access",
+					      "not owned by user",
+					      "is forbidden",
+					      "too many FUSE",
+					      NULL};
+	static const char *const absent[] = {"exec fusermount3", "not found", "No such device",
+					     NULL};
+
+	if (says(refused))
+		return CIM_E_ACCESS;
+	return says(absent) ? CIM_E_UNSUPPORTED : CIM_E_IO;
+}
+
 static enum cim_status mount_failed(struct cim_error *err, const char *dir)
 {
-	enum cim_status status = CIM_E_IO;
-
-	if (strstr(fuse_said, "ermission denied") || strstr(fuse_said, "not permitted") ||
-	    strstr(fuse_said, "no write access"))
-		status = CIM_E_ACCESS;
-	else if (strstr(fuse_said, "fusermount3") && strstr(fuse_said, "o such file"))
-		status = CIM_E_UNSUPPORTED;
-	else if (strstr(fuse_said, "not found") || strstr(fuse_said, "No such device"))
-		status = CIM_E_UNSUPPORTED;
-	return fail(err, status, "mount", "%s: %s", dir,
+	return fail(err, refusal(), "mount", "%s: %s", dir,
 		    *fuse_said ? fuse_said : "the system refused");
 }
 
@@ -209,7 +229,7 @@ static void *lock_later(void *arg)
 	return NULL;
 }
 
-static void start_lock_later(int fd)
+void lock_image_later(int fd)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -281,7 +301,7 @@ static int run(struct life *l)
 	int result;
 
 	if (l->lock_wait)
-		start_lock_later(l->lock);
+		lock_image_later(l->lock);
 	result = fuse_session_loop_mt(l->session, config);
 	fuse_loop_cfg_destroy(config);
 	end_session(l);
@@ -309,24 +329,33 @@ static void become_daemon(const struct options *o)
 /*
  * Let the kernel ask for more at a time when a file is read from end to end: it has a limit for
  * that in sysfs, which only root may raise. It takes the lower of that and what was agreed upon at
- * the first request, so this must come after that; statvfs() is answered after it.
+ * the first request, so this must come after that.
  */
 static void raise_readahead(const struct life *l)
 {
-	struct statvfs st;
 	char path[80];
 	int fd;
 
-	if (geteuid() || statvfs(l->server.options->dir, &st) < 0)
+	if (geteuid())
 		return;
 	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(l->dev),
 		 minor(l->dev));
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (write(fd, "1024\n", 5) < 0)
+	if (write(fd, "256\n", 4) < 0)
 		errno = 0; /* it reads well without */
 	close(fd);
+}
+
+/* The server says that it is ready when the kernel's first request comes. That the kernel and
+ * libfuse agreed upon everything is known when the second has been answered. */
+static bool is_serving(const struct life *l)
+{
+	struct statvfs st;
+
+	return !statvfs(l->server.options->dir, &st) ||
+	       (errno != ENOTCONN && errno != ECONNREFUSED && errno != ECONNABORTED);
 }
 
 static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error *err)
@@ -336,8 +365,16 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 	ssize_t got;
 	char c;
 
-	if (pipe2(fds, O_CLOEXEC) < 0 || (*pid = fork()) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		return fail(err, CIM_E_IO, "start the server", "%s", strerror(errno));
+	*pid = fork();
+	if (*pid < 0) {
+		fail(err, CIM_E_IO, "start the server", "%s", strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
+		*pid = 0;
+		return err->status;
+	}
 	if (!*pid) {
 		int code;
 
@@ -357,13 +394,14 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 		got = read(fds[0], &c, 1);
 	} while (got < 0 && errno == EINTR);
 	close(fds[0]);
-	if (got == 1) {
+	if (got == 1 && is_serving(l)) {
 		raise_readahead(l);
 		return CIM_OK;
 	}
-	/* It closed the pipe without a word: it is gone. */
+	/* It closed the pipe without a word, or the connection broke: it is gone. */
 	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	*pid = 0;
 	return fail(err, CIM_E_IO, "start the server", "it ended at once");
 }
 

@@ -18,8 +18,11 @@
  * made without it, the info file saying who is at it.
  *
  * A state is alive if what it names is: the process (by number and start time, in this boot of the
- * machine) and the mount. Everything else is the remains of something that died and is taken away
- * by whoever meets it.
+ * machine: the server, or a copy's holder) and the mount. Everything else is the remains of
+ * something that died and is taken away by whoever meets it.
+ *
+ * A signal that ends a program (Ctrl-C, SIGTERM) waits while something is half made or half taken
+ * away; the making of a copy looks for it, stops, and what is there is taken away again.
  */
 #include "mount.h"
 
@@ -53,7 +56,11 @@ struct volume {
 	char *info;
 	char *log;
 	char *link;
-	int lock; /* the dosdevices directory, locked; -1 */
+	int lock;	 /* the dosdevices directory, locked; -1 */
+	bool served;	 /* a server was started: the FUSE session is its own now */
+	char *note;	 /* what the caller should know of a mount that succeeded; NULL */
+	sigset_t held;	 /* signals that wait */
+	sigset_t before; /* the mask without that */
 };
 
 const char *volume_dosdevices(const struct volume *v)
@@ -103,43 +110,85 @@ static enum cim_status fail_errno(struct cim_error *err, const char *what)
 	return fail(err, status, "%s: %s", what, strerror(errno));
 }
 
-/* The status file's one line, whole or not at all. */
-static void write_line(const char *file, const char *text)
+/* The status file's text, whole or not at all (false; also without a file). */
+static bool write_status(const char *file, const char *text)
 {
+	bool ok = false;
 	char *tmp;
 	FILE *f;
 
 	if (!file)
-		return;
+		return false;
 	tmp = xasprintf("%s.%ld.tmp", file, (long)getpid());
 	f = fopen(tmp, "we");
 	if (f) {
-		bool bad = fprintf(f, "%s\n", text) < 0;
-
-		if (fclose(f) || bad || rename(tmp, file) < 0)
+		ok = fprintf(f, "%s\n", text) > 0;
+		ok = !fclose(f) && ok && !rename(tmp, file);
+		if (!ok)
 			unlink(tmp);
 	}
 	free(tmp);
+	return ok;
 }
 
-static int answer(enum cim_status status, const char *op, const char *what,
-		  const struct cim_error *err, const char *status_file, const char *ok)
+static char *one_line(char *text)
 {
-	char text[sizeof(err->cause) + sizeof(err->path) + 8];
-
-	if (!status) {
-		write_line(status_file, ok);
-		return EXIT_OK;
-	}
-	snprintf(text, sizeof(text), "%s%s%s", err->path, *err->path ? ": " : "",
-		 *err->cause ? err->cause : cim_status_text(status));
 	for (char *p = text; *p; p++) {
 		if ((unsigned char)*p < 32)
 			*p = '?';
 	}
-	say("%s %s: %s", op, what, text);
-	write_line(status_file, text);
+	return text;
+}
+
+/* Of success: "ok BACKEND DIRECTORY", and perhaps a line "note TEXT". Where there is a status file
+ * stderr gets nothing: it is that of a Windows program, which tells the cause in its own way. */
+static int answer_ok(const struct volume *v, enum backend backend, const char *status_file)
+{
+	char *text = xasprintf("ok %s %s%s%s", backend == BACKEND_FUSE ? "fuse" : "extract",
+			       v->root, v->note ? "\nnote " : "", v->note ? v->note : "");
+
+	if (!write_status(status_file, text) && v->note)
+		say("%s", v->note);
+	free(text);
+	return EXIT_OK;
+}
+
+/* Of failure: one line, the cause. */
+static int answer_failure(enum cim_status status, const char *op, const char *what,
+			  const struct cim_error *err, const char *status_file)
+{
+	char text[sizeof(err->cause) + sizeof(err->path) + 8];
+
+	snprintf(text, sizeof(text), "%s%s%s", err->path, *err->path ? ": " : "",
+		 *err->cause ? err->cause : cim_status_text(status));
+	if (!write_status(status_file, one_line(text)))
+		say("%s %s: %s", op, what, text);
 	return WINE_EXIT + (int)status;
+}
+
+/* ---- signals ---- */
+
+/* Have those that end a program wait; one that is ignored anyhow stays so. */
+static void hold_signals(struct volume *v)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action;
+
+	sigemptyset(&v->held);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		if (!sigaction(signals[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(&v->held, signals[i]);
+	}
+	sigprocmask(SIG_BLOCK, &v->held, &v->before);
+}
+
+bool volume_interrupted(const struct volume *v)
+{
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0 || sigandset(&pending, &pending, &v->held) < 0)
+		return false;
+	return !sigisemptyset(&pending);
 }
 
 /* ---- opening ---- */
@@ -158,6 +207,7 @@ static void volume_close(struct volume *v)
 	free(v->info);
 	free(v->log);
 	free(v->link);
+	free(v->note);
 }
 
 static bool volume_lock(struct volume *v, bool wait)
@@ -190,6 +240,8 @@ static enum cim_status volume_open(struct volume *v, const char *dosdevices, con
 
 	memset(v, 0, sizeof(*v));
 	v->lock = -1;
+	sigemptyset(&v->held);
+	sigprocmask(SIG_BLOCK, NULL, &v->before);
 	v->dosdevices = realpath(dosdevices, NULL);
 	if (!v->dosdevices || stat(v->dosdevices, &st) < 0 || !S_ISDIR(st.st_mode))
 		return fail(err, CIM_E_PATH_NOT_FOUND, "%s is no directory", dosdevices);
@@ -214,6 +266,7 @@ void volume_in_server(const struct volume *v)
 {
 	if (v->lock >= 0)
 		close(v->lock);
+	sigprocmask(SIG_SETMASK, &v->before, NULL);
 }
 
 /* ---- the info file ---- */
@@ -386,18 +439,25 @@ static enum state look(const struct volume *v, struct info *info)
 	if (lstat(v->dir, &st) < 0 && errno == ENOENT)
 		return link == LINK_NONE ? STATE_NONE : STATE_DEAD;
 	boot_id(boot);
-	if (!read_info(v, info) || strcmp(info->boot, boot))
+	if (!read_info(v, info) || strcmp(info->boot, boot)) {
+		info->start = 0; /* whatever process has that number now, it isn't ours */
 		return STATE_DEAD;
+	}
 	if (!info->ready)
 		return process_alive(info) ? STATE_MAKING : STATE_DEAD;
 	if (link == LINK_NONE)
 		return STATE_DEAD;
 	if (info->backend == BACKEND_FUSE)
 		return fuse_alive(v, info) ? STATE_MOUNTED : STATE_DEAD;
-	return !lstat(v->root, &st) ? STATE_MOUNTED : STATE_DEAD;
+	return process_alive(info) && !lstat(v->root, &st) ? STATE_MOUNTED : STATE_DEAD;
 }
 
 /* ---- taking away ---- */
+
+static int open_process(const struct info *info)
+{
+	return process_alive(info) ? (int)syscall(SYS_pidfd_open, (pid_t)info->pid, 0) : -1;
+}
 
 static void wait_for_end(int pidfd, int ms)
 {
@@ -405,6 +465,19 @@ static void wait_for_end(int pidfd, int ms)
 
 	while (poll(&p, 1, ms) < 0 && errno == EINTR)
 		;
+}
+
+/* A copy's holder, which has nothing to do but end; its lock is gone then. */
+static void end_holder(const struct info *info)
+{
+	int pidfd = open_process(info);
+
+	/* Once more: the number is of this process for sure while the descriptor is open. */
+	if (pidfd >= 0 && process_alive(info) &&
+	    !syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0))
+		wait_for_end(pidfd, EXIT_WAIT_MS);
+	if (pidfd >= 0)
+		close(pidfd);
 }
 
 /* Unmount everything from the volume's mount point. */
@@ -415,8 +488,8 @@ static enum cim_status unmount(const struct volume *v, const struct info *info,
 	int wait_ms = EXIT_WAIT_MS;
 	int pidfd = -1;
 
-	if (info->backend == BACKEND_FUSE && process_alive(info))
-		pidfd = (int)syscall(SYS_pidfd_open, (pid_t)info->pid, 0);
+	if (info->backend == BACKEND_FUSE)
+		pidfd = open_process(info);
 	for (unsigned i = 0; i < 16 && find_mount(v->mnt, &entry); i++) {
 		int error;
 
@@ -471,6 +544,8 @@ static enum cim_status take_away(const struct volume *v, const struct info *info
 	status = unmount(v, info, err);
 	if (status)
 		return status;
+	if (info->backend == BACKEND_EXTRACT && info->ready)
+		end_holder(info);
 	if (!remove_tree(v->dir))
 		return fail_errno(err, v->dir);
 	remove_dirs(v);
@@ -486,7 +561,7 @@ void volume_ended(const struct volume *v)
 	/* Somebody is at it: the one who unmounted, who takes it away himself. */
 	if (!volume_lock(&own, false))
 		return;
-	if (read_info(&own, &info) && info.pid == (long)getpid() && info.backend == BACKEND_FUSE) {
+	if (read_info(&own, &info) && info.pid == (long)getpid() && info.ready) {
 		info.pid = 0;
 		info.start = 0;
 		take_away(&own, &info, &err);
@@ -540,6 +615,7 @@ static enum cim_status mount_fuse(struct volume *v, struct options *o, struct ci
 	status = serve(o, image, &pid, err);
 	if (status)
 		return status;
+	v->served = true;
 	if (!write_info(v, o, BACKEND_FUSE, pid, true))
 		status = fail_errno(err, v->info);
 	else
@@ -558,22 +634,40 @@ static enum cim_status mount_fuse(struct volume *v, struct options *o, struct ci
 static enum cim_status mount_copy(struct volume *v, struct options *o, struct cim_image *image,
 				  struct cim_error *err)
 {
+	struct info info = {.backend = BACKEND_EXTRACT, .ready = true};
+	enum cim_status status = CIM_OK;
 	struct server server;
-	enum cim_status status;
+	bool wait;
+	int mark;
 
 	if (!write_info(v, o, BACKEND_EXTRACT, getpid(), false))
 		return fail_errno(err, v->info);
 	volume_unlock(v);
+	log_open(v->log);
+	if (v->note)
+		log_line("%s", v->note);
+	mark = lock_image(image, o->image, &wait);
 	server_init(&server, o, image);
 	status = extract_image(&server, v->root, err);
 	server_free(&server);
 	if (!volume_lock(v, true) && !status)
 		status = fail_errno(err, v->dosdevices);
+	if (!status)
+		info.pid = start_holder(v, v->dir, mark, wait, err);
+	if (!status && info.pid < 0)
+		status = err->status;
+	if (mark >= 0)
+		close(mark);
 	if (status)
 		return status;
-	if (!write_info(v, o, BACKEND_EXTRACT, getpid(), true))
-		return fail_errno(err, v->info);
-	return make_link(v, err);
+	info.start = start_of(info.pid);
+	if (!write_info(v, o, BACKEND_EXTRACT, info.pid, true))
+		status = fail_errno(err, v->info);
+	else
+		status = make_link(v, err);
+	if (status)
+		end_holder(&info);
+	return status;
 }
 
 static enum cim_status mount_backend(struct volume *v, struct options *o, struct cim_image *image,
@@ -588,7 +682,9 @@ static enum cim_status mount_backend(struct volume *v, struct options *o, struct
 		if (backend == BACKEND_FUSE ||
 		    (status != CIM_E_ACCESS && status != CIM_E_UNSUPPORTED))
 			return status;
-		say("%s: no FUSE (%s): the volume is an unpacked copy", o->image, err->cause);
+		v->note = xasprintf("%s: the volume {%s} is an unpacked copy: %s", o->image,
+				    v->guid, err->cause);
+		one_line(v->note);
 		memset(err, 0, sizeof(*err));
 	}
 	*used = BACKEND_EXTRACT;
@@ -599,8 +695,8 @@ static enum cim_status mount_volume(struct volume *v, struct options *o, struct 
 				    enum backend backend, enum backend *used, struct cim_error *err)
 {
 	struct cim_error ignored = {0};
-	struct info info;
 	enum cim_status status;
+	struct info info;
 
 	switch (look(v, &info)) {
 	case STATE_MOUNTED:
@@ -616,12 +712,17 @@ static enum cim_status mount_volume(struct volume *v, struct options *o, struct 
 	case STATE_NONE:
 		break;
 	}
-	memset(&info, 0, sizeof(info));
 	status = make_state(v, err);
 	if (!status)
 		status = mount_backend(v, o, image, backend, used, err);
-	if (status)
+	/* It comes to this if the signal was late: then what is whole is taken away. */
+	if (!status && volume_interrupted(v))
+		status = fail(err, CIM_E_ABORTED, "interrupted by a signal");
+	if (status) {
+		if (!read_info(v, &info) || info.pid == (long)getpid())
+			memset(&info, 0, sizeof(info));
 		take_away(v, &info, &ignored);
+	}
 	return status;
 }
 
@@ -634,7 +735,6 @@ int volume_mount(const char *dosdevices, const char *guid, const char *image_nam
 	struct options o;
 	struct volume v;
 	struct stat st;
-	char *ok;
 	int code;
 	enum cim_status status;
 
@@ -649,7 +749,7 @@ int volume_mount(const char *dosdevices, const char *guid, const char *image_nam
 		status = cim_image_open(NULL, o.image, &image, &err);
 	if (status) {
 		options_free(&o);
-		return answer(status, "mount", image_name, &err, status_file, NULL);
+		return answer_failure(status, "mount", image_name, &err, status_file);
 	}
 	status = volume_open(&v, dosdevices, guid, &err);
 	if (!status) {
@@ -657,14 +757,16 @@ int volume_mount(const char *dosdevices, const char *guid, const char *image_nam
 		o.volume = &v;
 		o.dir = v.mnt;
 		o.log = v.log;
+		hold_signals(&v);
 		status = mount_volume(&v, &o, image, backend, &used, &err);
 	}
-	ok = xasprintf("ok %s %s", used == BACKEND_FUSE ? "fuse" : "extract", v.root ? v.root : "");
-	code = answer(status, "mount", image_name, &err, status_file, ok);
-	/* The session is the server's now; there is no letting go of it here without ending it. */
-	if (!status && used == BACKEND_FUSE)
+	if (status)
+		code = answer_failure(status, "mount", image_name, &err, status_file);
+	else
+		code = answer_ok(&v, used, status_file);
+	/* There is no letting go of the session here without ending it. */
+	if (v.served)
 		_exit(code);
-	free(ok);
 	volume_close(&v);
 	cim_image_close(image);
 	o.dir = NULL;
@@ -678,12 +780,12 @@ int volume_dismount(const char *dosdevices, const char *guid, const char *status
 	struct cim_error err = {0};
 	struct info info;
 	struct volume v;
-	char *ok;
 	int code;
 	enum cim_status status;
 
 	status = volume_open(&v, dosdevices, guid, &err);
 	if (!status) {
+		hold_signals(&v);
 		switch (look(&v, &info)) {
 		case STATE_NONE:
 		case STATE_FOREIGN:
@@ -696,10 +798,10 @@ int volume_dismount(const char *dosdevices, const char *guid, const char *status
 			break;
 		}
 	}
-	ok = xasprintf("ok %s %s", info.backend == BACKEND_EXTRACT ? "extract" : "fuse",
-		       v.root ? v.root : "");
-	code = answer(status, "dismount", guid, &err, status_file, ok);
-	free(ok);
+	if (status)
+		code = answer_failure(status, "dismount", guid, &err, status_file);
+	else
+		code = answer_ok(&v, info.backend, status_file);
 	volume_close(&v);
 	return code;
 }

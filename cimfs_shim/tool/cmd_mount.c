@@ -145,22 +145,26 @@ static int open_mark(const char *image_path)
 	struct cim_region_set set;
 	struct cim_image *image;
 	char guid[CIM_GUID_TEXT];
+	char *real = image_path_of(image_path);
 	const char *name;
 	char *dir, *path;
 	int fd = -1;
 
-	if (cim_image_open(NULL, image_path, &image, NULL))
+	if (cim_image_open(NULL, real, &image, NULL)) {
+		free(real);
 		return -1;
+	}
 	cim_image_get_info(image, &info);
 	if (info.set_count && cim_image_get_set(image, info.set_count - 1, &set)) {
 		cim_guid_format(&set.guid, guid);
-		dir = split_image(image_path, &name);
+		dir = split_image(real, &name);
 		path = xasprintf("%s/region_%s_0", dir, guid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		free(path);
 		free(dir);
 	}
 	cim_image_close(image);
+	free(real);
 	return fd;
 }
 
@@ -287,6 +291,19 @@ static bool is_named(const struct mount *m, const struct name *name)
 	return !strcmp(m->dir, name->path) || !strcmp(m->image, name->path);
 }
 
+/* A mount is found wherever it is; an unpacked copy only if one knows the prefix. */
+static int not_mounted(struct tool *t, const char *text)
+{
+	char *prefix = wine_prefix();
+	int code = tool_fail(t, "umount", text, NULL,
+			     "nothing of that name is mounted (volumes that are unpacked copies "
+			     "are found in the Wine prefix %s alone; WINEPREFIX names another)",
+			     prefix ? prefix : "~/.wine");
+
+	free(prefix);
+	return code;
+}
+
 static int umount_one(struct tool *t, const char *text, bool lazy)
 {
 	struct mount_list list;
@@ -317,7 +334,7 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 	}
 	mount_list_free(&list);
 	if (!found)
-		code = tool_fail(t, "umount", text, NULL, "nothing of that name is mounted");
+		code = not_mounted(t, text);
 	if (found && !code && image) {
 		mount_list_get(&list);
 		for (size_t i = 0; i < list.count; i++)
@@ -363,7 +380,8 @@ const struct command cmd_umount = {
 		"without\n"
 		"braces or \"Volume\"), also where the server is dead. Returns when the server "
 		"has\n"
-		"ended.\n"
+		"ended. Volumes that are unpacked copies, for want of FUSE, are looked for in the\n"
+		"Wine prefix in WINEPREFIX (or ~/.wine) alone.\n"
 		"\n"
 		"  -l, --lazy           also while it is in use: what is open goes on\n",
 	.run = run_umount,

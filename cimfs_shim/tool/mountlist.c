@@ -203,6 +203,29 @@ static bool this_boot(const char *boot)
 	return same;
 }
 
+/* Does the process live that stands for a copy? By number and start time, field 22 of its stat. */
+static bool process_lives(const char *pid, const char *start)
+{
+	unsigned long long began = 0;
+	char *path = xasprintf("/proc/%s/stat", pid);
+	FILE *f = fopen(path, "re");
+	char text[1024];
+	char *p = NULL;
+
+	if (f) {
+		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+		p = strrchr(text, ')');
+		fclose(f);
+	}
+	for (unsigned i = 2; p && i < 22; i++) {
+		p = strchr(p, ' ');
+		if (p)
+			p++;
+	}
+	free(path);
+	return p && sscanf(p, "%llu", &began) == 1 && began == strtoull(start, NULL, 10);
+}
+
 static void add_volume(struct mount_list *list, const char *volumes, const char *guid)
 {
 	char *mnt = xasprintf("%s/%s/mnt", volumes, guid);
@@ -211,6 +234,8 @@ static void add_volume(struct mount_list *list, const char *volumes, const char 
 	char *backend = info_value(info, "backend");
 	char *boot = info_value(info, "boot");
 	char *ready = info_value(info, "ready");
+	char *pid = info_value(info, "pid");
+	char *start = info_value(info, "start");
 	bool copy = !strcmp(backend, "extract");
 	struct mount *m;
 
@@ -218,8 +243,12 @@ static void add_volume(struct mount_list *list, const char *volumes, const char 
 		m = add(list, mnt, image);
 		m->backend = copy ? "extract" : "fuse";
 		find_volume(m);
-		m->state = copy && this_boot(boot) && *ready == '1' ? MOUNT_LIVE : MOUNT_STALE;
+		m->state = copy && this_boot(boot) && *ready == '1' && process_lives(pid, start)
+				   ? MOUNT_LIVE
+				   : MOUNT_STALE;
 	}
+	free(start);
+	free(pid);
 	free(ready);
 	free(boot);
 	free(backend);
@@ -228,17 +257,25 @@ static void add_volume(struct mount_list *list, const char *volumes, const char 
 	free(mnt);
 }
 
-static void get_volumes(struct mount_list *list)
+char *wine_prefix(void)
 {
 	const char *prefix = getenv("WINEPREFIX");
 	const char *home = getenv("HOME");
-	char *named, *real, *volumes;
+
+	if (prefix && *prefix)
+		return xstrdup(prefix);
+	return home && *home ? xasprintf("%s/.wine", home) : NULL;
+}
+
+static void get_volumes(struct mount_list *list)
+{
+	char *named = wine_prefix();
+	char *real, *volumes;
 	struct dirent *entry;
 	DIR *dir;
 
-	if (!prefix && !home)
+	if (!named)
 		return;
-	named = prefix && *prefix ? xstrdup(prefix) : xasprintf("%s/.wine", home ? home : "");
 	real = realpath(named, NULL);
 	volumes = xasprintf("%s/cimfs/volumes", real ? real : named);
 	dir = opendir(volumes);

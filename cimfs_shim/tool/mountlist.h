@@ -29,6 +29,8 @@ struct mount_list {
 	size_t room;
 };
 
+/* The Wine prefix whose volumes are known: $WINEPREFIX or ~/.wine; NULL if there is neither. */
+char *wine_prefix(void);
 /* All mounts that /proc/self/mountinfo shows, and the volumes of $WINEPREFIX (~/.wine) that are no
  * mounts. */
 void mount_list_get(struct mount_list *list);

@@ -98,7 +98,7 @@ is "$(files installed)" "./system32/cimfs.dll ./syswow64/cimfs.dll " "the same f
 cat >"$root/bin/cimfs-mount" <<'END'
 #!/bin/sh
 echo "$*" >>"$(dirname "$0")/asked"
-rm -f "$3/volume{$5}"
+rm -rf "$3/volume{$5}" "$3/../cimfs/volumes/$5"
 END
 chmod +x "$root/bin/cimfs-mount"
 prefix=$TEST_TMP/installed
@@ -123,7 +123,28 @@ check "installed again" installed
 ln -s "$TEST_TMP/nowhere" "$prefix/dosdevices/volume{$guid}"
 check "a volume whose server is gone doesn't stop --uninstall" installed --uninstall
 is "$(ls "$prefix/dosdevices")" "c:" "its link is gone"
-rm "$prefix/cimfs/bin/asked"
+rm -f "$prefix/cimfs/bin/asked"
+check "installed again, after that" installed
+mkdir -p "$prefix/cimfs/volumes/$guid/mnt/root"
+check "a volume that was never finished doesn't stop --uninstall either" installed --uninstall
+is "$(cat "$prefix/cimfs/bin/asked")" \
+	"--wine-dismount --dosdevices $prefix/dosdevices --guid $guid" "it has the helper dismounted it"
+check "its state is gone" test ! -e "$prefix/cimfs/volumes/$guid"
+check "installed for a volume that stays" installed
+sed -i 's/^rm .*/exit 69/' "$root/bin/cimfs-mount"
+cp "$root/bin/cimfs-mount" "$prefix/cimfs/bin"
+mkdir -p "$prefix/cimfs/volumes/$guid"
+being_mounted() { ! installed --uninstall && grep -q "volume {$guid} is being mounted" "$TEST_TMP/err"; }
+check "--uninstall is refused while a volume is being mounted" being_mounted
+check "and removes nothing then either" test -e "$prefix/drive_c/windows/system32/cimfs.dll"
+mv "$root/bin/cimfs-mount" "$TEST_TMP/aside"
+rm "$prefix/cimfs/bin/cimfs-mount"
+mkdir -p "$prefix/cimfs/volumes/$guid/mnt/root/sub"
+chmod 500 "$prefix/cimfs/volumes/$guid/mnt/root"
+check "without a helper --uninstall takes remains away by itself" installed --uninstall
+check "all of them" test ! -e "$prefix/cimfs/volumes"
+mv "$TEST_TMP/aside" "$root/bin/cimfs-mount"
+rm -f "$prefix/cimfs/bin/asked"
 rmdir "$prefix/cimfs/bin" "$prefix/cimfs"
 check "installed once more" installed
 check "--uninstall" installed --uninstall

@@ -17,9 +17,10 @@ CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
 unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER
 [ "$(id -u)" != 0 ] || export CIMTEST_ROOT=1
 
-# What a mount leaves in this prefix: links, mounts and servers, one a line.
+# What a mount leaves in this prefix: links, state, mounts and servers, one a line.
 traces() {
 	find "$devices" -maxdepth 1 \( -name 'volume{*' -o -name '[h-y]:' \) -printf '%f\n'
+	find "$WINEPREFIX/cimfs/volumes" -mindepth 1 -maxdepth 1 -printf 'state %f\n' 2>/dev/null
 	awk '{ print "mount " $5 }' /proc/self/mountinfo | grep -F "$(realpath "$WINEPREFIX")/"
 	servers | sed 's/^/process /'
 }
@@ -47,11 +48,12 @@ our_servers() {
 	servers | grep -vxF -f <(printf 'x\n%s\n' "$before" | sed 's/^process //')
 }
 
+# A volume has a link and a directory of its state; one that was never finished only that.
 clean_up() {
-	local link
-	for link in "$devices/volume{c1f5abcd-"*; do
-		[ ! -L "$link" ] || "$CIMFS_MOUNT_HELPER" --wine-dismount --dosdevices "$devices" \
-			--guid "$(sed 's/.*{\(.*\)}/\1/' <<<"$link")" >/dev/null 2>&1
+	find "$devices" "$WINEPREFIX/cimfs/volumes" -maxdepth 1 -name '*c1f5abcd-*' -printf '%f\n' \
+		2>/dev/null | sed 's/^volume{//; s/}$//' | sort -u | while read -r guid; do
+		"$CIMFS_MOUNT_HELPER" --wine-dismount --dosdevices "$devices" --guid "$guid" \
+			>/dev/null 2>&1
 	done
 }
 trap clean_up EXIT
@@ -74,10 +76,19 @@ restart_wine() {
 	t_mount absent 1 1
 } >/dev/null 2>&1
 
+# Kill, and wait until that is done.
+end_now() { # PID...
+	local pid
+	kill -9 "$@"
+	for pid; do
+		while grep -q '^State:.[^ZX]' "/proc/$pid/status" 2>/dev/null; do sleep 0.02; done
+	done
+}
+
 lose_servers() {
 	local dir
 	# shellcheck disable=SC2046
-	kill -9 $(our_servers)
+	end_now $(our_servers)
 	traces | grep -vxF "$before" | sed -n 's/^mount //p' | while read -r dir; do
 		umount -l "$dir"
 	done
@@ -101,17 +112,17 @@ test_accidents() {
 	check "$1: and can be dismounted then" t_mount dismount 1 2
 	check "$1: it is gone" t_mount absent 1 2
 	nothing_left "$1: nothing is left of it"
+	t_mount mount "$dos" 1 3
+	pids=$(our_servers)
+	is "$(wc -l <<<"$pids")" 2 "$1: a process for each volume"
+	# shellcheck disable=SC2086
+	end_now $pids
+	check "$1: a volume whose process was killed is mounted again" t_mount mount "$dos" 1 2
+	check "$1: and whole" t_mount present 1 2
+	check "$1: another one is dismounted" t_mount dismount 2 3
+	check "$1: and so is the first" t_mount dismount 1 2
+	nothing_left "$1: nothing is left of the dead ones"
 	if [ "$1" = fuse ]; then
-		t_mount mount "$dos" 1 3
-		pids=$(our_servers)
-		is "$(wc -l <<<"$pids")" 2 "a server for each volume"
-		# shellcheck disable=SC2086
-		kill -9 $pids
-		check "a volume whose server was killed is mounted again" t_mount mount "$dos" 1 2
-		check "and whole" t_mount present 1 2
-		check "another one is dismounted" t_mount dismount 2 3
-		check "and so is the first" t_mount dismount 1 2
-		nothing_left "nothing is left of the dead servers"
 		# What a reboot leaves: links and directories, nothing mounted.
 		t_mount mount "$dos" 1 3
 		lose_servers
@@ -142,6 +153,12 @@ test_backend() { # NAME PARTS
 	new_dir "volume-$1"
 	tap_of "$1" wine "$exe/t_volume.exe" "$dos"
 	nothing_left "$1: nothing is left of the volume"
+	# What is listed is the same for every backend, so it is of the same image.
+	listed=${listed:-$dos}
+	timeout 120 wine "$exe/t_volume.exe" list "$listed" 2>&1 | tr -d '\r' >"$TEST_TMP/listed-$1"
+	is "$(grep -c '^many.file [0-9]*.txt: attributes 20, size 1,.* links 1, volume c1f5abcd$' \
+		"$TEST_TMP/listed-$1")" 2000 "$1: a volume is listed"
+	nothing_left "$1: nothing is left of that volume"
 	test_accidents "$1"
 	[ "$2" != all ] || test_32
 }
@@ -154,6 +171,8 @@ before=$(traces)
 if : 2>/dev/null 3<>/dev/fuse; then
 	test_backend fuse all
 	test_backend extract few
+	is "$(diff "$TEST_TMP/listed-extract" "$TEST_TMP/listed-fuse" | head)" "" \
+		"a copy shows what a mount shows: names, attributes, sizes, times, links, label, serial number"
 else
 	skip "/dev/fuse is missing or can't be opened" "fuse"
 	test_backend extract all
@@ -185,9 +204,12 @@ test_without() { # HOW STATUS
 	is "$status" "$2" "FUSE is $how: CIMFS_MOUNT_BACKEND=fuse makes that an error"
 	check "FUSE is $how: nothing is there" t_mount absent 1 2
 	unset CIMFS_MOUNT_BACKEND
-	"$how" timeout 60 wine "$exe/t_mount.exe" mount "$dos" 1 2 >"$TEST_TMP/said" 2>&1
+	WINEDEBUG=fixme+cimfs "$how" timeout 60 wine "$exe/t_mount.exe" mount "$dos" 1 2 \
+		>"$TEST_TMP/said" 2>&1
 	is "$?" 0 "FUSE is $how: an unpacked copy stands in"
-	is "$(grep -c cimfs-mount "$TEST_TMP/said")" 1 "FUSE is $how: one line says so"
+	is "$(grep -c 'unpacked copy' "$TEST_TMP/said")" 1 "FUSE is $how: one line says so"
+	is "$(grep -c 'fixme:cimfs:.*unpacked copy: .*/dev/fuse' "$TEST_TMP/said")" 1 \
+		"FUSE is $how: and why, in Wine's own output"
 	check "FUSE is $how: the volume is there" t_mount present 1 2
 	check "FUSE is $how: and is dismounted" t_mount dismount 1 2
 	nothing_left "FUSE is $how: nothing is left"
@@ -208,6 +230,11 @@ is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c 'CimMountImage(.*): ok extract /.*
 	"the trace tells backend, place and letter"
 is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c ' = 0x800700b7 ERROR_ALREADY_EXISTS: .')" 1 \
 	"and the helper's words for a failure"
+is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c 'cimfs-mount')" 0 \
+	"which the helper itself doesn't tell the program's stderr"
+is "$(CIMFS_MOUNT_HELPER=/no/such/helper t_mount mount "$dos" 2 3 2>&1 |
+	grep -c "ERROR_NOT_SUPPORTED: the helper that CIMFS_MOUNT_HELPER names can't be started: /no/such/helper")" \
+	1 "a helper that is missing is named"
 is "$(CIMFS_MOUNT_LETTER=z t_mount mount "$dos" 2 3 2>&1 | grep -c 'has no drive letter: none is free')" 1 \
 	"a volume without a letter has a line"
 unset CIMFS_TRACE

@@ -8,8 +8,8 @@ import errno
 import os
 import random
 
-from mounttest import (SERVER, TMP, check, done, mount, mounts, need_server, no_fuse, run, same,
-                       servers, skip, umount, wait_until)
+from mounttest import (SERVER, TMP, check, done, faults, mount, mounts, need_server, no_fuse, run,
+                       same, servers, skip, umount, wait_until)
 from imagebuilder import Dir, File, Image, Link, Stream, make_symlink
 
 need_server()
@@ -57,12 +57,12 @@ def log():
     return open(LOG, encoding="utf-8", errors="replace").read() if os.path.exists(LOG) else ""
 
 
-def start(image, name, *options):
+def start(image, name, *options, **more):
     if os.path.exists(LOG):
         os.unlink(LOG)
     where = os.path.join(TMP, name.replace(" ", "-"))
     path = image.write(where)
-    result = mount(path, MNT, "-o", ",".join(("log=" + LOG,) + options))
+    result = mount(path, MNT, "-o", ",".join(("log=" + LOG,) + options), **more)
     return path if check(result.code == 0, name + ": mounts", result) else None
 
 
@@ -95,6 +95,19 @@ same(sorted(os.listdir(MNT)), ["dir", "good", "large", "link", "other", "stream"
 same((outcome(os.lstat, at("dir")), read(at("good"))), ("EIO", b"good data"),
      "bad FileID: EIO for it, the rest is there")
 end(path, "bad FileID")
+
+# The table's last records are gone: of three names of one file two are in a directory whose own
+# record is among them.
+image = Image(Dir({"file": File(b"x"), "sub": Dir({"two": Link("file"), "three": Link("file")}, id=5),
+                   "other": Dir({"four": Link("file")}, id=2)}), name="i.cim")
+image.poke("directory", 8, "H", 4)
+path = start(image, "a lost directory")
+same((os.stat(at("file")).st_nlink, os.stat(at("")).st_nlink), (2, 3),
+     "a lost directory: link counts are those of the rest")
+same(sum("link counts may be too low: 1 " in n for n in log().splitlines()), 1,
+     "a lost directory: the log tells")
+same(outcome(os.lstat, at("sub")), "EIO", "a lost directory: EIO for it")
+end(path, "a lost directory")
 
 image = build()
 image.poke("links:dir", 0, "I", 0xffffffff)
@@ -140,6 +153,20 @@ for name in image.files:
 same(outcome(read, at("large")), "EIO", "truncated while mounted: EIO for what is read then")
 check(log(), "truncated while mounted: the log tells")
 end(path, "truncated while mounted")
+
+# The server has looked how long the file is, and now takes the pages.
+cut = os.path.join(TMP, "cut")
+image = build()
+path = start(image, "cut short while read", "nlink=1", env=faults(CUTSHORT=cut))
+same(outcome(read, at("large")), "EIO", "cut short while read: EIO, no end of the file")
+same(os.stat(at("large")).st_size, len(DATA), "cut short while read: the size is what it was")
+check("region_" in read(cut).decode() if os.path.exists(cut) else False,
+      "cut short while read: it was", cut)
+lines = log().splitlines()
+check(0 < len(lines) < 9 and all("region_" in n for n in lines),
+      "cut short while read: the log tells", lines)
+same(read(at("good")), b"good data", "cut short while read: the rest is there")
+end(path, "cut short while read")
 
 image = build()
 path = start(image, "removed while mounted", "nlink=1")

@@ -5,14 +5,15 @@
 
 import errno
 import fcntl
+import mmap
 import os
 import signal
 import struct
 import subprocess
 import threading
 
-from mounttest import (CIMTOOL, SERVER, TMP, check, done, mount, mounts, need_server, no_fuse, run,
-                       same, servers, skip, tool, tree, umount, wait_until)
+from mounttest import (CIMTOOL, SERVER, TMP, check, done, faults, mount, mounts, need_server,
+                       no_fuse, run, same, servers, skip, tool, tree, umount, wait_until)
 from imagebuilder import (Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_ea, make_reparse,
                           make_sd, make_symlink)
 
@@ -21,6 +22,7 @@ READONLY, HIDDEN, SYSTEM, ARCHIVE = 1, 2, 4, 8
 T1601, T2024, T3000 = 0, 133500000001234567, 441481536000000000
 EPOCH = 116444736000000000
 MNT = os.path.join(TMP, "mnt")
+LARGE = bytes(range(251)) * 6000
 
 
 def junction(target):
@@ -66,6 +68,11 @@ with open(os.path.join(TMP, "junk.cim"), "wb") as junk:
 future = Image(Dir({}), name="f.cim", version=(9, 0)).write(os.path.join(TMP, "future"))
 refused("missing image", 1, ["No such file"], SERVER, os.path.join(TMP, "no.cim"), MNT)
 refused("a directory as image", 1, ["a directory"], SERVER, TMP, MNT)
+blocks = [n for n in ("/dev/vda", "/dev/sda", "/dev/loop0", "/dev/nvme0n1") if os.path.exists(n)]
+if blocks:
+    refused("a device", 1, ["device", "loop"], SERVER, blocks[0], MNT)
+else:
+    skip("a device", "there is none here")
 refused("no image at all", 4, ["junk.cim"], SERVER, os.path.join(TMP, "junk.cim"), MNT)
 refused("unknown version", 5, ["f.cim"], SERVER, future, MNT)
 refused("missing mount point", 1, ["No such file"], SERVER, plain, os.path.join(TMP, "nodir"))
@@ -133,6 +140,7 @@ names = {
         "moved": Link("sub/deep/rooted"),
     }, streams={"ofdir": Stream(b"directory's stream")}),
     "many": Dir({"file%05d" % i: File(b"") for i in range(3000)}),
+    "large": File(LARGE),
     "data": File(bytes(range(256)) * 5000),
 }
 image = Image(Dir(names, sd=SD), name="all of it.cim")
@@ -189,6 +197,14 @@ with open(at("data"), "rb") as f:
     same(f.read(100), data[-3:], "reads to the end")
     f.seek(len(data) + 5)
     same(f.read(), b"", "nothing past the end")
+same(read(at("large")) == LARGE, True, "reads a large file")
+fd = os.open(at("large"), os.O_RDONLY | os.O_DIRECT)
+buffer = mmap.mmap(-1, 1 << 20)
+for offset in (0, 4096, 512 * 1024 - 4096, 1 << 20):
+    count = os.preadv(fd, [buffer], offset)
+    same(buffer[:count] == LARGE[offset:offset + (1 << 20)], True,
+         "reads 1 MiB at %d past the cache" % offset)
+os.close(fd)
 same(error_of(open, at("data"), "r+b"), "EROFS", "no writing")
 same(error_of(os.mkdir, at("new")), "EROFS", "no mkdir")
 same(error_of(os.unlink, at("data")), "EROFS", "no unlink")
@@ -348,6 +364,9 @@ same((os.stat(at("SUB")).st_ino, os.stat(at("Sub")).st_ino), (os.stat(at("sub"))
 same(read(at("Plain.TXT:ONE")), b"stream one", "with streams")
 same(os.path.exists(at("sub", ".ciopfs")), True, "and Wine is told")
 same(umount(MNT).code, 0, "unmounts")
+result = mount(path, MNT, "-o", "max_read=65536")
+same((result.code, read(at("large")) == LARGE), (0, True), "max_read")
+umount(MNT)
 result = mount(path, MNT, "-o", "streams_interface=none")
 same((error_of(os.stat, at("plain.txt:one")), os.listxattr(at("plain.txt"))), ("ENOENT", []),
      "streams_interface=none")
@@ -362,8 +381,34 @@ result = run([helper, path, MNT, "-n", "-o", "rw,nlink=1,x-systemd.automount", "
 check(result.code == 0 and read(at("readonly")) == b"r", "mount.cimfs takes mount(8)'s arguments",
       result)
 umount(MNT)
+# mount(8) itself, which knows helpers in its own directories alone: one more, in a namespace.
+places = os.path.join(TMP, "sbin")
+os.mkdir(places)
+os.symlink(SERVER, os.path.join(places, "mount.cimfs"))
+table = os.path.join(TMP, "fstab")
+with open(table, "w", encoding="ascii") as f:
+    f.write("%s %s cimfs ro,noauto,user,nofail,_netdev,x-systemd.automount,nlink=1,umask=027 0 0\n" %
+            (path.replace(" ", "\\040"), MNT))
+unshare = ["unshare", "-m", "sh", "-c",
+           'mount -t overlay none -o "lowerdir=$0:/usr/sbin" /usr/sbin && exec "$@"', places]
+if os.geteuid() == 0 and run([*unshare, "true"]).code == 0:
+    result = run([*unshare, "sh", "-ec", 'mount --fstab "$0" "$1"; stat -c "%a %h" "$1/plain.txt"; '
+                  'grep "$1" /proc/self/mountinfo; umount "$1"', table, MNT])
+    check(result.code == 0 and result.text.startswith("640 1\n") and
+          all(w in result.text for w in ("nosuid", "nodev", "noexec", "fuse.cimfs")),
+          "mount(8) with a line of fstab", result)
+    result = run([*unshare, "mount", "-t", "cimfs", "-o", "bogus", path, MNT])
+    check(result.code == 2 and "bogus" in result.errors, "mount -t cimfs -o bogus: status 2", result)
+else:
+    skip("mount(8)", "not root, or no right to lay another directory over /usr/sbin")
 result = run([helper, path, MNT, "-f"])
 same((result.code, mounts()), (0, []), "mount.cimfs -f mounts nothing")
+
+# ---- a server that doesn't come to life ----
+
+for fault, words in (("fork", "mount"), ("setsid", "ended at once")):
+    refused("a server that dies by %s()" % fault, 1, [words], SERVER, path, MNT,
+            env=faults(FAULT=fault))
 
 # ---- foreground, ready-fd, signals ----
 
@@ -404,12 +449,14 @@ with open(at("data"), "rb") as held:
     same(tool("umount", "--lazy", MNT).code, 0, "cimtool umount --lazy")
     same(held.read(10), data[:10], "what is open goes on")
 same(tool("mount", path, MNT).code, 0, "mounted again")
-same(tool("umount", path).code, 0, "cimtool umount IMAGE")
+elsewhere = os.path.join(TMP, "link to it.cim")
+os.symlink(path, elsewhere)
+same(tool("umount", elsewhere).code, 0, "cimtool umount IMAGE, by a symbolic link to it")
 same(mounts(), [], "ends all mounts of the image")
 check(not [s for s in servers(path)], "and has waited for the servers", servers(path))
-result = tool("umount", MNT)
-check(result.code == 1 and "nothing of that name" in result.errors, "cimtool umount: not mounted",
-      result)
+result = tool("umount", MNT, env=dict(os.environ, WINEPREFIX="/a/prefix"))
+check(result.code == 1 and "nothing of that name" in result.errors and
+      "/a/prefix" in result.errors, "cimtool umount: not mounted, and where it has looked", result)
 mount(path, MNT)
 os.kill(servers(path)[0], signal.SIGKILL)
 wait_until(lambda: error_of(os.statvfs, MNT) == "ENOTCONN")

@@ -70,6 +70,12 @@ def mount(image, directory, *options, name=None, **more):
     return run([name or SERVER, image, directory, *options], **more)
 
 
+def faults(**names):
+    """An environment in which faults.so is loaded, with what it is to do."""
+    return dict(names, LD_PRELOAD=os.path.join(BUILD, "tests", "faults.so"),
+                ASAN_OPTIONS="verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", ""))
+
+
 def servers(image):
     """Process IDs of servers (no zombies) whose command line names this image."""
     found = []

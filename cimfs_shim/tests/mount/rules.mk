@@ -2,4 +2,10 @@
 #
 # cimfs-mount: mounts by hand, broken images, other users, and the volumes of Wine.
 TESTS_SCRIPT += $(addprefix cimfs_shim/tests/mount/,mount.py broken.py user.py volume.py)
-CHECK_DEPS += $(B)/cimfs-mount $(B)/mount.cimfs $(B)/cimtool
+CHECK_DEPS += $(B)/cimfs-mount $(B)/mount.cimfs $(B)/cimtool $(B)/tests/faults.so
+
+# Preloaded into the server by tests; a sanitizer would have to come first.
+$(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out $(SANFLAGS),$(NATIVE_CFLAGS)) -shared -o $@ $<

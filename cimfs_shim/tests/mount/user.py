@@ -7,6 +7,7 @@ Where /dev/fuse is root's alone, a node of the test's own (mode 0666) stands in 
 namespace that nobody else sees. Run by root, as user nobody; by a user, as that user.
 """
 
+import hashlib
 import os
 import shutil
 import sys
@@ -16,10 +17,11 @@ from imagebuilder import Dir, File, Image
 
 need_server()
 NOBODY = 65534
+LARGE = bytes(range(251)) * 12000
 
 INNER = r'''
-import errno, os, subprocess, sys
-server, image, mnt, hidden, closed = sys.argv[1:]
+import hashlib, os, subprocess, sys
+server, image, mnt, hidden, closed, digest = sys.argv[1:]
 def run(*command):
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
 def tell(passed, name, detail=""):
@@ -30,6 +32,8 @@ def mounted():
 r = run(server, image, mnt)
 tell(r.returncode == 0 and not r.stderr, "mounts", r)
 tell(open(mnt + "/a.txt").read() == "hello", "reads")
+data = open(mnt + "/large", "rb").read()
+tell(hashlib.sha1(data).hexdigest() == digest, "reads a large file", len(data))
 st = os.stat(mnt + "/a.txt")
 tell((st.st_uid, st.st_gid) == (os.getuid(), os.getgid()), "owns what is in it", st)
 tell("fuse.cimfs" in mounted()[0], "mountinfo", mounted())
@@ -84,14 +88,21 @@ r = run(server, "--wine-dismount", "--dosdevices", dos, "--guid", guid)
 tell(r.returncode == 0 and os.listdir(os.path.dirname(dos)) == ["dosdevices"], "and goes away", r)
 '''
 
+TOO_MANY = DENIED.replace('"no right" in', '"too many" in')
 
-def as_user(name, script, device_mode, *args):
-    """Run a Python program as the user, with a /dev/fuse of that mode; pass its checks on."""
+
+def as_user(name, script, device_mode, *args, config=""):
+    """Run a Python program as the user, with a /dev/fuse of that mode and that fuse.conf; pass its
+    checks on."""
     command = [sys.executable, "-c", script, *args]
     if os.geteuid() == 0:
-        node = os.path.join(TMP, "fuse-%o" % device_mode)
+        node = os.path.join(TMP, "fuse-" + name.replace("/", "-"))
+        with open(node + ".conf", "w", encoding="ascii") as f:
+            f.write(config)
+        os.chmod(node + ".conf", 0o644)
         command = ["unshare", "-m", "sh", "-ec",
                    'mknod -m %o "$0" c 10 229; mount --bind "$0" /dev/fuse; '
+                   '[ ! -e /etc/fuse.conf ] || mount --bind "$0.conf" /etc/fuse.conf; '
                    'exec setpriv --reuid=%d --regid=%d --clear-groups "$@"' %
                    (device_mode, NOBODY, NOBODY), node, *command]
     result = run(command)
@@ -117,7 +128,8 @@ home = os.path.join(TMP, "home")
 os.makedirs(os.path.join(home, "mnt"))
 server = os.path.join(home, "cimfs-mount")
 shutil.copy(SERVER, server)
-image = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(home, "images"))
+image = Image(Dir({"a.txt": File(b"hello"), "large": File(LARGE)}), name="i.cim").write(
+    os.path.join(home, "images"))
 hidden = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(TMP, "hidden"))
 closed = os.path.join(TMP, "closed")
 os.mkdir(closed, 0o755)
@@ -132,9 +144,16 @@ if os.geteuid() == 0:
     if reach.code:
         skip("as an unprivileged user", "user nobody can't reach " + home)
         done()
-    as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed)
+    as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed,
+            hashlib.sha1(LARGE).hexdigest())
     as_user("no right to /dev/fuse", DENIED, 0o600, server, image, os.path.join(home, "mnt"),
             os.path.join(home, "prefix", "dosdevices"))
+    if os.path.exists("/etc/fuse.conf"):
+        as_user("fuse.conf allows no more mounts", TOO_MANY, 0o666, server, image,
+                os.path.join(home, "mnt"), os.path.join(home, "prefix2", "dosdevices"),
+                config="mount_max = 0\n")
+    else:
+        skip("fuse.conf allows no more mounts", "no /etc/fuse.conf to put another over")
 else:
     skip("as another user", "not root")
 done()

@@ -5,8 +5,13 @@
 made-up directory of DOS devices."""
 
 import errno
+import fcntl
+import glob
 import os
+import select
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -18,7 +23,8 @@ from imagebuilder import Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make
 
 need_server()
 INVALID, ACCESS, NOT_FOUND, NO_PATH, EXISTS, CORRUPT, VERSION, UNSUPPORTED = 65, 68, 69, 70, 71, 74, 75, 76
-READONLY, HIDDEN = 1, 2
+ABORTED = 81
+READONLY, HIDDEN, SYSTEM = 1, 2, 4
 PREFIX = os.path.join(TMP, "a prefix, with a comma")
 DOS = os.path.join(PREFIX, "dosdevices")
 STATUS = os.path.join(TMP, "status")
@@ -31,7 +37,7 @@ def tree(hidden):
     return Dir({
         "file.txt": File(b"content", streams={"s": Stream(b"a stream")}),
         "again.txt": Link("file.txt"),
-        "readonly": File(b"r", flags=READONLY),
+        "readonly": File(b"r", flags=READONLY, streams={"ro": Stream(b"of a read-only file")}),
         "hidden": File(b"h", flags=HIDDEN if hidden else 0),
         "sparse": File(Sparse(1 << 30)),
         "dir": Dir({"rooted": File(reparse=make_symlink("\\file.txt")),
@@ -40,9 +46,29 @@ def tree(hidden):
                     "other": File(reparse=make_symlink(
                         "\\??\\Volume{11111111-2222-3333-4444-5555555555AA}\\q", flags=0)),
                     "unc": File(reparse=make_symlink("\\??\\UNC\\srv\\share\\f", flags=0)),
-                    "deep": Dir({"twice": Link("file.txt")}, flags=READONLY)}),
+                    "deep": Dir({"twice": Link("file.txt")}, flags=READONLY)},
+                   streams={"of dir": Stream(b"a directory's")}),
+        "link": File(b"", reparse=make_symlink("file.txt"), streams={"of link": Stream(b"a link's")}),
+        "not a stream": File(b"n", streams={"a:b": Stream(b"x"), "a/b": Stream(b"x")}),
+        "taken": File(b"t", streams={"by item": Stream(b"the stream"), "Big": Stream(b"B" * 5000)}),
+        "taken:by item": File(b"the item"),
         "lone\ud800": File(b"lone"),
-    })
+    }, streams={"of root": Stream(b"the root's")})
+
+
+# What the volume has but the mount doesn't list. As no directory hides anything, the copy does.
+UNLISTED = {
+    "file.txt:s": b"a stream",
+    "again.txt:s": b"a stream",
+    "dir/deep/twice:s": b"a stream",
+    "readonly:ro": b"of a read-only file",
+    "dir:of dir": b"a directory's",
+    "link:of link": b"a link's",
+    "taken:Big": b"B" * 5000,
+    ":of root": b"the root's",
+    ".windows-label": b"layer.cim\n",
+    ".windows-serial": b"01234567\n",
+}
 
 
 image = Image(tree(True), name="layer.cim").write(os.path.join(TMP, "images with spaces"))
@@ -77,6 +103,17 @@ def dismount(guid=GUID):
     return call("dismount", guid)
 
 
+def marked(name=image):
+    """Is the image locked, so that a commit over it is refused?"""
+    region, = glob.glob(os.path.join(os.path.dirname(os.path.realpath(name)), "region_*_0"))
+    with open(region, "r+b") as f:
+        try:
+            fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1 << 62)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def clean():
     """Nothing but what was there before."""
     return (sorted(os.listdir(PREFIX)), sorted(os.listdir(DOS)), mounts())
@@ -93,8 +130,8 @@ def read(path):
 def fails(code, name, result, left=CLEAN):
     check(result.code == code, "%s: exit code %d" % (name, code), result)
     text = status() if os.path.exists(STATUS) else ""
-    check(text.count("\n") == 1 and text.strip() and not text.startswith("ok"),
-          "%s: one line tells the cause" % name, repr(text))
+    check(text.count("\n") == 1 and text.strip() and not text.startswith("ok") and not result.err,
+          "%s: one line tells the cause, and stderr nothing" % name, (text, result.err))
     same(clean(), left, "%s: nothing is left behind" % name)
 
 
@@ -119,17 +156,61 @@ same(clean(), CLEAN, "wrong arguments: nothing is left behind")
 
 # ---- what both backends must do ----
 
+def writable(st):
+    """As Wine sees it: whoever it is that may write."""
+    return bool(st.st_mode & 0o222)
+
+
+def attribute_of(path):
+    """Hidden and system, which is all that Wine looks for there."""
+    try:
+        return int(os.getxattr(path, "user.DOSATTRIB", follow_symlinks=False), 16) & (HIDDEN | SYSTEM)
+    except OSError:
+        return 0
+
+
+def snapshot(root):
+    """path -> all that Wine can show of it, but for change times and inode numbers, which a file
+    system gives out itself. Reading is last, as it changes access times of the copy."""
+    found = stats(root, "")
+    for path, facts in found.items():
+        if facts[0] == stat.S_IFREG and facts[-1] < 1 << 20:
+            facts.append(read(os.path.join(root, path)))
+    return found
+
+
+def stats(root, where):
+    found = {}
+    for name in sorted(os.listdir(os.path.join(root, where))):
+        path = os.path.join(where, name)
+        full = os.path.join(root, path)
+        st = os.lstat(full)
+        facts = [stat.S_IFMT(st.st_mode), st.st_uid, st.st_gid, st.st_mtime_ns, st.st_atime_ns]
+        if stat.S_ISLNK(st.st_mode):
+            facts += [os.readlink(full)]
+        else:
+            facts += [writable(st), attribute_of(full)]
+        if stat.S_ISREG(st.st_mode):
+            facts += [st.st_nlink, st.st_blocks == 0, st.st_size]
+        found[path] = facts
+        if stat.S_ISDIR(st.st_mode):
+            found.update(stats(root, path))
+    return found
+
+
 def looks_right(backend):
     name = backend + ": "
     root = link()
     same(os.readlink(root), os.path.join(state(), "mnt", "root"), name + "the link leads to mnt/root")
+    more = [n for n in UNLISTED if "/" not in n] if backend == "extract" else []
     same(sorted(os.fsencode(n) for n in os.listdir(root)),
-         sorted(n.encode("utf-8", "surrogatepass") for n in tree(True).entries), name + "all names, no others")
+         sorted(n.encode("utf-8", "surrogatepass") for n in list(tree(True).entries) + more),
+         name + "all names, no others" + (" but those that can't be hidden" if more else ""))
     same(read(root + "/file.txt"), b"content", name + "reads")
     st = os.stat(root + "/file.txt")
     same((st.st_nlink, os.stat(root + "/dir/deep/twice").st_ino), (3, st.st_ino), name + "hard links")
-    same((oct(os.stat(root + "/readonly").st_mode), oct(os.stat(root + "/dir/deep").st_mode),
-          oct(os.stat(root + "/dir").st_mode)), ("0o100444", "0o40555", "0o40755"), name + "modes")
+    same([writable(os.stat(root + n)) for n in ("/readonly", "/dir/deep", "/dir", "/file.txt", "")],
+         [False, False, True, True, True], name + "read-only is what is read-only in the image")
     same((st.st_uid, st.st_gid), (os.getuid(), os.getgid()), name + "owner")
     st = os.stat(root + "/sparse")
     same((st.st_size, st.st_blocks), (1 << 30, 0), name + "sparse")
@@ -137,39 +218,189 @@ def looks_right(backend):
          ["../file.txt", "../file.txt", DOS + "/c:/windows/x",
           DOS + "/volume{11111111-2222-3333-4444-5555555555aa}/q", DOS + "/unc/srv/share/f"],
          name + "links' targets as under Wine")
-    try:
-        attribute = os.getxattr(root + "/hidden", "user.DOSATTRIB")
-    except OSError as error:
-        attribute = error.errno
-    check(attribute == b"0x2" or (backend == "extract" and attribute == errno.EOPNOTSUPP),
-          name + "user.DOSATTRIB", attribute)
+    check(attribute_of(root + "/hidden") == (HIDDEN if keeps_attributes(backend) else 0),
+          name + "user.DOSATTRIB", attribute_of(root + "/hidden"))
+    same({n: read(os.path.join(root, n)) for n in UNLISTED}, UNLISTED,
+         name + "streams, label and serial number open by name")
+    same(read(root + "/taken:by item"), b"the item", name + "an item's name comes before a stream's")
+    same(sorted(n for n in ("not a stream:a:b", "not a stream:a", "file.txt:none")
+                if os.path.lexists(os.path.join(root, n))), [], name + "and no other stream")
     same(oct(os.stat(state()).st_mode), "0o40700", name + "the state is its owner's alone")
+
+
+def keeps_attributes(backend):
+    """Can the file system that the copy is on hold user.DOSATTRIB?"""
+    probe = os.path.join(TMP, "probe")
+    with open(probe, "wb"):
+        pass
+    try:
+        os.setxattr(probe, "user.DOSATTRIB", b"0x2")
+    except OSError:
+        return backend != "extract"
+    return True
+
+
+def pending(number, function, *args, **more):
+    """Call run() for a program that a signal is waiting for already."""
+    def wait():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        os.kill(os.getpid(), number)
+    return function(*args, preexec_fn=wait, **more)
+
+
+def mount_call(backend="extract", name=image):
+    return [SERVER, "--wine-mount", "--dosdevices", DOS, "--guid", GUID, "--status", STATUS,
+            "--backend", backend, "--image", name]
+
+
+def start_copy(name):
+    """Start the making of a copy, and stop the process before it is done: the process."""
+    for _ in range(50):
+        process = subprocess.Popen(mount_call(name=name), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(state() + "/mnt/root") or process.poll() is not None)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            if process.poll() is None and b"ready 0" in read(state() + "/info"):
+                return process
+        except FileNotFoundError:
+            pass
+        process.send_signal(signal.SIGCONT)
+        process.wait()
+        dismount()
+    check(False, "extract: a copy is caught while it is made", "50 times it was too fast")
+    done()
+    return None
 
 
 result = mount(backend="extract")
 check(result.code == 0, "extract: exit code 0", result)
 same(status(), "ok extract %s/mnt/root\n" % state(), "extract: the status file")
+by_copy = snapshot(link())
 looks_right("extract")
 same(mount().code, EXISTS, "extract: the GUID is taken")
+same((marked(), len(servers(image))), (True, 1), "extract: one process marks the image as mounted")
+holder = servers(image)[0]
+same((os.readlink("/proc/%d/cwd" % holder), os.getsid(holder) == holder), ("/", True),
+     "extract: in a directory and a session that are in nobody's way")
+os.kill(holder, signal.SIGSTOP)
 with open(link() + "/file.txt", "rb") as held:
     same(dismount().code, 0, "extract: dismount with a file open")
     same(held.read(), b"content", "extract: what is open can be read")
-same(clean(), CLEAN, "extract: nothing is left")
+same((clean(), marked(), servers(image)), (CLEAN, False, []), "extract: nothing is left, no process either")
 fails(NOT_FOUND, "extract: dismounted twice", dismount())
+
+# ---- the process that holds a copy's lock ----
+
+OTHER = GUID.replace("0123", "3210")
 mount(backend="extract")
-text = read(state() + "/info").decode()
-with open(state() + "/info", "w", encoding="utf-8") as f:
-    f.write("\n".join("boot 11111111-2222-3333-4444-555555555555" if line.startswith("boot ")
-                      else line for line in text.splitlines()) + "\n")
-result = mount(backend="extract")
-check(result.code == 0 and read(link() + "/file.txt") == b"content",
-      "extract: one of before a reboot is replaced", result)
+mount(OTHER, backend="extract")
 dismount()
+same((marked(), len(servers(image))), (True, 1), "extract: of two volumes one is left: still marked")
+dismount(OTHER)
+same((marked(), clean()), (False, CLEAN), "extract: until that is dismounted too")
+with subprocess.Popen(mount_call(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    output, _ = process.communicate(timeout=20)
+same((output, process.returncode), (b"", 0), "extract: no pipe of the caller's is held")
+
+
+def kill_holder(number=signal.SIGKILL):
+    for pid in servers(image):
+        holder = os.pidfd_open(pid)
+        os.kill(pid, number)
+        select.select([holder], [], [], 10)
+        os.close(holder)
+    return not servers(image)
+
+
+check(kill_holder(), "extract: the holder is killed", servers(image))
+result = mount(backend="extract")
+check(result.code == 0 and read(link() + "/file.txt") == b"content" and marked() and
+      len(servers(image)) == 1, "extract: the next mount cleans up and works",
+      (str(result), marked(), servers(image)))
+kill_holder()
+result = dismount()
+check(result.code == 0 and clean() == CLEAN, "extract: killed again: so does the next dismount",
+      (str(result), clean()))
+mount(backend="extract")
+kill_holder(signal.SIGTERM)
+check(wait_until(lambda: clean() == CLEAN), "extract: SIGTERM: the holder takes everything away", clean())
+mount(backend="extract")
+shutil.rmtree(os.path.join(PREFIX, "cimfs"))
+check(wait_until(lambda: not servers(image)), "extract: the copy is removed by hand: the holder ends",
+      servers(image))
+same((marked(), mount(backend="extract").code, dismount().code, clean()), (False, 0, 0, CLEAN),
+     "extract: and what was left of it is in nobody's way")
+
+
+
+def mount_before_close(backend):
+    """Whoever made the image still has it open, and its lock: the volume's comes when he lets go."""
+    region, = glob.glob(os.path.join(os.path.dirname(image), "region_*_0"))
+    with open(region, "r+b") as session:
+        fcntl.lockf(session, fcntl.LOCK_EX, 1, 1 << 62)
+        result = mount(backend=backend)
+    check(result.code == 0 and wait_until(marked), backend + ": mounted before its session is closed, it "
+          "is marked after that", result)
+    dismount()
+    same((marked(), clean()), (False, CLEAN), backend + ": and not after the dismount")
+
+
+mount_before_close("extract")
+
+# The image by a link elsewhere: it is the real one that is mounted and marked.
+os.makedirs(os.path.join(TMP, "links"))
+alias = os.path.join(TMP, "links", "alias.cim")
+os.symlink(image, alias)
+mount(name=alias, backend="extract")
+same((marked(), "image %s\n" % image in read(state() + "/info").decode(),
+      read(link() + "/.windows-label")), (True, True, b"layer.cim\n"),
+     "extract: an image by a symbolic link: the real one is marked")
+dismount()
+
+# ---- signals ----
+
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    fails(ABORTED, "extract: %s at once" % number.name, pending(number, run, mount_call()))
+large = Image(Dir({"f%d" % n: File(os.urandom(1 << 20)) for n in range(32)}),
+              name="large.cim").write(os.path.join(TMP, "large"))
+making = start_copy(large)
+same((dismount().code, mount(name=large).code), (NOT_FOUND, EXISTS),
+     "extract: a volume in the making is none yet, but its GUID is taken")
+check(marked(large), "extract: its image is marked already")
+making.send_signal(signal.SIGTERM)
+making.send_signal(signal.SIGCONT)
+same((making.wait(), clean(), marked(large), servers(large)), (ABORTED, CLEAN, False, []),
+     "extract: SIGTERM while it is made: nothing is left")
+making = start_copy(large)
+making.kill()
+making.wait()
+result = mount(name=large, backend="extract")
+check(result.code == 0 and len(read(link() + "/f7")) == 1 << 20,
+      "extract: SIGKILL while it is made: the next mount works", result)
+same((pending(signal.SIGTERM, run, [SERVER, "--wine-dismount", "--dosdevices", DOS, "--guid", GUID]).code,
+      clean(), servers(large)), (0, CLEAN, []), "extract: a dismount is not left half done by a signal")
+mount(backend="extract")
+# What a reboot leaves: the number of a process is another's now, with the same age perhaps.
+with subprocess.Popen(["sleep", "60"]) as innocent:
+    with open("/proc/%d/stat" % innocent.pid, encoding="utf-8") as f:
+        age = f.read().rsplit(")", 1)[1].split()[19]
+    with open(state() + "/info", encoding="utf-8") as f:
+        info = dict(line.split(" ", 1) for line in f)
+    info.update(boot="11111111-2222-3333-4444-555555555555\n", pid="%d\n" % innocent.pid, start=age + "\n")
+    with open(state() + "/info", "w", encoding="utf-8") as f:
+        f.writelines("%s %s" % line for line in info.items())
+    result = mount(backend="extract")
+    check(result.code == 0 and read(link() + "/file.txt") == b"content",
+          "extract: one of before a reboot is replaced", result)
+    same(innocent.poll(), None, "extract: whoever has its process's number is left alone")
+    innocent.kill()
+dismount()
+check(wait_until(lambda: not servers(image)), "extract: and nothing is left of both", servers(image))
 full = os.path.join(TMP, "small")
 os.mkdir(full)
 if os.geteuid() == 0 and run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", full]).code == 0:
     os.makedirs(full + "/p/dosdevices")
-    large = Image(Dir({"f": File(os.urandom(3 << 20))}), name="l.cim").write(os.path.join(TMP, "large"))
     result = run([SERVER, "--wine-mount", "--dosdevices", full + "/p/dosdevices", "--guid", GUID,
                   "--backend", "extract", "--image", large])
     same((result.code, os.listdir(full + "/p"), os.listdir(full + "/p/dosdevices")),
@@ -193,8 +424,11 @@ if os.geteuid() == 0:
                "--status", STATUS, "--image", image]
     fails(UNSUPPORTED, "fuse: absent", run(NO_FUSE + ["--backend", "fuse"]))
     result = run(NO_FUSE)
-    check(result.code == 0 and len(result.errors.splitlines()) == 1 and
-          status().startswith("ok extract"), "auto: FUSE absent: a copy, with one line", result)
+    lines = status().splitlines()
+    check(result.code == 0 and not result.err and len(lines) == 2 and lines[0].startswith("ok extract") and
+          lines[1].startswith("note ") and "no FUSE" in lines[1],
+          "auto: FUSE absent: a copy, and a note for the caller's log", (str(result), lines))
+    same(read(state() + "/log").decode().count("\n"), 1, "auto: one line in the volume's own log")
     same(dismount().code, 0, "auto: which is dismounted")
     same(clean(), CLEAN, "auto: and gone")
 else:
@@ -204,8 +438,6 @@ result = mount()
 check(result.code == 0 and not result.err, "fuse: exit code 0, nothing on stderr", result)
 same(status(), "ok fuse %s/mnt/root\n" % state(), "fuse: the status file")
 looks_right("fuse")
-same(read(link() + "/.windows-label"), b"layer.cim\n", "fuse: the label")
-same(read(link() + "/.windows-serial"), b"01234567\n", "fuse: the serial number")
 same(read(state() + "/mnt/.windows-serial"), b"01234567\n", "fuse: also in the mount's own root")
 same(os.listdir(state() + "/mnt"), ["root"], "fuse: which lists nothing but root")
 same(read(link() + "/file.txt:S:$data"), b"a stream", "fuse: streams open by name")
@@ -215,7 +447,16 @@ try:
 except OSError as error:
     result = errno.errorcode[error.errno]
 same(result, "ENODATA", "fuse: not as attributes")
+by_fuse = snapshot(link())
+same(sorted(set(by_copy) - set(by_fuse)), sorted(UNLISTED), "the copy lists what a mount has unlisted")
+if keeps_attributes("extract"):
+    same({by_copy[n][6] for n in UNLISTED}, {HIDDEN | SYSTEM}, "marked as hidden and system")
+    same({n: (by_copy.get(n), want) for n, want in by_fuse.items() if by_copy.get(n) != want}, {},
+         "and otherwise shows the same in all")
+else:
+    skip("the copy shows the same in all", "no user.DOSATTRIB on this file system")
 fails(EXISTS, "fuse: the GUID is taken", mount(), left=clean())
+check(marked(), "fuse: the image is marked as mounted")
 pid = servers(image)
 same(len(pid), 1, "fuse: one server")
 same(tool("mounts", "--json", GUID).text.count('"guid": "%s"' % GUID), 1, "cimtool mounts shows the volume")
@@ -238,6 +479,13 @@ check(wait_until(lambda: len(servers(image)) == 1), "fuse: the old server ends w
       servers(image))
 same(read(link() + "/file.txt"), b"content", "fuse: the new one goes on")
 dismount()
+
+for number in (signal.SIGTERM, signal.SIGINT):
+    fails(ABORTED, "fuse: %s before the call returns" % number.name,
+          pending(number, run, mount_call("fuse")))
+same(servers(image), [], "fuse: no server is left of that")
+
+mount_before_close("fuse")
 
 # ---- attributes that nobody need ask for ----
 

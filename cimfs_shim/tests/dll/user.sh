@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: alone
+#
+# user.sh - CimMountImage under Wine for an unprivileged user, in a prefix of his own
+#
+# The other tests of mounting run as whoever runs the tests, which is often root. Here root becomes
+# nobody, who mounts through fusermount3; where /dev/fuse is root's alone, a node of the test's own
+# stands in its place, in a mount namespace that nobody else sees. A second one, which nobody may not
+# open, shows that a copy takes the mount's place. Only here does the test see that a copy refuses to
+# be written, for nothing refuses root.
+#
+#   user.sh                what run-tests runs
+#   user.sh enter MODE COMMAND...
+#                          (root) become that user, with a /dev/fuse of that mode
+#   user.sh may|may-not    (the user) the checks with, and without, the right to open /dev/fuse
+. "$(dirname "$0")/lib.bash"
+
+NOBODY=65534
+home=$TEST_TMP/home
+helper=$home/cimfs-mount
+self=$home/tests/user.sh
+
+if [ "${1-}" = enter ]; then
+	mode=$2
+	shift 2
+	# shellcheck disable=SC2016
+	exec unshare -m sh -ec '
+		mknod -m "$0" "$1" c 10 229
+		mount --bind "$1" /dev/fuse
+		shift
+		exec "$@"' "$mode" "$TEST_TMP/fuse-$mode" \
+		setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups \
+		env -u DISPLAY -u XDG_RUNTIME_DIR -u CIMFS_MOUNT_BACKEND -u CIMFS_MOUNT_LETTER -u CIMTEST_ROOT \
+		HOME="$home" WINEPREFIX="$home/prefix" WINEDEBUG=-all CIMFS_MOUNT_HELPER="$helper" \
+		WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml=" TOP="$TOP" TEST_TMP="$TEST_TMP" \
+		"$@"
+fi
+
+# ---- as the user -----------------------------------------------------------------------------------
+
+# What mounting leaves: links, state, mounts, and processes of the helper.
+traces() {
+	local exe
+	find "$WINEPREFIX/dosdevices" \( -name 'volume*' -o -name '[h-y]:' \) -printf '%f\n'
+	find "$WINEPREFIX" -maxdepth 1 -name cimfs -printf '%f\n'
+	grep -F "$(realpath "$WINEPREFIX")/" /proc/self/mountinfo
+	for exe in /proc/[0-9]*/exe; do
+		[ ! "$exe" -ef "$helper" ] || echo "process $exe"
+	done
+}
+
+nothing_left() { # NAME
+	local i now
+	for ((i = 0; i < 50; i++)); do
+		now=$(traces)
+		[ -n "$now" ] || break
+		sleep 0.1
+	done
+	is "$now" "" "$1"
+}
+
+new_dir() { # NAME
+	dir=$home/$1
+	mkdir "$dir"
+	dos=$(dos_path "$dir")
+}
+
+volume_works() { # BACKEND NAME
+	[ "$1" = auto ] || export CIMFS_MOUNT_BACKEND=$1
+	new_dir "mount-$2"
+	tap_of "$2" wine "$home/tests/t_mount.exe" some "$dos"
+	new_dir "volume-$2"
+	tap_of "$2" wine "$home/tests/t_volume.exe" "$dos"
+	unset CIMFS_MOUNT_BACKEND
+	nothing_left "$2: nothing is left"
+}
+
+end_wine() {
+	wineserver -k
+	wineserver -w
+} 2>/dev/null
+
+case ${1-} in
+may)
+	trap end_wine EXIT
+	is "$(id -u)" $NOBODY "the user is nobody"
+	volume_works fuse mount
+	volume_works extract copy
+	tap_done
+	;;
+may-not)
+	trap end_wine EXIT
+	new_dir denied
+	wine "$home/tests/t_mount.exe" image "$dos"
+	CIMFS_MOUNT_BACKEND=fuse timeout 60 wine "$home/tests/t_mount.exe" mount "$dos" 1 2 >/dev/null 2>&1
+	is "$?" 5 "CIMFS_MOUNT_BACKEND=fuse: ERROR_ACCESS_DENIED"
+	nothing_left "which leaves nothing"
+	WINEDEBUG=fixme+cimfs timeout 60 wine "$home/tests/t_mount.exe" mount "$dos" 1 2 \
+		>"$home/said" 2>&1
+	is "$?" 0 "an unpacked copy stands in"
+	is "$(grep -c 'fixme:cimfs:.*unpacked copy: .*no right to open /dev/fuse' "$home/said")" 1 \
+		"and a line says why"
+	check "the volume is there" timeout 60 wine "$home/tests/t_mount.exe" present 1 2
+	check "and is dismounted" timeout 60 wine "$home/tests/t_mount.exe" dismount 1 2
+	nothing_left "nothing is left"
+	tap_done
+	;;
+esac
+
+# ---- as root -------------------------------------------------------------------------------------
+
+why=
+if [ "$(id -u)" != 0 ]; then
+	why="not root, who can become another user"
+elif ! unshare -m true 2>/dev/null; then
+	why="no right to a mount namespace of one's own"
+elif ! [ -e /dev/fuse ]; then
+	why="no /dev/fuse"
+elif ! (: 3<>/dev/fuse) 2>/dev/null; then
+	why="/dev/fuse can't be opened"
+elif ! command -v fusermount3 >/dev/null || ! command -v setpriv >/dev/null; then
+	why="no fusermount3 (Debian package fuse3) or no setpriv"
+else
+	# The user can't reach a checkout in root's home, so all that is needed is copied.
+	mkdir -p "$home/tests" "$home/prefix"
+	cp "${BUILD:-build}/cimfs-mount" "$helper"
+	cp "$WIN64"/tests/dll/{t_mount,t_volume}.exe "$WIN64"/tests/dll/*.dll \
+		"$HERE"/{user.sh,lib.bash} "$home/tests"
+	chown -R $NOBODY:$NOBODY "$home"
+	setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups test -x "$helper" ||
+		why="user nobody can't reach $home"
+fi
+if [ -n "$why" ]; then
+	skip "$why" "mounting under Wine as an unprivileged user"
+	tap_done
+fi
+
+# Wine's server has a directory in /tmp for each user.
+sockets=/tmp/.wine-$NOBODY
+[ ! -e "$sockets" ] || sockets=
+end_all() {
+	setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups env HOME="$home" WINEPREFIX="$home/prefix" \
+		wineserver -k 2>/dev/null
+	[ -z "$sockets" ] || rm -rf "$sockets"
+}
+trap end_all EXIT
+
+as_user() { # MODE WHAT
+	# A file, not a pipe, which Wine's server could hold.
+	"$self" enter "$1" bash -c 'wine wineboot -i >/dev/null 2>&1; exec "$0" "$@"' "$self" "$2" \
+		>"$TEST_TMP/$2" 2>&1
+	tap_of "a user who $2 open /dev/fuse" cat "$TEST_TMP/$2"
+}
+
+as_user 666 may
+as_user 600 may-not
+tap_done

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * faults.so - what can't be had to happen from outside, preloaded into cimfs-mount by the tests
+ *
+ * CUTSHORT=FILE: the first time that the server splices from a file, that file loses the second
+ * half of what is asked for: after the server has looked how long it is, and before the pages are
+ * taken. FILE is written to tell that it has happened.
+ * FAULT=fork: no process can be made. FAULT=setsid: the server dies while it becomes a daemon.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static int wanted(const char *fault)
+{
+	const char *given = getenv("FAULT");
+
+	return given && !strcmp(given, fault);
+}
+
+static void cut_short(int fd, off64_t size, const char *note_path)
+{
+	FILE *note = fopen(note_path, "we");
+	char link[64], path[4096];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	if (len > 0) {
+		path[len] = '\0';
+		if (!truncate(path, size) && note)
+			fprintf(note, "%s\n", path);
+	}
+	if (note)
+		fclose(note);
+}
+
+EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len,
+		      unsigned flags)
+{
+	const char *note_path = getenv("CUTSHORT");
+	static int done;
+
+	if (note_path && in_offset && !__atomic_exchange_n(&done, 1, __ATOMIC_SEQ_CST))
+		cut_short(in, *in_offset + (off64_t)len / 2, note_path);
+	return syscall(SYS_splice, in, in_offset, out, out_offset, len, flags);
+}
+
+EXPORT pid_t fork(void)
+{
+	if (wanted("fork")) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return _Fork();
+}
+
+EXPORT pid_t setsid(void)
+{
+	if (wanted("setsid"))
+		_exit(9);
+	return (pid_t)syscall(SYS_setsid);
+}
