@@ -129,7 +129,7 @@ include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dl
 
 # ---- stamps --------------------------------------------------------------------------------------
 
-no-build-goals := help clean format format-check uninstall check demo conformance wine-tests
+no-build-goals := help clean format format-check uninstall check demo bench conformance wine-tests
 ifneq ($(or $(filter-out $(no-build-goals),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
@@ -226,7 +226,7 @@ build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcim
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all check check-build check-run demo conformance wine-tests install uninstall format format-check clean help
+.PHONY: all check check-build check-run demo bench conformance wine-tests install uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: $(ALL) $(WIN64_FILES) $(WIN32_FILES)
@@ -257,6 +257,12 @@ demo:
 	@+$(MAKE) $(jobs) all
 	@+$(MAKE) $(jobs) demo-build
 	@BUILD=$(B) scripts/demo
+
+## bench: measure next to tar, squashfuse (ROUNDS=N ONLY=WORDS TREE=DIR; see scripts/bench --help)
+bench:
+	@scripts/setup --bench
+	@+$(MAKE) $(jobs) all
+	@BUILD=$(B) scripts/bench
 
 # What the demo needs besides; its rules.mk adds prerequisites.
 .PHONY: demo-build

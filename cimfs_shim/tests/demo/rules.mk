@@ -18,4 +18,5 @@ build/win64/mnt.exe: build/win64/$(DEMO)/mnt/mnt.o build/win64/libcimfs.a
 demo-build: $(B)/democheck $(B)/cimtool $(B)/cimfs-mount build/win64/pack.exe build/win64/mnt.exe \
 	build/win64/cimfs.dll build/win32/cimfs.dll
 CHECK_DEPS += $(B)/democheck build/win64/pack.exe build/win64/mnt.exe build/win64/cimfs.dll
-TESTS_SCRIPT += $(DEMO)/quick.sh
+
+TESTS_SCRIPT += $(DEMO)/quick.sh $(DEMO)/interrupt.py

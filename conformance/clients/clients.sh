@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: alone
+# run-tests: plain
+#
+# clients.sh - programs that use cimfs.dll as those in the field do, under Wine, with the DLL installed
+#
+# The Go client loads the DLL from the system directory and asks for the build of Windows, so here
+# the prefix is got ready as a user would: scripts/install-wine, and a build in the registry. Both
+# clients speak TAP and compare what volumes show with what they put in; what Wine's own file layer
+# doesn't show is then looked at in the images themselves. Afterwards the prefix is as it was.
+. "$(dirname "$0")/../../cimfs_shim/tests/dll/lib.bash"
+
+BUILD=${BUILD:-build}
+devices=${WINEPREFIX:?}/dosdevices
+clients=$WIN64/clients
+key='HKEY_LOCAL_MACHINE\Software\Microsoft\Windows NT\CurrentVersion'
+export CIM_SEED=${CIM_SEED:-$(date +%s)}
+unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER CIMFS_MOUNT_HELPER
+echo "# CIM_SEED=$CIM_SEED"
+
+# ---- the prefix ----------------------------------------------------------------------------------
+
+value() { # NAME: as a .reg file has it, "-" if there is none
+	timeout 60 wine reg query "$key" /v "$1" 2>/dev/null | tr -d '\r' | awk -v name="$1" '
+		$1 == name && $2 == "REG_SZ" { sub(/.*REG_SZ */, ""); found = "\"" $0 "\"" }
+		$1 == name && $2 == "REG_DWORD" { sub(/.*0x/, ""); found = "dword:" $0 }
+		END { print found ? found : "-" }'
+}
+
+# set_version VERSION BUILD REVISION, each as value() prints it
+set_version() {
+	printf 'REGEDIT4\n\n[%s]\n"CurrentVersion"=%s\n"CurrentBuild"=%s\n"CurrentBuildNumber"=%s\n"UBR"=%s\n' \
+		"$key" "$1" "$2" "$2" "$3" >"$TEST_TMP/version.reg"
+	timeout 60 wine regedit /S "$(dos_path "$TEST_TMP/version.reg")"
+}
+
+volumes() {
+	find "$devices" -maxdepth 1 \( -name 'volume{*' -o -name '[h-y]:' \) -printf '%f\n' | sort
+	awk '{ print "mount " $5 }' /proc/self/mountinfo | grep -F "$(realpath "$WINEPREFIX")/"
+}
+
+clean_up() {
+	local name guid
+	# A build of Windows in the tests' prefix must not depend on whether this test was run.
+	set_version "${old_version[@]}"
+	for name in $(volumes | grep -vxF -e "$before" | grep '^volume{'); do
+		guid=${name#*\{}
+		"$TOP/build/cimfs-mount" --wine-dismount --dosdevices "$devices" --guid "${guid%\}}" \
+			2>/dev/null
+	done
+	"$TOP/scripts/install-wine" --uninstall >/dev/null
+}
+
+# A run that was killed may have left the DLL.
+"$TOP/scripts/install-wine" --uninstall --force >/dev/null
+before=$(volumes)
+old_version=("$(value CurrentVersion)" "$(value CurrentBuildNumber)" "$(value UBR)")
+case "${old_version[*]}" in
+'"'*' "'*'" '*) ;;
+*)
+	echo "Bail out! no version of Windows in the registry: ${old_version[*]}"
+	exit 1
+	;;
+esac
+trap clean_up EXIT
+check "install-wine" "$TOP/scripts/install-wine"
+if [ "$tap_failed" != 0 ]; then
+	echo "Bail out! without the DLL there is nothing to test"
+	exit 1
+fi
+
+# ---- the Go client -------------------------------------------------------------------------------
+
+# Beside the program lies another cimfs.dll, which it must not load.
+mkdir "$TEST_TMP/app"
+cp "$clients/go-client.exe" "$WIN64/cimfs.dll" "$TEST_TMP/app/"
+
+go_client() {
+	(cd "$TEST_TMP/app" && timeout 120 wine go-client.exe "$@" 2>"$TEST_TMP/stderr")
+}
+
+gate() { # WHAT STATUS VERSION...
+	set_version "${@:3}"
+	go_client gate >"$TEST_TMP/said"
+	is "$?" "$2" "the Go client's gate: $1"
+}
+gate "a prefix as Wine makes it is too old" 3 '"6.1"' '"7601"' -
+gate "Server 2022 before its update is too old" 3 '"10.0"' '"20348"' dword:000007ee
+gate "Server 2022 with its update" 0 '"10.0"' '"20348"' dword:000007ef
+gate "what came between them and 2025 is too old" 3 '"10.0"' '"22621"' dword:0000ffff
+gate "Server 2025" 0 '"10.0"' '"26100"' -
+
+images_hold() { # NAME EXPECTED IMAGE...
+	local name=$1 expected=$2 image
+	shift 2
+	for image; do
+		check "$name: cimtool verify --deep ${image##*/}" "$BUILD/cimtool" verify --deep "$image"
+		check "$name: ${image##*/} holds all that was put in" "$TOP/conformance/clients/images.py" \
+			"$BUILD/cimtool" "$expected/${image##*/}.json" "$image"
+	done
+}
+
+test_go() { # NAME OPTION...
+	local name="Go client, $1" dir=$TEST_TMP/go-$1
+	shift
+	mkdir "$dir" "$dir/images" "$dir/expected"
+	part() { # PART ARGUMENT...
+		cd "$TEST_TMP/app" || exit 1
+		tap_of "$name" wine go-client.exe "${@:2}" "$1" ${part_dir:+"$part_dir"}
+		cd "$TOP" || exit 1
+	}
+	local part_dir
+	part_dir=$(dos_path "$dir/images")
+	part write "$@" -expect "$(dos_path "$dir/expected")"
+	images_hold "$name" "$dir/expected" "$dir/images"/*.cim
+	part mount "$@"
+	part leave "$@"
+	part_dir='' part found "$@"
+	part destroy "$@"
+	is "$(ls -A "$dir/images")" "" "$name: Linux sees no file either"
+	is "$(volumes)" "$before" "$name: nothing stays mounted"
+}
+
+# ---- the C client --------------------------------------------------------------------------------
+
+test_c() { # NAME PROGRAM
+	local name="C client, $1" dir=$TEST_TMP/c-$1
+	mkdir "$dir"
+	tap_of "$name" wine "$2" "$(dos_path "$dir")"
+	images_hold "$name" "$dir" "$dir/images/"sample.cim{,_fork}
+	is "$(volumes)" "$before" "$name: nothing stays mounted"
+}
+
+test_c32() { # NAME
+	if [ -e "$WINEPREFIX/drive_c/windows/syswow64/kernel32.dll" ]; then
+		test_c "$1-32" "$WIN32/clients/c-client.exe"
+	else
+		skip "no 32-bit Wine" "C client, $1, 32-bit"
+	fi
+}
+
+if : 2>/dev/null 3<>/dev/fuse; then
+	export CIMFS_MOUNT_BACKEND=fuse
+	test_go fuse
+	test_c fuse "$clients/c-client.exe"
+	test_c32 fuse
+else
+	skip "/dev/fuse is missing or can't be opened" "both clients with FUSE"
+fi
+export CIMFS_MOUNT_BACKEND=extract
+test_go copy -copy
+test_c copy "$clients/c-client.exe"
+
+# ---- the Go program itself -----------------------------------------------------------------------
+
+# Built at another place it has the same bytes. Needs the Makefile and these sources alone; the cache
+# spares it the standard library.
+elsewhere=$TEST_TMP/else\ where
+mkdir -p "$elsewhere/conformance" "$elsewhere/build/go"
+cp "$TOP/Makefile" "$elsewhere/"
+cp -r "$TOP/conformance/clients" "$elsewhere/conformance/"
+ln -s "$TOP/build/go/cache" "$elsewhere/build/go/cache"
+check "the Go client is built elsewhere, without the network" env -u MAKEFLAGS -u MAKELEVEL \
+	make -s -C "$elsewhere" build/win64/clients/go-client.exe
+check "and is the same" cmp "$elsewhere/build/win64/clients/go-client.exe" "$clients/go-client.exe"
+tap_done

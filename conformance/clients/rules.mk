@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Two clients of cimfs.dll as they are in the field, one in Go and one in C; clients.sh runs them.
+# They use nothing of this project but cimfs.h and the import library.
+#
+# Go's module has no requirements, so nothing is fetched; its caches are in build/go. The binary has
+# no path of this machine and no build ID that depends on one: the same sources give the same bytes.
+
+CLIENTS := conformance/clients
+GO ?= $(firstword $(wildcard /usr/lib/go-1.19/bin/go) go)
+GO_ENV := env -u GOROOT GOENV=off GOOS=windows GOARCH=amd64 GOAMD64=v1 CGO_ENABLED=0 GO111MODULE=on \
+	GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local GOWORK=off GOEXPERIMENT= \
+	'GOCACHE=$(CURDIR)/build/go/cache' 'GOPATH=$(CURDIR)/build/go/path'
+
+build/win64/clients/go-client.exe: $(sort $(wildcard $(CLIENTS)/go/*.go)) $(CLIENTS)/go/go.mod \
+		$(CLIENTS)/rules.mk
+	@mkdir -p $(@D)
+	$(call say,GO,$@)
+	$(Q)cd $(CLIENTS)/go && $(GO_ENV) '$(GO)' build -trimpath -buildvcs=false \
+		-ldflags='-buildid= -s -w' -o '$(CURDIR)/$@' .
+
+# ($(1) win64 or win32, $(2) the tools' prefix, $(3) linker flags)
+define clients-rules
+build/$(1)/clients/c-client.exe: build/$(1)/$(CLIENTS)/c/client.o build/$(1)/libcimfs.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$(2)gcc $(3) -municode -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -lrpcrt4 -ladvapi32
+
+build/$(1)/$(CLIENTS)/c/client.o: MINGW_CFLAGS += -municode
+endef
+$(eval $(call clients-rules,win64,$(WIN64),$(WIN64_LDFLAGS)))
+$(eval $(call clients-rules,win32,$(WIN32),$(WIN32_LDFLAGS)))
+
+TESTS_SCRIPT += $(CLIENTS)/clients.sh
+CHECK_DEPS += build/win64/clients/go-client.exe build/win64/clients/c-client.exe \
+	build/win32/clients/c-client.exe build/win64/cimfs.dll build/win32/cimfs.dll
