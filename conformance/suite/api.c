@@ -107,4 +107,6 @@ void system_facts(void)
     facts.wine = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
     facts.elevated = is_elevated();
     facts.no_mount = options.no_mount;
+    facts.export_to = options.export_to;
+    facts.import_from = options.import_from;
 }

@@ -106,7 +106,4 @@ void report_case(const struct outcome *outcome, int number);
 void report_end(const struct outcome *outcomes, const struct totals *totals);
 bool write_json(const WCHAR *path, const struct outcome *outcomes, const struct totals *totals);
 
-/* ---- exchange.c */
-int export_images(const WCHAR *dir);
-
 #endif

@@ -14,7 +14,7 @@
 static WCHAR root[MAX_PATH]; /* the case's directory */
 static bool root_made;
 static CIMFS_IMAGE_HANDLE images[64];
-static CIMFS_STREAM_HANDLE open_stream; /* of a put_*() that was left by need_hr() */
+static CIMFS_STREAM_HANDLE streams[8]; /* open ones, of put_*() or the case's */
 
 const BYTE null_dacl_sd[20] = {1, 0, 0x04, 0x80};
 
@@ -269,6 +269,27 @@ void untrack_image(CIMFS_IMAGE_HANDLE image)
         if (images[i] == image) images[i] = NULL;
 }
 
+void track_stream(CIMFS_STREAM_HANDLE stream)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(streams); i++)
+        if (!streams[i])
+        {
+            streams[i] = stream;
+            return;
+        }
+}
+
+void close_stream(CIMFS_STREAM_HANDLE stream)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(streams); i++)
+        if (streams[i] == stream) streams[i] = NULL;
+    cim.CloseStream(stream);
+}
+
 CIMFS_IMAGE_HANDLE open_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name)
 {
     CIMFS_IMAGE_HANDLE image = NULL;
@@ -316,10 +337,9 @@ CIMFS_FILE_METADATA *meta(UINT32 attributes, INT64 size)
 
 static void write_whole(CIMFS_STREAM_HANDLE stream, const void *data, size_t size)
 {
-    open_stream = stream;
+    track_stream(stream);
     if (size) need_hr("CimWriteStream", cim.WriteStream(stream, data, (UINT32)size));
-    open_stream = NULL;
-    cim.CloseStream(stream);
+    close_stream(stream);
 }
 
 void put_item(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const CIMFS_FILE_METADATA *metadata,
@@ -427,7 +447,7 @@ void kit_begin(const struct suite_case *entry, const WCHAR *work)
         if (*slash == '/') *slash = '_';
     root_made = false;
     memset(images, 0, sizeof(images));
-    open_stream = NULL;
+    memset(streams, 0, sizeof(streams));
 }
 
 void kit_end(bool keep)
@@ -435,8 +455,13 @@ void kit_end(bool keep)
     size_t i;
 
     peers_end();
-    if (open_stream) cim.CloseStream(open_stream);
-    open_stream = NULL;
+    for (i = 0; i < ARRAY_SIZE(streams); i++)
+    {
+        CIMFS_STREAM_HANDLE stream = streams[i];
+
+        streams[i] = NULL;
+        if (stream) cim.CloseStream(stream);
+    }
     for (i = 0; i < ARRAY_SIZE(images); i++)
     {
         CIMFS_IMAGE_HANDLE image = images[i];

@@ -117,6 +117,7 @@ static const WCHAR *full_path(const WCHAR *path)
 static void make_work_dir(bool *made)
 {
     WCHAR temp[MAX_PATH], *dir = calloc(MAX_PATH + 40, sizeof(WCHAR));
+    int i;
 
     if (!dir) abort();
     if (options.work)
@@ -128,8 +129,13 @@ static void make_work_dir(bool *made)
         return;
     }
     GetTempPathW(ARRAY_SIZE(temp), temp);
-    _snwprintf(dir, MAX_PATH + 40, L"%lscimfs-conformance-%lu", temp, GetCurrentProcessId());
-    if (!CreateDirectoryW(dir, NULL)) wrong_usage("can't make the directory %ls", dir);
+    for (i = 0; i < 100; i++) /* an earlier program with this number may have left something */
+    {
+        _snwprintf(dir, MAX_PATH + 40, L"%lscimfs-conformance-%lu-%d", temp, GetCurrentProcessId(),
+                   i);
+        if (CreateDirectoryW(dir, NULL)) break;
+    }
+    if (i == 100) wrong_usage("can't make the directory %ls", dir);
     options.work = dir;
     *made = true;
 }
@@ -161,7 +167,9 @@ static void count_outcomes(const struct outcome *outcomes, struct totals *totals
 static int judge(void)
 {
     struct suite_case **cases = selected_cases();
-    const char *unknown = options.filter_count ? NULL : check_limits();
+    const char *unknown = options.filter_count || options.export_to || options.import_from
+                                  ? NULL
+                                  : check_limits();
     struct totals totals = {0};
     struct outcome *outcomes;
     bool made = false;
@@ -200,8 +208,10 @@ int wmain(int argc, WCHAR **argv)
     parse_options(argv + 1);
     if (options.dll && (wcschr(options.dll, '\\') || wcschr(options.dll, '/')))
         options.dll = full_path(options.dll);
+    if (options.export_to) options.export_to = full_path(options.export_to);
+    if (options.import_from) options.import_from = full_path(options.import_from);
     if (worker.pipe) return worker_main(worker.pipe, worker.first, case_count(), worker.leftover);
-    if (options.export_to) return export_images(options.export_to);
-    if (options.import_from) options.filters[(options.filter_count = 1) - 1] = (WCHAR *)L"Import/*";
+    if (options.export_to && options.import_from)
+        wrong_usage("%ls is one thing at a time", L"--import");
     return judge();
 }

@@ -268,6 +268,12 @@ static HANDLE start_worker(HANDLE pipe)
     if (options.dll)
         used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --dll \"%ls\"",
                            options.dll);
+    if (options.export_to)
+        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --export \"%ls\"",
+                           options.export_to);
+    if (options.import_from)
+        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --import \"%ls\"",
+                           options.import_from);
     if (options.no_mount) used += _snwprintf(command + used, 20, L" --no-mount");
     if (options.keep) used += _snwprintf(command + used, 20, L" --keep");
     for (i = 0; i < options.filter_count; i++)

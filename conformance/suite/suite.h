@@ -153,10 +153,12 @@ FARPROC raw_export(
 /* What is under test and where. */
 extern struct suite_facts
 {
-    bool ours;     /* the DLL says it is this project's */
-    bool wine;     /* and this is Wine */
-    bool elevated; /* an administrator's token */
-    bool no_mount; /* --no-mount */
+    bool ours;                /* the DLL says it is this project's */
+    bool wine;                /* and this is Wine */
+    bool elevated;            /* an administrator's token */
+    bool no_mount;            /* --no-mount */
+    const WCHAR *export_to;   /* --export's directory, or NULL */
+    const WCHAR *import_from; /* --import's directory, or NULL */
     HMODULE dll;
     WCHAR dll_path[MAX_PATH];
 } facts;
@@ -235,6 +237,9 @@ void commit_and_close(CIMFS_IMAGE_HANDLE image);
  * it by itself, direct calls of cim.CreateImage may. */
 void track_image(CIMFS_IMAGE_HANDLE image);
 void untrack_image(CIMFS_IMAGE_HANDLE image);
+/* The same for a stream that the case opened by itself; close_stream() is for such ones. */
+void track_stream(CIMFS_STREAM_HANDLE stream);
+void close_stream(CIMFS_STREAM_HANDLE stream);
 
 /* Metadata that nothing objects to: the attributes and size, four different fixed times, the
  * 20-byte NULL-DACL descriptor, no reparse data, no EAs. */
