@@ -117,6 +117,30 @@ def expected_list(image, path="", prefix=""):
     return rows
 
 
+def expected_segments(image, label, stream):
+    """Where the pieces of an expanded stream lie, by its description."""
+    if not isinstance(stream, Stream) or stream.pe is None:
+        return None
+    file, place = image.places["data:" + label]
+    bounds = [(0, 0)] + list(stream.pe) + [(stream.size, 0)]
+    rows = []
+    for (start, delta), (end, _) in zip(bounds, bounds[1:]):
+        end, expanded = min(end, stream.size), start + delta & 0xFFFFFFFF
+        if start < end:
+            rows.append({"offset": start, "size": end - start, "expanded_offset": expanded,
+                         "region": image.region_files.index(file),
+                         "region_offset": place + expanded})
+    return rows
+
+
+def expected_stream(image, path, name):
+    stream = image.items[path].streams[name]
+    segments = expected_segments(image, path + ":" + name, stream)
+    row = {"name": shown(name), "size": stream.size, "sparse": isinstance(stream, Sparse),
+           "pe_image": segments is not None}
+    return dict(row, segments=segments) if segments else row
+
+
 def expected_stat(image, path):
     item = image.items[path]
     size = image.entry_sizes.get((item.id - 1) // 1024, 96)
@@ -138,8 +162,8 @@ def expected_stat(image, path):
     want["ea"] = item.ea.hex() if item.ea else None
     want["reparse"] = item.reparse.hex() if item.reparse else None
     want["reparse_tag"] = item.known_tag if item.reparse else None
-    want["streams"] = [{"name": shown(name), "size": item.streams[name].size,
-                        "sparse": isinstance(item.streams[name], Sparse)}
+    want["segments"] = None if isinstance(item, Dir) else expected_segments(image, path, item.data)
+    want["streams"] = [expected_stream(image, path, name)
                        for name in in_order(item.streams)] or None
     return want
 

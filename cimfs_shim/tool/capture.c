@@ -11,6 +11,10 @@
  * The host tree may change under us and may hold links that lead elsewhere: everything is opened
  * relative to its directory, and no link is followed. A directory stays open while what is below it
  * is read; in a very deep tree those far above are closed and found again by "..".
+ *
+ * The walk runs ahead of what is stored: items are work for a queue (queue.c), whose threads open,
+ * look at and read files while the main thread gives the items before them to the session, in the
+ * walk's order. So an image's bytes don't depend on the number of threads.
  */
 #include "capture.h"
 
@@ -39,22 +43,22 @@ const char *capture_where(struct capture *c, unsigned source)
 	return c->where.s;
 }
 
-int capture_fail_errno(struct capture *c, unsigned source)
+int capture_fail_errno(struct capture *c, const char *where)
 {
-	return tool_fail_errno(c->t, c->s->op, c->s->image, capture_where(c, source));
+	return tool_fail_errno(c->t, c->s->op, c->s->image, where);
 }
 
 /*
  * The library failed at an item: name it as the user knows it. What couldn't be written is the
  * image's: then it is the path in there.
  */
-int capture_fail_cim(struct capture *c, unsigned source, const struct cim_error *err)
+int capture_fail_cim(struct capture *c, const char *where, const struct cim_error *err)
 {
 	if (tool_signal)
 		return tool_interrupted();
 	if (err->os_error && err->path[0])
 		return tool_fail_cim(c->t, c->s->op, c->s->image, err);
-	tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source), "%s",
+	tool_fail(c->t, c->s->op, c->s->image, where, "%s",
 		  err->cause[0] ? err->cause : cim_status_text(err->status));
 	return tool_exit_of(err->status);
 }
@@ -166,13 +170,13 @@ static uint8_t type_of(int dirfd, const char *name)
 
 static int list_part(struct capture *c, struct level *level, const struct part *part)
 {
-	int fd = openat(part->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(part->dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
 	int code = EXIT_OK;
 
 	if (!dir) {
-		code = capture_fail_errno(c, part->source);
+		code = capture_fail_errno(c, capture_where(c, part->source));
 		if (fd >= 0)
 			close(fd);
 		return code;
@@ -184,7 +188,7 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
 			continue;
 		if (type == DT_UNKNOWN)
-			type = type_of(part->fd, d->d_name);
+			type = type_of(part->dir->fd, d->d_name);
 		one = add_entry(c, level, part->source, d->d_name, type);
 		/* All names that are wrong here are told, not only the first. */
 		if (one)
@@ -195,7 +199,7 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 		}
 	}
 	if (errno)
-		code = capture_fail_errno(c, part->source);
+		code = capture_fail_errno(c, capture_where(c, part->source));
 	closedir(dir);
 	return code;
 }
@@ -252,7 +256,7 @@ static int list_level(struct capture *c, struct level *level)
 
 		if (c->sources[part->source].file)
 			one = add_entry(c, level, part->source, c->sources[part->source].file,
-					type_of(part->fd, c->sources[part->source].file));
+					type_of(part->dir->fd, c->sources[part->source].file));
 		else
 			one = list_part(c, level, part);
 		if (one)
@@ -272,10 +276,8 @@ static int list_level(struct capture *c, struct level *level)
 
 static void free_level(struct level *level)
 {
-	for (size_t i = 0; i < level->part_count; i++) {
-		if (level->parts[i].fd >= 0)
-			close(level->parts[i].fd);
-	}
+	for (size_t i = 0; i < level->part_count; i++)
+		host_dir_release(level->parts[i].dir);
 	free(level->parts);
 	text_free(&level->names);
 	free(level->units);
@@ -304,10 +306,10 @@ static void close_far(struct capture *c)
 	for (size_t i = 0; i < far->part_count; i++) {
 		struct part *part = &far->parts[i];
 
-		if (part->fd < 0 || !part_of(below, part->source))
+		if (!part_of(below, part->source))
 			continue;
-		close(part->fd);
-		part->fd = -1;
+		host_dir_release(part->dir);
+		part->dir = NULL;
 	}
 }
 
@@ -325,12 +327,13 @@ static int leave_level(struct capture *c)
 			const struct part *below = part_of(level, part->source);
 			struct stat st;
 
-			if (part->fd >= 0 || !below)
+			if (part->dir || !below)
 				continue;
-			part->fd = openat(below->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			part->dir = host_dir_new(
+				openat(below->dir->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 			set_level_path(c, up);
-			if (part->fd < 0 || fstat(part->fd, &st))
-				code = capture_fail_errno(c, part->source);
+			if (!part->dir || fstat(part->dir->fd, &st))
+				code = capture_fail_errno(c, capture_where(c, part->source));
 			else if (st.st_dev != part->dev || st.st_ino != part->ino)
 				code = tool_fail(c->t, c->s->op, c->s->image,
 						 capture_where(c, part->source),
@@ -351,8 +354,8 @@ int capture_statx(int dirfd, const char *name, int flags, struct statx *stx)
 static int take_part(struct capture *c, struct part *part, unsigned source, struct statx *stx)
 {
 	part->source = (uint16_t)source;
-	if (part->fd < 0 || capture_statx(part->fd, "", AT_EMPTY_PATH, stx))
-		return capture_fail_errno(c, source);
+	if (!part->dir || capture_statx(part->dir->fd, "", AT_EMPTY_PATH, stx))
+		return capture_fail_errno(c, capture_where(c, source));
 	part->dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
 	part->ino = stx->stx_ino;
 	if (part->dev == c->image_dev && part->ino == c->image_ino)
@@ -384,14 +387,15 @@ static int enter(struct capture *c, size_t first, size_t last)
 		const struct entry *entry = &up->entries[i];
 		struct part *part = &level->parts[level->part_count++];
 
-		part->fd = openat(part_of(up, entry->source)->fd, entry_name(up, entry),
-				  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		part->dir = host_dir_new(openat(part_of(up, entry->source)->dir->fd,
+						entry_name(up, entry),
+						O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 		code = take_part(c, part, entry->source, &stx);
 	}
 	c->depth++;
 	if (!code)
 		code = store_directory(c, up->entries[last].source,
-				       level->parts[level->part_count - 1].fd, &stx);
+				       level->parts[level->part_count - 1].dir, &stx);
 	if (!code)
 		code = list_level(c, level);
 	close_far(c);
@@ -418,7 +422,7 @@ static int next_name(struct capture *c)
 	}
 	if (level->entries[last].type != DT_DIR)
 		return store_other(c, level->entries[last].source,
-				   part_of(level, level->entries[last].source)->fd,
+				   part_of(level, level->entries[last].source)->dir,
 				   entry_name(level, &level->entries[last]),
 				   level->entries[last].type);
 	for (size_t i = last; i > first; i--) {
@@ -495,9 +499,9 @@ static int enter_sources(struct capture *c)
 		struct part *part = &level->parts[level->part_count++];
 
 		part->source = (uint16_t)i;
-		part->fd = dup(src->fd);
-		if (part->fd < 0)
-			return capture_fail_errno(c, (unsigned)i);
+		part->dir = host_dir_new(dup(src->fd));
+		if (!part->dir)
+			return capture_fail_errno(c, capture_where(c, (unsigned)i));
 		if (src->file)
 			continue;
 		code = take_part(c, part, (unsigned)i, &last_stx);
@@ -506,8 +510,27 @@ static int enter_sources(struct capture *c)
 		last = (int)i;
 	}
 	if (last >= 0)
-		code = store_directory(c, (unsigned)last, level->parts[last].fd, &last_stx);
+		code = store_directory(c, (unsigned)last, level->parts[last].dir, &last_stx);
 	return code ? code : list_level(c, level);
+}
+
+static int capture_all(struct capture *c)
+{
+	unsigned threads = tool_threads(c->t);
+	int code;
+
+	c->hosts = xcalloc(threads, sizeof(*c->hosts));
+	for (unsigned i = 0; i < threads; i++)
+		c->hosts[i] = c->host;
+	/* This thread has much to do too. */
+	c->queue = queue_open(c->t, &capture_queue_ops, c, c->hosts, sizeof(*c->hosts), threads - 1,
+			      CAPTURE_QUEUED, &c->s->progress);
+	code = enter_sources(c);
+	if (!code)
+		code = walk(c);
+	code = queue_close(c->queue, code);
+	free(c->hosts);
+	return code;
 }
 
 static void capture_free(struct capture *c)
@@ -521,7 +544,7 @@ static void capture_free(struct capture *c)
 		free(c->sources[i].file);
 	}
 	free(c->sources);
-	capture_links_free(c);
+	capture_items_free(c);
 	free(c->path);
 	text_free(&c->rel);
 	text_free(&c->where);
@@ -536,9 +559,10 @@ int capture(struct session *s, const struct write_options *options, char *const 
 
 	if (count > UINT16_MAX)
 		return tool_usage(s->t, "too many sources");
+	pthread_mutex_init(&c.buffers.lock, NULL);
 	c.special.what = "not stored";
 	c.changed.what = "the file changed while it was read";
-	code = hostmeta_init(&c.host, s->t, options);
+	code = hostmeta_init(&c.host, s->t, options, c.host_losses);
 	if (code)
 		return code;
 	if (!stat(s->dir, &st)) {
@@ -558,14 +582,17 @@ int capture(struct session *s, const struct write_options *options, char *const 
 		src->as_units = as_units;
 	}
 	if (!code)
-		code = enter_sources(&c);
-	if (!code)
-		code = walk(&c);
+		code = capture_all(&c);
 	capture_free(&c);
 	if (!code) {
 		hostmeta_report(&c.host, s->op, s->image);
 		loss_report(s->t, &c.special, s->op, s->image);
 		loss_report(s->t, &c.changed, s->op, s->image);
 	}
+	/* What failed as a whole needs no word about its parts. */
+	loss_forget(&c.host_losses[0]);
+	loss_forget(&c.host_losses[1]);
+	loss_forget(&c.special);
+	loss_forget(&c.changed);
 	return code;
 }

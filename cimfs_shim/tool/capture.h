@@ -2,13 +2,15 @@
 /*
  * capture.h - the two halves of taking in host trees
  *
- * capture.c lists and merges the sources and decides the order; captureitem.c stores one item.
+ * capture.c lists and merges the sources and decides the order; captureitem.c reads and stores one
+ * item.
  */
 #ifndef CIMTOOL_CAPTURE_H
 #define CIMTOOL_CAPTURE_H
 
 #include "write.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 
 struct source {
@@ -17,6 +19,12 @@ struct source {
 	const uint16_t *as; /* and its name in the image, if that is another one */
 	size_t as_units;
 	int fd;
+};
+
+/* An open directory of a source; only the main thread counts its users. */
+struct host_dir {
+	int fd;
+	unsigned users;
 };
 
 struct entry {
@@ -30,7 +38,7 @@ struct entry {
 /* A directory of one source that is part of a level. */
 struct part {
 	uint16_t source;
-	int fd; /* -1: closed for the time being */
+	struct host_dir *dir; /* NULL: closed for the time being */
 	uint64_t dev;
 	uint64_t ino;
 };
@@ -59,11 +67,24 @@ struct link_slot {
 	size_t units;
 };
 
+/* Buffers for files that are read ahead; as many as pieces wait in the queue, at most. */
+struct free_buffer {
+	struct free_buffer *next;
+};
+struct buffers {
+	pthread_mutex_t lock;
+	struct free_buffer *free;
+};
+
 struct capture {
 	struct session *s;
 	struct tool *t;
 	const struct exclude *exclude;
 	struct hostmeta host;
+	struct loss host_losses[2];
+	struct hostmeta *hosts; /* the queue's threads' */
+	struct queue *queue;
+	struct buffers buffers;
 	struct source *sources;
 	size_t source_count;
 	struct level *levels;
@@ -86,16 +107,26 @@ struct capture {
 
 /* The item at hand as the user would write it. */
 const char *capture_where(struct capture *c, unsigned source);
-/* A failure at the item at hand, from errno or from the library. */
-int capture_fail_errno(struct capture *c, unsigned source);
-int capture_fail_cim(struct capture *c, unsigned source, const struct cim_error *err);
+/* A failure at an item of that name, from errno or from the library. */
+int capture_fail_errno(struct capture *c, const char *where);
+int capture_fail_cim(struct capture *c, const char *where, const struct cim_error *err);
 int capture_statx(int dirfd, const char *name, int flags, struct statx *stx);
 
 /* ---- captureitem.c: the item at hand, c->path, into the image ---- */
 
-int store_directory(struct capture *c, unsigned source, int fd, const struct statx *stx);
-/* Anything else, @name in @dirfd, of @type DT_*. */
-int store_other(struct capture *c, unsigned source, int dirfd, const char *name, unsigned type);
-void capture_links_free(struct capture *c);
+/* How many items may wait to be stored. */
+#define CAPTURE_QUEUED 64
+extern const struct queue_ops capture_queue_ops;
+
+struct host_dir *host_dir_new(int fd);
+struct host_dir *host_dir_use(struct host_dir *dir);
+void host_dir_release(struct host_dir *dir);
+
+int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
+		    const struct statx *stx);
+/* Anything else, @name in @dir, of @type DT_*. */
+int store_other(struct capture *c, unsigned source, struct host_dir *dir, const char *name,
+		unsigned type);
+void capture_items_free(struct capture *c);
 
 #endif

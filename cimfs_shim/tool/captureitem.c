@@ -2,6 +2,9 @@
 /*
  * captureitem.c - one item of a host tree into an image
  *
+ * An item is first looked at, on any thread: opened, described, and if it is not large read. Then
+ * it is stored, on the main thread, in the order of the walk.
+ *
  * Few system calls a file: open, statx, one list of extended attributes, the reads, and a last look
  * whether it was changed meanwhile. Files with several names are remembered by device and inode;
  * later names become links of the first. A file that is all hole is not written, and so takes the
@@ -46,79 +49,135 @@ static struct link_slot *find_link(struct capture *c, uint64_t dev, uint64_t ino
 	return &c->links[link_slot(c->links, c->link_room, dev, ino)];
 }
 
-void capture_links_free(struct capture *c)
+void capture_items_free(struct capture *c)
 {
 	for (size_t i = 0; i < c->link_room; i++)
 		free(c->links[i].path);
 	free(c->links);
-}
+	for (struct free_buffer *buf = c->buffers.free; buf;) {
+		struct free_buffer *next = buf->next;
 
-/* ---- streams that are extended attributes ---- */
-
-struct memory_source {
-	const uint8_t *data;
-};
-
-static enum cim_status read_memory(void *ctx, uint64_t offset, void *buf, size_t len,
-				   struct cim_error *err)
-{
-	const struct memory_source *m = ctx;
-
-	(void)err;
-	memcpy(buf, m->data + offset, len);
-	return CIM_OK;
-}
-
-static int store_streams(struct capture *c, unsigned source, const struct host_meta *meta)
-{
-	for (size_t i = 0; i < meta->stream_count; i++) {
-		const struct host_stream *stream = &meta->streams[i];
-		struct memory_source memory = {.data = stream->value};
-		struct cim_source data = {.ctx = &memory, .pread = read_memory};
-		struct cim_error err = {0};
-
-		if (i && !cim_name_compare_default(stream->name, stream->units, stream[-1].name,
-						   stream[-1].units))
-			return tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
-					 "two of its user.* attributes differ in case only");
-		if (sink_stream(c->s, c->path, c->path_units, stream->name, stream->units,
-				stream->size, &data, &err))
-			return capture_fail_cim(c, source, &err);
+		free(buf);
+		buf = next;
 	}
-	return EXIT_OK;
+	pthread_mutex_destroy(&c->buffers.lock);
+}
+
+/* ---- open directories ---- */
+
+struct host_dir *host_dir_new(int fd)
+{
+	struct host_dir *dir;
+
+	if (fd < 0)
+		return NULL;
+	dir = xcalloc(1, sizeof(*dir));
+	dir->fd = fd;
+	return host_dir_use(dir);
+}
+
+struct host_dir *host_dir_use(struct host_dir *dir)
+{
+	dir->users++;
+	return dir;
+}
+
+void host_dir_release(struct host_dir *dir)
+{
+	if (dir && !--dir->users) {
+		close(dir->fd);
+		free(dir);
+	}
 }
 
 /* ---- items ---- */
 
-int store_directory(struct capture *c, unsigned source, int fd, const struct statx *stx)
-{
-	struct cim_error err = {0};
-	struct host_meta meta;
-	int code = EXIT_OK;
+/* Which parts of a file the file system holds; it is asked only if fewer blocks than bytes are. */
+enum holes {
+	NO_HOLES,
+	SOME_HOLES,
+	ALL_HOLE,
+};
 
-	hostmeta_read(&c->host, fd, -1, NULL, stx, capture_where(c, source), &meta);
-	if (sink_item(c->s, c->path, c->path_units, &meta.m, NULL, &err))
-		code = capture_fail_cim(c, source, &err);
-	else
-		code = store_streams(c, source, &meta);
-	host_meta_free(&meta);
-	c->s->progress.files++;
-	return code;
+struct item {
+	struct work work;
+	struct capture *c;
+	const struct source *source;
+	struct host_dir *dir; /* itself, or what it lies in */
+	char *name;	      /* in there; NULL: a directory */
+	unsigned type;
+	uint16_t *path; /* in the image */
+	size_t path_units;
+	char *where;	 /* as the user would write it */
+	const char *rel; /* below its source: the end of @where */
+	/* what was found */
+	int code; /* it can't be stored; that has been told */
+	int fd;
+	struct statx stx;
+	bool described;
+	struct host_meta meta;
+	enum holes holes;
+	uint8_t *data; /* all of it; NULL: not read yet */
+	bool shrank;
+	bool changed;
+};
+
+/* The item at hand. */
+static struct item *new_item(struct capture *c, unsigned source, struct host_dir *dir,
+			     const char *name, unsigned type)
+{
+	struct item *item = xcalloc(1, sizeof(*item));
+	size_t len;
+
+	item->c = c;
+	item->source = &c->sources[source];
+	item->dir = host_dir_use(dir);
+	item->name = name ? xstrdup(name) : NULL;
+	item->type = type;
+	item->path = xmemdup(c->path, c->path_units * sizeof(*c->path));
+	item->path_units = c->path_units;
+	item->where = xstrdup(capture_where(c, source));
+	len = strlen(item->where);
+	item->rel = item->where + (len < c->rel.len ? len : len - c->rel.len);
+	item->fd = -1;
+	return item;
 }
+
+static int fail_errno(const struct item *item)
+{
+	return capture_fail_errno(item->c, item->where);
+}
+
+static int fail_text(const struct item *item, const char *cause)
+{
+	struct capture *c = item->c;
+
+	return tool_fail(c->t, c->s->op, c->s->image, item->where, "%s", cause);
+}
+
+static void describe(struct item *item, struct hostmeta *host)
+{
+	int fd = item->name ? item->fd : item->dir->fd;
+
+	hostmeta_read(host, fd, item->dir->fd, item->name, &item->stx, item->where, &item->meta);
+	item->described = true;
+}
+
+/* ---- looking: symlinks ---- */
 
 /*
  * Does a link lead to a directory? On Windows a link has to say so itself. It is followed inside
  * its source only, "/" being the top of it, as it will be in the image: what lies outside is not
  * the tree's, and the same tree has to give the same image.
  */
-static bool leads_to_directory(struct capture *c, unsigned source)
+static bool leads_to_directory(const struct item *item)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	const struct source *src = &c->sources[source];
-	long fd = syscall(SYS_openat2, src->fd, src->file ? src->file : c->rel.s, &how,
+	const struct source *src = item->source;
+	long fd = syscall(SYS_openat2, src->fd, src->file ? src->file : item->rel, &how,
 			  sizeof(how));
 
 	if (fd < 0)
@@ -127,77 +186,71 @@ static bool leads_to_directory(struct capture *c, unsigned source)
 	return true;
 }
 
-static int store_symlink(struct capture *c, unsigned source, int dirfd, const char *name)
+static int look_at_symlink(struct item *item, struct hostmeta *host)
 {
+	struct host_meta *meta = &item->meta;
 	char target[4096 + 1];
-	struct cim_error err = {0};
-	struct host_meta meta;
-	struct statx stx;
+	const char *why = NULL;
 	ssize_t len;
-	int code = EXIT_OK;
+	size_t size;
 
-	if (capture_statx(dirfd, name, AT_SYMLINK_NOFOLLOW, &stx))
-		return capture_fail_errno(c, source);
-	hostmeta_read(&c->host, -1, dirfd, name, &stx, capture_where(c, source), &meta);
-	if (!meta.reparse) {
-		const char *why = NULL;
-		size_t size;
-
-		len = readlinkat(dirfd, name, target, sizeof(target) - 1);
-		if (len < 0) {
-			host_meta_free(&meta);
-			return capture_fail_errno(c, source);
-		}
-		target[len] = '\0';
-		meta.reparse = reparse_from_symlink(target, &size, &why);
-		if (!meta.reparse) {
-			code = tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
-					 "symlink to '%s': %s", target, why);
-			host_meta_free(&meta);
-			return code;
-		}
-		meta.m.reparse = meta.reparse;
-		meta.m.reparse_size = (uint32_t)size;
-		if (leads_to_directory(c, source))
-			meta.m.attributes |= CIM_ATTR_DIRECTORY;
-	}
-	if (sink_item(c->s, c->path, c->path_units, &meta.m, NULL, &err))
-		code = capture_fail_cim(c, source, &err);
-	host_meta_free(&meta);
-	c->s->progress.files++;
-	return code;
-}
-
-/* A file that is met again under another name; *stored: it was linked. */
-static int store_link(struct capture *c, unsigned source, const struct statx *stx, bool *stored)
-{
-	uint64_t dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
-	struct link_slot *slot = find_link(c, dev, stx->stx_ino);
-	struct cim_error err = {0};
-
-	*stored = slot->path != NULL;
-	if (!slot->path) {
-		slot->dev = dev;
-		slot->ino = stx->stx_ino;
-		slot->path = xmemdup(c->path, c->path_units * sizeof(*c->path));
-		slot->units = c->path_units;
-		c->link_count++;
+	if (capture_statx(item->dir->fd, item->name, AT_SYMLINK_NOFOLLOW, &item->stx))
+		return fail_errno(item);
+	describe(item, host);
+	if (meta->reparse)
 		return EXIT_OK;
-	}
-	c->s->progress.files++;
-	if (cim_writer_link(c->s->writer,
-			    (struct cim_str){.utf16 = c->path, .units = c->path_units},
-			    (struct cim_str){.utf16 = slot->path, .units = slot->units}, &err))
-		return capture_fail_cim(c, source, &err);
+	len = readlinkat(item->dir->fd, item->name, target, sizeof(target) - 1);
+	if (len < 0)
+		return fail_errno(item);
+	target[len] = '\0';
+	meta->reparse = reparse_from_symlink(target, &size, &why);
+	if (!meta->reparse)
+		return tool_fail(item->c->t, item->c->s->op, item->c->s->image, item->where,
+				 "symlink to '%s': %s", target, why);
+	meta->m.reparse = meta->reparse;
+	meta->m.reparse_size = (uint32_t)size;
+	if (leads_to_directory(item))
+		meta->m.attributes |= CIM_ATTR_DIRECTORY;
 	return EXIT_OK;
 }
 
-/* Which parts of a file the file system holds; it is asked only if fewer blocks than bytes are. */
-enum holes {
-	NO_HOLES,
-	SOME_HOLES,
-	ALL_HOLE,
-};
+/* ---- looking: files ---- */
+
+#define READ_AHEAD (1u << 20)
+/* Of a larger file the kernel is told that it will be wanted. */
+#define WANT_AHEAD (8u << 20)
+
+/* For smaller files malloc() is good enough, and their buffers take no more than they need. */
+#define SMALL_FILE (64u << 10)
+
+static uint8_t *take_buffer(struct buffers *buffers, size_t size)
+{
+	struct free_buffer *buf;
+
+	if (size <= SMALL_FILE)
+		return malloc(size);
+	pthread_mutex_lock(&buffers->lock);
+	buf = buffers->free;
+	if (buf)
+		buffers->free = buf->next;
+	pthread_mutex_unlock(&buffers->lock);
+	/* Without one the file is simply not read ahead. */
+	return buf ? (uint8_t *)buf : malloc(READ_AHEAD);
+}
+
+static void give_buffer(struct buffers *buffers, uint8_t *data, size_t size)
+{
+	struct free_buffer *buf = (struct free_buffer *)(void *)data;
+
+	if (!buf || size <= SMALL_FILE) {
+		free(data);
+		return;
+	}
+	pthread_mutex_lock(&buffers->lock);
+	buf->next = buffers->free;
+	buffers->free = buf;
+	pthread_mutex_unlock(&buffers->lock);
+}
 
 static enum holes find_holes(int fd, const struct statx *stx)
 {
@@ -220,52 +273,250 @@ static bool was_changed(int fd, const struct statx *stx)
 	       st.st_mtim.tv_nsec != (long)stx->stx_mtime.tv_nsec;
 }
 
-static int store_data(struct capture *c, unsigned source, int fd, const struct statx *stx,
-		      struct host_meta *meta)
+/* Read all of a file; what fails is left to him who stores it, and who will meet it again. */
+static void read_ahead(struct item *item)
 {
-	struct file_source file = {.session = c->s, .fd = fd, .size = stx->stx_size};
-	struct cim_source data = file_source(&file);
-	enum holes holes = find_holes(fd, stx);
-	bool written = stx->stx_size && holes != ALL_HOLE;
-	struct cim_error err = {0};
+	size_t size = (size_t)item->stx.stx_size;
+	uint8_t *buf = take_buffer(&item->c->buffers, size);
+	size_t at = 0;
+	ssize_t got = 1;
 
-	if (stx->stx_size > CIM_MAX_STREAM)
-		return tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
-				 "the file is larger than an image can hold");
-	file.holes = holes != NO_HOLES;
-	meta->m.size = (int64_t)stx->stx_size;
-	if (holes != NO_HOLES)
-		meta->m.attributes |= CIM_ATTR_SPARSE;
-	if (sink_item(c->s, c->path, c->path_units, &meta->m, written ? &data : NULL, &err)) {
-		errno = file.failed;
-		return errno ? capture_fail_errno(c, source) : capture_fail_cim(c, source, &err);
+	while (buf && at < size && got) {
+		got = pread(item->fd, buf + at, size - at, (off_t)at);
+		if (got < 0 && errno == EINTR && !tool_signal)
+			continue;
+		if (got < 0) {
+			give_buffer(&item->c->buffers, buf, size);
+			return;
+		}
+		at += (size_t)got;
 	}
-	if (written && (file.shrank || was_changed(fd, stx)))
-		loss_add(c->t, &c->changed, capture_where(c, source),
-			 file.shrank ? "it became shorter; zeros were stored for the rest"
-				     : "what was stored may be a mixture");
-	c->s->progress.files++;
-	c->s->progress.bytes += stx->stx_size - file.counted;
-	progress_tick(&c->s->progress);
-	return store_streams(c, source, meta);
+	if (!buf)
+		return;
+	memset(buf + at, 0, size - at);
+	item->data = buf;
+	item->shrank = at < size;
+	item->changed = was_changed(item->fd, &item->stx);
 }
 
-static int store_file(struct capture *c, unsigned source, int fd, const struct statx *stx)
+/* On a thread that runs ahead of the one that stores. */
+static void look_ahead(struct item *item, struct hostmeta *host)
 {
-	struct host_meta meta;
-	int code;
+	uint64_t size = item->stx.stx_size;
 
-	if (stx->stx_nlink > 1) {
+	/* A file with several names may turn out to be there already. */
+	if (item->stx.stx_nlink == 1)
+		describe(item, host);
+	if (!size || item->holes != NO_HOLES)
+		return;
+	if (item->stx.stx_nlink == 1 && size <= READ_AHEAD)
+		read_ahead(item);
+	else
+		posix_fadvise(item->fd, 0, size < WANT_AHEAD ? (off_t)size : (off_t)WANT_AHEAD,
+			      POSIX_FADV_WILLNEED);
+	if (item->data && !item->changed) {
+		close(item->fd);
+		item->fd = -1;
+	}
+}
+
+static int look_at_file(struct item *item, struct hostmeta *host)
+{
+	/* O_NONBLOCK: should a FIFO have taken its place meanwhile. */
+	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+	item->fd = openat(item->dir->fd, item->name, flags | O_NOATIME);
+	if (item->fd < 0 && errno == EPERM)
+		item->fd = openat(item->dir->fd, item->name, flags);
+	if (item->fd < 0 || capture_statx(item->fd, "", AT_EMPTY_PATH, &item->stx))
+		return fail_errno(item);
+	if (!S_ISREG(item->stx.stx_mode))
+		return fail_text(item, "it was replaced while the tree was read");
+	if (item->stx.stx_size > CIM_MAX_STREAM)
+		return EXIT_OK;
+	item->holes = find_holes(item->fd, &item->stx);
+	if (queue_thread())
+		look_ahead(item, host);
+	return EXIT_OK;
+}
+
+static void look_at_item(void *own, struct work *work)
+{
+	struct item *item = (struct item *)work;
+
+	if (item->type == DT_DIR)
+		describe(item, own);
+	else if (item->type == DT_LNK)
+		item->code = look_at_symlink(item, own);
+	else
+		item->code = look_at_file(item, own);
+}
+
+/* ---- storing: streams that are extended attributes ---- */
+
+struct memory_source {
+	const uint8_t *data;
+};
+
+static enum cim_status read_memory(void *ctx, uint64_t offset, void *buf, size_t len,
+				   struct cim_error *err)
+{
+	const struct memory_source *m = ctx;
+
+	(void)err;
+	memcpy(buf, m->data + offset, len);
+	return CIM_OK;
+}
+
+static int store_streams(struct capture *c, const struct item *item)
+{
+	for (size_t i = 0; i < item->meta.stream_count; i++) {
+		const struct host_stream *stream = &item->meta.streams[i];
+		struct memory_source memory = {.data = stream->value};
+		struct cim_source data = {.ctx = &memory, .pread = read_memory};
+		struct cim_error err = {0};
+
+		if (i && !cim_name_compare_default(stream->name, stream->units, stream[-1].name,
+						   stream[-1].units))
+			return fail_text(item, "two of its user.* attributes differ in case only");
+		if (sink_stream(c->s, item->path, item->path_units, stream->name, stream->units,
+				stream->size, &data, &err))
+			return capture_fail_cim(c, item->where, &err);
+	}
+	return EXIT_OK;
+}
+
+/* ---- storing ---- */
+
+/* A directory or a symlink. */
+static int store_plain(struct capture *c, const struct item *item)
+{
+	struct cim_error err = {0};
+
+	if (sink_item(c->s, item->path, item->path_units, &item->meta.m, NULL, &err))
+		return capture_fail_cim(c, item->where, &err);
+	c->s->progress.files++;
+	return item->type == DT_DIR ? store_streams(c, item) : EXIT_OK;
+}
+
+/* A file that is met again under another name; *stored: it was linked. */
+static int store_link(struct capture *c, const struct item *item, bool *stored)
+{
+	uint64_t dev = makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor);
+	struct link_slot *slot = find_link(c, dev, item->stx.stx_ino);
+	struct cim_error err = {0};
+
+	*stored = slot->path != NULL;
+	if (!slot->path) {
+		slot->dev = dev;
+		slot->ino = item->stx.stx_ino;
+		slot->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
+		slot->units = item->path_units;
+		c->link_count++;
+		return EXIT_OK;
+	}
+	c->s->progress.files++;
+	if (cim_writer_link(c->s->writer,
+			    (struct cim_str){.utf16 = item->path, .units = item->path_units},
+			    (struct cim_str){.utf16 = slot->path, .units = slot->units}, &err))
+		return capture_fail_cim(c, item->where, &err);
+	return EXIT_OK;
+}
+
+static int store_data(struct capture *c, struct item *item)
+{
+	uint64_t size = item->stx.stx_size;
+	struct memory_source memory = {.data = item->data};
+	struct file_source file = {.session = c->s, .fd = item->fd, .size = size};
+	struct cim_source data = file_source(&file);
+	bool written = size && item->holes != ALL_HOLE;
+	struct cim_error err = {0};
+
+	if (size > CIM_MAX_STREAM)
+		return fail_text(item, "the file is larger than an image can hold");
+	if (item->data)
+		data = (struct cim_source){.ctx = &memory, .pread = read_memory};
+	file.holes = item->holes != NO_HOLES;
+	item->meta.m.size = (int64_t)size;
+	if (item->holes != NO_HOLES)
+		item->meta.m.attributes |= CIM_ATTR_SPARSE;
+	if (sink_item(c->s, item->path, item->path_units, &item->meta.m, written ? &data : NULL,
+		      &err)) {
+		errno = file.failed;
+		return errno ? fail_errno(item) : capture_fail_cim(c, item->where, &err);
+	}
+	if (written && !item->data) {
+		item->shrank = file.shrank;
+		item->changed = was_changed(item->fd, &item->stx);
+	}
+	if (item->shrank || item->changed)
+		loss_add(c->t, &c->changed, item->where,
+			 item->shrank ? "it became shorter; zeros were stored for the rest"
+				      : "what was stored may be a mixture");
+	c->s->progress.files++;
+	c->s->progress.bytes += size - file.counted;
+	progress_tick(&c->s->progress);
+	return store_streams(c, item);
+}
+
+static int store_file(struct capture *c, struct item *item)
+{
+	if (item->stx.stx_nlink > 1) {
 		bool stored;
+		int code = store_link(c, item, &stored);
 
-		code = store_link(c, source, stx, &stored);
 		if (code || stored)
 			return code;
 	}
-	hostmeta_read(&c->host, fd, -1, NULL, stx, capture_where(c, source), &meta);
-	code = store_data(c, source, fd, stx, &meta);
-	host_meta_free(&meta);
+	if (!item->described)
+		describe(item, &c->host);
+	return store_data(c, item);
+}
+
+static void drop_item(void *ctx, struct work *work)
+{
+	struct item *item = (struct item *)work;
+
+	(void)ctx;
+	if (item->fd >= 0)
+		close(item->fd);
+	give_buffer(&item->c->buffers, item->data, (size_t)item->stx.stx_size);
+	host_meta_free(&item->meta);
+	host_dir_release(item->dir);
+	free(item->name);
+	free(item->path);
+	free(item->where);
+	free(item);
+}
+
+static int store_item(void *ctx, struct work *work)
+{
+	struct capture *c = ctx;
+	struct item *item = (struct item *)work;
+	int code = item->code;
+
+	if (!code)
+		code = item->type == DT_DIR || item->type == DT_LNK ? store_plain(c, item)
+								    : store_file(c, item);
+	drop_item(c, work);
 	return code;
+}
+
+const struct queue_ops capture_queue_ops = {
+	.run = look_at_item,
+	.finish = store_item,
+	.drop = drop_item,
+};
+
+/* ---- what the walk meets ---- */
+
+int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
+		    const struct statx *stx)
+{
+	struct item *item = new_item(c, source, dir, NULL, DT_DIR);
+
+	item->stx = *stx;
+	return queue_put(c->queue, &item->work, true);
 }
 
 static void report_special(struct capture *c, unsigned source, unsigned type)
@@ -279,34 +530,12 @@ static void report_special(struct capture *c, unsigned source, unsigned type)
 	loss_add(c->t, &c->special, capture_where(c, source), what);
 }
 
-/* Anything but a directory. */
-int store_other(struct capture *c, unsigned source, int dirfd, const char *name, unsigned type)
+int store_other(struct capture *c, unsigned source, struct host_dir *dir, const char *name,
+		unsigned type)
 {
-	struct statx stx;
-	int code;
-	int fd;
-
-	if (type == DT_LNK)
-		return store_symlink(c, source, dirfd, name);
-	if (type != DT_REG && type != DT_UNKNOWN) {
+	if (type != DT_LNK && type != DT_REG && type != DT_UNKNOWN) {
 		report_special(c, source, type);
 		return EXIT_OK;
 	}
-	/* O_NONBLOCK: should a FIFO have taken its place meanwhile. */
-	fd = openat(dirfd, name,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
-	if (fd < 0 && errno == EPERM)
-		fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return capture_fail_errno(c, source);
-	if (capture_statx(fd, "", AT_EMPTY_PATH, &stx)) {
-		code = capture_fail_errno(c, source);
-	} else if (!S_ISREG(stx.stx_mode)) {
-		code = tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
-				 "it was replaced while the tree was read");
-	} else {
-		code = store_file(c, source, fd, &stx);
-	}
-	close(fd);
-	return code;
+	return queue_put(c->queue, &new_item(c, source, dir, name, type)->work, true);
 }

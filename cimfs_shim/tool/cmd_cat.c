@@ -27,8 +27,7 @@ static char *split_stream(const char *path, const char **stream)
 	return copy;
 }
 
-static int copy_out(struct tool *t, struct cim_image *image, const char *name, const char *path,
-		    const struct cim_data *data)
+static int copy_out(const struct tool_path *from, const struct cim_data *data)
 {
 	struct cim_error err = {0};
 	char *buf = xmalloc(BUFFER);
@@ -37,13 +36,13 @@ static int copy_out(struct tool *t, struct cim_image *image, const char *name, c
 	size_t got;
 
 	for (;;) {
-		if (cim_image_read(image, data, offset, buf, BUFFER, &got, &err)) {
-			snprintf(err.path, sizeof(err.path), "%s", path);
-			code = tool_fail_cim(t, "read", name, &err);
+		if (cim_image_read(from->image, data, offset, buf, BUFFER, &got, &err)) {
+			snprintf(err.path, sizeof(err.path), "%s", from->path);
+			code = tool_fail_cim(from->t, "read", from->name, &err);
 			break;
 		}
 		/* What went wrong with stdout is told at the end. */
-		if (!got || !tool_out(t, buf, got))
+		if (!got || !tool_out(from->t, buf, got))
 			break;
 		offset += got;
 	}
@@ -51,35 +50,36 @@ static int copy_out(struct tool *t, struct cim_image *image, const char *name, c
 	return code;
 }
 
-static int cat(struct tool *t, struct cim_image *image, const char *name, const char *path)
+static int cat(const struct tool_path *from)
 {
 	struct cim_error err = {0};
 	struct cim_file_info info;
 	struct cim_data data;
 	const char *stream;
-	char *item = split_stream(path, &stream);
+	char *item = split_stream(from->path, &stream);
 	enum cim_status status;
 	uint32_t id;
 	int code;
 
-	code = tool_lookup(t, image, name, item, &id);
+	code = tool_lookup(from->t, from->image, from->name, item, &id);
 	if (!code && stream && (!*stream || strchr(stream, ':')))
-		code = tool_fail(t, "read", name, path, "not the name of a stream");
+		code = tool_fail(from->t, "read", from->name, from->path,
+				 "not the name of a stream");
 	if (!code) {
 		struct cim_str which = {0};
 
 		if (stream)
 			which = cim_u8(stream);
-		status = cim_image_stat(image, id, &info, &err);
+		status = cim_image_stat(from->image, id, &info, &err);
 		if (!status && info.is_directory && !stream)
-			code = tool_fail(t, "read", name, path, "a directory");
+			code = tool_fail(from->t, "read", from->name, from->path, "a directory");
 		else if (!status)
-			status = cim_image_get_data(image, id, which, &data, &err);
+			status = cim_image_get_data(from->image, id, which, &data, &err);
 		if (status) {
-			snprintf(err.path, sizeof(err.path), "%s", path);
-			code = tool_fail_cim(t, "read", name, &err);
+			snprintf(err.path, sizeof(err.path), "%s", from->path);
+			code = tool_fail_cim(from->t, "read", from->name, &err);
 		} else if (!code) {
-			code = copy_out(t, image, name, path, &data);
+			code = copy_out(from, &data);
 		}
 	}
 	free(item);
@@ -88,27 +88,7 @@ static int cat(struct tool *t, struct cim_image *image, const char *name, const 
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_LONGS, {0}};
-	struct cim_image *image;
-	const char *name;
-	int code;
-
-	while (tool_getopt(t, argc, argv, "", longs) != -1)
-		return EXIT_USAGE;
-	if (argc - optind < 2)
-		return tool_usage(t, "IMAGE and PATH are needed");
-	name = argv[optind++];
-	image = tool_open(t, name, &code);
-	if (!image)
-		return code;
-	for (; optind < argc && !ferror(stdout); optind++) {
-		int one = cat(t, image, name, argv[optind]);
-
-		if (one)
-			code = one;
-	}
-	cim_image_close(image);
-	return code;
+	return tool_each_path(t, argc, argv, cat);
 }
 
 const struct command cmd_cat = {

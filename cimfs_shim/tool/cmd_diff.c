@@ -5,34 +5,64 @@
  * Two walks in the same order, merged: an item that only one has, or that both have and that
  * differs in something. Contents are compared byte by byte. Not a difference: FileIDs, offsets, how
  * things are stored (a hole or stored zeros are the same bytes).
+ *
+ * The main thread walks; each pair of items is work for a queue (queue.c), and told in the walk's
+ * order.
  */
 #include "tree.h"
 
 #define BUFFER (1u << 20)
+
+#define QUEUED 1024
 
 struct side {
 	struct cim_image *image;
 	const char *name;
 	struct tree *tree;
 	const struct tree_item *item;
-	uint8_t *buf;
 };
 
 struct diff {
 	struct tool *t;
 	struct side a;
 	struct side b;
-	struct text fields; /* of the item at hand, for people */
-	struct json_t *json;
+	struct queue *queue;
 	unsigned long differences;
 	struct progress progress;
 };
 
+/* A thread's own. */
+struct comparer {
+	uint8_t *a;
+	uint8_t *b;
+};
+
+/* An item of one side, as the walk found it. */
+struct one {
+	struct side *side;
+	char *path;
+	char *first;
+	unsigned depth;
+	struct cim_file_info info;
+};
+
+/* A piece of work: an item that both sides have, or only one. */
+struct pair {
+	struct work work;
+	struct diff *d;
+	char sign; /* '~', or '+', '-' for one that only b or a has */
+	struct one a;
+	struct one b;
+	struct text fields; /* what differs, for people */
+	struct json_t *json;
+	int code;
+};
+
 /* ---- telling ---- */
 
-static void field_text(struct diff *d, const char *field, const char *a, const char *b)
+static void field_text(struct pair *p, const char *field, const char *a, const char *b)
 {
-	if (d->t->json) {
+	if (p->json) {
 		struct json_t *o = json_new();
 
 		json_put_name(o, "field", field);
@@ -40,49 +70,49 @@ static void field_text(struct diff *d, const char *field, const char *a, const c
 			json_put_name(o, "a", a);
 		if (b)
 			json_put_name(o, "b", b);
-		json_append(d->json, "fields", o);
+		json_append(p->json, "fields", o);
 		return;
 	}
-	if (d->fields.len)
-		text_puts(&d->fields, ", ");
-	text_puts(&d->fields, field);
+	if (p->fields.len)
+		text_puts(&p->fields, ", ");
+	text_puts(&p->fields, field);
 	if (a && b)
-		text_printf(&d->fields, " %s -> %s", a, b);
+		text_printf(&p->fields, " %s -> %s", a, b);
 }
 
 /* As field_text(), of escaped names. */
-static void field_name(struct diff *d, const char *field, const char *a, const char *b)
+static void field_name(struct pair *p, const char *field, const char *a, const char *b)
 {
-	char *(*form)(const char *) = d->t->json ? tree_plain : tree_shown;
+	char *(*form)(const char *) = p->json ? tree_plain : tree_shown;
 	char *from = a ? form(a) : NULL;
 	char *to = b ? form(b) : NULL;
 
-	field_text(d, field, from, to);
+	field_text(p, field, from, to);
 	free(from);
 	free(to);
 }
 
-static void field_time(struct diff *d, const char *field, int64_t a, int64_t b)
+static void field_time(struct pair *p, const char *field, int64_t a, int64_t b)
 {
 	char from[TIME_TEXT];
 	char to[TIME_TEXT];
 
 	if (a != b)
-		field_text(d, field, filetime_text(a, from), filetime_text(b, to));
+		field_text(p, field, filetime_text(a, from), filetime_text(b, to));
 }
 
-static void field_number(struct diff *d, const char *field, uint64_t a, uint64_t b)
+static void field_number(struct pair *p, const char *field, uint64_t a, uint64_t b)
 {
 	char from[24];
 	char to[24];
 
 	snprintf(from, sizeof(from), "%llu", (unsigned long long)a);
 	snprintf(to, sizeof(to), "%llu", (unsigned long long)b);
-	field_text(d, field, from, to);
+	field_text(p, field, from, to);
 }
 
 /* One item that only one side has. */
-static void tell_single(struct diff *d, char sign, const struct tree_item *item)
+static void tell_single(struct diff *d, char sign, const struct one *item)
 {
 	char *path = (d->t->json ? tree_plain : tree_shown)(item->path);
 
@@ -106,18 +136,19 @@ static void tell_single(struct diff *d, char sign, const struct tree_item *item)
 
 /* ---- comparing ---- */
 
-static int fail_side(struct diff *d, struct side *side, struct cim_error *err)
+static int fail_side(const struct pair *p, const struct one *one, struct cim_error *err)
 {
 	if (!err->path[0]) {
-		char *path = tree_plain(side->item->path);
+		char *path = tree_plain(one->path);
 
 		snprintf(err->path, sizeof(err->path), "%s", path);
 		free(path);
 	}
-	return tool_fail_cim(d->t, "diff", side->name, err);
+	return tool_fail_cim(p->d->t, "diff", one->side->name, err);
 }
 
-static int same_data(struct diff *d, const struct cim_data *x, const struct cim_data *y, bool *same)
+static int same_data(struct comparer *c, struct pair *p, const struct cim_data *x,
+		     const struct cim_data *y, bool *same)
 {
 	uint64_t offset = 0;
 
@@ -129,21 +160,21 @@ static int same_data(struct diff *d, const struct cim_data *x, const struct cim_
 		size_t got;
 		size_t other;
 
-		if (cim_image_read(d->a.image, x, offset, d->a.buf, BUFFER, &got, &err))
-			return fail_side(d, &d->a, &err);
-		if (cim_image_read(d->b.image, y, offset, d->b.buf, BUFFER, &other, &err))
-			return fail_side(d, &d->b, &err);
-		*same = got == other && !memcmp(d->a.buf, d->b.buf, got);
+		if (cim_image_read(p->a.side->image, x, offset, c->a, BUFFER, &got, &err))
+			return fail_side(p, &p->a, &err);
+		if (cim_image_read(p->b.side->image, y, offset, c->b, BUFFER, &other, &err))
+			return fail_side(p, &p->b, &err);
+		*same = got == other && !memcmp(c->a, c->b, got);
 		if (!got)
 			break;
 		offset += got;
-		d->progress.bytes += got;
-		progress_tick(&d->progress);
+		p->d->progress.bytes += got;
+		progress_tick(&p->d->progress);
 	}
 	return EXIT_OK;
 }
 
-static char *blob_text(const struct diff *d, enum cim_blob which, const struct blob *blob)
+static char *blob_text(const struct pair *p, enum cim_blob which, const struct blob *blob)
 {
 	struct text text = {0};
 	char *target;
@@ -154,7 +185,7 @@ static char *blob_text(const struct diff *d, enum cim_blob which, const struct b
 		return text.len ? text.s : xstrdup("(empty)");
 	if (which == CIM_BLOB_REPARSE) {
 		target = reparse_target(blob->data, blob->size);
-		if (target && d->t->json)
+		if (target && p->json)
 			return target;
 		if (target) {
 			text_escape(&text, target, strlen(target), ESCAPE_BACKSLASH_NOT);
@@ -167,22 +198,22 @@ static char *blob_text(const struct diff *d, enum cim_blob which, const struct b
 	return text.s;
 }
 
-static int compare_blob(struct diff *d, const char *field, enum cim_blob which)
+static int compare_blob(struct pair *p, const char *field, enum cim_blob which)
 {
 	struct cim_error err = {0};
 	struct blob x = {0};
 	struct blob y = {0};
 	int code = EXIT_OK;
 
-	if (blob_read(d->a.image, d->a.item->info.file_id, which, &x, &err)) {
-		code = fail_side(d, &d->a, &err);
-	} else if (blob_read(d->b.image, d->b.item->info.file_id, which, &y, &err)) {
-		code = fail_side(d, &d->b, &err);
+	if (blob_read(p->a.side->image, p->a.info.file_id, which, &x, &err)) {
+		code = fail_side(p, &p->a, &err);
+	} else if (blob_read(p->b.side->image, p->b.info.file_id, which, &y, &err)) {
+		code = fail_side(p, &p->b, &err);
 	} else if (!blob_equal(&x, &y)) {
-		char *from = blob_text(d, which, &x);
-		char *to = blob_text(d, which, &y);
+		char *from = blob_text(p, which, &x);
+		char *to = blob_text(p, which, &y);
 
-		field_text(d, field, from, to);
+		field_text(p, field, from, to);
 		free(from);
 		free(to);
 	}
@@ -191,7 +222,7 @@ static int compare_blob(struct diff *d, const char *field, enum cim_blob which)
 	return code;
 }
 
-static int compare_streams(struct diff *d)
+static int compare_streams(struct comparer *c, struct pair *p)
 {
 	struct tree_stream *x = NULL;
 	struct tree_stream *y = NULL;
@@ -201,30 +232,30 @@ static int compare_streams(struct diff *d)
 	size_t k = 0;
 	int code;
 
-	if (!d->a.item->info.has_streams && !d->b.item->info.has_streams)
+	if (!p->a.info.has_streams && !p->b.info.has_streams)
 		return EXIT_OK;
-	code = tree_streams(d->t, d->a.image, d->a.name, d->a.item->info.file_id, &x, &x_count);
+	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, p->a.info.file_id, &x,
+			    &x_count);
 	if (!code)
-		code = tree_streams(d->t, d->b.image, d->b.name, d->b.item->info.file_id, &y,
-				    &y_count);
+		code = tree_streams(p->d->t, p->b.side->image, p->b.side->name, p->b.info.file_id,
+				    &y, &y_count);
 	while (!code && (i < x_count || k < y_count)) {
 		int order = i == x_count   ? 1
 			    : k == y_count ? -1
 					   : cim_name_compare_default(x[i].name, x[i].units,
 								      y[k].name, y[k].units);
-		char *name = (d->t->json ? tree_plain : tree_shown)(order > 0 ? y[k].text
-									      : x[i].text);
+		char *name = (p->json ? tree_plain : tree_shown)(order > 0 ? y[k].text : x[i].text);
 		bool same = false;
 		char *field;
 
 		if (!order)
-			code = same_data(d, &x[i].data, &y[k].data, &same);
+			code = same_data(c, p, &x[i].data, &y[k].data, &same);
 		field = xasprintf("stream %s%s", name,
 				  order < 0   ? " removed"
 				  : order > 0 ? " added"
 					      : "");
 		if (!code && !same)
-			field_text(d, field, NULL, NULL);
+			field_text(p, field, NULL, NULL);
 		free(field);
 		free(name);
 		i += order <= 0;
@@ -235,7 +266,7 @@ static int compare_streams(struct diff *d)
 	return code;
 }
 
-static int compare_data(struct diff *d)
+static int compare_data(struct comparer *c, struct pair *p)
 {
 	struct cim_error err = {0};
 	struct cim_data x;
@@ -243,22 +274,22 @@ static int compare_data(struct diff *d)
 	bool same;
 	int code;
 
-	if (cim_image_get_data(d->a.image, d->a.item->info.file_id, (struct cim_str){0}, &x, &err))
-		return fail_side(d, &d->a, &err);
-	if (cim_image_get_data(d->b.image, d->b.item->info.file_id, (struct cim_str){0}, &y, &err))
-		return fail_side(d, &d->b, &err);
+	if (cim_image_get_data(p->a.side->image, p->a.info.file_id, (struct cim_str){0}, &x, &err))
+		return fail_side(p, &p->a, &err);
+	if (cim_image_get_data(p->b.side->image, p->b.info.file_id, (struct cim_str){0}, &y, &err))
+		return fail_side(p, &p->b, &err);
 	if (x.size != y.size) {
-		field_number(d, "size", x.size, y.size);
+		field_number(p, "size", x.size, y.size);
 		return EXIT_OK;
 	}
-	code = same_data(d, &x, &y, &same);
+	code = same_data(c, p, &x, &y, &same);
 	if (!code && !same)
-		field_text(d, "contents", NULL, NULL);
+		field_text(p, "contents", NULL, NULL);
 	return code;
 }
 
 /* The last component of an item's path. */
-static const char *last_name(const struct tree_item *item)
+static const char *last_name(const struct one *item)
 {
 	const char *slash = strrchr(item->path, '/');
 
@@ -266,15 +297,15 @@ static const char *last_name(const struct tree_item *item)
 }
 
 /* Which name of a file came first says which names belong together. */
-static void compare_links(struct diff *d)
+static void compare_links(struct pair *p)
 {
-	const char *x = d->a.item->first;
-	const char *y = d->b.item->first;
+	const char *x = p->a.first;
+	const char *y = p->b.first;
 
 	if (!x && !y)
 		return;
 	if (!x || !y || strcasecmp(x, y))
-		field_name(d, "hard link to", x ? x : "(no link)", y ? y : "(no link)");
+		field_name(p, "hard link to", x ? x : "(no link)", y ? y : "(no link)");
 }
 
 static bool one_time(const struct cim_file_info *info)
@@ -284,78 +315,150 @@ static bool one_time(const struct cim_file_info *info)
 	       info->last_access_time == info->last_write_time;
 }
 
-static void compare_times(struct diff *d, const struct cim_file_info *x,
+static void compare_times(struct pair *p, const struct cim_file_info *x,
 			  const struct cim_file_info *y)
 {
 	/* Four times the same would only hide the rest. */
-	if (!d->t->json && one_time(x) && one_time(y)) {
-		field_time(d, "times", x->last_write_time, y->last_write_time);
+	if (!p->json && one_time(x) && one_time(y)) {
+		field_time(p, "times", x->last_write_time, y->last_write_time);
 		return;
 	}
-	field_time(d, "created", x->creation_time, y->creation_time);
-	field_time(d, "written", x->last_write_time, y->last_write_time);
-	field_time(d, "changed", x->change_time, y->change_time);
-	field_time(d, "accessed", x->last_access_time, y->last_access_time);
+	field_time(p, "created", x->creation_time, y->creation_time);
+	field_time(p, "written", x->last_write_time, y->last_write_time);
+	field_time(p, "changed", x->change_time, y->change_time);
+	field_time(p, "accessed", x->last_access_time, y->last_access_time);
 }
 
-static int compare_items(struct diff *d)
+static int compare_items(struct comparer *c, struct pair *p)
 {
-	const struct cim_file_info *x = &d->a.item->info;
-	const struct cim_file_info *y = &d->b.item->info;
+	const struct cim_file_info *x = &p->a.info;
+	const struct cim_file_info *y = &p->b.info;
 	char from[8];
 	char to[8];
 	int code = EXIT_OK;
 
-	if (strcmp(last_name(d->a.item), last_name(d->b.item)))
-		field_name(d, "name", last_name(d->a.item), last_name(d->b.item));
-	compare_links(d);
+	if (strcmp(last_name(&p->a), last_name(&p->b)))
+		field_name(p, "name", last_name(&p->a), last_name(&p->b));
+	compare_links(p);
 	/* Two more names of files that were compared by their first ones. */
-	if (d->a.item->first && d->b.item->first)
+	if (p->a.first && p->b.first)
 		return EXIT_OK;
 	if (x->attributes != y->attributes)
-		field_text(d, "attributes", attribute_letters(x->attributes, from),
+		field_text(p, "attributes", attribute_letters(x->attributes, from),
 			   attribute_letters(y->attributes, to));
 	else if (x->flags != y->flags)
-		field_number(d, "flags", x->flags, y->flags);
-	compare_times(d, x, y);
+		field_number(p, "flags", x->flags, y->flags);
+	compare_times(p, x, y);
 	if (x->has_security || y->has_security)
-		code = compare_blob(d, "security", CIM_BLOB_SECURITY);
+		code = compare_blob(p, "security", CIM_BLOB_SECURITY);
 	if (!code && (x->has_ea || y->has_ea))
-		code = compare_blob(d, "ea", CIM_BLOB_EA);
+		code = compare_blob(p, "ea", CIM_BLOB_EA);
 	if (!code && (x->has_reparse || y->has_reparse))
-		code = compare_blob(d, "reparse", CIM_BLOB_REPARSE);
+		code = compare_blob(p, "reparse", CIM_BLOB_REPARSE);
 	if (!code && !x->is_directory)
-		code = compare_data(d);
+		code = compare_data(c, p);
 	if (!code)
-		code = compare_streams(d);
+		code = compare_streams(c, p);
 	return code;
 }
 
-/* Both sides have the name. */
-static int tell_pair(struct diff *d)
-{
-	char *path = (d->t->json ? tree_plain : tree_shown)(d->b.item->path);
-	int code;
+/* ---- pieces of work ---- */
 
-	text_cut(&d->fields, 0);
-	d->json = d->t->json ? json_new() : NULL;
-	if (d->json) {
-		json_put_string(d->json, "change", "changed");
-		json_put_name(d->json, "path", path);
+/* Both sides have the name; on any thread. */
+static void compare_pair(void *own, struct work *work)
+{
+	struct comparer *c = own;
+	struct pair *p = (struct pair *)work;
+	char *path;
+
+	if (!p->d->t->json) {
+		p->code = compare_items(c, p);
+		return;
 	}
-	d->fields.len = 0;
-	code = compare_items(d);
-	if (d->json && json_has(d->json, "fields")) {
-		d->differences++;
-		json_print(stdout, d->json);
-	} else if (d->json) {
-		json_free(d->json);
-	} else if (d->fields.len) {
-		d->differences++;
-		printf("~ %s: %s\n", path, d->fields.s);
-	}
+	path = tree_plain(p->b.path);
+	p->json = json_new();
+	json_put_string(p->json, "change", "changed");
+	json_put_name(p->json, "path", path);
 	free(path);
+	p->code = compare_items(c, p);
+}
+
+static void drop_pair(void *ctx, struct work *work)
+{
+	struct pair *p = (struct pair *)work;
+
+	(void)ctx;
+	if (p->json)
+		json_free(p->json);
+	text_free(&p->fields);
+	free(p->a.path);
+	free(p->a.first);
+	free(p->b.path);
+	free(p->b.first);
+	free(p);
+}
+
+static void tell_pair(struct diff *d, struct pair *p)
+{
+	char *path;
+
+	if (p->json && json_has(p->json, "fields")) {
+		d->differences++;
+		json_print(stdout, p->json);
+		p->json = NULL;
+	} else if (p->fields.len) {
+		d->differences++;
+		path = tree_shown(p->b.path);
+		printf("~ %s: %s\n", path, p->fields.s);
+		free(path);
+	}
+}
+
+static int finish_pair(void *ctx, struct work *work)
+{
+	struct diff *d = ctx;
+	struct pair *p = (struct pair *)work;
+	int code = p->code;
+
+	/* What was found before it failed is told too. */
+	if (p->sign == '~')
+		tell_pair(d, p);
+	else
+		tell_single(d, p->sign, p->sign == '-' ? &p->a : &p->b);
+	d->progress.files++;
+	progress_tick(&d->progress);
+	drop_pair(d, work);
 	return code;
+}
+
+static const struct queue_ops queue_ops = {
+	.run = compare_pair,
+	.finish = finish_pair,
+	.drop = drop_pair,
+};
+
+static void take_one(struct one *one, struct side *side)
+{
+	const struct tree_item *item = side->item;
+
+	one->side = side;
+	one->path = xstrdup(item->path);
+	one->first = item->first ? xstrdup(item->first) : NULL;
+	one->depth = item->depth;
+	one->info = item->info;
+}
+
+static struct pair *new_pair(struct diff *d, char sign)
+{
+	struct pair *p = xcalloc(1, sizeof(*p));
+
+	p->d = d;
+	p->sign = sign;
+	if (sign != '+')
+		take_one(&p->a, &d->a);
+	if (sign != '-')
+		take_one(&p->b, &d->b);
+	return p;
 }
 
 /* ---- the two walks ---- */
@@ -391,12 +494,11 @@ static int single(struct diff *d, struct side *side, char sign)
 	bool directory = side->item->info.is_directory;
 	int code;
 
-	tell_single(d, sign, side->item);
-	code = next_item(side);
-	while (!code && directory && side->item && side->item->depth > depth) {
-		tell_single(d, sign, side->item);
-		code = next_item(side);
-	}
+	do {
+		code = queue_put(d->queue, &new_pair(d, sign)->work, false);
+		if (!code)
+			code = next_item(side);
+	} while (!code && directory && side->item && side->item->depth > depth);
 	return code;
 }
 
@@ -418,15 +520,37 @@ static int merge(struct diff *d)
 			if (!code)
 				code = single(d, &d->b, '+');
 		} else {
-			code = tell_pair(d);
+			code = queue_put(d->queue, &new_pair(d, '~')->work, true);
 			if (!code)
 				code = next_item(&d->a);
 			if (!code)
 				code = next_item(&d->b);
 		}
-		d->progress.files++;
 		progress_tick(&d->progress);
 	}
+	return code;
+}
+
+/* The queue's threads with their buffers. */
+static int compare(struct diff *d)
+{
+	unsigned count = tool_threads(d->t);
+	struct comparer *comparers = xcalloc(count, sizeof(*comparers));
+	int code;
+
+	for (unsigned i = 0; i < count; i++) {
+		comparers[i].a = xmalloc(BUFFER);
+		comparers[i].b = xmalloc(BUFFER);
+	}
+	d->queue = queue_open(d->t, &queue_ops, d, comparers, sizeof(*comparers),
+			      queue_threads(d->t), QUEUED, &d->progress);
+	code = merge(d);
+	code = queue_close(d->queue, code);
+	for (unsigned i = 0; i < count; i++) {
+		free(comparers[i].a);
+		free(comparers[i].b);
+	}
+	free(comparers);
 	return code;
 }
 
@@ -438,7 +562,6 @@ static int open_side(struct diff *d, struct side *side, const char *name)
 	side->image = tool_open(d->t, name, &code);
 	if (!side->image)
 		return code;
-	side->buf = xmalloc(BUFFER);
 	side->tree = tree_open(d->t, side->image, name, &code);
 	return code;
 }
@@ -446,7 +569,6 @@ static int open_side(struct diff *d, struct side *side, const char *name)
 static void close_side(struct side *side)
 {
 	tree_close(side->tree);
-	free(side->buf);
 	cim_image_close(side->image);
 }
 
@@ -465,11 +587,10 @@ static int run(struct tool *t, int argc, char **argv)
 	if (!code)
 		code = open_side(&d, &d.b, argv[optind + 1]);
 	if (!code)
-		code = merge(&d);
+		code = compare(&d);
 	progress_end(&d.progress);
 	close_side(&d.a);
 	close_side(&d.b);
-	text_free(&d.fields);
 	if (code)
 		return 2;
 	return d.differences ? 1 : 0;

@@ -23,7 +23,7 @@
  * the file HEX in --data DIR.
  *
  * Not in it: FileIDs, offsets, GUIDs, versions, how data are shared or whether a PE file is
- * expanded.
+ * expanded. All that, and nothing but that, is what --struct and --raw show: dumpstruct.c.
  */
 #include "tree.h"
 
@@ -38,18 +38,36 @@
 
 enum {
 	OPT_DATA = OPT_OWN,
+	OPT_STRUCT,
+	OPT_RAW,
 };
 
+/* What waits in the queue: so many items with so much text each. */
+#define QUEUED	  256
+#define WAIT_TEXT 65536u
+
+/* What is dumped, and one thread's means for it. */
 struct dump {
 	struct tool *t;
 	struct cim_image *image;
 	const char *name;
 	const char *data_label;
 	int data_dir; /* -1: hashes only */
+	struct progress *progress;
+	unsigned number; /* of the thread */
+	struct piece *piece;
 	struct text line;
 	uint8_t *buf;
 	EVP_MD_CTX *md;
-	struct progress progress;
+};
+
+/* An item as work for the queue (queue.c), and its lines. */
+struct piece {
+	struct work work;
+	struct tree_item item; /* with its own strings, without the name */
+	struct text text;
+	bool too_long; /* for a text that waits: to be made when it is its turn */
+	int code;
 };
 
 static int fail_read(struct dump *d, const char *path, struct cim_error *err)
@@ -106,8 +124,8 @@ static int pump(struct dump *d, const char *path, const struct cim_data *data, i
 		else if (write_all(fd, d->buf, got))
 			return tool_signal ? tool_interrupted() : fail_data(d, "");
 		offset += got;
-		d->progress.bytes += fd < 0 ? got : 0;
-		progress_tick(&d->progress);
+		d->progress->bytes += fd < 0 ? got : 0;
+		progress_tick(d->progress);
 	}
 	return EXIT_OK;
 }
@@ -124,7 +142,7 @@ static int store_data(struct dump *d, const char *path, const struct cim_data *d
 	if (d->data_dir < 0 || (!fstatat(d->data_dir, hash, &st, AT_SYMLINK_NOFOLLOW) &&
 				S_ISREG(st.st_mode) && (uint64_t)st.st_size == data->size))
 		return EXIT_OK;
-	snprintf(temporary, sizeof(temporary), ".cimtool-%ld", (long)getpid());
+	snprintf(temporary, sizeof(temporary), ".cimtool-%ld-%u", (long)getpid(), d->number);
 	unlinkat(d->data_dir, temporary, 0);
 	fd = openat(d->data_dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
@@ -213,7 +231,12 @@ static void put_time(struct dump *d, const char *key, int64_t t)
 static void print_line(struct dump *d)
 {
 	text_puts(&d->line, "\n");
-	tool_out(d->t, d->line.s, d->line.len);
+	if (!queue_thread())
+		tool_out(d->t, d->line.s, d->line.len);
+	else if (d->line.len > WAIT_TEXT || d->piece->text.len > WAIT_TEXT)
+		d->piece->too_long = true;
+	else
+		text_add(&d->piece->text, d->line.s, d->line.len);
 }
 
 static int dump_streams(struct dump *d, const struct tree_item *item)
@@ -225,7 +248,7 @@ static int dump_streams(struct dump *d, const struct tree_item *item)
 	if (!item->info.has_streams)
 		return EXIT_OK;
 	code = tree_streams(d->t, d->image, d->name, item->info.file_id, &streams, &count);
-	for (size_t i = 0; i < count && !code; i++) {
+	for (size_t i = 0; i < count && !code && !d->piece->too_long; i++) {
 		text_cut(&d->line, 0);
 		text_puts(&d->line, "stream ");
 		text_puts(&d->line, item->path);
@@ -279,7 +302,65 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 	return dump_streams(d, item);
 }
 
-static int dump(struct dump *d)
+/* ---- the queue ---- */
+
+static void dump_piece(void *own, struct work *work)
+{
+	struct dump *d = own;
+
+	d->piece = (struct piece *)work;
+	d->piece->code = dump_item(d, &d->piece->item);
+}
+
+static void drop_piece(void *ctx, struct work *work)
+{
+	struct piece *piece = (struct piece *)work;
+
+	(void)ctx;
+	free((char *)piece->item.path);
+	free((char *)piece->item.first);
+	text_free(&piece->text);
+	free(piece);
+}
+
+/* @ctx: a struct dump of the main thread */
+static int print_piece(void *ctx, struct work *work)
+{
+	struct dump *d = ctx;
+	struct piece *piece = (struct piece *)work;
+	int code;
+
+	if (piece->too_long) {
+		piece->too_long = false;
+		dump_piece(d, work);
+	} else if (piece->text.len) {
+		tool_out(d->t, piece->text.s, piece->text.len);
+	}
+	code = piece->code;
+	d->progress->files++;
+	progress_tick(d->progress);
+	drop_piece(d, work);
+	return code;
+}
+
+static const struct queue_ops queue_ops = {
+	.run = dump_piece,
+	.finish = print_piece,
+	.drop = drop_piece,
+};
+
+static struct work *new_piece(const struct tree_item *item)
+{
+	struct piece *piece = xcalloc(1, sizeof(*piece));
+
+	piece->item = *item;
+	piece->item.name = NULL;
+	piece->item.path = xstrdup(item->path);
+	piece->item.first = item->first ? xstrdup(item->first) : NULL;
+	return &piece->work;
+}
+
+static int dump(struct dump *d, struct queue *queue)
 {
 	const struct tree_item *item;
 	struct tree *tree;
@@ -290,15 +371,43 @@ static int dump(struct dump *d)
 		return code;
 	puts("cim-dump 1");
 	while ((item = tree_next(tree, &code)) != NULL) {
-		code = dump_item(d, item);
-		d->progress.files++;
-		progress_tick(&d->progress);
+		code = queue_put(queue, new_piece(item), true);
 		if (!code && tool_signal)
 			code = tool_interrupted();
 		if (code || ferror(stdout))
 			break;
 	}
 	tree_close(tree);
+	return code;
+}
+
+/* With as many threads as there may be, each with its own buffer and hash. */
+static int dump_by_threads(struct dump *d)
+{
+	unsigned count = tool_threads(d->t);
+	struct dump *dumps = xcalloc(count + 1, sizeof(*dumps));
+	struct queue *queue;
+	int code = EXIT_OK;
+
+	for (unsigned i = 0; i <= count; i++) {
+		dumps[i] = *d;
+		dumps[i].number = i;
+		dumps[i].buf = xmalloc(BUFFER);
+		dumps[i].md = EVP_MD_CTX_new();
+		if (!dumps[i].md)
+			code = tool_fail(d->t, "dump", d->name, NULL, "no SHA-256");
+	}
+	if (!code) {
+		queue = queue_open(d->t, &queue_ops, dumps, dumps + 1, sizeof(*dumps),
+				   queue_threads(d->t), QUEUED, d->progress);
+		code = queue_close(queue, dump(d, queue));
+	}
+	for (unsigned i = 0; i <= count; i++) {
+		EVP_MD_CTX_free(dumps[i].md);
+		text_free(&dumps[i].line);
+		free(dumps[i].buf);
+	}
+	free(dumps);
 	return code;
 }
 
@@ -317,46 +426,59 @@ static int open_data(struct dump *d, const char *dir)
 	return EXIT_OK;
 }
 
+static int dump_contents(struct tool *t, const char *name, const char *dir)
+{
+	struct progress progress;
+	struct dump d = {.t = t, .name = name, .progress = &progress};
+	int code;
+
+	d.image = tool_open(t, name, &code);
+	if (!d.image)
+		return code;
+	progress_start(&progress, t, "dump");
+	code = open_data(&d, dir);
+	if (!code)
+		code = dump_by_threads(&d);
+	progress_end(&progress);
+	if (d.data_dir >= 0)
+		close(d.data_dir);
+	cim_image_close(d.image);
+	return code;
+}
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		COMMON_LONGS,
 		{"data", required_argument, NULL, OPT_DATA},
+		{"raw", no_argument, NULL, OPT_RAW},
+		{"struct", no_argument, NULL, OPT_STRUCT},
 		{0},
 	};
-	struct dump d = {.t = t};
 	const char *dir = NULL;
-	int code;
+	bool raw = false, fields = false;
 	int c;
 
 	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c != OPT_DATA)
+		if (c == OPT_DATA)
+			dir = optarg;
+		else if (c == OPT_RAW)
+			raw = true;
+		else if (c == OPT_STRUCT)
+			fields = true;
+		else
 			return EXIT_USAGE;
-		dir = optarg;
 	}
 	if (t->json)
 		return tool_usage(t, "a dump is text; there is no JSON form");
+	if (raw + fields + (dir != NULL) > 1)
+		return tool_usage(t, "--data, --raw and --struct exclude each other");
 	if (argc - optind != 1)
 		return tool_usage(t, "%s",
 				  optind == argc ? "IMAGE is missing" : "too many arguments");
-	d.name = argv[optind];
-	d.image = tool_open(t, d.name, &code);
-	if (!d.image)
-		return code;
-	d.buf = xmalloc(BUFFER);
-	d.md = EVP_MD_CTX_new();
-	progress_start(&d.progress, t, "dump");
-	code = d.md ? open_data(&d, dir) : tool_fail(t, "dump", d.name, NULL, "no SHA-256");
-	if (!code)
-		code = dump(&d);
-	progress_end(&d.progress);
-	if (d.data_dir >= 0)
-		close(d.data_dir);
-	EVP_MD_CTX_free(d.md);
-	text_free(&d.line);
-	free(d.buf);
-	cim_image_close(d.image);
-	return code;
+	if (raw || fields)
+		return dump_structures(t, argv[optind], raw);
+	return dump_contents(t, argv[optind], dir);
 }
 
 const struct command cmd_dump = {
@@ -371,8 +493,9 @@ const struct command cmd_dump = {
 		"                       a file for each content, named by its SHA-256; what is\n"
 		"                       there is kept\n"
 		"\n"
-		"There is no --struct or --raw: what is shown is what an image holds, not how its\n"
-		"records lie in its files.\n"
+		"      --struct         instead, for debugging: each structure of the image as it\n"
+		"                       lies in its files, with its place and its fields\n"
+		"      --raw            the same with its bytes in place of its fields\n"
 		"\n"
 		"The format: lines of fields separated by a space; the first line is\n"
 		"\"cim-dump 1\".\n"
@@ -391,6 +514,31 @@ const struct command cmd_dump = {
 		"since 1601 before 1601 and after 9999. BLOB is base64 or \"none\". DATA is\n"
 		"\"sparse\" (all zero, nothing stored), \"base64:...\" for less than 4096 bytes, "
 		"or\n"
-		"\"sha256:HEX\".\n",
+		"\"sha256:HEX\".\n"
+		"\n"
+		"--struct and --raw: a line for each structure, what belongs to it is indented:\n"
+		"\n"
+		"  KIND [of PATH (FileID N)]: at REGION:OFFSET, SIZE bytes\n"
+		"    +OFFSET FIELD VALUE                         --struct; OFFSET in the "
+		"structure\n"
+		"    +OFFSET [N] FIELD=VALUE FIELD=VALUE...      --struct; element N of an array\n"
+		"    OFFSET  BYTES  |TEXT|                       --raw; OFFSET in the file\n"
+		"  error: KIND...: CAUSE                         what can't be read, and why\n"
+		"\n"
+		"In this order: the image header with the region sets; of each region file and\n"
+		"object ID file the header, and the object IDs; filesystem object and file table\n"
+		"directory; the tree from its root, of each item its record, security descriptor,\n"
+		"extended attributes, reparse data, stream table, PE images, link table; records\n"
+		"that the root doesn't lead to, by FileID and without a path; the upcase table.\n"
+		"What several items share stands with the first. REGION is an index among all\n"
+		"regions, parents first, OFFSET is hexadecimal; fields that point to a structure\n"
+		"hold REGION:OFFSET too. In an image header or an object ID file the place is\n"
+		"\"OFFSET of FILE\". Fields are called as in the description of the format. A\n"
+		"descriptor is shown as SDDL if it is valid, the upcase table as FIRST-LAST[/2]\n"
+		"+N: each (or every second) unit and what is added to it. The data of files are\n"
+		"not shown. What is broken doesn't stop it: all that can be decoded is shown, "
+		"also\n"
+		"of an image that can't be opened; the first error is told again at the end, and\n"
+		"the exit status is 4, or 5 where it is an unknown version.\n",
 	.run = run,
 };

@@ -136,13 +136,18 @@ static int show(struct files *files, const struct cim_store_file *f)
 			    : f->in_use	   ? "in use"
 			    : is_orphan(f) ? "orphan"
 					   : "";
+	enum cim_status status = CIM_OK;
 	struct cim_error err = {0};
 	bool gone = false;
 
-	if (files->delete &&f->in_use) {
+	if (files->delete &&!f->in_use)
+		status = cim_store_remove(files->store, f->name, &err);
+	/* A session that began meanwhile has taken it into use. */
+	if (files->delete &&(f->in_use || status == CIM_E_SHARING)) {
 		files->in_use++;
+		state = "in use";
 	} else if (files->delete) {
-		if (cim_store_remove(files->store, f->name, &err)) {
+		if (status) {
 			if (!err.path[0])
 				snprintf(err.path, sizeof(err.path), "%.1000s", f->name);
 			return tool_fail_cim(files->t, "delete in", files->where, &err);

@@ -119,6 +119,56 @@ static void print_text(const struct item *item)
 		print_reparse(item);
 }
 
+/* Where the pieces of an expanded PE image lie: of the item's data, or of one of its streams. */
+static int each_segment(const struct item *item, const struct cim_data *data, struct json_t *into)
+{
+	struct cim_segment segment;
+	struct cim_error err = {0};
+	uint64_t offset = 0;
+
+	while (data->pe && offset < data->size && !ferror(stdout)) {
+		if (cim_image_get_segment(item->image, data, offset, &segment, &err)) {
+			snprintf(err.path, sizeof(err.path), "%s", item->path);
+			return tool_fail_cim(item->t, "read", item->name, &err);
+		}
+		if (into) {
+			struct json_t *o = json_new();
+
+			json_put_int(o, "offset", segment.offset);
+			json_put_int(o, "size", segment.len);
+			json_put_int(o, "region", segment.place >> 48);
+			json_put_int(o, "region_offset", segment.place & CIM_MAX_STREAM);
+			json_put_int(o, "expanded_offset", segment.in_object);
+			json_append(into, "segments", o);
+		} else {
+			printf("%-12s 0x%llx, %llu bytes: at 0x%llx when expanded, in region %u at "
+			       "0x%llx\n",
+			       "Segment:", (unsigned long long)segment.offset,
+			       (unsigned long long)segment.len,
+			       (unsigned long long)segment.in_object,
+			       (unsigned)(segment.place >> 48),
+			       (unsigned long long)(segment.place & CIM_MAX_STREAM));
+		}
+		offset += segment.len;
+	}
+	return EXIT_OK;
+}
+
+/* The same of the item's own data. */
+static int own_segments(const struct item *item, struct json_t *into)
+{
+	struct cim_error err = {0};
+	struct cim_data data;
+
+	if (!item->info.is_pe_image)
+		return EXIT_OK;
+	if (cim_image_get_data(item->image, item->id, (struct cim_str){0}, &data, &err)) {
+		snprintf(err.path, sizeof(err.path), "%s", item->path);
+		return tool_fail_cim(item->t, "read", item->name, &err);
+	}
+	return each_segment(item, &data, into);
+}
+
 static struct json_t *json_of(const struct item *item)
 {
 	const struct cim_file_info *info = &item->info;
@@ -191,6 +241,7 @@ static int each_stream(const struct item *item, struct json_t *into)
 	struct cim_iter *iter;
 	struct cim_entry *entry;
 	enum cim_status status;
+	int code = EXIT_OK;
 	bool found;
 
 	if (!item->info.has_streams)
@@ -198,24 +249,30 @@ static int each_stream(const struct item *item, struct json_t *into)
 	if (cim_iter_streams(item->image, item->id, &iter, &err))
 		return tool_fail_cim(item->t, "read", item->name, &err);
 	entry = xmalloc(sizeof(*entry));
-	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {
-		if (into) {
-			struct json_t *o = json_new();
+	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found && !code) {
+		struct json_t *o = NULL;
 
+		if (into) {
+			o = json_new();
 			json_put_name(o, "name", entry->utf8);
 			json_put_int(o, "size", entry->data.size);
 			json_put_bool(o, "sparse", entry->data.sparse);
-			json_append(into, "streams", o);
+			json_put_bool(o, "pe_image", entry->data.pe);
 		} else {
 			printf("%-12s ", "Stream:");
 			put_escaped(stdout, entry->utf8);
 			printf(" (%llu bytes%s)\n", (unsigned long long)entry->data.size,
-			       entry->data.sparse ? ", sparse" : "");
+			       entry->data.sparse ? ", sparse"
+			       : entry->data.pe	  ? ", stored as a PE image"
+						  : "");
 		}
+		code = each_segment(item, &entry->data, o);
+		if (into)
+			json_append(into, "streams", o);
 	}
 	free(entry);
 	cim_iter_close(iter);
-	return status ? tool_fail_cim(item->t, "read", item->name, &err) : EXIT_OK;
+	return status ? tool_fail_cim(item->t, "read", item->name, &err) : code;
 }
 
 static int show(struct item *item)
@@ -232,11 +289,15 @@ static int show(struct item *item)
 	} else if (item->t->json) {
 		struct json_t *o = json_of(item);
 
-		code = each_stream(item, o);
+		code = own_segments(item, o);
+		if (!code)
+			code = each_stream(item, o);
 		json_print(stdout, o);
 	} else {
 		print_text(item);
-		code = each_stream(item, NULL);
+		code = own_segments(item, NULL);
+		if (!code)
+			code = each_stream(item, NULL);
 	}
 	blob_free(&item->security);
 	blob_free(&item->ea);
@@ -244,34 +305,24 @@ static int show(struct item *item)
 	return code;
 }
 
+static int stat_path(const struct tool_path *path)
+{
+	struct item item = {
+		.t = path->t,
+		.image = path->image,
+		.name = path->name,
+		.path = path->path,
+	};
+	int code = tool_lookup(item.t, item.image, item.name, item.path, &item.id);
+
+	if (!path->first && !item.t->json)
+		putchar('\n');
+	return code ? code : show(&item);
+}
+
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_LONGS, {0}};
-	struct cim_image *image;
-	const char *name;
-	int code;
-
-	while (tool_getopt(t, argc, argv, "", longs) != -1)
-		return EXIT_USAGE;
-	if (argc - optind < 2)
-		return tool_usage(t, "IMAGE and PATH are needed");
-	name = argv[optind++];
-	image = tool_open(t, name, &code);
-	if (!image)
-		return code;
-	for (int first = optind; optind < argc; optind++) {
-		struct item item = {.t = t, .image = image, .name = name, .path = argv[optind]};
-		int one = tool_lookup(t, image, name, item.path, &item.id);
-
-		if (optind != first && !t->json)
-			putchar('\n');
-		if (!one)
-			one = show(&item);
-		if (one)
-			code = one;
-	}
-	cim_image_close(image);
-	return code;
+	return tool_each_path(t, argc, argv, stat_path);
 }
 
 const struct command cmd_stat = {
@@ -280,6 +331,9 @@ const struct command cmd_stat = {
 	.summary = "tell all about an item",
 	.help = "Shows kind, size, attributes, the four times (UTC), the security descriptor in\n"
 		"SDDL (in hex if it is malformed), extended attributes, reparse tag and target,\n"
-		"and streams.\n",
+		"and streams. Of a file or stream that is stored as an expanded PE image, each\n"
+		"segment: its offset in the file and its length, its offset in the expanded\n"
+		"image, and the region of the image (by its index, see \"cimtool dump --struct\")\n"
+		"with the offset in it.\n",
 	.run = run,
 };

@@ -6,6 +6,7 @@
 
 enum {
 	OPT_DEEP = OPT_OWN,
+	OPT_MANIFEST,
 };
 
 struct verify {
@@ -125,16 +126,27 @@ static int run(struct tool *t, int argc, char **argv)
 	static const struct option longs[] = {
 		COMMON_LONGS,
 		{"deep", no_argument, NULL, OPT_DEEP},
+		{"manifest", required_argument, NULL, OPT_MANIFEST},
 		{0},
 	};
+	const char *manifest = NULL;
 	bool deep = false;
 	int code = EXIT_OK;
 	int c;
 
 	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c != OPT_DEEP)
+		if (c == OPT_DEEP)
+			deep = true;
+		else if (c == OPT_MANIFEST)
+			manifest = optarg;
+		else
 			return EXIT_USAGE;
-		deep = true;
+	}
+	if (manifest && optind < argc)
+		return tool_usage(t, "--manifest names the images itself");
+	if (manifest) {
+		tool_catch_signals();
+		return tool_verify_manifest(t, manifest);
 	}
 	if (optind == argc)
 		return tool_usage(t, "IMAGE is missing");
@@ -152,13 +164,22 @@ static int run(struct tool *t, int argc, char **argv)
 const struct command cmd_verify = {
 	.name = "verify",
 	.alias = "fsck",
-	.usage = "[OPTION]... IMAGE...",
+	.usage = "[OPTION]... IMAGE...\n       cimtool verify [OPTION]... --manifest=FILE",
 	.summary = "check an image",
 	.help = "Checks an image against every rule of its format and prints each finding:\n"
 		"severity, structure, its place (bits 48-63 the region, the rest the byte in its\n"
 		"file), path and what is wrong. Notes only with --verbose or --json. Exit status\n"
 		"4 if there are errors, 3 if there are only warnings.\n"
 		"\n"
-		"      --deep           read every byte, and compare digests where there are any\n",
+		"      --deep           read every byte, and compare digests where there are any\n"
+		"      --manifest=FILE  instead: compare the images that FILE names, which lie "
+		"beside\n"
+		"                       it, with what it says they hold; each difference is a "
+		"line,\n"
+		"                       and any makes the exit status 4. cimfs-conformance "
+		"--export\n"
+		"                       writes such a file\n"
+		"\n"
+		"The work is done in one thread, whatever --threads says.\n",
 	.run = run,
 };

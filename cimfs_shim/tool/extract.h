@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * extract.h - the two halves of cimtool extract
+ * extract.h - the parts of cimtool extract
  *
  * cmd_extract.c walks the image and keeps track of the directories; restore.c writes one item with
- * all that the target can hold of it.
+ * all that the target can hold of it, on any thread; select.c finds what the user's paths mean.
  */
 #ifndef CIMTOOL_EXTRACT_H
 #define CIMTOOL_EXTRACT_H
@@ -32,6 +32,7 @@ enum lost {
 	LOST_COUNT
 };
 
+/* How to restore, and one thread's means for it. */
 struct restore {
 	struct tool *t;
 	struct cim_image *image;
@@ -40,15 +41,17 @@ struct restore {
 	bool overwrite;
 	bool no_acls;
 	bool strict_acls;
-	bool acl_failed; /* with strict_acls: it has been told */
 	bool no_attributes;
 	enum streams_mode streams;
 	bool ntfs; /* the target knows ntfs-3g's attributes */
 	mode_t umask;
-	struct progress progress;
-	struct loss lost[LOST_COUNT];
-	uint64_t items;
-	int code; /* of a part of the image that can't be read; the rest is restored all the same */
+	struct progress *progress;
+	struct loss *lost; /* LOST_COUNT of them */
+
+	uint64_t items;	 /* restored */
+	bool acl_failed; /* with strict_acls: it has been told */
+	int code;	 /* of what can't be read of the image; the rest is restored all the same */
+
 	uint8_t *buf;
 	struct cim_entry *entry; /* for iterations */
 };
@@ -81,5 +84,23 @@ int restore_directory_end(struct restore *r, const struct place *at, int fd,
 /* What has to be last on ntfs-3g; for another name of a file too. */
 void restore_ntfs_end(struct restore *r, const struct place *at, const struct cim_file_info *info);
 int restore_fail(struct restore *r, const struct place *at);
+
+/* ---- select.c ---- */
+
+struct selection {
+	char **paths;
+	size_t count;
+	size_t room;
+};
+/* Does a name match a pattern, in any case of letters? */
+bool select_match(const uint16_t *pattern, size_t pattern_units, const uint16_t *name,
+		  size_t units);
+/*
+ * The items that @paths name; @globs: they may be patterns, each of which has to match something
+ * unless @nullglob.
+ */
+int select_paths(struct tool *t, struct cim_image *image, const char *name, char *const *paths,
+		 size_t count, bool globs, bool nullglob, struct selection *selection);
+void selection_free(struct selection *selection);
 
 #endif

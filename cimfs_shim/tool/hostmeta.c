@@ -20,7 +20,8 @@
 #define MAX_XATTR	65536
 #define KEPT_ATTRIBUTES (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE)
 
-int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options)
+int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
+		  struct loss losses[2])
 {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
@@ -29,8 +30,10 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 	h->all_times = options->all_times;
 	h->xattr_streams = options->xattr_streams;
 	h->no_acls = options->no_acls;
-	h->lost_xattr.what = "extended attribute not stored";
-	h->lost_ntfs.what = "Windows metadata not stored";
+	h->lost_xattr = &losses[0];
+	h->lost_ntfs = &losses[1];
+	h->lost_xattr->what = "extended attribute not stored";
+	h->lost_ntfs->what = "Windows metadata not stored";
 	if (options->mtime) {
 		if (!time_parse_user(options->mtime, &h->time))
 			return tool_usage(t, "--mtime: '%s' is not a time", options->mtime);
@@ -60,8 +63,8 @@ void host_meta_free(struct host_meta *meta)
 
 void hostmeta_report(struct hostmeta *h, const char *op, const char *image)
 {
-	loss_report(h->t, &h->lost_xattr, op, image);
-	loss_report(h->t, &h->lost_ntfs, op, image);
+	loss_report(h->t, h->lost_xattr, op, image);
+	loss_report(h->t, h->lost_ntfs, op, image);
 }
 
 /* ---- extended attributes of whatever it is ---- */
@@ -208,7 +211,7 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 		meta->m.security_size = (uint32_t)size;
 		value = NULL;
 	} else if (value && size) {
-		loss_add(h->t, &h->lost_ntfs, where, "system.ntfs_acl has a wrong size");
+		loss_add(h->t, h->lost_ntfs, where, "system.ntfs_acl has a wrong size");
 	}
 	free(value);
 
@@ -218,7 +221,7 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 		meta->m.reparse_size = (uint32_t)size;
 		value = NULL;
 	} else if (value && size) {
-		loss_add(h->t, &h->lost_ntfs, where, "system.ntfs_reparse_data is inconsistent");
+		loss_add(h->t, h->lost_ntfs, where, "system.ntfs_reparse_data is inconsistent");
 	}
 	free(value);
 
@@ -230,7 +233,7 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 		if (meta->ea && full <= CIM_MAX_BLOB)
 			meta->m.ea_size = (uint32_t)full;
 		else
-			loss_add(h->t, &h->lost_ntfs, where, "system.ntfs_ea is inconsistent");
+			loss_add(h->t, h->lost_ntfs, where, "system.ntfs_ea is inconsistent");
 	}
 	free(value);
 }
@@ -254,19 +257,19 @@ static void take_stream(struct hostmeta *h, const struct target *target, const c
 	size_t size;
 
 	if (strpbrk(name, "/\\:*?\"<>|")) {
-		loss_add(h->t, &h->lost_xattr, where, xattr);
+		loss_add(h->t, h->lost_xattr, where, xattr);
 		return;
 	}
 	value = read_xattr(target, xattr, &size);
 	if (!value) {
-		loss_add(h->t, &h->lost_xattr, where, xattr);
+		loss_add(h->t, h->lost_xattr, where, xattr);
 		return;
 	}
 	meta->streams = xgrow(meta->streams, &meta->stream_room, meta->stream_count,
 			      sizeof(*meta->streams));
 	stream = &meta->streams[meta->stream_count];
 	if (cim_utf16_from_utf8(name, strlen(name), stream->name, CIM_MAX_NAME, &stream->units)) {
-		loss_add(h->t, &h->lost_xattr, where, xattr);
+		loss_add(h->t, h->lost_xattr, where, xattr);
 		free(value);
 		return;
 	}
@@ -290,7 +293,7 @@ static void take_dosattrib(struct hostmeta *h, const struct target *target, cons
 		if (h->all_times && creation > 0)
 			meta->m.creation_time = creation;
 	} else {
-		loss_add(h->t, &h->lost_xattr, where, "user.DOSATTRIB has an unknown form");
+		loss_add(h->t, h->lost_xattr, where, "user.DOSATTRIB has an unknown form");
 	}
 	free(value);
 }
@@ -314,7 +317,7 @@ static void take_listed(struct hostmeta *h, const struct target *target, const c
 		/* A label for the local policy is like owner and mode: of this machine. */
 		else if (strcmp(name, "security.selinux") && strncmp(name, "system.ntfs_", 12) &&
 			 strncmp(name, "ntfs.", 5))
-			loss_add(h->t, &h->lost_xattr, where, name);
+			loss_add(h->t, h->lost_xattr, where, name);
 	}
 	if (list != small)
 		free(list);

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <sys/resource.h>
 
+#define MAX_THREADS 256
+
 static int run_help(struct tool *t, int argc, char **argv);
 static int run_version(struct tool *t, int argc, char **argv);
 
@@ -43,6 +45,7 @@ static const char common_help[] =
 	"      --json           answer in JSON, an object a line\n"
 	"      --progress=MODE  auto (a line if stderr is a terminal), line, json, none\n"
 	"      --strict         a warning is a failure: exit status 1 instead of 3\n"
+	"      --threads=N      files to work on at a time (default: a processor each)\n"
 	"      --help           this text\n";
 
 static const char exit_help[] =
@@ -91,7 +94,8 @@ static void print_overview(void)
 	fputs(common_help, stdout);
 	puts("\n\"cimtool help COMMAND\" tells about a command, \"cimtool help exit-codes\" about "
 	     "the\n"
-	     "exit status. All work is done in one thread; there is no --threads.");
+	     "exit status. --threads has an effect in create, append, fork --add, extract, diff\n"
+	     "and dump; the other commands, and create --from-dump, work with one thread.");
 }
 
 static int run_help(struct tool *t, int argc, char **argv)
@@ -164,6 +168,17 @@ static bool set_progress(struct tool *t, const char *mode)
 	return false;
 }
 
+static bool set_threads(struct tool *t, const char *number)
+{
+	char *end;
+	unsigned long n = strtoul(number, &end, 10);
+
+	if (*number < '0' || *number > '9' || *end || !n || n > MAX_THREADS)
+		return false;
+	t->threads = (unsigned)n;
+	return true;
+}
+
 /* The words of getopt's complaint. */
 static int bad_option(struct tool *t, char **argv, bool missing)
 {
@@ -206,6 +221,12 @@ int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
 		case OPT_PROGRESS:
 			if (!set_progress(t, optarg)) {
 				tool_usage(t, "--progress is auto, line, json or none");
+				return '?';
+			}
+			break;
+		case OPT_THREADS:
+			if (!set_threads(t, optarg)) {
+				tool_usage(t, "--threads is a number from 1 to %d", MAX_THREADS);
 				return '?';
 			}
 			break;

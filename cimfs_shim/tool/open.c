@@ -17,25 +17,55 @@ char *image_path_of(const char *path)
 	return real ? real : xstrdup(path);
 }
 
+char *tool_image_path(struct tool *t, const char *op, const char *path, int *code)
+{
+	struct stat st;
+
+	*code = EXIT_OK;
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return image_path_of(path);
+	*code = tool_fail(t, op, path, NULL,
+			  "a directory; an image is named by its file, such as %s/NAME.cim", path);
+	return NULL;
+}
+
 struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 {
+	char *real = tool_image_path(t, "open image", path, code);
 	struct cim_error err = {0};
-	struct cim_image *image;
-	struct stat st;
-	char *real;
+	struct cim_image *image = NULL;
 
-	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
-		*code = tool_fail(t, "open image", path, NULL,
-				  "a directory; an image is named by its file, such as %s/NAME.cim",
-				  path);
-		return NULL;
-	}
-	real = image_path_of(path);
-	*code = EXIT_OK;
-	if (cim_image_open(NULL, real, &image, &err))
+	if (real && cim_image_open(NULL, real, &image, &err))
 		*code = tool_fail_cim(t, "open image", path, &err);
 	free(real);
 	return image;
+}
+
+int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *))
+{
+	static const struct option longs[] = {COMMON_LONGS, {0}};
+	struct tool_path path = {.t = t, .first = true};
+	int code;
+
+	while (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
+	if (argc - optind < 2)
+		return tool_usage(t, "IMAGE and PATH are needed");
+	path.name = argv[optind++];
+	path.image = tool_open(t, path.name, &code);
+	if (!path.image)
+		return code;
+	for (; optind < argc && !ferror(stdout); optind++) {
+		int result;
+
+		path.path = argv[optind];
+		result = one(&path);
+		if (result)
+			code = result;
+		path.first = false;
+	}
+	cim_image_close(path.image);
+	return code;
 }
 
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,

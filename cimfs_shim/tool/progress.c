@@ -22,7 +22,7 @@ static uint64_t now_ms(void)
 
 void progress_start(struct progress *p, struct tool *t, const char *what)
 {
-	memset(p, 0, sizeof(*p));
+	memset((void *)p, 0, sizeof(*p));
 	p->t = t;
 	p->what = what;
 	p->json = t->progress == PROGRESS_JSON;
@@ -40,7 +40,7 @@ double progress_seconds(const struct progress *p)
 
 void progress_clear(void)
 {
-	if (!shown || !shown->shown)
+	if (queue_thread() || !shown || !shown->shown)
 		return;
 	shown->shown = false;
 	fputs("\r\033[K", stderr);
@@ -79,7 +79,7 @@ static bool due(struct progress *p)
 {
 	uint64_t now;
 
-	if (!p->on)
+	if (!p->on || queue_thread())
 		return false;
 	now = now_ms();
 	if (now < p->next_ms)

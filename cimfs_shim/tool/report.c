@@ -5,6 +5,7 @@
  * One line a failure: "cimtool: OPERATION IMAGE: PATH: CAUSE". Names in it are escaped, so that an
  * image can't play tricks with a terminal. Losses (what could not be stored or restored) may be as
  * many as there are files; they are counted and told in one line a kind, or each with --verbose.
+ * What several threads say at once is kept in reports and told in the order of their work.
  */
 #include "tool.h"
 
@@ -12,22 +13,99 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-volatile sig_atomic_t tool_signal;
+atomic_int tool_signal;
+
+static _Thread_local struct report *reporting;
 
 static void (*cleanup_fn)(void *arg);
 static void *cleanup_arg;
 
+/* ---- reports ---- */
+
+struct report *report_to(struct report *report)
+{
+	struct report *before = reporting;
+
+	reporting = report;
+	return before;
+}
+
+static struct report_line *add_line(struct report *report)
+{
+	struct report_line *line;
+
+	report->lines = xgrow(report->lines, &report->room, report->count, sizeof(*report->lines));
+	line = &report->lines[report->count++];
+	memset(line, 0, sizeof(*line));
+	return line;
+}
+
+/* Of one kind of loss only the first is told, so only that needs to be kept. */
+static void report_loss(struct report *report, const struct tool *t, struct loss *loss,
+			const char *path, const char *cause)
+{
+	struct report_line *line;
+
+	for (size_t i = 0; i < report->count && !t->verbose; i++) {
+		if (report->lines[i].loss == loss) {
+			report->lines[i].count++;
+			return;
+		}
+	}
+	line = add_line(report);
+	line->loss = loss;
+	line->path = xstrdup(path);
+	line->text = xstrdup(cause);
+	line->count = 1;
+}
+
+static void say(const char *line, size_t len)
+{
+	progress_clear();
+	fflush(stdout);
+	fwrite(line, 1, len, stderr);
+}
+
+void report_tell(struct tool *t, struct report *report)
+{
+	struct report *before = report_to(NULL);
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct report_line *line = &report->lines[i];
+
+		if (line->loss) {
+			loss_add(t, line->loss, line->path, line->text);
+			line->loss->count += line->count - 1;
+		} else {
+			t->warnings += line->warning;
+			say(line->text, strlen(line->text));
+		}
+	}
+	report_to(before);
+	report_free(report);
+}
+
+void report_free(struct report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		free(report->lines[i].path);
+		free(report->lines[i].text);
+	}
+	free(report->lines);
+	memset(report, 0, sizeof(*report));
+}
+
 /* ---- messages ---- */
 
-static void put_line(const char *prefix, const char *op, const char *image, const char *path,
-		     const char *fmt, va_list args)
+/* The line as it is told; the warnings are counted then. */
+static void put_line(struct tool *t, const char *prefix, bool warning, const char *op,
+		     const char *image, const char *path, const char *fmt, va_list args)
 {
 	struct text line = {0};
 	char *cause;
 
 	if (vasprintf(&cause, fmt, args) < 0)
 		cause = NULL;
-	progress_clear();
 	text_puts(&line, prefix);
 	if (op && *op)
 		text_puts(&line, op);
@@ -47,10 +125,18 @@ static void put_line(const char *prefix, const char *op, const char *image, cons
 	else
 		text_escape(&line, cause, strlen(cause), ESCAPE_BACKSLASH_NOT);
 	text_puts(&line, "\n");
-	fflush(stdout);
-	fwrite(line.s, 1, line.len, stderr);
-	text_free(&line);
 	free(cause);
+	if (reporting) {
+		struct report_line *kept = add_line(reporting);
+
+		kept->text = line.s;
+		kept->warning = warning;
+		return;
+	}
+	if (warning)
+		t->warnings++;
+	say(line.s, line.len);
+	text_free(&line);
 }
 
 int tool_fail(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
@@ -58,9 +144,8 @@ int tool_fail(struct tool *t, const char *op, const char *image, const char *pat
 {
 	va_list args;
 
-	(void)t;
 	va_start(args, fmt);
-	put_line("cimtool: ", op, image, path, fmt, args);
+	put_line(t, "cimtool: ", false, op, image, path, fmt, args);
 	va_end(args);
 	return EXIT_FAILED;
 }
@@ -75,9 +160,8 @@ void tool_warn(struct tool *t, const char *op, const char *image, const char *pa
 {
 	va_list args;
 
-	t->warnings++;
 	va_start(args, fmt);
-	put_line("cimtool: warning: ", op, image, path, fmt, args);
+	put_line(t, "cimtool: warning: ", true, op, image, path, fmt, args);
 	va_end(args);
 }
 
@@ -88,7 +172,7 @@ void tool_verbose(struct tool *t, const char *fmt, ...)
 	if (!t->verbose)
 		return;
 	va_start(args, fmt);
-	put_line("cimtool: ", NULL, NULL, NULL, fmt, args);
+	put_line(t, "cimtool: ", false, NULL, NULL, NULL, fmt, args);
 	va_end(args);
 }
 
@@ -129,6 +213,10 @@ int tool_fail_cim(struct tool *t, const char *op, const char *image, const struc
 
 void loss_add(struct tool *t, struct loss *loss, const char *path, const char *cause)
 {
+	if (reporting) {
+		report_loss(reporting, t, loss, path, cause);
+		return;
+	}
 	if (t->verbose)
 		tool_warn(t, NULL, NULL, path, "%s: %s", loss->what, cause);
 	if (!loss->count++) {
@@ -148,6 +236,11 @@ void loss_report(struct tool *t, struct loss *loss, const char *op, const char *
 	else
 		tool_warn(t, op, image, loss->first, "%s: %s (and %lu more)", loss->what,
 			  loss->cause, loss->count - 1);
+	loss_forget(loss);
+}
+
+void loss_forget(struct loss *loss)
+{
 	free(loss->first);
 	free(loss->cause);
 	loss->first = loss->cause = NULL;
@@ -198,14 +291,20 @@ void tool_set_cleanup(void (*fn)(void *arg), void *arg)
 	cleanup_arg = arg;
 }
 
-static void *check(void *p)
+void tool_no_memory(void)
 {
-	if (p)
-		return p;
+	queue_no_memory();
 	fputs("cimtool: out of memory\n", stderr);
 	if (cleanup_fn)
 		cleanup_fn(cleanup_arg);
 	_exit(EXIT_FAILED);
+}
+
+static void *check(void *p)
+{
+	if (!p)
+		tool_no_memory();
+	return p;
 }
 
 void *xmalloc(size_t size)

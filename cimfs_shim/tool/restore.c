@@ -46,8 +46,13 @@ int restore_fail(struct restore *r, const struct place *at)
 /* The image can't be read here: told at once, and the rest goes on. */
 static void broken(struct restore *r, const struct place *at, struct cim_error *err)
 {
+	int code;
+
 	snprintf(err->path, sizeof(err->path), "%s", at ? at->path : "/");
-	r->code = tool_fail_cim(r->t, "extract", r->name, err);
+	code = tool_fail_cim(r->t, "extract", r->name, err);
+	/* Whatever the order in which threads find it. */
+	if (code > r->code)
+		r->code = code;
 }
 
 /* Is it this one item that the target can't hold, rather than a target that is full or broken? */
@@ -148,8 +153,8 @@ static enum copied copy_data(struct restore *r, const struct place *at, const st
 		if ((holes ? write_sparse : write_all)(fd, r->buf, got, offset))
 			return tool_signal ? COPY_INTERRUPTED : COPY_WRITE_ERROR;
 		offset += got;
-		r->progress.bytes += got;
-		progress_tick(&r->progress);
+		r->progress->bytes += got;
+		progress_tick(r->progress);
 	}
 	return COPIED;
 }
@@ -549,7 +554,7 @@ int restore_file(struct restore *r, const struct place *at, const struct cim_fil
 		r->items++;
 	if (!code && keep)
 		restore_ntfs_end(r, at, info);
-	r->progress.files++;
+	r->progress->files++;
 	return code;
 }
 

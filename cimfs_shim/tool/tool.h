@@ -15,6 +15,7 @@
 #endif
 #include <getopt.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +70,7 @@ struct tool {
 	bool json;
 	bool strict;
 	enum progress_mode progress;
+	unsigned threads; /* --threads; 0: as many as there are processors for us */
 	unsigned long warnings;
 	int out_errno; /* why stdout failed, where that was noticed at once */
 };
@@ -87,6 +89,7 @@ enum {
 	OPT_HELP,
 	OPT_EXCLUDE,
 	OPT_EXCLUDE_FROM,
+	OPT_THREADS,
 	OPT_OWN = 300,
 };
 #define COMMON_SHORTS "qv"
@@ -95,6 +98,7 @@ enum {
 		{"json", no_argument, NULL, OPT_JSON},                          \
 		{"progress", required_argument, NULL, OPT_PROGRESS},            \
 		{"strict", no_argument, NULL, OPT_STRICT},                      \
+		{"threads", required_argument, NULL, OPT_THREADS},              \
 	{                                                                       \
 		"help", no_argument, NULL, OPT_HELP                             \
 	}
@@ -140,6 +144,29 @@ struct loss {
 };
 void loss_add(struct tool *t, struct loss *loss, const char *path, const char *cause);
 void loss_report(struct tool *t, struct loss *loss, const char *op, const char *image);
+void loss_forget(struct loss *loss);
+
+/*
+ * What a thread had to say, kept until it is that work's turn: see queue.c. While a thread has a
+ * report, all the functions above write there instead of telling.
+ */
+struct report_line {
+	struct loss *loss; /* one of these, or a line for stderr */
+	char *path;
+	char *text;
+	unsigned long count;
+	bool warning;
+};
+struct report {
+	struct report_line *lines;
+	size_t count;
+	size_t room;
+};
+/* Where this thread reports to from now on, NULL being stderr; what it was before. */
+struct report *report_to(struct report *report);
+/* Tell all that is in it, and leave it empty. */
+void report_tell(struct tool *t, struct report *report);
+void report_free(struct report *report);
 
 /* Memory that is there or ends the program (after the hook below has run). */
 void *xmalloc(size_t size);
@@ -152,11 +179,12 @@ void *xmemdup(const void *p, size_t size);
 /* Make room for one more element of @size bytes. */
 void *xgrow(void *array, size_t *room, size_t count, size_t size);
 
+_Noreturn void tool_no_memory(void);
 /* What to do before the program ends for want of memory; NULL: nothing. */
 void tool_set_cleanup(void (*fn)(void *arg), void *arg);
 
 /* SIGINT, SIGTERM, SIGHUP: set the number here and let the command end in order. */
-extern volatile sig_atomic_t tool_signal;
+extern atomic_int tool_signal;
 void tool_catch_signals(void);
 /* What a command returns that was stopped by a signal. */
 int tool_interrupted(void);
@@ -169,14 +197,14 @@ struct progress {
 	bool on;
 	bool json;
 	bool shown;
-	uint64_t files;
-	uint64_t bytes;
+	_Atomic uint64_t files; /* any thread may count */
+	_Atomic uint64_t bytes;
 	uint64_t total_files; /* 0: unknown */
 	uint64_t next_ms;
 	uint64_t start_ms;
 };
 void progress_start(struct progress *p, struct tool *t, const char *what);
-/* Cheap; prints at most ten times a second. */
+/* Cheap; prints at most ten times a second, and on the main thread only. */
 void progress_tick(struct progress *p);
 void progress_end(struct progress *p);
 double progress_seconds(const struct progress *p);
@@ -184,6 +212,57 @@ double progress_seconds(const struct progress *p);
 void progress_clear(void);
 /* For struct cim_env: shows a commit or a check, and stops it on a signal. @ctx: struct progress */
 int progress_callback(void *ctx, const struct cim_progress *progress);
+
+/* ---- queue.c: work for several threads, its results in order ---- */
+
+/* The beginning of a caller's piece of work. */
+struct work {
+	struct work *next;
+	struct report report;
+	int state;
+};
+
+struct queue_ops {
+	/* Do the work, on any thread; @own is that thread's own. NULL: nothing of it can be. */
+	void (*run)(void *own, struct work *work);
+	/* On the main thread, in the order of queue_put(): use the result and free it. */
+	int (*finish)(void *ctx, struct work *work);
+	/* Free it unused, whether it ran or not: something before it failed. */
+	void (*drop)(void *ctx, struct work *work);
+};
+
+struct queue;
+/*
+ * @count: how many threads beside this one, 0: none, all is done in queue_put(); @own: for each (if
+ * none, for this one) an element of @own_size bytes; @limit: how many pieces may wait.
+ */
+struct queue *queue_open(struct tool *t, const struct queue_ops *ops, void *ctx, void *own,
+			 size_t own_size, unsigned count, size_t limit, struct progress *progress);
+/*
+ * Add a piece of work, which belongs to the queue from here on; @run: false if it is all in
+ * finish(). Returns what a finish() failed with, of this piece or one before it.
+ */
+int queue_put(struct queue *queue, struct work *work, bool run);
+/* Wait until all is finished. */
+int queue_drain(struct queue *queue);
+/*
+ * Finish all and end the threads. @code: how the main thread fared, which comes after all work;
+ * returns how the whole did.
+ */
+int queue_close(struct queue *queue, int code);
+/* How many threads this run is to use, at least 1. */
+unsigned tool_threads(const struct tool *t);
+/* The count for a queue whose main thread has little to do: 0 if there is to be one thread. */
+unsigned queue_threads(const struct tool *t);
+/* Out of memory: a thread of a queue leaves the end to the main thread; that one returns. */
+void queue_no_memory(void);
+/* Is this a thread of a queue? */
+bool queue_thread(void);
+
+/* ---- manifest.c ---- */
+
+/* Compare the images beside a manifest with it; prints each difference. Returns an exit code. */
+int tool_verify_manifest(struct tool *t, const char *file);
 
 /* ---- text.c: names as text ---- */
 
@@ -394,10 +473,29 @@ void json_print(FILE *f, struct json_t *object);
  * files lie beside the image, not beside the link. A name that is no link, or leads nowhere, stays.
  */
 char *image_path_of(const char *path);
+/* The same for a command that reads an image; NULL if it is a directory, which is told. */
+char *tool_image_path(struct tool *t, const char *op, const char *path, int *code);
 /* Open an image, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 /* Look up a path in an image. */
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
 		uint32_t *id);
+
+/* One of the paths that a command was called with. */
+struct tool_path {
+	struct tool *t;
+	struct cim_image *image;
+	const char *name; /* of the image */
+	const char *path; /* as the user wrote it */
+	bool first;
+};
+/* The whole of a command "IMAGE PATH..." without options of its own: @one does a path. Goes on
+ * after a failure, whose exit code it returns at the end. */
+int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *));
+
+/* ---- dumpstruct.c ---- */
+
+/* cimtool dump --struct, or --raw */
+int dump_structures(struct tool *t, const char *name, bool raw);
 
 #endif

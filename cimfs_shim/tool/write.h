@@ -122,6 +122,7 @@ struct host_meta {
 	size_t stream_room;
 };
 
+/* How to read them; each thread has its own. */
 struct hostmeta {
 	struct tool *t;
 	bool all_times;
@@ -134,11 +135,13 @@ struct hostmeta {
 	bool ntfs_known;
 	bool ntfs;
 	uint64_t ntfs_dev;
-	struct loss lost_xattr;
-	struct loss lost_ntfs;
+	struct loss *lost_xattr;
+	struct loss *lost_ntfs;
 };
 struct statx;
-int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options);
+/* @losses: two, which stand there until hostmeta_report() */
+int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
+		  struct loss losses[2]);
 /*
  * @fd: the open file or directory, or -1 for a symlink, which is @dirfd, @name then.
  * @where: path for messages

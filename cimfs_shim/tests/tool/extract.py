@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 
-from tooltest import TMP, check, done, expect, need_tool, run, same, skip, tool, write
+from tooltest import CIMTOOL, TMP, check, done, expect, need_tool, run, same, skip, tool, write
 from imagebuilder import (ARCHIVE, HIDDEN, READONLY, SYSTEM, Dir, File, Image, Link, Sparse, Stream,
                           make_ea, make_reparse, make_sd, make_symlink)
 
@@ -293,4 +293,32 @@ for command in (("ls", "-Rla", image), ("dump", image), ("verify", "-v", image))
     check(b"\x1b" not in result.out + result.err and b"\xc2\x9b" not in result.out + result.err and
           b"\x07" not in result.out + result.err,
           "%s escapes control characters of a name" % command[0], result)
+
+# ---- several paths in one directory ----
+
+locked = plain({"Lock": Dir({"a": File(b"1"), "b": File(b"2"), "sub": Dir({"c": File(b"3")})},
+                            flags=READONLY),
+                "Lock-2": File(b"5"), "open": Dir({"d": File(b"4")})})
+image, target = build(locked)
+want = {"Lock": "directory", "Lock/a": b"1", "Lock/b": b"2", "Lock/sub": "directory",
+        "Lock/sub/c": b"3", "Lock-2": b"5", "open": "directory", "open/d": b"4"}
+command = [CIMTOOL]
+if os.geteuid() == 0:
+    os.chmod(TMP, 0o755)
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CIMTOOL]
+if run(command + ["version"]).code:
+    skip("a read-only directory with several paths", "no other user can run cimtool here")
+else:
+    for threads in ("1", "4"):
+        for paths in (["lock/*", "o*", "lock-2"], ["lock/b", "open/d", "Lock-2", "LOCK/a", "lock/SUB/c"]):
+            os.mkdir(target)
+            os.chmod(target, 0o777)
+            result = run(command + ["extract", "--threads=" + threads, "-C", target, image] + paths)
+            check(result.code == 0, "paths in a read-only directory, by a user whom that binds", result)
+            same(tree(target), want, "all of them are there")
+            same(stat.S_IMODE(os.stat(os.path.join(target, "Lock")).st_mode) & 0o222, 0,
+                 "and it is read-only in the end")
+            same(os.stat(os.path.join(target, "Lock")).st_mtime, 1_700_000_000.0, "with its time")
+            run(["chmod", "-R", "u+w", target])
+            shutil.rmtree(target)
 done()

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * manifest.c - cimtool verify --manifest: do images hold what their maker says?
+ *
+ * The conformance suite's --export writes images through any cimfs.dll, and a manifest of what it
+ * asked for beside them (conformance/cases/manifest.h describes the format). Here such a set is
+ * compared with its manifest, item by item, every byte: the other half of an exchange of images
+ * between Windows and Linux. The manifest is somebody else's file, so each line is checked.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdarg.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum kind {
+	IS_DIRECTORY,
+	IS_FILE,
+	IS_STREAM,
+	IS_LINK,
+};
+
+/* One line of the manifest, its texts in the line's own memory. */
+struct line {
+	enum kind kind;
+	char *path; /* as written, for messages */
+	uint16_t *units;
+	uint16_t *other; /* a stream's name, a link's target */
+	uint32_t attributes;
+	int64_t times[4];
+	uint64_t size;
+	uint64_t hash;
+	bool zeros;
+	const char *blobs[3]; /* by enum cim_blob: hexadecimal, or NULL */
+};
+
+struct manifest {
+	struct tool *t;
+	const char *file; /* the manifest */
+	unsigned number;  /* of the line */
+	char *name;	  /* of the image being compared */
+	char *image_path;
+	struct cim_image *image;
+	uint64_t names; /* that the manifest has for it */
+	uint64_t items; /* compared in all images */
+	uint64_t images;
+	uint64_t differences;
+};
+
+#define KEPT_ATTRIBUTES \
+	(CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE | CIM_ATTR_SPARSE)
+
+static int bad_line(struct manifest *m, const char *what)
+{
+	return tool_fail(m->t, "read manifest", m->file, NULL, "line %u: %s", m->number, what);
+}
+
+/* ---- differences ------------------------------------------------------------------------------
+ */
+
+static void TOOL_PRINTF(3, 4) differs(struct manifest *m, const char *path, const char *fmt, ...)
+{
+	struct text what = {0};
+	char buf[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	text_puts(&what, buf);
+	m->differences++;
+	progress_clear();
+	if (m->t->json) {
+		struct json_t *o = json_new();
+
+		json_put_name(o, "image", m->name);
+		json_put_name(o, "path", path);
+		json_put_name(o, "difference", what.s);
+		json_print(stdout, o);
+	} else {
+		put_escaped(stdout, m->name);
+		printf(": %s: ", path);
+		put_escaped(stdout, what.s);
+		putchar('\n');
+	}
+	text_free(&what);
+}
+
+static void compare_number(struct manifest *m, const struct line *line, const char *what,
+			   long long got, long long want)
+{
+	if (got != want)
+		differs(m, line->path, "%s: %lld, the manifest says %lld", what, got, want);
+}
+
+static void compare_hex(struct manifest *m, const struct line *line, const char *what,
+			unsigned long long got, unsigned long long want)
+{
+	if (got != want)
+		differs(m, line->path, "%s: 0x%llx, the manifest says 0x%llx", what, got, want);
+}
+
+/* ---- an item ----------------------------------------------------------------------------------
+ */
+
+static bool all_zero(const unsigned char *data, size_t size)
+{
+	while (size && !*data) {
+		data++;
+		size--;
+	}
+	return !size;
+}
+
+/* The stream's FNV-1a hash, or for what is all zero whether it is, of a piece at each end. */
+static enum cim_status hash_data(struct manifest *m, const struct cim_data *data, bool ends,
+				 uint64_t *hash, bool *zeros, struct cim_error *err)
+{
+	static unsigned char buf[1 << 16];
+	uint64_t at = 0;
+	size_t got, i;
+
+	*hash = 14695981039346656037ull;
+	*zeros = true;
+	for (;;) {
+		enum cim_status status = cim_image_read(m->image, data, at, buf, sizeof(buf), &got,
+							err);
+
+		if (status)
+			return status;
+		if (!got)
+			return CIM_OK;
+		*zeros = *zeros && all_zero(buf, got);
+		for (i = 0; i < got; i++)
+			*hash = (*hash ^ buf[i]) * 1099511628211ull;
+		at += got;
+		if (ends && at < data->size && data->size - at > sizeof(buf))
+			at = data->size - sizeof(buf);
+	}
+}
+
+static enum cim_status compare_data(struct manifest *m, const struct line *line, uint32_t id,
+				    struct cim_str stream, struct cim_error *err)
+{
+	struct cim_data data;
+	enum cim_status status = cim_image_get_data(m->image, id, stream, &data, err);
+	uint64_t hash;
+	bool zeros;
+
+	if (status)
+		return status;
+	compare_number(m, line, "size", (long long)data.size, (long long)line->size);
+	status = hash_data(m, &data, line->zeros, &hash, &zeros, err);
+	if (status)
+		return status;
+	if (line->zeros && !zeros)
+		differs(m, line->path, "data: not all zero, as the manifest says");
+	if (!line->zeros)
+		compare_hex(m, line, "hash of the data", hash, line->hash);
+	return CIM_OK;
+}
+
+static enum cim_status compare_blob(struct manifest *m, const struct line *line, uint32_t id,
+				    enum cim_blob which, struct cim_error *err)
+{
+	static const char *const names[] = {"security descriptor", "extended attributes",
+					    "reparse data"};
+	static unsigned char blob[CIM_MAX_BLOB];
+	const char *want = line->blobs[which];
+	char byte[3];
+	size_t size, i;
+	enum cim_status status = cim_image_get_blob(m->image, id, which, blob, sizeof(blob), &size,
+						    err);
+
+	if (status)
+		return status;
+	/* Nothing is said of a descriptor: the DLL was given none. */
+	if (!want && which == CIM_BLOB_SECURITY)
+		return CIM_OK;
+	if (size != (want ? strlen(want) / 2 : 0)) {
+		differs(m, line->path, "%s: %zu bytes, the manifest says %zu", names[which], size,
+			want ? strlen(want) / 2 : 0);
+		return CIM_OK;
+	}
+	for (i = 0; i < size; i++) {
+		snprintf(byte, sizeof(byte), "%02x", blob[i]);
+		if (strncasecmp(byte, want + 2 * i, 2)) {
+			differs(m, line->path, "%s: another byte at %zu", names[which], i);
+			break;
+		}
+	}
+	return CIM_OK;
+}
+
+static enum cim_status compare_item(struct manifest *m, const struct line *line, uint32_t id,
+				    struct cim_error *err)
+{
+	struct cim_file_info info;
+	enum cim_status status = cim_image_stat(m->image, id, &info, err);
+	enum cim_blob which;
+
+	if (status)
+		return status;
+	if (info.is_directory != (line->kind == IS_DIRECTORY)) {
+		differs(m, line->path, "a %s", info.is_directory ? "directory" : "file");
+		return CIM_OK;
+	}
+	compare_hex(m, line, "attributes", info.attributes & KEPT_ATTRIBUTES,
+		    line->attributes & KEPT_ATTRIBUTES);
+	compare_number(m, line, "creation time", info.creation_time, line->times[0]);
+	compare_number(m, line, "last write time", info.last_write_time, line->times[1]);
+	compare_number(m, line, "change time", info.change_time, line->times[2]);
+	compare_number(m, line, "last access time", info.last_access_time, line->times[3]);
+	for (which = CIM_BLOB_SECURITY; !status && which <= CIM_BLOB_REPARSE; which++)
+		status = compare_blob(m, line, id, which, err);
+	if (!status && line->kind == IS_FILE)
+		status = compare_data(m, line, id, (struct cim_str){0}, err);
+	return status;
+}
+
+static enum cim_status compare_link(struct manifest *m, const struct line *line, uint32_t id,
+				    struct cim_error *err)
+{
+	enum cim_status status;
+	uint32_t target;
+
+	status = cim_image_lookup(m->image, cim_u16(line->other), &target, err);
+	if (!status && target != id)
+		differs(m, line->path, "is another file than the one it is to be a name of");
+	return status;
+}
+
+static int compare_line(struct manifest *m, const struct line *line)
+{
+	struct cim_error err = {0};
+	enum cim_status status;
+	uint32_t id;
+
+	m->items++;
+	if (line->kind != IS_STREAM && *line->units)
+		m->names++;
+	status = cim_image_lookup(m->image, cim_u16(line->units), &id, &err);
+	if (!status && line->kind == IS_STREAM)
+		status = compare_data(m, line, id, cim_u16(line->other), &err);
+	else if (!status && line->kind == IS_LINK)
+		status = compare_link(m, line, id, &err);
+	else if (!status)
+		status = compare_item(m, line, id, &err);
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND) {
+		differs(m, line->path, "missing");
+		return EXIT_OK;
+	}
+	if (!status)
+		return EXIT_OK;
+	snprintf(err.path, sizeof(err.path), "%s", line->path);
+	return tool_fail_cim(m->t, "compare", m->image_path, &err);
+}
+
+/* ---- an image ------------------------------------------------------------------------------- */
+
+/* All names were told: is there one more? */
+static int end_image(struct manifest *m)
+{
+	struct cim_error err = {0};
+	const struct cim_walk_item *item;
+	struct cim_image_info info;
+	struct cim_walk *walk;
+	enum cim_status status;
+	uint64_t names = 0;
+	int code = EXIT_OK;
+
+	if (!m->image)
+		return EXIT_OK;
+	cim_image_get_info(m->image, &info);
+	status = cim_walk_open(m->image, info.root_id, &walk, &err);
+	if (!status) {
+		while (!(status = cim_walk_next(walk, &item, &err)) && item && !tool_signal)
+			names += item->entry.units != 0;
+		cim_walk_close(walk);
+	}
+	if (status)
+		code = tool_fail_cim(m->t, "walk", m->image_path, &err);
+	else if (names != m->names)
+		differs(m, "/", "%llu names, the manifest has %llu", (unsigned long long)names,
+			(unsigned long long)m->names);
+	cim_image_close(m->image);
+	m->image = NULL;
+	free(m->name);
+	free(m->image_path);
+	m->name = m->image_path = NULL;
+	return code;
+}
+
+static int begin_image(struct manifest *m, const uint16_t *units)
+{
+	char *copy = xstrdup(m->file), *dir = dirname(copy);
+	size_t count, bytes;
+	struct text path = {0};
+	int code;
+
+	for (count = 0; units[count]; count++)
+		;
+	bytes = cim_utf8_from_utf16(units, count, NULL, 0);
+	m->name = xmalloc(bytes + 1);
+	cim_utf8_from_utf16(units, count, m->name, bytes + 1);
+	m->names = 0;
+	m->images++;
+	if (strpbrk(m->name, "/\\") || !*m->name) {
+		code = bad_line(m, "no image's name");
+	} else {
+		text_printf(&path, "%s/%s", dir, m->name);
+		m->image_path = xstrdup(path.s);
+		text_free(&path);
+		m->image = tool_open(m->t, m->image_path, &code);
+	}
+	free(copy);
+	return code;
+}
+
+/* ---- lines --------------------------------------------------------------------------------------
+ */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* %XXXX and ASCII to code units, '/' to '\\'; NULL if it is none of these. */
+static uint16_t *units_of(const char *text)
+{
+	uint16_t *units = xmalloc((strlen(text) + 1) * sizeof(*units)), *out = units;
+
+	for (; *text; text++) {
+		int i, unit = 0;
+
+		if ((unsigned char)*text >= 127 || (unsigned char)*text <= 32)
+			goto malformed;
+		if (*text != '%') {
+			*out++ = *text == '/' ? '\\' : (unsigned char)*text;
+			continue;
+		}
+		for (i = 1; i <= 4; i++) {
+			if (!text[i] || hex_digit(text[i]) < 0)
+				goto malformed;
+			unit = unit * 16 + hex_digit(text[i]);
+		}
+		if (!unit)
+			goto malformed;
+		*out++ = (uint16_t)unit;
+		text += 4;
+	}
+	*out = 0;
+	return units;
+malformed:
+	free(units);
+	return NULL;
+}
+
+static bool number_of(const char *text, int base, bool negative, uint64_t *value)
+{
+	char *end;
+
+	if (!*text || (*text == '-' && !negative) || *text == '+' || *text == ' ')
+		return false;
+	errno = 0;
+	*value = *text == '-' ? (uint64_t)strtoll(text, &end, base) : strtoull(text, &end, base);
+	return !errno && !*end;
+}
+
+static bool is_hex(const char *text)
+{
+	return strlen(text) % 2 == 0 && strspn(text, "0123456789abcdefABCDEF") == strlen(text);
+}
+
+static bool take_field(struct line *line, const char *name, const char *value)
+{
+	static const char *const times[] = {"created", "written", "changed", "accessed"};
+	static const char *const blobs[] = {"security", "ea", "reparse"};
+	uint64_t number;
+	size_t i;
+
+	for (i = 0; i < COUNT(times); i++)
+		if (!strcmp(name, times[i]) && number_of(value, 10, true, &number)) {
+			line->times[i] = (int64_t)number;
+			return true;
+		}
+	for (i = 0; i < COUNT(blobs); i++)
+		if (!strcmp(name, blobs[i]) && is_hex(value)) {
+			line->blobs[i] = value;
+			return true;
+		}
+	if (!strcmp(name, "attributes") && number_of(value, 16, false, &number)) {
+		line->attributes = (uint32_t)number;
+		return true;
+	}
+	if (!strcmp(name, "size"))
+		return number_of(value, 10, false, &line->size);
+	if (!strcmp(name, "data")) {
+		line->zeros = !strcmp(value, "zeros");
+		return line->zeros || number_of(value, 16, false, &line->hash);
+	}
+	if ((!strcmp(name, "to") && *value == '/') || !strcmp(name, "name")) {
+		free(line->other);
+		line->other = units_of(value + (*name == 't'));
+		return line->other;
+	}
+	return false;
+}
+
+static int take_line(struct manifest *m, char *text)
+{
+	static const char *const kinds[] = {"directory", "file", "stream", "link"};
+	struct line line = {0};
+	char *kind = strsep(&text, "\t"), *field, *value;
+	int code = EXIT_OK;
+	size_t i;
+
+	line.path = strsep(&text, "\t");
+	if (!line.path)
+		return bad_line(m, "no path");
+	if (!strcmp(kind, "image")) {
+		uint16_t *name = units_of(line.path);
+
+		code = end_image(m);
+		if (!code)
+			code = name ? begin_image(m, name) : bad_line(m, "no image's name");
+		free(name);
+		return code;
+	}
+	for (i = 0; i < COUNT(kinds) && strcmp(kind, kinds[i]); i++)
+		;
+	if (i == COUNT(kinds) || !m->image)
+		return bad_line(m, "neither an image nor an item of one");
+	line.kind = (enum kind)i;
+	line.units = *line.path == '/' ? units_of(line.path + 1) : NULL;
+	if (!line.units)
+		code = bad_line(m, "no path");
+	while (!code && (field = strsep(&text, "\t"))) {
+		value = strchr(field, '=');
+		if (value)
+			*value++ = '\0';
+		if (!value || !take_field(&line, field, value))
+			code = bad_line(m, "a field that isn't understood");
+	}
+	if (!code && line.kind >= IS_STREAM && !line.other)
+		code = bad_line(m, line.kind == IS_LINK ? "a link without a target"
+							: "a stream without a name");
+	if (!code)
+		code = compare_line(m, &line);
+	free(line.units);
+	free(line.other);
+	return code;
+}
+
+static void print_result(struct manifest *m)
+{
+	if (m->t->json) {
+		struct json_t *o = json_new();
+
+		json_put_name(o, "manifest", m->file);
+		json_put_int(o, "images", m->images);
+		json_put_int(o, "items", m->items);
+		json_put_int(o, "differences", m->differences);
+		json_print(stdout, o);
+	} else if (!m->t->quiet) {
+		put_escaped(stdout, m->file);
+		printf(": %llu image%s, %llu item%s, %llu difference%s\n",
+		       (unsigned long long)m->images, plural(m->images),
+		       (unsigned long long)m->items, plural(m->items),
+		       (unsigned long long)m->differences, plural(m->differences));
+	}
+}
+
+int tool_verify_manifest(struct tool *t, const char *file)
+{
+	struct manifest m = {.t = t, .file = file};
+	FILE *in = fopen(file, "re");
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t len;
+	int code = EXIT_OK;
+
+	if (!in)
+		return tool_fail_errno(t, "read manifest", file, NULL);
+	while (!code && !tool_signal && (len = getline(&text, &room, in)) >= 0) {
+		m.number++;
+		if (len && text[len - 1] == '\n')
+			text[--len] = '\0';
+		if (len && text[len - 1] == '\r')
+			text[--len] = '\0';
+		if (m.number > 1)
+			code = take_line(&m, text);
+		else if (strcmp(text, "cimfs-manifest 1"))
+			code = tool_fail(t, "read manifest", file, NULL,
+					 "no manifest of this version");
+	}
+	if (!code && ferror(in))
+		code = tool_fail_errno(t, "read manifest", file, NULL);
+	if (!code && !m.number)
+		code = tool_fail(t, "read manifest", file, NULL, "no manifest of this version");
+	free(text);
+	fclose(in);
+	if (!code && !tool_signal)
+		code = end_image(&m);
+	if (m.image)
+		cim_image_close(m.image);
+	free(m.name);
+	free(m.image_path);
+	if (code)
+		return code;
+	print_result(&m);
+	return m.differences ? EXIT_CORRUPT : EXIT_OK;
+}
