@@ -21,3 +21,14 @@ build/win64/conformance/suite/%.o build/win32/conformance/suite/%.o: MINGW_CFLAG
 
 TESTS_SCRIPT += conformance/check.sh
 CHECK_DEPS += $(CONFORMANCE)
+
+# Images made on Linux, for --import here and on Windows.
+CONFORMANCE_IMAGES := build/conformance/images/basic/manifest.txt
+TESTS_SCRIPT += conformance/exchange.sh
+CHECK_DEPS += $(CONFORMANCE_IMAGES)
+$(CONFORMANCE_IMAGES): conformance/make-images.py $(B)/cimtool \
+		cimfs_shim/tests/imagebuilder.py cimfs_shim/tests/golden/handmade.py
+	@mkdir -p build/conformance
+	$(call say,GEN,build/conformance/images)
+	$(Q)BUILD=$(B) $(PYTHON) $< build/conformance/images
+	@touch $@
