@@ -159,7 +159,10 @@ static void print_exports(const struct run *a, const struct run *b, const char *
 
 static void report_text(const struct run *a, const struct run *b, struct totals *totals)
 {
-    printf("A: %s: %s\nB: %s: %s\n\n", a->path, run_label(a), b->path, run_label(b));
+    char labels[2][LABEL_SIZE];
+
+    printf("A: %s: %s\nB: %s: %s\n\n", a->path, run_label(a, labels[0]), b->path,
+           run_label(b, labels[1]));
     print_exports(a, b, "export %s: only in %s\n");
     walk(a, b, NULL, totals, print_text);
 }
@@ -254,9 +257,11 @@ static void report_markdown(const struct run *a, const struct run *b, struct tot
             {"DECISION", "What this project decided where nobody says"},
             {"QUESTION", "Open questions"},
     };
+    char labels[2][LABEL_SIZE];
     size_t i;
 
-    printf("# Parity report\n\n- A: %s\n- B: %s\n\n", run_label(a), run_label(b));
+    printf("# Parity report\n\n- A: %s\n- B: %s\n\n", run_label(a, labels[0]),
+           run_label(b, labels[1]));
     printf("| provenance | same | different | only in A | only in B | A: cases, failed, not run | "
            "B: cases, failed, not run |\n| --- | --- | --- | --- | --- | --- | --- |\n");
     for (i = 0; i < ARRAY_SIZE(parts); i++)
@@ -298,22 +303,39 @@ static _Noreturn void wrong_usage(const char *what)
     exit(2);
 }
 
-static void load(struct run *run, const char *path)
+static bool load(struct run *run, const char *path)
 {
     const char *error = run_load(run, path);
 
-    if (!error) return;
-    fprintf(stderr, "cimfs-compare: %s %s\n", path, error);
-    exit(2);
+    if (error) fprintf(stderr, "cimfs-compare: %s %s\n", path, error);
+    return !error;
+}
+
+/* The exit status. */
+static int compare(const struct run *a, const struct run *b, bool markdown)
+{
+    struct totals totals = {0};
+
+    if (markdown)
+        report_markdown(a, b, &totals);
+    else
+        report_text(a, b, &totals);
+    printf("%d cases the same, %d different, %d only in A, %d only in B\n", totals.count[SAME],
+           totals.count[DIFFERENT], totals.count[ONLY_A], totals.count[ONLY_B]);
+    if (fflush(stdout) || ferror(stdout))
+    {
+        fprintf(stderr, "cimfs-compare: can't write the report\n");
+        return 2;
+    }
+    return totals.count[DIFFERENT] + totals.count[ONLY_A] + totals.count[ONLY_B] ? 1 : 0;
 }
 
 int main(int argc, char **argv)
 {
     const char *paths[2] = {NULL, NULL};
-    struct totals totals = {0};
-    struct run a, b;
+    struct run a = {0}, b = {0};
     bool markdown = false;
-    int i, count = 0, differences;
+    int i, count = 0, code = 2;
 
     for (i = 1; i < argc; i++)
     {
@@ -332,19 +354,8 @@ int main(int argc, char **argv)
             paths[count++] = argv[i];
     }
     if (count < 2) wrong_usage("two files are needed");
-    load(&a, paths[0]);
-    load(&b, paths[1]);
-    if (markdown)
-        report_markdown(&a, &b, &totals);
-    else
-        report_text(&a, &b, &totals);
-    differences = totals.count[DIFFERENT] + totals.count[ONLY_A] + totals.count[ONLY_B];
-    printf("%d cases the same, %d different, %d only in A, %d only in B\n", totals.count[SAME],
-           totals.count[DIFFERENT], totals.count[ONLY_A], totals.count[ONLY_B]);
-    if (fflush(stdout) || ferror(stdout))
-    {
-        fprintf(stderr, "cimfs-compare: can't write the report\n");
-        return 2;
-    }
-    return differences ? 1 : 0;
+    if (load(&a, paths[0]) && load(&b, paths[1])) code = compare(&a, &b, markdown);
+    run_free(&b);
+    run_free(&a);
+    return code;
 }

@@ -198,21 +198,33 @@ static const char *read_document(struct document *doc, struct run *run)
 const char *run_load(struct run *run, const char *path)
 {
     struct document doc = {0};
+    const char *error = "is no JSON";
     jsmn_parser parser;
     size_t size;
 
     memset(run, 0, sizeof(*run));
     run->path = path;
-    doc.text = load_text(path, &size);
+    doc.text = run->text = load_text(path, &size);
     if (!doc.text) return "can't be read";
     jsmn_init(&parser);
     doc.count = jsmn_parse(&parser, doc.text, size, NULL, 0);
-    if (doc.count <= 0) return "is no JSON";
+    if (doc.count <= 0) return error;
     doc.tokens = need_memory(calloc(doc.count, sizeof(*doc.tokens)));
     jsmn_init(&parser);
-    if (jsmn_parse(&parser, doc.text, size, doc.tokens, doc.count) != doc.count)
-        return "is no JSON";
-    return read_document(&doc, run);
+    if (jsmn_parse(&parser, doc.text, size, doc.tokens, doc.count) == doc.count)
+        error = read_document(&doc, run);
+    free(doc.tokens);
+    return error;
+}
+
+void run_free(struct run *run)
+{
+    size_t i;
+
+    for (i = 0; i < run->result_count; i++) free(run->results[i].values);
+    free(run->results);
+    free(run->exports);
+    free(run->text);
 }
 
 const struct result *run_find(const struct run *run, const char *id)
@@ -231,11 +243,9 @@ const struct value *result_find(const struct result *result, const char *name)
     return NULL;
 }
 
-const char *run_label(const struct run *run)
+const char *run_label(const struct run *run, char label[LABEL_SIZE])
 {
-    char *label = need_memory(malloc(300));
-
-    snprintf(label, 300, "%s %s (%s), %s", *run->wine ? "Wine" : "Windows",
+    snprintf(label, LABEL_SIZE, "%s %s (%s), %s", *run->wine ? "Wine" : "Windows",
              *run->wine ? run->wine : run->windows, run->architecture,
              run->ours ? "this project's cimfs.dll" : "another cimfs.dll");
     return label;

@@ -41,6 +41,7 @@ struct export_entry
 struct run
 {
     const char *path;
+    char *text;          /* the file; what follows points into it */
     const char *windows; /* "10.0.26100" */
     const char *wine;    /* "" on Windows */
     const char *architecture;
@@ -51,11 +52,13 @@ struct run
     size_t result_count;
 };
 
-/* Reads a file; an error's text, or NULL. Everything lives until the program ends. */
+/* Reads a file; an error's text, or NULL. run_free() frees what it holds, also after an error. */
 const char *run_load(struct run *run, const char *path);
+void run_free(struct run *run);
 const struct result *run_find(const struct run *run, const char *id);
 const struct value *result_find(const struct result *result, const char *name);
-/* "Wine 8.0 (x86_64), this project's DLL" */
-const char *run_label(const struct run *run);
+#define LABEL_SIZE 300
+/* "Wine 8.0 (x86_64), this project's DLL", in @label, which is returned. */
+const char *run_label(const struct run *run, char label[LABEL_SIZE]);
 
 #endif
