@@ -291,6 +291,19 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 	return CIM_OK;
 }
 
+enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err)
+{
+	for (uint32_t region = 0; region < image->region_count; region++) {
+		struct cim_region_file *file;
+		enum cim_status status = cim_region_get(image, region, &file, err);
+
+		if (status)
+			return cim_error_where(err, status, "check region files", image->path);
+		cim_region_put(image, file);
+	}
+	return CIM_OK;
+}
+
 void cim_region_put(struct cim_image *image, struct cim_region_file *file)
 {
 	struct cim_region_file *surplus;

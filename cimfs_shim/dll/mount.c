@@ -122,42 +122,16 @@ static WCHAR *image_path(PCWSTR dir, PCWSTR name)
     return path;
 }
 
-/* Are the region files of a set there? The server would notice when it needs one (D31). */
-static enum cim_status check_set(const struct cim_region_set *set, PCWSTR image_path,
-                                 struct cim_error *err)
-{
-    size_t dir_units = (size_t)(wcsrchr(image_path, '\\') + 1 - image_path), room = dir_units + 64;
-    WCHAR *path = malloc(room * sizeof(*path));
-    enum cim_status status = CIM_OK;
-    char guid[CIM_GUID_TEXT];
-    uint32_t i;
-
-    if (!path) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    cim_guid_format(&set->guid, guid);
-    for (i = 0; i < set->count && !status; i++)
-    {
-        _snwprintf(path, room, L"%.*lsregion_%hs_%u", (int)dir_units, image_path, guid,
-                   (unsigned)i);
-        if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES)
-            status = fail(err, CIM_E_CORRUPT, "region_%s_%u is missing", guid, (unsigned)i);
-    }
-    free(path);
-    return status;
-}
-
-static enum cim_status check_image(struct cim_image *image, PCWSTR path, struct cim_error *err)
+/* What the server would notice only when it needs it (D31). */
+static enum cim_status check_image(struct cim_image *image, struct cim_error *err)
 {
     struct cim_image_info info;
     struct cim_file_info root;
-    struct cim_region_set set;
     enum cim_status status;
-    uint32_t i;
 
     cim_image_get_info(image, &info);
     status = cim_image_stat(image, info.root_id, &root, err);
-    for (i = 0; !status && cim_image_get_set(image, i, &set); i++)
-        status = check_set(&set, path, err);
-    return status;
+    return status ? status : cim_image_check_regions(image, err);
 }
 
 /* Open the image and close it again: the error of this is more exact than any later one. */
@@ -171,7 +145,7 @@ static enum cim_status try_image(PCWSTR path, struct cim_error *err)
     status = cim_image_open(NULL, path8, &image, err);
     free(path8);
     if (status) return status;
-    status = check_image(image, path, err);
+    status = check_image(image, err);
     cim_image_close(image);
     return status;
 }

@@ -280,7 +280,8 @@ static bool stream_shows(struct extract *x, uint32_t dir_id, const struct cim_en
 		if (!stream->name[i] || stream->name[i] == '/' || stream->name[i] == ':')
 			return false;
 	}
-	return stream->units && name_find(x->s, dir_id, name, strlen(name), &file_id, &variant);
+	return stream->units &&
+	       name_find(x->s, dir_id, name, strlen(name), false, &file_id, &variant);
 }
 
 /* The streams of an item whose name in the directory @x->dir, FileID @dir_id, is @name. */

@@ -98,8 +98,8 @@ static bool hold(const char *dir)
 	}
 }
 
-pid_t start_holder(const struct volume *v, const char *dir, int mark, bool wait,
-		   struct cim_error *err)
+pid_t start_holder(const struct volume *v, const char *dir, const char *log,
+		   const struct image_mark *mark, const char *path, struct cim_error *err)
 {
 	pid_t pid = fork();
 
@@ -109,9 +109,11 @@ pid_t start_holder(const struct volume *v, const char *dir, int mark, bool wait,
 	}
 	if (pid)
 		return pid;
-	become_holder(mark);
-	if (wait)
-		lock_image_later(mark);
+	become_holder(mark->fd);
+	/* The log isn't kept open: a file that is, in a directory that is removed, would keep the
+	 * kernel from telling of that. */
+	if (mark->wait)
+		lock_image_later(mark->fd, path, log);
 	if (hold(dir))
 		volume_ended(v);
 	_exit(EXIT_OK);

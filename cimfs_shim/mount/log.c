@@ -43,6 +43,14 @@ void log_open(const char *where)
 		openlog("cimfs-mount", LOG_PID, LOG_DAEMON);
 }
 
+void log_close(void)
+{
+	if (out.fd >= 0 && out.fd != STDERR_FILENO)
+		close(out.fd);
+	out.fd = STDERR_FILENO;
+	out.stamp = false;
+}
+
 static void put(const char *text)
 {
 	char line[800];

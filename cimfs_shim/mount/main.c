@@ -118,6 +118,22 @@ char *xasprintf(const char *fmt, ...)
 	return s;
 }
 
+/* ---- opening ---- */
+
+enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)
+{
+	enum cim_status status = cim_image_open(NULL, path, image, err);
+
+	if (status)
+		return status;
+	status = cim_image_check_regions(*image, err);
+	if (status) {
+		cim_image_close(*image);
+		*image = NULL;
+	}
+	return status;
+}
+
 /* ---- mounting by hand ---- */
 
 /* The mount point must be an empty directory; its absolute path, or NULL (told). */
@@ -166,6 +182,7 @@ static int mount_by_hand(struct options *o, const char *image_name, const char *
 	struct cim_error err = {0};
 	struct cim_image *image;
 	struct stat st;
+	char *warning;
 	pid_t pid;
 	enum cim_status status;
 
@@ -190,7 +207,7 @@ static int mount_by_hand(struct options *o, const char *image_name, const char *
 		    image_name);
 		return EXIT_FAILED;
 	}
-	status = cim_image_open(NULL, o->image, &image, &err);
+	status = open_image(o->image, &image, &err);
 	if (status) {
 		say_cim("open image", image_name, &err);
 		return exit_of(status);
@@ -204,12 +221,13 @@ static int mount_by_hand(struct options *o, const char *image_name, const char *
 		cim_image_close(image);
 		return EXIT_OK;
 	}
-	status = serve(o, image, &pid, &err);
+	status = serve(o, image, &pid, &warning, &err);
 	if (pid) {
 		/* The session is the server's now; there is no letting go of it here without
 		 * ending it. */
 		_exit(EXIT_OK);
 	}
+	free(warning); /* the log has it */
 	cim_image_close(image);
 	if (status)
 		say_cim("mount", image_name, &err);

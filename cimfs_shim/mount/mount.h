@@ -104,6 +104,8 @@ struct server {
 void say(const char *fmt, ...) MOUNT_PRINTF(1, 2);
 /* The same from the library's detail, with what was being done and the image. */
 void say_cim(const char *op, const char *image, const struct cim_error *err);
+/* Open an image whose region files are all there: half of one is not mounted (D31). */
+enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err);
 /* The exit code of a status, for a mount by hand. */
 int exit_of(enum cim_status status);
 /* malloc() and the like, that end the program; not for use once it serves. */
@@ -123,6 +125,8 @@ extern const char options_help[];
 
 /* To stderr (NULL), to syslog (""), or to a file. */
 void log_open(const char *where);
+/* The file, if it is one; what is logged after that goes to stderr. */
+void log_close(void);
 /* One line, with the time where nobody else adds it; too many in a minute are counted instead. */
 void log_line(const char *fmt, ...) MOUNT_PRINTF(1, 2);
 /* A failed call: the errno to answer with. Logs what the user should know of. */
@@ -134,9 +138,12 @@ int log_status(enum cim_status status, const struct cim_error *err, uint32_t fil
 #define LINUX_NAME (CIM_MAX_NAME_UTF8)
 /* A stored name in WTF-8, what Linux can't hold in a name replaced; see names.c. */
 void name_to_linux(const uint16_t *name, size_t units, char *out);
-/* The FileID of a name in a directory; *variant: it is spelt otherwise there. 0 or an errno. */
-int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, uint32_t *file_id,
-	      bool *variant);
+/*
+ * The FileID of a name in a directory; *variant: it is spelt otherwise there, which any_case or the
+ * option ignore_case allows. 0 or an errno.
+ */
+int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
+	      uint32_t *file_id, bool *variant);
 
 /* ---- node.c ---- */
 
@@ -145,10 +152,12 @@ int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, u
  *
  *   1                                       the root of the mount
  *   2, 3, ...                               files that are not in the image, see enum
- *   bit 63 | extra << 32 | FileID           an item. extra: of a symlink, the depth of the
- * directory that it was found in; of a directory that was looked up in another spelling, a hash of
- * that spelling (the kernel wants one name for one directory); else 0 bit 63 | bit 62 | index << 32
- * | FileID  its alternate stream
+ *   bit 63 | extra << 32 | FileID           an item
+ *   bit 63 | bit 62 | index << 32 | FileID  its alternate stream
+ *
+ * extra: of a symlink, the depth of the directory that it was found in; of a directory that was
+ * looked up in another spelling, a hash of that spelling (the kernel wants one name for one
+ * directory); else 0.
  */
 enum {
 	NODE_ROOT = 1,
@@ -234,17 +243,29 @@ size_t xattr_dosattrib(const struct cim_file_info *info, char text[16]);
 void server_init(struct server *s, const struct options *o, struct cim_image *image);
 void server_free(struct server *s);
 
-/* Mark the image as in use by a lock that a commit over it will see; best effort. -1: not taken. */
-int lock_image(struct cim_image *image, const char *path, bool *wait);
-/* The same once whoever has it lets go, in a thread: what to do where *wait was set. */
-void lock_image_later(int fd);
+/* The lock that marks an image as in use: a commit over it sees that. */
+struct image_mark {
+	int fd;	       /* -1: the file can't even be opened */
+	bool wait;     /* somebody has the lock: lock_image_later() */
+	char *warning; /* one line for the log where it can't be had at all (some network file
+			* systems have no locks); allocated, or NULL */
+};
+void lock_image(struct cim_image *image, const char *path, struct image_mark *mark);
+void unlock_image(struct image_mark *mark);
+/*
+ * Take the lock once whoever has it lets go, in a thread, which logs a failure: what to do where
+ * image_mark.wait is set, in the process that keeps @fd. @path must stay. @log: the file to open
+ * for that; NULL: the log is open.
+ */
+void lock_image_later(int fd, const char *path, const char *log);
 
 /*
  * Mount and serve. Returns in the process that mounted: CIM_OK once the mount can be used (with
  * *pid of the server) or, in the foreground, once it has been unmounted (*pid 0); or a failure,
  * told in @err. The server itself never returns: it ends the process.
+ * *@warning: what it logged about a mount that is less than it should be; allocated, or NULL.
  */
-enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid,
+enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
 		      struct cim_error *err);
 /* CIM_OK, CIM_E_UNSUPPORTED (no FUSE here) or CIM_E_ACCESS (no right to use it), with the cause. */
 enum cim_status fuse_available(struct cim_error *err);
@@ -276,11 +297,11 @@ bool volume_interrupted(const struct volume *v);
 /* ---- holder.c ---- */
 
 /*
- * Start the process that holds the lock @mark (see lock_image(); -1: none, @wait: not taken yet)
- * for as long as the volume's directory @dir exists. -1: it can't be, told in @err.
+ * Start the process that holds the lock @mark of the image @path, taken or to be waited for, for as
+ * long as the volume's directory @dir exists; it logs to @log. -1: it can't be, told in @err.
  */
-pid_t start_holder(const struct volume *v, const char *dir, int mark, bool wait,
-		   struct cim_error *err);
+pid_t start_holder(const struct volume *v, const char *dir, const char *log,
+		   const struct image_mark *mark, const char *path, struct cim_error *err);
 
 /* ---- extract.c ---- */
 

@@ -54,21 +54,21 @@ static bool unescape(uint16_t *name, size_t units)
 }
 
 static enum cim_status find(struct server *s, uint32_t dir_id, const uint16_t *name, size_t units,
-			    uint32_t *file_id, bool *variant, struct cim_error *err)
+			    bool any_case, uint32_t *file_id, bool *variant, struct cim_error *err)
 {
 	const struct cim_str text = {.utf16 = name, .units = units};
 	enum cim_status status;
 
 	*variant = false;
 	status = cim_image_lookup_at(s->image, dir_id, text, true, file_id, err);
-	if (status != CIM_E_FILE_NOT_FOUND || !s->options->ignore_case)
+	if (status != CIM_E_FILE_NOT_FOUND || !any_case)
 		return status;
 	*variant = true;
 	return cim_image_lookup_at(s->image, dir_id, text, false, file_id, err);
 }
 
-int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, uint32_t *file_id,
-	      bool *variant)
+int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
+	      uint32_t *file_id, bool *variant)
 {
 	struct cim_error err = {0};
 	uint16_t buf[CIM_MAX_NAME];
@@ -80,8 +80,9 @@ int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, u
 		return ENAMETOOLONG;
 	if (status || !units)
 		return ENOENT;
-	status = find(s, dir_id, buf, units, file_id, variant, &err);
+	any_case |= s->options->ignore_case;
+	status = find(s, dir_id, buf, units, any_case, file_id, variant, &err);
 	if (status == CIM_E_FILE_NOT_FOUND && unescape(buf, units))
-		status = find(s, dir_id, buf, units, file_id, variant, &err);
+		status = find(s, dir_id, buf, units, any_case, file_id, variant, &err);
 	return status ? log_status(status, &err, dir_id) : 0;
 }

@@ -336,7 +336,9 @@ static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, u
 	if (!colon || !parse_stream(colon + 1, &len))
 		return ENOENT;
 	if (colon != name) {
-		error = name_find(s, dir_id, name, (size_t)(colon - name), &file_id, &variant);
+		/* Wine tries names in other cases by a directory's list, which has no streams. */
+		error = name_find(s, dir_id, name, (size_t)(colon - name), true, &file_id,
+				  &variant);
 		if (error)
 			return error;
 	}
@@ -376,7 +378,7 @@ int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *n
 	if (node_is_stream(parent))
 		return ENOTDIR;
 	if (dir_id)
-		error = name_find(s, dir_id, name, strlen(name), &file_id, &variant);
+		error = name_find(s, dir_id, name, strlen(name), false, &file_id, &variant);
 	if (!error)
 		return node_enter(s, dir_id, file_id, variant ? hash_spelling(name) : 0, node, st);
 	if (dir_id && (error == ENOENT || error == ENAMETOOLONG) &&

@@ -290,9 +290,8 @@ static void close_pipe(struct reader *r)
 
 /*
  * A pipe holds so many references to pages, and bytes that don't begin with a page touch one page
- * more. Root may have many; a user has a quota for all pipes of
- * his programs, which a few servers must not use up: what he mounts is read ahead in pieces of 128
- * KiB (raise_readahead()).
+ * more. Root may have many; a user has a quota for all pipes of his programs, which a few servers
+ * must not use up: what he mounts is read ahead in pieces of 128 KiB (raise_readahead()).
  */
 static void open_pipe(struct reader *r)
 {

@@ -192,56 +192,117 @@ static enum cim_status mount_failed(struct cim_error *err, const char *dir)
 
 /* ---- marking the image ---- */
 
-int lock_image(struct cim_image *image, const char *path, bool *wait)
+/* What a mark that can't be set means. The mount is worth having without it. */
+static char *mark_warning(const char *path, int error)
+{
+	return xasprintf("%s: a commit over this image won't be refused while it is mounted, for "
+			 "it can't be marked as in use: %s",
+			 path, strerror(error));
+}
+
+/* The file that is locked: the own set's first; -1 with errno. */
+static int open_mark(struct cim_image *image, const char *path)
+{
+	struct cim_image_info info;
+	struct cim_region_set set = {0};
+	char guid[CIM_GUID_TEXT];
+	char *name;
+	int fd;
+
+	cim_image_get_info(image, &info);
+	cim_image_get_set(image, info.set_count - 1, &set);
+	cim_guid_format(&set.guid, guid);
+	name = xasprintf("%.*sregion_%s_0", (int)(strrchr(path, '/') + 1 - path), path, guid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	free(name);
+	return fd;
+}
+
+static int set_lock(int fd, int command)
 {
 	struct flock range = {.l_type = F_RDLCK,
 			      .l_whence = SEEK_SET,
 			      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
 			      .l_len = 1};
-	struct cim_image_info info;
-	struct cim_region_set set;
-	char guid[CIM_GUID_TEXT];
-	char *name;
-	int fd;
 
-	*wait = false;
-	cim_image_get_info(image, &info);
-	if (!info.set_count || !cim_image_get_set(image, info.set_count - 1, &set))
-		return -1;
-	cim_guid_format(&set.guid, guid);
-	name = xasprintf("%.*sregion_%s_0", (int)(strrchr(path, '/') + 1 - path), path, guid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	free(name);
-	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &range) < 0)
-		*wait = errno == EAGAIN || errno == EACCES;
-	return fd;
+	return fcntl(fd, command, &range);
+}
+
+void lock_image(struct cim_image *image, const char *path, struct image_mark *mark)
+{
+	memset(mark, 0, sizeof(*mark));
+	mark->fd = open_mark(image, path);
+	if (mark->fd >= 0 && !set_lock(mark->fd, F_OFD_SETLK))
+		return;
+	mark->wait = mark->fd >= 0 && (errno == EAGAIN || errno == EACCES);
+	if (!mark->wait)
+		mark->warning = mark_warning(path, errno);
+}
+
+void unlock_image(struct image_mark *mark)
+{
+	if (mark->fd >= 0)
+		close(mark->fd);
+	mark->fd = -1;
+	free(mark->warning);
+	mark->warning = NULL;
+}
+
+struct later {
+	int fd;
+	const char *path;
+	const char *log;
+};
+
+static void tell_unmarked(const struct later *later, int error)
+{
+	char *warning = mark_warning(later->path, error);
+
+	if (later->log)
+		log_open(later->log);
+	log_line("%s", warning);
+	if (later->log)
+		log_close();
+	free(warning);
 }
 
 /* The session that made the image still has it open: take the lock when that is done. */
 static void *lock_later(void *arg)
 {
-	struct flock range = {.l_type = F_RDLCK,
-			      .l_whence = SEEK_SET,
-			      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
-			      .l_len = 1};
+	struct later later = *(struct later *)arg;
 
-	fcntl((int)(intptr_t)arg, F_OFD_SETLKW, &range);
+	free(arg);
+	while (set_lock(later.fd, F_OFD_SETLKW) < 0) {
+		if (errno == EINTR)
+			continue;
+		tell_unmarked(&later, errno);
+		break;
+	}
 	return NULL;
 }
 
-void lock_image_later(int fd)
+void lock_image_later(int fd, const char *path, const char *log)
 {
+	struct later *later = xmalloc(sizeof(*later));
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all, old;
+	int error;
 
+	later->fd = fd;
+	later->path = path;
+	later->log = log;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_create(&thread, &attr, lock_later, (void *)(intptr_t)fd);
+	error = pthread_create(&thread, &attr, lock_later, later);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error) {
+		tell_unmarked(later, error);
+		free(later);
+	}
 }
 
 /* ---- serving ---- */
@@ -250,8 +311,7 @@ struct life {
 	struct server server;
 	struct fuse_session *session;
 	dev_t dev; /* of the mount */
-	int lock;
-	bool lock_wait;
+	struct image_mark mark;
 };
 
 static struct fuse_session *new_session(const struct options *o, struct server *s,
@@ -300,14 +360,15 @@ static int run(struct life *l)
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	int result;
 
-	if (l->lock_wait)
-		lock_image_later(l->lock);
+	if (l->mark.warning)
+		log_line("%s", l->mark.warning);
+	if (l->mark.wait)
+		lock_image_later(l->mark.fd, l->server.options->image, NULL);
 	result = fuse_session_loop_mt(l->session, config);
 	fuse_loop_cfg_destroy(config);
 	end_session(l);
 	server_free(&l->server);
-	if (l->lock >= 0)
-		close(l->lock);
+	unlock_image(&l->mark);
 	return result < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -405,7 +466,7 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 	return fail(err, CIM_E_IO, "start the server", "it ended at once");
 }
 
-enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid,
+enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
 		      struct cim_error *err)
 {
 	struct life *l = calloc(1, sizeof(*l));
@@ -413,6 +474,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	enum cim_status status;
 
 	*pid = 0;
+	*warning = NULL;
 	if (!l)
 		return fail(err, CIM_E_NO_MEMORY, "mount", "no memory");
 	status = fuse_available(err);
@@ -421,7 +483,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		return status;
 	}
 	server_init(&l->server, o, image);
-	l->lock = lock_image(image, o->image, &l->lock_wait);
+	lock_image(image, o->image, &l->mark);
 	l->session = new_session(o, &l->server, err);
 	if (!l->session) {
 		status = err->status;
@@ -454,8 +516,9 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		goto mounted;
 	/* The session is the child's now; this process ends soon. */
 	fuse_remove_signal_handlers(l->session);
-	if (l->lock >= 0)
-		close(l->lock);
+	*warning = l->mark.warning;
+	l->mark.warning = NULL;
+	unlock_image(&l->mark);
 	server_free(&l->server);
 	return CIM_OK;
 mounted:
@@ -463,8 +526,7 @@ mounted:
 no_mount:
 	fuse_session_destroy(l->session);
 failed:
-	if (l->lock >= 0)
-		close(l->lock);
+	unlock_image(&l->mark);
 	server_free(&l->server);
 	free(l);
 	return status;

@@ -571,6 +571,18 @@ void volume_ended(const struct volume *v)
 
 /* ---- mounting ---- */
 
+/* One more thing that the caller should know; NULL: nothing. */
+static void add_note(struct volume *v, const char *text)
+{
+	char *all;
+
+	if (!text)
+		return;
+	all = xasprintf("%s%s%s", v->note ? v->note : "", v->note ? "; " : "", text);
+	free(v->note);
+	v->note = one_line(all);
+}
+
 static bool make_dir(const char *path)
 {
 	return !mkdir(path, 0700) || errno == EEXIST;
@@ -610,12 +622,15 @@ static enum cim_status mount_fuse(struct volume *v, struct options *o, struct ci
 	enum cim_status status;
 	struct info info = {.backend = BACKEND_FUSE};
 	struct cim_error ignored;
+	char *warning;
 	pid_t pid;
 
-	status = serve(o, image, &pid, err);
+	status = serve(o, image, &pid, &warning, err);
 	if (status)
 		return status;
 	v->served = true;
+	add_note(v, warning);
+	free(warning);
 	if (!write_info(v, o, BACKEND_FUSE, pid, true))
 		status = fail_errno(err, v->info);
 	else
@@ -636,9 +651,8 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 {
 	struct info info = {.backend = BACKEND_EXTRACT, .ready = true};
 	enum cim_status status = CIM_OK;
+	struct image_mark mark;
 	struct server server;
-	bool wait;
-	int mark;
 
 	if (!write_info(v, o, BACKEND_EXTRACT, getpid(), false))
 		return fail_errno(err, v->info);
@@ -646,18 +660,20 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 	log_open(v->log);
 	if (v->note)
 		log_line("%s", v->note);
-	mark = lock_image(image, o->image, &wait);
+	lock_image(image, o->image, &mark);
+	if (mark.warning)
+		log_line("%s", mark.warning);
+	add_note(v, mark.warning);
 	server_init(&server, o, image);
 	status = extract_image(&server, v->root, err);
 	server_free(&server);
 	if (!volume_lock(v, true) && !status)
 		status = fail_errno(err, v->dosdevices);
 	if (!status)
-		info.pid = start_holder(v, v->dir, mark, wait, err);
+		info.pid = start_holder(v, v->dir, v->log, &mark, o->image, err);
 	if (!status && info.pid < 0)
 		status = err->status;
-	if (mark >= 0)
-		close(mark);
+	unlock_image(&mark);
 	if (status)
 		return status;
 	info.start = start_of(info.pid);
@@ -675,6 +691,7 @@ static enum cim_status mount_backend(struct volume *v, struct options *o, struct
 				     struct cim_error *err)
 {
 	enum cim_status status;
+	char *note;
 
 	*used = BACKEND_FUSE;
 	if (backend != BACKEND_EXTRACT) {
@@ -682,9 +699,10 @@ static enum cim_status mount_backend(struct volume *v, struct options *o, struct
 		if (backend == BACKEND_FUSE ||
 		    (status != CIM_E_ACCESS && status != CIM_E_UNSUPPORTED))
 			return status;
-		v->note = xasprintf("%s: the volume {%s} is an unpacked copy: %s", o->image,
-				    v->guid, err->cause);
-		one_line(v->note);
+		note = xasprintf("%s: the volume {%s} is an unpacked copy: %s", o->image, v->guid,
+				 err->cause);
+		add_note(v, note);
+		free(note);
 		memset(err, 0, sizeof(*err));
 	}
 	*used = BACKEND_EXTRACT;
@@ -746,7 +764,7 @@ int volume_mount(const char *dosdevices, const char *guid, const char *image_nam
 	if (!stat(o.image, &st) && S_ISDIR(st.st_mode))
 		status = fail(&err, CIM_E_ACCESS, "a directory");
 	else
-		status = cim_image_open(NULL, o.image, &image, &err);
+		status = open_image(o.image, &image, &err);
 	if (status) {
 		options_free(&o);
 		return answer_failure(status, "mount", image_name, &err, status_file);

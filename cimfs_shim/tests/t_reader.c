@@ -759,6 +759,80 @@ static void test_most_regions(void)
 	}
 }
 
+/* All region files of an image are looked at, whoever needs them, and not many at a time. */
+static void test_check_regions(void)
+{
+	enum { SETS = 3, EACH = 30 };
+	struct mini *m = mini_new();
+	struct cim_fs fs;
+	struct cim_image *image;
+	uint64_t upcase;
+	uint32_t root;
+	unsigned wrong[5] = {0};
+
+	for (unsigned i = 0; i < SETS; i++)
+		mini_set_of(m, i, EACH, EACH);
+	upcase = mini_put_upcase(m, 0);
+	root = mini_record(m);
+	mini_dir(m, root, SETS * EACH - EACH, NULL, 0, false);
+	mini_finish(m, "f.cim", SETS * EACH - EACH, upcase, root);
+	for (unsigned region = 0; region < SETS * EACH; region++) {
+		struct mini_file *file = mini_region_file(m, region);
+		const size_t whole = file->size;
+		char name[sizeof(file->name)];
+
+		/* What opening needs is told by that. */
+		if (whole > 40)
+			continue;
+		for (unsigned fault = 0; fault < 5; fault++) {
+			const uint8_t first = file->bytes[0], type = file->bytes[12];
+			const uint8_t version = file->bytes[16];
+
+			strcpy(name, file->name);
+			switch (fault) {
+			case 0:
+				strcpy(file->name, "gone");
+				break;
+			case 1:
+				file->size = 39;
+				break;
+			case 2:
+				file->bytes[0] ^= 1;
+				break;
+			case 3:
+				file->bytes[12] = 2;
+				break;
+			case 4:
+				file->bytes[16] = 9;
+				break;
+			}
+			image = open_mini(m, &fs, "mem/f.cim");
+			wrong[fault] += cim_image_check_regions(image, &err) !=
+						(fault == 4 ? CIM_E_VERSION : CIM_E_CORRUPT) ||
+					!strstr(err.cause, name) || strcmp(err.image, "mem/f.cim");
+			cim_image_close(image);
+			strcpy(file->name, name);
+			file->size = whole;
+			file->bytes[0] = first;
+			file->bytes[12] = type;
+			file->bytes[16] = version;
+		}
+	}
+	is_int(wrong[0], 0, "each region file missing: told, by its name");
+	is_int(wrong[1], 0, "each a byte shorter than its header");
+	is_int(wrong[2], 0, "each without the magic number");
+	is_int(wrong[3], 0, "each of another file's type");
+	is_int(wrong[4], 0, "each of an unknown version");
+	image = open_mini(m, &fs, "mem/f.cim");
+	is_status(cim_image_check_regions(image, &err), CIM_OK, "with all of them: sound");
+	is_status(cim_image_check_regions(image, NULL), CIM_OK, "and again");
+	ok(atomic_load(&m->peak_files) > 60 && atomic_load(&m->peak_files) <= 65,
+	   "never more than 65 of %d files open: %ld", SETS * EACH, atomic_load(&m->peak_files));
+	cim_image_close(image);
+	is_int(atomic_load(&m->open_files), 0, "all are closed with the image");
+	mini_free(m);
+}
+
 static void test_on_disk(void)
 {
 	const char *dir = getenv("TEST_TMP");
@@ -861,6 +935,7 @@ int main(void)
 	test_parents();
 	test_many_regions();
 	test_most_regions();
+	test_check_regions();
 	test_on_disk();
 	test_cost();
 	return tap_done();

@@ -291,15 +291,39 @@ static bool is_named(const struct mount *m, const struct name *name)
 	return !strcmp(m->dir, name->path) || !strcmp(m->image, name->path);
 }
 
-/* A mount is found wherever it is; an unpacked copy only if one knows the prefix. */
-static int not_mounted(struct tool *t, const char *text)
+/* Does a Wine prefix have volumes? */
+static bool has_volumes(const struct mount_list *list, const char *prefix)
+{
+	char *real = realpath(prefix, NULL);
+	char *dosdevices = xasprintf("%s/dosdevices", real ? real : prefix);
+	bool found = false;
+
+	for (size_t i = 0; i < list->count && !found; i++) {
+		const char *of = list->mounts[i].dosdevices;
+
+		found = of && !strcmp(of, dosdevices);
+	}
+	free(dosdevices);
+	free(real);
+	return found;
+}
+
+/* A mount is found wherever it is; an unpacked copy only if one knows the prefix, which is worth
+ * saying to someone who may mean a volume. */
+static int not_mounted(struct tool *t, const char *text, const struct name *name,
+		       const struct mount_list *list)
 {
 	char *prefix = wine_prefix();
-	int code = tool_fail(t, "umount", text, NULL,
-			     "nothing of that name is mounted (volumes that are unpacked copies "
-			     "are found in the Wine prefix %s alone; WINEPREFIX names another)",
-			     prefix ? prefix : "~/.wine");
+	int code;
 
+	if (*name->guid || (prefix && has_volumes(list, prefix)))
+		code = tool_fail(t, "umount", text, NULL,
+				 "nothing of that name is mounted (volumes that are unpacked "
+				 "copies are found in the Wine prefix %s alone; WINEPREFIX names "
+				 "another)",
+				 prefix ? prefix : "~/.wine");
+	else
+		code = tool_fail(t, "umount", text, NULL, "nothing of that name is mounted");
 	free(prefix);
 	return code;
 }
@@ -332,9 +356,9 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 		if (!strcmp(m->dir, name.path))
 			break;
 	}
-	mount_list_free(&list);
 	if (!found)
-		code = not_mounted(t, text);
+		code = not_mounted(t, text, &name, &list);
+	mount_list_free(&list);
 	if (found && !code && image) {
 		mount_list_get(&list);
 		for (size_t i = 0; i < list.count; i++)

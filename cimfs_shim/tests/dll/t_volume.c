@@ -451,6 +451,7 @@ static void test_streams(void)
 {
     is_str(text_at(on_volume(L"file.txt:stream")), "in a stream", "a stream by its name");
     is_str(text_at(on_volume(L"file.txt:STREAM")), "in a stream", "in another case");
+    is_str(text_at(on_volume(L"FILE.txt:Stream")), "in a stream", "its file's name in another one");
     ok(!path_exists(on_volume(L"file.txt:none")), "one that isn't there");
     if (backend_is(L"extract"))
     {

@@ -6,10 +6,13 @@
  * half of what is asked for: after the server has looked how long it is, and before the pages are
  * taken. FILE is written to tell that it has happened.
  * FAULT=fork: no process can be made. FAULT=setsid: the server dies while it becomes a daemon.
+ * FAULT=lock: the file system has no locks. FAULT=lock-later: it loses them while one is waited
+ * for.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,4 +70,21 @@ EXPORT pid_t setsid(void)
 	if (wanted("setsid"))
 		_exit(9);
 	return (pid_t)syscall(SYS_setsid);
+}
+
+/* It is fcntl64 to the linker, here and in the server, as both are built for large files. */
+EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, command);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if ((command == F_OFD_SETLK && wanted("lock")) ||
+	    (command == F_OFD_SETLKW && wanted("lock-later"))) {
+		errno = ENOLCK;
+		return -1;
+	}
+	return (int)syscall(SYS_fcntl, fd, command, arg);
 }

@@ -5,6 +5,7 @@
 
 import errno
 import fcntl
+import glob
 import mmap
 import os
 import signal
@@ -12,7 +13,7 @@ import struct
 import subprocess
 import threading
 
-from mounttest import (CIMTOOL, SERVER, TMP, check, done, faults, mount, mounts, need_server,
+from mounttest import (BUILD, CIMTOOL, SERVER, TMP, check, done, faults, mount, mounts, need_server,
                        no_fuse, run, same, servers, skip, tool, tree, umount, wait_until)
 from imagebuilder import (Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_ea, make_reparse,
                           make_sd, make_symlink)
@@ -75,6 +76,17 @@ else:
     skip("a device", "there is none here")
 refused("no image at all", 4, ["junk.cim"], SERVER, os.path.join(TMP, "junk.cim"), MNT)
 refused("unknown version", 5, ["f.cim"], SERVER, future, MNT)
+for name, size, words in (("missing", None, "missing"), ("10 bytes long", 10, "shorter than its header")):
+    half = Image(Dir({"a.txt": File(b"hello"), "b": File(b"b" * 9000)}), name="half.cim")
+    half = half.write(os.path.join(TMP, "half-%s" % size))
+    for region in glob.glob(os.path.join(os.path.dirname(half), "region_*_2")):
+        if size is None:
+            os.unlink(region)
+        else:
+            os.truncate(region, size)
+        refused("a region file " + name, 4, ["half.cim", os.path.basename(region), words], SERVER, half, MNT)
+        refused("a region file %s, with -o fake" % name, 4, [words], os.path.join(BUILD, "mount.cimfs"),
+                half, MNT, "-f")
 refused("missing mount point", 1, ["No such file"], SERVER, plain, os.path.join(TMP, "nodir"))
 refused("mount point a file", 1, ["not a directory"], SERVER, plain, plain)
 refused("mount point not empty", 1, ["not empty"], SERVER, plain, os.path.join(TMP, "full"))
@@ -346,6 +358,31 @@ with open(region, "r+b") as session:
 check(wait_until(is_marked), "and marks it when that has ended")
 umount(MNT)
 
+LOG = os.path.join(TMP, "lock-log")
+
+
+def told():
+    """The lines of the log that tell of the image's mark."""
+    if not os.path.exists(LOG):
+        return []
+    with open(LOG, encoding="utf-8") as f:
+        return [n for n in f if path in n and "won't be refused" in n and "No locks available" in n]
+
+
+result = mount(path, MNT, "-o", "log=" + LOG, env=faults(FAULT="lock"))
+check(result.code == 0 and not result.errors, "mounts where files can't be locked", result)
+same((read(at("readonly")), len(told())), (b"r", 1), "and logs that no commit will be refused")
+umount(MNT)
+check(wait_until(lambda: not servers(path)), "and ends", servers(path))
+os.unlink(LOG)
+with open(region, "r+b") as session:
+    lock(session, 37, fcntl.F_WRLCK)
+    same(mount(path, MNT, "-o", "log=" + LOG, env=faults(FAULT="lock-later")).code, 0,
+         "mounts before a session's end, where waiting for it fails")
+check(wait_until(lambda: len(told()) == 1), "which is logged", told())
+umount(MNT)
+check(wait_until(lambda: not servers(path)), "and ends", servers(path))
+
 # ---- options ----
 
 result = mount(path, MNT, "-o", "nlink=1,ignore_case,streams_interface=windows,uid=12,gid=34,umask=027")
@@ -454,9 +491,13 @@ os.symlink(path, elsewhere)
 same(tool("umount", elsewhere).code, 0, "cimtool umount IMAGE, by a symbolic link to it")
 same(mounts(), [], "ends all mounts of the image")
 check(not [s for s in servers(path)], "and has waited for the servers", servers(path))
-result = tool("umount", MNT, env=dict(os.environ, WINEPREFIX="/a/prefix"))
+NOWHERE = dict(os.environ, WINEPREFIX="/a/prefix")
+result = tool("umount", MNT, env=NOWHERE)
+check(result.code == 1 and result.errors.endswith(": nothing of that name is mounted\n"),
+      "cimtool umount: not mounted, in few words", result)
+result = tool("umount", "{01234567-89AB-CDEF-0123-456789ABCDEF}", env=NOWHERE)
 check(result.code == 1 and "nothing of that name" in result.errors and
-      "/a/prefix" in result.errors, "cimtool umount: not mounted, and where it has looked", result)
+      "/a/prefix" in result.errors, "cimtool umount GUID: not mounted, and where it has looked", result)
 mount(path, MNT)
 os.kill(servers(path)[0], signal.SIGKILL)
 wait_until(lambda: error_of(os.statvfs, MNT) == "ENOTCONN")

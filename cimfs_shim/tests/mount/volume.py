@@ -17,8 +17,8 @@ import sys
 import threading
 import uuid
 
-from mounttest import (SERVER, TMP, check, done, mounts, need_server, no_fuse, run, same, servers,
-                       skip, tool, wait_until)
+from mounttest import (SERVER, TMP, check, done, faults, mounts, need_server, no_fuse, run, same,
+                       servers, skip, tool, wait_until)
 from imagebuilder import Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_symlink
 
 need_server()
@@ -145,6 +145,17 @@ with open(os.path.join(TMP, "junk.cim"), "wb") as f:
 fails(CORRUPT, "no image", mount(name=os.path.join(TMP, "junk.cim")))
 fails(VERSION, "unknown version",
       mount(name=Image(Dir({}), name="f.cim", version=(9, 0)).write(os.path.join(TMP, "f"))))
+for name, size, words in (("missing", None, "missing"), ("10 bytes long", 10, "shorter than its header")):
+    half = Image(tree(True), name="half.cim").write(os.path.join(TMP, "half-%s" % size))
+    region, = glob.glob(os.path.join(os.path.dirname(half), "region_*_2"))
+    if size is None:
+        os.unlink(region)
+    else:
+        os.truncate(region, size)
+    for backend in ("fuse", "extract"):
+        fails(CORRUPT, "%s: a region file is %s" % (backend, name), mount(name=half, backend=backend))
+        check(os.path.basename(region) in status() and words in status(), "%s: and is named" % backend,
+              status())
 fails(NOT_FOUND, "dismount of what isn't mounted", dismount())
 same(run([SERVER, "--wine-mount", "--dosdevices", os.path.join(TMP, "none"), "--guid", GUID, "--image",
           image]).code, NO_PATH, "no such dosdevices: exit code %d" % NO_PATH)
@@ -279,6 +290,9 @@ same(status(), "ok extract %s/mnt/root\n" % state(), "extract: the status file")
 by_copy = snapshot(link())
 looks_right("extract")
 same(mount().code, EXISTS, "extract: the GUID is taken")
+result = tool("umount", "typo", env=dict(os.environ, WINEPREFIX=PREFIX))
+check(result.code == 1 and PREFIX in result.errors,
+      "cimtool umount: not mounted; the prefix is named where it has volumes", result)
 same((marked(), len(servers(image))), (True, 1), "extract: one process marks the image as mounted")
 holder = servers(image)[0]
 same((os.readlink("/proc/%d/cwd" % holder), os.getsid(holder) == holder), ("/", True),
@@ -347,6 +361,35 @@ def mount_before_close(backend):
 
 
 mount_before_close("extract")
+
+
+def without_locks(backend):
+    """A file system without locks: the volume is there, and its note, log and caller's log tell."""
+    result = run(mount_call(backend), env=faults(FAULT="lock"))
+    notes = [n for n in status().splitlines() if n.startswith("note %s: a commit over this" % image)]
+    check(result.code == 0 and not result.err and len(notes) == 1 and "No locks available" in notes[0],
+          backend + ": no locks: mounts, with a note", (str(result), status()))
+    same((read(link() + "/file.txt"), log_of("No locks available")), (b"content", 1),
+         backend + ": no locks: and a line in the log")
+    dismount()
+    region, = glob.glob(os.path.join(os.path.dirname(image), "region_*_0"))
+    with open(region, "r+b") as session:
+        fcntl.lockf(session, fcntl.LOCK_EX, 1, 1 << 62)
+        result = run(mount_call(backend), env=faults(FAULT="lock-later"))
+    same((result.code, status().count("note")), (0, 0), backend + ": no locks later: mounts")
+    check(wait_until(lambda: log_of("No locks available") == 1), backend + ": no locks later: a line in the log",
+          log_of(""))
+    dismount()
+    same(clean(), CLEAN, backend + ": no locks: nothing is left")
+
+
+def log_of(words):
+    """Lines of the volume's log that hold some words."""
+    log = state() + "/log"
+    return sum(words in n for n in read(log).decode().splitlines()) if os.path.exists(log) else 0
+
+
+without_locks("extract")
 
 # The image by a link elsewhere: it is the real one that is mounted and marked.
 os.makedirs(os.path.join(TMP, "links"))
@@ -486,6 +529,7 @@ for number in (signal.SIGTERM, signal.SIGINT):
 same(servers(image), [], "fuse: no server is left of that")
 
 mount_before_close("fuse")
+without_locks("fuse")
 
 # ---- attributes that nobody need ask for ----
 
