@@ -39,12 +39,12 @@ CASE(exports_documented, "Export/Documented", DOC, "cimfs.h pages", 0,
 }
 
 CASE(exports_header, "Export/FromWindows11", HEADER, "generations B and C", 0,
-     "a DLL with CimReadFile has the other functions of its header, too")
+     "a DLL with CimReadFile has the function that the header guards alike, too")
 {
     raw_export("CimReadFile");
     check_bool("CimGetFileStatBasicInformation", has_export("CimGetFileStatBasicInformation"),
                true);
-    check_bool("CimCreateImage2", has_export("CimCreateImage2"), true);
+    see_bool("CimCreateImage2", has_export("CimCreateImage2"));
 }
 
 CASE(exports_all, "Export/AllOfOurs", DECISION, "compatibility list, 16", 0,
@@ -80,7 +80,37 @@ CASE(exports_which, "Export/Which", QUESTION, "Q-60", 0,
 /* ---- registers --------------------------------------------------------------------------------
  */
 
-CASE(registers_session, "Abi/RegistersOfASession", CLIENT, "hcsshim winapi, CimDiskImage", 0,
+/* A client written in Go takes a negative low half for an error, whatever the function. */
+static bool reads_as_success(ULONG_PTR value)
+{
+    return (INT32)value >= 0;
+}
+
+CASE(registers_go, "Abi/ClientsReadNoError", CLIENT, "hcsshim winapi", 0,
+     "after each call of a session, CimCloseStream and CimCloseImage too, the low half of the "
+     "register is not negative")
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    CIMFS_STREAM_HANDLE stream = NULL;
+
+    check_bool("CimCreateImage",
+               reads_as_success(RAW(CreateImage)(case_dir(), NULL, L"a.cim", &image)), true);
+    track_image(image);
+    check_bool("CimCreateFile", reads_as_success(RAW(CreateFile)(image, L"f", meta(0, 4), &stream)),
+               true);
+    check_bool("CimWriteStream", reads_as_success(RAW(WriteStream)(stream, "text", 4)), true);
+    check_bool("CimCloseStream", reads_as_success(RAW(CloseStream)(stream)), true);
+    check_bool("CimCreateAlternateStream",
+               reads_as_success(RAW(CreateAlternateStream)(image, L"f:s", 0, &stream)), true);
+    check_bool("CimCloseStream, alternate", reads_as_success(RAW(CloseStream)(stream)), true);
+    check_bool("CimCreateHardLink", reads_as_success(RAW(CreateHardLink)(image, L"g", L"f")), true);
+    check_bool("CimDeletePath", reads_as_success(RAW(DeletePath)(image, L"g")), true);
+    check_bool("CimCommitImage", reads_as_success(RAW(CommitImage)(image)), true);
+    untrack_image(image);
+    check_bool("CimCloseImage", reads_as_success(RAW(CloseImage)(image)), true);
+}
+
+CASE(registers_session, "Abi/RegistersOfASession", DECISION, "D34", 0,
      "each call of a session leaves 0 in the whole return register on success")
 {
     CIMFS_IMAGE_HANDLE image = NULL;
@@ -103,7 +133,7 @@ CASE(registers_session, "Abi/RegistersOfASession", CLIENT, "hcsshim winapi, CimD
     check_hex("CimCloseImage", RAW(CloseImage)(image), 0);
 }
 
-CASE(register_close, "Abi/RegisterAfterDiscard", CLIENT, "hcsshim winapi (until 2023)", 0,
+CASE(register_close, "Abi/RegisterAfterDiscard", DECISION, "D34", 0,
      "CimCloseImage leaves no negative number in the low half, without a commit too")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -112,7 +142,7 @@ CASE(register_close, "Abi/RegisterAfterDiscard", CLIENT, "hcsshim winapi (until 
     check_bool("not negative", (INT32)RAW(CloseImage)(image) >= 0, true);
 }
 
-CASE(register_decided, "Abi/RegistersOfVoids", DECISION, "D34", 0,
+CASE(register_decided, "Abi/RegistersOfVoids", DECISION, "D34", MAY_BREAK_DLL,
      "the two void functions leave 0 in the whole register, also for NULL and closed handles")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -143,7 +173,7 @@ CASE(register_question, "Abi/RegistersOfVoidsWhat", QUESTION, "Q-17", 0,
     see_text("CimCloseImage", value ? (INT32)value < 0 ? "negative" : "positive" : "0");
 }
 
-CASE(registers_reading, "Abi/RegistersOfReading", CLIENT, "hcsshim winapi, CimDiskImage", 0,
+CASE(registers_reading, "Abi/RegistersOfReading", DECISION, "D34", 0,
      "reading without a mount leaves 0 in the whole register on success")
 {
     FILE_STAT_BASIC_INFORMATION info;
@@ -157,16 +187,16 @@ CASE(registers_reading, "Abi/RegistersOfReading", CLIENT, "hcsshim winapi, CimDi
     check_hex("CimReadFile", RAW(ReadFile)(image, L"file.txt", 0, buffer, 8, &got, &left), 0);
 }
 
-CASE(registers_mounting, "Abi/RegistersOfMounting", CLIENT, "CimDiskImage", NEEDS_MOUNT,
+CASE(registers_mounting, "Abi/RegistersOfMounting", DECISION, "D34", NEEDS_MOUNT,
      "mounting and dismounting leave 0 in the whole register on success")
 {
     GUID guid;
 
     make_base(case_dir());
     new_guid(&guid);
+    track_mount(&guid);
     check_hex("CimMountImage",
               RAW(MountImage)(case_dir(), L"base.cim", CIM_MOUNT_IMAGE_NONE, &guid), 0);
-    track_mount(&guid);
     if (check_hex("CimDismountImage", RAW(DismountImage)(&guid), 0)) untrack_mount(&guid);
 }
 

@@ -166,7 +166,7 @@ CASE(directory_stays, "DeletePath/ParentStays", CLIENT, "CimFSAPI sample", 0,
     gone("child", L"d\\f");
 }
 
-CASE(everything, "DeletePath/Everything", DOC, "CimDeletePath page", 0,
+CASE(everything, "DeletePath/Everything", DECISION, "as of an empty image", 0,
      "an image whose items were all deleted can be committed and extended")
 {
     CIMFS_IMAGE_HANDLE image = fresh();

@@ -231,7 +231,7 @@ CASE(export_everything, "ExportImages/Everything", CLIENT, FORMAT, 0,
     add_file(&writing, L"sizes\\8", 0, 88, 20); /* replaced */
     add_file(&writing, L"added later", FILE_ATTRIBUTE_ARCHIVE, 6000, 21);
     add_link(&writing, L"a\\third name", L"linked");
-    remove_item(&writing, L"sizes\\7");
+    remove_item(&writing, L"hollow too");
     finish(&writing, "extended");
     need(manifest_append(export_dir(), tree), "can't write the manifest");
 
@@ -239,7 +239,8 @@ CASE(export_everything, "ExportImages/Everything", CLIENT, FORMAT, 0,
     writing = begin(L"everything.cim", L"fork.cim", fork);
     writing.count = 200;
     remove_item(&writing, L"attributes");
-    remove_item(&writing, L"a\\b\\c\\deep");            /* its other names stay */
+    /* At the root: a build of Windows was seen not to delete inherited names below it. */
+    remove_item(&writing, L"linked");                   /* its other names stay */
     add_file(&writing, L"a\\b\\c\\new", 0, 300000, 10); /* the parent has its bytes */
     add_stream(&writing, L"added later", L"stream", 30, 22);
     finish(&writing, "fork");
@@ -254,7 +255,7 @@ CASE(export_everything, "ExportImages/Everything", CLIENT, FORMAT, 0,
     need(manifest_append(export_dir(), again), "can't write the manifest");
 }
 
-CASE(export_empty, "ExportImages/Empty", CLIENT, "hcsshim TestBlockCIMEmpty", 0,
+CASE(export_empty, "ExportImages/Empty", DECISION, "as hcsshim's test of block images", 0,
      "an image with nothing in it")
 {
     struct tree *tree = tree_new(L"empty.cim");
@@ -283,14 +284,17 @@ CASE(export_many, "ExportImages/Many", CLIENT, FORMAT, 0,
     need(manifest_append(export_dir(), tree), "can't write the manifest");
 }
 
-CASE(export_consistent, "ExportImages/Consistent", HEADER, "generation C", 0,
+CASE(export_consistent, "ExportImages/Consistent", DECISION, "D45", 0,
      "an image made with CIM_CREATE_CONSISTENT_CIMS")
 {
     struct tree *tree = tree_new(L"consistent.cim");
     struct writing writing = {NULL, tree, 0};
 
-    need_hr("CimCreateImage2", cim.CreateImage2(export_dir(), CIM_CREATE_CONSISTENT_CIMS, NULL,
-                                                L"consistent.cim", &writing.image));
+    HRESULT hr = cim.CreateImage2(export_dir(), CIM_CREATE_CONSISTENT_CIMS, NULL, L"consistent.cim",
+                                  &writing.image);
+
+    if (FAILED(hr) && !facts.ours) skip_case("the DLL refuses the flag for ordinary images");
+    need_hr("CimCreateImage2", hr);
     track_image(writing.image);
     fill_image(&writing);
     finish(&writing, "consistent");
@@ -373,6 +377,8 @@ static void visit_stat(struct tally *tally, struct tree *tree, struct entry *ent
 
     if (entry->kind == ENTRY_STREAM) return;
     hr = cim.GetFileStatBasicInformation(join(facts.import_from, tree->image), entry->path, &info);
+    /* No client asks for a directory: what a foreign DLL refuses, the mounted image shows. */
+    if (FAILED(hr) && !facts.ours && item->kind == ENTRY_DIRECTORY) return;
     compare(tally, tree, entry, "the answer", (ULONG)hr, S_OK);
     if (FAILED(hr)) return;
     if (item->kind == ENTRY_DIRECTORY) want |= FILE_ATTRIBUTE_DIRECTORY;

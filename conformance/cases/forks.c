@@ -262,10 +262,25 @@ CASE(extend_directory_kept, "Extend/DirectoryKeepsChildren", DECISION, "D2", 0,
     directory_kept(EXTEND);
 }
 
-CASE(fork_directory_kept, "Fork/DirectoryKeepsChildren", CLIENT, "hcsshim forked layer import", 0,
-     "in a fork an inherited directory that is created again keeps its children")
+CASE(fork_directory_kept, "Fork/DirectoryKeepsChildren", DECISION, "D2", 0,
+     "in a fork an inherited directory created again gets the new metadata, keeps its children")
 {
     directory_kept(FORK);
+}
+
+CASE(fork_children_kept, "Fork/ChildrenOfDirectoryMadeAgain", CLIENT, "hcsshim forked layer import",
+     0, "in a fork an inherited directory that is created again keeps its children")
+{
+    CIMFS_IMAGE_HANDLE image = inherited(FORK);
+
+    put_dir(image, L"d");
+    put_dir(image, L"d\\e");
+    put_text(image, L"d\\added", "new");
+    commit_and_close(image);
+    text_in(FORK, "added", L"d\\added", "new");
+    text_in(FORK, "its file", L"d\\inner", "inner");
+    text_in(FORK, "its other file", L"d\\other", "other");
+    text_in(FORK, "below its directory", L"d\\e\\deep", "deep");
 }
 
 static void directory_streams(enum session session)

@@ -6,7 +6,7 @@
 
 #define INVENTED ((CIMFS_IMAGE_HANDLE)(ULONG_PTR)0x12345678)
 
-CASE(image_bad, "Handle/NotAnImage", DOC, "pages of each function", 0,
+CASE(image_bad, "Handle/NotAnImage", DECISION, "D25", MAY_BREAK_DLL,
      "an image handle that is closed: E_INVALIDARG from each function that takes one")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -29,7 +29,7 @@ CASE(image_null, "Handle/NullImage", DOC, "pages of each function", 0,
     check_hr("CimCommitImage", cim.CommitImage(NULL), E_INVALIDARG);
 }
 
-CASE(stream_bad, "Handle/NotAStream", DOC, "CimWriteStream page", 0,
+CASE(stream_bad, "Handle/NotAStream", DECISION, "D25", MAY_BREAK_DLL,
      "a stream handle that is NULL or closed: E_INVALIDARG")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -43,14 +43,15 @@ CASE(stream_bad, "Handle/NotAStream", DOC, "CimWriteStream page", 0,
 
 /* Invented handles only where handles are known to be names: a DLL whose handles are pointers may
  * read through them. */
-CASE(invented, "Handle/Invented", QUESTION, "Q-33", 0, "an invented handle: is it noticed?")
+CASE(invented, "Handle/Invented", QUESTION, "Q-33", MAY_BREAK_DLL,
+     "an invented handle: is it noticed?")
 {
     see_hr("CimCommitImage", cim.CommitImage(INVENTED));
     see_hr("CimDeletePath", cim.DeletePath(INVENTED, L"f"));
     see_hr("CimWriteStream", cim.WriteStream((CIMFS_STREAM_HANDLE)(ULONG_PTR)0x87654321, "x", 1));
 }
 
-CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", 0,
+CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", MAY_BREAK_DLL,
      "an image's handle where a stream's is wanted, and the reverse")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -62,7 +63,7 @@ CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", 0,
     cim.CloseStream(stream);
 }
 
-CASE(after_close_stream, "Handle/StreamAfterImageClosed", QUESTION, "Q-33", 0,
+CASE(after_close_stream, "Handle/StreamAfterImageClosed", QUESTION, "Q-33", MAY_BREAK_DLL,
      "writing to a stream whose image was closed")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -275,8 +276,8 @@ static void run_threads(DWORD(WINAPI *function)(void *), struct job *jobs)
     for (i = 0; i < THREADS; i++) CloseHandle(threads[i]);
 }
 
-CASE(threads_one, "Handle/ThreadsOneImage", QUESTION, "nobody says that calls are serialised", 0,
-     "six threads add files to one image: is each call whole, and each file right?")
+CASE(threads_one, "Handle/ThreadsOneImage", QUESTION, "nobody says that calls are serialised",
+     MAY_BREAK_DLL, "six threads add files to one image: is each call whole, and each file right?")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     struct job jobs[THREADS] = {{0}};
@@ -318,7 +319,7 @@ static DWORD WINAPI make_image(void *argument)
     return 0;
 }
 
-CASE(threads_many, "Handle/ThreadsManyImages", CLIENT, "containerd (parallel pulls)", 0,
+CASE(threads_many, "Handle/ThreadsManyImages", DECISION, "sessions share nothing", 0,
      "six threads, each with an image in a directory of its own, don't disturb each other")
 {
     struct job jobs[THREADS] = {{0}};

@@ -7,7 +7,6 @@
  */
 #include "metadata.h"
 
-#define PAGE "CimCreateFile page"
 #define META_PAGE "CIMFS_FILE_METADATA page"
 
 /* ---- attributes ------------------------------------------------------------------------------ */
@@ -31,11 +30,10 @@ CASE(attributes_kept, "Metadata/AttributesKept", CLIENT, "hcsshim format package
     commit_and_close(image);
     for (i = 0; i < ARRAY_SIZE(bits); i++)
     {
-        FILE_STAT_BASIC_INFORMATION info = {.FileAttributes = 0};
+        FILE_STAT_BASIC_INFORMATION info;
 
-        need_hr("CimGetFileStatBasicInformation",
-                cim.GetFileStatBasicInformation(join(case_dir(), L"a.cim"),
-                                                format_wide(L"%hs", bits[i].name), &info));
+        need_hr("stat",
+                stored_stat(case_dir(), L"a.cim", format_wide(L"%hs", bits[i].name), &info));
         check_hex(bits[i].name, info.FileAttributes, bits[i].bit);
     }
 }
@@ -137,7 +135,7 @@ CASE(attributes_question, "Metadata/EachAttributeBit", QUESTION, "Q-11, Q-36", 0
 /* ---- times ------------------------------------------------------------------------------------
  */
 
-CASE(times_kept, "Metadata/TimesKept", CLIENT, "CimFSAPI sample (creation time exactly)", 0,
+CASE(times_kept, "Metadata/TimesKept", DOC, META_PAGE, 0,
      "all four times come back, each in its own field, to 100 ns")
 {
     FILE_STAT_BASIC_INFORMATION info;
@@ -150,7 +148,7 @@ CASE(times_kept, "Metadata/TimesKept", CLIENT, "CimFSAPI sample (creation time e
     check_number("LastAccessTime", info.LastAccessTime.QuadPart, TIME_ACCESS);
 }
 
-CASE(times_directory, "Metadata/DirectoryTimesKept", CLIENT, "hcsshim layer writer", 0,
+CASE(times_directory, "Metadata/DirectoryTimesKept", DOC, META_PAGE, 0,
      "a directory's times come back, whatever is added below it afterwards")
 {
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -164,7 +162,19 @@ CASE(times_directory, "Metadata/DirectoryTimesKept", CLIENT, "hcsshim layer writ
     check_number("LastWriteTime", info.LastWriteTime.QuadPart, TIME_WRITE);
 }
 
-CASE(times_zero, "Metadata/ZeroTimes", CLIENT, "hcsshim layer writer", 0,
+CASE(times_zero_accepted, "Metadata/ZeroTimesAccepted", CLIENT, "hcsshim layer writer", 0,
+     "times of zero are accepted, of a file and of a directory")
+{
+    CIMFS_FILE_METADATA *metadata = meta(0, 0);
+
+    metadata->CreationTime.QuadPart = metadata->LastWriteTime.QuadPart = 0;
+    metadata->ChangeTime.QuadPart = metadata->LastAccessTime.QuadPart = 0;
+    check_hr("file", try_meta(metadata), S_OK);
+    metadata->Attributes = FILE_ATTRIBUTE_DIRECTORY;
+    check_hr("directory", try_meta(metadata), S_OK);
+}
+
+CASE(times_zero, "Metadata/ZeroTimes", DECISION, "D42", 0,
      "times of zero are accepted and stay zero")
 {
     CIMFS_FILE_METADATA *metadata = meta(0, 0);
@@ -441,7 +451,7 @@ CASE(reparse_directory, "Metadata/DirectoryReparsePoint", CLIENT, "hcsshim layer
               FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT);
 }
 
-CASE(reparse_wci, "Metadata/ContainerReparseTags", CLIENT, "hcsshim (2020)", 0,
+CASE(reparse_wci, "Metadata/ContainerReparseTags", DECISION, "D16", 0,
      "the tags of container layers are accepted")
 {
     BYTE data[16] = {0x18, 0, 0, 0x80, 8, 0};
@@ -524,20 +534,30 @@ static HRESULT try_ea(const void *ea, UINT32 size)
     return try_meta(metadata);
 }
 
-CASE(ea_accepted, "Metadata/EasAccepted", CLIENT, "go-winio ea.go", 0,
+CASE(ea_winio, "Metadata/EasAsGoWritesThem", CLIENT, "go-winio ea.go", 0,
+     "a chain of EAs whose last entry is padded, too, is accepted")
+{
+    BYTE ea[200];
+    UINT32 size = (UINT32)ea_entry(ea, "FIRST", "value", 5, false);
+
+    size += (UINT32)ea_entry(ea + size, "SECOND", "v", 1, true);
+    check_hr("two entries", try_ea(ea, size), S_OK);
+    check_hr("one entry", try_ea(ea, (UINT32)ea_entry(ea, "ONLY", "value", 5, true)), S_OK);
+}
+
+CASE(ea_accepted, "Metadata/EasAccepted", DECISION, "D17", 0,
      "a chain of EAs is accepted, with and without the padding behind its last entry")
 {
     BYTE ea[200];
     UINT32 size = (UINT32)ea_entry(ea, "FIRST", "value", 5, false);
-    UINT32 last = (UINT32)ea_entry(ea + size, "SECOND", "v", 1, true);
+    UINT32 last = (UINT32)ea_entry(ea + size, "SECOND", "vw", 2, true);
 
     check_hr("two entries, padded", try_ea(ea, size + last), S_OK);
-    check_hr("unpadded", try_ea(ea, size + 8 + 6 + 1 + 1), S_OK);
+    check_hr("unpadded", try_ea(ea, size + 8 + 6 + 1 + 2), S_OK);
     check_hr("one entry", try_ea(ea + size, last), S_OK);
 }
 
-CASE(ea_directory, "Metadata/EasOnDirectory", CLIENT, "go-winio backuptar", 0,
-     "a directory may have EAs")
+CASE(ea_directory, "Metadata/EasOnDirectory", DECISION, "D17", 0, "a directory may have EAs")
 {
     BYTE ea[100];
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_DIRECTORY, 0);
@@ -566,7 +586,7 @@ CASE(ea_invalid, "Metadata/InvalidEas", DECISION, "D17", 0,
     check_hr("over 65,535 bytes", try_ea(ea, 65536), E_INVALIDARG);
 }
 
-CASE(ea_malformed, "Metadata/MalformedEas", DOC, PAGE " (metadata malformed)", 0,
+CASE(ea_malformed, "Metadata/MalformedEas", DECISION, "D17", 0,
      "a buffer that can't be EAs, shorter than an entry's head: E_INVALIDARG")
 {
     static const BYTE ea[4] = {0};

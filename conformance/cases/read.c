@@ -126,7 +126,7 @@ CASE(read_empty, "ReadFile/EmptyFile", CLIENT, READER, 0,
 }
 
 CASE(read_large, "ReadFile/LargeFile", CLIENT, SAMPLE, 0,
-     "three megabytes, read in 64 KiB pieces and in one, are the same")
+     "three megabytes, read in 64 KiB pieces and by one large buffer, are the same")
 {
     static BYTE want[3 << 20], got[3 << 20];
     CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
@@ -139,7 +139,11 @@ CASE(read_large, "ReadFile/LargeFile", CLIENT, SAMPLE, 0,
     check_hr("in one",
              cim.ReadFile(join(case_dir(), L"a.cim"), L"f", 0, got, sizeof(got), &count, &left),
              S_OK);
-    check_bytes("data", got, (size_t)count, want, sizeof(want));
+    /* No client has read more than a piece at once: fewer bytes may come, if it says so. */
+    check_number("read and remaining", count + left, sizeof(want));
+    check_bool("some bytes", count > 0, true);
+    check_bytes("data", got, (size_t)count, want,
+                count < sizeof(want) ? (size_t)count : sizeof(want));
 }
 
 CASE(read_missing, "ReadFile/MissingFile", CLIENT, READER " (an error)", 0,
@@ -215,8 +219,7 @@ CASE(read_fork, "ReadFile/Fork", CLIENT, "hcsshim layer writer", 0,
     check_stored_text("parent's", case_dir(), L"base.cim", L"file.txt", "hello");
 }
 
-CASE(read_case, "ReadFile/OtherCase", CLIENT, "hcsshim reader.go (2020)", 0,
-     "names are found without regard to case")
+CASE(read_case, "ReadFile/OtherCase", DECISION, "D24", 0, "names are found without regard to case")
 {
     struct piece piece = read_piece(base_image(), L"D\\INNER.TXT", 0, sizeof(piece.data));
 

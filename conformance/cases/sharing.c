@@ -92,7 +92,7 @@ CASE(other_process_commits, "Sharing/OtherProcessCommits", CLIENT, "hcsshim laye
     check_stored_text("the base's file", case_dir(), L"base.cim", L"file.txt", "hello");
 }
 
-CASE(killed, "Sharing/KilledSession", DOC, "CimCreateImage, CimCloseImage pages", 0,
+CASE(killed, "Sharing/KilledSession", DECISION, "compatibility list, 11", 0,
      "a session whose process was killed leaves the directory free and no image")
 {
     struct peer *peer = hold(case_dir(), L"", L"peer.cim");
@@ -102,7 +102,7 @@ CASE(killed, "Sharing/KilledSession", DOC, "CimCreateImage, CimCloseImage pages"
     check_hr("the next session", try_image(case_dir(), NULL, L"peer.cim"), S_OK);
 }
 
-CASE(killed_extending, "Sharing/KilledExtension", DOC, "CimCloseImage page", 0,
+CASE(killed_extending, "Sharing/KilledExtension", DECISION, "compatibility list, 11", 0,
      "an extension whose process was killed leaves the image as it was")
 {
     struct peer *peer;
@@ -154,6 +154,20 @@ CASE(no_write_sharing, "Sharing/DirectoryNotSharedForWriting", DOC, "CimCreateIm
                 0);
 }
 
+CASE(lock_leaves_nothing, "Sharing/LockLeavesNothing", DECISION, "D36", 0,
+     "a session shares the directory for reading, and leaves no file of its lock behind")
+{
+    const DWORD all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
+
+    check_error("list", open_directory(case_dir(), FILE_LIST_DIRECTORY, all), 0);
+    check_error("add files", open_directory(case_dir(), FILE_ADD_FILE, all),
+                ERROR_SHARING_VIOLATION);
+    check_error("delete", open_directory(case_dir(), DELETE, all), ERROR_SHARING_VIOLATION);
+    close_image(image);
+    check_text("what is left", list_files(case_dir()), "(none)");
+}
+
 CASE(directory_question, "Sharing/DirectoryAccess", QUESTION, "Q-19", 0,
      "which accesses to the directory a session leaves to others")
 {
@@ -196,7 +210,7 @@ CASE(files_beside, "Sharing/FilesBeside", QUESTION, "Q-19", 0,
     close_image(image);
 }
 
-CASE(read_meanwhile, "Sharing/ReadingMeanwhile", CLIENT, "containerd snapshotter", 0,
+CASE(read_meanwhile, "Sharing/ReadingMeanwhile", DECISION, "compatibility list, 4", 0,
      "other images of the directory can be read while a session lasts")
 {
     CIMFS_IMAGE_HANDLE image;

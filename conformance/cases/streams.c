@@ -173,8 +173,19 @@ CASE(parent_missing, "AlternateStream/ParentMissing", DECISION, "D1", 0,
     check_hr("a file", try_create_stream(image, L"f\\g:s", 1), HR_PATH_NOT_FOUND);
 }
 
-CASE(no_colon, "AlternateStream/NoStreamName", DOC, "CimCreateAlternateStream page", 0,
-     "a path that isn't of the form PATH:STREAM: E_INVALIDARG")
+CASE(not_of_the_form, "AlternateStream/NotOfTheForm", DOC, "CimCreateAlternateStream page", 0,
+     "the path of a file or directory without a stream's name: E_INVALIDARG")
+{
+    CIMFS_IMAGE_HANDLE image = fresh();
+
+    put_dir(image, L"d");
+    put_text(image, L"f", "");
+    check_hr("file", try_create_stream(image, L"f", 1), E_INVALIDARG);
+    check_hr("directory", try_create_stream(image, L"d", 1), E_INVALIDARG);
+}
+
+CASE(no_colon, "AlternateStream/NoStreamName", DECISION, "D10", 0,
+     "a path that isn't of the form PATH:STREAM: E_INVALIDARG, whether the item is there or not")
 {
     CIMFS_IMAGE_HANDLE image = fresh();
 
@@ -269,8 +280,7 @@ CASE(size_limit, "AlternateStream/SizeLimit", DECISION, "D18", 0,
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-CASE(data_suffix, "AlternateStream/DataSuffix", CLIENT, "hcsshim layer import", 0,
-     "PATH:STREAM:$DATA is accepted")
+CASE(data_suffix, "AlternateStream/DataSuffix", DECISION, "D10", 0, "PATH:STREAM:$DATA is accepted")
 {
     CIMFS_IMAGE_HANDLE image = fresh();
 

@@ -211,29 +211,28 @@ CASE(many_directories, "Tree/ManyDirectories", DOC, "CimCreateFile page", 0,
 }
 
 CASE(deep, "Tree/Deep", DOC, "CimCreateFile page", 0,
-     "directories 100 deep, with a file and a stream at each level; a fork deletes from the middle")
+     "directories 100 deep, with a file and a stream at each level; a fork holds them, too")
 {
     enum
     {
         DEPTH = 100
     };
     CIMFS_IMAGE_HANDLE image = fresh();
-    struct count files = {0, 0}, streams = {0, 0}, gone_files = {0, 0}, kept = {0, 0};
-    WCHAR path[8 * DEPTH] = L"", middle[8 * DEPTH];
+    struct count files = {0, 0}, streams = {0, 0}, kept = {0, 0};
+    WCHAR path[8 * DEPTH] = L"";
     char text[40];
     int i;
 
     for (i = 0; i < DEPTH; i++)
     {
         swprintf(path + wcslen(path), 8, i ? L"\\d%d" : L"d%d", i);
-        if (i == 60) wcscpy(middle, path);
         put_dir(image, path);
         snprintf(text, sizeof(text), "level %d", i);
         put_text(image, format_wide(L"%ls\\f", path), text);
         put_stream(image, format_wide(L"%ls:s", path), text, strlen(text));
     }
     image = reopen(image, FORK);
-    check_hr("delete from level 60 on", cim.DeletePath(image, middle), S_OK);
+    put_text(image, L"added", "new");
     commit_and_close(image);
     path[0] = 0;
     for (i = 0; i < DEPTH; i++)
@@ -246,15 +245,59 @@ CASE(deep, "Tree/Deep", DOC, "CimCreateFile page", 0,
         file = format_wide(L"%ls\\f", path);
         count_text(&files, IMAGE, file, text);
         count_text(&streams, IMAGE, format_wide(L"%ls:s", path), text);
-        if (i < 60)
-            count_text(&kept, L"fork.cim", file, text);
-        else
-            count_gone(&gone_files, L"fork.cim", file);
+        count_text(&kept, L"fork.cim", file, text);
     }
     check_count("files", &files);
     check_count("streams of directories", &streams);
-    check_count("kept in the fork", &kept);
-    check_count("deleted in the fork", &gone_files);
+    check_count("in the fork", &kept);
+}
+
+CASE(deep_deleted, "Tree/DeepDeleted", DECISION, "D4", 0,
+     "of directories 100 deep a fork deletes those from level 60 on")
+{
+    enum
+    {
+        DEPTH = 100,
+        CUT = 60
+    };
+    CIMFS_IMAGE_HANDLE image = fresh();
+    struct count kept = {0, 0}, deleted = {0, 0}, base = {0, 0};
+    WCHAR path[8 * DEPTH] = L"", middle[8 * DEPTH];
+    char text[40];
+    int i, pass;
+
+    for (pass = 0; pass < 2; pass++)
+    {
+        path[0] = 0;
+        for (i = 0; i < DEPTH; i++)
+        {
+            const WCHAR *file;
+
+            swprintf(path + wcslen(path), 8, i ? L"\\d%d" : L"d%d", i);
+            if (i == CUT) wcscpy(middle, path);
+            snprintf(text, sizeof(text), "level %d", i);
+            file = format_wide(L"%ls\\f", path);
+            if (!pass)
+            {
+                put_dir(image, path);
+                put_text(image, file, text);
+                continue;
+            }
+            if (i % 3) continue;
+            count_text(&base, IMAGE, file, text);
+            if (i < CUT)
+                count_text(&kept, L"fork.cim", file, text);
+            else
+                count_gone(&deleted, L"fork.cim", file);
+        }
+        if (pass) break;
+        image = reopen(image, FORK);
+        check_hr("delete", cim.DeletePath(image, middle), S_OK);
+        commit_and_close(image);
+    }
+    check_count("kept", &kept);
+    check_count("deleted", &deleted);
+    check_count("in the base", &base);
 }
 
 CASE(longest_path, "Tree/LongestPath", DECISION, "D20", 0,
@@ -448,7 +491,7 @@ CASE(planes, "Tree/BeyondTheBmp", DECISION, "D21", 0,
     check_count("files", &count);
 }
 
-CASE(many_streams, "Tree/ManyStreams", DOC, "CimCreateAlternateStream page", 0,
+CASE(many_streams, "Tree/ManyStreams", DECISION, "D48", 0,
      "300 alternate streams of one file and of one directory")
 {
     enum
@@ -501,7 +544,7 @@ CASE(streams_limit, "Tree/StreamsLimit", QUESTION, "Q-25", 0,
     see_stored("one of them", case_dir(), IMAGE, L"f:stream 1234");
 }
 
-CASE(many_links, "Tree/ManyLinks", DOC, "CimCreateHardLink page", 0,
+CASE(many_links, "Tree/ManyLinks", DECISION, "D48", 0,
      "one file with 1,200 names in 12 directories; of 400 of them deleted the others stay")
 {
     enum

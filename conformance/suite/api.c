@@ -65,6 +65,24 @@ static bool is_ours(const WCHAR *path)
     return ours;
 }
 
+/* What the loader's usual errors mean for this program's user. */
+static const char *load_error(DWORD error)
+{
+    switch (error)
+    {
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+    case ERROR_MOD_NOT_FOUND:
+        return "it, or a DLL that it needs, isn't there";
+    case ERROR_BAD_EXE_FORMAT:
+        return sizeof(void *) == 8 ? "it is no DLL for 64 bits" : "it is no DLL for 32 bits";
+    case ERROR_DLL_INIT_FAILED:
+        return "it refused to start";
+    default:
+        return "it is no DLL, or can't be read";
+    }
+}
+
 const char *load_dll(void)
 {
     static char text[600];
@@ -76,8 +94,11 @@ const char *load_dll(void)
         facts.dll = LoadLibraryExW(L"cimfs.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
     if (!facts.dll)
     {
-        snprintf(text, sizeof(text), "can't load %ls: error %lu",
-                 options.dll ? options.dll : L"the system's cimfs.dll", GetLastError());
+        DWORD error = GetLastError();
+
+        snprintf(text, sizeof(text), "can't load %s: error %lu, %s",
+                 options.dll ? narrow(options.dll) : "the system's cimfs.dll", error,
+                 load_error(error));
         return text;
     }
     GetModuleFileNameW(facts.dll, facts.dll_path, ARRAY_SIZE(facts.dll_path));

@@ -7,7 +7,8 @@
 
 #include "suite.h"
 
-#define TIMEOUT_MS 60000 /* of silence, after which a case is taken to hang */
+#define ROOM_MIB 1024     /* what a run needs on the disk of its work directory */
+#define ROOM_LEFT_MIB 512 /* a case that leaves less is stopped */
 
 struct options
 {
@@ -22,7 +23,7 @@ struct options
     bool list;
     bool no_mount;
     bool keep;
-    bool quiet;
+    int timeout; /* seconds of silence, after which a case is taken to hang */
 };
 extern struct options options;
 
@@ -31,7 +32,6 @@ extern struct suite_role *all_roles;
 /* Sorted by file and line, those that the filters let pass; NULL at the end. Bad IDs end the
  * program. */
 struct suite_case **selected_cases(void);
-int case_count(void); /* all, whatever is selected */
 bool glob_match(const WCHAR *glob, const char *text);
 const char *provenance_name(enum provenance provenance);
 const char *check_limits(void); /* an ID in the list of Wine's limits that no case has, or NULL */
@@ -48,17 +48,30 @@ struct export_entry
 extern struct export_entry export_table[];
 extern const int export_count;
 
+/* ---- command.c */
+/* Both append to the command; the value may be NULL: nothing is appended. */
+void add_argument(WCHAR *command, size_t room, const WCHAR *argument);
+void add_option(WCHAR *command, size_t room, const WCHAR *option, const WCHAR *value);
+
+/* ---- mount.c */
+/* CimMountImage's answer; the volume's root if it succeeded. */
+HRESULT try_mount_image(const WCHAR *dir, const WCHAR *image, const WCHAR **volume);
+
 /* ---- worker.c: in the process that runs cases */
-struct record;
-int worker_main(HANDLE pipe, int first, int count, WCHAR **leftover_guids);
+/* Runs cases from the first on; none if there are no so many. */
+int worker_main(HANDLE pipe, int first, WCHAR **leftover_guids);
 int role_main(int argc, WCHAR **argv);
 void send_line(const char *format, ...) PRINTF_LIKE(1, 2); /* to the parent */
 _Noreturn void leave_case(void);
+const char *narrow(const WCHAR *text); /* ASCII, other units as <xxxx>; one of a few buffers */
 void send_skip(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* ---- kit.c */
 void kit_begin(const struct suite_case *entry, const WCHAR *work);
 void kit_end(bool keep); /* closes, dismounts and removes what the case left */
+void remove_tree(const WCHAR *dir);
+/* Where a case works: not longer than MAX_PATH. */
+void case_path(const struct suite_case *entry, const WCHAR *work, WCHAR path[MAX_PATH]);
 bool parse_guid(const WCHAR *text, GUID *guid); /* with braces */
 
 /* ---- run.c: in the first process */
@@ -93,7 +106,9 @@ struct outcome
     struct value *values;
 };
 
-struct outcome *run_cases(struct suite_case **cases); /* one for each; the same order */
+/* One for each, in the same order; NULL: interrupted. */
+struct outcome *run_cases(struct suite_case **cases);
+uint64_t room_mib(const WCHAR *dir); /* free on its disk; UINT64_MAX: unknown */
 const char *result_name(const struct outcome *outcome);
 
 /* ---- report.c */
@@ -104,6 +119,7 @@ struct totals
 void report_begin(void);
 void report_case(const struct outcome *outcome, int number);
 void report_end(const struct outcome *outcomes, const struct totals *totals);
+void put_plain(FILE *file, const char *text); /* without control characters */
 bool write_json(const WCHAR *path, const struct outcome *outcomes, const struct totals *totals);
 
 #endif

@@ -412,39 +412,92 @@ void make_base(const WCHAR *dir)
 
 /* ---- the beginning and end of a case --------------------------------------------------------- */
 
-/* Everything below a directory, then it. Read-only files lose that bit first. */
-void remove_tree(const WCHAR *dir)
+bool remove_file(const WCHAR *path)
 {
-    WCHAR path[1200];
+    int i;
+
+    for (i = 0; i < 30 && !DeleteFileW(path); i++)
+    {
+        if (GetLastError() != ERROR_SHARING_VIOLATION && GetLastError() != ERROR_ACCESS_DENIED)
+            return false;
+        Sleep(100);
+    }
+    return i < 30;
+}
+
+void need_room(unsigned mib)
+{
+    if (!facts.ours && room_mib(case_dir()) < mib + ROOM_LEFT_MIB)
+        skip_case("less than %u MiB is free on the disk", mib + ROOM_LEFT_MIB);
+}
+
+enum
+{
+    LONGEST = 4000
+};
+
+/* Everything below the directory in the buffer, then it. Links are removed, never followed: they
+ * may lead out of the directory. Read-only files lose that bit first. */
+static void remove_below(WCHAR *path)
+{
+    size_t length = wcslen(path);
     WIN32_FIND_DATAW data;
     HANDLE find;
 
-    _snwprintf(path, ARRAY_SIZE(path), L"%ls\\*", dir);
+    if (length + 300 > LONGEST) return;
+    wcscpy(path + length, L"\\*");
     find = FindFirstFileW(path, &data);
     if (find != INVALID_HANDLE_VALUE)
     {
         do
         {
             if (!wcscmp(data.cFileName, L".") || !wcscmp(data.cFileName, L"..")) continue;
-            _snwprintf(path, ARRAY_SIZE(path), L"%ls\\%ls", dir, data.cFileName);
+            wcscpy(path + length + 1, data.cFileName);
             SetFileAttributesW(path, FILE_ATTRIBUTE_NORMAL);
-            if (data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)
-                remove_tree(path);
-            else
+            if (!(data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY))
                 DeleteFileW(path);
+            else if (data.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
+                RemoveDirectoryW(path);
+            else
+                remove_below(path);
         } while (FindNextFileW(find, &data));
         FindClose(find);
     }
-    RemoveDirectoryW(dir);
+    path[length] = 0;
+    RemoveDirectoryW(path);
+}
+
+/* By a verbatim path, which may be longer than MAX_PATH and have any name in it. */
+void remove_tree(const WCHAR *dir)
+{
+    WCHAR *path = malloc(LONGEST * sizeof(*path));
+
+    if (!path || wcslen(dir) > LONGEST / 2) abort();
+    if (!wcsncmp(dir, L"\\\\?\\", 4))
+        wcscpy(path, dir);
+    else if (!wcsncmp(dir, L"\\\\", 2))
+        swprintf(path, LONGEST, L"\\\\?\\UNC%ls", dir + 1);
+    else
+        swprintf(path, LONGEST, L"\\\\?\\%ls", dir);
+    remove_below(path);
+    free(path);
+}
+
+void case_path(const struct suite_case *entry, const WCHAR *work, WCHAR path[MAX_PATH])
+{
+    size_t length = wcslen(work);
+    const char *letter;
+
+    if (length + strlen(entry->id) + 2 > MAX_PATH) abort(); /* main.c checks the length */
+    wcscpy(path, work);
+    if (length && path[length - 1] != '\\') path[length++] = '\\';
+    for (letter = entry->id; *letter; letter++) path[length++] = *letter == '/' ? '_' : *letter;
+    path[length] = 0;
 }
 
 void kit_begin(const struct suite_case *entry, const WCHAR *work)
 {
-    WCHAR *slash;
-
-    _snwprintf(root, ARRAY_SIZE(root), L"%ls\\%hs", work, entry->id);
-    for (slash = root + wcslen(work) + 1; *slash; slash++)
-        if (*slash == '/') *slash = '_';
+    case_path(entry, work, root);
     root_made = false;
     memset(images, 0, sizeof(images));
     memset(streams, 0, sizeof(streams));

@@ -9,11 +9,11 @@
  */
 #include "internal.h"
 
-struct options options;
+struct options options = {.timeout = 60};
 
 static const char usage_text[] =
         "usage: cimfs-conformance [--dll PATH] [--json FILE] [--tap] [--filter GLOB]... [--list]\n"
-        "                         [--no-mount] [--keep] [--work DIR]\n"
+        "                         [--no-mount] [--keep] [--work DIR] [--timeout SECONDS]\n"
         "       cimfs-conformance [--dll PATH] --export DIR\n"
         "       cimfs-conformance [--dll PATH] [--no-mount] --import DIR\n"
         "\n"
@@ -27,6 +27,7 @@ static const char usage_text[] =
         "  --no-mount     leave out all cases that mount\n"
         "  --keep         keep the directories that the cases made\n"
         "  --work DIR     where they are made (default: a new directory in the system's place)\n"
+        "  --timeout S    a case that says nothing for so many seconds hangs (default: 60)\n"
         "  --export DIR   write a set of images and a manifest of what they hold\n"
         "  --import DIR   check such a set, made elsewhere\n"
         "\n"
@@ -57,6 +58,15 @@ static const WCHAR *operand(WCHAR ***args)
     return *++*args;
 }
 
+static int parse_number(const WCHAR *text)
+{
+    WCHAR *end;
+    long number = wcstol(text, &end, 10);
+
+    if (end == text || *end || number < 1 || number > 86400) wrong_usage("bad number: %ls", text);
+    return (int)number;
+}
+
 static void parse_worker(WCHAR ***args)
 {
     worker.pipe = (HANDLE)(ULONG_PTR)_wcstoui64(operand(args), NULL, 10);
@@ -83,6 +93,8 @@ static void parse_options(WCHAR **args)
                 wrong_usage("too many filters: %ls", *args);
             options.filters[options.filter_count++] = (WCHAR *)operand(&args);
         }
+        else if (!wcscmp(*args, L"--timeout"))
+            options.timeout = parse_number(operand(&args));
         else if (!wcscmp(*args, L"--tap"))
             options.tap = true;
         else if (!wcscmp(*args, L"--list"))
@@ -109,9 +121,48 @@ static void parse_options(WCHAR **args)
 static const WCHAR *full_path(const WCHAR *path)
 {
     WCHAR *full = calloc(1024, sizeof(WCHAR));
+    DWORD length = full && *path ? GetFullPathNameW(path, 1024, full, NULL) : 0;
 
-    if (!full || !GetFullPathNameW(path, 1024, full, NULL)) wrong_usage("bad path: %ls", path);
+    if (!length || length >= 1024) wrong_usage("bad path: %ls", path);
     return full;
+}
+
+/* The directory that an option names, made if it isn't there. */
+static const WCHAR *make_dir(const WCHAR *path)
+{
+    const WCHAR *dir = full_path(path);
+    DWORD attributes = GetFileAttributesW(dir);
+
+    if (attributes == INVALID_FILE_ATTRIBUTES && !CreateDirectoryW(dir, NULL))
+        wrong_usage("can't make the directory %ls", dir);
+    if (attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_DIRECTORY))
+        wrong_usage("%ls is no directory", dir);
+    return dir;
+}
+
+/* Whether a file can be made; what is there already stays as it is. */
+static bool can_write(const WCHAR *path)
+{
+    bool there = GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES;
+    FILE *file = _wfopen(path, L"ab");
+
+    if (!file) return false;
+    fclose(file);
+    if (!there) DeleteFileW(path);
+    return true;
+}
+
+/* Better said now than by each case. */
+static void check_work_dir(void)
+{
+    WCHAR probe[1100];
+
+    if (wcslen(options.work) > MAX_PATH - 130)
+        wrong_usage("this path is too long to work in: %ls", options.work);
+    swprintf(probe, ARRAY_SIZE(probe), L"%ls\\cimfs-conformance.probe", options.work);
+    if (!can_write(probe)) wrong_usage("can't write in %ls", options.work);
+    if (room_mib(options.work) < ROOM_MIB)
+        wrong_usage("less than 1 GiB is free for %ls", options.work);
 }
 
 static void make_work_dir(bool *made)
@@ -122,10 +173,8 @@ static void make_work_dir(bool *made)
     if (!dir) abort();
     if (options.work)
     {
-        options.work = full_path(options.work);
-        if (GetFileAttributesW(options.work) == INVALID_FILE_ATTRIBUTES &&
-            !CreateDirectoryW(options.work, NULL))
-            wrong_usage("can't make the directory %ls", options.work);
+        options.work = make_dir(options.work);
+        check_work_dir();
         return;
     }
     GetTempPathW(ARRAY_SIZE(temp), temp);
@@ -138,6 +187,7 @@ static void make_work_dir(bool *made)
     if (i == 100) wrong_usage("can't make the directory %ls", dir);
     options.work = dir;
     *made = true;
+    check_work_dir();
 }
 
 static void list_cases(struct suite_case **cases)
@@ -172,7 +222,7 @@ static int judge(void)
                                   : check_limits();
     struct totals totals = {0};
     struct outcome *outcomes;
-    bool made = false;
+    bool made = false, written;
 
     if (unknown)
     {
@@ -186,31 +236,30 @@ static int judge(void)
         return 0;
     }
     system_facts();
+    if (options.json && !can_write(options.json)) wrong_usage("can't write %ls", options.json);
     make_work_dir(&made);
     report_begin();
     outcomes = run_cases(cases);
-    count_outcomes(outcomes, &totals);
-    if (options.json && !write_json(options.json, outcomes, &totals))
-    {
-        fprintf(stderr, "cimfs-conformance: can't write %ls\n", options.json);
-        return 3;
-    }
-    report_end(outcomes, &totals);
-    if (made && !options.keep) RemoveDirectoryW(options.work);
+    if (made && !options.keep) remove_tree(options.work);
     if (options.keep) fprintf(stderr, "what the cases made is in %ls\n", options.work);
-    fflush(stdout);
-    return totals.failed || ferror(stdout) ? 1 : 0;
+    if (!outcomes) return 3;
+    count_outcomes(outcomes, &totals);
+    written = !options.json || write_json(options.json, outcomes, &totals);
+    report_end(outcomes, &totals);
+    if (!written) fprintf(stderr, "cimfs-conformance: can't write %ls\n", options.json);
+    if (fflush(stdout) || ferror(stdout) || !written) return 3;
+    return totals.failed ? 1 : 0;
 }
 
 int wmain(int argc, WCHAR **argv)
 {
     if (argc > 2 && !wcscmp(argv[1], L"--role")) return role_main(argc - 2, argv + 2);
     parse_options(argv + 1);
-    if (options.dll && (wcschr(options.dll, '\\') || wcschr(options.dll, '/')))
-        options.dll = full_path(options.dll);
-    if (options.export_to) options.export_to = full_path(options.export_to);
+    /* A bare name could be looked up elsewhere: in this program's or the system's directory. */
+    if (options.dll) options.dll = full_path(options.dll);
+    if (options.export_to) options.export_to = make_dir(options.export_to);
     if (options.import_from) options.import_from = full_path(options.import_from);
-    if (worker.pipe) return worker_main(worker.pipe, worker.first, case_count(), worker.leftover);
+    if (worker.pipe) return worker_main(worker.pipe, worker.first, worker.leftover);
     if (options.export_to && options.import_from)
         wrong_usage("%ls is one thing at a time", L"--import");
     return judge();

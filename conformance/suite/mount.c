@@ -84,14 +84,27 @@ void untrack_mount(const GUID *guid)
     }
 }
 
-const WCHAR *mount_image(const WCHAR *dir, const WCHAR *image)
+HRESULT try_mount_image(const WCHAR *dir, const WCHAR *image, const WCHAR **volume)
 {
+    HRESULT hr;
     GUID guid;
 
     new_guid(&guid);
-    need_hr("CimMountImage", cim.MountImage(dir, image, CIM_MOUNT_IMAGE_NONE, &guid));
     track_mount(&guid);
-    return _wcsdup(volume_root(&guid));
+    hr = cim.MountImage(dir, image, CIM_MOUNT_IMAGE_NONE, &guid);
+    if (FAILED(hr))
+        untrack_mount(&guid);
+    else
+        *volume = _wcsdup(volume_root(&guid));
+    return hr;
+}
+
+const WCHAR *mount_image(const WCHAR *dir, const WCHAR *image)
+{
+    const WCHAR *volume = NULL;
+
+    need_hr("CimMountImage", try_mount_image(dir, image, &volume));
+    return volume;
 }
 
 void dismount(const WCHAR *root)

@@ -53,7 +53,6 @@ struct peer *peer_start(const char *role, const WCHAR *const *argv)
     PROCESS_INFORMATION process;
     struct peer *peer = calloc(1, sizeof(*peer));
     WCHAR self[MAX_PATH];
-    size_t used;
     bool started;
 
     need(peer && make_pipe(&peer->to, &startup.hStdInput, false) &&
@@ -61,10 +60,11 @@ struct peer *peer_start(const char *role, const WCHAR *const *argv)
          "can't make pipes");
     startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     GetModuleFileNameW(NULL, self, ARRAY_SIZE(self));
-    used = _snwprintf(command, ARRAY_SIZE(command), L"\"%ls\" --role %hs \"%ls\"", self, role,
-                      options.dll ? options.dll : L"");
-    for (; *argv; argv++)
-        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" \"%ls\"", *argv);
+    command[0] = 0;
+    add_argument(command, ARRAY_SIZE(command), self);
+    add_option(command, ARRAY_SIZE(command), L"--role", format_wide(L"%hs", role));
+    add_argument(command, ARRAY_SIZE(command), options.dll ? options.dll : L"");
+    for (; *argv; argv++) add_argument(command, ARRAY_SIZE(command), *argv);
     started = CreateProcessW(self, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process);
     CloseHandle(startup.hStdInput);
     CloseHandle(startup.hStdOutput);

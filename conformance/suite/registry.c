@@ -69,7 +69,7 @@ static int compare_id(const void *a, const void *b)
     return strcmp((*(struct suite_case *const *)a)->id, (*(struct suite_case *const *)b)->id);
 }
 
-int case_count(void)
+static int case_count(void)
 {
     struct suite_case *entry;
     int count = 0;

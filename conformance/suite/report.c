@@ -4,6 +4,8 @@
  *
  * For people: a table by function, after what failed and why. --tap: the Test Anything Protocol.
  * --json: everything, each value that was seen included; that file is what cimfs-compare reads.
+ * Values come from a DLL that may be broken: whatever bytes they have, lines stay lines and JSON
+ * stays JSON.
  */
 #include "internal.h"
 
@@ -19,12 +21,29 @@ void report_begin(void)
     setvbuf(stdout, NULL, _IOLBF, 4096);
 }
 
+void put_plain(FILE *file, const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 32 || (unsigned char)*text >= 127)
+            fprintf(file, "<%02x>", (unsigned char)*text);
+        else
+            putc(*text, file);
+}
+
+/* Before, text without control characters, behind. */
+static void print_plain(const char *before, const char *text, const char *behind)
+{
+    fputs(before, stdout);
+    put_plain(stdout, text);
+    fputs(behind, stdout);
+}
+
 static void print_value(const char *prefix, const struct value *value)
 {
-    if (value->want && !value->right)
-        printf("%s%s: got %s, want %s\n", prefix, value->name, value->got, value->want);
-    else
-        printf("%s%s: %s\n", prefix, value->name, value->got);
+    print_plain(prefix, value->name, ": ");
+    print_plain(value->want && !value->right ? "got " : "", value->got, "");
+    if (value->want && !value->right) print_plain(", want ", value->want, "");
+    printf("\n");
 }
 
 /* All values of a case that failed, wrong ones first seen; of the others none. */
@@ -32,7 +51,7 @@ static void print_failure(const struct outcome *outcome, const char *prefix)
 {
     const struct value *value;
 
-    if (outcome->reason) printf("%s%s\n", prefix, outcome->reason);
+    if (outcome->reason) print_plain(prefix, outcome->reason, "\n");
     for (value = outcome->values; value; value = value->next)
         if (value->want && !value->right) print_value(prefix, value);
     for (value = outcome->values; value; value = value->next)
@@ -46,7 +65,8 @@ static void report_tap(const struct outcome *outcome, int number)
     switch (outcome->result)
     {
     case R_SKIP:
-        printf("ok %d - %s # SKIP %s\n", number, id, outcome->reason);
+        printf("ok %d - %s # SKIP ", number, id);
+        print_plain("", outcome->reason, "\n");
         break;
     case R_LIMIT:
         printf("not ok %d - %s # TODO limit of Wine: %s\n", number, id, limit_of(outcome));
@@ -56,10 +76,13 @@ static void report_tap(const struct outcome *outcome, int number)
         print_failure(outcome, "#   ");
         break;
     case R_BLOCKED:
-        printf("ok %d - %s # blocked: %s\n", number, id, outcome->reason);
+        printf("ok %d - %s # blocked: ", number, id);
+        print_plain("", outcome->reason, "\n");
         break;
     default:
-        printf("ok %d - %s%s\n", number, id, outcome->result == R_OBSERVED ? " # observed" : "");
+        printf("ok %d - %s%s", number, id, outcome->result == R_OBSERVED ? " # observed" : "");
+        if (outcome->crashed || outcome->hung) print_plain(": ", outcome->reason, "");
+        printf("\n");
     }
 }
 
@@ -111,14 +134,17 @@ static void print_groups(const struct outcome *outcomes)
 
 static void print_exports(void)
 {
-    int i, missing = 0;
+    int i, present = 0;
+    bool first = true;
 
+    for (i = 0; i < export_count; i++) present += export_table[i].present;
+    printf("\n%d of %d exports are there", present, export_count);
     for (i = 0; i < export_count; i++)
-        if (!export_table[i].present) missing++;
-    printf("\n%d of %d exports are there", export_count - missing, export_count);
-    for (i = 0; i < export_count; i++)
-        if (!export_table[i].present)
-            printf("%s %s", missing-- < 0 ? "" : ", not", export_table[i].name);
+    {
+        if (export_table[i].present) continue;
+        printf("%s %s", first ? ", not" : "", export_table[i].name);
+        first = false;
+    }
     printf("\n");
 }
 
@@ -131,13 +157,31 @@ static void print_limits(const struct outcome *outcomes, const struct totals *to
             printf("    %-34s %s\n", outcomes->entry->id, limit_of(outcomes));
 }
 
+/* Cases that only observe, and in which the DLL crashed or hung: told, but no failures. */
+static void print_crashes(const struct outcome *outcomes)
+{
+    bool first = true;
+
+    for (; outcomes->entry; outcomes++)
+    {
+        if (outcomes->result != R_OBSERVED || !(outcomes->crashed || outcomes->hung)) continue;
+        if (first) printf("\nWhere the DLL crashed or hung, though nothing was required:\n");
+        first = false;
+        printf("    %-34s ", outcomes->entry->id);
+        print_plain("", outcomes->reason, "\n");
+    }
+}
+
 static void print_skips(const struct outcome *outcomes, const struct totals *totals)
 {
     if (!totals->skipped) return;
     printf("\nSkipped:\n");
     for (; outcomes->entry; outcomes++)
         if (outcomes->result == R_SKIP)
-            printf("    %-34s %s\n", outcomes->entry->id, outcomes->reason);
+        {
+            printf("    %-34s ", outcomes->entry->id);
+            print_plain("", outcomes->reason, "\n");
+        }
 }
 
 void report_end(const struct outcome *outcomes, const struct totals *totals)
@@ -150,6 +194,7 @@ void report_end(const struct outcome *outcomes, const struct totals *totals)
     else
     {
         print_limits(outcomes, totals);
+        print_crashes(outcomes);
         print_skips(outcomes, totals);
         print_groups(outcomes);
         print_exports();
@@ -171,8 +216,8 @@ static void put_json(FILE *file, const char *text)
     {
         if (*text == '"' || *text == '\\')
             fprintf(file, "\\%c", *text);
-        else if ((unsigned char)*text < 32)
-            fprintf(file, "\\u%04x", *text);
+        else if ((unsigned char)*text < 32 || (unsigned char)*text >= 127)
+            fprintf(file, "\\u%04x", (unsigned char)*text); /* bytes nobody promised to be UTF-8 */
         else
             putc(*text, file);
     }
@@ -238,12 +283,10 @@ static void put_system(FILE *file)
 
 static void put_dll(FILE *file)
 {
-    char path[MAX_PATH * 3] = "";
     int i;
 
-    WideCharToMultiByte(CP_UTF8, 0, facts.dll_path, -1, path, sizeof(path), NULL, NULL);
     fprintf(file, "  \"dll\": {\n    \"ours\": %s", facts.ours ? "true" : "false");
-    put_member(file, "    ", "path", path);
+    put_member(file, "    ", "path", narrow(facts.dll_path));
     fprintf(file, ",\n    \"exports\": {");
     for (i = 0; i < export_count; i++)
         fprintf(file, "%s\n      \"%s\": %s", i ? "," : "", export_table[i].name,

@@ -3,9 +3,10 @@
  * run.c - the process that judges
  *
  * It starts workers (worker.c), reads what they report, and decides about each case. A worker that
- * ends in the middle of a case, or says nothing for TIMEOUT_MS, has crashed or hangs there: the
- * case fails, and a new worker goes on behind it. All processes are in one job, which takes them
- * with it.
+ * ends in the middle of a case, or says nothing for a minute, has crashed or hangs there: the case
+ * fails, and a new worker goes on behind it. So does one that is about to fill the disk. All
+ * processes are in one job, which takes them with it; Ctrl-C ends the worker, dismounts what it had
+ * mounted and removes its files.
  */
 #include "internal.h"
 
@@ -14,8 +15,12 @@ static struct suite_case **cases;
 static struct outcome *outcomes;
 static struct outcome *open_case; /* between "begin" and "end" */
 static int next_case;
+static int case_total;
 static bool worker_done;
+static bool worker_ready; /* has loaded the DLL and cleared away what others left */
+static bool dll_loaded;
 static char *fatal;
+static HANDLE interrupted;    /* an event: Ctrl-C was pressed */
 static WCHAR mounted[64][40]; /* GUIDs that a crashed worker may have left mounted */
 static int mounted_count;
 
@@ -128,7 +133,9 @@ static void decide(struct outcome *outcome)
     }
     if (!outcome->required)
     {
-        if (outcome->result == R_FAIL) return; /* crashed, or a mistake of the suite */
+        if ((outcome->crashed || outcome->hung) && !facts.ours) outcome->result = R_OBSERVED;
+        /* Else ours crashed, or it is a mistake of the suite. */
+        if (outcome->reason) return;
         outcome->result = R_OBSERVED;
         if (!outcome->values) set_reason(outcome, R_FAIL, "nothing was observed");
         return;
@@ -136,14 +143,21 @@ static void decide(struct outcome *outcome)
     if (!outcome->reason && !checked) set_reason(outcome, R_FAIL, "nothing was checked");
     if (wrong) outcome->result = R_FAIL;
     if (!limit || outcome->crashed || outcome->hung) return;
-    if (outcome->result == R_FAIL && checked)
+    /* A value was wrong: that is the limit. Failures of another kind are none. */
+    if (outcome->result == R_FAIL && wrong && !outcome->reason)
         outcome->result = R_LIMIT;
     else if (outcome->result == R_PASS)
         set_reason(outcome, R_FAIL, "passed, though Wine's limits should not let it");
 }
 
+static bool is_required(const struct suite_case *entry)
+{
+    return entry->provenance < DECISION || (entry->provenance == DECISION && facts.ours);
+}
+
 static void begin_case(int index, bool required)
 {
+    if (index < 0 || index >= case_total) return;
     open_case = &outcomes[index];
     open_case->required = required;
     open_case->result = R_PASS;
@@ -174,6 +188,8 @@ static void take_line(char *line)
         begin_case(atoi(fields[1]), atoi(fields[2]));
     else if (!strcmp(fields[0], "done"))
         worker_done = true;
+    else if (!strcmp(fields[0], "ready"))
+        worker_ready = true;
     else if (!strcmp(fields[0], "fatal"))
         fatal = copy_text(fields[1]);
     else if (!strcmp(fields[0], "export"))
@@ -181,7 +197,10 @@ static void take_line(char *line)
     else if (!strcmp(fields[0], "fact") && !strcmp(fields[1], "ours"))
         facts.ours = atoi(fields[2]);
     else if (!strcmp(fields[0], "fact") && !strcmp(fields[1], "dll"))
-        _snwprintf(facts.dll_path, ARRAY_SIZE(facts.dll_path), L"%hs", fields[2]);
+    {
+        dll_loaded = true;
+        _snwprintf(facts.dll_path, ARRAY_SIZE(facts.dll_path) - 1, L"%hs", fields[2]);
+    }
     else if (!strcmp(fields[0], "mounted"))
         remember_mount(fields[1], true);
     else if (!strcmp(fields[0], "dismounted"))
@@ -211,6 +230,15 @@ static void take_line(char *line)
 
 /* ---- workers ------------------------------------------------------------------------------------
  */
+
+static void remove_case(const struct suite_case *entry)
+{
+    WCHAR path[MAX_PATH];
+
+    if (options.keep) return;
+    case_path(entry, options.work, path);
+    remove_tree(path);
+}
 
 /* The reader's thread: puts whole lines into a queue of one, so that the judge can wait for a line
  * with a time-out, which a pipe can't. */
@@ -253,35 +281,31 @@ static DWORD WINAPI read_lines(void *argument)
     return 0;
 }
 
-static HANDLE start_worker(HANDLE pipe)
+static HANDLE start_worker(HANDLE pipe, int first)
 {
     static WCHAR command[32768];
     STARTUPINFOW startup = {.cb = sizeof(startup)};
     PROCESS_INFORMATION process;
-    WCHAR self[MAX_PATH];
-    size_t used;
+    WCHAR self[MAX_PATH], number[30];
     int i;
 
     GetModuleFileNameW(NULL, self, ARRAY_SIZE(self));
-    used = _snwprintf(command, ARRAY_SIZE(command), L"\"%ls\" --worker %llu %d --work \"%ls\"",
-                      self, (unsigned long long)(ULONG_PTR)pipe, next_case, options.work);
-    if (options.dll)
-        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --dll \"%ls\"",
-                           options.dll);
-    if (options.export_to)
-        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --export \"%ls\"",
-                           options.export_to);
-    if (options.import_from)
-        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --import \"%ls\"",
-                           options.import_from);
-    if (options.no_mount) used += _snwprintf(command + used, 20, L" --no-mount");
-    if (options.keep) used += _snwprintf(command + used, 20, L" --keep");
+    command[0] = 0;
+    add_argument(command, ARRAY_SIZE(command), self);
+    swprintf(number, ARRAY_SIZE(number), L"%llu", (unsigned long long)(ULONG_PTR)pipe);
+    add_option(command, ARRAY_SIZE(command), L"--worker", number);
+    swprintf(number, ARRAY_SIZE(number), L"%d", first);
+    add_argument(command, ARRAY_SIZE(command), number);
+    add_option(command, ARRAY_SIZE(command), L"--work", options.work);
+    add_option(command, ARRAY_SIZE(command), L"--dll", options.dll);
+    add_option(command, ARRAY_SIZE(command), L"--export", options.export_to);
+    add_option(command, ARRAY_SIZE(command), L"--import", options.import_from);
+    if (options.no_mount) add_argument(command, ARRAY_SIZE(command), L"--no-mount");
+    if (options.keep) add_argument(command, ARRAY_SIZE(command), L"--keep");
     for (i = 0; i < options.filter_count; i++)
-        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --filter \"%ls\"",
-                           options.filters[i]);
+        add_option(command, ARRAY_SIZE(command), L"--filter", options.filters[i]);
     for (i = 0; i < mounted_count; i++)
-        used += _snwprintf(command + used, ARRAY_SIZE(command) - used, L" --leftover %ls",
-                           mounted[i]);
+        add_option(command, ARRAY_SIZE(command), L"--leftover", mounted[i]);
     mounted_count = 0;
     if (!CreateProcessW(self, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &startup,
                         &process))
@@ -292,63 +316,147 @@ static HANDLE start_worker(HANDLE pipe)
     return process.hProcess;
 }
 
-static void lost_worker(HANDLE process, bool hung)
+uint64_t room_mib(const WCHAR *dir)
+{
+    ULARGE_INTEGER room;
+
+    return GetDiskFreeSpaceExW(dir, &room, NULL, NULL) ? room.QuadPart >> 20 : UINT64_MAX;
+}
+
+enum end
+{
+    BY_ITSELF, /* done, or crashed */
+    SILENT,
+    FILLS_DISK,
+    STOPPED, /* Ctrl-C */
+};
+
+/* The worker has ended, or was ended, before it was done. */
+static void lost_worker(DWORD status, enum end end)
 {
     char text[100];
-    DWORD status = 0;
 
-    if (hung) TerminateProcess(process, 98);
-    WaitForSingleObject(process, 10000);
-    GetExitCodeProcess(process, &status);
-    if (!open_case && !outcomes[next_case].reason)
-    {
-        /* Between two cases: the next one is to blame, or nobody would ever be. */
-        begin_case(next_case, true);
-    }
-    open_case->hung = hung;
-    open_case->crashed |= !hung;
-    if (hung)
-        snprintf(text, sizeof(text), "hangs: nothing was heard for %d s", TIMEOUT_MS / 1000);
+    if (end == SILENT)
+        snprintf(text, sizeof(text), "hangs: nothing was heard for %d s", options.timeout);
+    else if (end == FILLS_DISK)
+        snprintf(text, sizeof(text), "fills the disk: less than %d MiB are left", ROOM_LEFT_MIB);
     else
         snprintf(text, sizeof(text), "its process ended with 0x%lx", status);
+    if (!open_case && !worker_ready)
+    {
+        /* No case is to blame: neither for loading the DLL nor for dismounting what was left. */
+        if (!dll_loaded)
+        {
+            fatal = malloc(200);
+            if (!fatal) abort();
+            snprintf(fatal, 200, "the DLL can't be loaded: while it was, the worker %s",
+                     end == BY_ITSELF ? text + strlen("its process ") : text);
+            return;
+        }
+        fprintf(stderr, "cimfs-conformance: dismounting what a case left: %s\n", text);
+        return;
+    }
+    if (!open_case && next_case < case_total)
+    {
+        /* Between two cases: the next one is to blame, or nobody would ever be. */
+        begin_case(next_case, is_required(outcomes[next_case].entry));
+    }
+    if (!open_case) return;
+    open_case->hung = end != BY_ITSELF;
+    open_case->crashed |= end == BY_ITSELF;
     set_reason(open_case, R_FAIL, text);
+    remove_case(open_case->entry);
     end_case();
 }
 
-static bool run_worker(void)
+/* Takes the worker's lines until it is done, ends, or has to be ended. */
+static enum end hear_worker(struct reader *reader)
+{
+    HANDLE events[2] = {reader->ready, interrupted};
+    ULONGLONG heard = GetTickCount64();
+
+    while (!worker_done)
+    {
+        DWORD which = WaitForMultipleObjects(2, events, FALSE, 250);
+
+        if (which == WAIT_OBJECT_0 + 1) return STOPPED;
+        if (which == WAIT_OBJECT_0)
+        {
+            if (reader->ended) return BY_ITSELF;
+            take_line(reader->line);
+            SetEvent(reader->taken);
+            heard = GetTickCount64();
+            continue;
+        }
+        if (GetTickCount64() - heard > options.timeout * 1000ull) return SILENT;
+        if (room_mib(options.work) < ROOM_LEFT_MIB) return FILLS_DISK;
+    }
+    return BY_ITSELF;
+}
+
+/* What an ended worker had said of its mounts; nothing else counts any more. */
+static void hear_the_rest(struct reader *reader)
+{
+    while (WaitForSingleObject(reader->ready, 5000) == WAIT_OBJECT_0 && !reader->ended)
+    {
+        if (!strncmp(reader->line, "mounted\t", 8) || !strncmp(reader->line, "dismounted\t", 11))
+            take_line(reader->line);
+        SetEvent(reader->taken);
+    }
+}
+
+static struct reader *new_reader(HANDLE *write_end)
 {
     SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
-    struct reader reader = {0};
-    HANDLE write_end, process, thread;
-    bool hung = false;
+    struct reader *reader = calloc(1, sizeof(*reader));
 
-    if (!CreatePipe(&reader.pipe, &write_end, &inherit, 1 << 16)) return false;
-    SetHandleInformation(reader.pipe, HANDLE_FLAG_INHERIT, 0);
-    reader.ready = CreateEventW(NULL, FALSE, FALSE, NULL);
-    reader.taken = CreateEventW(NULL, FALSE, FALSE, NULL);
-    worker_done = false;
-    process = start_worker(write_end);
+    if (!reader || !CreatePipe(&reader->pipe, write_end, &inherit, 1 << 16)) return NULL;
+    SetHandleInformation(reader->pipe, HANDLE_FLAG_INHERIT, 0);
+    reader->ready = CreateEventW(NULL, FALSE, FALSE, NULL);
+    reader->taken = CreateEventW(NULL, FALSE, FALSE, NULL);
+    return reader;
+}
+
+/* A reader that doesn't end (a worker that can't even be killed holds its pipe) is left alone. */
+static void free_reader(struct reader *reader, HANDLE thread)
+{
+    bool ended = WaitForSingleObject(thread, 5000) == WAIT_OBJECT_0;
+
+    CloseHandle(thread);
+    if (!ended) return;
+    CloseHandle(reader->pipe);
+    CloseHandle(reader->ready);
+    CloseHandle(reader->taken);
+    free(reader);
+}
+
+/* A worker for the cases from "first" on; false: it can't be started. */
+static bool run_worker(int first)
+{
+    HANDLE write_end, process, thread;
+    struct reader *reader = new_reader(&write_end);
+    DWORD status = 0;
+    enum end end;
+
+    if (!reader) return false;
+    worker_done = worker_ready = dll_loaded = false;
+    process = start_worker(write_end, first);
     CloseHandle(write_end);
     if (!process) return false;
-    thread = CreateThread(NULL, 0, read_lines, &reader, 0, NULL);
-    for (;;)
+    thread = CreateThread(NULL, 0, read_lines, reader, 0, NULL);
+    end = hear_worker(reader);
+    if (end != BY_ITSELF)
     {
-        if (WaitForSingleObject(reader.ready, TIMEOUT_MS) != WAIT_OBJECT_0)
-        {
-            hung = true;
-            break;
-        }
-        if (reader.ended) break;
-        take_line(reader.line);
-        SetEvent(reader.taken);
-        if (worker_done) break;
+        TerminateProcess(process, 98);
+        hear_the_rest(reader);
     }
-    if (!worker_done && !fatal) lost_worker(process, hung);
+    /* One that is done has no more than a DLL to unload. */
+    if (WaitForSingleObject(process, 10000) != WAIT_OBJECT_0) TerminateProcess(process, 98);
     WaitForSingleObject(process, 10000);
+    GetExitCodeProcess(process, &status);
     CloseHandle(process);
-    WaitForSingleObject(thread, 10000);
-    CloseHandle(thread);
-    CloseHandle(reader.pipe);
+    free_reader(reader, thread);
+    if (end != STOPPED && !worker_done && !fatal) lost_worker(status, end);
     return true;
 }
 
@@ -361,30 +469,60 @@ static void make_job(void)
     SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof(limits));
 }
 
+static BOOL WINAPI on_control(DWORD event)
+{
+    SetEvent(interrupted);
+    /* When the console goes, the process goes with this handler's return. */
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT) Sleep(10000);
+    return TRUE;
+}
+
+static void run_all(void)
+{
+    while (next_case < case_total && !fatal && WaitForSingleObject(interrupted, 0) != WAIT_OBJECT_0)
+        if (!run_worker(next_case))
+        {
+            static char text[100];
+
+            snprintf(text, sizeof(text), "can't start myself: error %lu", GetLastError());
+            fatal = text;
+        }
+}
+
+/* Volumes and directories of cases that came to no end. */
+static void clear_away(void)
+{
+    bool stop = WaitForSingleObject(interrupted, 0) == WAIT_OBJECT_0;
+    int i;
+
+    ResetEvent(interrupted); /* or the next worker would be ended, too */
+    open_case = NULL;
+    for (i = 0; i < 3 && mounted_count; i++) run_worker(case_total);
+    if (options.keep) return;
+    for (i = 0; i < case_total; i++)
+        if (outcomes[i].crashed || outcomes[i].hung || (stop && i == next_case))
+            remove_case(outcomes[i].entry);
+    if (stop) SetEvent(interrupted);
+}
+
 struct outcome *run_cases(struct suite_case **selected)
 {
-    int count = 0, i;
+    int i;
 
     cases = selected;
-    while (cases[count]) count++;
-    outcomes = calloc(count + 1, sizeof(*outcomes));
-    if (!outcomes) abort();
-    for (i = 0; i < count; i++) outcomes[i].entry = cases[i];
+    while (cases[case_total]) case_total++;
+    outcomes = calloc(case_total + 1, sizeof(*outcomes));
+    interrupted = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (!outcomes || !interrupted) abort();
+    for (i = 0; i < case_total; i++) outcomes[i].entry = cases[i];
     make_job();
-    do
-    {
-        if (!run_worker())
-        {
-            fprintf(stderr, "cimfs-conformance: can't start myself: error %lu\n", GetLastError());
-            exit(3);
-        }
-        if (fatal)
-        {
-            fprintf(stderr, "cimfs-conformance: %s\n", fatal);
-            exit(3);
-        }
-    } while (next_case < count || mounted_count);
-    return outcomes;
+    SetConsoleCtrlHandler(on_control, TRUE);
+    run_all();
+    clear_away();
+    if (fatal) fprintf(stderr, "cimfs-conformance: %s\n", fatal);
+    if (WaitForSingleObject(interrupted, 0) != WAIT_OBJECT_0) return fatal ? NULL : outcomes;
+    fprintf(stderr, "cimfs-conformance: interrupted\n");
+    return NULL;
 }
 
 const char *result_name(const struct outcome *outcome)

@@ -5,8 +5,9 @@
  * CimReadFile and CimGetFileStatBasicInformation tell it without mounting. A DLL that has them not
  * (they came with Windows 11) is asked through a mount, which is made for that and dismounted with
  * the case; where mounting isn't possible either the case is skipped. No page says what the two
- * functions make of directories, streams and forks; so what a foreign DLL refuses to tell is asked
- * again through a mount, before a case takes it for missing.
+ * functions make of directories, streams and forks, nor which fields they fill in; so a required
+ * case asks a foreign DLL for metadata through a mount where it can, and what such a DLL refuses to
+ * tell is asked again through a mount, before a case takes it for missing.
  */
 #include "internal.h"
 
@@ -15,54 +16,89 @@ static bool can_read(void)
     return has_export("CimReadFile") && has_export("CimGetFileStatBasicInformation");
 }
 
-static const WCHAR *volume_of(const WCHAR *dir, const WCHAR *image)
+static bool can_mount(void)
 {
-    if (facts.no_mount || !facts.elevated)
-        skip_case("the DLL has no CimReadFile, and mounting isn't possible");
-    return mount_image(dir, image);
+    return !facts.no_mount && facts.elevated;
+}
+
+static void need_mounting(void)
+{
+    if (!can_mount())
+        skip_case("the DLL has no CimReadFile, or not for this, and mounting isn't possible");
 }
 
 /* Whether a failure may only mean that the two functions don't do such paths. */
 static bool ask_again(const WCHAR *path, HRESULT hr)
 {
-    bool can_mount = !facts.no_mount && facts.elevated;
+    bool not_found = hr == HR_FILE_NOT_FOUND || hr == HR_PATH_NOT_FOUND;
 
     if (facts.ours || SUCCEEDED(hr)) return false;
-    if (!wcschr(path, ':') && (hr == HR_FILE_NOT_FOUND || hr == HR_PATH_NOT_FOUND)) return false;
-    return can_mount || case_is_required();
+    if (!wcschr(path, ':') && not_found) return can_mount() && case_is_required();
+    return can_mount() || case_is_required();
 }
 
+/* The item itself, not what it points to. */
 static HRESULT stat_volume(const WCHAR *path, FILE_STAT_BASIC_INFORMATION *info)
 {
-    WIN32_FILE_ATTRIBUTE_DATA data;
+    HANDLE file = CreateFileW(
+            path, FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+    FILE_ATTRIBUTE_TAG_INFO tag;
+    FILE_STANDARD_INFO standard;
+    FILE_BASIC_INFO basic;
+    FILE_ID_INFO id;
+    DWORD error = 0;
 
-    if (!GetFileAttributesExW(path, GetFileExInfoStandard, &data))
-        return HRESULT_FROM_WIN32(GetLastError());
-    info->FileAttributes = data.dwFileAttributes;
-    info->EndOfFile.LowPart = data.nFileSizeLow;
-    info->EndOfFile.HighPart = data.nFileSizeHigh;
-    memcpy(&info->CreationTime, &data.ftCreationTime, 8);
-    memcpy(&info->LastWriteTime, &data.ftLastWriteTime, 8);
-    memcpy(&info->LastAccessTime, &data.ftLastAccessTime, 8);
-    return S_OK;
+    if (file == INVALID_HANDLE_VALUE) return HRESULT_FROM_WIN32(GetLastError());
+    if (!GetFileInformationByHandleEx(file, FileBasicInfo, &basic, sizeof(basic)) ||
+        !GetFileInformationByHandleEx(file, FileStandardInfo, &standard, sizeof(standard)))
+        error = GetLastError();
+    else
+    {
+        info->FileAttributes = basic.FileAttributes;
+        info->CreationTime = basic.CreationTime;
+        info->LastAccessTime = basic.LastAccessTime;
+        info->LastWriteTime = basic.LastWriteTime;
+        info->ChangeTime = basic.ChangeTime;
+        info->EndOfFile = standard.EndOfFile;
+        info->AllocationSize = standard.AllocationSize;
+        info->NumberOfLinks = standard.NumberOfLinks;
+    }
+    if (GetFileInformationByHandleEx(file, FileAttributeTagInfo, &tag, sizeof(tag)))
+        info->ReparseTag = tag.ReparseTag;
+    if (GetFileInformationByHandleEx(file, FileIdInfo, &id, sizeof(id)))
+        memcpy(&info->FileId, &id.FileId, sizeof(info->FileId));
+    CloseHandle(file);
+    return HRESULT_FROM_WIN32(error);
+}
+
+static HRESULT stat_mounted(const WCHAR *dir, const WCHAR *image, const WCHAR *path,
+                            FILE_STAT_BASIC_INFORMATION *info)
+{
+    const WCHAR *volume;
+    HRESULT hr;
+
+    need_mounting();
+    volume = mount_image(dir, image);
+    hr = stat_volume(format_wide(L"%ls%ls", volume, *path == '\\' ? path + 1 : path), info);
+    dismount(volume);
+    return hr;
 }
 
 HRESULT stored_stat(const WCHAR *dir, const WCHAR *image, const WCHAR *path,
                     FILE_STAT_BASIC_INFORMATION *info)
 {
-    const WCHAR *volume;
     HRESULT hr;
 
     memset(info, 0, sizeof(*info));
-    if (can_read())
+    /* (Wine's file layer shows less than an image holds.) */
+    if (can_read() && (facts.ours || facts.wine || !case_is_required() || !can_mount()))
     {
         hr = cim.GetFileStatBasicInformation(join(dir, image), path, info);
         if (!ask_again(path, hr)) return hr;
+        memset(info, 0, sizeof(*info));
     }
-    volume = volume_of(dir, image);
-    hr = stat_volume(format_wide(L"%ls%ls", volume, path), info);
-    dismount(volume);
-    return hr;
+    return stat_mounted(dir, image, path, info);
 }
 
 /* In pieces, as the function's only client does. */
@@ -106,7 +142,9 @@ void *stored_data(const WCHAR *dir, const WCHAR *image, const WCHAR *path, size_
         data = read_image(join(dir, image), path, size, hr);
         if (data || !ask_again(path, *hr)) return data;
     }
-    volume = volume_of(dir, image);
+    /* An image that can't be mounted can't be read. */
+    need_mounting();
+    if (FAILED(*hr = try_mount_image(dir, image, &volume))) return NULL;
     data = read_file(format_wide(L"%ls%ls", volume, path), size, &error);
     *hr = HRESULT_FROM_WIN32(error);
     dismount(volume);
@@ -117,7 +155,13 @@ bool stored_exists(const WCHAR *dir, const WCHAR *image, const WCHAR *path)
 {
     FILE_STAT_BASIC_INFORMATION info;
 
-    return SUCCEEDED(stored_stat(dir, image, path, &info));
+    if (can_read())
+    {
+        HRESULT hr = cim.GetFileStatBasicInformation(join(dir, image), path, &info);
+
+        if (!ask_again(path, hr)) return SUCCEEDED(hr);
+    }
+    return SUCCEEDED(stat_mounted(dir, image, path, &info));
 }
 
 bool check_stored(const char *name, const WCHAR *dir, const WCHAR *image, const WCHAR *path,

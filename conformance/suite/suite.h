@@ -18,6 +18,8 @@
  * runs are compared by them. Values must not depend on the run (no times, no GUIDs, no paths of
  * this machine), or the comparison shows what is no difference.
  *
+ * A case that crashes or hangs fails; one that only observes a foreign DLL has observed that.
+ *
  * How a case is run: the program starts itself as a worker, which loads the DLL and runs one case
  * after the other, reporting through a pipe (worker.c, run.c). A worker that crashes or hangs costs
  * its case; the next worker goes on with the next one. So a case needs no care for what follows,
@@ -58,6 +60,8 @@ enum
     NEEDS_MOUNT = 1,    /* the right to mount: skipped with --no-mount and without elevation */
     NEEDS_ELEVATED = 2, /* an administrator's token, for another reason */
     ONLY_WINDOWS = 4,   /* what Wine has not at all (skipped there); the reason is in the source */
+    MAY_BREAK_DLL = 8,  /* closed or invented handles, which a DLL may read through: the worker
+                         * ends behind such a case, so that no other one pays for it */
 };
 
 struct suite_case
@@ -224,9 +228,14 @@ const char *list_files(const WCHAR *dir);
 void *load_file(const WCHAR *path, size_t *size); /* a host file, NUL behind it; NULL: not there */
 void save_file(const WCHAR *path, const void *data, size_t size);
 void copy_files(const WCHAR *from, const WCHAR *to); /* its files; "to" is there */
+/* DeleteFile with patience: for up to 3 s a virus scanner may hold what was just written. */
+bool remove_file(const WCHAR *path);
 uint32_t fnv32(const void *data, size_t size);
 /* The same bytes for the same seed, everywhere. */
 void fill_bytes(void *data, size_t size, uint32_t seed);
+
+/* Skips the case where less is free on the disk: for what a DLL may really write. */
+void need_room(unsigned mib);
 
 /* Sessions. All need S_OK. */
 CIMFS_IMAGE_HANDLE open_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name);
@@ -288,7 +297,8 @@ void see_stored(const char *name, const WCHAR *dir, const WCHAR *image, const WC
 const WCHAR *mount_image(const WCHAR *dir, const WCHAR *image);
 const WCHAR *volume_root(const GUID *guid);
 void new_guid(GUID *guid);
-/* For CimMountImage called directly: after S_OK, so that the framework dismounts. */
+/* For CimMountImage called directly: before it, so that the framework dismounts even if the case
+ * is stopped meanwhile; untrack_mount() if it failed. */
 void track_mount(const GUID *guid);
 void untrack_mount(const GUID *guid);
 void dismount(const WCHAR *root); /* what mount_image() answered; needs S_OK */

@@ -3,7 +3,7 @@
  * worker.c - the process that runs cases
  *
  * It reports by lines, "kind<TAB>field<TAB>field", through a pipe that the parent gave it. Fields
- * are UTF-8 with '\\', tab, CR and LF escaped. A line is written at once, so that a crash loses
+ * are ASCII with '\\', tab, CR and LF escaped. A line is written at once, so that a crash loses
  * nothing that was seen before it. A case is left early by a longjmp to here; a crash is reported
  * by a filter for exceptions, which then ends the process: the DLL's state is not to be trusted any
  * more, and the parent starts a new one.
@@ -83,7 +83,7 @@ _Noreturn void leave_case(void)
 #define FORMAT_TEXT(text)                                                                          \
     va_list args;                                                                                  \
     va_start(args, format);                                                                        \
-    vsnprintf(text, sizeof(text), format, args);                                                   \
+    if (vsnprintf(text, sizeof(text), format, args) < 0) strcpy(text, "(can't be shown)");         \
     va_end(args)
 
 void send_skip(const char *format, ...)
@@ -180,7 +180,7 @@ static const char *error_text(DWORD error)
     return buffer;
 }
 
-static const char *utf8(const WCHAR *text)
+const char *narrow(const WCHAR *text)
 {
     static char buffers[2][1000];
     static unsigned next;
@@ -268,7 +268,7 @@ void see_text(const char *name, const char *format, ...)
 
 void see_wide(const char *name, const WCHAR *text)
 {
-    see(name, utf8(text));
+    see(name, narrow(text));
 }
 
 void see_bytes(const char *name, const void *data, size_t size)
@@ -337,7 +337,7 @@ bool check_text(const char *name, const char *got, const char *want)
 
 bool check_wide(const char *name, const WCHAR *got, const WCHAR *want)
 {
-    return check(name, utf8(got), utf8(want), got && !wcscmp(got, want));
+    return check(name, narrow(got), narrow(want), got && !wcscmp(got, want));
 }
 
 bool check_bytes(const char *name, const void *got, size_t got_size, const void *want,
@@ -399,20 +399,25 @@ static void send_facts(void)
 {
     int i;
 
-    send_line("fact\tdll\t%s", escape(utf8(facts.dll_path)));
+    send_line("fact\tdll\t%s", escape(narrow(facts.dll_path)));
     send_line("fact\tours\t%d", facts.ours);
     for (i = 0; i < export_count; i++)
         send_line("export\t%s\t%d", export_table[i].name, export_table[i].present);
 }
 
-int worker_main(HANDLE pipe, int first, int count, WCHAR **leftover_guids)
+int worker_main(HANDLE pipe, int first, WCHAR **leftover_guids)
 {
     struct suite_case **cases = selected_cases();
+    int count = 0;
     const char *error;
     GUID guid;
     int i;
 
+    while (cases[count]) count++;
     report_pipe = pipe;
+    /* Else a peer that outlives this process would keep the judge from seeing its end. */
+    SetHandleInformation(pipe, HANDLE_FLAG_INHERIT, 0);
+    SetConsoleCtrlHandler(NULL, TRUE); /* the judge ends its workers; peers inherit this */
     case_thread = GetCurrentThreadId();
     SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
     SetUnhandledExceptionFilter(on_crash);
@@ -426,7 +431,12 @@ int worker_main(HANDLE pipe, int first, int count, WCHAR **leftover_guids)
     for (; *leftover_guids; leftover_guids++)
         if (parse_guid(*leftover_guids, &guid) && has_export("CimDismountImage"))
             cim.DismountImage(&guid);
-    for (i = first; cases[i] && i < first + count; i++) run_case(cases[i], i);
+    send_line("ready");
+    for (i = first; i < count && cases[i]; i++)
+    {
+        run_case(cases[i], i);
+        if (cases[i]->needs & MAY_BREAK_DLL) break;
+    }
     send_line("done");
     return 0;
 }

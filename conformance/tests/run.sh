@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: plain
+#
+# run.sh - the suite itself: what comes of crashes, hangs, old and broken DLLs, odd text, wrong usage
+. "$(dirname "$0")/../../cimfs_shim/tests/dll/lib.bash"
+
+export CIMFS_MOUNT_HELPER=$TOP/${BUILD:-build}/cimfs-mount
+selftest=$WIN64/conformance/selftest.exe
+suite=$WIN64/conformance/cimfs-conformance.exe
+ours=$WIN64/cimfs.dll
+bad=$WIN64/conformance/bad.dll
+json=$TEST_TMP/out.json
+work=$TEST_TMP/work
+BAD_REAL=$(dos_path "$ours")
+export BAD_REAL
+
+# start PROGRAM OPTION...: runs it; $status, and what it said in $TEST_TMP/out and err
+start() {
+	rm -f "$json"
+	timeout 200 wine "$@" --work "$(dos_path "$work")" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null
+	status=$?
+	sed -i 's/\r$//' "$TEST_TMP/out" "$TEST_TMP/err"
+}
+
+# results: "ID result" of each case of the JSON file, which is checked to be JSON
+results() {
+	python3 - "$json" <<'EOF'
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    run = json.load(file)
+for case in run["cases"]:
+    print(case["id"].split("/")[1], case["result"])
+EOF
+}
+
+volumes() { find "$WINEPREFIX/dosdevices/" -iname 'volume*' | sort; }
+
+# ---- cases that go wrong -----------------------------------------------------------------------
+
+before=$(volumes)
+start "$selftest" --dll "$ours" --timeout 15 --json "$(dos_path "$json")" --filter 'Self/[a-z]*' \
+	--filter 'Self/*'
+is "$status" 1 "cases that fail make the exit status 1"
+is "$(tail -1 "$TEST_TMP/out")" "7 passed, 21 failed, 0 skipped" "the last line counts"
+check "the result file is JSON" python3 -m json.tool "$json" /dev/null
+wanted='MustPass1 pass
+MustFail fail
+ChecksNothing fail
+SeesNothing fail
+TwoValuesOfOneName fail
+Blocked blocked
+Needs fail
+Decided fail
+LimitHolds limit
+LimitPasses fail
+LimitBlocked fail
+LimitCrashes crash
+OddText observed
+OddFailure fail
+AccessViolation crash
+MustPass2 pass
+StackOverflow crash
+ExitsWithZero crash
+Aborts crash
+ThreadCrashes crash
+CrashObserved crash
+Hangs hang
+MustPass3 pass
+MayBreakTheDll pass
+MustPass4 pass
+MustPass5 pass
+PeerDies fail
+ExitWithPeer crash
+LongPaths pass
+MountsAndCrashes crash
+Waits hang'
+is "$(results)" "$wanted" "each case ends as it has to, and the others go on"
+check "a limit that passes is told" grep -q "passed, though Wine's limits should not let it" "$TEST_TMP/out"
+is "$(volumes)" "$before" "what crashed cases had mounted is dismounted"
+is "$(ls "$work")" "" "and their directories are removed"
+
+odd=$(python3 - "$json" <<'EOF'
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    run = json.load(file)
+values = [c for c in run["cases"] if c["id"] == "Self/OddText"][0]["values"]
+got = {value["name"]: value["got"] for value in values}
+print(got["all bytes"] == "".join(map(chr, range(1, 256))))
+print(got['quotes " and \\ and \t tab and \n line'] == 'a "b" \\c\\ \n{},[]:')
+print(got["wide"] == '<4e2d> <d800> <dc00> <d83d><de00> <ffff> "\\<0001>')
+print(len(got["long"]), got[""], repr(got["empty"]))
+EOF
+)
+is "$odd" "True
+True
+True
+900 a value without a name ''" "each byte of a name and value comes through"
+
+# ---- TAP ----------------------------------------------------------------------------------------
+
+start "$selftest" --dll "$ours" --tap --filter 'Self/Odd*' --filter 'Self/Limit*' --filter 'Self/Must*'
+is "$(grep -c '^not ok\|^ok' "$TEST_TMP/out") $(grep '^1\.\.' "$TEST_TMP/out")" "12 1..12" \
+	"TAP: a line for each case, and the plan; no value makes one"
+is "$(grep -vc '^not ok\|^ok\|^# \|^1\.\.12$' "$TEST_TMP/out")" 1 "TAP: nothing else but the last line"
+check "TAP: a limit is a TODO" grep -q '^not ok [0-9]* - Self/LimitHolds # TODO' "$TEST_TMP/out"
+
+# ---- a foreign DLL ------------------------------------------------------------------------------
+
+start "$selftest" --dll "$bad" --filter 'Self/CrashObserved' --filter 'Self/Decided' \
+	--filter 'Self/MustPass1'
+is "$status $(tail -1 "$TEST_TMP/out")" "0 1 passed, 0 failed, 0 skipped" \
+	"a foreign DLL fails by nothing that is only observed"
+check "but a crash is told" grep -q 'Self/CrashObserved *exception 0xc0000005' "$TEST_TMP/out"
+
+start "$suite" --dll "$bad" --json "$(dos_path "$json")" --filter 'CreateFile/Con*' --filter 'ReadFile/*' \
+	--filter 'Export/*' --filter 'CreateImage2/NoFlags' \
+	--filter 'AlternateStream/Content'
+is "$status" 0 "a DLL with the eleven functions of 2004 passes"
+check "it misses functions, by name" grep -q '^11 of 28 exports are there, not CimCreateImage2 ' "$TEST_TMP/out"
+is "$(results | grep -v skip)" "Documented pass
+AllOfOurs observed
+Which observed
+Content pass
+Fork pass
+Content pass" "what needs no other function is judged, by mounting"
+check "the rest is skipped, with the reason" grep -q 'ReadFile/Whole *the DLL has no CimReadFile' "$TEST_TMP/out"
+
+start "$suite" --dll "$bad" --no-mount --filter 'CreateFile/Content' --filter 'Mount/Volume'
+is "$status $(tail -1 "$TEST_TMP/out")" "0 0 passed, 0 failed, 2 skipped" \
+	"without mounting either, it is skipped"
+
+# ---- broken DLLs --------------------------------------------------------------------------------
+
+# broken HOW WANTED-RESULTS: three cases, of which two call the broken function
+broken() {
+	BAD=$1 start "$suite" --dll "$bad" --timeout 15 --json "$(dos_path "$json")" \
+		--filter 'CreateImage/NeitherName' --filter 'CreateImage/EmptyAndNullNames' \
+		--filter 'Header/MountFlags'
+	is "$status $(results | tr '\n' ' ')" "1 NeitherName $2 EmptyAndNullNames $2 MountFlags pass " \
+		"a DLL with \"$1\" fails where it is required, and the run goes on"
+	is "$(tail -1 "$TEST_TMP/out")" "1 passed, 1 failed, 0 skipped" "and what is only observed is no failure"
+}
+broken crash crash
+broken overflow crash
+broken exit crash
+broken hang hang
+
+# refused NAME STATUS WORDS OPTION...: one line says why
+refused() {
+	local name=$1 want=$2 words=$3
+	shift 3
+	start "$suite" "$@"
+	is "$status $(grep -vc '^[0-9a-f]*:' "$TEST_TMP/err") $(grep -c -- "$words" "$TEST_TMP/err")" \
+		"$want 1 1" "$name: status $want, one line"
+	is "$(cat "$TEST_TMP/out")" "" "$name: nothing else is said"
+}
+BAD=load-crash refused "a DLL that crashes when it is loaded" 3 "can't be loaded" --dll "$bad"
+BAD=load-hang refused "a DLL that hangs when it is loaded" 3 "can't be loaded.*hangs" --dll "$bad" --timeout 15
+BAD=load-refuse refused "a DLL that refuses" 3 "it refused to start" --dll "$bad"
+refused "no such DLL" 3 "isn't there" --dll "$(dos_path "$TEST_TMP/none.dll")"
+refused "a DLL of 32 bits" 3 "no DLL for 64 bits" --dll "$(dos_path "$WIN32/cimfs.dll")"
+echo "no DLL at all" >"$TEST_TMP/text.dll"
+refused "a file that is no DLL" 3 "can't load" --dll "$(dos_path "$TEST_TMP/text.dll")"
+
+# ---- usage --------------------------------------------------------------------------------------
+
+refused "an unknown option" 2 "unknown argument: --bogus" --bogus
+refused "a filter that matches nothing" 2 "no case matches" --filter 'Nosuch/*'
+refused "a bad number" 2 "bad number" --timeout 5x
+refused "results to where there is nothing" 2 "can't write" --json "$(dos_path "$TEST_TMP/no/x.json")"
+check "a directory of results is left as it is" test ! -e "$TEST_TMP/no"
+work=$TEST_TMP/no/such refused "a work directory that can't be made" 2 "can't make the directory"
+work=$TEST_TMP/text.dll refused "a work directory that is a file" 2 "is no directory"
+work=/sys/kernel refused "a work directory that can't be written" 2 "can't write in"
+mkdir "$TEST_TMP/small"
+trap 'umount -l "$TEST_TMP/small" 2>/dev/null' EXIT
+if mount -t tmpfs -o size=64m none "$TEST_TMP/small" 2>/dev/null; then
+	work=$TEST_TMP/small refused "a full disk" 2 "less than 1 GiB"
+	umount -l "$TEST_TMP/small"
+else
+	skip "no right to mount a file system" "a full disk"
+fi
+if [ "$(awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)" -gt 3000 ] &&
+	mount -t tmpfs -o size=1100m none "$TEST_TMP/small" 2>/dev/null; then
+	work=$TEST_TMP/small BAD=fill start "$suite" --dll "$bad" --filter 'CreateImage/NeitherName' \
+		--filter 'Header/MountFlags'
+	check "a DLL that fills the disk is stopped" grep -q "fills the disk" "$TEST_TMP/out"
+	is "$(tail -1 "$TEST_TMP/out") $(ls "$TEST_TMP/small")" "1 passed, 1 failed, 0 skipped " \
+		"the run goes on, and the disk is free again"
+	umount -l "$TEST_TMP/small"
+else
+	skip "no right to mount a file system, or little memory" "a DLL that fills the disk"
+fi
+
+said=$(timeout 100 wine "$suite" --dll "$ours" --json 2>&1 </dev/null)
+is "$? $(grep -c -- '--json needs a value' <<<"$said")" "2 1" "an option without its value: status 2"
+
+# A directory's trailing backslash must not quote what follows.
+timeout 100 wine "$suite" --dll "$ours" --work "$(dos_path "$work")\\" --filter 'Commit/MakesTheImage' \
+	>"$TEST_TMP/out" 2>/dev/null </dev/null
+is "$? $(tail -1 "$TEST_TMP/out" | tr -d '\r')" "0 1 passed, 0 failed, 0 skipped" \
+	"a work directory may end in a backslash"
+
+# ---- Ctrl-C -------------------------------------------------------------------------------------
+
+mkdir -p "$TEST_TMP/precious"
+echo kept >"$TEST_TMP/precious/file"
+before=$(volumes)
+wine "$selftest" --dll "$ours" --filter 'Self/Waits' --filter 'Self/MustPass1' \
+	--work "$(dos_path "$work")" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null &
+pid=$!
+for _ in $(seq 300); do
+	[ ! -e "$work/Self_Waits/ready" ] || break
+	sleep 0.1
+done
+check "a case waits, with an image mounted" test -e "$work/Self_Waits/ready"
+ln -s "$TEST_TMP/precious" "$work/Self_Waits/link"
+kill -INT "$pid"
+wait "$pid"
+is "$? $(grep -c interrupted "$TEST_TMP/err")" "3 1" "Ctrl-C ends the run: status 3, one line"
+is "$(volumes)" "$before" "and leaves nothing mounted"
+# (Wine itself can't remove a link to a directory.)
+is "$(find "$work" ! -type d ! -name link)" "" "and no files"
+is "$(cat "$TEST_TMP/precious/file")" "kept" "what a link led to is untouched"
+
+tap_done
