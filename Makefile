@@ -5,7 +5,7 @@
 # How it is put together: this file has the variables, the generic rules and the targets; what one
 # room alone needs is in that room's rules.mk, included below. A rules.mk may
 #
-#   ALL += FILE            have FILE built by plain "make"
+#   BUILDS += FILE         have FILE built by plain "make"
 #   WIN64_FILES, WIN32_FILES += FILE
 #                          the same for a DLL or an import library, which "make install" installs
 #   TESTS_NATIVE += t_x    cimfs_shim/tests/t_x.c, linked with libcim.a, run by "make check"
@@ -111,9 +111,9 @@ WINDOWS_SRCS = $(CORE_SRCS) cimfs_shim/os/win32.c
 TOOL_SRCS := $(sort $(wildcard cimfs_shim/tool/*.c))
 TOOL_LIBS :=
 
-ALL := $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) $(B)/libcim.so
+BUILDS := $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) $(B)/libcim.so
 ifneq ($(TOOL_SRCS),)
-ALL += $(B)/cimtool
+BUILDS += $(B)/cimtool
 endif
 WIN64_FILES :=
 WIN32_FILES :=
@@ -129,7 +129,8 @@ include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dl
 
 # ---- stamps --------------------------------------------------------------------------------------
 
-no-build-goals := help clean format format-check uninstall check demo bench conformance wine-tests
+no-build-goals := help clean format format-check uninstall check demo bench conformance wine-tests \
+	conformance-mutants
 ifneq ($(or $(filter-out $(no-build-goals),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
@@ -226,10 +227,10 @@ build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcim
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all check check-build check-run demo bench conformance wine-tests install uninstall format format-check clean help
+.PHONY: all check check-build check-run demo bench conformance conformance-mutants wine-tests install uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
-all: $(ALL) $(WIN64_FILES) $(WIN32_FILES)
+all: $(BUILDS) $(WIN64_FILES) $(WIN32_FILES)
 
 # The set-up may install the compiler, so what needs one happens in a second make.
 jobs = $(if $(findstring -j,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -273,6 +274,12 @@ conformance:
 	@scripts/setup
 	@+$(MAKE) $(jobs) all
 	@BUILD=$(B) conformance/run $(ARGS)
+
+## conformance-mutants: run it against DLLs that are wrong in one thing each (ALL=1: all cases on each)
+conformance-mutants:
+	@scripts/setup
+	@+$(MAKE) $(jobs) all $(MUTANTS)
+	@BUILD=$(B) $(PYTHON) conformance/mutants/run $(if $(ALL),--all) $(ARGS)
 
 ## wine-tests: run the tests in Wine's style under Wine, and check what scripts/export-wine writes
 wine-tests:

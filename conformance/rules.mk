@@ -6,7 +6,7 @@
 CONFORMANCE_SRCS := $(sort $(wildcard conformance/suite/*.c conformance/cases/*.c))
 CONFORMANCE_LIBS := -lversion -ladvapi32
 CONFORMANCE := $(foreach w,win64 win32,build/$(w)/conformance/cimfs-conformance.exe)
-ALL += $(CONFORMANCE)
+BUILDS += $(CONFORMANCE)
 build/win64/conformance/cimfs-conformance.exe: $(CONFORMANCE_SRCS:%.c=build/win64/%.o)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -11,7 +11,7 @@ WINE_TESTS := $(foreach arch,win64 win32,build/$(arch)/wine-tests/cimfs_test.exe
 	build/$(arch)/wine-tests/testh.exe)
 WINE_TEST_SCRIPTS := wine-tests/test.sh wine-tests/export.sh
 
-ALL += $(filter %/cimfs_test.exe,$(WINE_TESTS))
+BUILDS += $(filter %/cimfs_test.exe,$(WINE_TESTS))
 TESTS_SCRIPT += $(WINE_TEST_SCRIPTS)
 CHECK_DEPS += $(WINE_TESTS)
 

@@ -5,7 +5,7 @@ MOUNT_SRCS := $(sort $(wildcard cimfs_shim/mount/*.c))
 MOUNT_CFLAGS := $(shell pkg-config --cflags fuse3 2>/dev/null)
 MOUNT_LIBS = $(or $(shell pkg-config --libs fuse3 2>/dev/null),-lfuse3)
 
-ALL += $(B)/cimfs-mount $(B)/mount.cimfs
+BUILDS += $(B)/cimfs-mount $(B)/mount.cimfs
 
 $(MOUNT_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(MOUNT_CFLAGS)
 

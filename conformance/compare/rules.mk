@@ -3,7 +3,7 @@
 # cimfs-compare, which lays two runs of the suite side by side: for Windows, and natively.
 
 COMPARE_SRCS := $(sort $(wildcard conformance/compare/*.c))
-ALL += $(B)/cimfs-compare build/win64/conformance/cimfs-compare.exe \
+BUILDS += $(B)/cimfs-compare build/win64/conformance/cimfs-compare.exe \
 	build/win32/conformance/cimfs-compare.exe
 TESTS_SCRIPT += conformance/compare/test.sh
 
