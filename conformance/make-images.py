@@ -199,10 +199,16 @@ def main():
     if len(sys.argv) != 2:
         sys.exit("usage: make-images.py DIR")
     top = pathlib.Path(sys.argv[1])
-    shutil.rmtree(top, ignore_errors=True)
-    top.mkdir(parents=True)
-    make_handmade(top)
-    make_cimtool(top)
+    # Renamed when complete: half of them are not to be taken for all.
+    new = top.with_name(f"{top.name}.{os.getpid()}")
+    try:
+        new.mkdir(parents=True)
+        make_handmade(new)
+        make_cimtool(new)
+        shutil.rmtree(top, ignore_errors=True)
+        new.rename(top)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 if __name__ == "__main__":

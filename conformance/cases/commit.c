@@ -258,7 +258,8 @@ CASE(close_discards_extension, "Close/DiscardsExtension", DOC, CLOSE_PAGE, 0,
     need_hr("CimDeletePath", cim.DeletePath(image, L"d"));
     close_image(image);
     after = load_file(join(case_dir(), L"base.cim"), &size_after);
-    check_bytes("the image's file", after, size_after, before, size);
+    check_bool("the image's file has the same bytes",
+               before && after && size == size_after && !memcmp(before, after, size), true);
     check_stored_text("a file that was replaced", case_dir(), L"base.cim", L"file.txt", "hello");
     check_stored_text("a file that was deleted", case_dir(), L"base.cim", L"d\\inner.txt", "inner");
     check_exists("a file that was added", case_dir(), L"base.cim", L"more", false);

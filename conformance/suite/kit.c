@@ -73,87 +73,6 @@ int count_files(const WCHAR *dir, const WCHAR *pattern)
     return count;
 }
 
-static bool is_hex(char letter)
-{
-    return (letter >= '0' && letter <= '9') || ((letter | 32) >= 'a' && (letter | 32) <= 'f');
-}
-
-/* 8-4-4-4-12 digits: its length, or 0. */
-static size_t guid_length(const char *text)
-{
-    size_t i;
-
-    for (i = 0; i < 36; i++)
-        if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !is_hex(text[i])) return 0;
-    return 36;
-}
-
-/* A name with what differs from run to run replaced; known GUIDs get the same number again. */
-static void normalise(char *out, size_t room, const char *name, char guids[][40], int *guid_count)
-{
-    char *end = out + room - 16;
-    size_t length;
-    int i;
-
-    while (*name && out < end)
-    {
-        if ((length = guid_length(name)))
-        {
-            for (i = 0; i < *guid_count && _strnicmp(guids[i], name, 36); i++)
-            {
-            }
-            if (i == *guid_count && i < 20) memcpy(guids[(*guid_count)++], name, 36);
-            out += sprintf(out, "<guid%d>", i + 1);
-        }
-        else
-        {
-            for (length = 0; is_hex(name[length]); length++)
-            {
-            }
-            if (length >= 8)
-                out += sprintf(out, "<hex>");
-            else
-                *out++ = *name, length = 1;
-        }
-        name += length;
-    }
-    *out = 0;
-}
-
-static int compare_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-const char *list_files(const WCHAR *dir)
-{
-    static char text[4000];
-    char *names[200], guids[20][40] = {{0}}, line[400];
-    WIN32_FIND_DATAW data;
-    HANDLE find = FindFirstFileW(join(dir, L"*"), &data);
-    int count = 0, guid_count = 0, i;
-
-    strcpy(text, "");
-    if (find == INVALID_HANDLE_VALUE) return "(none)";
-    do
-    {
-        if (!wcscmp(data.cFileName, L".") || !wcscmp(data.cFileName, L"..")) continue;
-        snprintf(line, sizeof(line), "%ls%s", data.cFileName,
-                 data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? "\\" : "");
-        if (count < (int)ARRAY_SIZE(names) && (names[count] = _strdup(line))) count++;
-    } while (FindNextFileW(find, &data));
-    FindClose(find);
-    qsort(names, count, sizeof(*names), compare_text);
-    for (i = 0; i < count; i++)
-    {
-        normalise(line, sizeof(line), names[i], guids, &guid_count);
-        if (strlen(text) + strlen(line) + 2 < sizeof(text))
-            sprintf(text + strlen(text), "%s%s", i ? " " : "", line);
-        free(names[i]);
-    }
-    return count ? text : "(none)";
-}
-
 static void *read_handle(HANDLE file, size_t *size, DWORD *error)
 {
     LARGE_INTEGER length;
@@ -499,6 +418,7 @@ void kit_begin(const struct suite_case *entry, const WCHAR *work)
 {
     case_path(entry, work, root);
     root_made = false;
+    listing_begin();
     memset(images, 0, sizeof(images));
     memset(streams, 0, sizeof(streams));
 }

@@ -222,8 +222,9 @@ const WCHAR *join(const WCHAR *dir, const WCHAR *name);
 const WCHAR *format_wide(const WCHAR *format, ...);
 bool file_exists(const WCHAR *dir, const WCHAR *name);
 int count_files(const WCHAR *dir, const WCHAR *pattern); /* files, not directories */
-/* The names in a directory that are there now, sorted, GUIDs replaced by "<guid1>", "<guid2>", in
- * order of appearance and hexadecimal runs of 8 and more by "<hex>": comparable between runs. */
+/* The names in a directory that are there now, sorted, GUIDs replaced by "<guid1>", "<guid2>" and
+ * hexadecimal runs of 8 and more by "<hex>": comparable between runs. Within a case a GUID keeps
+ * its number; those that appear together are numbered by the names that hold them. */
 const char *list_files(const WCHAR *dir);
 void *load_file(const WCHAR *path, size_t *size); /* a host file, NUL behind it; NULL: not there */
 void save_file(const WCHAR *path, const void *data, size_t size);

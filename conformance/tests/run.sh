@@ -202,6 +202,19 @@ timeout 100 wine "$suite" --dll "$ours" --work "$(dos_path "$work")\\" --filter 
 is "$? $(tail -1 "$TEST_TMP/out" | tr -d '\r')" "0 1 passed, 0 failed, 0 skipped" \
 	"a work directory may end in a backslash"
 
+# ---- two runs -----------------------------------------------------------------------------------
+
+# Values that depend on the run (GUIDs, times, paths) would drown what differs between two DLLs.
+runs=()
+for n in 1 2; do
+	timeout 300 wine "$suite" --dll "$ours" --no-mount --work "$(dos_path "$work")$n" \
+		--json "$(dos_path "$TEST_TMP/run$n.json")" >/dev/null 2>"$TEST_TMP/err$n" </dev/null &
+	runs+=($!)
+done
+wait "${runs[@]}"
+said=$("$TOP/${BUILD:-build}/cimfs-compare" "$TEST_TMP/run1.json" "$TEST_TMP/run2.json" 2>&1)
+is "$? $(grep ' (' <<<"$said" | sed '/^[AB]: /d')$(cat "$TEST_TMP/err1" "$TEST_TMP/err2")" "0 " "two runs have the same values in every case"
+
 # ---- Ctrl-C -------------------------------------------------------------------------------------
 
 mkdir -p "$TEST_TMP/precious"
