@@ -130,7 +130,7 @@ include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dl
 # ---- stamps --------------------------------------------------------------------------------------
 
 no-build-goals := help clean format format-check uninstall check demo bench conformance wine-tests \
-	conformance-mutants
+	conformance-mutants dist-windows
 ifneq ($(or $(filter-out $(no-build-goals),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
@@ -227,7 +227,7 @@ build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcim
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all check check-build check-run demo bench conformance conformance-mutants wine-tests install uninstall format format-check clean help
+.PHONY: all check check-build check-run demo bench conformance conformance-mutants wine-tests dist-windows install uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: $(BUILDS) $(WIN64_FILES) $(WIN32_FILES)
@@ -286,6 +286,11 @@ wine-tests:
 	@scripts/setup
 	@+$(MAKE) $(jobs) all $(WINE_TESTS)
 	@BUILD=$(B) $(PYTHON) scripts/run-tests $(WINE_TEST_SCRIPTS:%=script:%)
+
+## dist-windows: make build/dist/cimfs-conformance-windows.zip, which judges Windows' cimfs.dll
+dist-windows:
+	@scripts/setup
+	@+$(MAKE) $(jobs) $(WINDOWS_BUNDLE)
 
 ## install: install to $(DESTDIR)$(PREFIX), /usr/local by default
 install: all
