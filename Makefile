@@ -93,8 +93,9 @@ WIN32_LDFLAGS := $(MINGW_LDFLAGS)
 
 # $(call stamp,FILE,TEXT): a file that is written when its text changes, while make reads this, so that
 # a second "make" still has nothing to do. Other flags rebuild what was built with the old ones.
-stamp = $(if $(subst x$(2),,x$(file <$(1)))$(subst x$(file <$(1)),,x$(2)),$(shell \
-	mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+# (strip: whether GNU make 4.3 keeps a file's last newline depends on the state of a buffer.)
+stamp = $(if $(subst x$(strip $(2)),,x$(strip $(file <$(1))))$(subst \
+	x$(strip $(file <$(1))),,x$(strip $(2))),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
 
 # $(call say,WHAT,FILE) before a command that begins with $(Q): what is done, or the whole command.
 Q := $(if $(filter-out 0,$(V)),,@)
