@@ -141,6 +141,13 @@ enum cim_fs_mode {
 	CIM_FS_UPDATE, /* existing, for reading and for sync() */
 };
 
+/** The byte lock of a file (D36, D33): a reader's mark is shared, a session's is its own alone. */
+enum cim_fs_lock {
+	CIM_LOCK_NONE,
+	CIM_LOCK_SHARED,
+	CIM_LOCK_ALONE,
+};
+
 /** rename(): fail with CIM_E_EXISTS rather than replace. Without it the target is replaced. */
 #define CIM_FS_NOREPLACE 0x1u
 
@@ -177,9 +184,10 @@ struct cim_fs {
 	enum cim_status (*sync)(void *ctx, cim_fs_file *file, long *os_error);
 	/** @lock: the byte lock by which a living session marks its first region file (D36) */
 	enum cim_status (*lock)(void *ctx, cim_fs_file *file, long *os_error);
-	/** @is_locked: does somebody (this process too) hold lock() on this name? */
-	enum cim_status (*is_locked)(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
-				     long *os_error);
+	/** @is_locked: who (this process too) holds the byte lock of a file? Where a lock can be
+	 * seen but not of which kind, CIM_LOCK_ALONE */
+	enum cim_status (*is_locked)(void *ctx, cim_fs_dir *dir, const char *name,
+				     enum cim_fs_lock *lock, long *os_error);
 	/** @rename: atomic, within the directory; @flags CIM_FS_NOREPLACE; CIM_E_SHARING if the
 	 *  target is held open by somebody and so can't be replaced now */
 	enum cim_status (*rename)(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
@@ -748,8 +756,9 @@ struct cim_finding {
  * @found:  called for each finding; returning non-zero stops with CIM_E_ABORTED
  * @errors: receives the number of findings of severity CIM_ERROR; may be NULL
  *
- * Goes on after a finding as far as it can. CIM_OK means the check ran to its end, not that the
- * image is sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
+ * Goes on after a finding as far as it can; what lies in a region file that is missing, or no good
+ * as a whole, is told by its number. CIM_OK means the check ran to its end, not that the image is
+ * sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
  */
 enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 int (*found)(void *ctx, const struct cim_finding *finding),
@@ -1100,8 +1109,15 @@ enum cim_file_kind {
  * @index:  its number in the set
  * @size:   bytes
  * @owners: the images that need it (region, object ID); 0: nobody, it is an orphan
- * @in_use: a living session holds it: leave it alone
- * @broken: an image that can't be read; while there is one, nothing can be called an orphan
+ * @in_use: somebody holds it, a living session or a mount: leave it alone
+ * @broken: an image that can't be read, or what may be one; while there is one, nothing can be
+ *          called an orphan
+ * @mounted: it is in use by a mount of the image that this set is the own one of; neither that
+ *          image nor what it needs may go. Where that image isn't there, so is all that has no
+ *          owner
+ * @denied: there is no right to read it, so that only its name tells what it is, any name but those
+ *          of the other kinds being taken for an image's; or, of what is in use: there is no right
+ *          to see who holds its region set
  */
 struct cim_store_file {
 	const char *name;
@@ -1112,6 +1128,8 @@ struct cim_store_file {
 	uint32_t owners;
 	bool in_use;
 	bool broken;
+	bool mounted;
+	bool denied;
 };
 
 /** struct cim_store - a directory's images and files, as they were when it was opened */

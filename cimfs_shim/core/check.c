@@ -62,8 +62,10 @@ void cim_check_report(struct cim_check *c, enum cim_severity severity, const cha
 	vsnprintf(text, sizeof(text), message, args);
 	va_end(args);
 	finding.message = text;
-	if (severity == CIM_ERROR)
+	if (severity == CIM_ERROR) {
 		c->errors++;
+		c->faults++;
+	}
 	if (c->found && c->found(c->ctx, &finding))
 		c->status = cim_fail(c->err, CIM_E_ABORTED, "the caller has seen enough");
 }
@@ -135,11 +137,16 @@ bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset
 		return false;
 	}
 	status = cim_image_check_range(c->image, offset, 0, len, &c->why);
+	type = c->region_types[cim_region_index(offset)];
+	if (type == CIM_REGION_TYPES) {
+		if (cim_check_ok(c, status))
+			return true;
+		c->lost[cim_region_index(offset)]++;
+		c->faults++;
+		return false;
+	}
 	if (!cim_check_try(c, status, structure, offset, "it doesn't lie within its region file"))
 		return false;
-	type = c->region_types[cim_region_index(offset)];
-	if (type == CIM_REGION_TYPES)
-		return true;
 	if (metadata != (type == CIM_REGION_METADATA))
 		cim_check_report(c, CIM_WARNING, structure, offset, "%s in a %s region", kind,
 				 type == CIM_REGION_METADATA ? "metadata"
@@ -370,9 +377,11 @@ static bool alloc_parts(struct cim_check *c)
 	c->region_types = cim_alloc(env, regions);
 	if (c->region_types)
 		memset(c->region_types, CIM_REGION_TYPES, regions);
+	c->lost = cim_zalloc(env, regions * sizeof(*c->lost));
 	if (c->flags & CIM_VERIFY_DEEP)
 		c->read_maps = cim_zalloc(env, regions * sizeof(*c->read_maps));
-	return c->buf && c->region_types && (c->read_maps || !(c->flags & CIM_VERIFY_DEEP));
+	return c->buf && c->region_types && c->lost &&
+	       (c->read_maps || !(c->flags & CIM_VERIFY_DEEP));
 }
 
 static void free_parts(struct cim_check *c)
@@ -386,6 +395,7 @@ static void free_parts(struct cim_check *c)
 		cim_free(env, c->seen[i]);
 	cim_free(env, c->seen);
 	cim_free(env, c->region_types);
+	cim_free(env, c->lost);
 	cim_free(env, c->bad);
 	cim_free(env, c->path);
 	cim_free(env, c->buf);
@@ -423,6 +433,8 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 		cim_check_tree(c);
 	if (!c->status)
 		cim_check_digests_left(c);
+	if (!c->status)
+		cim_check_lost(c);
 	status = c->status;
 	if (errors)
 		*errors = c->errors;

@@ -39,14 +39,16 @@ struct cim_check {
 	struct cim_error *err; /* the caller's */
 	enum cim_status status;
 	uint64_t errors;
-	uint64_t done; /* for progress reports */
+	uint64_t faults; /* the same with what is only counted as lost */
+	uint64_t done;	 /* for progress reports */
 
 	struct cim_error why; /* of the last read that failed */
 	char *path;	      /* where the walk is, WTF-8; "" above the root */
 	size_t path_len, path_room;
 	uint8_t *buf; /* CIM_CHECK_BUFFER bytes for whoever needs them now */
 
-	uint8_t *region_types;		/* by region index; CIM_REGION_TYPES: not known */
+	uint8_t *region_types; /* by region index; CIM_REGION_TYPES: no good, and that was told */
+	uint64_t *lost;	       /* by region index: how many things lie in one that is no good */
 	struct cim_read_map *read_maps; /* by region index; NULL unless deep */
 	struct cim_bad_object *bad;	/* sorted; objects that don't match their digests */
 	size_t bad_count, bad_room;
@@ -81,7 +83,8 @@ void cim_check_tick(struct cim_check *c);
 /* cim_image_read_object(), reporting a failure. */
 bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset, uint64_t skip,
 		    void *buf, size_t len);
-/* The range lies in its region file; a metadata object at that (or file data) lies in a region
+/* The range lies in its region file (if that is no good as a whole, it is only counted as lost); a
+ * metadata object at that (or file data) lies in a region
  * for such, aligned as it should be. */
 bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len,
 		     bool metadata);
@@ -93,6 +96,8 @@ void cim_check_files(struct cim_check *c);
 void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset);
 /* Report what is left of them. */
 void cim_check_digests_left(struct cim_check *c);
+/* Report what lies in region files that are no good, by its number. */
+void cim_check_lost(struct cim_check *c);
 /* Read [offset, offset + len), which lies in its region file, as far as it hasn't been read. */
 void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len);
 

@@ -330,6 +330,29 @@ static uint64_t check_region_file(struct cim_check *c, const struct cim_region_s
 	return f.size;
 }
 
+void cim_check_lost(struct cim_check *c)
+{
+	char name[CIM_SET_FILE_NAME];
+
+	for (uint32_t s = 0; s < c->image->set_count; s++) {
+		const struct cim_region_set *set = &c->image->sets[s];
+
+		for (uint32_t i = 0; i < set->count; i++) {
+			uint64_t lost = c->lost[set->first + i];
+
+			if (!lost)
+				continue;
+			cim_set_file_name(name, "region_", &set->guid, i);
+			cim_check_report(c, CIM_ERROR, "region file",
+					 cim_region_offset(set->first + i, 0),
+					 "%s: %llu stream%s or other object%s of the image can't "
+					 "be read without it",
+					 name, (unsigned long long)lost, lost == 1 ? "" : "s",
+					 lost == 1 ? "" : "s");
+		}
+	}
+}
+
 /* ---- object ID files ---- */
 
 /* What has been seen of one object ID file's entries. */

@@ -118,7 +118,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
 {
 	static const char what[] = "stream";
 	const unsigned type = cim_stream_type(desc);
-	const uint64_t length = cim_stream_length(desc), errors = c->errors;
+	const uint64_t length = cim_stream_length(desc), faults = c->faults;
 	struct cim_data data;
 
 	if (desc & ~DESC_KNOWN)
@@ -139,7 +139,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
 		cim_check_report(c, CIM_NOTE, what, offset,
 				 "a sparse stream whose offset names no place");
 	/* What the reader refuses is an error in any case. */
-	if (c->errors == errors && !c->status)
+	if (c->faults == faults && !c->status)
 		cim_check_try(c, cim_data_from_stream(c->image, offset, desc, &data, &c->why), what,
 			      offset, "it can't be read");
 }
@@ -194,7 +194,7 @@ static void check_security(struct cim_check *c, uint64_t offset)
 {
 	static const char what[] = "security descriptor";
 	uint64_t *good = &c->good_security[(offset ^ offset >> 9) / 8 % 64];
-	const uint64_t errors = c->errors;
+	const uint64_t faults = c->faults;
 	size_t size;
 
 	if (!offset || (*good == offset && !c->bad_count))
@@ -205,7 +205,7 @@ static void check_security(struct cim_check *c, uint64_t offset)
 		cim_check_report(c, CIM_ERROR, what, offset,
 				 "not a valid self-relative security descriptor (%u bytes)",
 				 (unsigned)size);
-	if (c->errors == errors)
+	if (c->faults == faults)
 		*good = offset;
 }
 

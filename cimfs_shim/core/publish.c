@@ -155,17 +155,17 @@ static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_e
 	const struct cim_image *base = writer->base;
 	const struct cim_fs *fs = writer->env.fs;
 	char name[CIM_SET_FILE_NAME];
+	enum cim_fs_lock lock;
 	enum cim_status status;
-	bool locked;
 	long os_error = 0;
 
 	cim_set_file_name(name, "region_", &base->sets[base->set_count - 1].guid, 0);
-	status = fs->is_locked(fs->ctx, writer->dir, name, &locked, &os_error);
+	status = fs->is_locked(fs->ctx, writer->dir, name, &lock, &os_error);
 	if (status == CIM_E_UNSUPPORTED)
 		return CIM_OK;
 	if (status)
 		return cim_fail_os(err, status, os_error, "looking for a mount of %s", name);
-	return locked ? cim_fail(err, CIM_E_SHARING, "the image is mounted") : CIM_OK;
+	return lock ? cim_fail(err, CIM_E_SHARING, "the image is mounted") : CIM_OK;
 }
 
 /* May the image be replaced? Not if it is mounted (D33) or isn't the one that was opened (D35). */

@@ -13,8 +13,13 @@
  * files that have no final name yet, for its group cimtmp_RANDOM_*. A session with such names is a
  * consistent one, which at its commit may adopt any region file that has its bytes (D45): while
  * one lives, no set without an owner can be called an orphan. And while one image is broken nobody
- * knows what it needs: the caller is told by `broken`. An image that can't be looked at at all is
- * an error.
+ * knows what it needs: the caller is told by `broken`. The same is said of a file that there is no
+ * right to read and that may be an image. Any other failure to look at a file is an error.
+ *
+ * Who mounts an image marks it by a lock on the same file, but a shared one. It keeps that image
+ * and what it needs, and nothing else. Where that image is gone nobody knows what its mount needs,
+ * and again no set without an owner can be called an orphan. And a consistent session shares a lock
+ * as well, on what it adopts, so of the set of such an image a mount can't be told from a session.
  *
  * Sessions of which the directory's lock keeps nothing (Wine's, on a Linux host) go on meanwhile,
  * so the order matters. First the names are listed, the candidates, and all locks asked for; only
@@ -45,11 +50,12 @@
 struct entry {
 	struct cim_store_file file; /* .name points to `name` */
 	char *name;
-	size_t group; /* of a temporary file: length of "cimtmp_RANDOM_" */
-	bool named;   /* the name tells .kind, .set and .index */
-	bool late;    /* only the second listing has it */
-	bool alive;   /* a first region file that somebody holds */
-	bool gone;    /* removed meanwhile, or none of ours */
+	size_t group;	       /* of a temporary file: length of "cimtmp_RANDOM_" */
+	bool named;	       /* the name tells .kind, .set and .index */
+	bool late;	       /* only the second listing has it */
+	bool unasked;	       /* a first region file whose lock there is no right to see */
+	enum cim_fs_lock lock; /* of a first region file */
+	bool gone;	       /* removed meanwhile, or none of ours */
 };
 
 /* A region set with a file here. */
@@ -58,7 +64,10 @@ struct set {
 	uint32_t owners;  /* number of images that name it */
 	uint32_t first;	  /* in store->owners */
 	uint32_t last_by; /* 1 + the image counted last: one image counts once */
-	bool in_use;
+	bool own;	  /* some image's own one */
+	bool session;	  /* held by a session, or perhaps; else, by these: */
+	bool mounted;
+	bool unasked; /* nobody knows */
 };
 
 struct cim_store {
@@ -73,6 +82,7 @@ struct cim_store {
 	uint32_t *owners; /* indices into entries, by set */
 	bool session;	  /* some session is alive here */
 	bool consistent;  /* one that has no final names yet */
+	bool headless;	  /* an image is mounted that isn't here */
 };
 
 /* ---- names ---- */
@@ -275,15 +285,20 @@ static bool is_first(const struct entry *entry)
 
 /* A lock that can't be asked for counts as held: better to keep a file too many. So does one of a
  * file that was listed and isn't there: somebody is renaming files just now. */
-static bool is_locked(struct cim_store *store, const char *name)
+static void ask_lock(struct cim_store *store, struct entry *entry)
 {
 	const struct cim_fs *fs = store->env.fs;
+	enum cim_fs_lock lock = CIM_LOCK_NONE;
 	enum cim_status status;
-	bool locked = false;
 	long os_error;
 
-	status = fs->is_locked(fs->ctx, store->dir, name, &locked, &os_error);
-	return status || locked;
+	status = fs->is_locked(fs->ctx, store->dir, entry->name, &lock, &os_error);
+	if (status == CIM_E_ACCESS && entry->file.kind == CIM_KIND_REGION)
+		entry->unasked = true;
+	else if (status)
+		lock = CIM_LOCK_ALONE;
+	if (lock > entry->lock)
+		entry->lock = lock;
 }
 
 /* Asked twice: a session that is just beginning has its file before it has the lock. */
@@ -292,8 +307,8 @@ static void ask_locks(struct cim_store *store)
 	for (size_t i = 0; i < store->count; i++) {
 		struct entry *entry = &store->entries[i];
 
-		if (!entry->alive && is_first(entry))
-			entry->alive = is_locked(store, entry->name);
+		if (entry->lock != CIM_LOCK_ALONE && is_first(entry))
+			ask_lock(store, entry);
 	}
 }
 
@@ -330,8 +345,9 @@ static enum cim_status merge_names(struct cim_store *store, struct cim_error *er
 
 /* ---- what each file is ---- */
 
-/* Fills in entry->file. A file that can't be looked at might be an image, so nothing could be said
- * of any other: that is an error. A temporary one is nobody's image, and may be another user's. */
+/* Fills in entry->file. A file that there is no right to read is what its name tells; any other
+ * name might be an image's, and then nothing can be said of others. A temporary one is nobody's
+ * image, and may be another user's. */
 static enum cim_status classify(struct cim_store *store, struct entry *entry, struct cim_error *err)
 {
 	const bool temporary = entry->named && entry->file.kind == CIM_KIND_TEMPORARY;
@@ -344,8 +360,15 @@ static enum cim_status classify(struct cim_store *store, struct entry *entry, st
 		return cim_no_memory(err);
 	entry->gone = status == CIM_E_FILE_NOT_FOUND;
 	entry->file.size = head.size;
+	entry->file.denied = status == CIM_E_ACCESS;
 	if (entry->gone || temporary)
 		return CIM_OK;
+	if (entry->file.denied) {
+		entry->file.broken = !entry->named;
+		if (!entry->named)
+			entry->file.kind = CIM_KIND_IMAGE;
+		return CIM_OK;
+	}
 	if (status)
 		return cim_fail_os(err, status, os_error, "can't look at %s", entry->name);
 	if (cim_head_is_image(&head))
@@ -411,12 +434,15 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 	enum cim_status status;
 	uint32_t set_count = 0;
 
+	if (entry->file.denied)
+		return add_ref(store, NO_SET, err);
 	status = read_image(store, entry, &sets, &set_count, &why);
 	if (status == CIM_E_FILE_NOT_FOUND) {
 		entry->gone = true;
 		return CIM_OK;
 	}
-	if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION) {
+	entry->file.denied = status == CIM_E_ACCESS;
+	if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION && !entry->file.denied) {
 		if (err)
 			*err = why;
 		return status;
@@ -432,7 +458,10 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 	for (uint32_t i = 0; i < set_count && !status; i++) {
 		uint32_t ref = find_set(store, &sets[i].guid);
 
-		if (ref == NO_SET || store->sets[ref].last_by == index + 1)
+		if (ref == NO_SET)
+			continue;
+		store->sets[ref].own |= i == set_count - 1;
+		if (store->sets[ref].last_by == index + 1)
 			continue;
 		store->sets[ref].last_by = (uint32_t)index + 1;
 		store->sets[ref].owners++;
@@ -501,6 +530,19 @@ static struct set *set_of(const struct cim_store *store, const struct entry *ent
 	return index == NO_SET ? NULL : &store->sets[index];
 }
 
+/* What a file tells of who holds its set. */
+static void note_holder(struct cim_store *store, const struct entry *entry, struct set *set)
+{
+	if (entry->lock == CIM_LOCK_ALONE || (entry->late && !set->owners))
+		set->session = store->session = true;
+	set->mounted |= entry->lock == CIM_LOCK_SHARED;
+	set->unasked |= entry->unasked;
+	/* These may be a session's too, which is about to rename its filesystem file. */
+	if (entry->unasked ||
+	    (entry->lock == CIM_LOCK_SHARED && cim_set_is_consistent(&entry->file.set)))
+		store->session = true;
+}
+
 /* What the files tell of the sessions. */
 static void find_sessions(struct cim_store *store)
 {
@@ -508,11 +550,21 @@ static void find_sessions(struct cim_store *store)
 		const struct entry *entry = &store->entries[i];
 		struct set *set = set_of(store, entry);
 
-		if (set && (entry->alive || (entry->late && !set->owners)))
-			set->in_use = store->session = true;
-		if (entry->file.kind == CIM_KIND_TEMPORARY && (entry->alive || entry->late))
+		if (set)
+			note_holder(store, entry, set);
+		if (entry->file.kind == CIM_KIND_TEMPORARY && (entry->lock || entry->late))
 			store->consistent = store->session = true;
 	}
+	for (size_t i = 0; i < store->set_count; i++)
+		store->headless |= store->sets[i].mounted && !store->sets[i].own;
+}
+
+/* The own set of an image, which its mount marks. */
+static const struct set *own_set(const struct cim_store *store, const struct cim_store_file *image)
+{
+	uint32_t index = find_set(store, &image->set);
+
+	return index == NO_SET ? NULL : &store->sets[index];
 }
 
 static void mark_sets(struct cim_store *store)
@@ -521,10 +573,26 @@ static void mark_sets(struct cim_store *store)
 		struct cim_store_file *file = &store->entries[i].file;
 		const struct set *set = set_of(store, &store->entries[i]);
 
+		if (!set && file->kind == CIM_KIND_IMAGE && !file->broken)
+			set = own_set(store, file);
 		if (!set)
 			continue;
-		file->owners = set->owners;
-		file->in_use = set->in_use || (store->consistent && !set->owners);
+		file->in_use = set->session || set->mounted || set->unasked;
+		file->mounted = set->mounted && !set->session;
+		/* Nobody's region file that can't be read: an image may have such a name. */
+		if (file->kind != CIM_KIND_IMAGE) {
+			file->owners = set->owners;
+			file->broken = file->denied && !set->owners;
+		}
+		file->denied |= set->unasked && !set->session;
+		if (file->kind == CIM_KIND_IMAGE || set->owners)
+			continue;
+		if (store->consistent) {
+			file->in_use = true;
+			file->mounted = file->denied = false;
+		} else if (store->headless && !file->in_use) {
+			file->in_use = file->mounted = true;
+		}
 	}
 }
 
@@ -560,7 +628,7 @@ static void mark_groups(struct cim_store *store)
 			if (!same_group(store, head, entry))
 				break;
 			has_first |= is_first(entry);
-			in_use |= entry->alive || entry->late;
+			in_use |= entry->lock || entry->late;
 		}
 		for (size_t i = from; i < to; i++)
 			store->entries[i].file.in_use = in_use || (!has_first && store->session);

@@ -420,8 +420,8 @@ static enum cim_status posix_hold(void *ctx, cim_fs_dir *dir, const char *name, 
 	return status;
 }
 
-static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
-				       long *os_error)
+static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
+				       enum cim_fs_lock *lock, long *os_error)
 {
 	struct flock range = {
 		.l_type = F_WRLCK,
@@ -432,14 +432,14 @@ static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *n
 	enum cim_status status;
 	cim_fs_file *file;
 
-	*locked = false;
+	*lock = CIM_LOCK_NONE;
 	status = posix_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
 	if (status != CIM_OK)
 		return status;
 	if (fcntl(file->fd, F_OFD_GETLK, &range) < 0)
 		status = fail(os_error, errno);
-	else
-		*locked = range.l_type != F_UNLCK;
+	else if (range.l_type != F_UNLCK)
+		*lock = range.l_type == F_RDLCK ? CIM_LOCK_SHARED : CIM_LOCK_ALONE;
 	posix_close(ctx, file);
 	return status;
 }

@@ -622,22 +622,36 @@ static enum cim_status win32_lock(void *ctx, cim_fs_file *file, long *os_error)
 	return fail(os_error, error);
 }
 
+/* Can the lock be had? It is given back at once. */
+static bool try_byte(cim_fs_file *file, DWORD flags, DWORD *error)
+{
+	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+
+	if (!LockFileEx(file->handle, flags, 0, 1, 0, &where)) {
+		*error = GetLastError();
+		return false;
+	}
+	where = at_offset(CIM_OS_LOCK_OFFSET);
+	UnlockFileEx(file->handle, 0, 1, 0, &where);
+	return true;
+}
+
 /*
  * Two kinds of locks are looked for: a session's, which is exclusive, and a mount server's, which
  * is shared, for an image may be mounted twice. Only an exclusive lock of our own conflicts with
- * both, and under Wine that takes the right to write. Who may not write asks with a shared lock,
- * and finds a session. As one who asks holds the byte for a moment, being refused once means
- * nothing.
+ * both, and under Wine that takes the right to write; a shared one that is to be had then tells the
+ * two apart. Who may not write asks with a shared lock, and finds a session. As one who asks holds
+ * the byte for a moment, being refused once means nothing.
  */
-static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
-				       long *os_error)
+static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
+				       enum cim_fs_lock *lock, long *os_error)
 {
 	DWORD flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
 	enum cim_status status;
 	cim_fs_file *file;
 	DWORD error;
 
-	*locked = false;
+	*lock = CIM_LOCK_NONE;
 	status = win32_open(ctx, dir, name, CIM_FS_UPDATE, &file, os_error);
 	if (status == CIM_E_ACCESS || status == CIM_E_SHARING) {
 		flags = LOCKFILE_FAIL_IMMEDIATELY;
@@ -646,23 +660,22 @@ static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *n
 	if (status != CIM_OK)
 		return status;
 	for (int tries = 0; tries < 10; tries++) {
-		OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
-
 		if (tries)
 			Sleep(10);
-		*locked = !LockFileEx(file->handle, flags, 0, 1, 0, &where);
-		if (!*locked) {
-			where = at_offset(CIM_OS_LOCK_OFFSET);
-			UnlockFileEx(file->handle, 0, 1, 0, &where);
+		if (try_byte(file, flags, &error)) {
+			*lock = CIM_LOCK_NONE;
 			break;
 		}
-		error = GetLastError();
 		if (error != ERROR_LOCK_VIOLATION && error != ERROR_IO_PENDING) {
-			*locked = false;
+			*lock = CIM_LOCK_NONE;
 			status = fail(os_error, error);
 			break;
 		}
+		*lock = CIM_LOCK_ALONE;
 	}
+	if (*lock && flags & LOCKFILE_EXCLUSIVE_LOCK &&
+	    try_byte(file, LOCKFILE_FAIL_IMMEDIATELY, &error))
+		*lock = CIM_LOCK_SHARED;
 	win32_close(ctx, file);
 	return status;
 }

@@ -533,8 +533,8 @@ static enum cim_status mem_lock(void *ctx, cim_fs_file *file, long *os_error)
 	return CIM_OK;
 }
 
-static enum cim_status mem_is_locked(void *ctx, cim_fs_dir *dir, const char *name, bool *locked,
-				     long *os_error)
+static enum cim_status mem_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
+				     enum cim_fs_lock *lock, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_IS_LOCKED, name, os_error);
@@ -547,7 +547,9 @@ static enum cim_status mem_is_locked(void *ctx, cim_fs_dir *dir, const char *nam
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
 	}
-	*locked = n->inode->lock_owner || n->inode->lock_sharers;
+	*lock = n->inode->lock_owner	 ? CIM_LOCK_ALONE
+		: n->inode->lock_sharers ? CIM_LOCK_SHARED
+					 : CIM_LOCK_NONE;
 	return CIM_OK;
 }
 

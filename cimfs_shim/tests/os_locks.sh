@@ -66,6 +66,8 @@ for how in alone shared; do
 	is "$(ask "$native" probe-alone "$dir")" CIM_E_SHARING "Wine holds it $how: Linux can't alone"
 	[ $how = alone ] && want=CIM_E_SHARING || want=CIM_OK
 	is "$(ask "$native" probe-shared "$dir")" $want "Wine holds it $how: shared by Linux: $want"
+	[ $how = alone ] && kind=locked || kind=shared
+	is "$(ask "$native" probe-lock "$dir")" $kind "Wine holds it $how: Linux sees how"
 	: >"$dir/stop"
 	wait $!
 	is "$(ask "$native" probe-alone "$dir")" CIM_OK "then Linux has it alone"
@@ -79,6 +81,7 @@ for how in alone shared; do
 		"Linux holds it $how: Wine can't alone"
 	is "$(ask wine "$windows" probe-shared "Z:$dir")" $want \
 		"Linux holds it $how: shared by Wine: $want"
+	is "$(ask wine "$windows" probe-lock "Z:$dir")" $kind "Linux holds it $how: Wine sees how"
 	: >"$dir/stop"
 	wait $!
 	is "$(ask wine "$windows" probe-alone "Z:$dir")" CIM_OK "then Wine has it alone"

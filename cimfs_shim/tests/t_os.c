@@ -240,13 +240,19 @@ static int role_hold(const char *role, const char *path)
 	return 0;
 }
 
+static const char *const lock_words[] = {
+	[CIM_LOCK_NONE] = "free",
+	[CIM_LOCK_SHARED] = "shared",
+	[CIM_LOCK_ALONE] = "locked",
+};
+
 /* Print what is asked, as one word; for os_locks.sh. */
 static int role_probe(const char *role, const char *path)
 {
 	enum cim_status status;
 	long os_error = 0;
 	cim_fs_dir *dir;
-	bool locked;
+	enum cim_fs_lock lock = CIM_LOCK_NONE;
 
 	if (!strcmp(role, "probe-dir")) {
 		puts(cim_status_name(try_open_dir(path, CIM_FS_DIR_LOCK)));
@@ -265,8 +271,8 @@ static int role_probe(const char *role, const char *path)
 		status = fs->rename(fs->ctx, dir, "from", "target", 0, &os_error);
 		puts(cim_status_name(status));
 	} else {
-		status = fs->is_locked(fs->ctx, dir, "victim", &locked, &os_error);
-		puts(status != CIM_OK ? cim_status_name(status) : locked ? "locked" : "free");
+		status = fs->is_locked(fs->ctx, dir, "victim", &lock, &os_error);
+		puts(status != CIM_OK ? cim_status_name(status) : lock_words[lock]);
 	}
 	fs->close_dir(fs->ctx, dir);
 	return 0;
@@ -747,14 +753,14 @@ static void test_long_path(void)
 
 static const char *locked_word(cim_fs_dir *dir, const char *name)
 {
+	enum cim_fs_lock lock = CIM_LOCK_ALONE;
 	enum cim_status status;
-	bool locked = true;
 	long os_error = 0;
 
-	status = fs->is_locked(fs->ctx, dir, name, &locked, &os_error);
+	status = fs->is_locked(fs->ctx, dir, name, &lock, &os_error);
 	if (status != CIM_OK)
-		return locked ? "locked in spite of failure" : cim_status_name(status);
-	return locked ? "locked" : "free";
+		return lock ? "locked in spite of failure" : cim_status_name(status);
+	return lock_words[lock];
 }
 
 static void test_byte_lock(void)
@@ -824,7 +830,7 @@ static void test_hold(void)
 	is_str(read_at(a, 5, 4), "text", "it can be read");
 	IS_STATUS(fs->sync(fs->ctx, a, &os_error), CIM_OK, "and synced");
 	is_str(content(dir, "victim"), "some text", "others can read it as well");
-	is_str(locked_word(dir, "victim"), "locked", "it counts as locked");
+	is_str(locked_word(dir, "victim"), "shared", "that can be seen, and of which kind it is");
 	IS_STATUS(try_hold(dir, "victim", false, &b), CIM_OK, "another one shares it");
 	fs->close(fs->ctx, b);
 	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_SHARING, "but nobody has it alone");

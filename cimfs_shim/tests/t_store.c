@@ -440,9 +440,163 @@ static void test_vanishing(void)
 	is_int(wrong, 0, "an image that is removed meanwhile isn't broken (%u calls)", rounds);
 }
 
+/* ---- what is mounted ---- */
+
+static const struct cim_store_file *find(struct cim_store *store, const char *name)
+{
+	const struct cim_store_file *file = NULL;
+
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
+		if (!strcmp(file->name, name))
+			break;
+	return file;
+}
+
+/* Who holds a file, as the store tells it. */
+static const char *holder(const struct cim_store_file *file)
+{
+	if (!file->in_use)
+		return file->mounted ? "not in use but mounted" : "nobody";
+	if (file->mounted)
+		return file->denied ? "mounted and denied" : "a mount";
+	return file->denied ? "unknown" : "a session";
+}
+
+/* The same of all files of a set, and of the image whose own one it is. */
+static void is_held(struct kit *k, const struct cim_guid *set, const char *want, const char *name)
+{
+	const struct cim_store_file *file;
+	struct cim_store *store = look(k);
+	unsigned files = 0, wrong = 0;
+
+	for (size_t i = 0; store && (file = cim_store_get(store, i)); i++) {
+		if (memcmp(&file->set, set, sizeof(*set)))
+			continue;
+		files++;
+		if (strcmp(holder(file), want) && !wrong++)
+			diag("  %s: %s", file->name, holder(file));
+	}
+	cim_store_close(store);
+	ok(files && !wrong, "%s: %s (%u files)", name, want, files);
+}
+
+static struct cim_guid set_of(struct kit *k, const char *image)
+{
+	struct cim_store *store = look(k);
+	const struct cim_store_file *file = find(store, image);
+	struct cim_guid set = {{0}};
+
+	if (file)
+		set = file->set;
+	else
+		ok(false, "%s is listed", image);
+	cim_store_close(store);
+	return set;
+}
+
+/* Lock the first region file of a set as somebody does who mounts its image. */
+static cim_fs_file *mount_set(struct kit *k, const struct cim_guid *set)
+{
+	char name[128] = "region_";
+	cim_fs_file *file = NULL;
+	cim_fs_dir *dir = NULL;
+	long os_error = 0;
+
+	cim_guid_format(set, name + 7);
+	strcat(name, "_0");
+	must(k, k->m->fs.open_dir(k->m, "mem", 0, &dir, &os_error));
+	must(k, k->m->fs.hold(k->m, dir, name, false, &file, &os_error));
+	k->m->fs.close_dir(k->m, dir);
+	return file;
+}
+
+/* base.cim, new.cim that is a fork of it, other.cim; nine orphans. */
+static struct kit three_images(void)
+{
+	struct kit k = prepare(FORK);
+	struct cim_writer *w = begin_kind(&k, FORK);
+
+	finish(&k, w);
+	w = begin(&k, NULL, "other.cim");
+	put(&k, w, "else", "something else");
+	finish(&k, w);
+	put_orphans(&k);
+	return k;
+}
+
+static void test_mounted(void)
+{
+	struct kit k = three_images();
+	struct cim_guid base = set_of(&k, "base.cim");
+	struct cim_guid new = set_of(&k, "new.cim");
+	struct cim_guid other = set_of(&k, "other.cim");
+	cim_fs_file *lock = mount_set(&k, &base);
+	unsigned listed;
+
+	is_held(&k, &base, "a mount", "the set of a mounted image");
+	is_held(&k, &new, "nobody", "that of a fork of it");
+	is_held(&k, &other, "nobody", "that of another image");
+	is_int(count_may_go(&k, &listed), 3, "and orphans may go");
+	memfs_unlink(k.m, "base.cim");
+	is_held(&k, &base, "a mount", "an image's set after its file is gone");
+	is_held(&k, &new, "nobody", "while its fork's");
+	is_int(count_may_go(&k, &listed), 0, "but what it needs may be any orphan");
+	k.m->fs.close(k.m, lock);
+	is_held(&k, &base, "nobody", "an image's set after its dismount");
+	is_int(count_may_go(&k, &listed), 3, "then orphans may go again");
+	kit_free(&k);
+}
+
+static void test_mount_and_session(void)
+{
+	struct kit k = three_images();
+	struct cim_guid base = set_of(&k, "base.cim");
+	struct cim_guid other = set_of(&k, "other.cim");
+	cim_fs_file *lock = mount_set(&k, &base);
+	struct cim_writer *w = begin(&k, "base.cim", "third.cim");
+	unsigned listed;
+
+	is_held(&k, &base, "a mount", "a mounted image's set while it is forked");
+	is_held(&k, &other, "nobody", "and another image's");
+	is_int(count_may_go(&k, &listed), 3, "what the session has made may not go");
+	cim_writer_close(w);
+	w = begin_flags(&k, NULL, "fourth.cim", CIM_WRITE_CONSISTENT);
+	is_held(&k, &base, "a mount", "a mounted image's set while a consistent session lives");
+	is_int(count_may_go(&k, &listed), 0, "which may need any orphan");
+	cim_writer_close(w);
+	k.m->fs.close(k.m, lock);
+	kit_free(&k);
+}
+
+/* What a mount locks of a consistent image, a session that adopts it locks as well; the temporary
+ * file that it has then is all that tells of it. */
+static void test_consistent_mount(void)
+{
+	static const char rest[] = "cimtmp_0123456789abcdef_fs";
+	struct kit k = prepare(FRESH);
+	struct cim_store *store;
+	struct cim_guid set;
+	cim_fs_file *lock;
+
+	finish(&k, begin_kind(&k, CONSISTENT));
+	set = set_of(&k, "new.cim");
+	memfs_put(k.m, rest, "", 0);
+	store = look(&k);
+	is_str(holder(find(store, rest)), "nobody", "a temporary file");
+	cim_store_close(store);
+	lock = mount_set(&k, &set);
+	is_held(&k, &set, "a mount", "a consistent image's set");
+	store = look(&k);
+	is_str(holder(find(store, rest)), "a session", "then a temporary file");
+	cim_store_close(store);
+	k.m->fs.close(k.m, lock);
+	kit_free(&k);
+}
+
 /* ---- a directory that can't be looked at ---- */
 
 static const char *locked_out; /* a name that nobody may open */
+static enum cim_status refusal;
 
 static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *name,
 				     enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
@@ -451,42 +605,96 @@ static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *nam
 
 	if (!strcmp(name, locked_out)) {
 		*os_error = 13;
-		return CIM_E_ACCESS;
+		return refusal;
 	}
 	return m->fs.open(ctx, dir, name, mode, file, os_error);
 }
 
+static enum cim_status refusing_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
+					  enum cim_fs_lock *lock, long *os_error)
+{
+	const struct memfs *m = ctx;
+
+	if (!strcmp(name, locked_out)) {
+		*os_error = 13;
+		return refusal;
+	}
+	return m->fs.is_locked(ctx, dir, name, lock, os_error);
+}
+
+static const char *state_of(const struct cim_store_file *file)
+{
+	static const char *const kinds[] = {"image", "region", "objectid", "temporary"};
+	static char text[100];
+
+	if (!file)
+		return "not listed";
+	snprintf(text, sizeof(text), "%s%s%s%s", kinds[file->kind], file->denied ? " denied" : "",
+		 file->broken ? " broken" : "", file->in_use ? " in_use" : "");
+	return text;
+}
+
 static void test_no_access(void)
 {
-	static const struct {
+	char owned_0[128] = "region_", owned_1[128] = "region_";
+	const struct {
 		const char *name;
-		enum cim_status status;
+		const char *state;
+		unsigned may_go; /* how many files, if nobody cares for what is broken */
+		bool told;	 /* another failure than this is an error */
 	} files[] = {
-		{"base.cim", CIM_E_ACCESS},
-		{"notes.txt", CIM_E_ACCESS}, /* it might be an image */
-		{"region_" SET_X "_1", CIM_E_ACCESS},
-		{"cimtmp_0123456789abcdef_1", CIM_OK}, /* it can't */
+		{"base.cim", "image denied broken", 4 + 6, true},
+		{"notes.txt", "image denied broken", 4, true}, /* it might be one */
+		{"region_" SET_X "_1", "region denied broken", 4, true},
+		{"objectid_" SET_X "_1", "objectid denied broken", 4, true},
+		{"cimtmp_0123456789abcdef_1", "temporary denied", 4, false}, /* it can't */
+		{owned_1, "region denied", 4, true},
+		/* Perhaps a session holds these, and then the temporary file may be its. */
+		{owned_0, "region denied in_use", 3, false},
+		{"region_" SET_X "_0", "region denied broken in_use", 0, false},
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		struct kit k = prepare(EXTEND);
+		const struct cim_store_file *file;
 		struct cim_fs fs = k.m->fs;
 		struct cim_store *store;
+		struct cim_guid set;
+		unsigned may = 0, broken = 0;
 
 		put_orphans(&k);
 		memfs_put(k.m, "notes.txt", "notes", 5);
 		memfs_put(k.m, "cimtmp_0123456789abcdef_1", "", 0);
+		set = set_of(&k, "base.cim");
+		cim_guid_format(&set, owned_0 + 7);
+		cim_guid_format(&set, owned_1 + 7);
+		strcat(owned_0, "_0");
+		strcat(owned_1, "_1");
 		fs.open = refusing_open;
+		fs.is_locked = refusing_is_locked;
 		k.env.fs = &fs;
 		locked_out = files[i].name;
-		memset(&k.err, 0, sizeof(k.err));
-		is_int(cim_store_open(&k.env, "mem", false, &store, &k.err), files[i].status,
-		       "no access to %s: %s", locked_out, cim_status_name(files[i].status));
-		if (files[i].status)
-			ok(k.err.status == CIM_E_ACCESS && k.err.os_error == 13 &&
-				   strstr(k.err.cause, locked_out),
-			   "the error names it: %s", k.err.cause);
+		refusal = CIM_E_ACCESS;
+		store = look(&k);
+		is_str(state_of(find(store, locked_out)), files[i].state, "no access to %s",
+		       locked_out);
+		for (size_t n = 0; (file = cim_store_get(store, n)); n++) {
+			may += may_go(file);
+			broken += file->broken && strcmp(file->name, locked_out);
+		}
+		is_int(may, files[i].may_go, "nobody needs so many");
+		is_int(broken, 0, "none else is broken");
 		cim_store_close(store);
+		if (locked_out == owned_0)
+			is_held(&k, &set, "unknown", "its set and its image");
+		refusal = CIM_E_IO;
+		if (files[i].told) {
+			is_int(cim_store_open(&k.env, "mem", false, &store, &k.err), CIM_E_IO,
+			       "%s can't be read", locked_out);
+			ok(k.err.status == CIM_E_IO && strstr(k.err.cause, locked_out),
+			   "the error names it: %s", k.err.cause);
+			cim_store_close(store);
+		}
 		kit_free(&k);
 	}
 }
@@ -495,7 +703,7 @@ static void test_no_access(void)
 static void test_failing(void)
 {
 	static const enum cim_status statuses[] = {CIM_E_IO, CIM_E_ACCESS, CIM_E_SHARING};
-	unsigned odd = 0, broken = 0, failures = 0;
+	unsigned odd = 0, broken = 0, failures = 0, denied;
 
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
 		bool failed = true;
@@ -513,11 +721,16 @@ static void test_failing(void)
 			k.m->fail_at = 0;
 			failed = k.m->failed != 0;
 			failures += failed;
-			/* A lock that can't be asked for is held. */
+			denied = 0;
+			for (size_t n = 0; store && (file = cim_store_get(store, n)); n++) {
+				denied += file->denied;
+				broken += file->broken && !file->denied;
+			}
+			/* A lock that can't be asked for is held, a file that may not be read is
+			 * told of. */
 			odd += failed && k.m->first_failed != MEM_IS_LOCKED &&
-			       status != statuses[i];
-			for (size_t n = 0; store && (file = cim_store_get(store, n)); n++)
-				broken += file->broken;
+			       status != statuses[i] &&
+			       !(statuses[i] == CIM_E_ACCESS && !status && denied);
 			cim_store_close(store);
 			kit_free(&k);
 		}
@@ -532,6 +745,9 @@ int main(void)
 	test_in_use();
 	test_appearing();
 	test_vanishing();
+	test_mounted();
+	test_mount_and_session();
+	test_consistent_mount();
 	test_no_access();
 	test_failing();
 	return tap_done();

@@ -18,14 +18,14 @@ static void test_nothing(void)
 	struct cim_region_set set;
 	struct cim_image *image;
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
-	bool locked = false;
+	enum cim_fs_lock lock = CIM_LOCK_NONE;
 	long os_error;
 
 	ok(!memfs_exists(k.m, "a.cim"), "before the commit there is no image");
 	is_int(memfs_count_names(k.m, "region_"), 3, "a session has three region files");
 	is_int(memfs_count_names(k.m, ""), 3, "and nothing else");
-	must(&k, k.m->fs.is_locked(k.m, NULL, memfs_find_name(k.m, "region_"), &locked, &os_error));
-	ok(locked, "the first of them is locked (D36)");
+	must(&k, k.m->fs.is_locked(k.m, NULL, memfs_find_name(k.m, "region_"), &lock, &os_error));
+	ok(lock == CIM_LOCK_ALONE, "the first of them is locked (D36)");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	cim_writer_close(w);
 	is_image(&k, "a.cim", ROOT, "an image of nothing has a root (D22)");

@@ -50,13 +50,13 @@ int capture_fail_errno(struct capture *c, const char *where)
 
 /*
  * The library failed at an item: name it as the user knows it. What couldn't be written is the
- * image's: then it is the path in there.
+ * image's, and so is a place that isn't there: then it is the path in there.
  */
 int capture_fail_cim(struct capture *c, const char *where, const struct cim_error *err)
 {
 	if (tool_signal)
 		return tool_interrupted();
-	if (err->os_error && err->path[0])
+	if ((err->os_error || err->status == CIM_E_PATH_NOT_FOUND) && err->path[0])
 		return tool_fail_cim(c->t, c->s->op, c->s->image, err);
 	tool_fail(c->t, c->s->op, c->s->image, where, "%s",
 		  err->cause[0] ? err->cause : cim_status_text(err->status));
@@ -170,7 +170,7 @@ static uint8_t type_of(int dirfd, const char *name)
 
 static int list_part(struct capture *c, struct level *level, const struct part *part)
 {
-	int fd = openat(part->dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = capture_open(part->dir->fd, ".", O_DIRECTORY);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
 	int code = EXIT_OK;
@@ -348,6 +348,16 @@ static int leave_level(struct capture *c)
 int capture_statx(int dirfd, const char *name, int flags, struct statx *stx)
 {
 	return statx(dirfd, name, flags, STATX_BASIC_STATS | STATX_BTIME, stx);
+}
+
+int capture_open(int dirfd, const char *name, int flags)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOATIME | flags);
+
+	/* That is the owner's right. */
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | flags);
+	return fd;
 }
 
 /* A directory of a source was opened for a new level: take note of which it is. */
@@ -560,6 +570,7 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	if (count > UINT16_MAX)
 		return tool_usage(s->t, "too many sources");
 	pthread_mutex_init(&c.buffers.lock, NULL);
+	pthread_mutex_init(&c.link_times.lock, NULL);
 	c.special.what = "not stored";
 	c.changed.what = "the file changed while it was read";
 	code = hostmeta_init(&c.host, s->t, options, c.host_losses);

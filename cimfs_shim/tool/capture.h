@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * capture.h - the two halves of taking in host trees
+ * capture.h - the parts of taking in host trees
  *
  * capture.c lists and merges the sources and decides the order; captureitem.c reads and stores one
- * item.
+ * item; capturelink.c follows symlinks for it.
  */
 #ifndef CIMTOOL_CAPTURE_H
 #define CIMTOOL_CAPTURE_H
@@ -67,6 +67,20 @@ struct link_slot {
 	size_t units;
 };
 
+/* The last access of symlinks, as it was before they were read here. */
+struct link_time {
+	uint64_t dev;
+	uint64_t ino;
+	struct statx_timestamp accessed;
+	bool used;
+};
+struct link_times {
+	pthread_mutex_t lock;
+	struct link_time *slots;
+	size_t room;
+	size_t count;
+};
+
 /* Buffers for files that are read ahead; as many as pieces wait in the queue, at most. */
 struct free_buffer {
 	struct free_buffer *next;
@@ -97,6 +111,7 @@ struct capture {
 	struct link_slot *links;
 	size_t link_room;
 	size_t link_count;
+	struct link_times link_times;
 	uint64_t image_dev;
 	uint64_t image_ino;
 	struct loss special;
@@ -111,6 +126,8 @@ const char *capture_where(struct capture *c, unsigned source);
 int capture_fail_errno(struct capture *c, const char *where);
 int capture_fail_cim(struct capture *c, const char *where, const struct cim_error *err);
 int capture_statx(int dirfd, const char *name, int flags, struct statx *stx);
+/* Open for reading, and without a trace of that in the last access if that is allowed. */
+int capture_open(int dirfd, const char *name, int flags);
 
 /* ---- captureitem.c: the item at hand, c->path, into the image ---- */
 
@@ -128,5 +145,16 @@ int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
 int store_other(struct capture *c, unsigned source, struct host_dir *dir, const char *name,
 		unsigned type);
 void capture_items_free(struct capture *c);
+
+/* ---- capturelink.c: symlinks, on any thread ---- */
+
+/*
+ * What must be asked before a link is read: statx() of @name in the directory @fd, or of what is
+ * open as @fd if @name is "", with the last access it had when it was first asked.
+ */
+int capture_look_at_link(struct capture *c, int fd, const char *name, struct statx *stx);
+/* Does a link lead to a directory of its source? @link: its path in there; @target: what it says */
+bool capture_leads_to_directory(struct capture *c, const struct source *src, const char *link,
+				const char *target);
 
 #endif

@@ -15,8 +15,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -54,6 +52,8 @@ void capture_items_free(struct capture *c)
 	for (size_t i = 0; i < c->link_room; i++)
 		free(c->links[i].path);
 	free(c->links);
+	free(c->link_times.slots);
+	pthread_mutex_destroy(&c->link_times.lock);
 	for (struct free_buffer *buf = c->buffers.free; buf;) {
 		struct free_buffer *next = buf->next;
 
@@ -165,36 +165,16 @@ static void describe(struct item *item, struct hostmeta *host)
 
 /* ---- looking: symlinks ---- */
 
-/*
- * Does a link lead to a directory? On Windows a link has to say so itself. It is followed inside
- * its source only, "/" being the top of it, as it will be in the image: what lies outside is not
- * the tree's, and the same tree has to give the same image.
- */
-static bool leads_to_directory(const struct item *item)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	const struct source *src = item->source;
-	long fd = syscall(SYS_openat2, src->fd, src->file ? src->file : item->rel, &how,
-			  sizeof(how));
-
-	if (fd < 0)
-		return false;
-	close((int)fd);
-	return true;
-}
-
 static int look_at_symlink(struct item *item, struct hostmeta *host)
 {
+	const struct source *src = item->source;
 	struct host_meta *meta = &item->meta;
 	char target[4096 + 1];
 	const char *why = NULL;
 	ssize_t len;
 	size_t size;
 
-	if (capture_statx(item->dir->fd, item->name, AT_SYMLINK_NOFOLLOW, &item->stx))
+	if (capture_look_at_link(item->c, item->dir->fd, item->name, &item->stx))
 		return fail_errno(item);
 	describe(item, host);
 	if (meta->reparse)
@@ -209,7 +189,7 @@ static int look_at_symlink(struct item *item, struct hostmeta *host)
 				 "symlink to '%s': %s", target, why);
 	meta->m.reparse = meta->reparse;
 	meta->m.reparse_size = (uint32_t)size;
-	if (leads_to_directory(item))
+	if (capture_leads_to_directory(item->c, src, src->file ? src->file : item->rel, target))
 		meta->m.attributes |= CIM_ATTR_DIRECTORY;
 	return EXIT_OK;
 }
@@ -299,17 +279,22 @@ static void read_ahead(struct item *item)
 	item->changed = was_changed(item->fd, &item->stx);
 }
 
-/* On a thread that runs ahead of the one that stores. */
+/*
+ * On a thread that runs ahead of the one that stores. A file with several names may turn out to be
+ * there already, so of such a one nothing is done here, not even a word to the kernel that it will
+ * be wanted: its first name is described when it is stored, and a read by any of its names before
+ * that can move the last access to be found then (ntfs-3g does so, whatever O_NOATIME says).
+ */
 static void look_ahead(struct item *item, struct hostmeta *host)
 {
 	uint64_t size = item->stx.stx_size;
 
-	/* A file with several names may turn out to be there already. */
-	if (item->stx.stx_nlink == 1)
-		describe(item, host);
+	if (item->stx.stx_nlink > 1)
+		return;
+	describe(item, host);
 	if (!size || item->holes != NO_HOLES)
 		return;
-	if (item->stx.stx_nlink == 1 && size <= READ_AHEAD)
+	if (size <= READ_AHEAD)
 		read_ahead(item);
 	else
 		posix_fadvise(item->fd, 0, size < WANT_AHEAD ? (off_t)size : (off_t)WANT_AHEAD,
@@ -323,11 +308,9 @@ static void look_ahead(struct item *item, struct hostmeta *host)
 static int look_at_file(struct item *item, struct hostmeta *host)
 {
 	/* O_NONBLOCK: should a FIFO have taken its place meanwhile. */
-	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
-	item->fd = openat(item->dir->fd, item->name, flags | O_NOATIME);
-	if (item->fd < 0 && errno == EPERM)
-		item->fd = openat(item->dir->fd, item->name, flags);
+	item->fd = capture_open(item->dir->fd, item->name, flags);
 	if (item->fd < 0 || capture_statx(item->fd, "", AT_EMPTY_PATH, &item->stx))
 		return fail_errno(item);
 	if (!S_ISREG(item->stx.stx_mode))
@@ -344,9 +327,7 @@ static void look_at_item(void *own, struct work *work)
 {
 	struct item *item = (struct item *)work;
 
-	if (item->type == DT_DIR)
-		describe(item, own);
-	else if (item->type == DT_LNK)
+	if (item->type == DT_LNK)
 		item->code = look_at_symlink(item, own);
 	else
 		item->code = look_at_file(item, own);
@@ -516,7 +497,8 @@ int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
 	struct item *item = new_item(c, source, dir, NULL, DT_DIR);
 
 	item->stx = *stx;
-	return queue_put(c->queue, &item->work, true);
+	describe(item, &c->host);
+	return queue_put(c->queue, &item->work, false);
 }
 
 static void report_special(struct capture *c, unsigned source, unsigned type)

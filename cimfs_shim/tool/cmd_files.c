@@ -27,6 +27,7 @@ struct files {
 	const char *image; /* only what this one needs; NULL: all */
 	bool orphans;
 	bool delete;
+	bool unknown; /* there is an image of which nobody knows what it needs */
 	unsigned long deleted;
 	unsigned long in_use;
 };
@@ -48,7 +49,8 @@ static const char *kind_name(enum cim_file_kind kind)
 static bool is_readable(const struct files *files, const struct cim_store_file *f, uint64_t *size)
 {
 	char *path = xasprintf("%s/%s", files->dir, f->name);
-	bool readable = !faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) || errno != EACCES;
+	bool readable = (!f->denied || f->in_use) &&
+			(!faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) || errno != EACCES);
 	struct stat st;
 
 	*size = f->size;
@@ -58,9 +60,15 @@ static bool is_readable(const struct files *files, const struct cim_store_file *
 	return readable;
 }
 
-static bool is_orphan(const struct cim_store_file *f)
+static bool has_no_owner(const struct cim_store_file *f)
 {
 	return f->kind != CIM_KIND_IMAGE && !f->owners;
+}
+
+/* A temporary file is no image's, whatever they are. */
+static bool is_orphan(const struct files *files, const struct cim_store_file *f)
+{
+	return has_no_owner(f) && (!files->unknown || f->kind == CIM_KIND_TEMPORARY);
 }
 
 static bool owned_by(struct cim_store *store, const struct cim_store_file *f, const char *image)
@@ -113,7 +121,8 @@ static void print_json(struct files *files, const struct cim_store_file *f, uint
 	json_put_bool(o, "broken", f->broken);
 	json_put_bool(o, "readable", readable);
 	json_put_bool(o, "in_use", f->in_use);
-	json_put_bool(o, "orphan", is_orphan(f));
+	json_put_bool(o, "mounted", f->mounted);
+	json_put_bool(o, "orphan", is_orphan(files, f));
 	if (files->delete)
 		json_put_bool(o, "deleted", deleted);
 	for (size_t n = 0; f->kind != CIM_KIND_IMAGE && f->owners &&
@@ -131,11 +140,13 @@ static int show(struct files *files, const struct cim_store_file *f)
 {
 	uint64_t size;
 	bool readable = is_readable(files, f, &size);
-	const char *state = !readable	   ? "no permission"
-			    : f->broken	   ? "unreadable"
-			    : f->in_use	   ? "in use"
-			    : is_orphan(f) ? "orphan"
-					   : "";
+	const char *held = f->mounted ? "mounted" : "in use";
+	const char *state = !readable		  ? "no permission"
+			    : f->broken		  ? "unreadable"
+			    : f->in_use		  ? held
+			    : is_orphan(files, f) ? "orphan"
+			    : has_no_owner(f)	  ? "owner unknown"
+						  : "";
 	enum cim_status status = CIM_OK;
 	struct cim_error err = {0};
 	bool gone = false;
@@ -145,7 +156,7 @@ static int show(struct files *files, const struct cim_store_file *f)
 	/* A session that began meanwhile has taken it into use. */
 	if (files->delete &&(f->in_use || status == CIM_E_SHARING)) {
 		files->in_use++;
-		state = "in use";
+		state = held;
 	} else if (files->delete) {
 		if (status) {
 			if (!err.path[0])
@@ -239,7 +250,8 @@ static int find_broken(struct files *files)
 			continue;
 		code = EXIT_CORRUPT;
 		tool_fail(files->t, "look for orphans in", files->where, f->name,
-			  "the image can't be read, so nothing can be called an orphan");
+			  "%s, so nothing can be called an orphan",
+			  f->denied ? "no permission to read it" : "the image can't be read");
 	}
 	return code;
 }
@@ -255,7 +267,7 @@ static int list(struct files *files)
 			return code;
 	}
 	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
-		if (files->orphans && !is_orphan(f))
+		if (files->orphans && !has_no_owner(f))
 			continue;
 		if (files->image && !owned_by(files->store, f, files->image))
 			continue;
@@ -315,13 +327,16 @@ static int run(struct tool *t, int argc, char **argv)
 	if (files.delete)
 		tool_catch_signals();
 	if (cim_store_open(NULL, dir, files.delete, &files.store, &err)) {
-		code = tool_fail_cim(t, "list", files.where, &err);
+		code = tool_fail_dir(t, "list", files.where, &err);
 	} else {
 		const struct cim_store_file *f;
 		bool known = !files.image;
 
-		for (size_t i = 0; !known && (f = cim_store_get(files.store, i)) != NULL; i++)
-			known = f->kind == CIM_KIND_IMAGE && !strcmp(f->name, files.image);
+		for (size_t i = 0; (f = cim_store_get(files.store, i)) != NULL; i++) {
+			known |= f->kind == CIM_KIND_IMAGE && files.image &&
+				 !strcmp(f->name, files.image);
+			files.unknown |= f->broken;
+		}
 		code = known ? list(&files)
 			     : tool_fail(t, "list", files.where, NULL, "not an image");
 		if (!known)
@@ -340,7 +355,12 @@ const struct command cmd_files = {
 	.help = "Lists a directory's images, region and object ID files, each with its size and\n"
 		"the images that need it; for an IMAGE only the files that it needs, and those of\n"
 		"its region files that are missing (exit status 4). \"No permission\" marks what\n"
-		"the user has no right to read.\n"
+		"the user has no right to read: its name alone tells what it is, and any name but\n"
+		"those of region and object ID files is listed as an image's. \"Mounted\" and "
+		"\"in\n"
+		"use\" (by a session that is writing) mark what must stay. While there is an "
+		"image\n"
+		"that can't be read, what no other needs has an \"owner unknown\".\n"
 		"\n"
 		"      --orphans        only files that no image needs. While the directory\n"
 		"                       holds an image that can't be read there are none: exit\n"

@@ -51,6 +51,8 @@ static int delete_path(struct session *s, const char *path)
 		snprintf(err.path, sizeof(err.path), "%s", path);
 		return tool_fail_cim(s->t, "delete from", s->image, &err);
 	}
+	s->deleted++;
+	tool_verbose(s->t, "deleted %s", path);
 	return EXIT_OK;
 }
 
@@ -79,6 +81,40 @@ static uint16_t *image_path(struct session *s, const char *path, size_t *units, 
 	return out;
 }
 
+/*
+ * Make the directories of a path that the image hasn't. They are of no source, so they have no
+ * attributes, and for times, as the same input has to give the same image, the last write of what
+ * is put in there.
+ */
+static int make_directories(struct session *s, const struct write_options *options,
+			    const struct change *change, const struct stat *source,
+			    const uint16_t *path, size_t units)
+{
+	struct cim_metadata m = {.attributes = CIM_ATTR_DIRECTORY};
+	struct cim_error err = {0};
+	int code = hostmeta_same_times(s->t, options, &source->st_mtim, &m);
+
+	for (size_t i = 1; !code && i <= units; i++) {
+		struct cim_str dir = {.utf16 = path, .units = i};
+		enum cim_status status;
+		bool exists;
+
+		if (i < units && path[i] != '\\')
+			continue;
+		status = cim_writer_lookup(s->writer, dir, &exists, &err);
+		if (!status && !exists)
+			status = cim_writer_add(s->writer, dir, &m, NULL, &err);
+		if (status == CIM_E_PATH_NOT_FOUND) {
+			code = tool_fail(s->t, s->op, s->image, change->path,
+					 "a directory of the path is a file");
+		} else if (status) {
+			snprintf(err.path, sizeof(err.path), "%.1000s", change->path);
+			code = tool_fail_cim(s->t, s->op, s->image, &err);
+		}
+	}
+	return code;
+}
+
 static int add_path(struct session *s, const struct write_options *options,
 		    const struct change *change)
 {
@@ -86,6 +122,7 @@ static int add_path(struct session *s, const struct write_options *options,
 	char *sources[1] = {change->source};
 	struct stat st;
 	uint16_t *path;
+	size_t parent;
 	size_t units;
 	size_t name;
 	int code;
@@ -95,16 +132,22 @@ static int add_path(struct session *s, const struct write_options *options,
 		return code;
 	for (name = units; name && path[name - 1] != '\\'; name--)
 		;
+	parent = name ? name - 1 : 0;
 	if (stat(change->source, &st)) {
 		code = tool_fail_errno(s->t, s->op, s->image, change->source);
 	} else if (S_ISDIR(st.st_mode) || !units || change->path[last - 1] == '/') {
 		/* A directory's contents, or a file by its own name. */
-		code = capture(s, options, sources, 1, path, units, NULL, 0);
+		code = make_directories(s, options, change, &st, path,
+					S_ISDIR(st.st_mode) ? parent : units);
+		if (!code)
+			code = capture(s, options, sources, 1, path, units, NULL, 0);
 	} else if (units - name > CIM_MAX_NAME) {
 		code = tool_fail(s->t, s->op, s->image, change->path, "the name is too long");
 	} else {
-		code = capture(s, options, sources, 1, path, name ? name - 1 : 0, path + name,
-			       units - name);
+		code = make_directories(s, options, change, &st, path, parent);
+		if (!code)
+			code = capture(s, options, sources, 1, path, parent, path + name,
+				       units - name);
 	}
 	free(path);
 	return code;
@@ -220,8 +263,9 @@ const struct command cmd_fork = {
 		"without '/' lies beside PARENT (if that is a symlink: beside what it leads to).\n"
 		"\n"
 		"      --add=SRC:DST    the contents of the host directory SRC go into DST, a\n"
-		"                       directory of the image (made if missing); a file SRC\n"
-		"                       becomes DST, or goes into DST/ if DST ends in '/'\n"
+		"                       directory of the image; a file SRC becomes DST, or goes\n"
+		"                       into DST/ if DST ends in '/'. Directories that are\n"
+		"                       missing on the way are made\n"
 		"      --delete=PATH    delete PATH with all below it; PATH:STREAM only that\n"
 		"                       stream; both options may be repeated and are done in\n"
 		"                       the order given\n" WRITE_HELP,

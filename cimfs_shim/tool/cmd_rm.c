@@ -47,25 +47,41 @@ static const char *find_fork(struct rm *rm, const struct cim_store_file *image)
 	return NULL;
 }
 
-/* A file that a living session holds, whatever locks it could take: it may need anything here. */
+/* A file that a living session holds, whatever locks it could take: it may need anything here. A
+ * mount needs no more than its image does. */
 static const char *find_session(struct rm *rm)
 {
 	const struct cim_store_file *f;
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
-		if (f->in_use)
+		if (f->in_use && !f->mounted && !f->denied)
 			return f->name;
 	}
 	return NULL;
 }
 
-static const char *find_broken(struct rm *rm)
+/* Is the image here of which a file's set is the own one? */
+static bool has_image(struct rm *rm, const struct cim_store_file *file)
 {
 	const struct cim_store_file *f;
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
-		if (f->broken && strcmp(f->name, rm->name))
-			return f->name;
+		if (f->kind == CIM_KIND_IMAGE && !f->broken &&
+		    !memcmp(&f->set, &file->set, sizeof(f->set)))
+			return true;
+	}
+	return false;
+}
+
+/* What may need any file, as nobody knows what it needs: an image that can't be read, or a mount of
+ * one whose file is gone. */
+static const struct cim_store_file *find_broken(struct rm *rm)
+{
+	const struct cim_store_file *f;
+
+	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
+		if (strcmp(f->name, rm->name) && (f->broken || (f->mounted && !has_image(rm, f))))
+			return f;
 	}
 	return NULL;
 }
@@ -113,7 +129,7 @@ static int remove_image(struct rm *rm)
 	const struct cim_store_file *image = find_image(rm);
 	const struct cim_store_file *f;
 	const char *session = find_session(rm);
-	const char *broken = find_broken(rm);
+	const struct cim_store_file *broken = find_broken(rm);
 	const char *fork;
 	int code;
 
@@ -132,6 +148,11 @@ static int remove_image(struct rm *rm)
 	if (session)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "a session is writing in its directory (it holds %s)", session);
+	if (image->mounted)
+		return tool_fail(rm->t, "remove", rm->image, NULL, "the image is mounted");
+	if (image->in_use)
+		return tool_fail(rm->t, "remove", rm->image, NULL,
+				 "no permission to see whether the image is mounted");
 	if (image->broken && !rm->force) {
 		tool_fail(rm->t, "remove", rm->image, NULL,
 			  "the image can't be read, so what belongs to it is unknown; --force "
@@ -148,9 +169,12 @@ static int remove_image(struct rm *rm)
 			fork);
 	if (broken && !rm->force)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
-				 "%s can't be read, and may need its region files; --force removes "
-				 "the image and leaves them",
-				 broken);
+				 "%s %s, and may need its region files; --force removes the image "
+				 "and leaves them",
+				 broken->name,
+				 !broken->broken  ? "is in use by a mount whose image isn't here"
+				 : broken->denied ? "can't be read, for want of permission"
+						  : "can't be read");
 	code = remove_file(rm, image);
 	if (!code)
 		code = sync_dir(rm);
@@ -178,7 +202,7 @@ static int rm_one(struct tool *t, const char *path, bool force)
 	else if (!*rm.name)
 		code = tool_usage(t, "'%s' names a directory, not an image", path);
 	else if (cim_store_open(NULL, rm.dir, true, &rm.store, &err))
-		code = tool_fail_cim(t, "remove", path, &err);
+		code = tool_fail_dir(t, "remove", path, &err);
 	else
 		code = remove_image(&rm);
 	cim_store_close(rm.store);
@@ -231,7 +255,8 @@ const struct command cmd_rm = {
 	.summary = "remove an image and what only it needs",
 	.help = "Removes an image with its region and object ID files, those of its parents too,\n"
 		"unless another image of the directory needs them. Refuses if a fork of the\n"
-		"image is there, and while somebody writes in the directory.\n"
+		"image is there, while the image is mounted, and while somebody writes in the\n"
+		"directory.\n"
 		"\n"
 		"  -f, --force          remove it all the same; files that others need, or may\n"
 		"                       need, still stay\n",

@@ -84,9 +84,11 @@ static int verify(struct tool *t, const char *name, bool deep)
 	struct cim_env env = *cim_env_default();
 	struct cim_error err = {0};
 	struct cim_image *image;
-	char *real = image_path_of(name);
-	int code = EXIT_OK;
+	int code;
+	char *real = tool_image_path(t, "verify", name, &code);
 
+	if (!real)
+		return code;
 	env.progress = progress_callback;
 	env.progress_ctx = &v.progress;
 	progress_start(&v.progress, t, "verify");

@@ -377,3 +377,18 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 	adjust_time(h, &m->change_time);
 	adjust_time(h, &m->last_access_time);
 }
+
+int hostmeta_same_times(struct tool *t, const struct write_options *options,
+			const struct timespec *when, struct cim_metadata *m)
+{
+	struct loss none[2] = {{0}};
+	struct hostmeta h;
+	int64_t time = filetime_from_unix(when->tv_sec, when->tv_nsec);
+	int code = hostmeta_init(&h, t, options, none);
+
+	if (code)
+		return code;
+	adjust_time(&h, &time);
+	m->creation_time = m->last_write_time = m->change_time = m->last_access_time = time;
+	return EXIT_OK;
+}

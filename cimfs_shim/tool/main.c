@@ -272,7 +272,10 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--version"))
 		name = "version";
 	if (*name == '-')
-		return tool_usage(t, "unknown option '%s'", name);
+		return tool_usage(t,
+				  argc > 2 ? "unknown option '%s': options come after the command"
+					   : "unknown option '%s'",
+				  name);
 	t->command = find_command(name);
 	if (!t->command)
 		return tool_usage(t, "no command '%s'", name);

@@ -22,10 +22,14 @@ char *tool_image_path(struct tool *t, const char *op, const char *path, int *cod
 	struct stat st;
 
 	*code = EXIT_OK;
-	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+	if (stat(path, &st) || S_ISREG(st.st_mode))
 		return image_path_of(path);
-	*code = tool_fail(t, op, path, NULL,
-			  "a directory; an image is named by its file, such as %s/NAME.cim", path);
+	if (S_ISDIR(st.st_mode))
+		*code = tool_fail(t, op, path, NULL,
+				  "a directory; an image is named by its file, such as %s/NAME.cim",
+				  path);
+	else
+		*code = tool_fail(t, op, path, NULL, "not a regular file");
 	return NULL;
 }
 

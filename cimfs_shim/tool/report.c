@@ -209,6 +209,13 @@ int tool_fail_cim(struct tool *t, const char *op, const char *image, const struc
 	return tool_exit_of(err->status);
 }
 
+int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err)
+{
+	if (err->status != CIM_E_SHARING || !err->os_error)
+		return tool_fail_cim(t, op, image, err);
+	return tool_fail(t, op, image, NULL, "another session is writing in the directory");
+}
+
 /* ---- losses ---- */
 
 void loss_add(struct tool *t, struct loss *loss, const char *path, const char *cause)

@@ -65,7 +65,7 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 			    (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
 				    (options->as_stored ? CIM_WRITE_AS_STORED : 0),
 			    &s->writer, &err)) {
-		int code = tool_fail_cim(t, op, image, &err);
+		int code = tool_fail_dir(t, op, image, &err);
 
 		session_close(s);
 		return code;
@@ -119,11 +119,13 @@ static void print_summary(struct session *s, const struct cim_writer_stats *stat
 	char stored[32];
 
 	put_escaped(stdout, s->image);
-	printf(": %llu item%s, %s in %llu stream%s, %s stored, %.1f seconds\n",
-	       (unsigned long long)stats->files, plural(stats->files),
-	       size_text(stats->bytes, bytes, sizeof(bytes)), (unsigned long long)stats->streams,
-	       plural(stats->streams), size_text(stats->stored_bytes, stored, sizeof(stored)),
-	       seconds);
+	printf(": %llu item%s, %s in %llu stream%s, %s stored", (unsigned long long)stats->files,
+	       plural(stats->files), size_text(stats->bytes, bytes, sizeof(bytes)),
+	       (unsigned long long)stats->streams, plural(stats->streams),
+	       size_text(stats->stored_bytes, stored, sizeof(stored)));
+	if (s->deleted)
+		printf(", %lu path%s deleted", s->deleted, plural(s->deleted));
+	printf(", %.1f seconds\n", seconds);
 }
 
 static void print_json(struct session *s, const struct cim_writer_stats *stats, double seconds)
@@ -136,6 +138,8 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 	json_put_int(o, "streams", stats->streams);
 	json_put_int(o, "bytes", stats->bytes);
 	json_put_int(o, "stored_bytes", stats->stored_bytes);
+	if (s->deleted)
+		json_put_int(o, "deleted", s->deleted);
 	json_put_int(o, "milliseconds", (uint64_t)(seconds * 1000));
 	json_put_int(o, "warnings", s->t->warnings);
 	json_print(stdout, o);

@@ -123,6 +123,8 @@ int tool_fail(struct tool *t, const char *op, const char *image, const char *pat
 int tool_fail_errno(struct tool *t, const char *op, const char *image, const char *path);
 /* The same from the library's detail record; @op and @image stand in where it names none. */
 int tool_fail_cim(struct tool *t, const char *op, const char *image, const struct cim_error *err);
+/* The same for what takes the lock of a directory: the system's "busy" is another writer's. */
+int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err);
 /* As tool_fail() but a warning: counted, the exit code becomes 3. */
 void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
 	       ...) TOOL_PRINTF(5, 6);

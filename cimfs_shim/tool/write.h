@@ -19,6 +19,7 @@ struct session {
 	struct cim_env env;
 	struct cim_writer *writer;
 	struct progress progress;
+	unsigned long deleted; /* paths, with what was below them */
 };
 
 /* Options of create, append and fork. */
@@ -148,6 +149,10 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
  */
 void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, const struct statx *stx,
 		   const char *where, struct host_meta *meta);
+/* All times of what is of no file: @when, unless an option says otherwise. */
+struct timespec;
+int hostmeta_same_times(struct tool *t, const struct write_options *options,
+			const struct timespec *when, struct cim_metadata *m);
 void host_meta_free(struct host_meta *meta);
 void hostmeta_report(struct hostmeta *h, const char *op, const char *image);
 

@@ -7,16 +7,23 @@ ours/NAME.dump is made into NAME.cim in consistent mode; every file of the image
 SHA-256 that ours/SHA256SUMS holds, and the image's dump must be the dump it was made from. Where a
 dump is too long to keep it is made here. A fork and an extension of every-kind.cim are made too.
 
+Of every-kind.cim the files themselves are kept as well, in ours/every-kind/: whatever becomes of the
+writer, this image, as an early version of it wrote it, has to be readable where it lies, and what the
+writer makes now is compared with it byte for byte, so that a change shows where it begins.
+
 A change of the bytes is a change of what users get from `cimtool create --consistent`: only a new
-version of the format in README may justify `golden.py --update`, which writes SHA256SUMS anew.
+version of the format in README may justify `golden.py --update`, which writes SHA256SUMS and the kept
+files anew.
 """
 import hashlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 
+KEPT = "every-kind"
 HERE = pathlib.Path(__file__).resolve().parent / "ours"
 TOOL = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "cimtool"
 BIG = b"".join(b"%06d\n" % i for i in range(1000))  # what every-kind.dump names by its hash
@@ -96,9 +103,48 @@ def steps(tmp):
     return found
 
 
+def contents(directory):
+    return {p.name: p.read_bytes() for p in sorted(directory.iterdir())}
+
+
+def difference(a, b):
+    """The first place in which two files differ."""
+    at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    return f"{len(a)} and {len(b)} bytes, different from {at:#x} on: {a[at:at + 16].hex()} {b[at:at + 16].hex()}"
+
+
+def compare_kept(made):
+    """What the writer makes now with the files that are kept."""
+    now, kept = contents(made), contents(HERE / KEPT)
+    ok(sorted(now) == sorted(kept), f"{KEPT}: the files are those that are kept", [sorted(kept), sorted(now)])
+    for name in sorted(kept):
+        ok(now.get(name) == kept[name], f"{KEPT}: byte for byte, {name}",
+           difference(kept[name], now.get(name, b"")))
+
+
+def read_kept(tmp):
+    """The kept image is sound, and holds what its dump says."""
+    before = contents(HERE / KEPT)
+    image = HERE / KEPT / f"{KEPT}.cim"
+    r = run("verify", "--deep", image)
+    ok(r.returncode == 0 and "(0 errors, 0 warnings" in r.stdout, "the kept image is sound", r.stdout + r.stderr)
+    r = run("dump", f"--data={tmp / 'data-kept'}", image)
+    ok(r.returncode == 0 and r.stdout == (HERE / f"{KEPT}.dump").read_text(), "its dump is as ever",
+       r.stdout + r.stderr)
+    data = contents(tmp / "data-kept") if (tmp / "data-kept").is_dir() else {}
+    ok(data == {hashlib.sha256(BIG).hexdigest(): BIG}, "and so are its larger data", sorted(data))
+    ok(contents(HERE / KEPT) == before, "nobody wrote where it lies", sorted(contents(HERE / KEPT)))
+
+
 def main():
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMP")) as tmp:
-        found = steps(pathlib.Path(tmp))
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMP")) as name:
+        tmp = pathlib.Path(name)
+        found = steps(tmp)
+        if sys.argv[1:] == ["--update"]:
+            shutil.rmtree(HERE / KEPT, ignore_errors=True)
+            shutil.copytree(tmp / KEPT, HERE / KEPT)
+        compare_kept(tmp / KEPT)
+        read_kept(tmp)
     lines = [f"{digest}  {name}/{file}" for name, files in sorted(found.items())
              for file, digest in files.items()]
     kept = HERE / "SHA256SUMS"

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 import time
 
@@ -162,8 +163,10 @@ else:
     check(result.code == 0 and result.text == "a\nkey\n", "ls, which needs another region, works", result)
     for command in (["files", theirs], ["files", os.path.dirname(theirs)]):
         result = run(user + command)
-        check(result.code == 1 and one_line(result, held, "access denied") and not result.text,
-              "files, which can't tell what that file is, names it", result)
+        rows = [line for line in result.text.splitlines() if "no permission" in line]
+        check(result.code == 0 and len(rows) == 1 and rows[0].split()[2] == held and
+              rows[0].endswith(" (no permission) <- a.cim") and len(result.text.splitlines()) == 7,
+              "files, which can't look into that one, knows it by its name", result)
     os.chmod(os.path.join(os.path.dirname(theirs), held), 0o644)
     private = os.path.join(os.path.dirname(theirs), "cimtmp_0123456789abcdef_1")
     write(private, b"x" * 1234, mode=0o000)
@@ -179,6 +182,47 @@ else:
     result = run(user + ["files", theirs])
     check(result.code == 1 and one_line(result, "a.cim", "access denied"),
           "an image that can't be read is named too", result)
+
+    # One image that can't be read among others: it is listed, and since nobody knows what it needs,
+    # all that isn't known to be another's stays.
+    mixed = place("mixed")
+    os.chmod(mixed, 0o777)
+    for name in ("a.cim", "b.cim", "c.cim"):
+        result = run(user + ["create", "-q", os.path.join(mixed, name), secret])
+        check(result.code == 0, "an image among others: " + name, result)
+    os.remove(os.path.join(mixed, "c.cim"))
+    if os.geteuid() == 0:
+        os.chown(os.path.join(mixed, "a.cim"), 0, 0)
+    os.chmod(os.path.join(mixed, "a.cim"), 0o000)
+    before = sorted(os.listdir(mixed))
+    result = run(user + ["files", mixed])
+    states = sorted(" ".join(line.split()[3:]) for line in result.text.splitlines())
+    same((result.code, states), (0, [""] + ["(no permission)"] + ["(owner unknown)"] * 12 + ["<- b.cim"] * 6),
+         "files lists what there is no right to read, and whose files are known")
+    result = run(user + ["files", "--json", mixed])
+    rows = {row["name"]: row for row in map(json.loads, result.text.splitlines())}
+    same([row for row in rows.values() if row["orphan"]], [], "--json calls none of them an orphan")
+    same([(name, row["kind"], row["size"]) for name, row in rows.items() if not row["readable"]],
+         [("a.cim", "image", os.stat(os.path.join(mixed, "a.cim")).st_size)], "and says which isn't readable")
+    result = run(user + ["files", os.path.join(mixed, "b.cim")])
+    check(result.code == 0 and len(result.text.splitlines()) == 7, "files of another image works", result)
+    for command in (["files", "--orphans", mixed], ["files", "--orphans", "--delete", mixed]):
+        result = run(user + command)
+        check(result.code == 4 and one_line(result, "a.cim", "no permission") and not result.text,
+              "%s finds none" % command[-2], result)
+    result = run(user + ["rm", os.path.join(mixed, "b.cim")])
+    check(result.code == 1 and one_line(result, "a.cim can't be read, for want of permission", "--force"),
+          "rm of another image is refused", result)
+    same(sorted(os.listdir(mixed)), before, "and nothing is removed")
+    result = run(user + ["rm", "--force", os.path.join(mixed, "b.cim")])
+    before.remove("b.cim")
+    same((result.code, sorted(os.listdir(mixed))), (0, before), "rm --force removes the image's file alone")
+    result = run(user + ["rm", os.path.join(mixed, "a.cim")])
+    check(result.code == 4 and one_line(result, "can't be read", "--force"), "rm of that image is refused", result)
+    os.chmod(os.path.join(mixed, "a.cim"), 0o644)
+    result = run(user + ["rm", os.path.join(mixed, "a.cim")])
+    check(result.code == 0 and len(os.listdir(mixed)) == len(before) - 7,
+          "once it can be read it is removed with its own", result)
 
 # ---- signals ----
 
@@ -260,6 +304,66 @@ else:
           process.returncode)
 process.communicate()
 
+# ---- what is mounted ----
+
+# A mount is a shared lock on the first region file of the image's own set.
+img = place("mounted")
+for name in ("a.cim", "other.cim", "gone.cim"):
+    expect(0, "an image: " + name, "create", "-q", os.path.join(img, name), os.path.join(src, "small1"))
+expect(0, "a fork", "fork", "-q", "--add", os.path.join(src, "small2") + ":/more", os.path.join(img, "a.cim"), "f.cim")
+own = {}
+for line in tool("files", "--json", img).text.splitlines():
+    row = json.loads(line)
+    own.setdefault(row["set"], []).append(row["name"])
+own = {name: names for names in own.values() for name in names if name.endswith(".cim")}
+os.remove(os.path.join(img, "gone.cim"))
+
+
+def marked(name):
+    """Mark an image as mounted; to be closed."""
+    region = next(n for n in own[name] if n.startswith("region_") and n.endswith("_0"))
+    file = open(os.path.join(img, region), "rb")
+    fcntl.fcntl(file, 37, struct.pack("hhqqii", fcntl.F_RDLCK, 0, 1 << 62, 1, 0, 0))  # F_OFD_SETLK
+    return file
+
+
+def states(word):
+    """The files that are listed with this word."""
+    return sorted(line.split()[2] for line in tool("files", img).text.splitlines() if "(%s)" % word in line)
+
+
+with marked("f.cim"):
+    same(states("mounted"), sorted(own["f.cim"]), "files tells what a mounted image alone keeps")
+    rows = [json.loads(line) for line in tool("files", "--json", img).text.splitlines()]
+    same(sorted(row["name"] for row in rows if row["mounted"]), sorted(own["f.cim"]), "--json too")
+    same(len(states("orphan")), 6, "and what nobody needs")
+    result = tool("rm", "--force", os.path.join(img, "f.cim"))
+    check(result.code == 1 and one_line(result, "f.cim: the image is mounted"), "it isn't removed", result)
+    result = tool("append", os.path.join(img, "f.cim"), os.path.join(src, "small3"))
+    check(result.code == 1 and one_line(result, "mounted"), "nor extended", result)
+    result = tool("rm", os.path.join(img, "a.cim"))
+    check(result.code == 1 and one_line(result, "f.cim is a fork of it"), "nor is its parent", result)
+    result = expect(0, "another image is removed", "rm", "-v", os.path.join(img, "other.cim"))
+    same(sorted(set(own["other.cim"]) & set(os.listdir(img))), [], "with all that is its own")
+    result = expect(0, "and so are orphans", "files", "--orphans", "--delete", img)
+    check(result.text.endswith("\n6 deleted, 0 in use\n"), "of which the mount needs none", result)
+    expect(0, "the mounted image is whole", "verify", "--deep", os.path.join(img, "f.cim"))
+    expect(0, "a third image", "create", "-q", os.path.join(img, "third.cim"), os.path.join(src, "small4"))
+    # Somebody takes the mounted image's file away: now nobody knows what its mount needs.
+    os.rename(os.path.join(img, "f.cim"), os.path.join(TMP, "f.cim"))
+    result = tool("rm", os.path.join(img, "third.cim"))
+    check(result.code == 1 and one_line(result, "in use by a mount whose image isn't here"),
+          "while an image is mounted that isn't there, none is removed", result)
+    expect(0, "but by force", "rm", "--force", os.path.join(img, "third.cim"))
+    expect(0, "even its parent", "rm", "--force", os.path.join(img, "a.cim"))
+    same(len(states("mounted")), 18, "all that is nobody's is told to be mounted")
+    result = expect(0, "and nothing can be called an orphan", "files", "--orphans", "--delete", img)
+    check(result.text.endswith("\n0 deleted, 18 in use\n"), "for it may need that", result)
+    os.rename(os.path.join(TMP, "f.cim"), os.path.join(img, "f.cim"))
+    expect(0, "it is still whole", "verify", "--deep", os.path.join(img, "f.cim"))
+same(states("mounted") + states("in use"), [], "after the dismount nothing is in use")
+expect(0, "and the image can be removed", "rm", os.path.join(img, "f.cim"))
+
 # ---- other writers ----
 
 img = place("busy")
@@ -272,8 +376,8 @@ for command in (["create", os.path.join(img, "c.cim"), src], ["append", os.path.
                 ["fork", os.path.join(img, "a.cim"), "c.cim"], ["rm", os.path.join(img, "a.cim")],
                 ["files", "--orphans", "--delete", img]):
     result = tool(*command)
-    check(result.code == 1 and one_line(result), "%s while another writes is refused" % command[0],
-          result)
+    check(result.code == 1 and one_line(result, "another session is writing in the directory"),
+          "%s while another writes is refused" % command[0], result)
 result = expect(0, "reading is not", "verify", os.path.join(img, "a.cim"))
 rows = [json.loads(line) for line in tool("files", "--json", img).text.splitlines()]
 check(any(row["in_use"] for row in rows), "files shows what is in use", rows)

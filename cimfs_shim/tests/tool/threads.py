@@ -169,6 +169,47 @@ for n in COUNTS:
     same((result.code, os.listdir(img)), (1, []), "%d threads: a failure leaves nothing" % n)
 all_same(said, "and the same is told before it")
 
+# ---- last access ----
+
+# To follow a link is to read it, and to list a directory too: none of that may be seen in an image,
+# whoever comes first. Each link leads to the next, the last one through a directory that is a link.
+chain = place("chain")
+os.makedirs(os.path.join(chain, "sub", "end"))
+links = {"l%02d" % i: "l%02d" % (i + 1) for i in range(29)}
+links.update({"l29": "/sub/via/../a/end/", "sub/via": "./end", "sub/a": "../sub", "file": "l30/x",
+              "l30": "sub/none", "loop": "../loop", "long": "l%02d" % 0 + "/." * 100})
+for name, target in links.items():
+    os.symlink(target, os.path.join(chain, name))
+names = [*links, "sub", "sub/end", "."]
+
+
+def accessed(path, *names):
+    """Which of them have another last access than they had."""
+    return [name for name in names if os.lstat(os.path.join(path, name)).st_atime_ns != WHEN]
+
+
+said, found = [], []
+for n in COUNTS:
+    for name in names:
+        os.utime(os.path.join(chain, name), ns=(WHEN, WHEN), follow_symlinks=False)
+    image = os.path.join(place("img-chain%d" % n), "a.cim")
+    expect(0, "links to links, with %d threads" % n, "create", "--all-times", "--threads=%d" % n,
+           image, chain)
+    said.append(re.sub("changed=[^ ]*", "", tool("dump", image).text))
+    found.append([line.split()[1] for line in said[-1].splitlines()
+                  if "accessed=" in line and "accessed=2023-11-14T22:13:20.0000000Z" not in line])
+    same(accessed(chain, "sub", "sub/end", "."), [], "its directories were listed without a trace")
+same(found, [[]] * len(COUNTS), "an image has the last access of before")
+all_same(said, "and is the same with any number of threads")
+plain = os.path.join(place("img-chain"), "a.cim")
+expect(0, "links to links, without their times", "create", plain, chain)
+kinds = [{line.split()[1]: line.split()[0] for line in text.splitlines()[1:]}
+         for text in (said[0], tool("dump", plain).text)]
+same(kinds[0], kinds[1], "which of them lead to directories is found out alike")
+same([name for name in ("l00", "l29", "sub/via", "sub/a", "file", "l30", "loop", "long")
+      if kinds[0]["/" + name] == "directory"], ["l00", "l29", "sub/via", "sub/a", "long"],
+     "and those are the ones that do")
+
 # ---- reading ----
 
 expect(3, "an image with streams", "create", "-q", "--streams-interface=xattr", "--all-times",
