@@ -122,22 +122,13 @@ static WCHAR *image_path(PCWSTR dir, PCWSTR name)
     return path;
 }
 
-/* What the server would notice only when it needs it (D31). */
-static enum cim_status check_image(struct cim_image *image, struct cim_error *err)
-{
-    struct cim_image_info info;
-    struct cim_file_info root;
-    enum cim_status status;
-
-    cim_image_get_info(image, &info);
-    status = cim_image_stat(image, info.root_id, &root, err);
-    return status ? status : cim_image_check_regions(image, err);
-}
-
-/* Open the image and close it again: the error of this is more exact than any later one. */
+/* Open the image and close it again: the error of this is more exact than any later one. (The
+ * helper then looks whether all region files are there.) */
 static enum cim_status try_image(PCWSTR path, struct cim_error *err)
 {
     char *path8 = wtf8_from_wide(path);
+    struct cim_image_info info;
+    struct cim_file_info root;
     struct cim_image *image;
     enum cim_status status;
 
@@ -145,7 +136,9 @@ static enum cim_status try_image(PCWSTR path, struct cim_error *err)
     status = cim_image_open(NULL, path8, &image, err);
     free(path8);
     if (status) return status;
-    status = check_image(image, err);
+    /* What the server would notice only when it needs it (D31). */
+    cim_image_get_info(image, &info);
+    status = cim_image_stat(image, info.root_id, &root, err);
     cim_image_close(image);
     return status;
 }

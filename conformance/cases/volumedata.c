@@ -46,21 +46,28 @@ static char *mounted_descriptor(const WCHAR *path, DWORD parts, DWORD *error)
     return text;
 }
 
-/* An item "f" whose descriptor is that of an SDDL string, mounted; *want is the string that Windows
- * makes of it again. */
-static const WCHAR *mount_described(const char *sddl, DWORD attributes, DWORD parts, char **want)
+/* Gives metadata the descriptor that an SDDL string says; to be freed after use. */
+static PSECURITY_DESCRIPTOR describe(CIMFS_FILE_METADATA *metadata, const char *sddl)
 {
-    CIMFS_FILE_METADATA *metadata = meta(attributes, 0);
     PSECURITY_DESCRIPTOR descriptor;
     ULONG bytes;
-    const WCHAR *root;
 
     need(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, &descriptor,
                                                               &bytes),
          "no descriptor: error %lu", GetLastError());
     metadata->SecurityDescriptorBuffer = descriptor;
     metadata->SecurityDescriptorSize = bytes;
-    root = mount_item(metadata);
+    return descriptor;
+}
+
+/* An item "f" whose descriptor is that of an SDDL string, mounted; *want is the string that Windows
+ * makes of it again. */
+static const WCHAR *mount_described(const char *sddl, DWORD attributes, DWORD parts, char **want)
+{
+    CIMFS_FILE_METADATA *metadata = meta(attributes, 0);
+    PSECURITY_DESCRIPTOR descriptor = describe(metadata, sddl);
+    const WCHAR *root = mount_item(metadata);
+
     *want = descriptor_text(descriptor, parts);
     LocalFree(descriptor);
     need(*want != NULL, "no text of the descriptor: error %lu", GetLastError());
@@ -123,16 +130,10 @@ CASE(descriptors_q, "Volume/SecurityDescriptors", QUESTION, "Q-8, hcsctl finding
 {
     static const char sddl[] = "O:BAG:SYD:(A;OICI;FA;;;BA)(A;OICI;FR;;;WD)";
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_DIRECTORY, 0);
-    PSECURITY_DESCRIPTOR descriptor;
+    PSECURITY_DESCRIPTOR descriptor = describe(metadata, sddl);
     CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
-    ULONG bytes;
 
-    need(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, &descriptor,
-                                                              &bytes),
-         "no descriptor: error %lu", GetLastError());
-    metadata->SecurityDescriptorBuffer = descriptor;
-    metadata->SecurityDescriptorSize = bytes;
     put_item(image, L"d", metadata, NULL, 0);
     metadata->Attributes = FILE_ATTRIBUTE_ARCHIVE;
     put_item(image, L"whole", metadata, NULL, 0);
@@ -161,19 +162,10 @@ CASE(label_q, "Volume/SaclAndLabel", QUESTION, "CimFSAPI sample (it stores them)
     PSECURITY_DESCRIPTOR whole, empty;
     CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
-    ULONG bytes;
 
-    need(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, &whole,
-                                                              &bytes),
-         "no descriptor: error %lu", GetLastError());
-    metadata->SecurityDescriptorBuffer = whole;
-    metadata->SecurityDescriptorSize = bytes;
+    whole = describe(metadata, sddl);
     put_item(image, L"whole", metadata, NULL, 0);
-    need(ConvertStringSecurityDescriptorToSecurityDescriptorA("O:SYG:SYD:P", SDDL_REVISION_1,
-                                                              &empty, &bytes),
-         "no descriptor: error %lu", GetLastError());
-    metadata->SecurityDescriptorBuffer = empty;
-    metadata->SecurityDescriptorSize = bytes;
+    empty = describe(metadata, "O:SYG:SYD:P");
     put_item(image, L"empty", metadata, NULL, 0);
     LocalFree(whole);
     LocalFree(empty);

@@ -10,47 +10,6 @@
  */
 
 /* What must not be done to a volume for reading: answers 0 if it was done, else the error. */
-static DWORD create_new(const WCHAR *root)
-{
-    return open_error(on(root, L"new"), GENERIC_WRITE, SHARE_ALL, CREATE_NEW, 0);
-}
-
-static DWORD create_below(const WCHAR *root)
-{
-    return open_error(on(root, L"d\\new"), GENERIC_WRITE, SHARE_ALL, OPEN_ALWAYS, 0);
-}
-
-static DWORD open_write(const WCHAR *root)
-{
-    return open_error(on(root, L"file.txt"), GENERIC_WRITE, SHARE_ALL, OPEN_EXISTING, 0);
-}
-
-static DWORD open_append(const WCHAR *root)
-{
-    return open_error(on(root, L"file.txt"), FILE_APPEND_DATA, SHARE_ALL, OPEN_EXISTING, 0);
-}
-
-static DWORD truncate_file(const WCHAR *root)
-{
-    return open_error(on(root, L"file.txt"), GENERIC_READ | GENERIC_WRITE, SHARE_ALL,
-                      TRUNCATE_EXISTING, 0);
-}
-
-static DWORD replace_file(const WCHAR *root)
-{
-    return open_error(on(root, L"file.txt"), GENERIC_WRITE, SHARE_ALL, CREATE_ALWAYS, 0);
-}
-
-static DWORD write_stream(const WCHAR *root)
-{
-    return open_error(on(root, L"file.txt:s"), GENERIC_WRITE, SHARE_ALL, OPEN_EXISTING, 0);
-}
-
-static DWORD new_stream(const WCHAR *root)
-{
-    return open_error(on(root, L"file.txt:new"), GENERIC_WRITE, SHARE_ALL, CREATE_NEW, 0);
-}
-
 static DWORD make_directory(const WCHAR *root)
 {
     return error_of(CreateDirectoryW(on(root, L"new"), NULL));
@@ -99,19 +58,29 @@ static DWORD delete_file(const WCHAR *root)
     return error_of(DeleteFileW(on(root, L"file.txt")));
 }
 
+/* Opening in a way that would change something. */
+static const struct
+{
+    const char *name;
+    const WCHAR *path;
+    DWORD access;
+    DWORD disposition;
+} opens[] = {
+        {"a new file", L"new", GENERIC_WRITE, CREATE_NEW},
+        {"a new file in a directory", L"d\\new", GENERIC_WRITE, OPEN_ALWAYS},
+        {"open for writing", L"file.txt", GENERIC_WRITE, OPEN_EXISTING},
+        {"open for appending", L"file.txt", FILE_APPEND_DATA, OPEN_EXISTING},
+        {"truncate", L"file.txt", GENERIC_READ | GENERIC_WRITE, TRUNCATE_EXISTING},
+        {"replace", L"file.txt", GENERIC_WRITE, CREATE_ALWAYS},
+        {"open a stream for writing", L"file.txt:s", GENERIC_WRITE, OPEN_EXISTING},
+        {"a new stream", L"file.txt:new", GENERIC_WRITE, CREATE_NEW},
+};
+
 static const struct
 {
     const char *name;
     DWORD (*run)(const WCHAR *root);
 } writes[] = {
-        {"a new file", create_new},
-        {"a new file in a directory", create_below},
-        {"open for writing", open_write},
-        {"open for appending", open_append},
-        {"truncate", truncate_file},
-        {"replace", replace_file},
-        {"open a stream for writing", write_stream},
-        {"a new stream", new_stream},
         {"a new directory", make_directory},
         {"rename", rename_file},
         {"a new link", link_file},
@@ -119,6 +88,11 @@ static const struct
         {"set times", set_times},
         {"copy a file to it", copy_in},
 };
+
+static DWORD run_open(const WCHAR *root, size_t i)
+{
+    return open_error(on(root, opens[i].path), opens[i].access, SHARE_ALL, opens[i].disposition, 0);
+}
 
 /* A file with a stream, and two empty directories. */
 static const WCHAR *mount_writable(void)
@@ -138,6 +112,8 @@ CASE(writes_refused, "Volume/ReadOnly", DOC, PAGE, NEEDS_MOUNT,
     const WCHAR *root = mount_writable();
     size_t i;
 
+    for (i = 0; i < ARRAY_SIZE(opens); i++)
+        check_bool(opens[i].name, run_open(root, i) == 0, false);
     for (i = 0; i < ARRAY_SIZE(writes); i++)
         check_bool(writes[i].name, writes[i].run(root) == 0, false);
     check_content("the file", on(root, L"file.txt"), "hello");
@@ -187,6 +163,7 @@ CASE(delete_errors, "Volume/WriteErrors", QUESTION, "no page says", NEEDS_MOUNT,
     const WCHAR *root = mount_writable();
     size_t i;
 
+    for (i = 0; i < ARRAY_SIZE(opens); i++) see_error(opens[i].name, run_open(root, i));
     for (i = 0; i < ARRAY_SIZE(writes); i++) see_error(writes[i].name, writes[i].run(root));
     for (i = 0; i < ARRAY_SIZE(rows); i++)
         see_error(rows[i].name,
