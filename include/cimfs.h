@@ -14,8 +14,8 @@
  *   Failures that stand for a Win32 error are HRESULT_FROM_WIN32(it). Besides the errors listed
  *   with a function any may return E_OUTOFMEMORY, HRESULT_FROM_WIN32 of the Win32 error of a file
  *   operation that failed (ERROR_DISK_FULL, ERROR_ACCESS_DENIED, ...), and, where an image is
- *   read, HRESULT_FROM_WIN32(ERROR_FILE_CORRUPT) or, for a format version not known,
- *   HRESULT_FROM_WIN32(ERROR_UNRECOGNIZED_VOLUME).
+ *   read, HRESULT_FROM_WIN32(ERROR_CIMFS_IMAGE_CORRUPT) or, for a format version not known,
+ *   HRESULT_FROM_WIN32(ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED).
  * - Strings are NUL-terminated UTF-16 and stay the caller's, as do all buffers: nothing that a
  *   caller passes is kept after the call. A NULL where a string or a structure is needed as input
  *   is E_INVALIDARG, where a result is to be stored E_POINTER.
@@ -41,6 +41,14 @@
 #include <stddef.h>
 
 #if !defined(WINAPI_FAMILY_PARTITION) || WINAPI_FAMILY_PARTITION(WINAPI_PARTITION_DESKTOP)
+
+/* Win32 errors of this API, which SDKs' winerror.h has and older ones (mingw-w64 10) lack. */
+#ifndef ERROR_CIMFS_IMAGE_CORRUPT
+#define ERROR_CIMFS_IMAGE_CORRUPT 470L
+#endif
+#ifndef ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED
+#define ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED 471L
+#endif
 
 /* How functions are declared. The DLL itself sets these to see its own return types. */
 #ifndef CIMFSAPI
@@ -473,8 +481,8 @@ CIMFSAPI CimLookupFile(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
  * stream's end: S_OK with 0 and 0 (clients). The rest is ours. E_INVALIDARG: a malformed path, a
  * directory. E_POINTER: @buffer, @bytesRead or @bytesRemaining is NULL. ERROR_HANDLE_EOF: @offset
  * is past the end. ERROR_FILE_NOT_FOUND: no such image, file or stream. ERROR_PATH_NOT_FOUND: a
- * directory on the way is missing. ERROR_FILE_CORRUPT: the image is broken, or a region file of
- * its missing.
+ * directory on the way is missing. ERROR_CIMFS_IMAGE_CORRUPT: the image is broken, or a region file
+ * of its missing.
  */
 CIMFSAPI CimReadFile(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath, CIMFS_IN_ UINT64 offset,
 		     CIMFS_OUT_BYTES_(bufferSize) void *buffer, CIMFS_IN_ UINT64 bufferSize,
@@ -509,8 +517,8 @@ CIMFSAPI CimGetFileStatBasicInformation(
  *
  * E_INVALIDARG: an unknown flag. ERROR_PATH_NOT_FOUND: no such directory. ERROR_FILE_NOT_FOUND: no
  * such image. E_ACCESSDENIED: no right to mount. ERROR_ALREADY_EXISTS: the GUID is in use.
- * ERROR_FILE_CORRUPT: the image is broken, or a region file is missing. ERROR_NOT_SUPPORTED: this
- * project's DLL on Windows; under Wine, if its helper cimfs-mount is not installed.
+ * ERROR_CIMFS_IMAGE_CORRUPT: the image is broken, or a region file is missing. ERROR_NOT_SUPPORTED:
+ * this project's DLL on Windows; under Wine, if its helper cimfs-mount is not installed.
  */
 CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR imageName,
 		       CIMFS_IN_ CIM_MOUNT_IMAGE_FLAGS flags, CIMFS_IN_ const GUID *volumeId);

@@ -68,8 +68,9 @@ enum cim_status {
 	CIM_E_EXISTS,	      /* the name is taken: ERROR_FILE_EXISTS */
 	CIM_E_SHARING,	      /* in use by another handle or stream: ERROR_SHARING_VIOLATION */
 	CIM_E_EOF,	      /* past the end of a stream: ERROR_HANDLE_EOF */
-	CIM_E_CORRUPT,	      /* the image breaks a rule of the format: ERROR_FILE_CORRUPT */
-	CIM_E_VERSION, /* a format version this library doesn't know: ERROR_UNRECOGNIZED_VOLUME */
+	CIM_E_CORRUPT,	      /* the image breaks a rule of the format: ERROR_CIMFS_IMAGE_CORRUPT */
+	/* a format version this library doesn't know: ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED */
+	CIM_E_VERSION,
 	CIM_E_UNSUPPORTED, /* ERROR_NOT_SUPPORTED */
 	CIM_E_LIMIT,	   /* a limit of the format: ERROR_FILE_SYSTEM_LIMITATION */
 	CIM_E_DISK_FULL,   /* ERROR_DISK_FULL */

@@ -494,7 +494,7 @@ CASE(cleared, "CreateImage/OutputAfterFailure", DECISION, "D28", 0,
 }
 
 CASE(existing_no_image, "CreateImage/ExistingIsNoImage", DECISION, "D31", 0,
-     "the existing file is no image: ERROR_FILE_CORRUPT")
+     "the existing file is no image: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     static const char text[] = "this is no image at all, but long enough to have a header in it: "
                                "0123456789012345678901234567890123456789";
@@ -508,7 +508,7 @@ CASE(existing_no_image, "CreateImage/ExistingIsNoImage", DECISION, "D31", 0,
 }
 
 CASE(version, "CreateImage/ExistingOfUnknownVersion", DECISION, "D31", 0,
-     "an existing image of a version nobody knows: ERROR_UNRECOGNIZED_VOLUME")
+     "an existing image of a version nobody knows: ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED")
 {
     size_t size;
     BYTE *data;
@@ -523,7 +523,7 @@ CASE(version, "CreateImage/ExistingOfUnknownVersion", DECISION, "D31", 0,
 }
 
 CASE(region_missing, "CreateImage/ExistingWithoutRegion", DECISION, "D31", 0,
-     "an existing image whose region files are gone: ERROR_FILE_CORRUPT")
+     "an existing image whose region files are gone: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     WIN32_FIND_DATAW data;
     HANDLE find;

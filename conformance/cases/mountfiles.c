@@ -49,7 +49,7 @@ static HRESULT try_base(void)
  */
 
 CASE(no_image, "Mount/NoImage", DECISION, "D31", NEEDS_MOUNT,
-     "a file that is no image, one with another magic, an empty one: ERROR_FILE_CORRUPT")
+     "a file that is no image, one with another magic, an empty one: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     static const char zeros[4096];
 
@@ -62,7 +62,7 @@ CASE(no_image, "Mount/NoImage", DECISION, "D31", NEEDS_MOUNT,
 }
 
 CASE(version, "Mount/UnknownVersion", DECISION, "D31", NEEDS_MOUNT,
-     "an image of an unknown version: ERROR_UNRECOGNIZED_VOLUME")
+     "an image of an unknown version: ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED")
 {
     damage(16, 99);
     check_hr("hr", try_base(), HR_VERSION);
@@ -100,13 +100,13 @@ static void check_regions(LONG size)
 }
 
 CASE(region_missing, "Mount/RegionMissing", DECISION, "D31", NEEDS_MOUNT,
-     "one of the image's region files is missing: ERROR_FILE_CORRUPT")
+     "one of the image's region files is missing: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     check_regions(-1);
 }
 
 CASE(region_short, "Mount/RegionShort", DECISION, "D31", NEEDS_MOUNT,
-     "one of the region files is shorter than its header: ERROR_FILE_CORRUPT")
+     "one of the region files is shorter than its header: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     check_regions(4);
 }

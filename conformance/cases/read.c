@@ -326,19 +326,19 @@ static const WCHAR *damaged(size_t offset, BYTE value)
 }
 
 CASE(read_magic, "ReadFile/BadMagic", DECISION, "D31", 0,
-     "an image with another magic: ERROR_FILE_CORRUPT")
+     "an image with another magic: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     check_hr("hr", read_piece(damaged(0, 'C'), L"file.txt", 0, 8).hr, HR_CORRUPT);
 }
 
 CASE(read_version, "ReadFile/UnknownVersion", DECISION, "D31", 0,
-     "an image of an unknown version: ERROR_UNRECOGNIZED_VOLUME")
+     "an image of an unknown version: ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED")
 {
     check_hr("hr", read_piece(damaged(16, 99), L"file.txt", 0, 8).hr, HR_VERSION);
 }
 
 CASE(read_regions, "ReadFile/MissingRegions", DECISION, "D31", 0,
-     "an image without its region files: ERROR_FILE_CORRUPT")
+     "an image without its region files: ERROR_CIMFS_IMAGE_CORRUPT")
 {
     const WCHAR *image = base_image();
     WIN32_FIND_DATAW data;

@@ -580,7 +580,7 @@ M("no-image-code", "CreateImage/ExistingIsNoImage", "an existing file that is no
   .on = ON(CreateImage), ANSWERS(HR_CORRUPT, HR_WIN32(ERROR_BAD_FORMAT)))
 M("short-image-code", "CreateImage/ExistingIsNoImage", "an empty existing file is ERROR_HANDLE_EOF",
   .on = ON(CreateImage), .path = L"empty.cim", ANSWERS(HR_CORRUPT, HR_EOF))
-M("unknown-version-code", "CreateImage/ExistingOfUnknownVersion", "an existing image of an unknown version is ERROR_FILE_CORRUPT",
+M("unknown-version-code", "CreateImage/ExistingOfUnknownVersion", "an existing image of an unknown version is ERROR_CIMFS_IMAGE_CORRUPT",
   .on = ON(CreateImage), ANSWERS(HR_VERSION, HR_CORRUPT))
 M("region-missing-code", "CreateImage/ExistingWithoutRegion", "an existing image without region files is ERROR_FILE_NOT_FOUND",
   .on = ON(CreateImage), ANSWERS(HR_CORRUPT, HR_FILE_NOT_FOUND))
@@ -736,7 +736,7 @@ M("read-outputs-left", "ReadFile/OutputsAfterFailure", "CimReadFile's counters a
   .on = ON(ReadFile), DOES(outputs_left))
 M("read-magic-code", "ReadFile/BadMagic ReadFile/MissingRegions", "what is no image is ERROR_BAD_FORMAT",
   .on = ON(ReadFile), ANSWERS(HR_CORRUPT, HR_WIN32(ERROR_BAD_FORMAT)))
-M("read-version-code", "ReadFile/UnknownVersion", "an unknown version is ERROR_FILE_CORRUPT",
+M("read-version-code", "ReadFile/UnknownVersion", "an unknown version is ERROR_CIMFS_IMAGE_CORRUPT",
   .on = ON(ReadFile), ANSWERS(HR_VERSION, HR_CORRUPT))
 M("stat-size", "Stat/Size Stat/AlternateStream", "EndOfFile has another bit set",
   .on = ON(GetFileStatBasicInformation), DOES(stat_changed), .offset = offsetof(FILE_STAT_BASIC_INFORMATION, EndOfFile), .number = 8)
@@ -1058,7 +1058,7 @@ M("mount-no-image-code", "Mount/NoImage", "a file that is no image is ERROR_BAD_
   .on = ON(MountImage), ANSWERS(HR_CORRUPT, HR_WIN32(ERROR_BAD_FORMAT)))
 M("mount-empty-image-code", "Mount/NoImage", "an empty file is ERROR_HANDLE_EOF",
   .on = ON(MountImage), .name = L"empty.cim", ANSWERS(HR_CORRUPT, HR_EOF))
-M("mount-version-code", "Mount/UnknownVersion", "an unknown version is ERROR_FILE_CORRUPT",
+M("mount-version-code", "Mount/UnknownVersion", "an unknown version is ERROR_CIMFS_IMAGE_CORRUPT",
   .on = ON(MountImage), ANSWERS(HR_VERSION, HR_CORRUPT))
 M("mount-region-missing-code", "Mount/RegionMissing Mount/RegionShort", "what isn't whole is ERROR_FILE_NOT_FOUND",
   .on = ON(MountImage), ANSWERS(HR_CORRUPT, HR_FILE_NOT_FOUND))

@@ -151,8 +151,8 @@ static const char *hr_text(HRESULT hr)
             {0x800700b7, "ERROR_ALREADY_EXISTS"},
             {0x80070299, "ERROR_FILE_SYSTEM_LIMITATION"},
             {0x80070522, "ERROR_PRIVILEGE_NOT_HELD"},
-            {0x80070570, "ERROR_FILE_CORRUPT"},
-            {0x800703ed, "ERROR_UNRECOGNIZED_VOLUME"},
+            {0x800701d6, "ERROR_CIMFS_IMAGE_CORRUPT"},
+            {0x800701d7, "ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED"},
     };
     static char buffers[4][60];
     static unsigned next;

@@ -186,16 +186,16 @@ static void test_broken_image(void)
     make_base(dir, L"magic.cim");
     patch_file(path_of(dir, L"magic.cim"), 0, "notacim0", 8);
     is_hr(CimCreateImage(dir, L"magic.cim", L"fork.cim", &image), HR_CORRUPT,
-          "CimCreateImage: not an image -> ERROR_FILE_CORRUPT (D31)");
+          "CimCreateImage: not an image -> ERROR_CIMFS_IMAGE_CORRUPT (D31)");
     is_hr(CimReadFile(path_of(dir, L"magic.cim"), L"f.txt", 0, buffer, 16, &got, &left), HR_CORRUPT,
-          "CimReadFile: not an image -> ERROR_FILE_CORRUPT (D31)");
+          "CimReadFile: not an image -> ERROR_CIMFS_IMAGE_CORRUPT (D31)");
 
     make_base(dir, L"version.cim");
     patch_file(path_of(dir, L"version.cim"), 16, version, 4);
     is_hr(CimCreateImage(dir, L"version.cim", NULL, &image), HR_VERSION,
-          "CimCreateImage: version 9 -> ERROR_UNRECOGNIZED_VOLUME (D31)");
+          "CimCreateImage: version 9 -> ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED (D31)");
     is_hr(CimReadFile(path_of(dir, L"version.cim"), L"f.txt", 0, buffer, 16, &got, &left),
-          HR_VERSION, "CimReadFile: version 9 -> ERROR_UNRECOGNIZED_VOLUME (D31)");
+          HR_VERSION, "CimReadFile: version 9 -> ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED (D31)");
 
     make_base(dir, L"limit.cim");
     patch_file(path_of(dir, L"limit.cim"), 48, count, 2);
@@ -211,9 +211,9 @@ static void test_broken_image(void)
     while (FindNextFileW(find, &data));
     FindClose(find);
     is_hr(CimReadFile(path_of(dir, L"a.cim"), L"f.txt", 0, buffer, 16, &got, &left), HR_CORRUPT,
-          "CimReadFile: region files shorter than a header -> ERROR_FILE_CORRUPT (D31)");
+          "CimReadFile: region files shorter than a header -> ERROR_CIMFS_IMAGE_CORRUPT (D31)");
     is_hr(CimCreateImage(dir, L"a.cim", NULL, &image), HR_CORRUPT,
-          "CimCreateImage: region files shorter than a header -> ERROR_FILE_CORRUPT (D31)");
+          "CimCreateImage: region files shorter than a header -> ERROR_CIMFS_IMAGE_CORRUPT (D31)");
 
     dir = new_dir(L"noregion");
     make_base(dir, L"a.cim");
@@ -222,9 +222,9 @@ static void test_broken_image(void)
     while (FindNextFileW(find, &data));
     FindClose(find);
     is_hr(CimReadFile(path_of(dir, L"a.cim"), L"f.txt", 0, buffer, 16, &got, &left), HR_CORRUPT,
-          "CimReadFile: the region files are missing -> ERROR_FILE_CORRUPT (D31)");
+          "CimReadFile: the region files are missing -> ERROR_CIMFS_IMAGE_CORRUPT (D31)");
     is_hr(CimCreateImage(dir, L"a.cim", NULL, &image), HR_CORRUPT,
-          "CimCreateImage: the region files are missing -> ERROR_FILE_CORRUPT (D31)");
+          "CimCreateImage: the region files are missing -> ERROR_CIMFS_IMAGE_CORRUPT (D31)");
     is_int(count_files(dir, L"cimtmp_*"), 0, "CimCreateImage: a failure leaves no private file");
 }
 
