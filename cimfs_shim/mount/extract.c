@@ -5,9 +5,10 @@
  * What Wine would see through the mount, as far as a plain directory can hold it: names, data,
  * sizes, access and write times, links, hard links, user.DOSATTRIB where the file system takes it,
  * alternate streams as files NAME:STREAM and the volume's label and serial number as the files
- * .windows-label and .windows-serial. The mount has these too but doesn't list them; a directory
- * lists what is in it, so here they are marked as hidden and system files. What the mount would
- * answer with EIO is missing here, with a line in the log.
+ * .windows-label and .windows-serial. (In Wine's form of reparse points their data, too; what the
+ * file system has no room for is left out.) The mount has these too but doesn't list them; a
+ * directory lists what is in it, so here they are marked as hidden and system files. What the mount
+ * would answer with EIO is missing here, with a line in the log.
  *
  * Who may write is told by the modes. Wine shows as read-only what nobody may write; so a file that
  * isn't read-only may be written by its group, which includes nobody who gets as far as this
@@ -102,6 +103,30 @@ static void set_dosattrib(int fd, const struct cim_file_info *info)
 		fsetxattr(fd, "user.DOSATTRIB", text, xattr_dosattrib(info, text), 0);
 }
 
+/* For what shows as one of Wine's reparse points: its data. false: it can't be shown without (the
+ * log has it), for Wine finds no way past an entry "NAME?" that has none. */
+static bool set_reparse(struct extract *x, int fd, const struct cim_file_info *info,
+			const char *name)
+{
+	struct cim_error err = {0};
+	enum cim_status status;
+	size_t size;
+
+	if (x->s->options->reparse != REPARSE_WINE || !info->has_reparse)
+		return true;
+	/* (The buffer is for file data, and larger than any of this.) */
+	status = cim_image_get_blob(x->s->image, info->file_id, CIM_BLOB_REPARSE, x->buf, COPY_SIZE,
+				    &size, &err);
+	if (status)
+		log_status(status, &err, info->file_id);
+	else if (!fsetxattr(fd, XATTR_WINEREPARSE, x->buf, size, 0))
+		return true;
+	else
+		log_line("file %u: %s is left out: its reparse data as " XATTR_WINEREPARSE ": %s",
+			 info->file_id, name, strerror(errno));
+	return false;
+}
+
 /* ---- files ---- */
 
 static enum cim_status write_all(struct extract *x, int fd, const uint8_t *bytes, size_t len,
@@ -193,7 +218,9 @@ static enum cim_status make_data_file(struct extract *x, int dir, const struct c
 
 	if (fd < 0)
 		return status;
-	status = copy_data(x, fd, info, data, name, &bad);
+	bad = !set_reparse(x, fd, info, name);
+	if (!bad)
+		status = copy_data(x, fd, info, data, name, &bad);
 	return finish_file(x, dir, fd, info, name, status, bad);
 }
 
@@ -273,15 +300,14 @@ static enum cim_status make_stream(struct extract *x, const struct cim_file_info
 static bool stream_shows(struct extract *x, uint32_t dir_id, const struct cim_entry *stream,
 			 const char *name)
 {
-	uint32_t file_id;
+	struct cim_file_info info;
 	bool variant;
 
 	for (size_t i = 0; i < stream->units; i++) {
 		if (!stream->name[i] || stream->name[i] == '/' || stream->name[i] == ':')
 			return false;
 	}
-	return stream->units &&
-	       name_find(x->s, dir_id, name, strlen(name), false, &file_id, &variant);
+	return stream->units && name_find_item(x->s, dir_id, name, &info, &variant);
 }
 
 /* The streams of an item whose name in the directory @x->dir, FileID @dir_id, is @name. */
@@ -298,6 +324,7 @@ static enum cim_status make_streams(struct extract *x, const struct cim_file_inf
 	if (!info->has_streams)
 		return CIM_OK;
 	shown.is_directory = false;
+	shown.has_reparse = false;
 	shown.attributes |= UNLISTED;
 	status = cim_iter_streams(x->s->image, info->file_id, &iter, &err);
 	if (status) {
@@ -422,6 +449,11 @@ static enum cim_status make_dir(struct extract *x, const struct cim_file_info *i
 	dir = openat(x->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return refuse(x, name);
+	if (!set_reparse(x, dir, info, name)) {
+		*skip = true;
+		close(dir);
+		return unlinkat(x->dir, name, AT_REMOVEDIR) < 0 ? refuse(x, name) : CIM_OK;
+	}
 	status = enter(x, info, dir, name);
 	if (status)
 		close(dir);
@@ -439,7 +471,7 @@ static enum cim_status make_item(struct extract *x, const struct cim_walk_item *
 	char *target;
 	int error;
 
-	name_to_linux(item->entry.name, item->entry.units, name);
+	name_to_linux(x->s, item->entry.name, item->entry.units, name);
 	target = link_target(x->s, info, item->depth - 1, &error);
 	if (error) {
 		*skip = true;
@@ -447,6 +479,7 @@ static enum cim_status make_item(struct extract *x, const struct cim_walk_item *
 	}
 	/* Streams first: the directory's own are its parent's files, and then it is gone into. */
 	status = make_streams(x, info, item->dir_id, name, many);
+	name_of_item(x->s, item->entry.name, item->entry.units, info, name);
 	if (!status && target) {
 		*skip = info->is_directory;
 		status = make_link(x, info, target, name);

@@ -78,7 +78,8 @@ static void add_component(struct target *t, const char *s, size_t len)
  * The components of a Windows path, appended. @level: how many directories lie above the place it
  * starts at; a ".." that would go further up is dropped. SIZE_MAX: no limit.
  */
-static void add_path(struct target *t, const uint16_t *path, size_t units, size_t level)
+static void add_path(const struct server *s, struct target *t, const uint16_t *path, size_t units,
+		     size_t level)
 {
 	char name[LINUX_NAME];
 	size_t i = 0;
@@ -107,17 +108,18 @@ static void add_path(struct target *t, const uint16_t *path, size_t units, size_
 		}
 		if (level != SIZE_MAX)
 			level++;
-		name_to_linux(path + start, n, name);
+		name_to_linux(s, path + start, n, name);
 		add_component(t, name, strlen(name));
 	}
 }
 
 /* A path from the image's root. */
-static void add_rooted(struct target *t, const uint16_t *path, size_t units, uint32_t depth)
+static void add_rooted(const struct server *s, struct target *t, const uint16_t *path, size_t units,
+		       uint32_t depth)
 {
 	for (uint32_t i = 0; i < depth && !t->full; i++)
 		add_component(t, "..", 2);
-	add_path(t, path, units, 0);
+	add_path(s, t, path, units, 0);
 }
 
 /* Does the path begin with @prefix, ASCII case ignored? */
@@ -168,14 +170,14 @@ static bool add_absolute(struct server *s, struct target *t, const uint16_t *pat
 
 	if (is_drive(path, units)) {
 		if (!dos) {
-			add_rooted(t, path + 2, units - 2, depth);
+			add_rooted(s, t, path + 2, units - 2, depth);
 			return true;
 		}
 		snprintf(name, sizeof(name), "%c:", tolower(path[0]));
 		skip = 2;
 	} else if ((skip = volume_prefix(path, units, guid))) {
 		if (!dos || !strcmp(guid, volume_guid(s->options->volume))) {
-			add_rooted(t, path + skip, units - skip, depth);
+			add_rooted(s, t, path + skip, units - skip, depth);
 			return true;
 		}
 		snprintf(name, sizeof(name), "volume{%s}", guid);
@@ -184,7 +186,7 @@ static bool add_absolute(struct server *s, struct target *t, const uint16_t *pat
 		skip = 3;
 		if (!dos) {
 			add(t, "//", 2);
-			add_path(t, path + skip, units - skip, SIZE_MAX);
+			add_path(s, t, path + skip, units - skip, SIZE_MAX);
 			return true;
 		}
 	} else {
@@ -192,7 +194,7 @@ static bool add_absolute(struct server *s, struct target *t, const uint16_t *pat
 	}
 	add(t, dos, strlen(dos));
 	add_component(t, name, strlen(name));
-	add_path(t, path + skip, units - skip, SIZE_MAX);
+	add_path(s, t, path + skip, units - skip, SIZE_MAX);
 	return true;
 }
 
@@ -206,9 +208,9 @@ static bool translate(struct server *s, struct target *t, const uint16_t *path, 
 	if (!units)
 		return false;
 	if (relative && path[0] == '\\')
-		add_rooted(t, path, units, depth);
+		add_rooted(s, t, path, units, depth);
 	else if (relative)
-		add_path(t, path, units, depth);
+		add_path(s, t, path, units, depth);
 	else if (begins(path, units, "\\??\\") || begins(path, units, "\\\\?\\"))
 		return add_absolute(s, t, path + 4, units - 4, depth);
 	else
@@ -252,7 +254,8 @@ char *link_target(struct server *s, const struct cim_file_info *info, uint32_t d
 	enum cim_status status;
 
 	*error = 0;
-	if (!info->has_reparse || (!symlink && info->reparse_tag != CIM_TAG_MOUNT_POINT))
+	if (s->options->reparse == REPARSE_WINE || !info->has_reparse ||
+	    (!symlink && info->reparse_tag != CIM_TAG_MOUNT_POINT))
 		return NULL;
 	*error = ENOMEM;
 	data = malloc(CIM_MAX_BLOB);

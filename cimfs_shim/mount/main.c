@@ -25,8 +25,10 @@
 static const char usage_text[] =
 	"Usage: cimfs-mount IMAGE DIR [-o OPTION,...] [--foreground] [--ready-fd N]\n"
 	"       cimfs-mount --wine-mount --dosdevices DIR --guid GUID [--status FILE]\n"
-	"                   [--backend auto|fuse|extract] --image IMAGE\n"
+	"                   [--dll-version VERSION] [--backend auto|fuse|extract]\n"
+	"                   [--reparse links|wine] --image IMAGE\n"
 	"       cimfs-mount --wine-dismount --dosdevices DIR --guid GUID [--status FILE]\n"
+	"                   [--dll-version VERSION]\n"
 	"\n"
 	"Mounts a Composite Image (NAME.cim) on a directory, read-only. Unmount with umount,\n"
 	"fusermount3 -u, or \"cimtool umount DIR\".\n"
@@ -249,7 +251,9 @@ enum {
 	OPT_DOSDEVICES,
 	OPT_GUID,
 	OPT_STATUS,
+	OPT_DLL_VERSION,
 	OPT_BACKEND,
+	OPT_REPARSE,
 	OPT_IMAGE,
 };
 
@@ -263,31 +267,24 @@ static const struct option long_options[] = {
 	{"dosdevices", required_argument, NULL, OPT_DOSDEVICES},
 	{"guid", required_argument, NULL, OPT_GUID},
 	{"status", required_argument, NULL, OPT_STATUS},
+	{"dll-version", required_argument, NULL, OPT_DLL_VERSION},
 	{"backend", required_argument, NULL, OPT_BACKEND},
+	{"reparse", required_argument, NULL, OPT_REPARSE},
 	{"image", required_argument, NULL, OPT_IMAGE},
 	{0},
 };
 
-struct wine_call {
-	int what; /* OPT_WINE_MOUNT, OPT_WINE_DISMOUNT or 0 */
-	const char *dosdevices;
-	const char *guid;
-	const char *status;
-	const char *image;
-	enum backend backend;
-	bool bad_backend;
-};
-
-static void set_backend(struct wine_call *w, const char *name)
+static bool set_backend(struct wine_call *call, const char *name)
 {
 	if (!strcmp(name, "auto"))
-		w->backend = BACKEND_AUTO;
+		call->backend = BACKEND_AUTO;
 	else if (!strcmp(name, "fuse"))
-		w->backend = BACKEND_FUSE;
+		call->backend = BACKEND_FUSE;
 	else if (!strcmp(name, "extract"))
-		w->backend = BACKEND_EXTRACT;
+		call->backend = BACKEND_EXTRACT;
 	else
-		w->bad_backend = true;
+		return false;
+	return true;
 }
 
 static bool set_ready_fd(struct options *o, const char *text)
@@ -309,25 +306,28 @@ static void close_others(int keep)
 	close_range(keep < 3 ? 3 : (unsigned)keep + 1, ~0U, 0);
 }
 
-static int run_wine(const struct wine_call *w)
+/* @what: OPT_WINE_MOUNT or OPT_WINE_DISMOUNT; @ok: what was understood so far. */
+static int run_wine(struct wine_call *call, int what, bool ok)
 {
 	struct cim_guid guid;
 	char text[CIM_GUID_TEXT];
 
-	if (!w->dosdevices || !w->guid || w->bad_backend ||
-	    (w->what == OPT_WINE_MOUNT) != (w->image != NULL) || !cim_guid_parse(w->guid, &guid)) {
+	if (!ok || !call->dosdevices || !call->guid ||
+	    (what == OPT_WINE_MOUNT) != (call->image != NULL) ||
+	    !cim_guid_parse(call->guid, &guid)) {
 		usage_error("--wine-mount or --wine-dismount with wrong arguments");
 		return WINE_EXIT + CIM_E_INVALID;
 	}
 	cim_guid_format(&guid, text);
-	if (w->what == OPT_WINE_MOUNT)
-		return volume_mount(w->dosdevices, text, w->image, w->backend, w->status);
-	return volume_dismount(w->dosdevices, text, w->status);
+	call->guid = text;
+	return what == OPT_WINE_MOUNT ? volume_mount(call) : volume_dismount(call);
 }
 
 static int run_cimfs_mount(struct options *o, int argc, char **argv)
 {
 	struct wine_call wine = {0};
+	bool wine_ok = true;
+	int what = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, ":o:fhV", long_options, NULL)) != -1) {
@@ -351,7 +351,7 @@ static int run_cimfs_mount(struct options *o, int argc, char **argv)
 			break;
 		case OPT_WINE_MOUNT:
 		case OPT_WINE_DISMOUNT:
-			wine.what = c;
+			what = c;
 			break;
 		case OPT_DOSDEVICES:
 			wine.dosdevices = optarg;
@@ -362,8 +362,14 @@ static int run_cimfs_mount(struct options *o, int argc, char **argv)
 		case OPT_STATUS:
 			wine.status = optarg;
 			break;
+		case OPT_DLL_VERSION:
+			wine.version = optarg;
+			break;
 		case OPT_BACKEND:
-			set_backend(&wine, optarg);
+			wine_ok &= set_backend(&wine, optarg);
+			break;
+		case OPT_REPARSE:
+			wine_ok &= reparse_form_parse(optarg, &wine.reparse);
 			break;
 		case OPT_IMAGE:
 			wine.image = optarg;
@@ -375,8 +381,8 @@ static int run_cimfs_mount(struct options *o, int argc, char **argv)
 		}
 	}
 	close_others(o->ready_fd);
-	if (wine.what)
-		return run_wine(&wine);
+	if (what)
+		return run_wine(&wine, what, wine_ok);
 	if (argc - optind != 2)
 		return usage_error("an image and a directory are needed");
 	return mount_by_hand(o, argv[optind], argv[optind + 1]);

@@ -48,6 +48,14 @@ enum streams_interface {
 	STREAMS_BOTH = 3,
 };
 
+/* How reparse points show. */
+enum reparse_form {
+	REPARSE_LINKS, /* those that are links as symbolic links, the rest as what they are without
+			*/
+	REPARSE_WINE,  /* as Wine 10.19 and later keeps them: "NAME?", the data in user.WINEREPARSE
+			*/
+};
+
 /* The volume of a Wine prefix that a server serves; NULL in struct options for a mount by hand. */
 struct volume;
 
@@ -60,6 +68,7 @@ struct options {
 	char *kernel;	   /* mount options for the kernel, separated by commas; "" for none */
 	unsigned max_read; /* one of them; 0: not given */
 	enum streams_interface streams;
+	enum reparse_form reparse;
 	bool ignore_case;
 	bool count_links;
 	bool nonempty;
@@ -85,7 +94,7 @@ struct server {
 	/* xattr.c: Wine mode's question whether attributes are worth asking for */
 	pthread_mutex_t scan_lock;
 	bool scanned;
-	bool plain; /* no item is hidden or system */
+	bool plain; /* no item has any */
 
 	/* serve.c */
 	pthread_mutex_t size_lock;
@@ -119,6 +128,8 @@ void options_init(struct options *o);
 void options_free(struct options *o);
 /* "-o" text; false: a usage error was told. */
 bool options_parse(struct options *o, const char *text);
+/* "links" or "wine"; false: neither. */
+bool reparse_form_parse(const char *value, enum reparse_form *form);
 extern const char options_help[];
 
 /* ---- log.c ---- */
@@ -134,16 +145,22 @@ int log_status(enum cim_status status, const struct cim_error *err, uint32_t fil
 
 /* ---- names.c ---- */
 
-/* Room for a name as Linux gets it, its NUL included. */
-#define LINUX_NAME (CIM_MAX_NAME_UTF8)
-/* A stored name in WTF-8, what Linux can't hold in a name replaced; see names.c. */
-void name_to_linux(const uint16_t *name, size_t units, char *out);
+/* Room for a name as Linux gets it, the mark of a reparse point and its NUL included. */
+#define LINUX_NAME (CIM_MAX_NAME_UTF8 + 1)
+/* A stored name in WTF-8, what can't show in a name replaced; see names.c. */
+void name_to_linux(const struct server *s, const uint16_t *name, size_t units, char *out);
+/* The same for an item as it is listed: "NAME?" for what shows as one of Wine's reparse points. */
+void name_of_item(const struct server *s, const uint16_t *name, size_t units,
+		  const struct cim_file_info *info, char *out);
 /*
  * The FileID of a name in a directory; *variant: it is spelt otherwise there, which any_case or the
  * option ignore_case allows. 0 or an errno.
  */
 int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
 	      uint32_t *file_id, bool *variant);
+/* The item that shows by a name, as name_of_item() gives it. */
+int name_find_item(struct server *s, uint32_t dir_id, const char *name, struct cim_file_info *info,
+		   bool *variant);
 
 /* ---- node.c ---- */
 
@@ -194,9 +211,11 @@ uint32_t node_file_id(const struct server *s, uint64_t node);
 uint64_t node_of_root(const struct server *s);
 /* Attributes of a node. 0 or an errno. */
 int node_stat(struct server *s, uint64_t node, struct stat *st);
+/* An item's record. 0 or an errno. */
+int node_info(struct server *s, uint32_t file_id, struct cim_file_info *info);
 /* Attributes and node of an item that was found in directory @dir_id; @spelling: hash or 0. */
-int node_enter(struct server *s, uint32_t dir_id, uint32_t file_id, uint32_t spelling,
-	       uint64_t *node, struct stat *st);
+int node_enter(struct server *s, uint32_t dir_id, const struct cim_file_info *info,
+	       uint32_t spelling, uint64_t *node, struct stat *st);
 /* Look up a name in a directory. 0 or an errno, ENOENT for what is not there. */
 int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *node,
 		struct stat *st);
@@ -224,7 +243,11 @@ void nlink_free(struct server *s);
 
 /* ---- xattr.c ---- */
 
-/* Wine mode: no item is hidden or system, so nobody need ask. Looks at all items once. */
+/* Where Wine 10.19 and later keeps reparse data. */
+#define XATTR_WINEREPARSE "user.WINEREPARSE"
+
+/* Wine mode: no item is hidden or system or shows as Wine's reparse point, so nobody need ask.
+ * Looks at all items once. */
 bool xattr_plain(struct server *s);
 /*
  * The value of an attribute, allocated, NULL with *error set if there is none. Values larger than
@@ -280,10 +303,20 @@ enum backend {
 	BACKEND_EXTRACT,
 };
 
+/* What cimfs.dll asks for, by --wine-mount and --wine-dismount. */
+struct wine_call {
+	const char *dosdevices;
+	const char *guid;
+	const char *status;  /* file for the answer; NULL: stderr */
+	const char *version; /* the DLL's; NULL: not told */
+	const char *image;   /* to mount */
+	enum backend backend;
+	enum reparse_form reparse;
+};
+
 /* The exit codes of --wine-mount and --wine-dismount. */
-int volume_mount(const char *dosdevices, const char *guid, const char *image, enum backend backend,
-		 const char *status_file);
-int volume_dismount(const char *dosdevices, const char *guid, const char *status_file);
+int volume_mount(const struct wine_call *call);
+int volume_dismount(const struct wine_call *call);
 /* What link.c and node.c ask of a volume. */
 const char *volume_dosdevices(const struct volume *v);
 const char *volume_guid(const struct volume *v);

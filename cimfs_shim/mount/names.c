@@ -9,6 +9,11 @@
  * U+F02E. These are the private code points by which Windows' Unix subsystems and Cygwin show the
  * characters that Windows lacks. A name that is looked up is taken as it is first, and only if
  * there is none with these replaced, so all other names with U+F02F and the like are safe.
+ *
+ * Wine 10.19 and later keeps a reparse point NAME as the Unix entry "NAME?" (no Windows name ends
+ * so), and takes every name that ends in '?' for one. In that form (enum reparse_form) a reparse
+ * point shows by that name alone, and the last '?' of a name that an image holds all the same as
+ * U+F03F.
  */
 #include "mount.h"
 
@@ -17,12 +22,17 @@
 
 #define ESCAPE 0xf000u
 
+static bool is_wine_form(const struct server *s)
+{
+	return s->options->reparse == REPARSE_WINE;
+}
+
 static bool is_dots(const uint16_t *name, size_t units)
 {
 	return (units == 1 && name[0] == '.') || (units == 2 && name[0] == '.' && name[1] == '.');
 }
 
-void name_to_linux(const uint16_t *name, size_t units, char *out)
+void name_to_linux(const struct server *s, const uint16_t *name, size_t units, char *out)
 {
 	uint16_t copy[CIM_MAX_NAME];
 
@@ -30,11 +40,21 @@ void name_to_linux(const uint16_t *name, size_t units, char *out)
 		copy[i] = name[i] && name[i] != '/' ? name[i] : (uint16_t)(ESCAPE | name[i]);
 	if (is_dots(name, units))
 		copy[0] = ESCAPE | '.';
+	if (is_wine_form(s) && units && name[units - 1] == '?')
+		copy[units - 1] = ESCAPE | '?';
 	cim_utf8_from_utf16(copy, units, out, LINUX_NAME);
 }
 
+void name_of_item(const struct server *s, const uint16_t *name, size_t units,
+		  const struct cim_file_info *info, char *out)
+{
+	name_to_linux(s, name, units, out);
+	if (is_wine_form(s) && info->has_reparse)
+		strcat(out, "?");
+}
+
 /* Undo name_to_linux()'s replacements; false if there are none. */
-static bool unescape(uint16_t *name, size_t units)
+static bool unescape(const struct server *s, uint16_t *name, size_t units)
 {
 	bool found = false;
 
@@ -43,6 +63,10 @@ static bool unescape(uint16_t *name, size_t units)
 			name[i] &= 0xff;
 			found = true;
 		}
+	}
+	if (is_wine_form(s) && name[units - 1] == (ESCAPE | '?')) {
+		name[units - 1] = '?';
+		found = true;
 	}
 	if (name[0] == (ESCAPE | '.')) {
 		name[0] = '.';
@@ -82,7 +106,26 @@ int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, b
 		return ENOENT;
 	any_case |= s->options->ignore_case;
 	status = find(s, dir_id, buf, units, any_case, file_id, variant, &err);
-	if (status == CIM_E_FILE_NOT_FOUND && unescape(buf, units))
+	if (status == CIM_E_FILE_NOT_FOUND && unescape(s, buf, units))
 		status = find(s, dir_id, buf, units, any_case, file_id, variant, &err);
 	return status ? log_status(status, &err, dir_id) : 0;
+}
+
+int name_find_item(struct server *s, uint32_t dir_id, const char *name, struct cim_file_info *info,
+		   bool *variant)
+{
+	const size_t len = strlen(name);
+	const bool marked = is_wine_form(s) && len && name[len - 1] == '?';
+	uint32_t file_id;
+	int error;
+
+	/* A '?' that isn't the mark shows as something else. */
+	if (marked && (len == 1 || name[len - 2] == '?'))
+		return ENOENT;
+	error = name_find(s, dir_id, name, len - marked, false, &file_id, variant);
+	if (!error)
+		error = node_info(s, file_id, info);
+	if (!error && is_wine_form(s) && info->has_reparse != marked)
+		error = ENOENT;
+	return error;
 }

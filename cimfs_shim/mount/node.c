@@ -176,7 +176,7 @@ static int stat_own(struct server *s, uint64_t node, struct stat *st)
 	return 0;
 }
 
-static int get_info(struct server *s, uint32_t file_id, struct cim_file_info *info)
+int node_info(struct server *s, uint32_t file_id, struct cim_file_info *info)
 {
 	struct cim_error err = {0};
 	enum cim_status status = cim_image_stat(s->image, file_id, info, &err);
@@ -193,7 +193,7 @@ int node_stat(struct server *s, uint64_t node, struct stat *st)
 
 	if (!file_id)
 		return stat_own(s, node, st);
-	error = get_info(s, file_id, &info);
+	error = node_info(s, file_id, &info);
 	if (error)
 		return error;
 	if (!node_is_stream(node))
@@ -252,26 +252,24 @@ int node_data(struct server *s, uint64_t node, struct cim_data *data)
 
 /* ---- names ---- */
 
-int node_enter(struct server *s, uint32_t dir_id, uint32_t file_id, uint32_t spelling,
-	       uint64_t *node, struct stat *st)
+int node_enter(struct server *s, uint32_t dir_id, const struct cim_file_info *info,
+	       uint32_t spelling, uint64_t *node, struct stat *st)
 {
-	struct cim_file_info info;
 	uint32_t extra = 0;
-	int error = get_info(s, file_id, &info);
+	int error;
 
-	if (error)
-		return error;
-	if (info.reparse_tag == CIM_TAG_SYMLINK || info.reparse_tag == CIM_TAG_MOUNT_POINT) {
+	if (s->options->reparse == REPARSE_LINKS &&
+	    (info->reparse_tag == CIM_TAG_SYMLINK || info->reparse_tag == CIM_TAG_MOUNT_POINT)) {
 		error = node_depth(s, dir_id, &extra);
 		if (error)
 			return error;
 	}
-	error = stat_item(s, &info, extra, st);
+	error = stat_item(s, info, extra, st);
 	if (error)
 		return error;
 	if (!S_ISLNK(st->st_mode))
 		extra = S_ISDIR(st->st_mode) ? spelling : 0;
-	*node = node_item(file_id, extra);
+	*node = node_item(info->file_id, extra);
 	return 0;
 }
 
@@ -327,6 +325,7 @@ static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, u
 {
 	const char *colon = strchr(name, ':');
 	uint16_t stream[CIM_MAX_NAME];
+	struct cim_file_info info;
 	uint32_t file_id = dir_id;
 	uint32_t index = 0;
 	size_t len, units;
@@ -343,7 +342,9 @@ static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, u
 			return error;
 	}
 	if (!len) {
-		error = node_enter(s, dir_id, file_id, 0, node, st);
+		error = node_info(s, file_id, &info);
+		if (!error)
+			error = node_enter(s, dir_id, &info, 0, node, st);
 		return !error && S_ISDIR(st->st_mode) ? ENOENT : error;
 	}
 	if (cim_utf16_from_utf8(colon + 1, len, stream, CIM_MAX_NAME, &units))
@@ -371,16 +372,16 @@ int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *n
 		struct stat *st)
 {
 	const uint32_t dir_id = node_file_id(s, parent);
-	uint32_t file_id;
+	struct cim_file_info info;
 	bool variant;
 	int error = ENOENT;
 
 	if (node_is_stream(parent))
 		return ENOTDIR;
 	if (dir_id)
-		error = name_find(s, dir_id, name, strlen(name), false, &file_id, &variant);
+		error = name_find_item(s, dir_id, name, &info, &variant);
 	if (!error)
-		return node_enter(s, dir_id, file_id, variant ? hash_spelling(name) : 0, node, st);
+		return node_enter(s, dir_id, &info, variant ? hash_spelling(name) : 0, node, st);
 	if (dir_id && (error == ENOENT || error == ENAMETOOLONG) &&
 	    s->options->streams & STREAMS_WINDOWS && strchr(name, ':')) {
 		error = look_up_stream(s, dir_id, name, node, st);

@@ -19,6 +19,11 @@ const char options_help[] =
 	"                       1: don't, every link count is 1\n"
 	"  ignore_case          find names without regard to case, as Windows does; also serves\n"
 	"                       the hidden .ciopfs by which Wine knows. Exact by default\n"
+	"  reparse=links|wine   symlinks and junctions: as symbolic links (the default); or every\n"
+	"                       reparse point as Wine 10.19 and later keeps it: a file or "
+	"directory\n"
+	"                       \"NAME?\" with its data in the extended attribute "
+	"user.WINEREPARSE\n"
 	"  streams_interface=X  alternate streams: none; windows: open FILE:STREAM; xattr: "
 	"extended\n"
 	"                       attribute user.STREAM; both (the default)\n"
@@ -103,6 +108,17 @@ static bool set_streams(struct options *o, const char *value)
 	return false;
 }
 
+bool reparse_form_parse(const char *value, enum reparse_form *form)
+{
+	if (!strcmp(value, "links"))
+		*form = REPARSE_LINKS;
+	else if (!strcmp(value, "wine"))
+		*form = REPARSE_WINE;
+	else
+		return false;
+	return true;
+}
+
 /* Options with a value; *known: this is one. */
 static bool parse_valued(struct options *o, const char *name, const char *value, bool *known)
 {
@@ -115,6 +131,11 @@ static bool parse_valued(struct options *o, const char *name, const char *value,
 			return false;
 		}
 		o->count_links = strcmp(value, "1") != 0;
+	} else if (!strcmp(name, "reparse")) {
+		if (!reparse_form_parse(value, &o->reparse)) {
+			say("-o reparse is links or wine");
+			return false;
+		}
 	} else if (!strcmp(name, "streams_interface")) {
 		return set_streams(o, value);
 	} else if (!strcmp(name, "log")) {

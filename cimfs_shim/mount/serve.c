@@ -138,17 +138,19 @@ static bool list_name(struct listing *l, const char *name, uint64_t node, const 
 
 static bool list_entry(struct listing *l, uint32_t dir_id, const struct cim_entry *entry)
 {
+	struct cim_file_info info = {0};
 	struct stat st = {0};
 	uint64_t node;
 	char name[LINUX_NAME];
 
 	/* What has no attributes shows by its name; whoever asks for more gets the error. */
-	if (node_enter(l->s, dir_id, entry->file_id, 0, &node, &st)) {
+	if (node_info(l->s, entry->file_id, &info) ||
+	    node_enter(l->s, dir_id, &info, 0, &node, &st)) {
 		node = 0;
 		memset(&st, 0, sizeof(st));
 		st.st_ino = entry->file_id;
 	}
-	name_to_linux(entry->name, entry->units, name);
+	name_of_item(l->s, entry->name, entry->units, &info, name);
 	return list_name(l, name, node, &st, (off_t)entry->index + DIR_ALWAYS + 1);
 }
 

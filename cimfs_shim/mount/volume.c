@@ -28,6 +28,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -153,16 +154,21 @@ static int answer_ok(const struct volume *v, enum backend backend, const char *s
 	return EXIT_OK;
 }
 
-/* Of failure: one line, the cause. */
+/* Of failure: one line, the cause; and that the caller is of another version, if it is, which may
+ * be the cause of it. */
 static int answer_failure(enum cim_status status, const char *op, const char *what,
-			  const struct cim_error *err, const char *status_file)
+			  const struct cim_error *err, const struct wine_call *call)
 {
-	char text[sizeof(err->cause) + sizeof(err->path) + 8];
+	const bool differs = call->version && strcmp(call->version, cim_version()) != 0;
+	char *text = xasprintf("%s%s%s%s%s%s%s%s", err->path, *err->path ? ": " : "",
+			       *err->cause ? err->cause : cim_status_text(status),
+			       differs ? " (cimfs-mount is of version " : "",
+			       differs ? cim_version() : "", differs ? ", cimfs.dll of " : "",
+			       differs ? call->version : "", differs ? ": install both anew)" : "");
 
-	snprintf(text, sizeof(text), "%s%s%s", err->path, *err->path ? ": " : "",
-		 *err->cause ? err->cause : cim_status_text(status));
-	if (!write_status(status_file, one_line(text)))
+	if (!write_status(call->status, one_line(text)))
 		say("%s %s: %s", op, what, text);
+	free(text);
 	return WINE_EXIT + (int)status;
 }
 
@@ -397,20 +403,34 @@ enum link_kind {
 	LINK_FOREIGN,
 };
 
-static enum link_kind look_at_link(const struct volume *v, const char *link)
+/* Where a link leads to; false: it is none (errno). */
+static bool read_link(const char *link, char target[PATH_MAX])
 {
-	char target[4096];
-	char *tail;
-	enum link_kind kind = LINK_FOREIGN;
-	ssize_t len = readlink(link, target, sizeof(target) - 1);
+	ssize_t len = readlink(link, target, PATH_MAX - 1);
 
-	if (len < 0)
+	target[len < 0 ? 0 : len] = '\0';
+	return len >= 0;
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+	const size_t len = strlen(text);
+	const size_t tail_len = strlen(tail);
+
+	return len >= tail_len && !strcmp(text + len - tail_len, tail);
+}
+
+static enum link_kind look_at_link(const struct volume *v)
+{
+	char target[PATH_MAX];
+	char *tail;
+	enum link_kind kind;
+
+	if (!read_link(v->link, target))
 		return errno == ENOENT ? LINK_NONE : LINK_FOREIGN;
-	target[len] = '\0';
 	/* In whatever prefix: this one may have been moved. */
 	tail = xasprintf("/cimfs/volumes/%s/mnt/root", v->guid);
-	if ((size_t)len >= strlen(tail) && !strcmp(target + len - strlen(tail), tail))
-		kind = LINK_OURS;
+	kind = ends_with(target, tail) ? LINK_OURS : LINK_FOREIGN;
 	free(tail);
 	return kind;
 }
@@ -429,7 +449,7 @@ static bool fuse_alive(const struct volume *v, const struct info *info)
 
 static enum state look(const struct volume *v, struct info *info)
 {
-	const enum link_kind link = look_at_link(v, v->link);
+	const enum link_kind link = look_at_link(v);
 	char boot[40];
 	struct stat st;
 
@@ -515,14 +535,38 @@ static enum cim_status unmount(const struct volume *v, const struct info *info,
 	return CIM_OK;
 }
 
-/* A drive letter that leads to the volume and that nobody took away with it. */
+/* The name volume{GUID} in a target PREFIX/dosdevices/volume{GUID}, which the mount manager gives a
+ * letter that cimfs.dll asks it for; NULL for anything else. */
+static const char *volume_name(const char *target)
+{
+	static const char head[] = "/dosdevices/volume{";
+	const size_t full = strlen(head) + CIM_GUID_TEXT - 1 + strlen("}");
+	const size_t len = strlen(target);
+
+	if (len < full || target[len - 1] != '}' ||
+	    strncmp(target + len - full, head, strlen(head)) != 0)
+		return NULL;
+	return target + len - full + strlen("/dosdevices/");
+}
+
+/*
+ * Drive letters that lead to the volume, or to one that is there no more, and that nobody took away
+ * with it: who unmounts without Wine can't ask the mount manager. (It goes on naming such a letter
+ * until Wine ends or cimfs.dll mounts the next image, but nothing can be reached by it.)
+ */
 static void remove_letters(const struct volume *v)
 {
 	for (char c = 'a'; c <= 'z'; c++) {
 		char *link = xasprintf("%s/%c:", v->dosdevices, c);
+		char target[PATH_MAX];
+		const char *name = read_link(link, target) ? volume_name(target) : NULL;
+		char *volume = name ? xasprintf("%s/%s", v->dosdevices, name) : NULL;
+		struct stat st;
 
-		if (look_at_link(v, link) == LINK_OURS)
+		if (name &&
+		    (!strcmp(volume, v->link) || (lstat(volume, &st) < 0 && errno == ENOENT)))
 			unlink(link);
+		free(volume);
 		free(link);
 	}
 }
@@ -538,7 +582,7 @@ static enum cim_status take_away(const struct volume *v, const struct info *info
 {
 	enum cim_status status;
 
-	if (look_at_link(v, v->link) == LINK_OURS && unlink(v->link) < 0)
+	if (look_at_link(v) == LINK_OURS && unlink(v->link) < 0)
 		return fail_errno(err, v->link);
 	remove_letters(v);
 	status = unmount(v, info, err);
@@ -728,6 +772,7 @@ static enum cim_status mount_volume(struct volume *v, struct options *o, struct 
 			return status;
 		break;
 	case STATE_NONE:
+		remove_letters(v);
 		break;
 	}
 	status = make_state(v, err);
@@ -744,8 +789,7 @@ static enum cim_status mount_volume(struct volume *v, struct options *o, struct 
 	return status;
 }
 
-int volume_mount(const char *dosdevices, const char *guid, const char *image_name,
-		 enum backend backend, const char *status_file)
+int volume_mount(const struct wine_call *call)
 {
 	enum backend used = BACKEND_FUSE;
 	struct cim_error err = {0};
@@ -758,30 +802,31 @@ int volume_mount(const char *dosdevices, const char *guid, const char *image_nam
 
 	/* What says no to the image says it before anything is made. */
 	options_init(&o);
-	o.image = realpath(image_name, NULL);
+	o.image = realpath(call->image, NULL);
 	if (!o.image)
-		o.image = xstrdup(image_name);
+		o.image = xstrdup(call->image);
 	if (!stat(o.image, &st) && S_ISDIR(st.st_mode))
 		status = fail(&err, CIM_E_ACCESS, "a directory");
 	else
 		status = open_image(o.image, &image, &err);
 	if (status) {
 		options_free(&o);
-		return answer_failure(status, "mount", image_name, &err, status_file);
+		return answer_failure(status, "mount", call->image, &err, call);
 	}
-	status = volume_open(&v, dosdevices, guid, &err);
+	status = volume_open(&v, call->dosdevices, call->guid, &err);
 	if (!status) {
 		o.streams = STREAMS_WINDOWS;
+		o.reparse = call->reparse;
 		o.volume = &v;
 		o.dir = v.mnt;
 		o.log = v.log;
 		hold_signals(&v);
-		status = mount_volume(&v, &o, image, backend, &used, &err);
+		status = mount_volume(&v, &o, image, call->backend, &used, &err);
 	}
 	if (status)
-		code = answer_failure(status, "mount", image_name, &err, status_file);
+		code = answer_failure(status, "mount", call->image, &err, call);
 	else
-		code = answer_ok(&v, used, status_file);
+		code = answer_ok(&v, used, call->status);
 	/* There is no letting go of the session here without ending it. */
 	if (v.served)
 		_exit(code);
@@ -793,7 +838,7 @@ int volume_mount(const char *dosdevices, const char *guid, const char *image_nam
 	return code;
 }
 
-int volume_dismount(const char *dosdevices, const char *guid, const char *status_file)
+int volume_dismount(const struct wine_call *call)
 {
 	struct cim_error err = {0};
 	struct info info;
@@ -801,7 +846,7 @@ int volume_dismount(const char *dosdevices, const char *guid, const char *status
 	int code;
 	enum cim_status status;
 
-	status = volume_open(&v, dosdevices, guid, &err);
+	status = volume_open(&v, call->dosdevices, call->guid, &err);
 	if (!status) {
 		hold_signals(&v);
 		switch (look(&v, &info)) {
@@ -817,9 +862,9 @@ int volume_dismount(const char *dosdevices, const char *guid, const char *status
 		}
 	}
 	if (status)
-		code = answer_failure(status, "dismount", guid, &err, status_file);
+		code = answer_failure(status, "dismount", call->guid, &err, call);
 	else
-		code = answer_ok(&v, info.backend, status_file);
+		code = answer_ok(&v, info.backend, call->status);
 	volume_close(&v);
 	return code;
 }

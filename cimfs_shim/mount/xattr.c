@@ -9,7 +9,7 @@
  *   system.ntfs_ea                   the EA list as NTFS keeps it: the last entry has an offset too
  *   system.ntfs_reparse_data         the reparse data
  *   user.DOSATTRIB                   read-only, hidden, system, archive, as text ("0x22")
- *   user.WINEREPARSE                 the reparse data
+ *   user.WINEREPARSE                 the reparse data, for Wine 10.19 and later
  *   user.STREAM                      an alternate stream, by the option streams_interface
  *
  * These are ntfs-3g's, Samba's and Wine's names, so that what reads them there reads them here. As
@@ -17,8 +17,9 @@
  * set them elsewhere; user.DOSATTRIB is where it tells what the mode doesn't (hidden, system).
  *
  * Wine asks for user.DOSATTRIB each time it looks at a file, and the kernel doesn't remember the
- * answer. In a mount made for Wine of an image without a hidden or system file, the first question
- * is answered "not implemented", after which the kernel doesn't ask again.
+ * answer. In a mount made for Wine of an image without a hidden or system file (nor, where Wine
+ * reads user.WINEREPARSE, a reparse point) the first question is answered "not implemented", after
+ * which the kernel doesn't ask again.
  */
 #include "mount.h"
 
@@ -31,6 +32,13 @@
 #include <sys/xattr.h>
 
 #define EA_HEADER 8
+
+/* Is there something about an item that Wine learns from an attribute only? */
+static bool tells_wine(const struct server *s, const struct cim_file_info *info)
+{
+	return info->attributes & (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM) ||
+	       (s->options->reparse == REPARSE_WINE && info->has_reparse);
+}
 
 /* An image that says it has more is taken to have hidden files, rather than searched for ever. */
 #define MAX_SCAN (UINT64_C(1) << 27)
@@ -46,7 +54,7 @@ bool xattr_plain(struct server *s)
 			struct cim_file_info info;
 
 			if (!cim_image_stat(s->image, (uint32_t)id, &info, NULL) &&
-			    info.attributes & (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM))
+			    tells_wine(s, &info))
 				s->plain = false;
 		}
 		s->scanned = true;
@@ -228,8 +236,9 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 	}
 	if (!strcmp(name, "user.DOSATTRIB"))
 		return put_value(v, text, xattr_dosattrib(info, text));
-	if (!strcmp(name, "user.WINEREPARSE"))
-		return put_blob(s, v, info, CIM_BLOB_REPARSE);
+	/* Wine asks this of every file. */
+	if (!strcmp(name, XATTR_WINEREPARSE))
+		return info->has_reparse ? put_blob(s, v, info, CIM_BLOB_REPARSE) : ENODATA;
 	if (!strncmp(name, "user.", 5) && name[5] && s->options->streams & STREAMS_XATTR)
 		return put_stream(s, v, info->file_id, name + 5);
 	/* ACLs, capabilities, labels: not this one has none, but there is no such thing here. ls,
@@ -331,6 +340,9 @@ char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error)
 	}
 	if (!*error && info.attributes & (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM))
 		*error = list_add(&list, "user.", "DOSATTRIB");
+	/* Without it a copy of "NAME?" would be no reparse point. */
+	if (!*error && info.has_reparse && s->options->reparse == REPARSE_WINE)
+		*error = list_add(&list, "", XATTR_WINEREPARSE);
 	if (!*error && info.has_streams && s->options->streams & STREAMS_XATTR)
 		*error = list_streams(s, info.file_id, &list);
 	if (*error) {

@@ -95,8 +95,9 @@ def status():
         return f.read()
 
 
-def mount(guid=GUID, name=image, backend=None):
-    return call("mount", guid, *(["--backend", backend] if backend else []), "--image", name)
+def mount(guid=GUID, name=image, backend=None, form=None):
+    return call("mount", guid, *(["--backend", backend] if backend else []),
+                *(["--reparse", form] if form else []), "--image", name)
 
 
 def dismount(guid=GUID):
@@ -112,6 +113,11 @@ def marked(name=image):
         except BlockingIOError:
             return True
     return False
+
+
+def letter(guid=GUID, name="q:"):
+    """What the mount manager makes of a letter that cimfs.dll asks it for."""
+    os.symlink(link(guid), os.path.join(DOS, name))
 
 
 def clean():
@@ -135,6 +141,9 @@ def fails(code, name, result, left=CLEAN):
     same(clean(), left, "%s: nothing is left behind" % name)
 
 
+# How reparse points show (the second needs attributes that a copy's file system may not have).
+FORMS = ["links", "wine"]
+
 # ---- refusals ----
 
 fails(NOT_FOUND, "missing image", mount(name=os.path.join(TMP, "no.cim")))
@@ -157,9 +166,16 @@ for name, size, words in (("missing", None, "missing"), ("10 bytes long", 10, "s
         check(os.path.basename(region) in status() and words in status(), "%s: and is named" % backend,
               status())
 fails(NOT_FOUND, "dismount of what isn't mounted", dismount())
+own = run([SERVER, "--version"]).text.split()[-1]
+for version, told in (("0.0.1", True), (own, False)):
+    for what in ("mount", "dismount"):
+        fails(NOT_FOUND, "%s for a cimfs.dll of version %s" % (what, version),
+              call(what, GUID, "--dll-version", version, *(["--image", "/no.cim"] if what == "mount" else [])))
+        same("cimfs-mount is of version %s, cimfs.dll of 0.0.1: install both anew" % own in status(), told,
+             "version %s: a failure tells %s" % (version, "that the two differ" if told else "nothing of versions"))
 same(run([SERVER, "--wine-mount", "--dosdevices", os.path.join(TMP, "none"), "--guid", GUID, "--image",
           image]).code, NO_PATH, "no such dosdevices: exit code %d" % NO_PATH)
-for bad in (["--guid", "xyz"], ["--backend", "magic"], ["--guid", GUID + "0"], []):
+for bad in (["--guid", "xyz"], ["--backend", "magic"], ["--reparse", "magic"], ["--guid", GUID + "0"], []):
     result = run([SERVER, "--wine-mount", "--dosdevices", DOS, *bad, "--image", image])
     same(result.code, INVALID, "wrong arguments %s: exit code %d" % (bad[1:], INVALID))
 same(clean(), CLEAN, "wrong arguments: nothing is left behind")
@@ -170,6 +186,14 @@ same(clean(), CLEAN, "wrong arguments: nothing is left behind")
 def writable(st):
     """As Wine sees it: whoever it is that may write."""
     return bool(st.st_mode & 0o222)
+
+
+def reparse_of(path):
+    """The data of what shows as one of Wine's reparse points."""
+    try:
+        return os.getxattr(path, "user.WINEREPARSE", follow_symlinks=False) if path.endswith("?") else None
+    except OSError:
+        return None
 
 
 def attribute_of(path):
@@ -200,22 +224,30 @@ def stats(root, where):
         if stat.S_ISLNK(st.st_mode):
             facts += [os.readlink(full)]
         else:
-            facts += [writable(st), attribute_of(full)]
+            facts += [writable(st), attribute_of(full), reparse_of(full)]
         if stat.S_ISREG(st.st_mode):
-            facts += [st.st_nlink, st.st_blocks == 0, st.st_size]
+            # (Attributes may take blocks of a file without data.)
+            facts += [st.st_nlink, not st.st_blocks or not st.st_size, st.st_size]
         found[path] = facts
         if stat.S_ISDIR(st.st_mode):
             found.update(stats(root, path))
     return found
 
 
-def looks_right(backend):
-    name = backend + ": "
+def shown(path, form):
+    """The name by which a form shows an item of the tree above."""
+    links = ("link", "dir/rooted", "dir/own", "dir/drive", "dir/other", "dir/unc")
+    return path + "?" if form == "wine" and path in links else path
+
+
+def looks_right(backend, form):
+    name = "%s, %s: " % (backend, form)
     root = link()
     same(os.readlink(root), os.path.join(state(), "mnt", "root"), name + "the link leads to mnt/root")
     more = [n for n in UNLISTED if "/" not in n] if backend == "extract" else []
     same(sorted(os.fsencode(n) for n in os.listdir(root)),
-         sorted(n.encode("utf-8", "surrogatepass") for n in list(tree(True).entries) + more),
+         sorted(n.encode("utf-8", "surrogatepass")
+                for n in [shown(n, form) for n in tree(True).entries] + more),
          name + "all names, no others" + (" but those that can't be hidden" if more else ""))
     same(read(root + "/file.txt"), b"content", name + "reads")
     st = os.stat(root + "/file.txt")
@@ -225,10 +257,16 @@ def looks_right(backend):
     same((st.st_uid, st.st_gid), (os.getuid(), os.getgid()), name + "owner")
     st = os.stat(root + "/sparse")
     same((st.st_size, st.st_blocks), (1 << 30, 0), name + "sparse")
-    same([os.readlink(os.path.join(root, "dir", n)) for n in ("rooted", "own", "drive", "other", "unc")],
-         ["../file.txt", "../file.txt", DOS + "/c:/windows/x",
-          DOS + "/volume{11111111-2222-3333-4444-5555555555aa}/q", DOS + "/unc/srv/share/f"],
-         name + "links' targets as under Wine")
+    if form == "links":
+        same([os.readlink(os.path.join(root, "dir", n)) for n in ("rooted", "own", "drive", "other", "unc")],
+             ["../file.txt", "../file.txt", DOS + "/c:/windows/x",
+              DOS + "/volume{11111111-2222-3333-4444-5555555555aa}/q", DOS + "/unc/srv/share/f"],
+             name + "links' targets as under Wine")
+    else:
+        same({n: reparse_of(os.path.join(root, "dir", n + "?")) for n, item in tree(True).entries["dir"].entries.items()
+              if n != "deep"},
+             {n: item.reparse for n, item in tree(True).entries["dir"].entries.items() if n != "deep"},
+             name + "reparse points as Wine keeps them")
     check(attribute_of(root + "/hidden") == (HIDDEN if keeps_attributes(backend) else 0),
           name + "user.DOSATTRIB", attribute_of(root + "/hidden"))
     same({n: read(os.path.join(root, n)) for n in UNLISTED}, UNLISTED,
@@ -284,11 +322,15 @@ def start_copy(name):
     return None
 
 
-result = mount(backend="extract")
-check(result.code == 0, "extract: exit code 0", result)
-same(status(), "ok extract %s/mnt/root\n" % state(), "extract: the status file")
-by_copy = snapshot(link())
-looks_right("extract")
+by_copy = {}
+for form in FORMS:
+    result = mount(backend="extract", form=form)
+    check(result.code == 0, "extract, %s: exit code 0" % form, result)
+    same(status(), "ok extract %s/mnt/root\n" % state(), "extract, %s: the status file" % form)
+    by_copy[form] = snapshot(link())
+    looks_right("extract", form)
+    dismount()
+mount(backend="extract")
 same(mount().code, EXISTS, "extract: the GUID is taken")
 result = tool("umount", "typo", env=dict(os.environ, WINEPREFIX=PREFIX))
 check(result.code == 1 and PREFIX in result.errors,
@@ -478,10 +520,15 @@ if os.geteuid() == 0:
 else:
     skip("fuse: absent", "not root")
 
-result = mount()
-check(result.code == 0 and not result.err, "fuse: exit code 0, nothing on stderr", result)
-same(status(), "ok fuse %s/mnt/root\n" % state(), "fuse: the status file")
-looks_right("fuse")
+by_fuse = {}
+for form in FORMS:
+    result = mount(form=form)
+    check(result.code == 0 and not result.err, "fuse, %s: exit code 0, nothing on stderr" % form, result)
+    same(status(), "ok fuse %s/mnt/root\n" % state(), "fuse, %s: the status file" % form)
+    looks_right("fuse", form)
+    by_fuse[form] = snapshot(link())
+    dismount()
+mount()
 same(read(state() + "/mnt/.windows-serial"), b"01234567\n", "fuse: also in the mount's own root")
 same(os.listdir(state() + "/mnt"), ["root"], "fuse: which lists nothing but root")
 same(read(link() + "/file.txt:S:$data"), b"a stream", "fuse: streams open by name")
@@ -491,14 +538,16 @@ try:
 except OSError as error:
     result = errno.errorcode[error.errno]
 same(result, "ENODATA", "fuse: not as attributes")
-by_fuse = snapshot(link())
-same(sorted(set(by_copy) - set(by_fuse)), sorted(UNLISTED), "the copy lists what a mount has unlisted")
-if keeps_attributes("extract"):
-    same({by_copy[n][6] for n in UNLISTED}, {HIDDEN | SYSTEM}, "marked as hidden and system")
-    same({n: (by_copy.get(n), want) for n, want in by_fuse.items() if by_copy.get(n) != want}, {},
-         "and otherwise shows the same in all")
-else:
-    skip("the copy shows the same in all", "no user.DOSATTRIB on this file system")
+for form in FORMS:
+    copy, mounted = by_copy[form], by_fuse[form]
+    same(sorted(set(copy) - set(mounted)), sorted(UNLISTED), form + ": the copy lists what a mount has unlisted")
+    same({copy[n][6] for n in UNLISTED}, {HIDDEN | SYSTEM} if keeps_attributes("extract") else {0},
+         form + ": marked as hidden and system, where the file system has such marks")
+    if keeps_attributes("extract"):
+        same({n: (copy.get(n), want) for n, want in mounted.items() if copy.get(n) != want}, {},
+             form + ": and otherwise shows the same in all")
+    else:
+        skip(form + ": the copy shows the same in all", "no user.DOSATTRIB on this file system")
 fails(EXISTS, "fuse: the GUID is taken", mount(), left=clean())
 check(marked(), "fuse: the image is marked as mounted")
 pid = servers(image)
@@ -513,7 +562,7 @@ with subprocess.Popen([SERVER, "--wine-mount", "--dosdevices", DOS, "--guid", GU
     output, _ = process.communicate(timeout=20)
 same((output, process.returncode), (b"", 0), "fuse: holds no pipe of the caller's")
 held = open(link() + "/file.txt", "rb")
-os.symlink(os.readlink(link()), os.path.join(DOS, "q:"))
+letter()
 same(dismount().code, 0, "fuse: dismount with a file open")
 same((clean(), held.read()), (CLEAN, b"content"),
      "fuse: the GUID is free, a letter left over too, what is open can be read")
@@ -579,11 +628,35 @@ kill_server()
 result = tool("mounts", "--clean", GUID)
 check(result.code == 0 and clean() == CLEAN, "killed: cimtool mounts --clean", (str(result), clean()))
 mount()
+letter()
 os.kill(servers(image)[0], signal.SIGTERM)
-check(wait_until(lambda: clean() == CLEAN), "SIGTERM: the server takes everything away", clean())
+check(wait_until(lambda: clean() == CLEAN), "SIGTERM: the server takes everything away, its letter too", clean())
 mount()
+letter()
 run(["umount", state() + "/mnt"])
 check(wait_until(lambda: clean() == CLEAN), "umount by hand: so it does", clean())
+for words in (["umount", GUID], ["mounts", "--clean", GUID]):
+    mount()
+    letter()
+    if words[0] == "mounts":
+        kill_server()
+    result = tool(*words)
+    check(result.code == 0 and clean() == CLEAN, "cimtool %s: the drive letter goes too" % " ".join(words[:-1]),
+          (str(result), clean()))
+for name, target in (("e:", "/elsewhere/volume{%s}" % GUID), ("f:", DOS + "/volume{%s}x" % OTHER), ("q:", link(OTHER)),
+                     ("r:", link(GUID))):
+    os.symlink(target, os.path.join(DOS, name))
+mount()
+same(sorted(os.listdir(DOS)), ["c:", "e:", "f:", os.path.basename(link())],
+     "a mount takes away letters of volumes that are gone, and nobody else's")
+letter(GUID)
+mount(OTHER)
+same(sorted(os.listdir(DOS))[:4], ["c:", "e:", "f:", "q:"], "and leaves those of volumes that are there")
+dismount(OTHER)
+dismount()
+os.unlink(DOS + "/e:")
+os.unlink(DOS + "/f:")
+same(clean(), CLEAN, "nothing is left of the letters")
 mount()
 os.unlink(link())
 result = mount()
