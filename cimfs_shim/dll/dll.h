@@ -97,12 +97,23 @@ bool wine_present(void);
 char *wine_unix_path(PCWSTR path);
 /* The prefix's directory of devices, in which drives and volumes are links; as above. */
 char *wine_dosdevices(void);
+/* The form in which this Wine wants reparse points, as the helper names it (decision D50). */
+const char *wine_reparse_form(void);
 /* Run a native program and wait for it: its exit code, or -1 if it can't be started. */
 int wine_run(char *const argv[]);
 
+/* ---- prefix.c ---- */
+
+/*
+ * What wine_dosdevices() answers, from WINECONFIGDIR (NULL: there is no such variable), a function
+ * that answers as wine_unix_path() and one that says whether a Unix directory exists.
+ */
+char *find_dosdevices(PCWSTR config_dir, char *(*unix_path)(PCWSTR path),
+                      bool (*exists)(const char *path));
+
 /* ---- helper.c ---- */
 
-#define HELPER_ARGS 8 /* at most so many arguments */
+#define HELPER_ARGS 12 /* at most so many arguments */
 #define HELPER_ANSWER 480
 
 /* Run the mount helper with @args (NULL at the end), to which the devices' directory is added.

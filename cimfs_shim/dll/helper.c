@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define HELPER_FAILED 64
+/* It doesn't know an argument: one of another version, for this DLL asks for nothing else. */
+#define HELPER_USAGE 2
 #define STATUS_ROOM 6000 /* a path and a line */
 
 extern IMAGE_DOS_HEADER __ImageBase; /* this DLL, by the linker */
@@ -73,8 +75,8 @@ static void find_candidates(const char *dosdevices, char *candidates[CANDIDATES]
     candidates[3] = _strdup("cimfs-mount");
 }
 
-/* Run the first candidate that can be started, with argv[1] and so on; -1: there is none, and
- * @text, of STATUS_ROOM bytes, tells what was tried. */
+/* Run the first candidate that can be started, with argv[1] and so on: @text, of STATUS_ROOM bytes,
+ * tells which; -1: there is none, and it tells what was tried. */
 static int run_first(const char *dosdevices, char *argv[], char *text)
 {
     char *candidates[CANDIDATES];
@@ -89,6 +91,7 @@ static int run_first(const char *dosdevices, char *argv[], char *text)
         if (code < 0 && argv[0])
         {
             code = wine_run(argv);
+            if (code >= 0) len = 0;
             snprintf(text + len, STATUS_ROOM - len, "%s%s", len ? ", " : "", argv[0]);
             len += strlen(text + len);
         }
@@ -119,10 +122,15 @@ static enum cim_status no_helper(const char *tried, struct cim_error *err)
     return status;
 }
 
+/* @text: what was started, or if that failed what was tried; or what the helper said. */
 static enum cim_status status_of(int code, const char *text, struct cim_error *err)
 {
     if (!code) return CIM_OK;
     if (code < 0) return no_helper(text, err);
+    if (code == HELPER_USAGE)
+        return fail(err, CIM_E_UNSUPPORTED,
+                    "%s is of another version than this cimfs.dll, which is %s: install both anew",
+                    text, CIM_VERSION);
     if (code <= HELPER_FAILED || code >= HELPER_FAILED + CIM_STATUS_COUNT)
         return fail(err, CIM_E_IO, "cimfs-mount ended with status %d%s%s", code, *text ? ": " : "",
                     text);
@@ -151,15 +159,20 @@ enum cim_status helper_run(const char *dosdevices, const char *const args[], cha
     for (i = 0; args[i] && i < HELPER_ARGS; i++) argv[count++] = (char *)args[i];
     argv[count++] = (char *)"--dosdevices";
     argv[count++] = (char *)dosdevices;
+    argv[count++] = (char *)"--dll-version";
+    argv[count++] = (char *)CIM_VERSION;
     if (unix_status_path)
     {
         argv[count++] = (char *)"--status";
         argv[count++] = unix_status_path;
     }
     code = run_first(dosdevices, argv, text);
-    if (code >= 0) text[0] = 0;
-    if (unix_status_path && code >= 0 && read_small_file(status_path, text, sizeof(text)))
-        DeleteFileW(status_path);
+    if (code >= 0 && code != HELPER_USAGE)
+    {
+        text[0] = 0;
+        if (unix_status_path && read_small_file(status_path, text, sizeof(text)))
+            DeleteFileW(status_path);
+    }
     free(unix_status_path);
     if (!code) trace_notes(text);
     text[strcspn(text, "\r\n")] = 0;

@@ -6,10 +6,15 @@
  * and some programs (those of Go 1.22) can't even list a directory without. So a mounted volume
  * gets a letter, through Wine's mount manager: M: then leads to the link DOSDEVICES/volume{GUID},
  * whose name tells to whom the letter belongs. That needs no record of our own, and a letter whose
- * volume is gone (a reboot, a killed server) is known as such and used again.
+ * volume is gone (a reboot, a killed server, a dismount without Wine) is known as such: the next
+ * mount takes it away.
  *
  * There are more volumes than letters. Those from Y down to H are given away; the last one to come
  * goes without, for which a mount never fails. CIMFS_MOUNT_LETTER=none gives none, =X that one.
+ *
+ * Each Wine process keeps what it has read of the letters for the rest of that second, so one that
+ * has just started may not see a new letter's effect for as long. Nearly no program minds, so only
+ * CIMFS_MOUNT_LETTER_WAIT=1 has a mount wait for it.
  */
 #include "dll.h"
 
@@ -110,13 +115,6 @@ static const char *guid_of(const char *target)
     return strlen(name) == CIM_GUID_TEXT && name[CIM_GUID_TEXT - 1] == '}' ? name : NULL;
 }
 
-static bool is_for(const char *target, const char *guid)
-{
-    const char *found = guid_of(target);
-
-    return found && !memcmp(found, guid, CIM_GUID_TEXT - 1);
-}
-
 /* Is there a volume (which there isn't once it was dismounted or its server ended)? */
 static bool volume_exists(const char *guid)
 {
@@ -126,14 +124,19 @@ static bool volume_exists(const char *guid)
     return GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES;
 }
 
-static bool is_free(const struct letters *letters, WCHAR letter, struct drive_buffer *buffer)
+static DWORD bit_of(WCHAR letter)
+{
+    return 1u << (letter - 'A');
+}
+
+/* @taken: the bits of letters that were taken away just now, which this process may still see. */
+static bool is_free(const struct letters *letters, WCHAR letter, DWORD taken,
+                    struct drive_buffer *buffer)
 {
     const WCHAR root[] = {letter, ':', '\\', 0};
-    const char *target = letter_target(letters, letter, buffer);
-    const char *guid = target ? guid_of(target) : NULL;
 
-    if (guid) return !volume_exists(guid); /* left behind by a volume that is gone */
-    if (target || GetLogicalDrives() & 1u << (letter - 'A')) return false;
+    if (taken & bit_of(letter)) return true;
+    if (letter_target(letters, letter, buffer) || GetLogicalDrives() & bit_of(letter)) return false;
     /* a link that somebody made by hand */
     return GetFileAttributesW(root) == INVALID_FILE_ATTRIBUTES;
 }
@@ -162,17 +165,22 @@ static bool define_letter(const struct letters *letters, WCHAR letter, const cha
     return done;
 }
 
-/* Take a volume's letters away, also those it should not have. */
-static void undefine(const struct letters *letters, const char *guid, struct drive_buffer *buffer)
+/* Take away a volume's letters, also those it should not have, and those of volumes that are gone.
+ * Returns their bits. */
+static DWORD undefine(const struct letters *letters, const char *guid, struct drive_buffer *buffer)
 {
+    DWORD taken = 0;
     WCHAR letter;
 
     for (letter = 'A'; letter <= 'Z'; letter++)
     {
         const char *target = letter_target(letters, letter, buffer);
+        const char *found = target ? guid_of(target) : NULL;
 
-        if (target && is_for(target, guid)) define_letter(letters, letter, NULL);
+        if (!found || (memcmp(found, guid, CIM_GUID_TEXT - 1) && volume_exists(found))) continue;
+        if (define_letter(letters, letter, NULL)) taken |= bit_of(letter);
     }
+    return taken;
 }
 
 /* What CIMFS_MOUNT_LETTER says: a range of letters to try; empty for none. */
@@ -196,17 +204,26 @@ free_value:
     free(value);
 }
 
-/* Wait until this process sees what the letter does for the volume: by its serial number, for a
- * volume that is a copy belongs to another drive as well. */
+static bool wants_to_wait(void)
+{
+    WCHAR *value = get_environment(L"CIMFS_MOUNT_LETTER_WAIT");
+    bool wants = value && wcscmp(value, L"0");
+
+    free(value);
+    return wants;
+}
+
+/* If it is wanted, wait until this process sees what the letter does for the volume: by its serial
+ * number, for a volume that is a copy belongs to another drive as well. */
 static void wait_until_visible(const char *guid, DWORD serial)
 {
-    ULONGLONG end = GetTickCount64() + VISIBLE_MS;
+    ULONGLONG end = wants_to_wait() ? GetTickCount64() + VISIBLE_MS : 0;
     WCHAR path[64];
     DWORD seen;
 
     _snwprintf(path, ARRAYSIZE(path), L"\\\\?\\Volume{%hs}\\", guid);
-    while ((!GetVolumeInformationW(path, NULL, 0, &seen, NULL, NULL, NULL, 0) || seen != serial) &&
-           GetTickCount64() < end)
+    while (GetTickCount64() < end &&
+           (!GetVolumeInformationW(path, NULL, 0, &seen, NULL, NULL, NULL, 0) || seen != serial))
         Sleep(10);
 }
 
@@ -216,7 +233,7 @@ WCHAR letter_give(const char *dosdevices, const char *guid)
     struct letters letters;
     char target[4096 + 64];
     WCHAR letter, last;
-    DWORD serial = 0;
+    DWORD serial = 0, taken;
 
     wanted_letters(&letter, &last);
     if (letter < last) return 0;
@@ -228,9 +245,9 @@ WCHAR letter_give(const char *dosdevices, const char *guid)
         free(buffer);
         return 0;
     }
-    undefine(&letters, guid, buffer);
+    taken = undefine(&letters, guid, buffer);
     while (letter >= last &&
-           !(is_free(&letters, letter, buffer) && define_letter(&letters, letter, target)))
+           !(is_free(&letters, letter, taken, buffer) && define_letter(&letters, letter, target)))
         letter--;
     if (letter >= last && letter_target(&letters, letter, buffer)) serial = buffer->drive.serial;
     letters_close(&letters);

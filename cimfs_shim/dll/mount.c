@@ -209,8 +209,9 @@ static enum cim_status mount_path(const char *unix_path, const char *guid, struc
                                   struct cim_error *err)
 {
     char backend[16], *dosdevices;
-    const char *const args[] = {"--wine-mount", "--guid",  guid,      "--backend",
-                                backend,        "--image", unix_path, NULL};
+    const char *const args[] = {
+            "--wine-mount",      "--guid",  guid,      "--backend", backend, "--reparse",
+            wine_reparse_form(), "--image", unix_path, NULL};
     enum cim_status status = get_backend(backend, err);
     struct cim_error ignored;
 

@@ -18,6 +18,8 @@
 
 typedef LONG(WINAPI *spawnvp_fn)(char *const argv[], int wait);
 typedef char *(__cdecl *get_unix_name_fn)(const WCHAR *path);
+typedef WCHAR *(__cdecl *get_dos_name_fn)(const char *path);
+typedef const char *(__cdecl *get_version_fn)(void);
 
 /* For the exit code of a program started without __wine_unix_spawnvp(): unpacking a large image
  * takes minutes, so this ends only what would never end. */
@@ -47,19 +49,42 @@ char *wine_unix_path(PCWSTR path)
     return result;
 }
 
+static bool unix_directory_exists(const char *path)
+{
+    get_dos_name_fn get = (get_dos_name_fn)find_export("kernel32.dll", "wine_get_dos_file_name");
+    WCHAR *dos = get ? get(path) : NULL;
+    DWORD attributes = dos ? GetFileAttributesW(dos) : INVALID_FILE_ATTRIBUTES;
+
+    if (dos) HeapFree(GetProcessHeap(), 0, dos);
+    return attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY;
+}
+
 char *wine_dosdevices(void)
 {
-    char *path = wine_unix_path(L"C:\\");
-    size_t len = path ? strlen(path) : 0;
+    WCHAR *config = get_environment(L"WINECONFIGDIR");
+    char *path = find_dosdevices(config, wine_unix_path, unix_directory_exists);
 
-    while (len && path[len - 1] == '/') len--;
-    if (len > 3 && !memcmp(path + len - 3, "/c:", 3))
-    {
-        path[len - 3] = 0;
-        return path;
-    }
-    free(path);
-    return NULL;
+    free(config);
+    return path;
+}
+
+/* ---- what this Wine is like ---- */
+
+/* "10.19", "10.0-rc3", "9.22 (Staging)": is it at least that? What can't be read is taken for new.
+ */
+static bool wine_at_least(unsigned major, unsigned minor)
+{
+    get_version_fn get = (get_version_fn)find_export("ntdll.dll", "wine_get_version");
+    const char *version = get ? get() : "";
+    unsigned found[2] = {~0u, 0};
+
+    sscanf(version, "%u.%u", &found[0], &found[1]);
+    return found[0] > major || (found[0] == major && found[1] >= minor);
+}
+
+const char *wine_reparse_form(void)
+{
+    return wine_at_least(10, 19) ? "wine" : "links";
 }
 
 /* ---- without __wine_unix_spawnvp() ---- */

@@ -14,7 +14,7 @@ exe=$WIN64/tests/dll
 devices=${WINEPREFIX:?}/dosdevices
 export CIMFS_MOUNT_HELPER
 CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
-unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER
+unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER CIMFS_MOUNT_LETTER_WAIT
 [ "$(id -u)" != 0 ] || export CIMTEST_ROOT=1
 
 # What a mount leaves in this prefix: links, state, mounts and servers, one a line.
@@ -168,7 +168,11 @@ if [ ! -x "$CIMFS_MOUNT_HELPER" ]; then
 	tap_done
 fi
 before=$(traces)
-if : 2>/dev/null 3<>/dev/fuse; then
+fuse_works() {
+	: 2>/dev/null 3<>/dev/fuse
+}
+
+if fuse_works; then
 	test_backend fuse all
 	test_backend extract few
 	is "$(diff "$TEST_TMP/listed-extract" "$TEST_TMP/listed-fuse" | head)" "" \
@@ -241,5 +245,57 @@ unset CIMFS_TRACE
 is "$(WINEDEBUG=fixme+cimfs CIMFS_MOUNT_LETTER=z t_mount mount "$dos" 3 4 2>&1 |
 	grep -c 'fixme:cimfs:.*has no drive letter')" 1 "in Wine's own output as well"
 check "dismounted" t_mount dismount 1 4
+nothing_left "nothing is left of these"
+
+# A letter's effect, for a program that asks in its first second.
+check "CIMFS_MOUNT_LETTER_WAIT=1: a volume has its information as soon as it is mounted" \
+	env CIMFS_MOUNT_LETTER_WAIT=1 wine "$exe/t_mount.exe" ask "$dos" 1 3
+check "dismounted" t_mount dismount 1 3
+
+# Who dismounts without Wine can't ask its mount manager.
+unset CIMFS_MOUNT_BACKEND
+new_dir "without wine"
+t_mount image "$dos"
+letter_of() { # NUMBER: the letter that leads to that volume
+	find "$devices" -maxdepth 1 -name '?:' -lname "*/volume{$(guid_of "$1")}" -printf '%f\n'
+}
+guid_of() { # NUMBER
+	printf 'c1f5abcd-%04x-4000-8000-0000000000ef' "$1"
+}
+for how in umount clean killed; do
+	if [ "$how" != umount ] && ! fuse_works; then
+		skip "no FUSE" "$how: letters"
+		continue
+	fi
+	t_mount mount "$dos" 1 2
+	is "$(letter_of 1)" y: "$how: a volume has the letter Y"
+	case $how in
+	umount)
+		check "cimtool umount" "$BUILD/cimtool" umount "$(guid_of 1)"
+		is "$(letter_of 1)" "" "cimtool umount: its letter is gone"
+		;;
+	clean)
+		lose_servers
+		check "cimtool mounts --clean" "$BUILD/cimtool" mounts --clean
+		is "$(letter_of 1)" "" "cimtool mounts --clean: its letter is gone"
+		;;
+	killed) lose_servers ;;
+	esac
+	check "$how: another volume is mounted" t_mount mount "$dos" 2 3
+	is "$(letter_of 1),$(letter_of 2)" ",y:" "$how: it has the letter now, and the first one none"
+	check "$how: dismounted" t_mount dismount 2 3
+	t_mount dismount 1 2
+	nothing_left "$how: no letter is left"
+done
+
+# A helper of another time.
+cat >"$TEST_TMP/old-helper" <<'END'
+#!/bin/sh
+for word; do [ "$word" != --reparse ] || { echo "unknown option" >&2; exit 2; }; done
+END
+chmod +x "$TEST_TMP/old-helper"
+is "$(CIMFS_TRACE=stderr CIMFS_MOUNT_HELPER=$TEST_TMP/old-helper t_mount mount "$dos" 1 2 2>&1 |
+	grep -c "ERROR_NOT_SUPPORTED: $TEST_TMP/old-helper is of another version than this cimfs.dll, which is [0-9.]*: install both anew")" \
+	1 "a helper that doesn't know what it is asked: that the two don't match"
 nothing_left "nothing is left at the end"
 tap_done

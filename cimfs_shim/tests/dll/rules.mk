@@ -4,7 +4,7 @@
 # uses cimfs.dll through its import library; copies of the DLLs lie beside it. Programs that only a
 # script can set the scene for are run by that script; wine32.sh runs the 32-bit ones.
 
-DLL_TESTS := t_abi t_errors t_flows t_handles t_metadata t_trace
+DLL_TESTS := t_abi t_errors t_flows t_handles t_metadata t_prefix t_trace
 DLL_TEST_HELPERS := t_access t_mount t_volume client
 
 TESTS_WINE += $(DLL_TESTS:%=build/win64/tests/dll/%.exe)
@@ -23,8 +23,11 @@ build/$(1)/tests/dll/%.exe: build/$(1)/cimfs_shim/tests/dll/%.o build/$(1)/libci
 		| build/$(1)/tests/dll/cimfs.dll build/$(1)/tests/dll/cimwriter.dll
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$(2)gcc $(3) -municode -o $$@ $$< build/$(1)/libcimfs.a build/$(1)/libcimcore.a \
+	$$(Q)$(2)gcc $(3) -municode -o $$@ $$(filter %.o,$$^) build/$(1)/libcimfs.a build/$(1)/libcimcore.a \
 		-lversion -ladvapi32
+
+# It looks at a function of the DLL's own.
+build/$(1)/tests/dll/t_prefix.exe: build/$(1)/cimfs_shim/dll/prefix.o
 
 build/$(1)/cimfs_shim/tests/dll/%.o: MINGW_CFLAGS += -municode
 endef
