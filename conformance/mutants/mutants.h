@@ -834,7 +834,7 @@ M("descriptor-unchecked", "Metadata/InvalidDescriptor Metadata/LargeDescriptor",
   .on = ON(CreateFile), DOES(metadata_changed), .text = L"d")
 M("large-descriptor-refused", "Metadata/LargeDescriptor", "a descriptor over 32 KiB is refused",
   .on = ON(CreateFile), DOES(metadata_refused), .text = L"d", .number = 32768, .to = E_INVALIDARG)
-M("reparse-dropped", "Metadata/Symlink Metadata/DirectoryReparsePoint Metadata/ReparseDataWithoutBit Volume/SymbolicLinks", "reparse data are dropped",
+M("reparse-dropped", "Metadata/Symlink Metadata/DirectoryReparsePoint Metadata/ReparseDataWithoutBit Volume/SymbolicLinks Volume/ReparseData Volume/ReparseAttribute", "reparse data are dropped",
   .on = ON(CreateFile), DOES(metadata_changed), .text = L"r")
 M("reparse-unchecked", "Metadata/InvalidReparseData", "reparse data aren't looked at",
   .on = ON(CreateFile), DOES(metadata_changed), .text = L"r")

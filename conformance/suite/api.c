@@ -123,9 +123,20 @@ static bool is_elevated(void)
     return result;
 }
 
+static void find_wine(void)
+{
+    const char *(CDECL * get_version)(void);
+    unsigned major, minor;
+
+    get_version = (void *)GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version");
+    facts.wine = get_version != NULL;
+    if (get_version && sscanf(get_version(), "%u.%u", &major, &minor) == 2)
+        facts.wine_version = WINE_VERSION(major, minor);
+}
+
 void system_facts(void)
 {
-    facts.wine = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+    find_wine();
     facts.elevated = is_elevated();
     facts.no_mount = options.no_mount;
     facts.export_to = options.export_to;

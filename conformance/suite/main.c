@@ -232,6 +232,7 @@ static int judge(void)
     if (!*cases) wrong_usage("no case matches%ls", L"");
     if (options.list)
     {
+        system_facts();
         list_cases(cases);
         return 0;
     }

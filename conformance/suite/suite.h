@@ -159,6 +159,7 @@ extern struct suite_facts
 {
     bool ours;                /* the DLL says it is this project's */
     bool wine;                /* and this is Wine */
+    unsigned wine_version;    /* its WINE_VERSION(); 0: no Wine, or it doesn't say */
     bool elevated;            /* an administrator's token */
     bool no_mount;            /* --no-mount */
     const WCHAR *export_to;   /* --export's directory, or NULL */
@@ -350,7 +351,9 @@ const char *role_hear(void); /* NULL when the case is gone */
 /* ---- Wine's limits ----------------------------------------------------------------------------
  */
 
-/* The reason why a required case can't hold under Wine whatever the DLL does, or NULL. */
+#define WINE_VERSION(major, minor) ((major)*1000u + (minor))
+/* The reason why a required case can't hold under this Wine whatever the DLL does, or NULL. (On
+ * Windows: under any.) */
 const char *wine_limit(const char *id);
 
 #endif
