@@ -160,7 +160,7 @@ extern struct suite_facts
     bool ours;                /* the DLL says it is this project's */
     bool wine;                /* and this is Wine */
     unsigned wine_version;    /* its WINE_VERSION(); 0: no Wine, or it doesn't say */
-    bool elevated;            /* an administrator's token */
+    bool elevated;            /* an administrator's token; not asked under Wine */
     bool no_mount;            /* --no-mount */
     const WCHAR *export_to;   /* --export's directory, or NULL */
     const WCHAR *import_from; /* --import's directory, or NULL */
