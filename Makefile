@@ -50,6 +50,7 @@ WERROR ?=
 V ?=
 # FILTER=TEXT: "make check" runs only the tests whose name holds TEXT
 FILTER ?=
+# WINE=PATH, WINESERVER=PATH: the Wine that runs what is built (scripts/lib/wine.sh)
 DESTDIR ?=
 PREFIX ?= /usr/local
 bindir ?= $(PREFIX)/bin
@@ -314,13 +315,14 @@ install: all
 	$(if $(WIN32_FILES),install -m 644 $(WIN32_FILES) '$(DESTDIR)$(libdir)/cimfs/i686-windows')
 	$(if $(wildcard scripts/install-wine),install -m 755 scripts/install-wine \
 		'$(DESTDIR)$(bindir)/cimfs-install-wine')
+	install -m 644 scripts/lib/wine.sh '$(DESTDIR)$(libdir)/cimfs'
 	$(if $(DESTDIR),,-[ "$$(id -u)" != 0 ] || ldconfig)
 
 ## uninstall: remove what install put there
 uninstall:
 	rm -f $(foreach h,$(notdir $(wildcard include/*.h)),'$(DESTDIR)$(includedir)/$(h)') \
 		$(foreach f,libcim.a libcim.so libcim.so.$(SOVERSION) pkgconfig/libcim.pc \
-		$(addprefix cimfs/x86_64-windows/,$(notdir $(WIN64_FILES))) \
+		cimfs/wine.sh $(addprefix cimfs/x86_64-windows/,$(notdir $(WIN64_FILES))) \
 		$(addprefix cimfs/i686-windows/,$(notdir $(WIN32_FILES))),'$(DESTDIR)$(libdir)/$(f)') \
 		'$(DESTDIR)$(bindir)/cimtool' '$(DESTDIR)$(bindir)/cimfs-install-wine' \
 		'$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'

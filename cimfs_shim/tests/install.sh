@@ -33,7 +33,7 @@ check "a make after a make has nothing to do" \
 	sh -c 'make -j1 -q all || { make -j1 -n all | head -n 5; exit 1; }'
 check "make install" $MAKE install || { echo "Bail out! nothing is installed"; exit 1; }
 for file in bin/cimtool lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
-	include/libcim.h include/cimfs.h bin/cimfs-install-wine \
+	include/libcim.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib; do
 	check "$file is there" test -e "$root$prefix/$file"

@@ -4,6 +4,7 @@
 # The byte lock of a living session (decision D36) between Wine and Linux, both ways: t_os.exe and
 # t_os hold it in turn, and the other one asks. Needs the programs built and WINEPREFIX set.
 set -u
+. scripts/lib/wine.sh
 
 native=$BUILD/tests/t_os
 windows=build/win64/tests/t_os.exe
@@ -35,10 +36,10 @@ wait_ready() {
 
 dir=$TEST_TMP/wine
 mkdir "$dir"
-timeout 100 wine "$windows" hold-lock "Z:$dir" </dev/null >/dev/null 2>&1 &
+timeout 100 "$WINE" "$windows" hold-lock "Z:$dir" </dev/null >/dev/null 2>&1 &
 wait_ready "$dir"
 is "$(ask "$native" probe-lock "$dir")" locked "Linux sees a lock that Wine holds"
-is "$(ask wine "$windows" probe-lock "Z:$dir")" locked "so does another process under Wine"
+is "$(ask "$WINE" "$windows" probe-lock "Z:$dir")" locked "so does another process under Wine"
 : >"$dir/stop"
 wait $!
 is "$?" 0 "the program under Wine ends"
@@ -48,20 +49,20 @@ dir=$TEST_TMP/linux
 mkdir "$dir"
 timeout 100 "$native" hold-lock "$dir" </dev/null >/dev/null 2>&1 &
 wait_ready "$dir"
-is "$(ask wine "$windows" probe-lock "Z:$dir")" locked "Wine sees a lock that Linux holds"
+is "$(ask "$WINE" "$windows" probe-lock "Z:$dir")" locked "Wine sees a lock that Linux holds"
 is "$(ask "$native" probe-lock "$dir")" locked "so does another process on Linux"
-is "$(ask wine "$windows" probe-lock "Z:$dir")" locked "asking doesn't end it"
+is "$(ask "$WINE" "$windows" probe-lock "Z:$dir")" locked "asking doesn't end it"
 : >"$dir/stop"
 wait $!
 is "$?" 0 "the program on Linux ends"
-is "$(ask wine "$windows" probe-lock "Z:$dir")" free "Wine sees that the lock is gone"
+is "$(ask "$WINE" "$windows" probe-lock "Z:$dir")" free "Wine sees that the lock is gone"
 
 # Files held alone or shared, by who deletes orphans and by who takes them into use.
 for how in alone shared; do
 	dir=$TEST_TMP/wine-$how
 	mkdir "$dir"
 	echo text >"$dir/victim"
-	timeout 100 wine "$windows" hold-$how "Z:$dir" </dev/null >/dev/null 2>&1 &
+	timeout 100 "$WINE" "$windows" hold-$how "Z:$dir" </dev/null >/dev/null 2>&1 &
 	wait_ready "$dir"
 	is "$(ask "$native" probe-alone "$dir")" CIM_E_SHARING "Wine holds it $how: Linux can't alone"
 	[ $how = alone ] && want=CIM_E_SHARING || want=CIM_OK
@@ -77,14 +78,14 @@ for how in alone shared; do
 	echo text >"$dir/victim"
 	timeout 100 "$native" hold-$how "$dir" </dev/null >/dev/null 2>&1 &
 	wait_ready "$dir"
-	is "$(ask wine "$windows" probe-alone "Z:$dir")" CIM_E_SHARING \
+	is "$(ask "$WINE" "$windows" probe-alone "Z:$dir")" CIM_E_SHARING \
 		"Linux holds it $how: Wine can't alone"
-	is "$(ask wine "$windows" probe-shared "Z:$dir")" $want \
+	is "$(ask "$WINE" "$windows" probe-shared "Z:$dir")" $want \
 		"Linux holds it $how: shared by Wine: $want"
-	is "$(ask wine "$windows" probe-lock "Z:$dir")" $kind "Linux holds it $how: Wine sees how"
+	is "$(ask "$WINE" "$windows" probe-lock "Z:$dir")" $kind "Linux holds it $how: Wine sees how"
 	: >"$dir/stop"
 	wait $!
-	is "$(ask wine "$windows" probe-alone "Z:$dir")" CIM_OK "then Wine has it alone"
+	is "$(ask "$WINE" "$windows" probe-alone "Z:$dir")" CIM_OK "then Wine has it alone"
 done
 
 # What Linux holds open is no obstacle to Wine's replacing it.
@@ -94,7 +95,7 @@ echo old >"$dir/target"
 echo new >"$dir/from"
 timeout 100 "$native" hold-open "$dir" </dev/null >/dev/null 2>&1 &
 wait_ready "$dir"
-is "$(ask wine "$windows" probe-replace "Z:$dir")" CIM_OK "Wine replaces a file that Linux has open"
+is "$(ask "$WINE" "$windows" probe-replace "Z:$dir")" CIM_OK "Wine replaces a file that Linux has open"
 is "$(cat "$dir/target")" new "it was replaced"
 : >"$dir/stop"
 wait $!

@@ -22,7 +22,7 @@ echo "# CIM_SEED=$CIM_SEED"
 # ---- the prefix ----------------------------------------------------------------------------------
 
 value() { # NAME: as a .reg file has it, "-" if there is none
-	timeout 60 wine reg query "$key" /v "$1" 2>/dev/null | tr -d '\r' | awk -v name="$1" '
+	timeout 60 "$WINE" reg query "$key" /v "$1" 2>/dev/null | tr -d '\r' | awk -v name="$1" '
 		$1 == name && $2 == "REG_SZ" { sub(/.*REG_SZ */, ""); found = "\"" $0 "\"" }
 		$1 == name && $2 == "REG_DWORD" { sub(/.*0x/, ""); found = "dword:" $0 }
 		END { print found ? found : "-" }'
@@ -32,7 +32,7 @@ value() { # NAME: as a .reg file has it, "-" if there is none
 set_version() {
 	printf 'REGEDIT4\n\n[%s]\n"CurrentVersion"=%s\n"CurrentBuild"=%s\n"CurrentBuildNumber"=%s\n"UBR"=%s\n' \
 		"$key" "$1" "$2" "$2" "$3" >"$TEST_TMP/version.reg"
-	timeout 60 wine regedit /S "$(dos_path "$TEST_TMP/version.reg")"
+	timeout 60 "$WINE" regedit /S "$(dos_path "$TEST_TMP/version.reg")"
 }
 
 volumes() {
@@ -77,7 +77,7 @@ mkdir "$TEST_TMP/app"
 cp "$clients/go-client.exe" "$WIN64/cimfs.dll" "$TEST_TMP/app/"
 
 go_client() {
-	(cd "$TEST_TMP/app" && timeout 120 wine go-client.exe "$@" 2>"$TEST_TMP/stderr")
+	(cd "$TEST_TMP/app" && timeout 120 "$WINE" go-client.exe "$@" 2>"$TEST_TMP/stderr")
 }
 
 gate() { # WHAT STATUS VERSION...
@@ -107,7 +107,7 @@ test_go() { # NAME OPTION...
 	mkdir "$dir" "$dir/images" "$dir/expected"
 	part() { # PART ARGUMENT...
 		cd "$TEST_TMP/app" || exit 1
-		tap_of "$name" wine go-client.exe "${@:2}" "$1" ${part_dir:+"$part_dir"}
+		tap_of "$name" "$WINE" go-client.exe "${@:2}" "$1" ${part_dir:+"$part_dir"}
 		cd "$TOP" || exit 1
 	}
 	local part_dir
@@ -127,7 +127,7 @@ test_go() { # NAME OPTION...
 test_c() { # NAME PROGRAM
 	local name="C client, $1" dir=$TEST_TMP/c-$1
 	mkdir "$dir"
-	tap_of "$name" wine "$2" "$(dos_path "$dir")"
+	tap_of "$name" "$WINE" "$2" "$(dos_path "$dir")"
 	images_hold "$name" "$dir" "$dir/images/"sample.cim{,_fork}
 	is "$(volumes)" "$before" "$name: nothing stays mounted"
 }
@@ -140,13 +140,13 @@ test_c32() { # NAME
 	fi
 }
 
-if : 2>/dev/null 3<>/dev/fuse; then
+if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
 	export CIMFS_MOUNT_BACKEND=fuse
 	test_go fuse
 	test_c fuse "$clients/c-client.exe"
 	test_c32 fuse
 else
-	skip "/dev/fuse is missing or can't be opened" "both clients with FUSE"
+	skip "$no_fuse" "both clients with FUSE"
 fi
 export CIMFS_MOUNT_BACKEND=extract
 test_go copy -copy

@@ -18,7 +18,7 @@ export BAD_REAL
 # start PROGRAM OPTION...: runs it; $status, and what it said in $TEST_TMP/out and err
 start() {
 	rm -f "$json"
-	timeout 200 wine "$@" --work "$(dos_path "$work")" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null
+	timeout 200 "$WINE" "$@" --work "$(dos_path "$work")" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null
 	status=$?
 	sed -i 's/\r$//' "$TEST_TMP/out" "$TEST_TMP/err"
 }
@@ -193,11 +193,11 @@ else
 	skip "no right to mount a file system, or little memory" "a DLL that fills the disk"
 fi
 
-said=$(timeout 100 wine "$suite" --dll "$ours" --json 2>&1 </dev/null)
+said=$(timeout 100 "$WINE" "$suite" --dll "$ours" --json 2>&1 </dev/null)
 is "$? $(grep -c -- '--json needs a value' <<<"$said")" "2 1" "an option without its value: status 2"
 
 # A directory's trailing backslash must not quote what follows.
-timeout 100 wine "$suite" --dll "$ours" --work "$(dos_path "$work")\\" --filter 'Commit/MakesTheImage' \
+timeout 100 "$WINE" "$suite" --dll "$ours" --work "$(dos_path "$work")\\" --filter 'Commit/MakesTheImage' \
 	>"$TEST_TMP/out" 2>/dev/null </dev/null
 is "$? $(tail -1 "$TEST_TMP/out" | tr -d '\r')" "0 1 passed, 0 failed, 0 skipped" \
 	"a work directory may end in a backslash"
@@ -207,7 +207,7 @@ is "$? $(tail -1 "$TEST_TMP/out" | tr -d '\r')" "0 1 passed, 0 failed, 0 skipped
 # Values that depend on the run (GUIDs, times, paths) would drown what differs between two DLLs.
 runs=()
 for n in 1 2; do
-	timeout 300 wine "$suite" --dll "$ours" --no-mount --work "$(dos_path "$work")$n" \
+	timeout 300 "$WINE" "$suite" --dll "$ours" --no-mount --work "$(dos_path "$work")$n" \
 		--json "$(dos_path "$TEST_TMP/run$n.json")" >/dev/null 2>"$TEST_TMP/err$n" </dev/null &
 	runs+=($!)
 done
@@ -220,7 +220,7 @@ is "$? $(grep ' (' <<<"$said" | sed '/^[AB]: /d')$(cat "$TEST_TMP/err1" "$TEST_T
 mkdir -p "$TEST_TMP/precious"
 echo kept >"$TEST_TMP/precious/file"
 before=$(volumes)
-wine "$selftest" --dll "$ours" --filter 'Self/Waits' --filter 'Self/MustPass1' \
+"$WINE" "$selftest" --dll "$ours" --filter 'Self/Waits' --filter 'Self/MustPass1' \
 	--work "$(dos_path "$work")" >"$TEST_TMP/out" 2>"$TEST_TMP/err" </dev/null &
 pid=$!
 for _ in $(seq 300); do

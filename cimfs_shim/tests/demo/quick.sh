@@ -10,6 +10,7 @@ cd "$TOP" || exit 1
 BUILD=${BUILD:-build}
 TEST_TMP=${TEST_TMP:-build/demo-quick}
 export WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check} WINEDEBUG=-all
+. scripts/lib/wine.sh
 mkdir -p "$TEST_TMP" && TEST_TMP=$(cd "$TEST_TMP" && pwd) || exit 1
 
 tests=0
@@ -36,8 +37,8 @@ windows() {
 	printf 'Z:%s' "$1" | tr / '\\'
 }
 
-if ! command -v wine >/dev/null; then
-	echo "1..0 # SKIP no wine"
+if [ -n "$WINE_MISSING" ]; then
+	echo "1..0 # SKIP $WINE_MISSING"
 	exit 0
 fi
 
@@ -72,7 +73,7 @@ touch -d '2100-02-28 12:34:56.1234567 UTC' "$source/b/size 4095"
 
 cp build/win64/pack.exe build/win64/mnt.exe build/win64/cimfs.dll "$TEST_TMP/"
 images=$TEST_TMP/images
-said wine "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
+said "$WINE" "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
 	--name small.cim --delete 'b\c'
 ok $? "pack.exe packs, extends and forks"
 
@@ -105,7 +106,7 @@ CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
 export CIMFS_MOUNT_HELPER
 
 mounted() {
-	said wine "$TEST_TMP/mnt.exe" --source "$(windows "$source")" \
+	said "$WINE" "$TEST_TMP/mnt.exe" --source "$(windows "$source")" \
 		--images "$(windows "$images")" --name small.cim --program "${1-}"
 }
 
@@ -172,22 +173,22 @@ notices "a fork in which nothing was deleted" "small_fork.cim: b/c: nobody"
 
 # ---- usage
 
-said wine "$TEST_TMP/pack.exe" --help
+said "$WINE" "$TEST_TMP/pack.exe" --help
 ok $? "pack.exe --help"
-said wine "$TEST_TMP/pack.exe" --nonsense
+said "$WINE" "$TEST_TMP/pack.exe" --nonsense
 [ $? = 2 ]
 ok $? "pack.exe refuses an unknown option with status 2"
-said wine "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(windows "$images")" \
+said "$WINE" "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(windows "$images")" \
 	--name other.cim
 [ $? = 1 ] && grep -q 'CreateFile.*no such directory.*0x80070002' "$TEST_TMP/said"
 ok $? "pack.exe says which function failed, on what, and why"
-said wine "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
+said "$WINE" "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
 	--name small.cim
 [ $? = 1 ] && grep -q 'CimCreateImage(small.cim): 0x80070050' "$TEST_TMP/said"
 ok $? "pack.exe doesn't replace an image that is there"
-said wine "$TEST_TMP/mnt.exe" --help
+said "$WINE" "$TEST_TMP/mnt.exe" --help
 ok $? "mnt.exe --help"
-said wine "$TEST_TMP/mnt.exe" --nonsense
+said "$WINE" "$TEST_TMP/mnt.exe" --nonsense
 [ $? = 2 ]
 ok $? "mnt.exe refuses an unknown option with status 2"
 said "$BUILD/democheck"

@@ -20,7 +20,7 @@ trap clean_up EXIT
 
 make_image() { # DIR
 	mkdir -p "$1"
-	timeout 60 wine "$exe" make "$(dos_path "$1")" || { echo "Bail out! no image in $1"; exit 1; }
+	timeout 60 "$WINE" "$exe" make "$(dos_path "$1")" || { echo "Bail out! no image in $1"; exit 1; }
 }
 
 # A read-only bind mount.
@@ -29,7 +29,7 @@ make_image "$dir"
 if [ "$(id -u)" = 0 ] && mount --bind "$dir" "$dir" 2>/dev/null; then
 	mounted+=("$dir")
 	mount -o remount,ro,bind "$dir"
-	tap_of "read-only mount" wine "$exe" denied "$(dos_path "$dir")"
+	tap_of "read-only mount" "$WINE" "$exe" denied "$(dos_path "$dir")"
 else
 	skip "no right to mount" "read-only mount"
 fi
@@ -39,7 +39,7 @@ dir=$TEST_TMP/immutable
 make_image "$dir"
 if [ "$(id -u)" = 0 ] && chattr +i "$dir" 2>/dev/null; then
 	immutable+=("$dir")
-	tap_of "immutable directory" wine "$exe" denied "$(dos_path "$dir")"
+	tap_of "immutable directory" "$WINE" "$exe" denied "$(dos_path "$dir")"
 else
 	skip "this file system or user has no chattr +i" "immutable directory"
 fi
@@ -49,7 +49,7 @@ dir=$TEST_TMP/mode
 make_image "$dir"
 if [ "$(id -u)" != 0 ]; then
 	chmod 555 "$dir"
-	tap_of "directory of mode 555" wine "$exe" denied "$(dos_path "$dir")"
+	tap_of "directory of mode 555" "$WINE" "$exe" denied "$(dos_path "$dir")"
 	chmod 755 "$dir"
 else
 	skip "permissions don't bind root" "directory of mode 555"
@@ -59,7 +59,7 @@ fi
 dir=$TEST_TMP/held
 make_image "$dir"
 for file in "$dir"/region_*_2; do rm "$file" && mkdir "$file"; done
-tap_of "region file that can't be opened" wine "$exe" held "$(dos_path "$dir")"
+tap_of "region file that can't be opened" "$WINE" "$exe" held "$(dos_path "$dir")"
 
 # A small file system.
 dir=$TEST_TMP/small
@@ -67,9 +67,9 @@ mkdir "$dir"
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=6m none "$dir" 2>/dev/null; then
 	mounted+=("$dir")
 	make_image "$dir"
-	tap_of "full file system" wine "$exe" full "$(dos_path "$dir")"
+	tap_of "full file system" "$WINE" "$exe" full "$(dos_path "$dir")"
 	dd if=/dev/zero of="$dir/ballast" bs=4096 2>/dev/null
-	tap_of "no space at all" wine "$exe" nospace "$(dos_path "$dir")"
+	tap_of "no space at all" "$WINE" "$exe" nospace "$(dos_path "$dir")"
 else
 	skip "no right to mount" "full file system"
 fi

@@ -9,6 +9,7 @@ TEST_TMP=${TEST_TMP:-$(mktemp -d)}
 WIN64=$TOP/build/win64
 WIN32=$TOP/build/win32
 HERE=$TOP/cimfs_shim/tests/dll
+. "$TOP/scripts/lib/wine.sh"
 
 tap_run=0
 tap_failed=0

@@ -59,7 +59,7 @@ clean_up() {
 trap clean_up EXIT
 
 t_mount() {
-	timeout 120 wine "$exe/t_mount.exe" "$@"
+	timeout 120 "$WINE" "$exe/t_mount.exe" "$@"
 }
 
 new_dir() { # NAME
@@ -70,9 +70,9 @@ new_dir() { # NAME
 
 # What the first program starts lives as long as Wine does: it must not hold a pipe of ours.
 restart_wine() {
-	wineserver -k
-	wineserver -w
-	wineserver -p60
+	"$WINESERVER" -k
+	"$WINESERVER" -w
+	"$WINESERVER" -p60
 	t_mount absent 1 1
 } >/dev/null 2>&1
 
@@ -138,7 +138,7 @@ test_accidents() {
 test_32() {
 	if [ -e "$WINEPREFIX/drive_c/windows/syswow64/kernel32.dll" ]; then
 		new_dir "win32-$CIMFS_MOUNT_BACKEND"
-		tap_of "32-bit" wine "$WIN32/tests/dll/t_mount.exe" all "$dos"
+		tap_of "32-bit" "$WINE" "$WIN32/tests/dll/t_mount.exe" all "$dos"
 		nothing_left "32-bit: nothing is left"
 	else
 		skip "no 32-bit Wine" "32-bit t_mount"
@@ -148,14 +148,14 @@ test_32() {
 test_backend() { # NAME PARTS
 	export CIMFS_MOUNT_BACKEND=$1
 	new_dir "$1"
-	tap_of "$1" wine "$exe/t_mount.exe" "$2" "$dos"
+	tap_of "$1" "$WINE" "$exe/t_mount.exe" "$2" "$dos"
 	nothing_left "$1: nothing is left of the mounts"
 	new_dir "volume-$1"
-	tap_of "$1" wine "$exe/t_volume.exe" "$dos"
+	tap_of "$1" "$WINE" "$exe/t_volume.exe" "$dos"
 	nothing_left "$1: nothing is left of the volume"
 	# What is listed is the same for every backend, so it is of the same image.
 	listed=${listed:-$dos}
-	timeout 120 wine "$exe/t_volume.exe" list "$listed" 2>&1 | tr -d '\r' >"$TEST_TMP/listed-$1"
+	timeout 120 "$WINE" "$exe/t_volume.exe" list "$listed" 2>&1 | tr -d '\r' >"$TEST_TMP/listed-$1"
 	is "$(grep -c '^many.file [0-9]*.txt: attributes 20, size 1,.* links 1, volume c1f5abcd$' \
 		"$TEST_TMP/listed-$1")" 2000 "$1: a volume is listed"
 	nothing_left "$1: nothing is left of that volume"
@@ -168,17 +168,13 @@ if [ ! -x "$CIMFS_MOUNT_HELPER" ]; then
 	tap_done
 fi
 before=$(traces)
-fuse_works() {
-	: 2>/dev/null 3<>/dev/fuse
-}
-
-if fuse_works; then
+if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
 	test_backend fuse all
 	test_backend extract few
 	is "$(diff "$TEST_TMP/listed-extract" "$TEST_TMP/listed-fuse" | head)" "" \
 		"a copy shows what a mount shows: names, attributes, sizes, times, links, label, serial number"
 else
-	skip "/dev/fuse is missing or can't be opened" "fuse"
+	skip "$no_fuse" "fuse"
 	test_backend extract all
 fi
 
@@ -203,12 +199,12 @@ test_without() { # HOW STATUS
 	new_dir "$how"
 	t_mount image "$dos"
 	export CIMFS_MOUNT_BACKEND=fuse
-	"$how" timeout 60 wine "$exe/t_mount.exe" mount "$dos" 1 2 >/dev/null 2>&1
+	"$how" timeout 60 "$WINE" "$exe/t_mount.exe" mount "$dos" 1 2 >/dev/null 2>&1
 	status=$?
 	is "$status" "$2" "FUSE is $how: CIMFS_MOUNT_BACKEND=fuse makes that an error"
 	check "FUSE is $how: nothing is there" t_mount absent 1 2
 	unset CIMFS_MOUNT_BACKEND
-	WINEDEBUG=fixme+cimfs "$how" timeout 60 wine "$exe/t_mount.exe" mount "$dos" 1 2 \
+	WINEDEBUG=fixme+cimfs "$how" timeout 60 "$WINE" "$exe/t_mount.exe" mount "$dos" 1 2 \
 		>"$TEST_TMP/said" 2>&1
 	is "$?" 0 "FUSE is $how: an unpacked copy stands in"
 	is "$(grep -c 'unpacked copy' "$TEST_TMP/said")" 1 "FUSE is $how: one line says so"
@@ -219,12 +215,13 @@ test_without() { # HOW STATUS
 	nothing_left "FUSE is $how: nothing is left"
 }
 
-if unshare -m true 2>/dev/null && [ -e /dev/fuse ]; then
-	test_without refused 5
-	test_without absent 50
-else
-	skip "no right to a namespace of one's own, or no /dev/fuse" "FUSE refused and absent"
-fi
+for how in refused:5 absent:50; do
+	if [ -e /dev/fuse ] && "${how%:*}" true 2>/dev/null; then
+		test_without "${how%:*}" "${how#*:}"
+	else
+		skip "no right to mount in a namespace of one's own, or no /dev/fuse" "FUSE is ${how%:*}"
+	fi
+done
 
 # What the helper says is the cause; how it was mounted is in the trace.
 export CIMFS_TRACE=stderr CIMFS_MOUNT_BACKEND=extract
@@ -249,7 +246,7 @@ nothing_left "nothing is left of these"
 
 # A letter's effect, for a program that asks in its first second.
 check "CIMFS_MOUNT_LETTER_WAIT=1: a volume has its information as soon as it is mounted" \
-	env CIMFS_MOUNT_LETTER_WAIT=1 wine "$exe/t_mount.exe" ask "$dos" 1 3
+	env CIMFS_MOUNT_LETTER_WAIT=1 "$WINE" "$exe/t_mount.exe" ask "$dos" 1 3
 check "dismounted" t_mount dismount 1 3
 
 # Who dismounts without Wine can't ask its mount manager.
@@ -263,8 +260,8 @@ guid_of() { # NUMBER
 	printf 'c1f5abcd-%04x-4000-8000-0000000000ef' "$1"
 }
 for how in umount clean killed; do
-	if [ "$how" != umount ] && ! fuse_works; then
-		skip "no FUSE" "$how: letters"
+	if [ "$how" != umount ] && [ -n "$no_fuse" ]; then
+		skip "$no_fuse" "$how: letters"
 		continue
 	fi
 	t_mount mount "$dos" 1 2

@@ -26,14 +26,14 @@ if [ "${1-}" = enter ]; then
 	shift 2
 	# shellcheck disable=SC2016
 	exec unshare -m sh -ec '
-		mknod -m "$0" "$1" c 10 229
+		[ -e "$1" ] || mknod -m "$0" "$1" c 10 229
 		mount --bind "$1" /dev/fuse
 		shift
 		exec "$@"' "$mode" "$TEST_TMP/fuse-$mode" \
 		setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups \
 		env -u DISPLAY -u XDG_RUNTIME_DIR -u CIMFS_MOUNT_BACKEND -u CIMFS_MOUNT_LETTER -u CIMTEST_ROOT \
 		HOME="$home" WINEPREFIX="$home/prefix" WINEDEBUG=-all CIMFS_MOUNT_HELPER="$helper" \
-		WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml=" TOP="$TOP" TEST_TMP="$TEST_TMP" \
+		WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml=" TOP="$home" TEST_TMP="$TEST_TMP" \
 		"$@"
 fi
 
@@ -69,16 +69,16 @@ new_dir() { # NAME
 volume_works() { # BACKEND NAME
 	[ "$1" = auto ] || export CIMFS_MOUNT_BACKEND=$1
 	new_dir "mount-$2"
-	tap_of "$2" wine "$home/tests/t_mount.exe" some "$dos"
+	tap_of "$2" "$WINE" "$home/tests/t_mount.exe" some "$dos"
 	new_dir "volume-$2"
-	tap_of "$2" wine "$home/tests/t_volume.exe" "$dos"
+	tap_of "$2" "$WINE" "$home/tests/t_volume.exe" "$dos"
 	unset CIMFS_MOUNT_BACKEND
 	nothing_left "$2: nothing is left"
 }
 
 end_wine() {
-	wineserver -k
-	wineserver -w
+	"$WINESERVER" -k
+	"$WINESERVER" -w
 } 2>/dev/null
 
 case ${1-} in
@@ -92,17 +92,17 @@ may)
 may-not)
 	trap end_wine EXIT
 	new_dir denied
-	wine "$home/tests/t_mount.exe" image "$dos"
-	CIMFS_MOUNT_BACKEND=fuse timeout 60 wine "$home/tests/t_mount.exe" mount "$dos" 1 2 >/dev/null 2>&1
+	"$WINE" "$home/tests/t_mount.exe" image "$dos"
+	CIMFS_MOUNT_BACKEND=fuse timeout 60 "$WINE" "$home/tests/t_mount.exe" mount "$dos" 1 2 >/dev/null 2>&1
 	is "$?" 5 "CIMFS_MOUNT_BACKEND=fuse: ERROR_ACCESS_DENIED"
 	nothing_left "which leaves nothing"
-	WINEDEBUG=fixme+cimfs timeout 60 wine "$home/tests/t_mount.exe" mount "$dos" 1 2 \
+	WINEDEBUG=fixme+cimfs timeout 60 "$WINE" "$home/tests/t_mount.exe" mount "$dos" 1 2 \
 		>"$home/said" 2>&1
 	is "$?" 0 "an unpacked copy stands in"
 	is "$(grep -c 'fixme:cimfs:.*unpacked copy: .*no right to open /dev/fuse' "$home/said")" 1 \
 		"and a line says why"
-	check "the volume is there" timeout 60 wine "$home/tests/t_mount.exe" present 1 2
-	check "and is dismounted" timeout 60 wine "$home/tests/t_mount.exe" dismount 1 2
+	check "the volume is there" timeout 60 "$WINE" "$home/tests/t_mount.exe" present 1 2
+	check "and is dismounted" timeout 60 "$WINE" "$home/tests/t_mount.exe" dismount 1 2
 	nothing_left "nothing is left"
 	tap_done
 	;;
@@ -110,27 +110,31 @@ esac
 
 # ---- as root -------------------------------------------------------------------------------------
 
-why=
-if [ "$(id -u)" != 0 ]; then
-	why="not root, who can become another user"
-elif ! unshare -m true 2>/dev/null; then
-	why="no right to a mount namespace of one's own"
-elif ! [ -e /dev/fuse ]; then
-	why="no /dev/fuse"
-elif ! (: 3<>/dev/fuse) 2>/dev/null; then
-	why="/dev/fuse can't be opened"
-elif ! command -v fusermount3 >/dev/null || ! command -v setpriv >/dev/null; then
-	why="no fusermount3 (Debian package fuse3) or no setpriv"
-else
-	# The user can't reach a checkout in root's home, so all that is needed is copied.
-	mkdir -p "$home/tests" "$home/prefix"
-	cp "${BUILD:-build}/cimfs-mount" "$helper"
-	cp "$WIN64"/tests/dll/{t_mount,t_volume}.exe "$WIN64"/tests/dll/*.dll \
-		"$HERE"/{user.sh,lib.bash} "$home/tests"
-	chown -R $NOBODY:$NOBODY "$home"
-	setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups test -x "$helper" ||
-		why="user nobody can't reach $home"
-fi
+# What the user needs, with a way there that is open to all: not in a checkout in root's home.
+can_be_user() {
+	local said
+	if [ "$(id -u)" != 0 ]; then
+		echo "not root, who can become another user"
+	elif ! command -v fusermount3 >/dev/null || ! command -v setpriv >/dev/null; then
+		echo "no fusermount3 (Debian package fuse3) or no setpriv"
+	elif ! setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups test -x "$helper"; then
+		echo "user nobody can't reach $home"
+	elif ! said=$("$self" enter 666 true 2>&1); then
+		echo "no node of the test's own can stand in for /dev/fuse: $said"
+	elif ! said=$("$self" enter 666 "$home/scripts/lib/fuse.py" 2>&1); then
+		echo "user nobody can't mount: $said"
+	elif ! said=$("$self" enter 666 "$home/scripts/lib/wine.sh" --print 2>&1); then
+		echo "user nobody has no Wine: $said"
+	fi
+}
+
+mkdir -p "$home"/{tests,prefix,scripts/lib}
+cp "${BUILD:-build}/cimfs-mount" "$helper"
+cp "$WIN64"/tests/dll/{t_mount,t_volume}.exe "$WIN64"/tests/dll/*.dll \
+	"$HERE"/{user.sh,lib.bash} "$home/tests"
+cp "$TOP"/scripts/lib/{wine.sh,fuse.py} "$home/scripts/lib"
+[ "$(id -u)" != 0 ] || chown -R $NOBODY:$NOBODY "$home"
+why=$(can_be_user | tr '\n' ' ')
 if [ -n "$why" ]; then
 	skip "$why" "mounting under Wine as an unprivileged user"
 	tap_done
@@ -141,14 +145,14 @@ sockets=/tmp/.wine-$NOBODY
 [ ! -e "$sockets" ] || sockets=
 end_all() {
 	setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups env HOME="$home" WINEPREFIX="$home/prefix" \
-		wineserver -k 2>/dev/null
+		"$WINESERVER" -k 2>/dev/null
 	[ -z "$sockets" ] || rm -rf "$sockets"
 }
 trap end_all EXIT
 
 as_user() { # MODE WHAT
 	# A file, not a pipe, which Wine's server could hold.
-	"$self" enter "$1" bash -c 'wine wineboot -i >/dev/null 2>&1; exec "$0" "$@"' "$self" "$2" \
+	"$self" enter "$1" bash -c '"$WINE" wineboot -i >/dev/null 2>&1; exec "$0" "$@"' "$self" "$2" \
 		>"$TEST_TMP/$2" 2>&1
 	tap_of "a user who $2 open /dev/fuse" cat "$TEST_TMP/$2"
 }

@@ -14,6 +14,6 @@ if [ ! -e "${WINEPREFIX:?}/drive_c/windows/syswow64/kernel32.dll" ]; then
 fi
 for test in $tests; do
 	mkdir "$TEST_TMP/$test"
-	TEST_TMP=$TEST_TMP/$test tap_of "32-bit $test" wine "$WIN32/tests/dll/$test.exe"
+	TEST_TMP=$TEST_TMP/$test tap_of "32-bit $test" "$WINE" "$WIN32/tests/dll/$test.exe"
 done
 tap_done

@@ -6,7 +6,7 @@
 
 run() { # WINEDEBUG NAME
 	mkdir "$TEST_TMP/$2"
-	WINEDEBUG=$1 timeout 60 wine "$WIN64/tests/dll/client.exe" "$(dos_path "$TEST_TMP/$2")" \
+	WINEDEBUG=$1 timeout 60 "$WINE" "$WIN64/tests/dll/client.exe" "$(dos_path "$TEST_TMP/$2")" \
 		2>&1 >/dev/null | tr -d '\r' | grep ':cimfs:'
 }
 
@@ -24,7 +24,7 @@ is "$(run -all,+cimfs,-cimfs off)" "" "-cimfs: nothing"
 # A call longer than Wine's buffer for a line.
 long=$TEST_TMP/$(printf 'd%.0s' {1..200})/$(printf 'e%.0s' {1..200})/$(printf 'f%.0s' {1..200})
 mkdir -p "$long"
-output=$(WINEDEBUG=-all,+cimfs timeout 60 wine "$WIN64/tests/dll/client.exe" \
+output=$(WINEDEBUG=-all,+cimfs timeout 60 "$WINE" "$WIN64/tests/dll/client.exe" \
 	"$(dos_path "$long")" 2>&1 | tr -d '\r')
 check "lines longer than Wine's buffer do no harm" grep -q 'hello 0x00000000' <<<"$output"
 check "and are shown to their end" grep -q 'trace:cimfs:.* left = 0x00000000 S_OK$' <<<"$output"

@@ -9,24 +9,18 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../../scripts/lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tool"))
 from tooltest import CIMTOOL, TMP, check, done, run, same, skip, tool  # noqa: E402,F401
+import fuse  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 SERVER = os.path.join(BUILD, "cimfs-mount")
 _mounted = []
 
 
-def no_fuse():
-    """Why nothing can be mounted here; None if it can."""
-    try:
-        os.close(os.open("/dev/fuse", os.O_RDWR))
-    except OSError as error:
-        return "/dev/fuse: %s" % error.strerror
-    if os.geteuid():
-        return None
-    probe = run(["unshare", "-m", "true"])
-    return None if probe.code == 0 else "no right to mount"
+# Why nothing can be mounted here; None if it can.
+no_fuse = fuse.why_not
 
 
 def unescape(field):

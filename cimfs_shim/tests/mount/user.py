@@ -4,7 +4,7 @@
 """cimfs-mount as an unprivileged user, by fusermount3.
 
 Where /dev/fuse is root's alone, a node of the test's own (mode 0666) stands in its place, in a mount
-namespace that nobody else sees. Run by root, as user nobody; by a user, as that user.
+namespace that nobody else sees. Root becomes user nobody for it; anybody else can't run it.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 
-from mounttest import (SERVER, TMP, check, done, need_server, no_fuse, run, same, skip, tool)
+from mounttest import SERVER, TMP, check, done, fuse, need_server, run, skip
 from imagebuilder import Dir, File, Image
 
 need_server()
@@ -89,23 +89,24 @@ tell(r.returncode == 0 and os.listdir(os.path.dirname(dos)) == ["dosdevices"], "
 '''
 
 TOO_MANY = DENIED.replace('"no right" in', '"too many" in')
+AS_NOBODY = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups"]
+
+
+def with_fuse(name, device_mode, command, config=""):
+    """Run a command as the user, with a /dev/fuse of that mode and that fuse.conf."""
+    node = os.path.join(TMP, "fuse-" + name.replace("/", "-"))
+    with open(node + ".conf", "w", encoding="ascii") as f:
+        f.write(config)
+    os.chmod(node + ".conf", 0o644)
+    return run(["unshare", "-m", "sh", "-ec",
+                'mknod -m %o "$0" c 10 229; mount --bind "$0" /dev/fuse; '
+                '[ ! -e /etc/fuse.conf ] || mount --bind "$0.conf" /etc/fuse.conf; '
+                'exec "$@"' % device_mode, node, *AS_NOBODY, *command])
 
 
 def as_user(name, script, device_mode, *args, config=""):
-    """Run a Python program as the user, with a /dev/fuse of that mode and that fuse.conf; pass its
-    checks on."""
-    command = [sys.executable, "-c", script, *args]
-    if os.geteuid() == 0:
-        node = os.path.join(TMP, "fuse-" + name.replace("/", "-"))
-        with open(node + ".conf", "w", encoding="ascii") as f:
-            f.write(config)
-        os.chmod(node + ".conf", 0o644)
-        command = ["unshare", "-m", "sh", "-ec",
-                   'mknod -m %o "$0" c 10 229; mount --bind "$0" /dev/fuse; '
-                   '[ ! -e /etc/fuse.conf ] || mount --bind "$0.conf" /etc/fuse.conf; '
-                   'exec setpriv --reuid=%d --regid=%d --clear-groups "$@"' %
-                   (device_mode, NOBODY, NOBODY), node, *command]
-    result = run(command)
+    """Run a Python program as the user; pass its checks on."""
+    result = with_fuse(name, device_mode, [sys.executable, "-c", script, *args], config)
     seen = 0
     for line in result.text.splitlines():
         verdict, what, detail = line.split("\t")
@@ -114,14 +115,21 @@ def as_user(name, script, device_mode, *args, config=""):
     check(result.code == 0 and seen, "%s: ran to its end" % name, result)
 
 
-why = no_fuse()
-if not why and not shutil.which("fusermount3"):
-    why = "no fusermount3 (Debian package fuse3)"
-if not why and os.geteuid() == 0 and not shutil.which("setpriv"):
-    why = "no setpriv"
-if why:
-    skip("as an unprivileged user", why)
-    done()
+def can_be_user(server):
+    """Why there can be no such user; None if there can."""
+    if os.geteuid():
+        return "not root, who can become another user"
+    if not shutil.which("fusermount3") or not shutil.which("setpriv"):
+        return "no fusermount3 (Debian package fuse3) or no setpriv"
+    if run([*AS_NOBODY, "test", "-x", server]).code:
+        return "user nobody can't reach " + os.path.dirname(server)
+    probe = with_fuse("probe", 0o666, ["true"])
+    if probe.code:
+        return "no node of the test's own can stand in for /dev/fuse: " + probe.errors
+    with open(fuse.__file__, encoding="utf-8") as f:
+        probe = with_fuse("probe-mount", 0o666, [sys.executable, "-c", f.read()])
+    return "user nobody can't mount: " + probe.text + probe.errors if probe.code else None
+
 
 # The user must be able to reach the server and the images.
 home = os.path.join(TMP, "home")
@@ -133,27 +141,23 @@ image = Image(Dir({"a.txt": File(b"hello"), "large": File(LARGE)}), name="i.cim"
 hidden = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(TMP, "hidden"))
 closed = os.path.join(TMP, "closed")
 os.mkdir(closed, 0o755)
-if os.geteuid() == 0:
-    for where, dirs, files in os.walk(home):
-        os.chown(where, NOBODY, NOBODY)
-        for n in files:
-            os.chown(os.path.join(where, n), NOBODY, NOBODY)
-    os.chmod(os.path.join(TMP, "hidden"), 0o700)
-    reach = run(["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups",
-                 "test", "-x", server])
-    if reach.code:
-        skip("as an unprivileged user", "user nobody can't reach " + home)
-        done()
-    as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed,
-            hashlib.sha1(LARGE).hexdigest())
-    as_user("no right to /dev/fuse", DENIED, 0o600, server, image, os.path.join(home, "mnt"),
-            os.path.join(home, "prefix", "dosdevices"))
-    if os.path.exists("/etc/fuse.conf"):
-        as_user("fuse.conf allows no more mounts", TOO_MANY, 0o666, server, image,
-                os.path.join(home, "mnt"), os.path.join(home, "prefix2", "dosdevices"),
-                config="mount_max = 0\n")
-    else:
-        skip("fuse.conf allows no more mounts", "no /etc/fuse.conf to put another over")
+why = can_be_user(server)
+if why:
+    skip("as an unprivileged user", " ".join(why.split()))
+    done()
+for where, dirs, files in os.walk(home):
+    os.chown(where, NOBODY, NOBODY)
+    for n in files:
+        os.chown(os.path.join(where, n), NOBODY, NOBODY)
+os.chmod(os.path.join(TMP, "hidden"), 0o700)
+as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed,
+        hashlib.sha1(LARGE).hexdigest())
+as_user("no right to /dev/fuse", DENIED, 0o600, server, image, os.path.join(home, "mnt"),
+        os.path.join(home, "prefix", "dosdevices"))
+if os.path.exists("/etc/fuse.conf"):
+    as_user("fuse.conf allows no more mounts", TOO_MANY, 0o666, server, image,
+            os.path.join(home, "mnt"), os.path.join(home, "prefix2", "dosdevices"),
+            config="mount_max = 0\n")
 else:
-    skip("as another user", "not root")
+    skip("fuse.conf allows no more mounts", "no /etc/fuse.conf to put another over")
 done()

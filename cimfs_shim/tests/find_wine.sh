@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+# run-tests: plain
+#
+# find_wine.sh - scripts/lib/wine.sh finds the right Wine among several, and makes prefixes for it
+#
+# The Wines are trees of scripts that note how they are called.
+set -u
+
+TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
+script=$TOP/scripts/lib/wine.sh
+unset WINE WINESERVER WINEPREFIX
+count=0
+failed=0
+
+# is GOT WANT NAME
+is() {
+	count=$((count + 1))
+	if [ "$1" = "$2" ]; then
+		echo "ok $count - $3"
+	else
+		failed=1
+		echo "not ok $count - $3"
+		printf '%s\n' "got '$1'" "want '$2'" | sed 's/^/#   /'
+	fi
+}
+
+# The programs that wine.sh itself needs, and no Wine.
+tools=$TEST_TMP/tools
+mkdir "$tools"
+for name in sh bash env cat mkdir printf readlink rm timeout uname; do
+	ln -s "$(type -P $name)" "$tools/"
+done
+cd "$TEST_TMP" || exit 1
+
+# program FILE...: each notes its calls in "called"
+program() {
+	local file
+	for file; do
+		mkdir -p "${file%/*}"
+		printf '#!/bin/sh\necho "%s $*" >>"%s/called"\n' "$file" "$TEST_TMP" >"$file"
+		chmod +x "$file"
+	done
+}
+
+# finds PATH WANT NAME [VARIABLE=VALUE]...: WANT is both paths below $TEST_TMP, or words of the error
+finds() {
+	local path=$1 want=$2 name=$3 got
+	shift 3
+	got=$(env PATH="$path:$tools" "$@" "$script" --print 2>&1 | sed "s,^[A-Z]*=$TEST_TMP/,," | tr '\n' ' ')
+	got=${got% }
+	case $got in
+	"wine.sh: "*"$want"*) got=$want ;;
+	esac
+	is "$got" "$want" "$name"
+}
+
+a=$TEST_TMP/a/bin
+b=$TEST_TMP/b/bin
+program a/bin/wine a/bin/wineserver b/bin/wine b/bin/wineserver
+finds "$a:$b" "a/bin/wine a/bin/wineserver" "the first in the PATH"
+finds "$b:$a" "b/bin/wine b/bin/wineserver" "the other order, the other one"
+finds "$a" "b/bin/wine b/bin/wineserver" "WINE: its own wineserver, not that of the PATH" WINE="$b/wine"
+finds "$a" "b/bin/wine b/bin/wineserver" "WINE is a relative path" WINE=b/bin/wine
+finds "$a" "b/bin/wine a/bin/wineserver" "WINESERVER has the last word" WINE="$b/wine" WINESERVER="$a/wineserver"
+finds "$a" "b/bin/wine a/bin/wineserver" "WINESERVER is a command" WINE="$b/wine" WINESERVER=wineserver
+program c/bin/wine-devel c/bin/wineserver
+finds "$a:$TEST_TMP/c/bin" "c/bin/wine-devel c/bin/wineserver" "WINE is a command" WINE=wine-devel
+program d/bin/wine64
+finds "$TEST_TMP/d/bin:$b" "b/bin/wine b/bin/wineserver" "wine goes before wine64"
+rm b/bin/wine
+finds "$TEST_TMP/d/bin:$b" "d/bin/wine64 b/bin/wineserver" \
+	"no wine, but wine64; none beside it, so the wineserver of the PATH"
+program "of two words/bin/wine" "of two words/bin/wineserver"
+finds "$a" "of two words/bin/wine of two words/bin/wineserver" "a path with spaces" \
+	WINE="$TEST_TMP/of two words/bin/wine"
+
+# As distributions have it: a link, whose target has the wineserver beside it.
+program lib/wine/wine64 lib/wine/wineserver
+mkdir -p alternatives linked/bin
+ln -s ../lib/wine/wine64 alternatives/wine
+ln -s ../../alternatives/wine linked/bin/wine
+finds "$TEST_TMP/linked/bin:$a" "linked/bin/wine lib/wine/wineserver" "beside what the program is a link to"
+
+program built/loader/wine built/server/wineserver source/tools/winewrapper
+ln -s ../source/tools/winewrapper built/wine
+finds "$a" "built/loader/wine built/server/wineserver" "a build tree's loader" WINE=built/loader/wine
+finds "$a" "built/wine built/server/wineserver" "a build tree's wine" WINE=built/wine
+finds "$TEST_TMP/built" "built/wine built/server/wineserver" "a build tree in the PATH"
+
+touch notes
+finds "$a" "WINE=$TEST_TMP/notes is no program" "WINE is no program" WINE="$TEST_TMP/notes"
+finds "$a" "WINE=nowhere/wine is no program" "WINE is nowhere" WINE=nowhere/wine
+finds "$a" "WINESERVER=nothing is no program" "WINESERVER is nothing" WINESERVER=nothing
+finds "$TEST_TMP" "no wine in the PATH" "no Wine at all"
+is "$(PATH=$tools sh -uec '. "$1"; echo "$WINE|$WINESERVER|${WINE_MISSING%%,*}"' sh "$script")" \
+	"||no wine in the PATH" "sourced: no Wine is no error, and can be asked for"
+
+# Where distributions put it: in a namespace with layers over /usr/lib and /opt, which hide the
+# machine's own.
+multiarch=$(uname -m)-linux-gnu/wine/wineserver
+in_places() { # FILE...: what is found where these are; the first are of /usr/lib, opt/... of /opt
+	local file layer=$TEST_TMP/layer
+	rm -rf "$layer"
+	mkdir -p "$layer/lib/${multiarch%/*}" "$layer/lib/wine" "$layer/opt/opt" || return
+	for file in "$multiarch" wine/wineserver; do
+		mknod "$layer/lib/$file" c 0 0 || return
+	done
+	for file; do
+		case $file in
+		opt/*) file=$layer/opt/$file ;;
+		*) file=$layer/lib/$file ;;
+		esac
+		mkdir -p "${file%/*}" && rm -f "$file" && cp "$TEST_TMP/d/bin/wine64" "$file"
+	done
+	# (A layer may not lie in the directory that it is laid over.)
+	mkdir -p "$TEST_TMP/layers"
+	unshare -m bash -c 'mount -t tmpfs none "$3" && cp -a "$1/." "$3" &&
+		mount -t overlay none -o "lowerdir=$3/lib:/usr/lib" /usr/lib &&
+		mount -t overlay none -o "lowerdir=$3/opt/opt:/opt" /opt && PATH=$2 "$0" --print' \
+		"$script" "$layer" "$TEST_TMP/d/bin:$tools" "$TEST_TMP/layers" | sed -n 's/^WINESERVER=//p'
+}
+all=("$multiarch" wine/wineserver opt/wine-0/bin/wineserver)
+wanted=("/usr/lib/$multiarch" /usr/lib/wine/wineserver /opt/wine-0/bin/wineserver)
+for n in 0 1 2; do
+	name="where distributions put it: ${wanted[n]}"
+	if [ -n "$(in_places "${all[@]}" 2>/dev/null)" ]; then
+		is "$(in_places "${all[@]:n}" 2>&1)" "${wanted[n]}" "$name"
+	else
+		count=$((count + 1))
+		echo "ok $count - $name # SKIP no right to lay another directory over /usr/lib"
+	fi
+done
+
+# ---- prefixes ----
+
+rm -f called
+cat >a/bin/wine <<'END'
+#!/bin/sh
+echo "wine $* in $WINEPREFIX" >>"${0%/*}/called"
+case $1 in
+--version) cat "${0%/*}/version" ;;
+*) [ ! -e "${0%/*}/broken" ] ;;
+esac
+END
+echo wine-8.0 >a/bin/version
+prefix() { # NAME WANTED-STATUS WANTED-BOOTS DIR
+	local status boots
+	rm -f a/bin/called
+	PATH=$a:$tools "$script" --prefix "$4" >said 2>&1
+	status=$?
+	boots=$(grep -c "^wine wineboot -i in $TEST_TMP/$4\$" a/bin/called 2>/dev/null)
+	is "$status ${boots:-0}" "$2 $3" "$1"
+}
+prefix "a prefix is made" 0 1 prefix-x
+touch prefix-x/something
+prefix "once" 0 0 prefix-x
+is "$(ls prefix-x)" something "and left alone"
+echo wine-11.10 >a/bin/version
+prefix "another version: it is made anew" 0 1 prefix-x
+is "$(ls prefix-x)" "" "from nothing"
+touch a/bin/broken
+echo wine-8.0 >a/bin/version
+prefix "wineboot fails: that is told" 1 1 prefix-x
+rm a/bin/broken
+prefix "and it is made anew the next time" 0 1 prefix-x
+mkdir mine
+touch mine/.made-by
+prefix "a directory that may be somebody's own: refused" 1 0 mine
+is "$(ls -A mine)" .made-by "and left alone"
+
+# ---- nobody else looks for Wine ----
+
+# A command by its bare name: where a command begins, behind timeout and the like, in a list of Python's.
+bare='(^|[;&|(`!]|\b(then|do|if|exec|timeout( --[a-z]+)? [0-9]+|said|ask|env( [A-Z]+=[^ ]*)+))[[:space:]]*(wine|wine64|wineserver|wineboot|winecfg|winepath)([[:space:]]|$)'
+python='["'\''](wine|wine64|wineserver|wineboot|winecfg)["'\''], '
+found=$(cd "$TOP" && grep -rnE --include='*.sh' --include='*.bash' --include='*.py' --include='rules.mk' \
+	--include=run --include=demo --include=bench --include=run-tests --include=install-wine \
+	--exclude=find_wine.sh --exclude=wine.sh "$bare|$python" \
+	cimfs_shim conformance scripts wine-tests | grep -v '^[^:]*:[0-9]*:[[:space:]]*#')
+is "$found" "" "no script calls Wine by its bare name"
+
+echo "1..$count"
+exit $failed

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""wine.sh, for scripts in Python. Both functions raise OSError with its words."""
+
+import os
+import subprocess
+
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wine.sh")
+
+
+def _run(env, *arguments, stdout=None):
+    end = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, stdout=stdout,
+                         stderr=subprocess.PIPE, env=env, text=True, errors="surrogateescape",
+                         check=False)
+    if end.returncode:
+        raise OSError(end.stderr.strip() or "wine.sh: status %d" % end.returncode)
+    return end.stdout
+
+
+def find(env=None):
+    """The variables that tell which Wine is used: WINE and WINESERVER."""
+    lines = _run(env, "--print", stdout=subprocess.PIPE).splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def make_prefix(path, env=None):
+    """Have @path be a whole prefix of this Wine."""
+    _run(env, "--prefix", path)

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Which Wine is used, for all scripts. Sourced (by sh or bash), it exports WINE and WINESERVER, the
+# paths of both; where one isn't found both are empty, and WINE_MISSING says why. As a program:
+#
+#   scripts/lib/wine.sh --print          prints both, a line each, as NAME=VALUE
+#   scripts/lib/wine.sh --prefix DIR     has DIR, whose name must begin with "prefix-", be a whole
+#                                        Wine prefix of this Wine; one of another Wine is made anew
+#
+# WINE        a path or a command; if not set, the command wine, else wine64
+# WINESERVER  a path or a command; if not set, the one that belongs to that Wine, for two Wines would
+#             fight over a prefix: beside the program, beside what it is a link to, in a build tree's
+#             server/; where there is none, that of the PATH, or where distributions put it
+
+# wine_command NAME: prints the absolute path of a command, or of a file that can be run
+wine_command() {
+	case $1 in
+	*/*) wine_path=$(cd "${1%/*}/" 2>/dev/null && pwd)/${1##*/} ;;
+	*) wine_path=$(command -v "$1") ;;
+	esac
+	# (What "command" finds may be an alias or a function.)
+	[ -f "$wine_path" ] && [ -x "$wine_path" ] && printf '%s\n' "$wine_path"
+}
+
+# wine_server_of WINE: prints where its wineserver is
+wine_server_of() {
+	wine_dir=${1%/*}
+	wine_real=$(readlink -f "$1")
+	wine_real=${wine_real%/*}
+	for wine_path in "$wine_dir/wineserver" "$wine_real/wineserver" \
+		"$wine_dir/server/wineserver" "$wine_dir/../server/wineserver" \
+		"$wine_real/../server/wineserver" "$(command -v wineserver)" \
+		"/usr/lib/$(uname -m)"-*/wine/wineserver /usr/lib/*/wine/wineserver \
+		/usr/lib/wine/wineserver /opt/wine-*/bin/wineserver; do
+		! wine_command "$wine_path" || return 0
+	done
+	return 1
+}
+
+wine_find() {
+	WINE_MISSING=
+	wine_server=
+	if [ -n "${WINE-}" ]; then
+		wine_found=$(wine_command "$WINE") || WINE_MISSING="WINE=$WINE is no program"
+	else
+		wine_found=$(wine_command wine) || wine_found=$(wine_command wine64) ||
+			WINE_MISSING="no wine in the PATH, and WINE is not set"
+	fi
+	if [ -n "$WINE_MISSING" ]; then
+		:
+	elif [ -n "${WINESERVER-}" ]; then
+		wine_server=$(wine_command "$WINESERVER") ||
+			WINE_MISSING="WINESERVER=$WINESERVER is no program"
+	else
+		wine_server=$(wine_server_of "$wine_found") ||
+			WINE_MISSING="no wineserver for $wine_found, and WINESERVER is not set"
+	fi
+	[ -z "$WINE_MISSING" ] || wine_found=
+	WINE=$wine_found
+	WINESERVER=$wine_server
+	export WINE WINESERVER
+}
+
+# wine_prefix DIR: see above; it is the WINEPREFIX from then on
+wine_prefix() {
+	case ${1##*/} in
+	prefix-*) ;;
+	*)
+		echo "wine.sh: $1: not named prefix-..., so it may be somebody's own" >&2
+		return 1
+		;;
+	esac
+	wine_path=${1%/*}
+	[ "$wine_path" != "$1" ] || wine_path=.
+	WINEPREFIX=$(cd "$wine_path" && pwd)/${1##*/}
+	export WINEPREFIX
+	# A newer Wine changes a prefix so that an older one can't use it.
+	wine_stamp="$WINE $(WINEDEBUG=-all timeout 60 "$WINE" --version 2>/dev/null)" || :
+	[ "$(cat "$WINEPREFIX/.made-by" 2>/dev/null)" != "$wine_stamp" ] || return 0
+	echo "Making the Wine prefix $1 (once, up to half a minute) ..."
+	[ ! -d "$WINEPREFIX" ] || timeout 60 "$WINESERVER" -k 2>/dev/null || :
+	rm -rf --one-file-system "$WINEPREFIX" && mkdir "$WINEPREFIX" || return 1
+	# No menu entries in the user's desktop, and no question about Mono or Gecko. No pipe of ours is
+	# passed on: Wine's services would hold it.
+	if ! (
+		unset DISPLAY
+		export WINEDEBUG=-all WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml="
+		timeout 300 "$WINE" wineboot -i && timeout 60 "$WINESERVER" -w
+	) </dev/null >/dev/null 2>&1; then
+		echo "wine.sh: '$WINE wineboot -i' failed in $WINEPREFIX" >&2
+		return 1
+	fi
+	printf '%s\n' "$wine_stamp" >"$WINEPREFIX/.made-by"
+}
+
+wine_find
+case ${0##*/} in
+wine.sh)
+	case $#${1-} in
+	1--print | 2--prefix) ;;
+	*)
+		echo "usage: wine.sh --print | --prefix DIR" >&2
+		exit 2
+		;;
+	esac
+	if [ -n "$WINE_MISSING" ]; then
+		echo "wine.sh: $WINE_MISSING" >&2
+		exit 1
+	fi
+	if [ "$1" = --print ]; then
+		printf 'WINE=%s\nWINESERVER=%s\n' "$WINE" "$WINESERVER"
+	else
+		wine_prefix "$2"
+	fi
+	;;
+esac
