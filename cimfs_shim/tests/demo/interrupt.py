@@ -71,8 +71,7 @@ class Demo:
         self.text = ""
         self.process = subprocess.Popen(
             COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=dict(os.environ, **env), text=True, errors="replace", start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            env=dict(os.environ, **env), text=True, errors="replace", start_new_session=True)
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
 

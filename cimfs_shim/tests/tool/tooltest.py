@@ -2,6 +2,7 @@
 """What the tests of cimtool share: running it, and TAP."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,12 @@ sys.path.insert(0, os.path.dirname(HERE))
 CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
 TMP = os.path.abspath(os.environ["TEST_TMP"])
 TIMEOUT = 120
+
+# What is ignored here (nohup, "make check &" in a script) would be in all that is started, which then
+# couldn't be ended by it. In place of that a handler that does nothing: a program begins without.
+for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 
 _count = _failed = 0
 
