@@ -7,8 +7,9 @@
  * what is in the book is what the newest of them has. That is enough for conditions; nothing that
  * the DLL answers comes from here unless a mutant says so. Nothing is freed: a case is short.
  *
- * One process runs many cases, so what counts calls ("the second write") counts those of a case:
- * each has a directory of its own.
+ * One process runs many cases, so what counts calls ("the second write") counts those of a
+ * directory: each case has its own, and where several threads make images at once, so has each of
+ * them. So no count depends on what another case or thread does meanwhile.
  */
 #include "mutant.h"
 
@@ -16,19 +17,8 @@ struct session *sessions;
 struct item *items;
 struct mount *mounts;
 static struct open_stream *streams;
-static CRITICAL_SECTION lock;
-static bool lock_made;
+static SRWLOCK lock = SRWLOCK_INIT;
 static unsigned counter;
-static WCHAR *case_dir_now;
-static LONG case_number;
-
-static void take_lock(void)
-{
-    /* Made by DllMain's first call, while there is one thread. */
-    if (!lock_made) InitializeCriticalSection(&lock);
-    lock_made = true;
-    EnterCriticalSection(&lock);
-}
 
 PCWSTR plain_path(PCWSTR path)
 {
@@ -96,20 +86,9 @@ enum kind kind_at(const struct session *session, PCWSTR path)
     return item ? item->kind : NOTHING;
 }
 
-/* A directory that isn't the last one, nor in it, is another case's. */
-static void look_at_directory(PCWSTR dir)
-{
-    if (case_dir_now && (!_wcsicmp(dir, case_dir_now) || is_below(dir, case_dir_now))) return;
-    free(case_dir_now);
-    case_dir_now = _wcsdup(dir);
-    case_number++;
-}
-
 void look_up(struct call *call)
 {
-    take_lock();
-    if ((call->function == F_CreateImage || call->function == F_CreateImage2) && call->dir)
-        look_at_directory(call->dir);
+    AcquireSRWLockExclusive(&lock);
     for (call->session = sessions; call->session; call->session = call->session->next)
         if (call->image && call->session->handle == call->image) break;
     for (call->open = streams; call->open; call->open = call->open->next)
@@ -118,33 +97,50 @@ void look_up(struct call *call)
         call->session = call->open->session;
     else if (call->session)
         call->open = call->session->open;
-    LeaveCriticalSection(&lock);
+    ReleaseSRWLockExclusive(&lock);
 }
 
-LONG count_up(struct counter *count)
+/* A directory as the book has it: without the separator at its end. */
+static WCHAR *copy_dir(PCWSTR dir)
 {
+    WCHAR *copy = _wcsdup(dir);
+    size_t length = wcslen(copy);
+
+    if (length && copy[length - 1] == '\\') copy[length - 1] = 0;
+    return copy;
+}
+
+LONG count_up(struct counter **counters, const struct call *call)
+{
+    WCHAR *dir = copy_dir(call->session ? call->session->dir : call->dir ? call->dir : L"");
+    struct counter *found;
     LONG result;
 
-    take_lock();
-    if (count->of_case != case_number) count->count = 0;
-    count->of_case = case_number;
-    result = ++count->count;
-    LeaveCriticalSection(&lock);
+    AcquireSRWLockExclusive(&lock);
+    for (found = *counters; found; found = found->next)
+        if (!_wcsicmp(found->dir, dir)) break;
+    if (!found)
+    {
+        found = calloc(1, sizeof(*found));
+        found->dir = _wcsdup(dir);
+        found->next = *counters;
+        *counters = found;
+    }
+    result = ++found->count;
+    ReleaseSRWLockExclusive(&lock);
+    free(dir);
     return result;
 }
 
 static void add_session(const struct call *call)
 {
     struct session *session = calloc(1, sizeof(*session));
-    size_t length;
 
     session->handle = session->actual = *call->handle;
     session->mode = !call->existing                                      ? FRESH
                     : call->name && _wcsicmp(call->existing, call->name) ? FORKS
                                                                          : EXTENDS;
-    session->dir = _wcsdup(call->dir);
-    length = wcslen(session->dir);
-    if (length && session->dir[length - 1] == '\\') session->dir[length - 1] = 0;
+    session->dir = copy_dir(call->dir);
     session->existing = copy_text(call->existing);
     session->name = copy_text(call->name ? call->name : call->existing);
     session->flags = call->flags;
@@ -251,7 +247,7 @@ static void add_mount(const struct call *call)
 
 void write_down(struct call *call, HRESULT hr)
 {
-    take_lock();
+    AcquireSRWLockExclusive(&lock);
     switch (call->function)
     {
     case F_CreateImage:
@@ -295,5 +291,5 @@ void write_down(struct call *call, HRESULT hr)
     default:
         break;
     }
-    LeaveCriticalSection(&lock);
+    ReleaseSRWLockExclusive(&lock);
 }

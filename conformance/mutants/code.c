@@ -891,9 +891,9 @@ ULONG_PTR case_sensitive(struct call *call)
 /* Another file than it should be, after number calls of the kind. */
 ULONG_PTR item_counted(struct call *call)
 {
-    static struct counter count;
+    static struct counter *counters;
 
-    if ((unsigned)count_up(&count) <= active->number) return forward(call);
+    if ((unsigned)count_up(&counters, call) <= active->number) return forward(call);
     if (call->handle) *call->handle = fake_handle();
     return 0;
 }

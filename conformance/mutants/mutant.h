@@ -153,11 +153,14 @@ bool is_below(PCWSTR path, PCWSTR dir); /* really below, or a stream of it */
 WCHAR *parent_of(PCWSTR path);          /* "" at the root; the caller's */
 PCWSTR plain_path(PCWSTR path);         /* without a leading separator */
 
+/* Of the calls of a directory. */
 struct counter
 {
-    LONG count, of_case;
+    WCHAR *dir;
+    LONG count;
+    struct counter *next;
 };
-LONG count_up(struct counter *count); /* begins with 1 in each case */
+LONG count_up(struct counter **counters, const struct call *call); /* begins with 1 */
 
 /* ---- what is spoilt ------------------------------------------------------------------------- */
 
@@ -212,9 +215,9 @@ struct spoil
     unsigned when; /* conditions */
     PCWSTR path;   /* glob for the path, or a session's existing image's name */
     PCWSTR name;   /* glob for the new image's name, a link's target, a mount's image */
-    int after;     /* how many times it goes well, in a case */
-    int every;     /* only each so many-th time */
-    int once;      /* only the first time, in a case */
+    int after;     /* how many times it goes well, in a directory */
+    int every;     /* only each so many-th time, in a directory */
+    int once;      /* only the first time, in a directory */
     /* one of these */
     enum
     {

@@ -331,11 +331,12 @@ ULONG_PTR works_elsewhere(struct call *call)
 
 ULONG_PTR one_thread(struct call *call)
 {
-    static DWORD first;
+    static LONG first;
+    LONG self = (LONG)GetCurrentThreadId();
+    LONG was = InterlockedCompareExchange(&first, self, 0);
 
     /* The one that loaded the DLL makes the first call in all cases but those of threads. */
-    if (!first) first = active->number ? GetCurrentThreadId() : 0;
-    return GetCurrentThreadId() == first ? forward(call) : RESULT(E_FAIL);
+    return !was || was == self ? forward(call) : RESULT(E_FAIL);
 }
 
 /* number: the flags that aren't looked at */

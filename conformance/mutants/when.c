@@ -112,7 +112,7 @@ bool applies(const struct call *call)
             WITH_FILE | WITH_DIRECTORY | WITH_ALTERNATE | WITHOUT_STREAM,
             NULL_HANDLE | CLOSED,
     };
-    static struct counter count;
+    static struct counter *counters;
     unsigned holds, all = 0;
     PCWSTR name = call->function == F_CreateHardLink ? call->target : call->name;
     size_t i;
@@ -130,7 +130,7 @@ bool applies(const struct call *call)
     if (active->path && !glob_wide(active->path, call->path ? call->path : call->existing))
         return false;
     if (active->name && !glob_wide(active->name, name)) return false;
-    nth = count_up(&count);
+    nth = count_up(&counters, call);
     if (nth <= active->after) return false;
     if (active->once && nth > active->after + 1) return false;
     return !active->every || nth % active->every == 0;

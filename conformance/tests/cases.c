@@ -244,6 +244,67 @@ CASE(peer_outlives, "Self/ExitWithPeer", DOC, NOBODY, 0, "an end while another p
     ExitProcess(5);
 }
 
+/* ---- mutants
+ * ------------------------------------------------------------------------------------- */
+
+enum
+{
+    FILES = 40
+};
+
+static const char *number_text(int number)
+{
+    static char text[12];
+
+    snprintf(text, sizeof(text), "%d", number);
+    return text;
+}
+
+/* The number of the file is its content. */
+static void put_number(CIMFS_IMAGE_HANDLE image, int number)
+{
+    put_text(image, format_wide(L"%d", number), number_text(number));
+}
+
+/* Appends the files without their content, each with the image's letter. */
+static void list_lost(char *list, size_t room, const WCHAR *dir, char letter)
+{
+    int i;
+
+    for (i = 1; i <= FILES; i++)
+    {
+        size_t size;
+        HRESULT hr;
+        char *data = stored_data(dir, L"a.cim", format_wide(L"%d", i), &size, &hr);
+
+        if (!data || size != strlen(number_text(i)) || memcmp(data, number_text(i), size))
+            snprintf(list + strlen(list), room - strlen(list), " %c%d", letter, i);
+        free(data);
+    }
+}
+
+CASE(interleaved, "Self/Interleaved", DOC, NOBODY, 0,
+     "calls for two images in turn, as two threads may make them: none is lost")
+{
+    const WCHAR *dirs[2] = {new_dir(L"a"), new_dir(L"b")};
+    CIMFS_IMAGE_HANDLE a = open_image(dirs[0], NULL, L"a.cim"), b;
+    char lost[1000] = "";
+    int i;
+
+    for (i = 1; i <= 7; i++) put_number(a, i);
+    b = open_image(dirs[1], NULL, L"a.cim");
+    for (i = 1; i <= FILES; i++)
+    {
+        put_number(b, i);
+        if (i + 7 <= FILES) put_number(a, i + 7);
+    }
+    commit_and_close(a);
+    commit_and_close(b);
+    list_lost(lost, sizeof(lost), dirs[0], 'a');
+    list_lost(lost, sizeof(lost), dirs[1], 'b');
+    check_text("lost", lost, "");
+}
+
 /* ---- what is left behind
  * ------------------------------------------------------------------------- */
 
