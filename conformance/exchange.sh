@@ -19,10 +19,10 @@ export CONFORMANCE_QUIET=1
 suite() {
 	local name=$1 want=$2 status
 	shift 2
-	timeout 300 conformance/run "$@" >"$TEST_TMP/out" 2>&1
+	timeout 300 conformance/run "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/errors"
 	status=$?
 	is "$status" "$want" "$name"
-	[ "$status" = "$want" ] || sed 's/^/#   /' "$TEST_TMP/out"
+	[ "$status" = "$want" ] || sed 's/^/#   /' "$TEST_TMP/out" "$TEST_TMP/errors"
 }
 
 suite "our DLL writes a set of images" 0 --export "$(dos_path "$exported")"

@@ -18,7 +18,7 @@ unset CIMFS_MOUNT_LETTER WINETEST_PLATFORM WINETEST_DEBUG CIMFS_TRACE
 
 # run COMMAND...: $output and $status of a test program
 run() {
-	output=$(timeout 120 "$WINE" "$@" 2>&1)
+	output=$(timeout 120 "$WINE" "$@" 2>"$TEST_TMP/errors")
 	status=$?
 	output=${output//$'\r'/}
 }
@@ -46,6 +46,7 @@ judge() {
 	done <<<"$output"
 	if [ ${#counts[@]} = 0 ]; then
 		result 1 "$name: the program did not come to its end (status $status)"
+		sed 's/^/#   /' "$TEST_TMP/errors"
 		return
 	fi
 	check "$name: ${counts[0]} tests, ${counts[1]} todo, ${counts[2]} failures, ${counts[3]} skipped" \

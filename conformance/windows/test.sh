@@ -94,10 +94,9 @@ while IFS= read -r line; do
 done < <("$windows/static.py" "$bundle" 2>&1 || echo "not ok - static.py came to its end")
 
 # One server for all, and one set of Wine's own services: to start those anew for each program takes
-# longer than most of them, and while they linger they hold a pipe that they were started with open.
+# longer than most of them.
 "$WINESERVER" -p60 >/dev/null 2>&1
-timeout 120 "$WINE" cmd /c exit >/dev/null 2>&1 </dev/null
-said=$(timeout 120 "$WINE" "$bundle/x86_64/cimfs-conformance.exe" --list 2>&1 </dev/null)
+said=$(timeout 120 "$WINE" "$bundle/x86_64/cimfs-conformance.exe" --list 2>/dev/null </dev/null)
 is "$?" 0 "--list: exit status"
 # (Those of --export and --import are listed with these options.)
 is "$(awk '{print $1}' <<<"${said//$'\r'/}" | sort)" \
@@ -135,7 +134,7 @@ run_step() {
 		esac
 	done
 	mkdir "$temp"
-	said=$(cd "$temp" && timeout 300 "$WINE" "$program" "${words[@]}" 2>&1 </dev/null)
+	said=$(cd "$temp" && timeout 300 "$WINE" "$program" "${words[@]}" 2>"$TEST_TMP/errors" </dev/null)
 	local status=$?
 	said=${said//$'\r'/}
 	rm -rf "$temp"
@@ -166,7 +165,7 @@ one_step() {
 	run_step "${words[@]}"
 	status=$?
 	is "$status" 0 "$name: exit status"
-	[ "$status" = 0 ] || sed 's/^/#   /' <<<"$said"
+	[ "$status" = 0 ] || sed 's/^/#   /' <<<"$said" - "$TEST_TMP/errors"
 	if [ "$1" = parity ]; then
 		is "$(head -c 2 <<<"$said") $(grep -c 'CreateFile/' <<<"$said")" "#  0" "$name: one DLL differs in nothing from itself"
 	else
@@ -181,7 +180,7 @@ one_step() {
 for arch in x86_64 i686; do
 	set=
 	# (A Wine of 64 bits alone ends without a word, with status 0.)
-	if [ "$arch" = i686 ] && ! timeout 60 "$WINE" "$bundle/$arch/cimfs-conformance.exe" --help 2>&1 </dev/null |
+	if [ "$arch" = i686 ] && ! timeout 60 "$WINE" "$bundle/$arch/cimfs-conformance.exe" --help 2>/dev/null </dev/null |
 			grep -q '^usage: '; then
 		skip "this Wine has no 32 bits" "the steps of $arch"
 		continue

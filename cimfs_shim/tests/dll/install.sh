@@ -163,7 +163,7 @@ cp "$WIN64/tests/dll/client.exe" "$TEST_TMP/app"
 run_client() {
 	local dir=$TEST_TMP/app/images-$1
 	mkdir "$dir"
-	timeout 60 "$WINE" "$TEST_TMP/app/client.exe" "$(dos_path "$dir")" 2>&1 | tr -d '\r'
+	timeout 60 "$WINE" "$TEST_TMP/app/client.exe" "$(dos_path "$dir")" 2>/dev/null | tr -d '\r'
 }
 if [ -n "$(find "${WINEPREFIX:?}/drive_c/windows" -name cimfs.dll)" ]; then
 	skip "the prefix has a cimfs.dll already" "a program in a real prefix"

@@ -2,6 +2,9 @@
 #
 # What the test scripts of the DLLs share: the Test Anything Protocol in bash. Source it, call the
 # checks, end with "tap_done".
+#
+# A Wine program's stderr goes to a file, never into a pipe or a comparison. Wine's services, which the
+# first program of a prefix starts, keep it open as long as they run; and Wine says things there itself.
 set -u
 
 TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)}
@@ -11,6 +14,7 @@ WIN32=$TOP/build/win32
 HERE=$TOP/cimfs_shim/tests/dll
 . "$TOP/scripts/lib/wine.sh"
 
+tap_said=$TEST_TMP/.said
 tap_run=0
 tap_failed=0
 
@@ -27,11 +31,11 @@ result() {
 
 # check NAME COMMAND...: the command succeeds; what it prints is shown if it doesn't
 check() {
-	local name=$1 output status=0
+	local name=$1 status=0
 	shift
-	output=$("$@" 2>&1) || status=$?
+	("$@") >"$tap_said" 2>&1 || status=$?
 	result "$status" "$name"
-	[ "$status" = 0 ] || printf '%s\n' "status $status" "$output" | sed 's/^/#   /'
+	[ "$status" = 0 ] || { echo "status $status" && cat "$tap_said"; } | sed 's/^/#   /'
 }
 
 # is GOT WANT NAME: two texts are equal
@@ -54,6 +58,7 @@ tap_of() {
 	local name=$1 line why planned=
 	local seen=0
 	shift
+	timeout 120 "$@" >"$tap_said" 2>"$tap_said.errors"
 	while IFS= read -r line; do
 		line=${line%$'\r'}
 		case $line in
@@ -68,7 +73,8 @@ tap_of() {
 		1..*) planned=${line#1..} ;;
 		*) printf '%s\n' "# ${line#\# }" ;;
 		esac
-	done < <(timeout 120 "$@" 2>&1)
+	done <"$tap_said"
+	sed -e 's/^/# /' -e '$a\' "$tap_said.errors"
 	is "$seen" "${planned:-a plan}" "$name: ran to its end"
 }
 

@@ -24,7 +24,7 @@ done
 mkdir "$TEST_TMP/app" "$TEST_TMP/app/images"
 cp "$TEST_TMP/x86_64-cimfs.lib.exe" "$TEST_TMP/app/client.exe"
 cp "$WIN64/cimfs.dll" "$TEST_TMP/app"
-output=$(timeout 60 "$WINE" "$TEST_TMP/app/client.exe" "$(dos_path "$TEST_TMP/app/images")" 2>&1 |
+output=$(timeout 60 "$WINE" "$TEST_TMP/app/client.exe" "$(dos_path "$TEST_TMP/app/images")" 2>/dev/null |
 	tr -d '\r')
 is "$(tail -1 <<<"$output")" "hello 0x00000000" "the client, linked with cimfs.lib, runs"
 is "$(head -1 <<<"$output")" "$(dos_path "$TEST_TMP/app/cimfs.dll")" \

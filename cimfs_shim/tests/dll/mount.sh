@@ -62,6 +62,11 @@ t_mount() {
 	timeout 120 "$WINE" "$exe/t_mount.exe" "$@"
 }
 
+errors() { # ARGUMENT...: what t_mount says on stderr
+	t_mount "$@" >/dev/null 2>"$TEST_TMP/errors"
+	cat "$TEST_TMP/errors"
+}
+
 new_dir() { # NAME
 	dir=$TEST_TMP/$1
 	mkdir "$dir"
@@ -155,7 +160,7 @@ test_backend() { # NAME PARTS
 	nothing_left "$1: nothing is left of the volume"
 	# What is listed is the same for every backend, so it is of the same image.
 	listed=${listed:-$dos}
-	timeout 120 "$WINE" "$exe/t_volume.exe" list "$listed" 2>&1 | tr -d '\r' >"$TEST_TMP/listed-$1"
+	timeout 120 "$WINE" "$exe/t_volume.exe" list "$listed" 2>/dev/null | tr -d '\r' >"$TEST_TMP/listed-$1"
 	is "$(grep -c '^many.file [0-9]*.txt: attributes 20, size 1,.* links 1, volume c1f5abcd$' \
 		"$TEST_TMP/listed-$1")" 2000 "$1: a volume is listed"
 	nothing_left "$1: nothing is left of that volume"
@@ -227,19 +232,19 @@ done
 export CIMFS_TRACE=stderr CIMFS_MOUNT_BACKEND=extract
 new_dir trace
 t_mount image "$dos" 2>/dev/null
-is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c 'CimMountImage(.*): ok extract /.* letter Y = 0x00000000 S_OK')" 1 \
+is "$(errors mount "$dos" 1 2 | grep -c 'CimMountImage(.*): ok extract /.* letter Y = 0x00000000 S_OK')" 1 \
 	"the trace tells backend, place and letter"
-is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c ' = 0x800700b7 ERROR_ALREADY_EXISTS: .')" 1 \
+is "$(errors mount "$dos" 1 2 | grep -c ' = 0x800700b7 ERROR_ALREADY_EXISTS: .')" 1 \
 	"and the helper's words for a failure"
-is "$(t_mount mount "$dos" 1 2 2>&1 | grep -c 'cimfs-mount')" 0 \
+is "$(errors mount "$dos" 1 2 | grep -c 'cimfs-mount')" 0 \
 	"which the helper itself doesn't tell the program's stderr"
-is "$(CIMFS_MOUNT_HELPER=/no/such/helper t_mount mount "$dos" 2 3 2>&1 |
+is "$(CIMFS_MOUNT_HELPER=/no/such/helper errors mount "$dos" 2 3 |
 	grep -c "ERROR_NOT_SUPPORTED: the helper that CIMFS_MOUNT_HELPER names can't be started: /no/such/helper")" \
 	1 "a helper that is missing is named"
-is "$(CIMFS_MOUNT_LETTER=z t_mount mount "$dos" 2 3 2>&1 | grep -c 'has no drive letter: none is free')" 1 \
+is "$(CIMFS_MOUNT_LETTER=z errors mount "$dos" 2 3 | grep -c 'has no drive letter: none is free')" 1 \
 	"a volume without a letter has a line"
 unset CIMFS_TRACE
-is "$(WINEDEBUG=fixme+cimfs CIMFS_MOUNT_LETTER=z t_mount mount "$dos" 3 4 2>&1 |
+is "$(WINEDEBUG=fixme+cimfs CIMFS_MOUNT_LETTER=z errors mount "$dos" 3 4 |
 	grep -c 'fixme:cimfs:.*has no drive letter')" 1 "in Wine's own output as well"
 check "dismounted" t_mount dismount 1 4
 nothing_left "nothing is left of these"

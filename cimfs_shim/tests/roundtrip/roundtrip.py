@@ -17,6 +17,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 
 TOP = pathlib.Path(os.environ.get("TOP") or pathlib.Path(__file__).resolve().parents[3])
 BUILD = TOP / os.environ.get("BUILD", "build")
@@ -54,22 +55,26 @@ def skip(name, why):
 
 
 def run(*command, timeout=300):
-    """Run a program: (exit status, all that it said)."""
-    try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            errors="replace",
-            timeout=timeout,
-        )
-    except OSError as error:
-        return 127, str(error)
-    except subprocess.TimeoutExpired as error:
-        said = error.stdout or b""
-        return -1, said.decode(errors="replace") + f"\nstopped after {timeout} s"
-    return done.returncode, done.stdout
+    """Run a program: (exit status, all that it said).
+
+    By a file: Wine's services, which its first program starts, would keep a pipe open.
+    """
+    with tempfile.TemporaryFile() as file:
+        more = ""
+        try:
+            status = subprocess.run(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+            ).returncode
+        except OSError as error:
+            return 127, str(error)
+        except subprocess.TimeoutExpired:
+            status, more = -1, f"\nstopped after {timeout} s"
+        file.seek(0)
+        return status, file.read().decode(errors="replace") + more
 
 
 def extents(file, size):
