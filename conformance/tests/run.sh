@@ -126,6 +126,54 @@ CIMFS_MUTANT=random-writes-lost CIMFS_MUTANT_REAL=$BAD_REAL start "$selftest" --
 	--dll "$(dos_path "$WIN64/conformance/mutants/cimfs.dll")" --filter 'Self/Interleaved'
 is "$(values Interleaved)" "lost: a40 b40" "a mutant counts the calls of each directory by themselves"
 
+# ---- the runners --------------------------------------------------------------------------------
+
+# A tree in which Wine is a script that notes how it was called, and nothing happens.
+tree=$TEST_TMP/tree
+mkdir -p "$tree"/{bin,build/conformance/mutants,build/win64/conformance/mutants,conformance/mutants}
+cp "$TOP/conformance/run" "$tree/conformance/"
+cp "$TOP/conformance/mutants/run" "$tree/conformance/mutants/"
+for file in cimfs-mount win64/cimfs.dll win64/conformance/{cimfs-conformance.exe,mutants/cimfs.dll}; do
+	echo >"$tree/build/$file"
+	chmod +x "$tree/build/$file"
+done
+ln -s /bin/true "$tree/build/conformance/mutant-list"
+cat >"$tree/bin/wine" <<'EOF'
+#!/bin/sh
+echo "${0##*/} $*" >>calls
+[ "${0##*/}" != wineboot ] || { mkdir -p "$WINEPREFIX/dosdevices" && echo >"$WINEPREFIX/system.reg"; }
+EOF
+chmod +x "$tree/bin/wine"
+ln -s wine "$tree/bin/wineboot"
+ln -s wine "$tree/bin/wineserver"
+
+# runner NAME LOCK PROGRAM...: two at once would work in the same place, and the first to end would
+# end the other's Wine. And a new prefix is made by programs whose server then ends; if one that is to
+# stay began before that, it couldn't, and all would run on servers that end when for a moment there
+# is no program.
+runner() {
+	local name=$1 lock=$tree/build/$2
+	shift 2
+	rm -f "$tree/calls"
+	exec 5>"$lock"
+	flock 5
+	(cd "$tree" && exec env -u WINEPREFIX BUILD=build PATH="$tree/bin:$PATH" "$@") \
+		>"$TEST_TMP/out" 2>&1 5>&- &
+	for _ in $(seq 300); do
+		[ ! -s "$TEST_TMP/out" ] || break
+		sleep 0.1
+	done
+	check "$name: another run is waited for" grep -q 'waiting for another run to end$' "$TEST_TMP/out"
+	is "$(cat "$tree/calls" 2>&1)" "cat: $tree/calls: No such file or directory" "$name: without Wine"
+	exec 5>&-
+	wait $!
+	is "$(head -3 "$tree/calls")" "wineboot -i
+wineserver -w
+wineserver -p60" "$name: a new prefix's own server has ended before one that stays begins"
+}
+runner conformance/run prefix-conformance.lock conformance/run
+runner conformance/mutants/run conformance/mutants/lock conformance/mutants/run none
+
 # ---- a foreign DLL ------------------------------------------------------------------------------
 
 start "$selftest" --dll "$bad" --filter 'Self/CrashObserved' --filter 'Self/Decided' \
