@@ -167,7 +167,7 @@ for bits in 64 32; do
 	tool=$([ $bits = 64 ] && echo x86_64 || echo i686)-w64-mingw32
 	out=$TEST_TMP/mingw$bits
 	check "mingw, $bits bits: compiles without a warning" compile "$out" "$tool-gcc" -std=gnu11 -O2 \
-		-Wall -Wextra -Werror -D__USE_MINGW_ANSI_STDIO=1
+		-Wall -Wextra -Wdeclaration-after-statement -Werror -D__USE_MINGW_ANSI_STDIO=1
 	check "mingw, $bits bits: links" "$tool-gcc" -shared -static-libgcc -Wl,--kill-at \
 		-o "$out/cimfs.dll" "$out"/*.o "$TEST_TMP/$bits.def" -ladvapi32
 	is "$(names_of "$out/cimfs.dll")" "$(names_of "$TOP/build/win$bits/cimfs.dll")" \
@@ -185,9 +185,9 @@ if ! command -v winegcc >/dev/null || ! command -v wrc >/dev/null || [ ! -d "$he
 fi
 out=$TEST_TMP/wine
 wine_flags=(-isystem "$headers/msvcrt" -isystem "$headers/windows" -I "$headers/.." -D__WINESRC__
-	-D_UCRT -O2 -fno-strict-aliasing -Wall -Wempty-body -Wignored-qualifiers -Winit-self
-	-Wpacked-not-aligned -Wshift-overflow=2 -Wstrict-prototypes -Wtype-limits
-	-Wunused-but-set-parameter -Wvla -Wwrite-strings -Wpointer-arith -Wlogical-op
+	-D_UCRT -O2 -fno-strict-aliasing -Wall -Wdeclaration-after-statement -Wempty-body
+	-Wignored-qualifiers -Winit-self -Wpacked-not-aligned -Wshift-overflow=2 -Wstrict-prototypes
+	-Wtype-limits -Wunused-but-set-parameter -Wvla -Wwrite-strings -Wpointer-arith -Wlogical-op
 	-Wabsolute-value -Werror)
 check "Wine's headers: compiles with Wine's warnings" compile "$out" x86_64-w64-mingw32-gcc \
 	"${wine_flags[@]}"
@@ -199,8 +199,7 @@ check "winegcc: links by the spec" winegcc -b x86_64-w64-mingw32 -mno-cygwin -sh
 is "$(names_of "$out/cimfs.dll")" "$(names_of "$WIN64/cimfs.dll")" \
 	"winegcc: the exports are those of our DLL"
 check "Wine's headers: the tests compile" x86_64-w64-mingw32-gcc "${wine_flags[@]}" \
-	-Wdeclaration-after-statement -I "$tree/include" -I "$TOP/wine-tests" -c -o "$out/test.o" \
-	"$dll/tests/cimfs.c"
+	-I "$tree/include" -I "$TOP/wine-tests" -c -o "$out/test.o" "$dll/tests/cimfs.c"
 
 # And that DLL is as good as ours.
 export CIMFS_MOUNT_HELPER CIMFS_MOUNT_BACKEND=fuse

@@ -76,14 +76,15 @@ static size_t to_next_character(const char *text, size_t len)
 /* Copy a string of @len bytes; one that doesn't fit keeps its end, from a character's start. */
 static void keep_end(char *dst, size_t size, const char *src, size_t len)
 {
+	const char *from, *end;
+
 	if (len < size) {
 		memmove(dst, src, len);
 		dst[len] = 0;
 		return;
 	}
-	const char *from = src + (len - (size - 4));
-	const char *end = src + len;
-
+	end = src + len;
+	from = end - (size - 4);
 	from += to_next_character(from, (size_t)(end - from));
 	memmove(dst + 3, from, (size_t)(end - from));
 	memcpy(dst, "...", 3);
@@ -113,11 +114,11 @@ static void begin(struct cim_error *err, enum cim_status status, long os_error)
 
 enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const char *cause, ...)
 {
-	if (!err)
-		return status;
 	char text[CIM_LONG_CAUSE];
 	va_list args;
 
+	if (!err)
+		return status;
 	va_start(args, cause);
 	if (vsnprintf(text, sizeof(text), cause, args) < 0)
 		text[0] = 0;
@@ -130,12 +131,12 @@ enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const ch
 enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status, long os_error,
 			    const char *what, ...)
 {
-	if (!err)
-		return status;
 	char text[CIM_LONG_CAUSE];
 	va_list args;
 	size_t len;
 
+	if (!err)
+		return status;
 	va_start(args, what);
 	/* Half of it for @what, so that the reason behind it always has its place. */
 	if (vsnprintf(text, sizeof(text) / 2, what, args) < 0)

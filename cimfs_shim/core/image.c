@@ -416,10 +416,11 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 
 void cim_image_close(struct cim_image *image)
 {
+	struct cim_env env;
+
 	if (!image)
 		return;
-	const struct cim_env env = image->env;
-
+	env = image->env;
 	cim_regions_free(image);
 	cim_cache_free(&env, image->cache);
 	cim_free(&env, image->upcase);
