@@ -151,8 +151,7 @@ fi
 # ---- it compiles ---------------------------------------------------------------------------------
 
 names_of() { # DLL
-	x86_64-w64-mingw32-objdump -p "$1" |
-		sed -n '/^\[Ordinal\/Name Pointer\] Table/,/^$/s/^\t\[ *[0-9]*\] \(.*\)/\1/p' | LC_ALL=C sort
+	pe_headers "$1" | pe_exports
 }
 
 # compile OUT COMPILER FLAGS...: all sources, two at a time

@@ -54,11 +54,6 @@ check "and no zip file is left" [ ! -e "$TEST_TMP/none/out.zip" ]
 
 # ---- imports ----
 
-# imports FILE: "dll function", sorted
-imports() {
-	x86_64-w64-mingw32-objdump -p "$1" | tr -d '\r' |
-		awk '/DLL Name: /{dll = tolower($3)} /^\t[0-9a-f]+\t +[0-9]+  /{print dll, $3}' | sort -u
-}
 allowed=$(sed '/^#/d; /^$/d' $windows/imports.txt)
 is "$(awk 'NF < 4 {print}' <<<"$allowed")" "" "imports.txt: each line has a DLL, a function, a version and a page"
 is "$(awk '$3 !~ /^(any|XP|Vista|7|8|8\.1)$/ {print}' <<<"$allowed")" "" "imports.txt: nothing newer than Windows 10 2004"
@@ -70,13 +65,13 @@ unlisted() {
 	comm -23 "$TEST_TMP/imports" <(awk '{print $1, $2}' <<<"$1" | sort -u)
 }
 for file in {x86_64,i686}/{cimfs-conformance,cimfs-compare,cimfs_test}.exe ours/{x86_64,i686}/cimfs.dll; do
-	x86_64-w64-mingw32-objdump -p "$bundle/$file" | tr -d '\r' >"$TEST_TMP/headers"
-	imports "$bundle/$file" >"$TEST_TMP/imports"
+	pe_headers "$bundle/$file" >"$TEST_TMP/headers"
+	pe_imports <"$TEST_TMP/headers" | sort -u >"$TEST_TMP/imports"
 	check "$file: imports were found" [ "$(wc -l <"$TEST_TMP/imports")" -gt 40 ]
 	is "$(unlisted "$allowed")" "" "$file imports what imports.txt lists, nothing else"
 	is "$(unlisted "$(grep -v ' GetLastError ' <<<"$allowed")")" "kernel32.dll GetLastError" \
 		"$file: one that wasn't listed would be noticed"
-	is "$(grep -c '<none>' "$TEST_TMP/headers")" 0 "$file imports nothing by number"
+	is "$(grep -c '<none>' "$TEST_TMP/imports")" 0 "$file imports nothing by number"
 	is "$(awk '/^Entry d/ {print $4 + 0}' "$TEST_TMP/headers")" 0 "$file imports nothing later, at run time"
 	check "$file asks for no newer Windows than 10" \
 		awk '/^Major(OSystem|Subsystem)Version/ {n++; if ($2 > 10) exit 1} END {exit n != 2}' "$TEST_TMP/headers"

@@ -58,26 +58,21 @@ CimTombstoneFile
 CimWriteStream
 "
 
-names_of() { # DLL
-	x86_64-w64-mingw32-objdump -p "$1" |
-		sed -n '/^\[Ordinal\/Name Pointer\] Table/,/^$/s/^\t\[ *[0-9]*\] \(.*\)/\1/p'
-}
-
 sorted() {
 	LC_ALL=C sort | grep -v '^$'
 }
 
 for arch in win64 win32; do
 	dir=$TOP/build/$arch
-	is "$(names_of "$dir/cimfs.dll" | sorted)" "$(awk '{ print $1 }' <<<"$CIMFS" | sorted)" \
+	is "$(pe_headers "$dir/cimfs.dll" | pe_exports)" "$(awk '{ print $1 }' <<<"$CIMFS" | sorted)" \
 		"$arch cimfs.dll exports exactly the API's names"
-	is "$(names_of "$dir/cimwriter.dll" | sorted)" "$(sorted <<<"$CIMWRITER")" \
+	is "$(pe_headers "$dir/cimwriter.dll" | pe_exports)" "$(sorted <<<"$CIMWRITER")" \
 		"$arch cimwriter.dll exports exactly the writer's names"
 	for dll in cimfs cimwriter; do
 		file=$dir/$dll.dll
-		headers=$(x86_64-w64-mingw32-objdump -p "$file")
-		is "$(sed -n 's/.*DLL Name: //p' <<<"$headers" | sorted)" \
-			"$(printf '%s\n' ADVAPI32.dll KERNEL32.dll msvcrt.dll)" \
+		headers=$(pe_headers "$file")
+		is "$(pe_imports <<<"$headers" | cut -d' ' -f1 | uniq)" \
+			"$(printf '%s\n' advapi32.dll kernel32.dll msvcrt.dll)" \
 			"$arch $dll.dll imports only DLLs that Windows and Wine ship"
 		is "$(sed -n 's/^Time\/Date\t*//p' <<<"$headers" | head -1)" "Thu Jan  1 00:00:00 1970" \
 			"$arch $dll.dll has no time stamp"

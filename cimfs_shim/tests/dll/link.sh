@@ -13,8 +13,7 @@ for arch in x86_64 i686; do
 		# shellcheck disable=SC2086
 		check "$arch: client.c links with ${library##*[/ ]}" $arch-w64-mingw32-gcc -municode \
 			-D__USE_MINGW_ANSI_STDIO=1 -I "$TOP/include" -o "$exe" "$HERE/client.c" $library
-		is "$(x86_64-w64-mingw32-objdump -p "$exe" |
-			sed -n '/DLL Name: cimfs.dll/,/^$/s/.*\(Cim[A-Za-z]*\)$/\1/p' | LC_ALL=C sort)" \
+		is "$(pe_headers "$exe" | pe_imports | sed -n 's/^cimfs\.dll //p')" \
 			"$(printf 'Cim%s\n' CloseImage CloseStream CommitImage CreateFile CreateHardLink \
 				CreateImage ReadFile WriteStream)" \
 			"$arch: it imports undecorated names from cimfs.dll (${library##*[/ ]})"
