@@ -56,6 +56,13 @@ static void test_todo(void)
         ok(1, "In an else.\n");
 }
 
+static void test_versions(void)
+{
+    ok(0, "Since 9.5: what failed.\n");
+    ok(1, "Since 9.5: what didn't.\n");
+    ok(1, "Not since 9.5: a check.\n");
+}
+
 START_TEST(testh)
 {
     char **argv;
@@ -74,6 +81,11 @@ START_TEST(testh)
     if (argc == 3 && !strcmp(argv[2], "fine"))
     {
         ok(1, "Not shown.\n");
+        return;
+    }
+    if (argc == 3 && !strcmp(argv[2], "versions"))
+    {
+        test_versions();
         return;
     }
     ok(argc == 1 && argv[0], "Got %d arguments.\n", argc);

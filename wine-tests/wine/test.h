@@ -21,7 +21,11 @@
  * The exit code is the number of failures, at most 255. The environment:
  *
  *     WINETEST_PLATFORM   "windows" under Wine: judge as on Windows
+ *     WINETEST_WINE       a version, as "9.5": judge as on that Wine
  *     WINETEST_DEBUG      0: no remarks, no todo's and no skips are shown
+ *
+ * Wine's tests know the Wine they come with; ours run on any. So todo_wine means the newest Wine,
+ * as there, and what older ones can't do is told in a table here, winetest_younger[].
  *
  * One thread only. "winetest_where(), winetest_ok" in the macros: the place first, so that what the
  * user wrote is the argument list of the second call.
@@ -77,6 +81,23 @@ static struct
 /* Is this Wine, or to be judged as Wine? */
 static int winetest_platform_is_wine;
 
+/* Its version, or that to be judged by; 0 on Windows. */
+static int winetest_wine_version;
+
+#define WINETEST_VERSION(major, minor) ((major)*1000 + (minor))
+
+/* What Wine can do since some version: up to then a check whose message begins so is as good as one
+ * with todo_wine before it. */
+static const struct
+{
+    const char *test, *message;
+    int since;
+} winetest_younger[] = {
+        {"cimfs", "FSCTL_GET_REPARSE_POINT: ", WINETEST_VERSION(10, 19)},
+        {"cimfs", "SetVolumeMountPoint: ", WINETEST_VERSION(10, 20)},
+        {"testh", "Since 9.5: ", WINETEST_VERSION(9, 5)},
+};
+
 #define ok_(file, line) winetest_where(file, line), winetest_ok
 #define skip_(file, line) winetest_where(file, line), winetest_skip
 #define win_skip_(file, line) winetest_where(file, line), winetest_win_skip
@@ -117,18 +138,32 @@ WINETEST_FUNC void winetest_say(const char *what, const char *fmt, va_list args)
     fflush(stdout);
 }
 
+/* Is a check of this message too much for the Wine that it runs on? */
+WINETEST_FUNC int winetest_is_younger(const char *fmt)
+{
+    unsigned int i;
+
+    for (i = 0; i < ARRAY_SIZE(winetest_younger); i++)
+        if (winetest_wine_version < winetest_younger[i].since &&
+            !strcmp(winetest_younger[i].test, winetest_the_test.name) &&
+            !strncmp(winetest_younger[i].message, fmt, strlen(winetest_younger[i].message)))
+            return winetest_platform_is_wine;
+    return 0;
+}
+
 WINETEST_FUNC WINETEST_PRINTF(2, 3) void winetest_ok(int condition, const char *fmt, ...)
 {
+    int todo = winetest.todo || winetest_is_younger(fmt);
     const char *what = NULL;
     va_list args;
 
     winetest.executed++;
-    if (winetest.todo && condition)
+    if (todo && condition)
     {
         what = "Test succeeded inside todo block: ";
         winetest.failures++;
     }
-    else if (winetest.todo)
+    else if (todo)
     {
         if (winetest.debug) what = "Test marked todo: ";
         winetest.marked_todo++;
@@ -313,6 +348,20 @@ WINETEST_FUNC const char *wine_dbgstr_longlong(ULONGLONG value)
 
 /* ---- the program ---- */
 
+/* Is this Wine, and which? */
+static void winetest_find_wine(void)
+{
+    const char *platform = getenv("WINETEST_PLATFORM"), *version = getenv("WINETEST_WINE");
+    const char *(CDECL * get_version)(void);
+    int major = 0, minor = 0;
+
+    get_version = (void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version");
+    winetest_platform_is_wine = platform ? !strcmp(platform, "wine") : !!get_version;
+    if (!version && get_version) version = get_version();
+    if (version) sscanf(version, "%d.%d", &major, &minor);
+    winetest_wine_version = WINETEST_VERSION(major, minor);
+}
+
 /* A crash ends the program with the exception's code, and without the last line. */
 static LONG WINAPI winetest_crashed(EXCEPTION_POINTERS *info)
 {
@@ -325,7 +374,7 @@ static LONG WINAPI winetest_crashed(EXCEPTION_POINTERS *info)
 
 int main(int argc, char **argv)
 {
-    const char *platform = getenv("WINETEST_PLATFORM"), *debug = getenv("WINETEST_DEBUG");
+    const char *debug = getenv("WINETEST_DEBUG");
 
     if (argc > 1 && strcmp(argv[1], winetest_the_test.name))
     {
@@ -335,9 +384,7 @@ int main(int argc, char **argv)
     winetest.argc = argc;
     winetest.argv = argv;
     winetest.debug = debug ? atoi(debug) : 1;
-    winetest_platform_is_wine =
-            platform ? !strcmp(platform, "wine")
-                     : !!GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version");
+    winetest_find_wine();
     SetUnhandledExceptionFilter(winetest_crashed);
     winetest_the_test.func();
     printf("%04lx:%s: %ld tests executed (%ld marked as todo, %ld failures), %ld skipped.\n",
