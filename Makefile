@@ -155,7 +155,7 @@ $(B)/.flags build/.flags-mingw $(B)/.sources $(B)/.sources-tool $(B)/.sources-mo
 # Only this one header of /usr/include, so that a mingw compiler doesn't meet the others.
 build/include/xxhash.h:
 	@mkdir -p $(@D)
-	@test -e /usr/include/xxhash.h || { echo "xxhash.h is missing: run scripts/setup" >&2; exit 1; }
+	@test -e /usr/include/xxhash.h || { echo "xxhash.h is missing: run scripts/setup native" >&2; exit 1; }
 	$(Q)ln -sfn /usr/include/xxhash.h $@
 
 $(UPCASE): cimfs_shim/core/gen-upcase.py

@@ -10,7 +10,7 @@ system needs pairs; where several characters share one upper case, only one of t
 case and the others stay themselves. EXCEPTIONS lists all those, so that nobody has to take the
 rule's word for it: the generator fails if the rule and the list ever differ.
 
-The data comes from Debian's unicode-data. Characters younger than Unicode 15.0 are left out,
+The data comes from the distribution's package (PLACES). Characters younger than Unicode 15.0 are left out,
 whatever version is installed, and the finished table is compared with its known digest: images
 must not depend on the machine on which the library was built.
 
@@ -25,7 +25,8 @@ import hashlib
 import os
 import sys
 
-DATA = "/usr/share/unicode"
+# Where distributions keep the data: Debian; Fedora and openSUSE; Arch.
+PLACES = ("/usr/share/unicode", "/usr/share/unicode/ucd", "/usr/share/unicode-character-database")
 NEWEST = (15, 0)
 SHA256 = "1de7ad3f18b843489709032bf23f9d25e74dfb0bced9c0fa258392f54b09061f"
 
@@ -74,7 +75,13 @@ def lines(directory, name):
                 if line:
                     yield [field.strip() for field in line.split(";")]
     except OSError as error:
-        fail(f"{error} (Debian package unicode-data; scripts/setup installs it)")
+        fail(f"{error} (Debian package unicode-data; run scripts/setup native)")
+
+
+def installed(places=PLACES):
+    """The first of places that has the data, or just the first."""
+    return next((place for place in places
+                 if os.path.exists(os.path.join(place, "UnicodeData.txt"))), places[0])
 
 
 def known_characters(directory):
@@ -127,7 +134,7 @@ def make_table(directory):
 
 
 def main():
-    table = make_table(sys.argv[1] if len(sys.argv) > 1 else DATA)
+    table = make_table(sys.argv[1] if len(sys.argv) > 1 else installed())
     print("/* Made by cimfs_shim/core/gen-upcase.py from Unicode's data. Not to be edited. */")
     print("#include <stdint.h>\n")
     print("extern const uint16_t cim_upcase_default[65536];\n")

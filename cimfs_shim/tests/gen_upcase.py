@@ -3,13 +3,15 @@
 """Test of core/gen-upcase.py: the table is the same whatever Unicode data is installed, or none."""
 
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
 
 TOP = os.environ.get("TOP", os.getcwd())
 GENERATOR = os.path.join(TOP, "cimfs_shim/core/gen-upcase.py")
-DATA = "/usr/share/unicode"
+installed = runpy.run_path(GENERATOR)["installed"]
+DATA = installed()
 count = failed = 0
 
 
@@ -45,6 +47,17 @@ def refused(name, result, cause):
     ok(status != 0 and not out and cause in err, f"refused: {name}: {err}",
        f"status {status}, {len(out)} bytes of output, '{err}'")
 
+
+with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMP")) as directory:
+    places = [os.path.join(directory, name) for name in ("none", "empty", "first", "second")]
+    ok(installed(places) == places[0], "no data anywhere: the error is to name the first place",
+       installed(places))
+    for place in places[1:]:
+        os.mkdir(place)
+    for place in places[2:]:
+        with open(os.path.join(place, "UnicodeData.txt"), "w", encoding="utf-8"):
+            pass
+    ok(installed(places) == places[2], "the first place that has data is taken", installed(places))
 
 data, ages = read("UnicodeData.txt"), read("DerivedAge.txt")
 status, table, err = generate(DATA)

@@ -5,9 +5,10 @@
 #
 # Go's module has no requirements, so nothing is fetched; its caches are in build/go. The binary has
 # no path of this machine and no build ID that depends on one: the same sources give the same bytes.
+# Of several Gos of Debian's the oldest: an old Wine can't run what Go 1.22 and later make.
 
 CLIENTS := conformance/clients
-GO ?= $(firstword $(wildcard /usr/lib/go-1.19/bin/go) go)
+GO ?= $(firstword $(sort $(wildcard /usr/lib/go-1.[1-9][0-9]/bin/go)) go)
 GO_ENV := env -u GOROOT GOENV=off GOOS=windows GOARCH=amd64 GOAMD64=v1 CGO_ENABLED=0 GO111MODULE=on \
 	GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local GOWORK=off GOEXPERIMENT= \
 	'GOCACHE=$(CURDIR)/build/go/cache' 'GOPATH=$(CURDIR)/build/go/path'
