@@ -132,7 +132,7 @@ include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dl
 # ---- stamps --------------------------------------------------------------------------------------
 
 no-build-goals := help clean format format-check uninstall check demo bench conformance wine-tests \
-	conformance-mutants dist-windows
+	conformance-mutants dist-windows check-wines
 ifneq ($(or $(filter-out $(no-build-goals),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
@@ -229,7 +229,7 @@ build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcim
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all check check-build check-run demo bench conformance conformance-mutants wine-tests dist-windows install uninstall format format-check clean help
+.PHONY: all check check-build check-run check-wines demo bench conformance conformance-mutants wine-tests dist-windows install uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: $(BUILDS) $(WIN64_FILES) $(WIN32_FILES)
@@ -289,6 +289,10 @@ wine-tests:
 	@+$(MAKE) $(jobs) all $(WINE_TESTS)
 	@BUILD=$(B) $(PYTHON) scripts/run-tests $(WINE_TEST_SCRIPTS:%=script:%)
 
+## check-wines: the demo, the suite and wine-tests in clean Debians 12, 13 and sid (ARGS="--all trixie")
+check-wines:
+	@scripts/check-wines $(ARGS)
+
 ## dist-windows: make build/dist/cimfs-conformance-windows.zip, which judges Windows' cimfs.dll
 dist-windows:
 	@scripts/setup
@@ -341,6 +345,7 @@ format-check:
 
 ## clean: remove everything that was built
 clean:
+	@[ ! -e build/check-wines ] || scripts/check-wines --clean
 	rm -rf build
 
 ## help: this list
