@@ -263,7 +263,7 @@ static enum cim_status read_pe(struct cim_image *image, const struct cim_data *d
 			       uint64_t offset, uint8_t *buf, size_t len, struct cim_error *err)
 {
 	struct pe_cursor cursor;
-	uint64_t part, place;
+	uint64_t part, place = 0;
 	enum cim_status status = begin_pe(image, data, offset, &cursor, err);
 
 	/* Each turn reads up to where the next mapping begins; there are at most 65,535. */

@@ -34,7 +34,7 @@ enum wine_class
     WINE_TRACE,
 };
 typedef unsigned char(__cdecl *wine_get_flags_fn)(struct wine_channel *channel);
-typedef int(__cdecl *wine_header_fn)(int class, struct wine_channel *channel, const char *function);
+typedef int(__cdecl *wine_header_fn)(int class, struct wine_channel *channel, const char *where);
 typedef int(__cdecl *wine_output_fn)(const char *text);
 
 /* Wine joins a line in a buffer of 1024 bytes and aborts if that doesn't do. */

@@ -768,7 +768,7 @@ struct rename_information {
 	WCHAR name[1];
 };
 #define FILE_RENAME_INFORMATION_CLASS 10
-typedef LONG(WINAPI *nt_set_information_file)(HANDLE, struct io_status_block *, void *, ULONG, int);
+typedef LONG(WINAPI *nt_set_information)(HANDLE, struct io_status_block *, void *, ULONG, int);
 typedef ULONG(WINAPI *rtl_nt_status_to_dos_error)(LONG);
 
 /*
@@ -780,7 +780,7 @@ typedef ULONG(WINAPI *rtl_nt_status_to_dos_error)(LONG);
 static DWORD rename_in_place(const WCHAR *from, const WCHAR *name, bool replace)
 {
 	HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
-	nt_set_information_file set_information;
+	nt_set_information set_information;
 	rtl_nt_status_to_dos_error to_error;
 	size_t bytes = wcslen(name) * sizeof(WCHAR);
 	size_t size = offsetof(struct rename_information, name) + bytes + sizeof(WCHAR);
@@ -790,8 +790,7 @@ static DWORD rename_in_place(const WCHAR *from, const WCHAR *name, bool replace)
 	HANDLE handle;
 	LONG result;
 
-	set_information = (nt_set_information_file)(void *)GetProcAddress(ntdll,
-									  "NtSetInformationFile");
+	set_information = (nt_set_information)(void *)GetProcAddress(ntdll, "NtSetInformationFile");
 	to_error = (rtl_nt_status_to_dos_error)(void *)GetProcAddress(ntdll,
 								      "RtlNtStatusToDosError");
 	if (!set_information || !to_error)
