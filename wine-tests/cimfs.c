@@ -27,6 +27,8 @@
 #define HR_ALREADY_EXISTS HRESULT_FROM_WIN32(ERROR_ALREADY_EXISTS)
 #define HR_PRIVILEGE_NOT_HELD HRESULT_FROM_WIN32(ERROR_PRIVILEGE_NOT_HELD)
 #define HR_NOT_SUPPORTED HRESULT_FROM_WIN32(ERROR_NOT_SUPPORTED)
+#define HR_IMAGE_CORRUPT HRESULT_FROM_WIN32(ERROR_CIMFS_IMAGE_CORRUPT)
+#define HR_IMAGE_VERSION HRESULT_FROM_WIN32(ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED)
 
 /* Windows 10 2004 */
 static HRESULT(WINAPI *pCimCreateImage)(const WCHAR *, const WCHAR *, const WCHAR *,
@@ -284,6 +286,20 @@ static void check_no_file_(int line, const WCHAR *name, const WCHAR *path)
     if (!pCimReadFile) return;
     hr = pCimReadFile(work_path(name), path, 0, buffer, sizeof(buffer), &read, &remaining);
     ok_(__FILE__, line)(FAILED(hr), "CimReadFile %s: got hr %#lx.\n", debugstr_w(path), hr);
+}
+
+/* Replace a byte of a file. */
+#define patch_file(path, offset, value) patch_file_(__LINE__, path, offset, value)
+static void patch_file_(int line, const WCHAR *path, DWORD offset, BYTE value)
+{
+    HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    DWORD size;
+    BOOL ret;
+
+    SetFilePointer(file, offset, NULL, FILE_BEGIN);
+    ret = WriteFile(file, &value, 1, &size, NULL);
+    ok_(__FILE__, line)(ret, "Can't write to %s, error %lu.\n", debugstr_w(path), GetLastError());
+    CloseHandle(file);
 }
 
 static BOOL file_exists(const WCHAR *path)
@@ -881,6 +897,52 @@ static void test_files(void)
     free(data);
 }
 
+/* The codes that winerror.h has for images that are no good. */
+static void test_bad_images(void)
+{
+    static const struct
+    {
+        const WCHAR *name;
+        DWORD offset;
+        BYTE value;
+        HRESULT hr;
+    } tests[] = {
+            {L"magic.cim", 0, 'x', HR_IMAGE_CORRUPT},
+            {L"type.cim", 12, 1, HR_IMAGE_CORRUPT},
+            {L"version.cim", 16, 99, HR_IMAGE_VERSION},
+    };
+    FILE_STAT_BASIC_INFORMATION info;
+    CIMFS_IMAGE_HANDLE image;
+    UINT64 read, remaining;
+    char buffer[16];
+    unsigned int i;
+    HRESULT hr;
+
+    for (i = 0; i < ARRAY_SIZE(tests); i++)
+    {
+        winetest_push_context("%s", debugstr_w(tests[i].name));
+        make_image(tests[i].name, L"file", "text");
+        patch_file(work_path(tests[i].name), tests[i].offset, tests[i].value);
+
+        hr = pCimCreateImage(work_dir, tests[i].name, NULL, &image);
+        ok(hr == tests[i].hr || broken(FAILED(hr)), "To extend: got hr %#lx.\n", hr);
+        hr = pCimCreateImage(work_dir, tests[i].name, L"fork.cim", &image);
+        ok(hr == tests[i].hr || broken(FAILED(hr)), "To fork: got hr %#lx.\n", hr);
+        if (pCimReadFile)
+        {
+            hr = pCimReadFile(work_path(tests[i].name), L"file", 0, buffer, sizeof(buffer), &read,
+                              &remaining);
+            ok(hr == tests[i].hr || broken(FAILED(hr)), "To read: got hr %#lx.\n", hr);
+        }
+        if (pCimGetFileStatBasicInformation)
+        {
+            hr = pCimGetFileStatBasicInformation(work_path(tests[i].name), L"file", &info);
+            ok(hr == tests[i].hr || broken(FAILED(hr)), "To stat: got hr %#lx.\n", hr);
+        }
+        winetest_pop_context();
+    }
+}
+
 /***********************************************************************
  * reading images without mounting them
  */
@@ -1364,6 +1426,14 @@ static void test_mount_errors(void)
     ok(hr == HR_FILE_NOT_FOUND, "No such image: got hr %#lx.\n", hr);
     hr = pCimMountImage(work_dir, L"mounted.cim", CIM_MOUNT_IMAGE_NONE, &volume_ids[0]);
     ok(hr == HR_ALREADY_EXISTS, "A GUID in use: got hr %#lx.\n", hr);
+    make_image(L"magic.cim", L"file", "text");
+    patch_file(work_path(L"magic.cim"), 0, 'x');
+    hr = pCimMountImage(work_dir, L"magic.cim", CIM_MOUNT_IMAGE_NONE, &volume_ids[1]);
+    ok(hr == HR_IMAGE_CORRUPT || broken(FAILED(hr)), "A corrupt image: got hr %#lx.\n", hr);
+    make_image(L"version.cim", L"file", "text");
+    patch_file(work_path(L"version.cim"), 16, 99);
+    hr = pCimMountImage(work_dir, L"version.cim", CIM_MOUNT_IMAGE_NONE, &volume_ids[1]);
+    ok(hr == HR_IMAGE_VERSION || broken(FAILED(hr)), "An unknown version: got hr %#lx.\n", hr);
     hr = pCimDismountImage(&volume_ids[1]);
     ok(hr == HR_FILE_NOT_FOUND, "No such volume: got hr %#lx.\n", hr);
 }
@@ -1476,6 +1546,7 @@ START_TEST(cimfs)
     run_test(test_extend);
     run_test(test_fork);
     run_test(test_files);
+    run_test(test_bad_images);
     run_test(test_CimReadFile);
     run_test(test_CimGetFileStatBasicInformation);
     run_test(test_CimLookupFile);

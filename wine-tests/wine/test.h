@@ -44,6 +44,12 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #endif
 
+/* Wine's winerror.h has them since 10.0, mingw's not yet. */
+#ifndef ERROR_CIMFS_IMAGE_CORRUPT
+#define ERROR_CIMFS_IMAGE_CORRUPT 470
+#define ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED 471
+#endif
+
 #define WINETEST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 /* A header's functions needn't all be used. */
 #define WINETEST_FUNC static __attribute__((unused))
