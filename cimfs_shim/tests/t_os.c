@@ -56,7 +56,7 @@ static void make_dir(const char *path)
 
 static intptr_t start_role(const char *role, const char *dir)
 {
-	char quoted[1100];
+	char quoted[1400];
 
 	snprintf(quoted, sizeof(quoted), "\"%s\"", dir);
 	return _spawnl(_P_NOWAIT, program, "t_os", role, quoted, NULL);

@@ -81,14 +81,11 @@ CASE(many_files, "Tree/ManyFiles", DOC, "CimCreateFile page", 0,
 /* Does the mounted file hold its own name? */
 static bool holds_its_name(const WCHAR *dir, const WCHAR *name)
 {
-    char want[40];
     size_t size = 0;
     DWORD error;
     char *text = read_file(format_wide(L"%ls%ls", dir, name), &size, &error);
-    bool right;
+    bool right = text && !strcmp(text, narrow(name));
 
-    snprintf(want, sizeof(want), "%ls", name);
-    right = text && !strcmp(text, want);
     free(text);
     return right;
 }

@@ -36,7 +36,7 @@ static int compare_rows(const void *a, const void *b)
 
 static const char *listing(const WCHAR *root, const WCHAR *pattern)
 {
-    static char text[2000], rows[60][80];
+    static char rows[60][80], text[sizeof(rows) + 60 * 2];
     WIN32_FIND_DATAW data;
     HANDLE find = FindFirstFileW(on(root, pattern), &data);
     int count = 0, i;
@@ -51,9 +51,9 @@ static const char *listing(const WCHAR *root, const WCHAR *pattern)
     {
         if (!wcscmp(data.cFileName, L".") || !wcscmp(data.cFileName, L"..")) continue;
         if (data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)
-            snprintf(rows[count++], 80, "%ls dir", data.cFileName);
+            snprintf(rows[count++], 80, "%s dir", narrow(data.cFileName));
         else
-            snprintf(rows[count++], 80, "%ls %lu", data.cFileName, data.nFileSizeLow);
+            snprintf(rows[count++], 80, "%s %lu", narrow(data.cFileName), data.nFileSizeLow);
     } while (FindNextFileW(find, &data) && count < 60);
     FindClose(find);
     qsort(rows, count, sizeof(rows[0]), compare_rows);

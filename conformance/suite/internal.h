@@ -63,7 +63,6 @@ int worker_main(HANDLE pipe, int first, WCHAR **leftover_guids);
 int role_main(int argc, WCHAR **argv);
 void send_line(const char *format, ...) PRINTF_LIKE(1, 2); /* to the parent */
 _Noreturn void leave_case(void);
-const char *narrow(const WCHAR *text); /* ASCII, other units as <xxxx>; one of a few buffers */
 void send_skip(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* ---- kit.c */

@@ -189,7 +189,7 @@ const char *list_files(const WCHAR *dir)
     do
     {
         if (!wcscmp(data.cFileName, L".") || !wcscmp(data.cFileName, L"..")) continue;
-        snprintf(line, sizeof(line), "%ls%s", data.cFileName,
+        snprintf(line, sizeof(line), "%s%s", narrow(data.cFileName),
                  data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? "\\" : "");
         add_name(&found, line);
     } while (FindNextFileW(find, &data));

@@ -173,6 +173,7 @@ extern struct suite_facts
 void see_hr(const char *name, HRESULT hr);
 void see_number(const char *name, uint64_t value);
 void see_bool(const char *name, bool value);
+const char *narrow(const WCHAR *text); /* ASCII, other units as <xxxx>; one of two buffers */
 void see_error(const char *name, DWORD error); /* a Win32 error, with its name where it is known */
 void see_text(const char *name, const char *format, ...) PRINTF_LIKE(2, 3);
 void see_wide(const char *name, const WCHAR *text);
