@@ -13,10 +13,10 @@ import shutil
 import sys
 
 from mounttest import SERVER, TMP, check, done, fuse, need_server, run, skip
+from tooltest import NOBODY, plain_user
 from imagebuilder import Dir, File, Image
 
 need_server()
-NOBODY = 65534
 LARGE = bytes(range(251)) * 12000
 
 INNER = r'''
@@ -89,7 +89,7 @@ tell(r.returncode == 0 and os.listdir(os.path.dirname(dos)) == ["dosdevices"], "
 '''
 
 TOO_MANY = DENIED.replace('"no right" in', '"too many" in')
-AS_NOBODY = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups"]
+USER, no_user = plain_user()
 
 
 def with_fuse(name, device_mode, command, config=""):
@@ -101,7 +101,7 @@ def with_fuse(name, device_mode, command, config=""):
     return run(["unshare", "-m", "sh", "-ec",
                 'mknod -m %o "$0" c 10 229; mount --bind "$0" /dev/fuse; '
                 '[ ! -e /etc/fuse.conf ] || mount --bind "$0.conf" /etc/fuse.conf; '
-                'exec "$@"' % device_mode, node, *AS_NOBODY, *command])
+                'exec "$@"' % device_mode, node, *USER, *command])
 
 
 def as_user(name, script, device_mode, *args, config=""):
@@ -115,14 +115,14 @@ def as_user(name, script, device_mode, *args, config=""):
     check(result.code == 0 and seen, "%s: ran to its end" % name, result)
 
 
-def can_be_user(server):
+def can_be_user():
     """Why there can be no such user; None if there can."""
     if os.geteuid():
         return "not root, who can become another user"
-    if not shutil.which("fusermount3") or not shutil.which("setpriv"):
-        return "no fusermount3 (Debian package fuse3) or no setpriv"
-    if run([*AS_NOBODY, "test", "-x", server]).code:
-        return "user nobody can't reach " + os.path.dirname(server)
+    if not shutil.which("fusermount3"):
+        return "no fusermount3 (Debian package fuse3)"
+    if no_user:
+        return no_user
     probe = with_fuse("probe", 0o666, ["true"])
     if probe.code:
         return "no node of the test's own can stand in for /dev/fuse: " + probe.errors
@@ -141,7 +141,7 @@ image = Image(Dir({"a.txt": File(b"hello"), "large": File(LARGE)}), name="i.cim"
 hidden = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(TMP, "hidden"))
 closed = os.path.join(TMP, "closed")
 os.mkdir(closed, 0o755)
-why = can_be_user(server)
+why = can_be_user()
 if why:
     skip("as an unprivileged user", " ".join(why.split()))
     done()

@@ -15,7 +15,8 @@ import struct
 import subprocess
 import time
 
-from tooltest import CIMTOOL, TMP, check, done, expect, files_of, need_tool, run, same, skip, tool, write
+from tooltest import (CIMTOOL, TMP, check, done, expect, files_of, need_tool, plain_user, run, same, skip,
+                      tool, write)
 
 need_tool()
 
@@ -118,15 +119,11 @@ check(end.returncode == 2 and b"standard output: No space left" in end.stderr,
 # ---- no right ----
 
 readonly = place("readonly")
-if os.geteuid() == 0:
-    os.chmod(TMP, 0o755)
-    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CIMTOOL]
-    usable = run(user + ["version"]).code == 0
-else:
-    os.chmod(readonly, 0o555)
-    user, usable = [CIMTOOL], True
-if not usable:
-    skip("rights", "no other user can run cimtool here")
+os.chmod(readonly, 0o555)
+user, why = plain_user()
+user.append(CIMTOOL)
+if why:
+    skip("rights", why)
 else:
     result = run(user + ["create", os.path.join(readonly, "a.cim"), src])
     check(result.code == 1 and one_line(result), "create in a read-only directory fails", result)

@@ -2,6 +2,7 @@
 """What the tests of cimtool share: running it, and TAP."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
 TMP = os.path.abspath(os.environ["TEST_TMP"])
 TIMEOUT = 120
+NOBODY = 65534
 
 # What is ignored here (nohup, "make check &" in a script) would be in all that is started, which then
 # couldn't be ended by it. In place of that a handler that does nothing: a program begins without.
@@ -92,6 +94,22 @@ def expect(code, name, *args, **more):
     result = tool(*args, **more)
     check(result.code == code, name, "want exit code %s\n%s" % (code, result))
     return result
+
+
+def plain_user():
+    """What a command begins with that is run by a user whom permissions bind, and None; or why there
+    is no such user."""
+    if os.geteuid():
+        return [], None
+    user = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups"]
+    if not shutil.which("setpriv"):
+        return user, "no setpriv"
+    os.chmod(TMP, 0o755)
+    # (Not cimtool itself: setpriv still has root's rights when it starts that.)
+    for path in (CIMTOOL, TMP):
+        if run([*user, "test", "-x", path]).code:
+            return user, "user nobody can't reach " + path
+    return user, None
 
 
 def files_of(directory):
