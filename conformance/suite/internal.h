@@ -62,6 +62,8 @@ HRESULT try_mount_image(const WCHAR *dir, const WCHAR *image, const WCHAR **volu
 int worker_main(HANDLE pipe, int first, WCHAR **leftover_guids);
 int role_main(int argc, WCHAR **argv);
 void send_line(const char *format, ...) PRINTF_LIKE(1, 2); /* to the parent */
+/* What a case may do thousands of times says so, or one that is slow would be taken to hang. */
+void alive(void);
 _Noreturn void leave_case(void);
 void send_skip(const char *format, ...) PRINTF_LIKE(1, 2);
 

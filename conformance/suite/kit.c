@@ -108,6 +108,7 @@ void *read_file(const WCHAR *path, size_t *size, DWORD *error)
                         NULL, OPEN_EXISTING, 0, NULL);
     void *data;
 
+    alive();
     *size = 0;
     if (file == INVALID_HANDLE_VALUE)
     {
@@ -266,6 +267,7 @@ void put_item(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const CIMFS_FILE_META
 {
     CIMFS_STREAM_HANDLE stream = NULL;
 
+    alive();
     need_hr("CimCreateFile", cim.CreateFile(image, path, metadata, &stream));
     write_whole(stream, data, size);
 }
@@ -289,12 +291,14 @@ void put_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const void *data, s
 {
     CIMFS_STREAM_HANDLE stream = NULL;
 
+    alive();
     need_hr("CimCreateAlternateStream", cim.CreateAlternateStream(image, path, size, &stream));
     write_whole(stream, data, size);
 }
 
 void put_link(CIMFS_IMAGE_HANDLE image, const WCHAR *new_path, const WCHAR *existing)
 {
+    alive();
     need_hr("CimCreateHardLink", cim.CreateHardLink(image, new_path, existing));
 }
 

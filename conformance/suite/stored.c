@@ -90,6 +90,7 @@ HRESULT stored_stat(const WCHAR *dir, const WCHAR *image, const WCHAR *path,
 {
     HRESULT hr;
 
+    alive();
     memset(info, 0, sizeof(*info));
     /* (Wine's file layer shows less than an image holds.) */
     if (can_read() && (facts.ours || facts.wine || !case_is_required() || !can_mount()))
@@ -136,6 +137,7 @@ void *stored_data(const WCHAR *dir, const WCHAR *image, const WCHAR *path, size_
     DWORD error = 0;
     void *data;
 
+    alive();
     *size = 0;
     if (can_read())
     {
@@ -155,6 +157,7 @@ bool stored_exists(const WCHAR *dir, const WCHAR *image, const WCHAR *path)
 {
     FILE_STAT_BASIC_INFORMATION info;
 
+    alive();
     if (can_read())
     {
         HRESULT hr = cim.GetFileStatBasicInformation(join(dir, image), path, &info);

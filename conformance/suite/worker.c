@@ -46,6 +46,16 @@ void send_line(const char *format, ...)
     write_all(line, length + 1);
 }
 
+void alive(void)
+{
+    static ULONGLONG last;
+    ULONGLONG now = GetTickCount64();
+
+    if (now - last < 1000) return;
+    last = now;
+    send_line("alive");
+}
+
 /* A field of a line, in one of a few buffers. */
 static const char *escape(const char *text)
 {

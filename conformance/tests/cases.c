@@ -183,6 +183,19 @@ CASE(hangs, "Self/Hangs", DOC, NOBODY, 0, "an endless loop")
     for (;;) Sleep(100);
 }
 
+CASE(takes_long, "Self/TakesLong", DOC, NOBODY, 0,
+     "a case without a word that works longer than one may say nothing")
+{
+    ULONGLONG start = GetTickCount64();
+    char seconds[20] = "0";
+
+    GetEnvironmentVariableA("SELFTEST_SECONDS", seconds, sizeof(seconds));
+    make_base(case_dir());
+    while (GetTickCount64() - start < strtoul(seconds, NULL, 10) * 1000)
+        need(stored_exists(case_dir(), L"base.cim", L"file.txt"), "a file isn't there");
+    check_number("value", 1, 1);
+}
+
 CASE(passes_3, "Self/MustPass3", DOC, NOBODY, 0, "the case behind one that hangs")
 {
     check_number("value", 1, 1);
