@@ -20,7 +20,6 @@ struct world
     const char *found;
 };
 
-/* The slash at the end that some paths have is Wine's. */
 static const struct world worlds[] = {
         {"Wine 8.0", L"\\??\\Z:\\home\\me\\.wine", L"\\\\?\\Z:\\home\\me\\.wine", "/home/me/.wine",
          "/home/me/.wine/dosdevices/c:/", "/home/me/.wine/dosdevices", "/home/me/.wine/dosdevices"},
@@ -31,16 +30,16 @@ static const struct world worlds[] = {
          "/srv/l \xc3\xbc n k", "/srv/l \xc3\xbc n k/dosdevices/c:/",
          "/srv/l \xc3\xbc n k/dosdevices", "/srv/l \xc3\xbc n k/dosdevices"},
         {"Wine 11.10", L"\\??\\Z:\\home\\me\\.wine", L"\\\\?\\Z:\\home\\me\\.wine",
-         "/home/me/.wine/", "/home/me/.wine/drive_c/", "/home/me/.wine/dosdevices",
+         "/home/me/.wine", "/home/me/.wine/drive_c/", "/home/me/.wine/dosdevices",
          "/home/me/.wine/dosdevices"},
         {"Wine 11.10 without a drive for /", L"\\??\\unix\\home\\me\\.wine",
-         L"\\\\?\\unix\\home\\me\\.wine", "/home/me/.wine/", "/home/me/.wine/drive_c/",
+         L"\\\\?\\unix\\home\\me\\.wine", "/home/me/.wine", "/home/me/.wine/drive_c/",
          "/home/me/.wine/dosdevices", "/home/me/.wine/dosdevices"},
         {"Wine 11.10, a prefix by a link: the path is the real one", L"\\??\\Z:\\srv\\l \xfc n k",
-         L"\\\\?\\Z:\\srv\\l \xfc n k", "/srv/real/", "/srv/real/drive_c/", "/srv/real/dosdevices",
+         L"\\\\?\\Z:\\srv\\l \xfc n k", "/srv/real", "/srv/real/drive_c/", "/srv/real/dosdevices",
          "/srv/real/dosdevices"},
         {"Wine 11.10, C: is elsewhere", L"\\??\\Z:\\home\\me\\.wine", L"\\\\?\\Z:\\home\\me\\.wine",
-         "/home/me/.wine/", "/mnt/disk/", "/home/me/.wine/dosdevices", "/home/me/.wine/dosdevices"},
+         "/home/me/.wine", "/mnt/disk/", "/home/me/.wine/dosdevices", "/home/me/.wine/dosdevices"},
         {"Wine 8.0, another environment", NULL, NULL, NULL, "/home/me/.wine/dosdevices/c:/",
          "/home/me/.wine/dosdevices", "/home/me/.wine/dosdevices"},
         {"Wine 11.10, another environment", NULL, NULL, NULL, "/home/me/.wine/drive_c/",
@@ -54,7 +53,7 @@ static const struct world worlds[] = {
         {"Wine 11.10, another environment, C: is elsewhere", NULL, NULL, NULL, "/mnt/disk/",
          "/home/me/.wine/dosdevices", NULL},
         {"no drive C:", NULL, NULL, NULL, NULL, "/home/me/.wine/dosdevices", NULL},
-        {"nothing that is a prefix", L"\\??\\Z:\\etc", L"\\\\?\\Z:\\etc", "/etc/", "/etc/drive_c/",
+        {"nothing that is a prefix", L"\\??\\Z:\\etc", L"\\\\?\\Z:\\etc", "/etc", "/etc/drive_c/",
          "/home/me/.wine/dosdevices", NULL},
 };
 
