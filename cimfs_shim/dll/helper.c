@@ -130,7 +130,7 @@ static enum cim_status status_of(int code, const char *text, struct cim_error *e
     if (code == HELPER_USAGE)
         return fail(err, CIM_E_UNSUPPORTED,
                     "%s is of another version than this cimfs.dll, which is %s: install both anew",
-                    text, CIM_VERSION);
+                    text, cim_version());
     if (code <= HELPER_FAILED || code >= HELPER_FAILED + CIM_STATUS_COUNT)
         return fail(err, CIM_E_IO, "cimfs-mount ended with status %d%s%s", code, *text ? ": " : "",
                     text);
@@ -160,7 +160,7 @@ enum cim_status helper_run(const char *dosdevices, const char *const args[], cha
     argv[count++] = (char *)"--dosdevices";
     argv[count++] = (char *)dosdevices;
     argv[count++] = (char *)"--dll-version";
-    argv[count++] = (char *)CIM_VERSION;
+    argv[count++] = (char *)cim_version();
     if (unix_status_path)
     {
         argv[count++] = (char *)"--status";
