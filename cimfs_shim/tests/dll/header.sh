@@ -74,9 +74,12 @@ END
 { echo '#include <winsock2.h>'; echo '#include <windows.h>'; echo '#include <winternl.h>'
   echo '#include <cimfs.h>'; echo '#include <string.h>'; echo '#include "use.h"'; } >others.c
 { echo '#pragma pack(1)'; cat first.c; } >packed.c
-# A newer SDK: it defines the structure, for targets that are new enough.
+# A newer SDK: it defines the structure, for targets that are new enough. (mingw-w64 14 does, and its
+# usual target is.)
 cat >newer.c <<'END'
 #include <windows.h>
+#if !defined(NTDDI_WIN11_ZN) || NTDDI_VERSION < NTDDI_WIN11_ZN
+#undef NTDDI_WIN11_ZN
 #define NTDDI_WIN11_ZN 0x0A00000E
 #undef NTDDI_VERSION
 #define NTDDI_VERSION 0x0A000010
@@ -87,13 +90,17 @@ typedef struct _FILE_STAT_BASIC_INFORMATION {
     LARGE_INTEGER VolumeSerialNumber;
     FILE_ID_128 FileId128;
 } FILE_STAT_BASIC_INFORMATION, *PFILE_STAT_BASIC_INFORMATION;
+#endif
 #include <cimfs.h>
 #include <string.h>
 #include "use.h"
 END
 # The same SDK, for an older target: it defines nothing.
 cat >older.c <<'END'
+#define _WIN32_WINNT 0x0A00
+#define NTDDI_VERSION 0x0A000000
 #include <windows.h>
+#undef NTDDI_WIN11_ZN
 #define NTDDI_WIN11_ZN 0x0A00000E
 #include <cimfs.h>
 #include <string.h>
