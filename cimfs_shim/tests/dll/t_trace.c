@@ -92,7 +92,7 @@ static void check_trace(char *text)
 
     check_line(text, "CimCreateImage(", "= 0x00000000 S_OK",
                "\"tr\xc3\xa4"
-               "ce.cim\", image 0");
+               "ce.cim\", image ");
     check_line(text, "CimCreateFile(", "= 0x80070003 ERROR_PATH_NOT_FOUND", "no\\such\\file: ");
     check_line(text, "CimCreateFile(", "\"no\\such\\file\", {attributes 0x20, size 3",
                "tr\xc3\xa4"
