@@ -264,7 +264,7 @@ demo:
 ## bench: measure next to tar, squashfuse (ROUNDS=N ONLY=WORDS TREE=DIR; see scripts/bench --help)
 bench:
 	@scripts/setup --bench
-	@+$(MAKE) $(jobs) all
+	@+$(MAKE) $(jobs) all build/win64/tests/dll/t_mount.exe
 	@BUILD=$(B) scripts/bench
 
 # What the demo needs besides; its rules.mk adds prerequisites.
