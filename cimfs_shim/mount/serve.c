@@ -535,7 +535,8 @@ static void op_statfs(fuse_req_t req, fuse_ino_t node)
 	st.f_frsize = BLOCK_SIZE;
 	st.f_blocks = (s->bytes + BLOCK_SIZE - 1) / BLOCK_SIZE;
 	st.f_files = s->max_id;
-	st.f_namemax = LINUX_NAME - 1;
+	/* (With the mark of a reparse point, where such a thing shows.) */
+	st.f_namemax = CIM_MAX_NAME_UTF8 - 1 + (s->options->reparse == REPARSE_WINE);
 	fuse_reply_statfs(req, &st);
 }
 

@@ -107,3 +107,10 @@ CASE(hresults, "Header/DocumentedErrors", DOC, "cimfs.h pages", 0,
     check_hex("ERROR_FILE_EXISTS", (ULONG)HR_FILE_EXISTS, 0x80070050);
     check_hex("ERROR_ALREADY_EXISTS", (ULONG)HR_ALREADY_EXISTS, 0x800700b7);
 }
+
+CASE(image_errors, "Header/ImageErrors", HEADER, "winerror.h", 0,
+     "the two errors that are of Composite Images alone have these values")
+{
+    check_hex("ERROR_CIMFS_IMAGE_CORRUPT", (ULONG)HR_CORRUPT, 0x800701d6);
+    check_hex("ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED", (ULONG)HR_VERSION, 0x800701d7);
+}

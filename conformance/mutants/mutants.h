@@ -582,6 +582,10 @@ M("short-image-code", "CreateImage/ExistingIsNoImage", "an empty existing file i
   .on = ON(CreateImage), .path = L"empty.cim", ANSWERS(HR_CORRUPT, HR_EOF))
 M("unknown-version-code", "CreateImage/ExistingOfUnknownVersion", "an existing image of an unknown version is ERROR_CIMFS_IMAGE_CORRUPT",
   .on = ON(CreateImage), ANSWERS(HR_VERSION, HR_CORRUPT))
+M("corrupt-code-of-disks", "CreateImage/ExistingIsNoImage CreateImage/ExistingWithoutRegion ReadFile/BadMagic Mount/NoImage Mount/RegionMissing", "a corrupt image is ERROR_FILE_CORRUPT, as a broken disk",
+  .on = ON(CreateImage) | ON(ReadFile) | ON(MountImage), ANSWERS(HR_CORRUPT, HR_WIN32(ERROR_FILE_CORRUPT)))
+M("version-code-of-volumes", "CreateImage/ExistingOfUnknownVersion ReadFile/UnknownVersion Mount/UnknownVersion", "an unknown version is ERROR_UNRECOGNIZED_VOLUME",
+  .on = ON(CreateImage) | ON(ReadFile) | ON(MountImage), ANSWERS(HR_VERSION, HR_WIN32(ERROR_UNRECOGNIZED_VOLUME)))
 M("region-missing-code", "CreateImage/ExistingWithoutRegion", "an existing image without region files is ERROR_FILE_NOT_FOUND",
   .on = ON(CreateImage), ANSWERS(HR_CORRUPT, HR_FILE_NOT_FOUND))
 M("create-image-2-refuses-none", "CreateImage2/NoFlags", "CimCreateImage2 wants a flag",

@@ -50,7 +50,7 @@ EOF
 volumes() { find "$WINEPREFIX/dosdevices/" -iname 'volume*' | sort; }
 
 # For later: it takes its time.
-SELFTEST_SECONDS=20 timeout 200 wine "$selftest" --dll "$ours" --timeout 15 --filter 'Self/TakesLong' \
+SELFTEST_SECONDS=20 timeout 200 "$WINE" "$selftest" --dll "$ours" --timeout 15 --filter 'Self/TakesLong' \
 	--work "$(dos_path "$work-slow")" >"$TEST_TMP/slow" 2>/dev/null </dev/null &
 slow=$!
 
@@ -141,6 +141,8 @@ is "$(values Interleaved)" "lost: a40 b40" "a mutant counts the calls of each di
 # A tree in which Wine is a script that notes how it was called, and nothing happens.
 tree=$TEST_TMP/tree
 mkdir -p "$tree"/{bin,build/conformance/mutants,build/win64/conformance/mutants,conformance/mutants}
+mkdir "$tree/scripts"
+cp -r "$TOP/scripts/lib" "$tree/scripts/"
 cp "$TOP/conformance/run" "$tree/conformance/"
 cp "$TOP/conformance/mutants/run" "$tree/conformance/mutants/"
 for file in cimfs-mount win64/cimfs.dll win64/conformance/{cimfs-conformance.exe,mutants/cimfs.dll}; do
@@ -150,11 +152,11 @@ done
 ln -s /bin/true "$tree/build/conformance/mutant-list"
 cat >"$tree/bin/wine" <<'EOF'
 #!/bin/sh
+[ "$1" != --version ] || exec echo wine-8.0
 echo "${0##*/} $*" >>calls
-[ "${0##*/}" != wineboot ] || { mkdir -p "$WINEPREFIX/dosdevices" && echo >"$WINEPREFIX/system.reg"; }
+[ "$1" != wineboot ] || mkdir -p "$WINEPREFIX/dosdevices"
 EOF
 chmod +x "$tree/bin/wine"
-ln -s wine "$tree/bin/wineboot"
 ln -s wine "$tree/bin/wineserver"
 
 # runner NAME LOCK PROGRAM...: two at once would work in the same place, and the first to end would
@@ -167,7 +169,7 @@ runner() {
 	rm -f "$tree/calls"
 	exec 5>"$lock"
 	flock 5
-	(cd "$tree" && exec env -u WINEPREFIX BUILD=build PATH="$tree/bin:$PATH" "$@") \
+	(cd "$tree" && exec env -u WINEPREFIX -u WINE -u WINESERVER BUILD=build PATH="$tree/bin:$PATH" "$@") \
 		>"$TEST_TMP/out" 2>&1 5>&- &
 	for _ in $(seq 300); do
 		[ ! -s "$TEST_TMP/out" ] || break
@@ -177,9 +179,8 @@ runner() {
 	is "$(cat "$tree/calls" 2>&1)" "cat: $tree/calls: No such file or directory" "$name: without Wine"
 	exec 5>&-
 	wait $!
-	is "$(head -3 "$tree/calls")" "wineboot -i
-wineserver -w
-wineserver -p60" "$name: a new prefix's own server has ended before one that stays begins"
+	is "$(head -3 "$tree/calls" | tr '\n' .)" "wine wineboot -i.wineserver -w.wineserver -p60." \
+		"$name: a new prefix's own server has ended before one that stays begins"
 }
 runner conformance/run prefix-conformance.lock conformance/run
 runner conformance/mutants/run conformance/mutants/lock conformance/mutants/run none

@@ -16,6 +16,7 @@ from imagebuilder import Dir, File, Image, Link, Stream, make_reparse, make_syml
 
 need_server()
 ATTRIBUTE = "user.WINEREPARSE"
+FORM = "wine"
 HIDDEN = 2
 MNT = os.path.join(TMP, "mnt")
 PREFIX = os.path.join(TMP, "prefix")
@@ -125,13 +126,13 @@ def shows_points(root, what, left_out=(), streams=()):
         same(read(root + "/junction?/below"), b"below a junction", what + "so is what lies below one")
 
 
-def wine(what, *more, reparse="wine", name=image):
-    words = ["--image", name, "--reparse", reparse, *more] if what == "mount" else []
+def call(what, *more, form=FORM, name=image):
+    words = ["--image", name, "--reparse", form, *more] if what == "mount" else []
     return run([SERVER, "--wine-" + what, "--dosdevices", DOS, "--guid", GUID, *words])
 
 
 def test_volume(backend):
-    result = wine("mount", "--backend", backend)
+    result = call("mount", "--backend", backend)
     check(result.code == 0, backend + ": a volume in Wine's form", result)
     if backend == "extract":
         # (A directory has names of up to 255 bytes, a mount longer ones.)
@@ -141,7 +142,7 @@ def test_volume(backend):
         shows_points(VOLUME, "fuse: ")
         same(error_of(os.getxattr, VOLUME + "/file.txt", "user.nothing"), "ENODATA",
              "fuse: attributes are asked for where an image has reparse points")
-    wine("dismount")
+    call("dismount")
 
 
 def keeps_attributes():
@@ -154,7 +155,7 @@ def keeps_attributes():
 for words in (["-o", "reparse=windows"], ["-o", "reparse="]):
     result = run([SERVER, image, TMP, *words])
     check(result.code == 2 and "links or wine" in result.errors, "%s: a usage error" % words[1], result)
-result = wine("mount", reparse="windows")
+result = call("mount", form="windows")
 same(result.code, 65, "--reparse windows: CIM_E_INVALID")
 
 if keeps_attributes():
@@ -178,14 +179,14 @@ def test_no_room():
                  name="large.cim").write(os.path.join(TMP, "large"))
     os.makedirs(small + "/dosdevices")
     volume = "%s/dosdevices/volume{%s}" % (small, GUID)
-    call = [SERVER, "--dosdevices", small + "/dosdevices", "--guid", GUID]
-    result = run(call + ["--wine-mount", "--image", name, "--reparse", "wine", "--backend", "extract"])
+    command = [SERVER, "--dosdevices", small + "/dosdevices", "--guid", GUID]
+    result = run(command + ["--wine-mount", "--image", name, "--reparse=wine", "--backend=extract"])
     log = read("%s/cimfs/volumes/%s/log" % (small, GUID)).decode()
     same((result.code, sorted(n for n in os.listdir(volume) if not n.startswith("."))), (0, ["file.txt", "link?"]),
          "extract: what the file system has no room for isn't half there")
     same([sum("%s? is left out" % n in line and ATTRIBUTE in line for line in log.splitlines())
           for n in ("large", "dir")], [1, 1], "extract: and the log says so")
-    run(call + ["--wine-dismount"])
+    run(command + ["--wine-dismount"])
     same(sorted(os.listdir(small)), ["dosdevices", "lost+found"], "extract: nothing is left of that")
     run(["umount", small])
 
@@ -198,15 +199,15 @@ if why:
     done()
 
 test_volume("fuse")
-wine("mount", "--backend", "fuse", name=plain)
+call("mount", "--backend", "fuse", name=plain)
 same(error_of(os.getxattr, VOLUME + "/file.txt", ATTRIBUTE), "ENOTSUP",
      "fuse: nobody need ask for attributes of an image without a reparse point or a hidden file")
-wine("dismount")
-wine("mount", "--backend", "fuse", reparse="links")
+call("dismount")
+call("mount", "--backend", "fuse", form="links")
 same((os.readlink(VOLUME + "/link"), error_of(os.lstat, VOLUME + "/link?"), kind(VOLUME + "/appexec"),
       read(VOLUME + "/odd?")), ("file.txt", "ENOENT", "file", b"a name no Windows program makes"),
      "fuse: --reparse links: symbolic links, and names as they are")
-wine("dismount")
+call("dismount")
 
 result = mount(image, MNT, "-o", "reparse=wine")
 check(result.code == 0, "-o reparse=wine mounts", result)
