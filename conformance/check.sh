@@ -7,6 +7,7 @@
 #
 # A limit of Wine counts as skipped here: it is required on Windows only.
 set -u -o pipefail
+unset CDPATH
 cd "$(dirname "$0")/.." || exit 3
 CONFORMANCE_QUIET=1 conformance/run --tap |
 	sed 's/^not ok \([0-9]* - [^ ]*\) # TODO limit of Wine/ok \1 # SKIP a limit of Wine/'

@@ -126,7 +126,7 @@ enum cim_status helper_run(const char *dosdevices, const char *const args[], cha
 /* Give a volume a drive letter, if one is wanted and free; returns it, 0 for none. */
 WCHAR letter_give(const char *dosdevices, const char *guid);
 /* Take a volume's letter away, if it has one. */
-void letter_take(const char *guid);
+void letter_take(const char *dosdevices, const char *guid);
 
 /* ---- trace.c ---- */
 

@@ -105,14 +105,20 @@ static const char *letter_target(const struct letters *letters, WCHAR letter,
 }
 
 /* The GUID in a target DOSDEVICES/volume{GUID}, 36 characters and what follows; NULL if it is
- * something else: then the letter isn't ours. */
-static const char *guid_of(const char *target)
+ * something else, of another prefix or not of ours at all. */
+static const char *guid_of(const char *target, const char *dosdevices)
 {
-    const char *name = strrchr(target, '/');
+    size_t dir_len = strlen(dosdevices);
+    char text[CIM_GUID_TEXT];
+    struct cim_guid guid;
 
-    if (!name || strncmp(name + 1, "volume{", 7)) return NULL;
-    name += 8;
-    return strlen(name) == CIM_GUID_TEXT && name[CIM_GUID_TEXT - 1] == '}' ? name : NULL;
+    if (strncmp(target, dosdevices, dir_len) || strncmp(target + dir_len, "/volume{", 8))
+        return NULL;
+    target += dir_len + 8;
+    if (strlen(target) != CIM_GUID_TEXT || target[CIM_GUID_TEXT - 1] != '}') return NULL;
+    memcpy(text, target, CIM_GUID_TEXT - 1);
+    text[CIM_GUID_TEXT - 1] = 0;
+    return cim_guid_parse(text, &guid) ? target : NULL;
 }
 
 /* Is there a volume (which there isn't once it was dismounted or its server ended)? */
@@ -167,7 +173,8 @@ static bool define_letter(const struct letters *letters, WCHAR letter, const cha
 
 /* Take away a volume's letters, also those it should not have, and those of volumes that are gone.
  * Returns their bits. */
-static DWORD undefine(const struct letters *letters, const char *guid, struct drive_buffer *buffer)
+static DWORD undefine(const struct letters *letters, const char *dosdevices, const char *guid,
+                      struct drive_buffer *buffer)
 {
     DWORD taken = 0;
     WCHAR letter;
@@ -175,7 +182,7 @@ static DWORD undefine(const struct letters *letters, const char *guid, struct dr
     for (letter = 'A'; letter <= 'Z'; letter++)
     {
         const char *target = letter_target(letters, letter, buffer);
-        const char *found = target ? guid_of(target) : NULL;
+        const char *found = target ? guid_of(target, dosdevices) : NULL;
 
         if (!found || (memcmp(found, guid, CIM_GUID_TEXT - 1) && volume_exists(found))) continue;
         if (define_letter(letters, letter, NULL)) taken |= bit_of(letter);
@@ -207,7 +214,7 @@ free_value:
 static bool wants_to_wait(void)
 {
     WCHAR *value = get_environment(L"CIMFS_MOUNT_LETTER_WAIT");
-    bool wants = value && wcscmp(value, L"0");
+    bool wants = value && !wcscmp(value, L"1");
 
     free(value);
     return wants;
@@ -234,18 +241,19 @@ WCHAR letter_give(const char *dosdevices, const char *guid)
     char target[4096 + 64];
     WCHAR letter, last;
     DWORD serial = 0, taken;
+    bool none;
 
     wanted_letters(&letter, &last);
-    if (letter < last) return 0;
+    none = letter < last;
     snprintf(target, sizeof(target), "%s/volume{%s}", dosdevices, guid);
     buffer = malloc(sizeof(*buffer));
     if (!buffer || !letters_open(&letters))
     {
-        trace_note("the volume {%s} has no drive letter: no mount manager", guid);
+        if (!none) trace_note("the volume {%s} has no drive letter: no mount manager", guid);
         free(buffer);
         return 0;
     }
-    taken = undefine(&letters, guid, buffer);
+    taken = undefine(&letters, dosdevices, guid, buffer);
     while (letter >= last &&
            !(is_free(&letters, letter, taken, buffer) && define_letter(&letters, letter, target)))
         letter--;
@@ -254,21 +262,21 @@ WCHAR letter_give(const char *dosdevices, const char *guid)
     free(buffer);
     if (letter < last)
     {
-        trace_note("the volume {%s} has no drive letter: none is free", guid);
+        if (!none) trace_note("the volume {%s} has no drive letter: none is free", guid);
         return 0;
     }
     wait_until_visible(guid, serial);
     return letter;
 }
 
-void letter_take(const char *guid)
+void letter_take(const char *dosdevices, const char *guid)
 {
     struct drive_buffer *buffer = malloc(sizeof(*buffer));
     struct letters letters;
 
     if (buffer && letters_open(&letters))
     {
-        undefine(&letters, guid, buffer);
+        undefine(&letters, dosdevices, guid, buffer);
         letters_close(&letters);
     }
     free(buffer);

@@ -199,7 +199,7 @@ static enum cim_status dismount_guid(const char *dosdevices, const char *guid,
 
     /* The letter first: it must not point to what is gone. If the volume stays, it gets one again.
      */
-    letter_take(guid);
+    letter_take(dosdevices, guid);
     status = helper_run(dosdevices, args, answer, err);
     if (status && is_usable(guid)) letter_give(dosdevices, guid);
     return status;

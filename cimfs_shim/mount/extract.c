@@ -105,8 +105,7 @@ static void set_dosattrib(int fd, const struct cim_file_info *info)
 
 /* For what shows as one of Wine's reparse points: its data. false: it can't be shown without (the
  * log has it), for Wine finds no way past an entry "NAME?" that has none. */
-static bool set_reparse(struct extract *x, int fd, const struct cim_file_info *info,
-			const char *name)
+static bool set_reparse(struct extract *x, int fd, const struct cim_file_info *info)
 {
 	struct cim_error err = {0};
 	enum cim_status status;
@@ -119,11 +118,13 @@ static bool set_reparse(struct extract *x, int fd, const struct cim_file_info *i
 				    &size, &err);
 	if (status)
 		log_status(status, &err, info->file_id);
+	else if (!size)
+		log_line("file %u is left out: its reparse data are empty", info->file_id);
 	else if (!fsetxattr(fd, XATTR_WINEREPARSE, x->buf, size, 0))
 		return true;
 	else
-		log_line("file %u: %s is left out: its reparse data as " XATTR_WINEREPARSE ": %s",
-			 info->file_id, name, strerror(errno));
+		log_line("file %u is left out: its reparse data as " XATTR_WINEREPARSE ": %s",
+			 info->file_id, strerror(errno));
 	return false;
 }
 
@@ -218,7 +219,7 @@ static enum cim_status make_data_file(struct extract *x, int dir, const struct c
 
 	if (fd < 0)
 		return status;
-	bad = !set_reparse(x, fd, info, name);
+	bad = !set_reparse(x, fd, info);
 	if (!bad)
 		status = copy_data(x, fd, info, data, name, &bad);
 	return finish_file(x, dir, fd, info, name, status, bad);
@@ -307,7 +308,8 @@ static bool stream_shows(struct extract *x, uint32_t dir_id, const struct cim_en
 		if (!stream->name[i] || stream->name[i] == '/' || stream->name[i] == ':')
 			return false;
 	}
-	return stream->units && name_find_item(x->s, dir_id, name, &info, &variant);
+	return stream->units && !name_is_marked(x->s, name) &&
+	       name_find_item(x->s, dir_id, name, &info, &variant);
 }
 
 /* The streams of an item whose name in the directory @x->dir, FileID @dir_id, is @name. */
@@ -449,7 +451,7 @@ static enum cim_status make_dir(struct extract *x, const struct cim_file_info *i
 	dir = openat(x->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return refuse(x, name);
-	if (!set_reparse(x, dir, info, name)) {
+	if (!set_reparse(x, dir, info)) {
 		*skip = true;
 		close(dir);
 		return unlinkat(x->dir, name, AT_REMOVEDIR) < 0 ? refuse(x, name) : CIM_OK;

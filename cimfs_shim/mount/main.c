@@ -315,8 +315,10 @@ static int run_wine(struct wine_call *call, int what, bool ok)
 	if (!ok || !call->dosdevices || !call->guid ||
 	    (what == OPT_WINE_MOUNT) != (call->image != NULL) ||
 	    !cim_guid_parse(call->guid, &guid)) {
-		usage_error("--wine-mount or --wine-dismount with wrong arguments");
-		return WINE_EXIT + CIM_E_INVALID;
+		const struct cim_error err = {.cause = "wrong arguments; see cimfs-mount --help"};
+
+		return volume_refuse(CIM_E_INVALID, what == OPT_WINE_MOUNT ? "mount" : "dismount",
+				     call->guid ? call->guid : "a volume", &err, call);
 	}
 	cim_guid_format(&guid, text);
 	call->guid = text;

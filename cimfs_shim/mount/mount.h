@@ -50,10 +50,8 @@ enum streams_interface {
 
 /* How reparse points show. */
 enum reparse_form {
-	REPARSE_LINKS, /* those that are links as symbolic links, the rest as what they are without
-			*/
-	REPARSE_WINE,  /* as Wine 10.19 and later keeps them: "NAME?", the data in user.WINEREPARSE
-			*/
+	REPARSE_LINKS, /* links as symbolic links, others as what they are without */
+	REPARSE_WINE,  /* as Wine 10.19 and later: "NAME?", the data in user.WINEREPARSE */
 };
 
 /* The volume of a Wine prefix that a server serves; NULL in struct options for a mount by hand. */
@@ -158,6 +156,8 @@ void name_of_item(const struct server *s, const uint16_t *name, size_t units,
  */
 int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
 	      uint32_t *file_id, bool *variant);
+/* Is it the name of one of Wine's reparse points, where they show? */
+bool name_is_marked(const struct server *s, const char *name);
 /* The item that shows by a name, as name_of_item() gives it. */
 int name_find_item(struct server *s, uint32_t dir_id, const char *name, struct cim_file_info *info,
 		   bool *variant);
@@ -314,6 +314,9 @@ struct wine_call {
 	enum reparse_form reparse;
 };
 
+/* The answer to a call that failed with @status at doing @op to @what; its exit code. */
+int volume_refuse(enum cim_status status, const char *op, const char *what,
+		  const struct cim_error *err, const struct wine_call *call);
 /* The exit codes of --wine-mount and --wine-dismount. */
 int volume_mount(const struct wine_call *call);
 int volume_dismount(const struct wine_call *call);

@@ -27,6 +27,13 @@ static bool is_wine_form(const struct server *s)
 	return s->options->reparse == REPARSE_WINE;
 }
 
+bool name_is_marked(const struct server *s, const char *name)
+{
+	const size_t len = strlen(name);
+
+	return is_wine_form(s) && len && name[len - 1] == '?';
+}
+
 static bool is_dots(const uint16_t *name, size_t units)
 {
 	return (units == 1 && name[0] == '.') || (units == 2 && name[0] == '.' && name[1] == '.');
@@ -53,8 +60,17 @@ void name_of_item(const struct server *s, const uint16_t *name, size_t units,
 		strcat(out, "?");
 }
 
-/* Undo name_to_linux()'s replacements; false if there are none. */
-static bool unescape(const struct server *s, uint16_t *name, size_t units)
+/* Undo name_to_linux()'s replacement of a '?' at the end; false if there is none. */
+static bool unescape_end(const struct server *s, uint16_t *name, size_t units)
+{
+	if (!is_wine_form(s) || name[units - 1] != (ESCAPE | '?'))
+		return false;
+	name[units - 1] = '?';
+	return true;
+}
+
+/* Undo its other replacements; false if there are none. */
+static bool unescape(uint16_t *name, size_t units)
 {
 	bool found = false;
 
@@ -63,10 +79,6 @@ static bool unescape(const struct server *s, uint16_t *name, size_t units)
 			name[i] &= 0xff;
 			found = true;
 		}
-	}
-	if (is_wine_form(s) && name[units - 1] == (ESCAPE | '?')) {
-		name[units - 1] = '?';
-		found = true;
 	}
 	if (name[0] == (ESCAPE | '.')) {
 		name[0] = '.';
@@ -91,41 +103,74 @@ static enum cim_status find(struct server *s, uint32_t dir_id, const uint16_t *n
 	return cim_image_lookup_at(s->image, dir_id, text, false, file_id, err);
 }
 
-int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
-	      uint32_t *file_id, bool *variant)
+/* What an item must be to show by the name that is looked up. */
+enum kind {
+	KIND_ANY,
+	KIND_PLAIN,  /* no reparse point */
+	KIND_MARKED, /* one */
+};
+
+/* find() for what is of that kind; the record in *info, but for KIND_ANY. */
+static int find_kind(struct server *s, uint32_t dir_id, const uint16_t *name, size_t units,
+		     bool any_case, enum kind kind, uint32_t *file_id, struct cim_file_info *info,
+		     bool *variant)
 {
 	struct cim_error err = {0};
+	enum cim_status status = find(s, dir_id, name, units, any_case, file_id, variant, &err);
+	int error;
+
+	if (status)
+		return log_status(status, &err, dir_id);
+	if (kind == KIND_ANY)
+		return 0;
+	error = node_info(s, *file_id, info);
+	return error || info->has_reparse == (kind == KIND_MARKED) ? error : ENOENT;
+}
+
+/* By the name as it is first, for that is what nearly all names are; then as it may have been
+ * before name_to_linux(). */
+static int find_name(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
+		     enum kind kind, uint32_t *file_id, struct cim_file_info *info, bool *variant)
+{
 	uint16_t buf[CIM_MAX_NAME];
 	size_t units;
-	enum cim_status status;
+	int error;
+	enum cim_status status = cim_utf16_from_utf8(name, len, buf, CIM_MAX_NAME, &units);
 
-	status = cim_utf16_from_utf8(name, len, buf, CIM_MAX_NAME, &units);
 	if (status == CIM_E_LIMIT)
 		return ENAMETOOLONG;
 	if (status || !units)
 		return ENOENT;
 	any_case |= s->options->ignore_case;
-	status = find(s, dir_id, buf, units, any_case, file_id, variant, &err);
-	if (status == CIM_E_FILE_NOT_FOUND && unescape(s, buf, units))
-		status = find(s, dir_id, buf, units, any_case, file_id, variant, &err);
-	return status ? log_status(status, &err, dir_id) : 0;
+	error = find_kind(s, dir_id, buf, units, any_case, kind, file_id, info, variant);
+	if (error == ENOENT && unescape_end(s, buf, units))
+		error = find_kind(s, dir_id, buf, units, any_case, kind, file_id, info, variant);
+	if (error == ENOENT && unescape(buf, units))
+		error = find_kind(s, dir_id, buf, units, any_case, kind, file_id, info, variant);
+	return error;
+}
+
+int name_find(struct server *s, uint32_t dir_id, const char *name, size_t len, bool any_case,
+	      uint32_t *file_id, bool *variant)
+{
+	return find_name(s, dir_id, name, len, any_case, KIND_ANY, file_id, NULL, variant);
 }
 
 int name_find_item(struct server *s, uint32_t dir_id, const char *name, struct cim_file_info *info,
 		   bool *variant)
 {
 	const size_t len = strlen(name);
-	const bool marked = is_wine_form(s) && len && name[len - 1] == '?';
+	const bool marked = name_is_marked(s, name);
 	uint32_t file_id;
 	int error;
 
+	if (!is_wine_form(s)) {
+		error = name_find(s, dir_id, name, len, false, &file_id, variant);
+		return error ? error : node_info(s, file_id, info);
+	}
 	/* A '?' that isn't the mark shows as something else. */
 	if (marked && (len == 1 || name[len - 2] == '?'))
 		return ENOENT;
-	error = name_find(s, dir_id, name, len - marked, false, &file_id, variant);
-	if (!error)
-		error = node_info(s, file_id, info);
-	if (!error && is_wine_form(s) && info->has_reparse != marked)
-		error = ENOENT;
-	return error;
+	return find_name(s, dir_id, name, len - marked, false, marked ? KIND_MARKED : KIND_PLAIN,
+			 &file_id, info, variant);
 }

@@ -156,8 +156,8 @@ static int answer_ok(const struct volume *v, enum backend backend, const char *s
 
 /* Of failure: one line, the cause; and that the caller is of another version, if it is, which may
  * be the cause of it. */
-static int answer_failure(enum cim_status status, const char *op, const char *what,
-			  const struct cim_error *err, const struct wine_call *call)
+int volume_refuse(enum cim_status status, const char *op, const char *what,
+		  const struct cim_error *err, const struct wine_call *call)
 {
 	const bool differs = call->version && strcmp(call->version, cim_version()) != 0;
 	char *text = xasprintf("%s%s%s%s%s%s%s%s", err->path, *err->path ? ": " : "",
@@ -330,6 +330,7 @@ static bool write_info(const struct volume *v, const struct options *o, enum bac
 		       long pid, bool ready)
 {
 	char *tmp = xasprintf("%s.tmp", v->info);
+	char *image = one_line(xstrdup(o->image)); /* a name may hold what looks like more lines */
 	char boot[40];
 	bool ok = false;
 	FILE *f = fopen(tmp, "we");
@@ -340,11 +341,12 @@ static bool write_info(const struct volume *v, const struct options *o, enum bac
 			     "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"
 			     "image %s\n",
 			     backend == BACKEND_FUSE ? "fuse" : "extract", ready, pid,
-			     start_of(pid), boot, (long long)time(NULL), o->image) > 0;
+			     start_of(pid), boot, (long long)time(NULL), image) > 0;
 		ok = !fclose(f) && ok && !rename(tmp, v->info);
 	}
 	if (!ok)
 		unlink(tmp);
+	free(image);
 	free(tmp);
 	return ok;
 }
@@ -535,39 +537,54 @@ static enum cim_status unmount(const struct volume *v, const struct info *info,
 	return CIM_OK;
 }
 
-/* The name volume{GUID} in a target PREFIX/dosdevices/volume{GUID}, which the mount manager gives a
- * letter that cimfs.dll asks it for; NULL for anything else. */
-static const char *volume_name(const char *target)
+/*
+ * Does a drive letter lead to dosdevices/volume{GUID} of this prefix, as the mount manager makes it
+ * when cimfs.dll asks, and is that the volume, or there no more? A prefix that was moved has
+ * letters that lead to where it was, which are known by leading nowhere; what leads to another
+ * prefix or anywhere else is not ours to judge.
+ */
+static bool is_dead_letter(const struct volume *v, const char *letter)
 {
-	static const char head[] = "/dosdevices/volume{";
-	const size_t full = strlen(head) + CIM_GUID_TEXT - 1 + strlen("}");
-	const size_t len = strlen(target);
+	static const char head[] = "/volume{";
+	const size_t units = strlen(head) + CIM_GUID_TEXT - 1 + strlen("}");
+	struct stat own, st;
+	struct cim_guid guid;
+	char target[PATH_MAX];
+	char text[CIM_GUID_TEXT];
+	size_t len;
+	char *name;
 
-	if (len < full || target[len - 1] != '}' ||
-	    strncmp(target + len - full, head, strlen(head)) != 0)
-		return NULL;
-	return target + len - full + strlen("/dosdevices/");
+	if (!read_link(letter, target))
+		return false;
+	len = strlen(target);
+	if (len < units || target[len - 1] != '}')
+		return false;
+	name = target + len - units;
+	if (strncmp(name, head, strlen(head)) != 0)
+		return false;
+	snprintf(text, sizeof(text), "%s", name + strlen(head));
+	if (!cim_guid_parse(text, &guid))
+		return false;
+	*name = '\0';
+	if (!ends_with(target, "/dosdevices"))
+		return false;
+	if (stat(letter, &st) < 0 && errno == ENOENT)
+		return true;
+	return !strcmp(text, v->guid) && !stat(target, &st) && !stat(v->dosdevices, &own) &&
+	       st.st_dev == own.st_dev && st.st_ino == own.st_ino;
 }
 
-/*
- * Drive letters that lead to the volume, or to one that is there no more, and that nobody took away
- * with it: who unmounts without Wine can't ask the mount manager. (It goes on naming such a letter
- * until Wine ends or cimfs.dll mounts the next image, but nothing can be reached by it.)
- */
+/* Those that nobody took away with their volumes: who unmounts without Wine can't ask the mount
+ * manager. (It goes on naming such a letter until Wine ends or cimfs.dll mounts the next image, but
+ * nothing can be reached by it.) */
 static void remove_letters(const struct volume *v)
 {
 	for (char c = 'a'; c <= 'z'; c++) {
-		char *link = xasprintf("%s/%c:", v->dosdevices, c);
-		char target[PATH_MAX];
-		const char *name = read_link(link, target) ? volume_name(target) : NULL;
-		char *volume = name ? xasprintf("%s/%s", v->dosdevices, name) : NULL;
-		struct stat st;
+		char *letter = xasprintf("%s/%c:", v->dosdevices, c);
 
-		if (name &&
-		    (!strcmp(volume, v->link) || (lstat(volume, &st) < 0 && errno == ENOENT)))
-			unlink(link);
-		free(volume);
-		free(link);
+		if (is_dead_letter(v, letter))
+			unlink(letter);
+		free(letter);
 	}
 }
 
@@ -811,7 +828,7 @@ int volume_mount(const struct wine_call *call)
 		status = open_image(o.image, &image, &err);
 	if (status) {
 		options_free(&o);
-		return answer_failure(status, "mount", call->image, &err, call);
+		return volume_refuse(status, "mount", call->image, &err, call);
 	}
 	status = volume_open(&v, call->dosdevices, call->guid, &err);
 	if (!status) {
@@ -824,7 +841,7 @@ int volume_mount(const struct wine_call *call)
 		status = mount_volume(&v, &o, image, call->backend, &used, &err);
 	}
 	if (status)
-		code = answer_failure(status, "mount", call->image, &err, call);
+		code = volume_refuse(status, "mount", call->image, &err, call);
 	else
 		code = answer_ok(&v, used, call->status);
 	/* There is no letting go of the session here without ending it. */
@@ -862,7 +879,7 @@ int volume_dismount(const struct wine_call *call)
 		}
 	}
 	if (status)
-		code = answer_failure(status, "dismount", call->guid, &err, call);
+		code = volume_refuse(status, "dismount", call->guid, &err, call);
 	else
 		code = answer_ok(&v, info.backend, call->status);
 	volume_close(&v);

@@ -94,7 +94,7 @@ outcome 1 "trixie-i386 1.2 (made up) ok 11/0/3 FAILED 21/0/ -" "but not here"
 WRONG=demo on trixie
 outcome 1 "trixie 1.2 (made up) FAILED 11/0/3 12/0/3 21/0/ -" "a demo that fails"
 WRONG=conformance on trixie
-outcome 1 "trixie 1.2 (made up) ok 11/0/3 12/0/3 21/0/ -" \
+outcome 1 "trixie 1.2 (made up) ok FAILED 11/0/3 FAILED 12/0/3 21/0/ -" \
 	"a suite that ends badly, whatever it counted"
 WRONG=wine-tests on trixie
 outcome 1 "trixie 1.2 (made up) ok 11/0/3 12/0/3 FAILED 21/0/ -" "the same of the wine-tests"
@@ -111,7 +111,7 @@ git commit -am b
 on trixie
 is "$status $(wc -l <roots)" "0 4" "another scripts/setup: another root"
 WRONG=root on bookworm
-outcome 1 "bookworm - - - - - -" "a root that can't be made"
+outcome 1 "bookworm - no root - - - -" "a root that can't be made"
 is "$(ls checkout/build/check-wines/bookworm)" "$(printf 'apt.conf\nroot.log')" "and nothing of it stays"
 
 # Stopped by Ctrl-C, as a terminal does it to the script's group.

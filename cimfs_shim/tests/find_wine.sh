@@ -165,6 +165,16 @@ echo wine-8.0 >a/bin/version
 prefix "wineboot fails: that is told" 1 1 prefix-x
 rm a/bin/broken
 prefix "and it is made anew the next time" 0 1 prefix-x
+prefix "its directory is made too" 0 1 "build of mine/prefix-y"
+touch a-file
+prefix "where there can't be one: refused, and nothing else is touched" 1 0 a-file/prefix-z
+mkdir -p prefix-games/drive_c
+prefix "somebody's prefix of such a name: refused" 1 0 prefix-games
+is "$(ls prefix-games)" drive_c "and left alone"
+ln -s prefix-x prefix-link
+echo wine-9.0 >a/bin/version
+prefix "a link to one: refused" 1 0 prefix-link
+is "$(ls -A prefix-x)" .made-by "and left alone, too"
 mkdir mine
 touch mine/.made-by
 prefix "a directory that may be somebody's own: refused" 1 0 mine

@@ -16,7 +16,7 @@ devices=${WINEPREFIX:?}/dosdevices
 clients=$WIN64/clients
 key='HKEY_LOCAL_MACHINE\Software\Microsoft\Windows NT\CurrentVersion'
 export CIM_SEED=${CIM_SEED:-$(date +%s)}
-unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER CIMFS_MOUNT_HELPER
+unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER CIMFS_MOUNT_LETTER_WAIT CIMFS_MOUNT_HELPER
 echo "# CIM_SEED=$CIM_SEED"
 
 # ---- the prefix ----------------------------------------------------------------------------------

@@ -5,5 +5,6 @@
 #
 # check.sh - the mutants as a test: each that the suite doesn't notice is a failure
 set -u
+unset CDPATH
 cd "$(dirname "$0")/../.." || exit 3
 exec conformance/mutants/run --tap

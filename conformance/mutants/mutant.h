@@ -160,7 +160,9 @@ struct counter
     LONG count;
     struct counter *next;
 };
-LONG count_up(struct counter **counters, const struct call *call); /* begins with 1 */
+/* Begins with 1. (A call with neither a session nor a directory counts with all such of the
+ * process.) */
+LONG count_up(struct counter **counters, const struct call *call);
 
 /* ---- what is spoilt ------------------------------------------------------------------------- */
 

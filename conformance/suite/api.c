@@ -133,8 +133,9 @@ static void find_wine(void)
 
     get_version = (void *)GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version");
     facts.wine = get_version != NULL;
-    if (get_version && sscanf(get_version(), "%u.%u", &major, &minor) == 2)
-        facts.wine_version = WINE_VERSION(major, minor);
+    if (!get_version) return;
+    facts.wine_version =
+            sscanf(get_version(), "%u.%u", &major, &minor) == 2 ? WINE_VERSION(major, minor) : ~0u;
 }
 
 void system_facts(void)

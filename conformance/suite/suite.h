@@ -159,7 +159,7 @@ extern struct suite_facts
 {
     bool ours;                /* the DLL says it is this project's */
     bool wine;                /* and this is Wine */
-    unsigned wine_version;    /* its WINE_VERSION(); 0: no Wine, or it doesn't say */
+    unsigned wine_version;    /* its WINE_VERSION(), the newest if it doesn't say; 0: none */
     bool elevated;            /* an administrator's token; not asked under Wine */
     bool no_mount;            /* --no-mount */
     const WCHAR *export_to;   /* --export's directory, or NULL */

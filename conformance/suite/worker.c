@@ -53,7 +53,7 @@ void alive(void)
 
     if (now - last < 1000) return;
     last = now;
-    send_line("alive");
+    send_line("alive"); /* run.c takes any line for a sign of life */
 }
 
 /* A field of a line, in one of a few buffers. */

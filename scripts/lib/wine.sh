@@ -6,18 +6,26 @@
 #
 #   scripts/lib/wine.sh --print          prints both, a line each, as NAME=VALUE
 #   scripts/lib/wine.sh --prefix DIR     has DIR, whose name must begin with "prefix-", be a whole
-#                                        Wine prefix of this Wine; one of another Wine is made anew
+#                                        Wine prefix of this Wine; one that this made for another Wine
+#                                        is made anew, and nothing else is ever removed
 #
 # WINE        a path or a command; if not set, the command wine, else wine64
 # WINESERVER  a path or a command; if not set, the one that belongs to that Wine, for two Wines would
 #             fight over a prefix: beside the program, beside what it is a link to, in a build tree's
 #             server/; where there is none, that of the PATH, or where distributions put it
 
+unset CDPATH # with which cd goes elsewhere, and prints where
+
 # wine_command NAME: prints the absolute path of a command, or of a file that can be run
 wine_command() {
 	case $1 in
 	*/*) wine_path=$(cd "${1%/*}/" 2>/dev/null && pwd)/${1##*/} ;;
-	*) wine_path=$(command -v "$1") ;;
+	*)
+		wine_path=$(command -v "$1")
+		case $wine_path in
+		[!/]*/*) wine_path=$(pwd)/$wine_path ;; # by a relative directory in the PATH
+		esac
+		;;
 	esac
 	# (What "command" finds may be an alias or a function.)
 	[ -f "$wine_path" ] && [ -x "$wine_path" ] && printf '%s\n' "$wine_path"
@@ -73,14 +81,20 @@ wine_prefix() {
 	esac
 	wine_path=${1%/*}
 	[ "$wine_path" != "$1" ] || wine_path=.
-	WINEPREFIX=$(cd "$wine_path" && pwd)/${1##*/}
+	wine_path=$(mkdir -p "$wine_path" && cd "$wine_path/" && pwd) || return 1
+	WINEPREFIX=$wine_path/${1##*/}
 	export WINEPREFIX
 	# A newer Wine changes a prefix so that an older one can't use it.
 	wine_stamp="$WINE $(WINEDEBUG=-all timeout 60 "$WINE" --version 2>/dev/null)" || :
 	[ "$(cat "$WINEPREFIX/.made-by" 2>/dev/null)" != "$wine_stamp" ] || return 0
+	# The mark is there from the beginning, so that this knows its own, also half made.
+	if [ -L "$WINEPREFIX" ] || { [ -e "$WINEPREFIX" ] && [ ! -e "$WINEPREFIX/.made-by" ]; }; then
+		echo "wine.sh: $WINEPREFIX is there, but nothing that this made: remove it first" >&2
+		return 1
+	fi
 	echo "Making the Wine prefix $1 (once, up to half a minute) ..."
 	[ ! -d "$WINEPREFIX" ] || timeout 60 "$WINESERVER" -k 2>/dev/null || :
-	rm -rf --one-file-system "$WINEPREFIX" && mkdir "$WINEPREFIX" || return 1
+	rm -rf --one-file-system "$WINEPREFIX" && mkdir "$WINEPREFIX" && : >"$WINEPREFIX/.made-by" || return 1
 	# No menu entries in the user's desktop, and no question about Mono or Gecko. No pipe of ours is
 	# passed on: Wine's services would hold it.
 	if ! (
@@ -89,6 +103,7 @@ wine_prefix() {
 		timeout 300 "$WINE" wineboot -i && timeout 60 "$WINESERVER" -w
 	) </dev/null >/dev/null 2>&1; then
 		echo "wine.sh: '$WINE wineboot -i' failed in $WINEPREFIX" >&2
+		timeout 60 "$WINESERVER" -k 2>/dev/null || :
 		return 1
 	fi
 	printf '%s\n' "$wine_stamp" >"$WINEPREFIX/.made-by"

@@ -37,7 +37,10 @@ tap_of "a program" "$TEST_TMP/program" 2
 went_on 2 "tap_of"
 
 # No other way of taking the output may be let in: stderr in a pipe, or as part of a text.
-is "$(cd "$TOP" && grep -nE '(^|[^[:alnum:]_])win[e] .*2>&1' cimfs_shim/tests/*.sh cimfs_shim/tests/*/*.sh \
+taken='(\$WIN[E]"|\bt_moun[t]|(^|[^[:alnum:]_])win[e]) .*2>&1'
+err='2>''&1' # (so that this script isn't one)
+check "the guard notices it" grep -qE "$taken" <<<"output=\$(timeout 60 \"\$WINE\" program $err)"
+is "$(cd "$TOP" && grep -nE "$taken" cimfs_shim/tests/*.sh cimfs_shim/tests/*/*.sh \
 	conformance/*.sh conformance/*/*.sh conformance/run wine-tests/*.sh scripts/demo |
 	grep -vE '>(/dev/null|"[^"]*") 2>&1')" "" "no script takes stderr of a Wine program in a pipe"
 tap_done

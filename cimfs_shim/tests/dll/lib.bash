@@ -7,6 +7,7 @@
 # first program of a prefix starts, keep it open as long as they run; and Wine says things there itself.
 set -u
 
+unset CDPATH
 TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)}
 TEST_TMP=${TEST_TMP:-$(mktemp -d)}
 WIN64=$TOP/build/win64

@@ -296,7 +296,7 @@ cat >"$TEST_TMP/old-helper" <<'END'
 for word; do [ "$word" != --reparse ] || { echo "unknown option" >&2; exit 2; }; done
 END
 chmod +x "$TEST_TMP/old-helper"
-is "$(CIMFS_TRACE=stderr CIMFS_MOUNT_HELPER=$TEST_TMP/old-helper t_mount mount "$dos" 1 2 2>&1 |
+is "$(CIMFS_TRACE=stderr CIMFS_MOUNT_HELPER=$TEST_TMP/old-helper errors mount "$dos" 1 2 |
 	grep -c "ERROR_NOT_SUPPORTED: $TEST_TMP/old-helper is of another version than this cimfs.dll, which is [0-9.]*: install both anew")" \
 	1 "a helper that doesn't know what it is asked: that the two don't match"
 nothing_left "nothing is left at the end"

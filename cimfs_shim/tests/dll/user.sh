@@ -32,7 +32,8 @@ if [ "${1-}" = enter ]; then
 		shift
 		exec "$@"' "$mode" "$TEST_TMP/fuse-$mode" \
 		setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups \
-		env -u DISPLAY -u XDG_RUNTIME_DIR -u CIMFS_MOUNT_BACKEND -u CIMFS_MOUNT_LETTER -u CIMTEST_ROOT \
+		env -u DISPLAY -u XDG_RUNTIME_DIR -u CIMFS_MOUNT_BACKEND -u CIMFS_MOUNT_LETTER -u CIMFS_MOUNT_LETTER_WAIT \
+		-u CIMTEST_ROOT \
 		HOME="$home" WINEPREFIX="$home/prefix" WINEDEBUG=-all CIMFS_MOUNT_HELPER="$helper" \
 		WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml=" TOP="$home" TEST_TMP="$TEST_TMP" \
 		"$@"

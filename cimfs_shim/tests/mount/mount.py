@@ -13,8 +13,8 @@ import struct
 import subprocess
 import threading
 
-from mounttest import (BUILD, CIMTOOL, SERVER, TMP, check, done, faults, mount, mounts, need_server,
-                       no_fuse, run, same, servers, skip, tool, tree, umount, wait_until)
+from mounttest import (BUILD, CIMTOOL, SERVER, TMP, check, done, error_of, faults, junction, mount, mounts,
+                       need_server, no_fuse, read, run, same, servers, skip, tool, tree, umount, wait_until)
 from imagebuilder import (Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_ea, make_reparse,
                           make_sd, make_symlink)
 
@@ -26,28 +26,8 @@ MNT = os.path.join(TMP, "mnt")
 LARGE = bytes(range(251)) * 6000
 
 
-def junction(target):
-    raw = target.encode("utf-16-le")
-    return make_reparse(0xA0000003, struct.pack("<HHHH", 0, len(raw), len(raw) + 2, len(raw)) +
-                        raw + b"\0\0" + raw + b"\0\0")
-
-
 def at(*parts):
     return os.path.join(MNT, *parts)
-
-
-def error_of(function, *args):
-    """Name of the errno a call fails with; "" if it doesn't."""
-    try:
-        function(*args)
-    except OSError as error:
-        return errno.errorcode[error.errno]
-    return ""
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
 
 
 def refused(name, code, words, *command, **more):

@@ -2,8 +2,10 @@
 """What the tests of cimfs-mount share: images, mounting, and leaving nothing behind."""
 
 import atexit
+import errno
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, "../../../scripts/lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tool"))
 from tooltest import CIMTOOL, TMP, check, done, run, same, skip, tool  # noqa: E402,F401
 import fuse  # noqa: E402
+from imagebuilder import make_reparse  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 SERVER = os.path.join(BUILD, "cimfs-mount")
@@ -106,6 +109,26 @@ def tree(directory):
                             hash(f.read()))
             found[os.path.relpath(path, top)] = what
     return found
+
+
+def error_of(function, *args):
+    """Name of the errno a call fails with; "" if it doesn't."""
+    try:
+        function(*args)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return ""
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def junction(target):
+    raw = target.encode("utf-16-le")
+    return make_reparse(0xA0000003, struct.pack("<HHHH", 0, len(raw), len(raw) + 2, len(raw)) +
+                        raw + b"\0\0" + raw + b"\0\0")
 
 
 def need_server():

@@ -4,14 +4,12 @@
 """Reparse points as Wine 10.19 and later keeps them: "NAME?" with its data in user.WINEREPARSE, by
 cimfs-mount -o reparse=wine and by --wine-mount --reparse wine, mounted and as an unpacked copy."""
 
-import errno
 import os
 import shutil
 import stat
-import struct
 
-from mounttest import (SERVER, TMP, check, done, mount, need_server, no_fuse, run, same, skip,
-                       umount)
+from mounttest import (SERVER, TMP, check, done, error_of, junction, mount, need_server, no_fuse, read, run,
+                       same, skip, umount)
 from imagebuilder import Dir, File, Image, Link, Stream, make_reparse, make_symlink
 
 need_server()
@@ -24,12 +22,6 @@ DOS = os.path.join(PREFIX, "dosdevices")
 GUID = "01234567-89ab-cdef-0123-456789abcdef"
 VOLUME = os.path.join(DOS, "volume{%s}" % GUID)
 os.makedirs(DOS)
-
-
-def junction(target):
-    raw = target.encode("utf-16-le")
-    return make_reparse(0xA0000003, struct.pack("<HHHH", 0, len(raw), len(raw) + 2, len(raw)) +
-                        raw + b"\0\0" + raw + b"\0\0")
 
 
 LINK = make_symlink("file.txt")
@@ -75,22 +67,13 @@ plain = Image(Dir({"file.txt": File(b"f"), "dir": Dir({"x": File(b"x")})}), name
     os.path.join(TMP, "plain"))
 
 
-def error_of(function, *args):
-    try:
-        function(*args)
-    except OSError as error:
-        return errno.errorcode[error.errno]
-    return ""
+def at(name):
+    return os.path.join(MNT, name)
 
 
 def kind(path):
     st = os.lstat(path)
     return "dir" if stat.S_ISDIR(st.st_mode) else "file" if stat.S_ISREG(st.st_mode) else oct(st.st_mode)
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
 
 
 def shows_points(root, what, left_out=(), streams=()):
@@ -164,6 +147,24 @@ else:
     skip("extract: a volume in Wine's form", "this file system has no attributes user.*")
 
 
+def test_small(small):
+    name = Image(Dir({"large": File(reparse=LARGE), "one": File(reparse=LARGE), "other": Link("one"),
+                      "dir": Dir({"x": File(b"x")}, reparse=LARGE),
+                      "link": File(reparse=LINK), "file.txt": File(b"f")}),
+                 name="large.cim").write(os.path.join(TMP, "large"))
+    os.makedirs(small + "/dosdevices")
+    volume = "%s/dosdevices/volume{%s}" % (small, GUID)
+    command = [SERVER, "--dosdevices", small + "/dosdevices", "--guid", GUID]
+    result = run(command + ["--wine-mount", "--image", name, "--reparse=wine", "--backend=extract"])
+    log = read("%s/cimfs/volumes/%s/log" % (small, GUID)).decode()
+    same((result.code, sorted(n for n in os.listdir(volume) if not n.startswith("."))), (0, ["file.txt", "link?"]),
+         "extract: what the file system has no room for isn't half there")
+    same(sum("is left out: its reparse data as " + ATTRIBUTE in line for line in log.splitlines()), 3,
+         "extract: and the log says so, once for each file")
+    run(command + ["--wine-dismount"])
+    same(sorted(os.listdir(small)), ["dosdevices", "lost+found"], "extract: nothing is left of that")
+
+
 def test_no_room():
     """A file system that has no such attributes, or none so large: what is left out is logged."""
     small = os.path.join(TMP, "small")
@@ -174,21 +175,10 @@ def test_no_room():
     if os.geteuid() or run(["mkfs.ext4", "-q", disk]).code or run(["mount", "-o", "loop", disk, small]).code:
         skip("extract: a file system without room for the data", "no right to mount one")
         return
-    name = Image(Dir({"large": File(reparse=LARGE), "dir": Dir({"x": File(b"x")}, reparse=LARGE),
-                      "link": File(reparse=LINK), "file.txt": File(b"f")}),
-                 name="large.cim").write(os.path.join(TMP, "large"))
-    os.makedirs(small + "/dosdevices")
-    volume = "%s/dosdevices/volume{%s}" % (small, GUID)
-    command = [SERVER, "--dosdevices", small + "/dosdevices", "--guid", GUID]
-    result = run(command + ["--wine-mount", "--image", name, "--reparse=wine", "--backend=extract"])
-    log = read("%s/cimfs/volumes/%s/log" % (small, GUID)).decode()
-    same((result.code, sorted(n for n in os.listdir(volume) if not n.startswith("."))), (0, ["file.txt", "link?"]),
-         "extract: what the file system has no room for isn't half there")
-    same([sum("%s? is left out" % n in line and ATTRIBUTE in line for line in log.splitlines())
-          for n in ("large", "dir")], [1, 1], "extract: and the log says so")
-    run(command + ["--wine-dismount"])
-    same(sorted(os.listdir(small)), ["dosdevices", "lost+found"], "extract: nothing is left of that")
-    run(["umount", small])
+    try:
+        test_small(small)
+    finally:
+        run(["umount", small])
 
 
 test_no_room()
@@ -221,11 +211,35 @@ if keeps_attributes():
 else:
     skip("by hand: a copy of the tree", "this file system has no attributes user.*")
 umount(MNT)
+# Names that differ only by what '?' shows as, and one with more than that to undo.
+odd = Image(Dir({
+    "B?": File(reparse=LINK), "B\uf03f": File(b"plain B"),
+    "C?": File(b"plain C"), "C\uf03f": File(reparse=APPEXEC),
+    "\uf02fG?": File(b"plain G"),
+    "file": File(b"f", streams={"s?": Stream(b"no name under Wine"), "s": Stream(b"a stream")}),
+}), name="odd.cim").write(os.path.join(TMP, "odd"))
+ODD = {"B\uf03f?": LINK, "B\uf03f": b"plain B", "C\uf03f": b"plain C", "C\uf03f?": APPEXEC, "\uf02fG\uf03f": b"plain G",
+       "file": b"f"}
+mount(odd, MNT, "-o", "reparse=wine")
+# (Before anything was listed: what is listed the kernel knows.)
+same({n: os.getxattr(at(n), ATTRIBUTE) if n.endswith("?") else read(at(n)) for n in ODD}, ODD,
+     "names that end in '?' or in what it shows as: each is found as what it is")
+same(sorted(os.listdir(MNT)), sorted(ODD), "and listed so")
+same((read(at("file:s")), error_of(os.stat, at("file:s?"))), (b"a stream", "ENOENT"),
+     "no stream is taken for a reparse point")
+umount(MNT)
+call("mount", "--backend", "extract", name=odd)
+same(sorted(n for n in os.listdir(VOLUME) if ":" in n), ["file:s"], "extract: nor is one there")
+call("dismount")
+
 result = mount(image, MNT, "-o", "reparse=wine,ignore_case")
 same((kind(MNT + "/LINK?"), error_of(os.lstat, MNT + "/LINK"), kind(MNT + "/DIR/Rooted?")),
      ("file", "ENOENT", "file"), "by hand: with ignore_case in any case")
 umount(MNT)
+names = os.statvfs(MNT).f_namemax if mount(image, MNT, "-o", "reparse=wine").code == 0 else 0
+umount(MNT)
 result = mount(image, MNT)
+same(names, os.statvfs(MNT).f_namemax + 1, "by hand: names may be as much longer as the mark is")
 same((os.readlink(MNT + "/link"), ATTRIBUTE in os.listxattr(MNT + "/appexec")), ("file.txt", False),
      "by hand: links are the default")
 same(os.getxattr(MNT + "/appexec", ATTRIBUTE), APPEXEC, "by hand: where the data can be read all the same")

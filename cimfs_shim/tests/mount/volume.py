@@ -17,7 +17,7 @@ import sys
 import threading
 import uuid
 
-from mounttest import (SERVER, TMP, check, done, faults, mounts, need_server, no_fuse, run, same,
+from mounttest import (SERVER, TMP, check, done, faults, mounts, need_server, no_fuse, read, run, same,
                        servers, skip, tool, wait_until)
 from imagebuilder import Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_symlink
 
@@ -126,11 +126,6 @@ def clean():
 
 
 CLEAN = (["dosdevices"], ["c:"], [])
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
 
 
 def fails(code, name, result, left=CLEAN):
@@ -644,19 +639,28 @@ for words in (["umount", GUID], ["mounts", "--clean", GUID]):
     result = tool(*words)
     check(result.code == 0 and clean() == CLEAN, "cimtool %s: the drive letter goes too" % " ".join(words[:-1]),
           (str(result), clean()))
+elsewhere = os.path.join(TMP, "other prefix", "dosdevices", "volume{%s}" % OTHER)
+os.makedirs(elsewhere)
 for name, target in (("e:", "/elsewhere/volume{%s}" % GUID), ("f:", DOS + "/volume{%s}x" % OTHER), ("q:", link(OTHER)),
-                     ("r:", link(GUID))):
+                     ("r:", link(GUID)), ("s:", "/moved/dosdevices/volume{%s}" % OTHER),
+                     ("g:", elsewhere), ("h:", "/elsewhere/dosdevices/volume{%s}" % ("x" * 36))):
     os.symlink(target, os.path.join(DOS, name))
 mount()
-same(sorted(os.listdir(DOS)), ["c:", "e:", "f:", os.path.basename(link())],
+same(sorted(os.listdir(DOS)), ["c:", "e:", "f:", "g:", "h:", os.path.basename(link())],
      "a mount takes away letters of volumes that are gone, and nobody else's")
 letter(GUID)
 mount(OTHER)
-same(sorted(os.listdir(DOS))[:4], ["c:", "e:", "f:", "q:"], "and leaves those of volumes that are there")
+same(sorted(os.listdir(DOS))[:6], ["c:", "e:", "f:", "g:", "h:", "q:"], "and leaves those of volumes that are there")
+dismount(OTHER)
+kill_server()
+run(["umount", "-l", state() + "/mnt"])
+mount(OTHER)
+same(sorted(os.listdir(DOS))[:6], ["c:", "e:", "f:", "g:", "h:", os.path.basename(link(GUID))],
+     "nor is one left whose server was killed and whose mount was taken away by hand")
 dismount(OTHER)
 dismount()
-os.unlink(DOS + "/e:")
-os.unlink(DOS + "/f:")
+for name in "efgh":
+    os.unlink("%s/%s:" % (DOS, name))
 same(clean(), CLEAN, "nothing is left of the letters")
 mount()
 os.unlink(link())
