@@ -70,8 +70,7 @@ char *wine_dosdevices(void)
 
 /* ---- what this Wine is like ---- */
 
-/* "10.19", "10.0-rc3", "9.22 (Staging)": is it at least that? What can't be read is taken for new.
- */
+/* Is it at least that? ("10.19", "10.0-rc3"; a version that can't be read is taken for new.) */
 static bool wine_at_least(unsigned major, unsigned minor)
 {
     get_version_fn get = (get_version_fn)find_export("ntdll.dll", "wine_get_version");

@@ -11,8 +11,7 @@
  *   t_mount present FROM TO      is each of them there, and whole?
  *   t_mount absent FROM TO       is each of them gone?
  *   t_mount ask DIR FROM TO      mount one after another, and ask each at once for its information
- *   t_mount time DIR FROM TO     mount and dismount one after another, print how long the mounts
- * took
+ *   t_mount time DIR FROM TO     mount and dismount one after another, print how long each took
  *
  * The last six end with 0, or with the low 8 bits of the first HRESULT that is no success.
  */
