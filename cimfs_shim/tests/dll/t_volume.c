@@ -621,16 +621,16 @@ static bool is_told_as_stored(const WCHAR *file_path)
     return wcslen(path) > 12 && !wcscmp(path + wcslen(path) - 12, L"FileName.TXT");
 }
 
-/* (Wine 11.10 tells the name as it was opened, on any file system.) */
-static void test_final_path(void)
+/* (Wine 11.10 tells the name as it was opened, on any file system.) @dir: where one may write. */
+static void test_final_path(const WCHAR *dir)
 {
     bool elsewhere;
 
-    save_file(path_of(test_root(), L"FileName.TXT"), "mixed", 5);
-    elsewhere = is_told_as_stored(path_of(test_root(), L"filename.txt"));
+    save_file(path_of(dir, L"FileName.TXT"), "mixed", 5);
+    elsewhere = is_told_as_stored(path_of(dir, L"filename.txt"));
     is_int(is_told_as_stored(on_volume(L"mixed\\casedir\\filename.txt")), elsewhere,
            "the final path has the stored case if it has elsewhere");
-    DeleteFileW(path_of(test_root(), L"FileName.TXT"));
+    DeleteFileW(path_of(dir, L"FileName.TXT"));
 }
 
 /* ---- telling all that is seen ---- */
@@ -756,7 +756,7 @@ int wmain(int argc, WCHAR **argv)
     test_long();
     test_streams();
     test_information();
-    test_final_path();
+    test_final_path(argv[1]);
     test_programs();
     test_current_directory();
     test_refused();
