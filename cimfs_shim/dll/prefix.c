@@ -3,7 +3,7 @@
  * prefix.c - where the prefix that this process runs in keeps its devices
  *
  * Wine tells a process its prefix by the environment variable WINECONFIGDIR, an NT path:
- * \\??\\Z:\\home\\me\\.wine, or \\??\\unix\\home\\me\\.wine where no drive leads there. A program
+ * \??\Z:\home\me\.wine, or \??\unix\home\me\.wine where no drive leads there. A program
  * may have been started with an environment of somebody's choice, though. Then drive C: tells: up
  * to Wine 10.12 its Unix path is PREFIX/dosdevices/c:, later what that link leads to, which is
  * PREFIX/drive_c unless somebody moved it. (All of it measured, with Wine 8.0, 10.0 and 11.10.)
@@ -48,7 +48,7 @@ static char *devices_of(char *prefix, bool (*exists)(const char *path))
     return path;
 }
 
-/* The Unix path of \\??\\X:\\DIR without a slash at its end, to be freed; NULL: it has none. */
+/* The Unix path of \??\X:\DIR without a slash at its end, to be freed; NULL: it has none. */
 static char *prefix_of(PCWSTR config_dir, char *(*unix_path)(PCWSTR path))
 {
     WCHAR *path = wcsncmp(config_dir, L"\\??\\", 4) ? NULL : _wcsdup(config_dir);
