@@ -4,12 +4,11 @@
 """Images that are broken, or break while they are mounted: EIO for what is hit, a line in the log,
 and a server that goes on. What is random is repeated by CIM_SEED=N."""
 
-import errno
 import os
 import random
 
-from mounttest import (SERVER, TMP, check, done, faults, mount, mounts, need_server, no_fuse, run,
-                       same, servers, skip, umount, wait_until)
+from mounttest import (SERVER, TMP, check, done, error_of, faults, mount, mounts, need_server,
+                       no_fuse, read, run, same, servers, skip, umount, wait_until)
 from imagebuilder import Dir, File, Image, Link, Stream, make_symlink
 
 need_server()
@@ -36,21 +35,8 @@ def build():
     }), name="i.cim")
 
 
-def outcome(function, *args):
-    try:
-        function(*args)
-    except OSError as error:
-        return errno.errorcode[error.errno]
-    return ""
-
-
 def at(*parts):
     return os.path.join(MNT, *parts)
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
 
 
 def log():
@@ -78,12 +64,12 @@ def end(path, name):
 image = build()
 image.truncate("data:large", 1000)
 path = start(image, "data cut off")
-same((read(at("good")), outcome(read, at("large"))), (b"good data", "EIO"),
+same((read(at("good")), error_of(read, at("large"))), (b"good data", "EIO"),
      "data cut off: EIO for that file, the rest is there")
 lines = log().splitlines()
 check(len(lines) == 1 and "i.cim" in lines[0], "data cut off: one line in the log", log())
 for _ in range(200):
-    outcome(read, at("large"))
+    error_of(read, at("large"))
 same(len(log().splitlines()), 1, "data cut off: 200 more tries don't fill the log")
 end(path, "data cut off")
 
@@ -92,7 +78,7 @@ image.poke("links:", image.value_of("", "dir"), "I", 0x7fffffff)
 path = start(image, "bad FileID")
 same(sorted(os.listdir(MNT)), ["dir", "good", "large", "link", "other", "stream"],
      "bad FileID: the name is listed")
-same((outcome(os.lstat, at("dir")), read(at("good"))), ("EIO", b"good data"),
+same((error_of(os.lstat, at("dir")), read(at("good"))), ("EIO", b"good data"),
      "bad FileID: EIO for it, the rest is there")
 end(path, "bad FileID")
 
@@ -106,13 +92,13 @@ same((os.stat(at("file")).st_nlink, os.stat(at("")).st_nlink), (2, 3),
      "a lost directory: link counts are those of the rest")
 same(sum("link counts may be too low: 1 " in n for n in log().splitlines()), 1,
      "a lost directory: the log tells")
-same(outcome(os.lstat, at("sub")), "EIO", "a lost directory: EIO for it")
+same(error_of(os.lstat, at("sub")), "EIO", "a lost directory: EIO for it")
 end(path, "a lost directory")
 
 image = build()
 image.poke("links:dir", 0, "I", 0xffffffff)
 path = start(image, "bad link table")
-same((outcome(os.listdir, at("dir")), outcome(os.stat, at("dir", "in"))), ("EIO", "EIO"),
+same((error_of(os.listdir, at("dir")), error_of(os.stat, at("dir", "in"))), ("EIO", "EIO"),
      "bad link table: EIO for the directory")
 same(read(at("good")), b"good data", "bad link table: the rest is there")
 end(path, "bad link table")
@@ -120,8 +106,8 @@ end(path, "bad link table")
 image = build()
 image.poke("reparse:link", 0, "H", 65000)
 path = start(image, "bad reparse data")
-check(outcome(os.readlink, at("link")) in ("EIO", "EINVAL"), "bad reparse data: no link",
-      outcome(os.readlink, at("link")))
+check(error_of(os.readlink, at("link")) in ("EIO", "EINVAL"), "bad reparse data: no link",
+      error_of(os.readlink, at("link")))
 end(path, "bad reparse data")
 
 # Two names for one directory, one of them inside itself.
@@ -129,7 +115,7 @@ image = build()
 image.poke("links:dir", image.value_of("dir", "more"), "I", image.items["dir"].id)
 path = start(image, "cycle")
 deep = at(*["dir"] + ["more"] * 40)
-first = outcome(os.listdir, deep)
+first = error_of(os.listdir, deep)
 check(first in ("", "ELOOP", "EIO", "ENOENT", "ESTALE"), "cycle: going round ends", first)
 same(read(at("good")), b"good data", "cycle: the rest is there")
 end(path, "cycle")
@@ -138,7 +124,7 @@ end(path, "cycle")
 image = Image(Dir({"a": Dir({"b": Dir({"l": File(reparse=make_symlink("\\x"))}, parent=3, id=3)}),
                    "good": File(b"good data")}), name="i.cim")
 path = start(image, "parents in a circle")
-same((outcome(os.readlink, at("a", "b", "l")), read(at("good"))), ("EIO", b"good data"),
+same((error_of(os.readlink, at("a", "b", "l")), read(at("good"))), ("EIO", b"good data"),
      "parents in a circle: EIO for the link")
 end(path, "parents in a circle")
 
@@ -150,7 +136,7 @@ same(read(at("good")), b"good data", "truncated while mounted: reads before")
 for name in image.files:
     if name.startswith("region_"):
         os.truncate(os.path.join(os.path.dirname(path), name), 100)
-same(outcome(read, at("large")), "EIO", "truncated while mounted: EIO for what is read then")
+same(error_of(read, at("large")), "EIO", "truncated while mounted: EIO for what is read then")
 check(log(), "truncated while mounted: the log tells")
 end(path, "truncated while mounted")
 
@@ -158,7 +144,7 @@ end(path, "truncated while mounted")
 cut = os.path.join(TMP, "cut")
 image = build()
 path = start(image, "cut short while read", "nlink=1", env=faults(CUTSHORT=cut))
-same(outcome(read, at("large")), "EIO", "cut short while read: EIO, no end of the file")
+same(error_of(read, at("large")), "EIO", "cut short while read: EIO, no end of the file")
 same(os.stat(at("large")).st_size, len(DATA), "cut short while read: the size is what it was")
 check("region_" in read(cut).decode() if os.path.exists(cut) else False,
       "cut short while read: it was", cut)
@@ -173,8 +159,8 @@ path = start(image, "removed while mounted", "nlink=1")
 same(os.path.exists(at("good")), True, "removed while mounted: is there before")
 for name in image.files:
     os.unlink(os.path.join(os.path.dirname(path), name))
-check(outcome(read, at("large")) in ("EIO", ""), "removed while mounted: EIO or the data",
-      outcome(read, at("large")))
+check(error_of(read, at("large")) in ("EIO", ""), "removed while mounted: EIO or the data",
+      error_of(read, at("large")))
 end(path, "removed while mounted")
 
 image = build()
@@ -185,7 +171,7 @@ for name in image.files:
         with open(whole + ".new", "wb") as f:
             f.write(rng.randbytes(len(image.files[name])))
         os.rename(whole + ".new", whole)
-result = outcome(read, at("other"))
+result = error_of(read, at("other"))
 check(result in ("EIO", "", "ENOENT"), "replaced while mounted: EIO or what was open", result)
 end(path, "replaced while mounted")
 
