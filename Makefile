@@ -125,8 +125,8 @@ TESTS_WINE :=
 CHECK_DEPS :=
 
 include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dll/rules.mk \
-	cimfs_shim/tool/rules.mk cimfs_shim/mount/rules.mk cimfs_shim/tests/rules.mk \
-	cimfs_shim/tests/*/rules.mk conformance/rules.mk conformance/*/rules.mk \
+	cimfs_shim/host/rules.mk cimfs_shim/tool/rules.mk cimfs_shim/mount/rules.mk \
+	cimfs_shim/tests/rules.mk cimfs_shim/tests/*/rules.mk conformance/rules.mk conformance/*/rules.mk \
 	wine-tests/rules.mk)
 
 # ---- stamps --------------------------------------------------------------------------------------
@@ -139,14 +139,15 @@ $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LD
 $(call stamp,build/.flags-mingw,$(filter-out -Werror,$(MINGW_CFLAGS) $(WIN64_LDFLAGS)))
 # A source file that is gone must leave the archives.
 $(call stamp,$(B)/.sources,$(NATIVE_SRCS))
+$(call stamp,$(B)/.sources-host,$(HOST_SRCS))
 $(call stamp,$(B)/.sources-tool,$(TOOL_SRCS))
 $(call stamp,$(B)/.sources-mount,$(MOUNT_SRCS))
 $(call stamp,build/.sources-mingw,$(WINDOWS_SRCS))
 endif
 
 # For a stamp that somebody removed since.
-$(B)/.flags build/.flags-mingw $(B)/.sources $(B)/.sources-tool $(B)/.sources-mount \
-		build/.sources-mingw:
+$(B)/.flags build/.flags-mingw $(B)/.sources $(B)/.sources-host $(B)/.sources-tool \
+		$(B)/.sources-mount build/.sources-mingw:
 	@mkdir -p $(@D)
 	@touch $@
 
@@ -193,7 +194,7 @@ $(B)/libcim.so.$(SOVERSION): $(NATIVE_SRCS:%.c=$(B)/native/%.o) $(LIBCIM_MAP) $(
 $(B)/libcim.so: $(B)/libcim.so.$(SOVERSION)
 	$(Q)ln -sfn $(<F) $@
 
-$(B)/cimtool: $(TOOL_SRCS:%.c=$(B)/native/%.o) $(B)/libcim.a $(B)/.sources-tool
+$(B)/cimtool: $(TOOL_SRCS:%.c=$(B)/native/%.o) $(HOST_LIB) $(B)/libcim.a $(B)/.sources-tool
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(NATIVE_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TOOL_LIBS) $(LDLIBS)
 

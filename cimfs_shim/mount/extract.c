@@ -31,6 +31,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "../host/filetime.h"
+
 #define COPY_SIZE (1024u * 1024u)
 
 #define UNLISTED (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM) /* attributes of what a mount doesn't list */
@@ -90,8 +92,8 @@ static mode_t get_mode(const struct cim_file_info *info, bool is_directory)
 
 static void get_times(const struct cim_file_info *info, struct timespec times[2])
 {
-	time_to_unix(info->last_access_time, &times[0]);
-	time_to_unix(info->last_write_time, &times[1]);
+	filetime_to_unix(info->last_access_time, &times[0]);
+	filetime_to_unix(info->last_write_time, &times[1]);
 }
 
 static void set_dosattrib(int fd, const struct cim_file_info *info)

@@ -20,10 +20,6 @@
  * A ".." never leads out of the image, as on Windows. Anything else (another device, a buffer that
  * is malformed, a target longer than Linux can hold) has no form here: the item then shows as the
  * file or directory that it is, and its reparse data as system.ntfs_reparse_data.
- *
- * Layout of the data: MS-FSCC 2.1.2.4 and 2.1.2.5. Both kinds: tag u32, length u16, reserved
- * u16, then offset and length in bytes of the substitute name and of the print name, u16 each; a
- * symlink has flags u32 (bit 0: relative) then; the names, to which the offsets are relative.
  */
 #include "mount.h"
 
@@ -35,31 +31,19 @@
 #include <string.h>
 #include <strings.h>
 
-#define SYMLINK_NAMES	  20
-#define MOUNT_POINT_NAMES 16
-#define FLAG_RELATIVE	  1u
+#include "../host/reparse.h"
 
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-/* The target as it grows; too long for Linux: full. */
+/* The target as it grows. */
 struct target {
 	char text[PATH_MAX];
 	size_t len;
-	bool full;
+	bool unfit; /* it has no form here, for being too long, say */
 };
 
 static void add(struct target *t, const char *s, size_t len)
 {
 	if (len >= sizeof(t->text) - t->len) {
-		t->full = true;
+		t->unfit = true;
 		return;
 	}
 	memcpy(t->text + t->len, s, len);
@@ -103,7 +87,7 @@ static void add_path(const struct server *s, struct target *t, const uint16_t *p
 			continue;
 		}
 		if (n > CIM_MAX_NAME) {
-			t->full = true;
+			t->unfit = true;
 			return;
 		}
 		if (level != SIZE_MAX)
@@ -117,7 +101,7 @@ static void add_path(const struct server *s, struct target *t, const uint16_t *p
 static void add_rooted(const struct server *s, struct target *t, const uint16_t *path, size_t units,
 		       uint32_t depth)
 {
-	for (uint32_t i = 0; i < depth && !t->full; i++)
+	for (uint32_t i = 0; i < depth && !t->unfit; i++)
 		add_component(t, "..", 2);
 	add_path(s, t, path, units, 0);
 }
@@ -205,8 +189,6 @@ static bool translate(struct server *s, struct target *t, const uint16_t *path, 
 		if (!path[i])
 			return false;
 	}
-	if (!units)
-		return false;
 	if (relative && path[0] == '\\')
 		add_rooted(s, t, path, units, depth);
 	else if (relative)
@@ -220,42 +202,46 @@ static bool translate(struct server *s, struct target *t, const uint16_t *path, 
 	return true;
 }
 
-/* The substitute name; NULL if the buffer isn't consistent. Allocated. */
-static uint16_t *get_name(const uint8_t *data, size_t size, size_t names, size_t *units)
+/* Does the item show as a link, if its reparse data have a form here? */
+static bool is_link(const struct server *s, const struct cim_file_info *info)
 {
-	size_t offset, bytes;
-	uint16_t *name;
+	return s->options->reparse == REPARSE_LINKS && info->has_reparse &&
+	       (info->reparse_tag == CIM_TAG_SYMLINK || info->reparse_tag == CIM_TAG_MOUNT_POINT);
+}
 
-	if (size < names || get16(data + 4) != size - 8)
-		return NULL;
-	offset = get16(data + 8);
-	bytes = get16(data + 10);
-	if (bytes % 2 || offset > size - names || bytes > size - names - offset)
-		return NULL;
-	name = malloc(bytes + 2);
-	if (!name)
-		return NULL;
-	*units = bytes / 2;
-	for (size_t i = 0; i < *units; i++)
-		name[i] = get16(data + names + offset + i * 2);
-	return name;
+/* The target that reparse data stand for. false: no memory. */
+static bool get_target(struct server *s, struct target *t, const uint8_t *data, size_t size,
+		       uint32_t depth)
+{
+	struct reparse_link link;
+	uint16_t *path;
+
+	if (!reparse_valid(data, size) || !reparse_parse_link(data, size, &link) ||
+	    !link.target.units) {
+		t->unfit = true;
+		return true;
+	}
+	path = malloc(link.target.units * sizeof(*path));
+	if (!path)
+		return false;
+	reparse_name_units(&link.target, path);
+	if (!translate(s, t, path, link.target.units, link.relative, depth))
+		t->unfit = true;
+	free(path);
+	return true;
 }
 
 char *link_target(struct server *s, const struct cim_file_info *info, uint32_t depth, int *error)
 {
-	const bool symlink = info->reparse_tag == CIM_TAG_SYMLINK;
-	const size_t names = symlink ? SYMLINK_NAMES : MOUNT_POINT_NAMES;
 	struct cim_error err = {0};
 	struct target *t = NULL;
 	uint8_t *data = NULL;
-	uint16_t *name = NULL;
 	char *result = NULL;
-	size_t size, units;
+	size_t size;
 	enum cim_status status;
 
 	*error = 0;
-	if (s->options->reparse == REPARSE_WINE || !info->has_reparse ||
-	    (!symlink && info->reparse_tag != CIM_TAG_MOUNT_POINT))
+	if (!is_link(s, info))
 		return NULL;
 	*error = ENOMEM;
 	data = malloc(CIM_MAX_BLOB);
@@ -268,19 +254,12 @@ char *link_target(struct server *s, const struct cim_file_info *info, uint32_t d
 		*error = log_status(status, &err, info->file_id);
 		goto out;
 	}
-	*error = 0;
-	name = get_name(data, size, names, &units);
-	if (name &&
-	    translate(s, t, name, units, symlink && get32(data + 16) & FLAG_RELATIVE, depth)) {
-		if (!t->len)
-			add(t, ".", 1);
-		if (!t->full) {
-			result = strdup(t->text);
-			*error = result ? 0 : ENOMEM;
-		}
-	}
+	if (!get_target(s, t, data, size, depth))
+		goto out;
+	if (!t->unfit)
+		result = strdup(t->text);
+	*error = t->unfit || result ? 0 : ENOMEM;
 out:
-	free(name);
 	free(t);
 	free(data);
 	return result;

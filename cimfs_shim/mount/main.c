@@ -71,55 +71,6 @@ void say_cim(const char *op, const char *image, const struct cim_error *err)
 	say("%s %s%s%s: %s", op, image, *err->path ? ": " : "", err->path, cause);
 }
 
-int exit_of(enum cim_status status)
-{
-	switch (status) {
-	case CIM_OK:
-		return EXIT_OK;
-	case CIM_E_CORRUPT:
-		return EXIT_CORRUPT;
-	case CIM_E_VERSION:
-	case CIM_E_UNSUPPORTED:
-		return EXIT_UNSUPPORTED;
-	default:
-		return EXIT_FAILED;
-	}
-}
-
-static void no_memory(void)
-{
-	say("no memory");
-	exit(EXIT_FAILED);
-}
-
-void *xmalloc(size_t size)
-{
-	void *p = malloc(size ? size : 1);
-
-	if (!p)
-		no_memory();
-	return p;
-}
-
-char *xstrdup(const char *s)
-{
-	return strcpy(xmalloc(strlen(s) + 1), s);
-}
-
-char *xasprintf(const char *fmt, ...)
-{
-	va_list args;
-	char *s;
-	int len;
-
-	va_start(args, fmt);
-	len = vasprintf(&s, fmt, args);
-	va_end(args);
-	if (len < 0)
-		no_memory();
-	return s;
-}
-
 /* ---- opening ---- */
 
 enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)

@@ -26,19 +26,12 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 
+#include "../host/alloc.h"
+#include "../host/exit.h"
 #include "libcim.h"
 
-#define MOUNT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-
-/* What the program comes to: cimtool's exit codes, and in Wine mode WINE_EXIT + enum cim_status. */
-enum exit_code {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_CORRUPT = 4,
-	EXIT_UNSUPPORTED = 5,
-	WINE_EXIT = 64,
-};
+/* The exit code in Wine mode, + enum cim_status. */
+#define WINE_EXIT 64
 
 /* How alternate streams show (ntfs-3g's option of this name). */
 enum streams_interface {
@@ -108,17 +101,11 @@ struct server {
 /* ---- main.c: messages before the mount ---- */
 
 /* "cimfs-mount: TEXT" on stderr. */
-void say(const char *fmt, ...) MOUNT_PRINTF(1, 2);
+void say(const char *fmt, ...) HOST_PRINTF(1, 2);
 /* The same from the library's detail, with what was being done and the image. */
 void say_cim(const char *op, const char *image, const struct cim_error *err);
 /* Open an image whose region files are all there: half of one is not mounted (D31). */
 enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err);
-/* The exit code of a status, for a mount by hand. */
-int exit_of(enum cim_status status);
-/* malloc() and the like, that end the program; not for use once it serves. */
-void *xmalloc(size_t size);
-char *xstrdup(const char *s);
-char *xasprintf(const char *fmt, ...) MOUNT_PRINTF(1, 2);
 
 /* ---- options.c ---- */
 
@@ -137,7 +124,7 @@ void log_open(const char *where);
 /* The file, if it is one; what is logged after that goes to stderr. */
 void log_close(void);
 /* One line, with the time where nobody else adds it; too many in a minute are counted instead. */
-void log_line(const char *fmt, ...) MOUNT_PRINTF(1, 2);
+void log_line(const char *fmt, ...) HOST_PRINTF(1, 2);
 /* A failed call: the errno to answer with. Logs what the user should know of. */
 int log_status(enum cim_status status, const struct cim_error *err, uint32_t file_id);
 
@@ -225,7 +212,6 @@ int node_data(struct server *s, uint64_t node, struct cim_data *data);
 size_t node_text(const struct server *s, uint64_t node, char text[128]);
 /* How many directories lie above a directory. 0 or an errno. */
 int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth);
-void time_to_unix(int64_t filetime, struct timespec *ts);
 
 /* ---- link.c ---- */
 

@@ -17,22 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define TICKS	      INT64_C(10000000)
-#define EPOCH_SECONDS INT64_C(11644473600)
-#define MAX_DEPTH     16384 /* the longest path has 32,767 units */
+#include "../host/filetime.h"
 
-void time_to_unix(int64_t t, struct timespec *ts)
-{
-	int64_t seconds = t / TICKS;
-	int64_t rest = t % TICKS;
-
-	if (rest < 0) {
-		rest += TICKS;
-		seconds--;
-	}
-	ts->tv_sec = seconds - EPOCH_SECONDS;
-	ts->tv_nsec = (long)rest * 100;
-}
+#define MAX_DEPTH 16384 /* the longest path has 32,767 units */
 
 bool node_is_top(const struct server *s, uint64_t node)
 {
@@ -92,9 +79,9 @@ static void stat_info(const struct server *s, const struct cim_file_info *info, 
 {
 	common_stat(s, st);
 	st->st_ino = info->file_id;
-	time_to_unix(info->last_access_time, &st->st_atim);
-	time_to_unix(info->last_write_time, &st->st_mtim);
-	time_to_unix(info->change_time, &st->st_ctim);
+	filetime_to_unix(info->last_access_time, &st->st_atim);
+	filetime_to_unix(info->last_write_time, &st->st_mtim);
+	filetime_to_unix(info->change_time, &st->st_ctim);
 }
 
 static mode_t file_mode(const struct server *s, const struct cim_file_info *info)

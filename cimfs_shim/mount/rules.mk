@@ -9,7 +9,7 @@ BUILDS += $(B)/cimfs-mount $(B)/mount.cimfs
 
 $(MOUNT_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(MOUNT_CFLAGS)
 
-$(B)/cimfs-mount: $(MOUNT_SRCS:%.c=$(B)/native/%.o) $(B)/libcim.a $(B)/.sources-mount
+$(B)/cimfs-mount: $(MOUNT_SRCS:%.c=$(B)/native/%.o) $(HOST_LIB) $(B)/libcim.a $(B)/.sources-mount
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(NATIVE_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(MOUNT_LIBS) $(LDLIBS)
 

@@ -78,7 +78,7 @@ void server_ready(struct server *s)
 /* ---- FUSE here? ---- */
 
 static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *op,
-			    const char *fmt, ...) MOUNT_PRINTF(4, 5);
+			    const char *fmt, ...) HOST_PRINTF(4, 5);
 
 static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *op,
 			    const char *fmt, ...)

@@ -77,7 +77,7 @@ const char *volume_guid(const struct volume *v)
 /* ---- what a call comes to ---- */
 
 static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *fmt, ...)
-	MOUNT_PRINTF(3, 4);
+	HOST_PRINTF(3, 4);
 
 static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *fmt, ...)
 {

@@ -31,7 +31,7 @@
 #include <linux/limits.h>
 #include <sys/xattr.h>
 
-#define EA_HEADER 8
+#include "../host/ea.h"
 
 /* Is there something about an item that Wine learns from an attribute only? */
 static bool tells_wine(const struct server *s, const struct cim_file_info *info)
@@ -130,7 +130,7 @@ static int put_blob(struct server *s, struct value *v, const struct cim_file_inf
 	if (!status && v->size > v->limit)
 		return ERANGE;
 	if (!status) {
-		v->bytes = malloc(v->size);
+		v->bytes = malloc(v->size + EA_NTFS_ROOM);
 		if (!v->bytes)
 			return ENOMEM;
 		status = cim_image_get_blob(s->image, info->file_id, which, v->bytes, v->size,
@@ -139,19 +139,10 @@ static int put_blob(struct server *s, struct value *v, const struct cim_file_inf
 	return status ? log_status(status, &err, info->file_id) : 0;
 }
 
-static uint32_t get32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* FILE_FULL_EA_INFORMATION as NTFS keeps it: each entry padded to 4 bytes, the last one's offset
- * leading to the end. A list that is no such chain stays as it is. */
+/* As NTFS keeps the list; one that is malformed stays as it is. */
 static int put_ea(struct server *s, struct value *v, const struct cim_file_info *info)
 {
 	const size_t limit = v->limit;
-	size_t last = 0;
-	size_t full;
-	uint8_t *grown;
 	int error;
 
 	v->limit = CIM_MAX_BLOB;
@@ -159,31 +150,7 @@ static int put_ea(struct server *s, struct value *v, const struct cim_file_info 
 	v->limit = limit;
 	if (error)
 		return error;
-	for (;;) {
-		size_t next;
-
-		if (last > v->size || v->size - last < EA_HEADER + 1)
-			goto as_it_is;
-		next = get32(v->bytes + last);
-		if (!next || next >= v->size - last)
-			break;
-		last += next;
-	}
-	full = EA_HEADER + (size_t)v->bytes[last + 5] + 1 +
-	       (v->bytes[last + 6] | (size_t)v->bytes[last + 7] << 8);
-	if (full > v->size - last)
-		goto as_it_is;
-	full = (full + 3) / 4 * 4;
-	grown = calloc(1, last + full);
-	if (!grown)
-		return ENOMEM;
-	memcpy(grown, v->bytes, v->size < last + full ? v->size : last + full);
-	for (unsigned i = 0; i < 4; i++)
-		grown[last + i] = (uint8_t)(full >> (8 * i));
-	free(v->bytes);
-	v->bytes = grown;
-	v->size = last + full;
-as_it_is:
+	ea_to_ntfs(v->bytes, &v->size);
 	return v->size > limit ? ERANGE : 0;
 }
 

@@ -16,9 +16,9 @@ enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_bl
 	status = cim_image_get_blob(image, file_id, which, buf, sizeof(buf), &size, err);
 	if (!status) {
 		if (size)
-			blob->data = xmemdup(buf, size);
+			blob->data = memcpy(xmalloc(size + EA_NTFS_ROOM), buf, size);
 	} else if (status == CIM_E_LIMIT && size > sizeof(buf)) {
-		blob->data = xmalloc(size);
+		blob->data = xmalloc(size + EA_NTFS_ROOM);
 		status = cim_image_get_blob(image, file_id, which, blob->data, size, &size, err);
 	}
 	if (status) {

@@ -60,7 +60,7 @@ int capture_fail_cim(struct capture *c, const char *where, const struct cim_erro
 		return tool_fail_cim(c->t, c->s->op, c->s->image, err);
 	tool_fail(c->t, c->s->op, c->s->image, where, "%s",
 		  err->cause[0] ? err->cause : cim_status_text(err->status));
-	return tool_exit_of(err->status);
+	return exit_of(err->status);
 }
 
 /* ---- the path of the item at hand ---- */

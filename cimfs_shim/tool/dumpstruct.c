@@ -357,7 +357,7 @@ int dump_structures(struct tool *t, const char *name, bool raw)
 	if (status && status != CIM_E_ABORTED) {
 		code = tool_fail_cim(t, "dump", name, &err);
 	} else if (p.errors) {
-		code = tool_exit_of(p.first.status);
+		code = exit_of(p.first.status);
 		if (p.errors == 1)
 			tool_fail(t, "dump", name, p.first_path, "%s", p.first.cause);
 		else

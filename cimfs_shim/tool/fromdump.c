@@ -111,7 +111,7 @@ static int bad_cim(struct reader *r, const struct cim_error *err)
 	if (err->os_error && err->path[0])
 		return tool_fail_cim(r->t, r->s->op, r->s->image, err);
 	bad(r, "%s", err->cause[0] ? err->cause : cim_status_text(err->status));
-	return tool_exit_of(err->status);
+	return exit_of(err->status);
 }
 
 /* ---- fields ---- */

@@ -226,14 +226,12 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 	free(value);
 
 	value = read_xattr(target, "system.ntfs_ea", &size);
-	if (value && size) {
-		size_t full;
-
-		meta->ea = ea_from_ntfs(value, size, &full);
-		if (meta->ea && full <= CIM_MAX_BLOB)
-			meta->m.ea_size = (uint32_t)full;
-		else
-			loss_add(h->t, h->lost_ntfs, where, "system.ntfs_ea is inconsistent");
+	if (value && size && ea_from_ntfs(value, &size) && size <= CIM_MAX_BLOB) {
+		meta->ea = value;
+		meta->m.ea_size = (uint32_t)size;
+		value = NULL;
+	} else if (value && size) {
+		loss_add(h->t, h->lost_ntfs, where, "system.ntfs_ea is inconsistent");
 	}
 	free(value);
 }

@@ -259,6 +259,7 @@ int main(int argc, char **argv)
 	struct tool *t = &tool;
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	alloc_on_failure(tool_no_memory);
 	/* A file size limit is an error to be told, not a death. */
 	signal(SIGXFSZ, SIG_IGN);
 	raise_file_limit();

@@ -197,7 +197,7 @@ static void check_memory(void)
 {
 	/* A thread is out of it: that is our end too. */
 	if (atomic_load(&no_memory))
-		tool_no_memory();
+		alloc_failed();
 }
 
 static bool is_done(const struct work *work)

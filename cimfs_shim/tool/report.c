@@ -176,21 +176,6 @@ void tool_verbose(struct tool *t, const char *fmt, ...)
 	va_end(args);
 }
 
-int tool_exit_of(enum cim_status status)
-{
-	switch (status) {
-	case CIM_OK:
-		return EXIT_OK;
-	case CIM_E_CORRUPT:
-		return EXIT_CORRUPT;
-	case CIM_E_VERSION:
-	case CIM_E_UNSUPPORTED:
-		return EXIT_UNSUPPORTED;
-	default:
-		return EXIT_FAILED;
-	}
-}
-
 int tool_fail_cim(struct tool *t, const char *op, const char *image, const struct cim_error *err)
 {
 	/* The library writes paths in Windows' way; here they have '/', as the user types them. */
@@ -206,7 +191,7 @@ int tool_fail_cim(struct tool *t, const char *op, const char *image, const struc
 	*p = '\0';
 	tool_fail(t, op ? op : err->op, image ? image : err->image, path, "%s",
 		  err->cause[0] ? err->cause : cim_status_text(err->status));
-	return tool_exit_of(err->status);
+	return exit_of(err->status);
 }
 
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err)
@@ -301,77 +286,8 @@ void tool_set_cleanup(void (*fn)(void *arg), void *arg)
 void tool_no_memory(void)
 {
 	queue_no_memory();
-	fputs("cimtool: out of memory\n", stderr);
 	if (cleanup_fn)
 		cleanup_fn(cleanup_arg);
-	_exit(EXIT_FAILED);
-}
-
-static void *check(void *p)
-{
-	if (!p)
-		tool_no_memory();
-	return p;
-}
-
-void *xmalloc(size_t size)
-{
-	return check(malloc(size ? size : 1));
-}
-
-void *xcalloc(size_t count, size_t size)
-{
-	return check(calloc(count ? count : 1, size ? size : 1));
-}
-
-void *xrealloc(void *p, size_t size)
-{
-	return check(realloc(p, size ? size : 1));
-}
-
-char *xstrdup(const char *s)
-{
-	return xmemdup(s, strlen(s) + 1);
-}
-
-char *xstrndup(const char *s, size_t len)
-{
-	char *copy = xmalloc(len + 1);
-
-	memcpy(copy, s, len);
-	copy[len] = '\0';
-	return copy;
-}
-
-void *xmemdup(const void *p, size_t size)
-{
-	void *copy = xmalloc(size);
-
-	if (size)
-		memcpy(copy, p, size);
-	return copy;
-}
-
-char *xasprintf(const char *fmt, ...)
-{
-	va_list args;
-	char *s;
-	int n;
-
-	va_start(args, fmt);
-	n = vasprintf(&s, fmt, args);
-	va_end(args);
-	return check(n < 0 ? NULL : s);
-}
-
-void *xgrow(void *array, size_t *room, size_t count, size_t size)
-{
-	if (count < *room)
-		return array;
-	if (*room > SIZE_MAX / 2 / size)
-		check(NULL);
-	*room = *room ? *room * 2 : 16;
-	return xrealloc(array, *room * size);
 }
 
 /* ---- signals ---- */

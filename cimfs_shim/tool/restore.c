@@ -246,15 +246,8 @@ static void set_blob(struct restore *r, const struct place *at, int fd, enum los
 		/* It says no more than that there was none. */
 	} else if (!r->ntfs) {
 		restore_lost(r, which, at, "the target has no place for it");
-	} else if (blob_kind == CIM_BLOB_EA) {
-		size_t size;
-		uint8_t *list = ea_to_ntfs(blob.data, blob.size, &size);
-
-		if (list)
-			set_xattr(r, at, fd, which, xattr, list, size);
-		else
-			restore_lost(r, which, at, "the list is malformed");
-		free(list);
+	} else if (blob_kind == CIM_BLOB_EA && !ea_to_ntfs(blob.data, &blob.size)) {
+		restore_lost(r, which, at, "the list is malformed");
 	} else {
 		set_xattr(r, at, fd, which, xattr, blob.data, blob.size);
 	}

@@ -1,42 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * times.c - Windows' file times and everybody else's
- *
- * A FILETIME counts 100 ns from 1601-01-01 UTC; Linux counts seconds and nanoseconds from 1970. A
- * time that Linux gives is rounded down to 100 ns; the way back is exact.
+ * times.c - Windows' file times as text
  */
 #include "tool.h"
 
 #include <ctype.h>
 #include <errno.h>
 
-#define EPOCH_SECONDS INT64_C(11644473600)
-#define TICKS	      INT64_C(10000000)
-#define DAY_SECONDS   INT64_C(86400)
+#define DAY_SECONDS INT64_C(86400)
 /* 10000-01-01, the first that four digits can't write */
-#define YEAR_10000 (INT64_C(253402300800) + EPOCH_SECONDS)
-
-int64_t filetime_from_unix(int64_t seconds, long nanoseconds)
-{
-	if (seconds > INT64_MAX / TICKS - EPOCH_SECONDS - 1)
-		return INT64_MAX;
-	if (seconds < -EPOCH_SECONDS)
-		return 0;
-	return (seconds + EPOCH_SECONDS) * TICKS + nanoseconds / 100;
-}
-
-void filetime_to_unix(int64_t t, struct timespec *ts)
-{
-	int64_t seconds = t / TICKS;
-	int64_t rest = t % TICKS;
-
-	if (rest < 0) {
-		rest += TICKS;
-		seconds--;
-	}
-	ts->tv_sec = (time_t)(seconds - EPOCH_SECONDS);
-	ts->tv_nsec = (long)rest * 100;
-}
+#define YEAR_10000 (INT64_C(253402300800) + FILETIME_EPOCH_SECONDS)
 
 /* Days since 1970-01-01 of a date in the Gregorian calendar, by 400-year eras that begin in March.
  */
@@ -55,7 +28,7 @@ const char *filetime_text(int64_t t, char *buf)
 	struct timespec ts;
 	struct tm tm;
 
-	if (t < 0 || t / TICKS >= YEAR_10000) {
+	if (t < 0 || t / FILETIME_SECOND >= YEAR_10000) {
 		snprintf(buf, TIME_TEXT, "%lld", (long long)t);
 		return buf;
 	}
@@ -151,7 +124,8 @@ bool filetime_parse(const char *s, int64_t *t)
 		if (!take(&p, 'T') || !parse_clock(&p, &seconds) || !take(&p, '.') ||
 		    (fraction = digits(&p, 7)) < 0 || strcmp(p, "Z"))
 			return false;
-		*t = (days * DAY_SECONDS + seconds + EPOCH_SECONDS) * TICKS + fraction;
+		*t = (days * DAY_SECONDS + seconds + FILETIME_EPOCH_SECONDS) * FILETIME_SECOND +
+		     fraction;
 		return true;
 	}
 	/* Only the spelling that filetime_text() would choose. */

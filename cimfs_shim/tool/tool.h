@@ -3,9 +3,9 @@
  * tool.h - what the commands of cimtool share
  *
  * One file a command (cmd_NAME.c), each with a struct command in main.c's table, and one file an
- * idea that several commands need. All of it uses libcim.h, libc, jansson and libcrypto; nothing of
- * core. Functions that print about a failure return the exit code that fits it, so that a command
- * says "return tool_fail(...)".
+ * idea that several commands need. All of it uses libcim.h, host, libc, jansson and libcrypto;
+ * nothing of core. Functions that print about a failure return the exit code that fits it, so that
+ * a command says "return tool_fail(...)".
  */
 #ifndef CIMTOOL_TOOL_H
 #define CIMTOOL_TOOL_H
@@ -25,23 +25,15 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "../host/alloc.h"
+#include "../host/bytes.h"
+#include "../host/ea.h"
+#include "../host/exit.h"
+#include "../host/filetime.h"
+#include "../host/reparse.h"
 #include "libcim.h"
 
-#if defined(__GNUC__)
-#define TOOL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#else
-#define TOOL_PRINTF(fmt, args)
-#endif
-
-/* What the program comes to; "cimtool help exit-codes" tells the user. */
-enum exit_code {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_WARNINGS = 3,
-	EXIT_CORRUPT = 4,
-	EXIT_UNSUPPORTED = 5,
-};
+#define TOOL_PRINTF HOST_PRINTF
 
 struct tool;
 
@@ -114,7 +106,7 @@ int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
 /* The one line of a usage error, with the hint; returns EXIT_USAGE. */
 int tool_usage(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
 
-/* ---- report.c: messages, exit codes, memory, signals ---- */
+/* ---- report.c: messages, the end, signals ---- */
 
 /* "cimtool: OP IMAGE: PATH: CAUSE" on stderr; NULL or "" parts are left out. */
 int tool_fail(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
@@ -130,8 +122,6 @@ void tool_warn(struct tool *t, const char *op, const char *image, const char *pa
 	       ...) TOOL_PRINTF(5, 6);
 /* A line for --verbose. */
 void tool_verbose(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
-/* The exit code of a status. */
-int tool_exit_of(enum cim_status status);
 /* fwrite() to stdout; false: give up, tool_finish() will tell. */
 bool tool_out(struct tool *t, const void *data, size_t len);
 /* Flush and check stdout; the final exit code. */
@@ -170,18 +160,8 @@ struct report *report_to(struct report *report);
 void report_tell(struct tool *t, struct report *report);
 void report_free(struct report *report);
 
-/* Memory that is there or ends the program (after the hook below has run). */
-void *xmalloc(size_t size);
-void *xcalloc(size_t count, size_t size);
-void *xrealloc(void *p, size_t size);
-char *xstrdup(const char *s);
-char *xstrndup(const char *s, size_t len);
-char *xasprintf(const char *fmt, ...) TOOL_PRINTF(1, 2);
-void *xmemdup(const void *p, size_t size);
-/* Make room for one more element of @size bytes. */
-void *xgrow(void *array, size_t *room, size_t count, size_t size);
-
-_Noreturn void tool_no_memory(void);
+/* For alloc_on_failure(). */
+void tool_no_memory(void);
 /* What to do before the program ends for want of memory; NULL: nothing. */
 void tool_set_cleanup(void (*fn)(void *arg), void *arg);
 
@@ -316,9 +296,6 @@ static inline const char *plural(uint64_t n)
 /* ---- times.c ---- */
 
 #define TIME_TEXT 96
-struct timespec;
-int64_t filetime_from_unix(int64_t seconds, long nanoseconds);
-void filetime_to_unix(int64_t t, struct timespec *ts);
 /* "2024-05-06T07:08:09.1234567Z"; a number for what has no such form (before 1601, after 9999) */
 const char *filetime_text(int64_t t, char *buf);
 /* The reverse, exactly; false if malformed. */
@@ -371,7 +348,7 @@ int find_links(struct tool *t, struct cim_image *image, const char *name, uint32
 /* ---- blob.c: metadata of an item, read into memory ---- */
 
 struct blob {
-	uint8_t *data;
+	uint8_t *data; /* with EA_NTFS_ROOM more */
 	size_t size;
 };
 enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_blob which,
@@ -379,35 +356,7 @@ enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_bl
 void blob_free(struct blob *blob);
 bool blob_equal(const struct blob *a, const struct blob *b);
 
-static inline uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-static inline uint32_t get32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-static inline uint64_t get64(const uint8_t *p)
-{
-	return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-static inline void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-}
-static inline void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, (uint16_t)v);
-	put16(p + 2, (uint16_t)(v >> 16));
-}
-static inline void put64(uint8_t *p, uint64_t v)
-{
-	put32(p, (uint32_t)v);
-	put32(p + 4, (uint32_t)(v >> 32));
-}
-
-/* ---- windows.c: security descriptors, EAs, attributes in words ---- */
+/* ---- windows.c: security descriptors, attributes, reparse tags in words ---- */
 
 /* A descriptor in SDDL; false (and *text untouched) if it is not one. */
 bool sddl_format(struct text *text, const uint8_t *sd, size_t size);
@@ -416,37 +365,6 @@ bool is_null_dacl(const uint8_t *sd, size_t size);
 /* "RHSADPL": letters for READONLY HIDDEN SYSTEM ARCHIVE DIRECTORY sParse reparse(L), '-' for none
  */
 const char *attribute_letters(uint32_t attributes, char buf[8]);
-/* A list of FILE_FULL_EA_INFORMATION, one at a time: *offset starts at 0. 1: one, 0: end, -1: bad
- */
-struct ea_entry {
-	uint8_t flags;
-	const char *name;
-	size_t name_len;
-	const uint8_t *value;
-	size_t value_len;
-};
-int ea_next(const uint8_t *list, size_t size, size_t *offset, struct ea_entry *entry);
-/* The list as NTFS (and so ntfs-3g) keeps it, where the last entry's offset is not 0, and back.
- * Allocated; NULL if the list is malformed. */
-uint8_t *ea_to_ntfs(const uint8_t *list, size_t size, size_t *ntfs_size);
-uint8_t *ea_from_ntfs(const uint8_t *list, size_t size, size_t *full_size);
-
-/* ---- reparse.c: symlinks as reparse data and back ---- */
-
-/* Is the buffer consistent (decision D16)? */
-bool reparse_valid(const uint8_t *data, size_t size);
-/* A Linux link target as symlink reparse data. NULL with *why if it has no such form. */
-uint8_t *reparse_from_symlink(const char *target, size_t *size, const char **why);
-/* What a target came from. */
-enum target_kind {
-	TARGET_EXACT,	 /* reparse_from_symlink() gives the same buffer's meaning again */
-	TARGET_ABSOLUTE, /* a Windows path with a drive or a server: translated, something is lost
-			  */
-};
-/* The Linux target of symlink reparse data (WTF-8, allocated). NULL: not a symlink's buffer. */
-char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kind);
-/* The target of a symlink or mount point as Windows shows it; NULL if it is neither. */
-char *reparse_target(const uint8_t *data, size_t size);
 const char *reparse_tag_name(uint32_t tag);
 
 /* ---- json.c ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * windows.c - Windows' metadata for a reader's eyes: attributes, security descriptors, EAs
+ * windows.c - Windows' metadata for a reader's eyes: attributes, security descriptors, tags
  *
  * A self-relative security descriptor: revision, a pad byte, a control word, four u32 offsets
  * (owner, group, SACL, DACL; 0 for none), all little-endian. A SID: revision 1, count, six bytes of
@@ -282,96 +282,33 @@ bad:
 	return false;
 }
 
-/* ---- extended attributes ---- */
+/* ---- reparse points ---- */
 
-#define EA_HEADER 8
-#define EA_DONE	  SIZE_MAX
-
-/* FILE_FULL_EA_INFORMATION: next u32, flags u8, name length u8, value length u16, name, NUL, value
- */
-int ea_next(const uint8_t *list, size_t size, size_t *offset, struct ea_entry *entry)
+const char *reparse_tag_name(uint32_t tag)
 {
-	const uint8_t *p;
-	size_t left;
-	size_t need;
-	uint32_t next;
+	static const struct {
+		uint32_t tag;
+		const char *name;
+	} known[] = {
+		{CIM_TAG_MOUNT_POINT, "MOUNT_POINT"},
+		{CIM_TAG_SYMLINK, "SYMLINK"},
+		{0x80000017, "WOF"},
+		{0x80000013, "DEDUP"},
+		{0x8000001B, "APPEXECLINK"},
+		{0x80000018, "WCI"},
+		{0x90001018, "WCI_1"},
+		{0xA0000027, "WCI_LINK"},
+		{0xA000001F, "WCI_TOMBSTONE"},
+		{0xA000001D, "LX_SYMLINK"},
+		{0x80000023, "AF_UNIX"},
+		{0x80000024, "LX_FIFO"},
+		{0x80000025, "LX_CHR"},
+		{0x80000026, "LX_BLK"},
+	};
 
-	if (*offset == EA_DONE || !size)
-		return 0;
-	if (*offset > size || size - *offset < EA_HEADER + 1)
-		return -1;
-	p = list + *offset;
-	left = size - *offset;
-	next = get32(p);
-	entry->flags = p[4];
-	entry->name_len = p[5];
-	entry->value_len = get16(p + 6);
-	need = EA_HEADER + entry->name_len + 1 + entry->value_len;
-	if (!entry->name_len || need > left || p[EA_HEADER + entry->name_len])
-		return -1;
-	if (next && (next < need || next >= left || next % 4))
-		return -1;
-	if (!next && left - need > 3)
-		return -1;
-	entry->name = (const char *)p + EA_HEADER;
-	entry->value = p + EA_HEADER + entry->name_len + 1;
-	*offset = next ? *offset + next : EA_DONE;
-	return 1;
-}
-
-uint8_t *ea_to_ntfs(const uint8_t *list, size_t size, size_t *ntfs_size)
-{
-	size_t full = (size + 3) / 4 * 4;
-	uint8_t *copy = xcalloc(1, full);
-	struct ea_entry entry;
-	size_t offset = 0;
-	size_t last = 0;
-	size_t at = 0;
-	int got;
-
-	while ((got = ea_next(list, size, &offset, &entry)) == 1) {
-		last = at;
-		at = offset;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (known[i].tag == tag)
+			return known[i].name;
 	}
-	if (got < 0) {
-		free(copy);
-		return NULL;
-	}
-	memcpy(copy, list, size);
-	/* The last entry ends at a multiple of 4 and says so. */
-	full = last + (EA_HEADER + (size_t)copy[last + 5] + 1 + get16(copy + last + 6) + 3) / 4 * 4;
-	put32(copy + last, (uint32_t)(full - last));
-	*ntfs_size = full;
-	return copy;
-}
-
-uint8_t *ea_from_ntfs(const uint8_t *list, size_t size, size_t *full_size)
-{
-	uint8_t *copy;
-	size_t at = 0;
-
-	for (;;) {
-		uint32_t next;
-
-		if (at > size || size - at < EA_HEADER + 1)
-			return NULL;
-		next = get32(list + at);
-		if (!next || at + next >= size)
-			break;
-		at += next;
-	}
-	/* A list that ends without saying so is fine as it is. */
-	copy = xmemdup(list, size);
-	if (get32(copy + at) && at + get32(copy + at) != size) {
-		free(copy);
-		return NULL;
-	}
-	put32(copy + at, 0);
-	/* In an image the last entry has no padding. */
-	*full_size = at + EA_HEADER + copy[at + 5] + 1 + get16(copy + at + 6);
-	if (*full_size > size) {
-		free(copy);
-		return NULL;
-	}
-	return copy;
+	return NULL;
 }

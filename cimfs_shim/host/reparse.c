@@ -12,7 +12,14 @@
  * volume, and so of the image. Both come back as they were. A name with a drive or a server
  * ("\??\C:\x", "\??\UNC\s\x") has no such equal: it becomes "/x", "//s/x".
  */
-#include "tool.h"
+#include "reparse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "bytes.h"
+#include "libcim.h"
 
 #define MICROSOFT_TAG	   0x80000000u
 #define SYMLINK_HEADER	   20
@@ -70,27 +77,52 @@ uint8_t *reparse_from_symlink(const char *target, size_t *size, const char **why
 	return data;
 }
 
-/* One of the two names of a symlink or mount point, in WTF-8; NULL if the buffer is malformed. */
-static char *get_name(const uint8_t *data, size_t size, size_t header, size_t field, size_t *len)
+void reparse_name_units(const struct reparse_name *name, uint16_t *units)
 {
-	size_t offset;
-	size_t bytes;
-	uint16_t *units;
-	char *name;
+	for (size_t i = 0; i < name->units; i++)
+		units[i] = get16(name->bytes + i * 2);
+}
 
-	if (size < header)
-		return NULL;
-	offset = get16(data + field);
-	bytes = get16(data + field + 2);
+/* The name whose offset and length stand at @field, if it lies within the buffer. */
+static struct reparse_name get_name(const uint8_t *data, size_t size, size_t header, size_t field)
+{
+	const size_t offset = get16(data + field);
+	const size_t bytes = get16(data + field + 2);
+
 	if (offset > size - header || bytes > size - header - offset || bytes % 2)
+		return (struct reparse_name){0};
+	return (struct reparse_name){.bytes = data + header + offset, .units = bytes / 2};
+}
+
+bool reparse_parse_link(const uint8_t *data, size_t size, struct reparse_link *link)
+{
+	const uint32_t tag = size < 4 ? 0 : get32(data);
+	const size_t header = tag == CIM_TAG_SYMLINK ? SYMLINK_HEADER : MOUNT_POINT_HEADER;
+
+	if ((tag != CIM_TAG_SYMLINK && tag != CIM_TAG_MOUNT_POINT) || size < header)
+		return false;
+	link->symlink = tag == CIM_TAG_SYMLINK;
+	link->relative = link->symlink && get32(data + 16) & SYMLINK_RELATIVE;
+	link->target = get_name(data, size, header, 8);
+	link->shown = get_name(data, size, header, 12);
+	return true;
+}
+
+/* A name in WTF-8, allocated; NULL if there is none. */
+static char *name_text(const struct reparse_name *name, size_t *len)
+{
+	const size_t room = name->units * 3 + 1;
+	uint16_t *units;
+	char *text;
+
+	if (!name->bytes)
 		return NULL;
-	units = xmalloc(bytes);
-	for (size_t i = 0; i < bytes / 2; i++)
-		units[i] = get16(data + header + offset + i * 2);
-	name = xmalloc(bytes / 2 * 3 + 1);
-	*len = cim_utf8_from_utf16(units, bytes / 2, name, bytes / 2 * 3 + 1);
+	units = xmalloc(name->units * sizeof(*units));
+	reparse_name_units(name, units);
+	text = xmalloc(room);
+	*len = cim_utf8_from_utf16(units, name->units, text, room);
 	free(units);
-	return name;
+	return text;
 }
 
 static bool drive(const char *s)
@@ -100,13 +132,14 @@ static bool drive(const char *s)
 
 char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kind)
 {
+	struct reparse_link link;
 	char *name;
 	char *s;
 	size_t len;
 
-	if (!reparse_valid(data, size) || get32(data) != CIM_TAG_SYMLINK)
+	if (!reparse_valid(data, size) || !reparse_parse_link(data, size, &link) || !link.symlink)
 		return NULL;
-	name = get_name(data, size, SYMLINK_HEADER, 8, &len);
+	name = name_text(&link.target, &len);
 	/* No target at all, or one that a Linux link can't hold. */
 	if (!name || !len || strlen(name) != len) {
 		free(name);
@@ -114,7 +147,7 @@ char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kin
 	}
 	*kind = TARGET_EXACT;
 	s = name;
-	if (!(get32(data + 16) & SYMLINK_RELATIVE)) {
+	if (!link.relative) {
 		*kind = TARGET_ABSOLUTE;
 		if (!strncmp(s, "\\??\\", 4) || !strncmp(s, "\\\\?\\", 4))
 			s += 4;
@@ -138,45 +171,15 @@ char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kin
 
 char *reparse_target(const uint8_t *data, size_t size)
 {
-	bool link = size >= 4 && get32(data) == CIM_TAG_SYMLINK;
-	size_t header = link ? SYMLINK_HEADER : MOUNT_POINT_HEADER;
+	struct reparse_link link;
 	char *name;
 	size_t len;
 
-	if (size < 8 || (!link && get32(data) != CIM_TAG_MOUNT_POINT))
+	if (!reparse_parse_link(data, size, &link))
 		return NULL;
-	name = get_name(data, size, header, 12, &len);
+	name = name_text(&link.shown, &len);
 	if (name && *name)
 		return name;
 	free(name);
-	return get_name(data, size, header, 8, &len);
-}
-
-const char *reparse_tag_name(uint32_t tag)
-{
-	static const struct {
-		uint32_t tag;
-		const char *name;
-	} known[] = {
-		{CIM_TAG_MOUNT_POINT, "MOUNT_POINT"},
-		{CIM_TAG_SYMLINK, "SYMLINK"},
-		{0x80000017, "WOF"},
-		{0x80000013, "DEDUP"},
-		{0x8000001B, "APPEXECLINK"},
-		{0x80000018, "WCI"},
-		{0x90001018, "WCI_1"},
-		{0xA0000027, "WCI_LINK"},
-		{0xA000001F, "WCI_TOMBSTONE"},
-		{0xA000001D, "LX_SYMLINK"},
-		{0x80000023, "AF_UNIX"},
-		{0x80000024, "LX_FIFO"},
-		{0x80000025, "LX_CHR"},
-		{0x80000026, "LX_BLK"},
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (known[i].tag == tag)
-			return known[i].name;
-	}
-	return NULL;
+	return name_text(&link.target, &len);
 }

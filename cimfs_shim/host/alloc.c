@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * alloc.c - memory that is there or ends the program
+ *
+ * What a program that runs once would do about a failed allocation is end; so it is done here, and
+ * no caller has a case for it. What has to be undone before, a program says by alloc_on_failure().
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "alloc.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exit.h"
+
+static void (*on_failure)(void);
+
+void alloc_on_failure(void (*fn)(void))
+{
+	on_failure = fn;
+}
+
+void alloc_failed(void)
+{
+	if (on_failure)
+		on_failure();
+	fprintf(stderr, "%s: out of memory\n", program_invocation_short_name);
+	_exit(EXIT_FAILED);
+}
+
+static void *check(void *p)
+{
+	if (!p)
+		alloc_failed();
+	return p;
+}
+
+void *xmalloc(size_t size)
+{
+	return check(malloc(size ? size : 1));
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+	return check(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *xrealloc(void *p, size_t size)
+{
+	return check(realloc(p, size ? size : 1));
+}
+
+char *xstrdup(const char *s)
+{
+	return xmemdup(s, strlen(s) + 1);
+}
+
+char *xstrndup(const char *s, size_t len)
+{
+	char *copy = xmalloc(len + 1);
+
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+void *xmemdup(const void *p, size_t size)
+{
+	void *copy = xmalloc(size);
+
+	if (size)
+		memcpy(copy, p, size);
+	return copy;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	va_list args;
+	char *s;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&s, fmt, args);
+	va_end(args);
+	return check(n < 0 ? NULL : s);
+}
+
+void *xgrow(void *array, size_t *room, size_t count, size_t size)
+{
+	if (count < *room)
+		return array;
+	if (*room > SIZE_MAX / 2 / size)
+		alloc_failed();
+	*room = *room ? *room * 2 : 16;
+	return xrealloc(array, *room * size);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * filetime.h - Windows' file times and Linux's
+ */
+#ifndef HOST_FILETIME_H
+#define HOST_FILETIME_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define FILETIME_SECOND	       INT64_C(10000000)    /* in FILETIME's units */
+#define FILETIME_EPOCH_SECONDS INT64_C(11644473600) /* from 1601 to 1970 */
+
+/* Rounded down to 100 ns; what FILETIME can't hold is its nearest. */
+int64_t filetime_from_unix(int64_t seconds, long nanoseconds);
+/* Exact. */
+void filetime_to_unix(int64_t t, struct timespec *ts);
+
+#endif
