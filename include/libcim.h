@@ -111,6 +111,12 @@ const char *cim_status_name(enum cim_status status);
 const char *cim_status_text(enum cim_status status);
 
 /**
+ * cim_status_from_os() - the status for an errno (POSIX) or a Win32 error code (Windows);
+ * CIM_E_IO for those that have no other
+ */
+enum cim_status cim_status_from_os(long os_error);
+
+/**
  * cim_version() - the library's version as "MAJOR.MINOR.PATCH"
  */
 const char *cim_version(void);

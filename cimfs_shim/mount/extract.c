@@ -57,21 +57,7 @@ struct extract {
 /* The system's no to what must work. */
 static enum cim_status refuse(struct extract *x, const char *what)
 {
-	enum cim_status status = CIM_E_IO;
-
-	if (errno == ENOSPC || errno == EDQUOT)
-		status = CIM_E_DISK_FULL;
-	else if (errno == EFBIG)
-		status = CIM_E_TOO_LARGE;
-	else if (errno == EACCES || errno == EPERM || errno == EROFS)
-		status = CIM_E_ACCESS;
-	else if (errno == ENOMEM)
-		status = CIM_E_NO_MEMORY;
-	memset(x->err, 0, sizeof(*x->err));
-	x->err->status = status;
-	snprintf(x->err->op, sizeof(x->err->op), "unpack");
-	snprintf(x->err->cause, sizeof(x->err->cause), "unpacking %s: %s", what, strerror(errno));
-	return status;
+	return fail_errno(x->err, "unpacking %s", what);
 }
 
 /* Whoever waits for the copy wants it no more. */
@@ -79,10 +65,7 @@ static enum cim_status check_stop(struct extract *x)
 {
 	if (!volume_interrupted(x->s->options->volume))
 		return CIM_OK;
-	memset(x->err, 0, sizeof(*x->err));
-	x->err->status = CIM_E_ABORTED;
-	snprintf(x->err->cause, sizeof(x->err->cause), "unpacking was stopped by a signal");
-	return CIM_E_ABORTED;
+	return fail(x->err, CIM_E_ABORTED, "unpacking was stopped by a signal");
 }
 
 static mode_t get_mode(const struct cim_file_info *info, bool is_directory)

@@ -16,7 +16,6 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -103,10 +102,8 @@ pid_t start_holder(const struct volume *v, const char *dir, const char *log,
 {
 	pid_t pid = fork();
 
-	if (pid < 0) {
-		err->status = errno == ENOMEM ? CIM_E_NO_MEMORY : CIM_E_IO;
-		snprintf(err->cause, sizeof(err->cause), "fork: %s", strerror(errno));
-	}
+	if (pid < 0)
+		fail(err, CIM_E_IO, "fork: %s", strerror(errno));
 	if (pid)
 		return pid;
 	become_holder(mark->fd);

@@ -27,6 +27,7 @@
 #include <sys/types.h>
 
 #include "../host/alloc.h"
+#include "../host/error.h"
 #include "../host/exit.h"
 #include "libcim.h"
 

@@ -77,23 +77,6 @@ void server_ready(struct server *s)
 
 /* ---- FUSE here? ---- */
 
-static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *op,
-			    const char *fmt, ...) HOST_PRINTF(4, 5);
-
-static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *op,
-			    const char *fmt, ...)
-{
-	va_list args;
-
-	memset(err, 0, sizeof(*err));
-	err->status = status;
-	snprintf(err->op, sizeof(err->op), "%s", op);
-	va_start(args, fmt);
-	vsnprintf(err->cause, sizeof(err->cause), fmt, args);
-	va_end(args);
-	return status;
-}
-
 enum cim_status fuse_available(struct cim_error *err)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
@@ -103,9 +86,8 @@ enum cim_status fuse_available(struct cim_error *err)
 		return CIM_OK;
 	}
 	if (errno == EACCES || errno == EPERM)
-		return fail(err, CIM_E_ACCESS, "mount", "no right to open /dev/fuse");
-	return fail(err, CIM_E_UNSUPPORTED, "mount", "no FUSE here: /dev/fuse: %s",
-		    strerror(errno));
+		return fail(err, CIM_E_ACCESS, "no right to open /dev/fuse");
+	return fail(err, CIM_E_UNSUPPORTED, "no FUSE here: /dev/fuse: %s", strerror(errno));
 }
 
 /* ---- what libfuse says ---- */
@@ -186,8 +168,7 @@ static enum cim_status refusal(void)
 
 static enum cim_status mount_failed(struct cim_error *err, const char *dir)
 {
-	return fail(err, refusal(), "mount", "%s: %s", dir,
-		    *fuse_said ? fuse_said : "the system refused");
+	return fail(err, refusal(), "%s: %s", dir, *fuse_said ? fuse_said : "the system refused");
 }
 
 /* ---- marking the image ---- */
@@ -332,7 +313,7 @@ static struct fuse_session *new_session(const struct options *o, struct server *
 		session = fuse_session_new(&args, &server_ops, server_ops_size, s);
 	if (!session) {
 		fuse_said[strcspn(fuse_said, "\n")] = '\0';
-		fail(err, CIM_E_INVALID, "mount", "%s", *fuse_said ? fuse_said : "no memory");
+		fail(err, CIM_E_INVALID, "%s", *fuse_said ? fuse_said : "no memory");
 	}
 	free(name);
 	free(text);
@@ -427,10 +408,10 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 	char c;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return fail(err, CIM_E_IO, "start the server", "%s", strerror(errno));
+		return fail(err, CIM_E_IO, "%s", strerror(errno));
 	*pid = fork();
 	if (*pid < 0) {
-		fail(err, CIM_E_IO, "start the server", "%s", strerror(errno));
+		fail(err, CIM_E_IO, "%s", strerror(errno));
 		close(fds[0]);
 		close(fds[1]);
 		*pid = 0;
@@ -463,7 +444,7 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	*pid = 0;
-	return fail(err, CIM_E_IO, "start the server", "it ended at once");
+	return fail(err, CIM_E_IO, "it ended at once");
 }
 
 enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
@@ -476,7 +457,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	*pid = 0;
 	*warning = NULL;
 	if (!l)
-		return fail(err, CIM_E_NO_MEMORY, "mount", "no memory");
+		return fail(err, CIM_E_NO_MEMORY, "no memory");
 	status = fuse_available(err);
 	if (status) {
 		free(l);
@@ -499,7 +480,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		free_mount(&entry);
 	}
 	if (fuse_set_signal_handlers(l->session) < 0) {
-		status = fail(err, CIM_E_IO, "mount", "no signal handlers");
+		status = fail(err, CIM_E_IO, "no signal handlers");
 		goto mounted;
 	}
 	if (o->foreground) {
@@ -508,8 +489,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		log_open(o->log);
 		code = run(l);
 		free(l);
-		return code ? fail(err, CIM_E_IO, "serve", "the connection to the kernel broke")
-			    : CIM_OK;
+		return code ? fail(err, CIM_E_IO, "the connection to the kernel broke") : CIM_OK;
 	}
 	status = start_daemon(l, pid, err);
 	if (status)

@@ -76,41 +76,6 @@ const char *volume_guid(const struct volume *v)
 
 /* ---- what a call comes to ---- */
 
-static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *fmt, ...)
-	HOST_PRINTF(3, 4);
-
-static enum cim_status fail(struct cim_error *err, enum cim_status status, const char *fmt, ...)
-{
-	va_list args;
-
-	err->status = status;
-	va_start(args, fmt);
-	vsnprintf(err->cause, sizeof(err->cause), fmt, args);
-	va_end(args);
-	return status;
-}
-
-static enum cim_status fail_errno(struct cim_error *err, const char *what)
-{
-	enum cim_status status = CIM_E_IO;
-
-	switch (errno) {
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		status = CIM_E_ACCESS;
-		break;
-	case ENOSPC:
-	case EDQUOT:
-		status = CIM_E_DISK_FULL;
-		break;
-	case ENOMEM:
-		status = CIM_E_NO_MEMORY;
-		break;
-	}
-	return fail(err, status, "%s: %s", what, strerror(errno));
-}
-
 /* The status file's text, whole or not at all (false; also without a file). */
 static bool write_status(const char *file, const char *text)
 {
@@ -264,7 +229,7 @@ static enum cim_status volume_open(struct volume *v, const char *dosdevices, con
 	v->log = xasprintf("%s/log", v->dir);
 	v->link = xasprintf("%s/volume{%s}", v->dosdevices, guid);
 	if (!volume_lock(v, true))
-		return fail_errno(err, v->dosdevices);
+		return fail_errno(err, "%s", v->dosdevices);
 	return CIM_OK;
 }
 
@@ -526,7 +491,7 @@ static enum cim_status unmount(const struct volume *v, const struct info *info,
 			if (pidfd >= 0)
 				close(pidfd);
 			errno = error;
-			return fail_errno(err, v->mnt);
+			return fail_errno(err, "%s", v->mnt);
 		}
 	}
 	/* A commit over the image right after this must not find it still marked as mounted. */
@@ -600,7 +565,7 @@ static enum cim_status take_away(const struct volume *v, const struct info *info
 	enum cim_status status;
 
 	if (look_at_link(v) == LINK_OURS && unlink(v->link) < 0)
-		return fail_errno(err, v->link);
+		return fail_errno(err, "%s", v->link);
 	remove_letters(v);
 	status = unmount(v, info, err);
 	if (status)
@@ -608,7 +573,7 @@ static enum cim_status take_away(const struct volume *v, const struct info *info
 	if (info->backend == BACKEND_EXTRACT && info->ready)
 		end_holder(info);
 	if (!remove_tree(v->dir))
-		return fail_errno(err, v->dir);
+		return fail_errno(err, "%s", v->dir);
 	remove_dirs(v);
 	return CIM_OK;
 }
@@ -652,13 +617,13 @@ static bool make_dir(const char *path)
 static enum cim_status make_state(const struct volume *v, struct cim_error *err)
 {
 	if (!make_dir(v->base))
-		return fail_errno(err, v->base);
+		return fail_errno(err, "%s", v->base);
 	if (!make_dir(v->volumes))
-		return fail_errno(err, v->volumes);
+		return fail_errno(err, "%s", v->volumes);
 	if (mkdir(v->dir, 0700) < 0)
-		return fail_errno(err, v->dir);
+		return fail_errno(err, "%s", v->dir);
 	if (mkdir(v->mnt, 0700) < 0)
-		return fail_errno(err, v->mnt);
+		return fail_errno(err, "%s", v->mnt);
 	return CIM_OK;
 }
 
@@ -670,7 +635,7 @@ static enum cim_status make_link(const struct volume *v, struct cim_error *err)
 
 	unlink(tmp);
 	if (symlink(v->root, tmp) < 0 || rename(tmp, v->link) < 0) {
-		status = fail_errno(err, v->link);
+		status = fail_errno(err, "%s", v->link);
 		unlink(tmp);
 	}
 	free(tmp);
@@ -693,7 +658,7 @@ static enum cim_status mount_fuse(struct volume *v, struct options *o, struct ci
 	add_note(v, warning);
 	free(warning);
 	if (!write_info(v, o, BACKEND_FUSE, pid, true))
-		status = fail_errno(err, v->info);
+		status = fail_errno(err, "%s", v->info);
 	else
 		status = make_link(v, err);
 	if (status) {
@@ -716,7 +681,7 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 	struct server server;
 
 	if (!write_info(v, o, BACKEND_EXTRACT, getpid(), false))
-		return fail_errno(err, v->info);
+		return fail_errno(err, "%s", v->info);
 	volume_unlock(v);
 	log_open(v->log);
 	if (v->note)
@@ -729,7 +694,7 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 	status = extract_image(&server, v->root, err);
 	server_free(&server);
 	if (!volume_lock(v, true) && !status)
-		status = fail_errno(err, v->dosdevices);
+		status = fail_errno(err, "%s", v->dosdevices);
 	if (!status)
 		info.pid = start_holder(v, v->dir, v->log, &mark, o->image, err);
 	if (!status && info.pid < 0)
@@ -739,7 +704,7 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 		return status;
 	info.start = start_of(info.pid);
 	if (!write_info(v, o, BACKEND_EXTRACT, info.pid, true))
-		status = fail_errno(err, v->info);
+		status = fail_errno(err, "%s", v->info);
 	else
 		status = make_link(v, err);
 	if (status)

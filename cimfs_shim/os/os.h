@@ -18,8 +18,4 @@
  */
 #define CIM_OS_LOCK_OFFSET (UINT64_C(1) << 62)
 
-/* The status for an errno (POSIX) or a Win32 error code (Windows); CIM_E_IO for those not listed.
- */
-enum cim_status cim_os_status(long os_error);
-
 #endif

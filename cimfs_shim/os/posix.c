@@ -49,7 +49,7 @@ static const struct {
 	{EOPNOTSUPP, CIM_E_UNSUPPORTED}, {ENOLCK, CIM_E_UNSUPPORTED},
 };
 
-enum cim_status cim_os_status(long os_error)
+enum cim_status cim_status_from_os(long os_error)
 {
 	for (size_t i = 0; i < sizeof(status_of_errno) / sizeof(status_of_errno[0]); i++)
 		if (status_of_errno[i].code == os_error)
@@ -61,7 +61,7 @@ enum cim_status cim_os_status(long os_error)
 static enum cim_status fail(long *os_error, int code)
 {
 	*os_error = code;
-	return cim_os_status(code);
+	return cim_status_from_os(code);
 }
 
 /* A name is one component: nothing that could lead out of the directory. */

@@ -69,7 +69,7 @@ static const struct {
 	{ERROR_INVALID_FUNCTION, CIM_E_UNSUPPORTED},
 };
 
-enum cim_status cim_os_status(long os_error)
+enum cim_status cim_status_from_os(long os_error)
 {
 	for (size_t i = 0; i < sizeof(status_of_error) / sizeof(status_of_error[0]); i++)
 		if (status_of_error[i].code == (DWORD)os_error)
@@ -81,7 +81,7 @@ enum cim_status cim_os_status(long os_error)
 static enum cim_status fail(long *os_error, DWORD code)
 {
 	*os_error = (long)code;
-	return cim_os_status((long)code);
+	return cim_status_from_os((long)code);
 }
 
 static enum cim_status fail_name(long *os_error)

@@ -994,7 +994,7 @@ static void test_status_table(void)
 #endif
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		IS_STATUS(cim_os_status(want[i].code), want[i].status, "status of system error %ld",
+		IS_STATUS(cim_status_from_os(want[i].code), want[i].status, "status of system error %ld",
 			  want[i].code);
 }
 

@@ -160,6 +160,11 @@ for name, size, words in (("missing", None, "missing"), ("10 bytes long", 10, "s
         fails(CORRUPT, "%s: a region file is %s" % (backend, name), mount(name=half, backend=backend))
         check(os.path.basename(region) in status() and words in status(), "%s: and is named" % backend,
               status())
+with open(os.path.join(PREFIX, "cimfs"), "wb"):
+    pass
+fails(NO_PATH, "a file where the prefix's volumes should go", mount(),
+      left=(["cimfs", "dosdevices"], ["c:"], []))
+os.unlink(os.path.join(PREFIX, "cimfs"))
 fails(NOT_FOUND, "dismount of what isn't mounted", dismount())
 own = run([SERVER, "--version"]).text.split()[-1]
 for version, told in (("0.0.1", True), (own, False)):
