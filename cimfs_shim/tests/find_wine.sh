@@ -26,12 +26,14 @@ is() {
 	fi
 }
 
-# The programs that wine.sh itself needs, and no Wine.
+# The programs that wine.sh itself needs, and no Wine. (This setarch can be seen in what it starts.)
 tools=$TEST_TMP/tools
 mkdir "$tools"
-for name in sh bash env cat mkdir printf readlink rm timeout uname; do
+for name in sh bash env cat flock mkdir printf readlink rm timeout true uname; do
 	ln -s "$(type -P $name)" "$tools/"
 done
+printf '#!/bin/sh\n[ "$1" = -R ] && shift && UNDER=setarch exec "$@"\n' >"$tools/setarch"
+chmod +x "$tools/setarch"
 cd "$TEST_TMP" || exit 1
 
 # program FILE...: each notes its calls in "called"
@@ -48,7 +50,7 @@ program() {
 finds() {
 	local path=$1 want=$2 name=$3 got
 	shift 3
-	got=$(env PATH="$path:$tools" "$@" "$script" --print 2>&1 | sed "s,^[A-Z]*=$TEST_TMP/,," | tr '\n' ' ')
+	got=$(env PATH="$path:$tools" "$@" "$script" --print 2>&1 | grep -v '^WINE_UNDER=' | sed "s,^[A-Z]*=$TEST_TMP/,," | tr '\n' ' ')
 	got=${got% }
 	case $got in
 	"wine.sh: "*"$want"*) got=$want ;;
@@ -97,6 +99,15 @@ finds "$TEST_TMP" "no wine in the PATH" "no Wine at all"
 is "$(PATH=$tools sh -uec '. "$1"; echo "$WINE|$WINESERVER|${WINE_MISSING%%,*}"' sh "$script")" \
 	"||no wine in the PATH" "sourced: no Wine is no error, and can be asked for"
 
+under() {
+	PATH=$1 WINE=$a/wine "$script" --print | sed -n 's/^WINE_UNDER=//p'
+}
+is "$(under "$tools")" "setarch -R" "addresses aren't to be randomised"
+mkdir forbids
+printf '#!/bin/sh\nexit 1\n' >forbids/setarch
+chmod +x forbids/setarch
+is "$(under "$TEST_TMP/forbids:$tools")" "" "where that is forbidden, as in a container: they are"
+
 # Where distributions put it: in a namespace with layers over /usr/lib and /opt, which hide the
 # machine's own.
 multiarch=$(uname -m)-linux-gnu/wine/wineserver
@@ -138,7 +149,7 @@ done
 rm -f called
 cat >a/bin/wine <<'END'
 #!/bin/sh
-echo "wine $* in $WINEPREFIX" >>"${0%/*}/called"
+echo "wine $* in $WINEPREFIX${UNDER:+ under $UNDER}" >>"${0%/*}/called"
 case $1 in
 --version) cat "${0%/*}/version" ;;
 *) [ ! -e "${0%/*}/broken" ] ;;
@@ -150,7 +161,7 @@ prefix() { # NAME WANTED-STATUS WANTED-BOOTS DIR
 	rm -f a/bin/called
 	PATH=$a:$tools "$script" --prefix "$4" >said 2>&1
 	status=$?
-	boots=$(grep -c "^wine wineboot -i in $TEST_TMP/$4\$" a/bin/called 2>/dev/null)
+	boots=$(grep -c "^wine wineboot -i in $TEST_TMP/$4 under setarch\$" a/bin/called 2>/dev/null)
 	is "$status ${boots:-0}" "$2 $3" "$1"
 }
 prefix "a prefix is made" 0 1 prefix-x
@@ -190,6 +201,10 @@ found=$(cd "$TOP" && grep -rnE --include='*.sh' --include='*.bash' --include='*.
 	--exclude=find_wine.sh --exclude=wine.sh "$bare|$python" \
 	cimfs_shim conformance scripts wine-tests | grep -v '^[^:]*:[0-9]*:[[:space:]]*#')
 is "$found" "" "no script calls Wine by its bare name"
+# (What run-tests starts begins so, and all that starts.)
+found=$(cd "$TOP" && grep -nE '"\$WINE" |WINE"\], ' conformance/run conformance/mutants/run scripts/{bench,demo,run-tests} |
+	grep -vE 'WINE_UNDER|wine\.start\(|--version')
+is "$found" "" "no script that is called by hand starts it with randomised addresses"
 
 echo "1..$count"
 exit $failed

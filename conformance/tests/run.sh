@@ -179,7 +179,7 @@ runner() {
 	is "$(cat "$tree/calls" 2>&1)" "cat: $tree/calls: No such file or directory" "$name: without Wine"
 	exec 5>&-
 	wait $!
-	is "$(head -3 "$tree/calls" | tr '\n' .)" "wine wineboot -i.wineserver -w.wineserver -p60." \
+	is "$(head -3 "$tree/calls" | tr '\n' .)" "wine wineboot -i.wineserver -w.wineserver -p600." \
 		"$name: a new prefix's own server has ended before one that stays begins"
 }
 runner conformance/run prefix-conformance.lock conformance/run

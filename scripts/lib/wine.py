@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""wine.sh, for scripts in Python. Both functions raise OSError with its words."""
+"""wine.sh, for scripts in Python. What calls it raises OSError with its words."""
 
 import os
 import subprocess
@@ -17,9 +17,14 @@ def _run(env, *arguments, stdout=None):
 
 
 def find(env=None):
-    """The variables that tell which Wine is used: WINE and WINESERVER."""
+    """The variables that tell which Wine is used, and how: WINE, WINESERVER and WINE_UNDER."""
     lines = _run(env, "--print", stdout=subprocess.PIPE).splitlines()
     return dict(line.split("=", 1) for line in lines)
+
+
+def start(env, command):
+    """What starts @command, which is Wine's or starts some of Wine's, with @env of find()."""
+    return env["WINE_UNDER"].split() + command
 
 
 def make_prefix(path, env=None):

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Which Wine is used, for all scripts. Sourced (by sh or bash), it exports WINE and WINESERVER, the
-# paths of both; where one isn't found both are empty, and WINE_MISSING says why. As a program:
+# paths of both; where one isn't found both are empty, and WINE_MISSING says why. WINE_UNDER is what
+# to start Wine under: words, or empty. As a program:
 #
-#   scripts/lib/wine.sh --print          prints both, a line each, as NAME=VALUE
+#   scripts/lib/wine.sh --print          prints the three, a line each, as NAME=VALUE
 #   scripts/lib/wine.sh --prefix DIR     has DIR, whose name must begin with "prefix-", be a whole
 #                                        Wine prefix of this Wine; one that this made for another Wine
 #                                        is made anew, and nothing else is ever removed
@@ -68,6 +69,12 @@ wine_find() {
 	WINE=$wine_found
 	WINESERVER=$wine_server
 	export WINE WINESERVER
+	# Wine 8.0's program lies at 0x7d000000, and since Linux 6.9 its heap begins anywhere in the GiB
+	# behind it. Where that is at 0x7ffe0000, at which Wine shares data, the process ends without a
+	# word: one start in 7,700. In another program CreateProcessW() fails with ERROR_INTERNAL_ERROR.
+	# What is started without randomised addresses starts all else so.
+	WINE_UNDER=
+	! setarch -R true 2>/dev/null || WINE_UNDER="setarch -R"
 }
 
 # wine_prefix DIR: see above; it is the WINEPREFIX from then on
@@ -100,7 +107,8 @@ wine_prefix() {
 	if ! (
 		unset DISPLAY
 		export WINEDEBUG=-all WINEDLLOVERRIDES="winemenubuilder.exe,mscoree,mshtml="
-		timeout 300 "$WINE" wineboot -i && timeout 60 "$WINESERVER" -w
+		# shellcheck disable=SC2086
+		timeout 300 $WINE_UNDER "$WINE" wineboot -i && timeout 60 "$WINESERVER" -w
 	) </dev/null >/dev/null 2>&1; then
 		echo "wine.sh: '$WINE wineboot -i' failed in $WINEPREFIX" >&2
 		timeout 60 "$WINESERVER" -k 2>/dev/null || :
@@ -124,7 +132,7 @@ wine.sh)
 		exit 1
 	fi
 	if [ "$1" = --print ]; then
-		printf 'WINE=%s\nWINESERVER=%s\n' "$WINE" "$WINESERVER"
+		printf 'WINE=%s\nWINESERVER=%s\nWINE_UNDER=%s\n' "$WINE" "$WINESERVER" "$WINE_UNDER"
 	else
 		wine_prefix "$2"
 	fi
