@@ -321,3 +321,9 @@ int tool_interrupted(void)
 	progress_clear();
 	return 128 + (int)tool_signal;
 }
+
+bool tool_stopped(void *ctx)
+{
+	(void)ctx;
+	return tool_signal;
+}

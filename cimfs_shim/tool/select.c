@@ -10,7 +10,7 @@
  * patterns name an item once; what is left is put in order, so that a directory in which several
  * items are named is gone into once.
  */
-#include "extract.h"
+#include "select.h"
 
 #include <ctype.h>
 #include <search.h>

@@ -26,10 +26,12 @@
 #include <time.h>
 
 #include "../host/alloc.h"
+#include "../host/blob.h"
 #include "../host/bytes.h"
 #include "../host/ea.h"
 #include "../host/exit.h"
 #include "../host/filetime.h"
+#include "../host/idset.h"
 #include "../host/reparse.h"
 #include "libcim.h"
 
@@ -170,6 +172,8 @@ extern atomic_int tool_signal;
 void tool_catch_signals(void);
 /* What a command returns that was stopped by a signal. */
 int tool_interrupted(void);
+/* Is a signal there? For what wants to be told by a function. */
+bool tool_stopped(void *ctx);
 
 /* ---- progress.c ---- */
 
@@ -317,51 +321,10 @@ int exclude_from(struct tool *t, struct exclude *x, const char *file);
 bool excluded(const struct exclude *x, const char *path, bool fold);
 void exclude_free(struct exclude *x);
 
-/* ---- idset.c: sets and maps of FileIDs ---- */
-
-struct idset {
-	uint64_t **pages;
-	size_t count;
-};
-/* Add an ID; true if it was there already. */
-bool idset_add(struct idset *set, uint32_t id);
-bool idset_has(const struct idset *set, uint32_t id);
-void idset_free(struct idset *set);
-
-/* FileID to text, for the few files with several names. */
-struct idmap {
-	struct {
-		uint32_t id;
-		char *text;
-	} * slots;
-	size_t room;
-	size_t count;
-};
-const char *idmap_get(const struct idmap *map, uint32_t id);
-void idmap_put(struct idmap *map, uint32_t id, const char *text);
-void idmap_free(struct idmap *map);
-
-/* Which files have more than one name: a pass over all directories. */
-int find_links(struct tool *t, struct cim_image *image, const char *name, uint32_t start,
-	       struct idset *multi);
-
-/* ---- blob.c: metadata of an item, read into memory ---- */
-
-struct blob {
-	uint8_t *data; /* with EA_NTFS_ROOM more */
-	size_t size;
-};
-enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_blob which,
-			  struct blob *blob, struct cim_error *err);
-void blob_free(struct blob *blob);
-bool blob_equal(const struct blob *a, const struct blob *b);
-
 /* ---- windows.c: security descriptors, attributes, reparse tags in words ---- */
 
 /* A descriptor in SDDL; false (and *text untouched) if it is not one. */
 bool sddl_format(struct text *text, const uint8_t *sd, size_t size);
-/* The descriptor that stands for "none given": self-relative, a NULL DACL, nothing else. */
-bool is_null_dacl(const uint8_t *sd, size_t size);
 /* "RHSADPL": letters for READONLY HIDDEN SYSTEM ARCHIVE DIRECTORY sParse reparse(L), '-' for none
  */
 const char *attribute_letters(uint32_t attributes, char buf[8]);

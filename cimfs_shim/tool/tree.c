@@ -48,14 +48,16 @@ struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name
 {
 	struct tree *tree = xcalloc(1, sizeof(*tree));
 	struct cim_image_info info;
+	struct cim_error err = {0};
 
+	*code = EXIT_OK;
 	cim_image_get_info(image, &info);
 	tree->t = t;
 	tree->image = image;
 	tree->name = name;
 	tree->root = info.root_id;
-	*code = find_links(t, image, name, info.root_id, &tree->multi);
-	if (*code) {
+	if (find_links(image, info.root_id, &tree->multi, tool_stopped, NULL, &err)) {
+		*code = tool_fail_cim(t, "read", name, &err);
 		tree_close(tree);
 		return NULL;
 	}

@@ -42,13 +42,6 @@ const char *attribute_letters(uint32_t attributes, char buf[8])
 #define SE_SELF_RELATIVE  0x8000
 #define SD_HEADER	  20
 
-bool is_null_dacl(const uint8_t *sd, size_t size)
-{
-	return size == SD_HEADER && sd[0] == 1 &&
-	       (get16(sd + 2) & (SE_DACL_PRESENT | SE_SACL_PRESENT)) == SE_DACL_PRESENT &&
-	       !get32(sd + 4) && !get32(sd + 8) && !get32(sd + 12) && !get32(sd + 16);
-}
-
 static bool put_sid(struct text *text, const uint8_t *p, size_t size, size_t *used)
 {
 	static const struct {

@@ -252,6 +252,15 @@ check("streams:a:b" not in found, "but not of a name with a ':'", sorted(found))
 result = tool("extract", "--streams-interface=none", "-C", target + "-0", image)
 check("/streams: stream not restored" in result.errors, "none restores none, and says so", result)
 
+image, target = build(plain({"one": File(b"1", streams={"s": b"of both"}), "two": Link("one")}))
+expect(0, "--streams-interface=windows with a hard link", "extract", "--streams-interface=windows", "-C",
+       target, image)
+found = tree(target)
+same((found.get("one:s"), found.get("two:s")), (b"of both", b"of both"), "makes NAME:STREAM of each name")
+expect(0, "and once more, with --overwrite", "extract", "--streams-interface=windows", "--overwrite", "-C",
+       target, image)
+same(tree(target), found, "leaves it so")
+
 # ---- parts of an image ----
 
 image, target = build(plain({
@@ -284,6 +293,14 @@ result = tool("extract", "-C", os.path.join(TMP, "damaged-out"), path)
 check(result.code == 4 and "b" in result.errors, "a file whose data are gone is told", result)
 same(tree(os.path.join(TMP, "damaged-out")), {"a": b"first", "c": b"last"},
      "the others are restored, and no half of it stays")
+
+# Values of 16 bytes from offset 8 on: an unknown type for the second.
+builder = Image(plain({"f": File(b"f", streams={"a": b"1", "b": b"2", "c": b"3"})}))
+path = builder.poke("streams:f", 8 + 16 + 8, "Q", 200 << 48 | 3).write(os.path.join(TMP, "damaged-stream"))
+result = tool("extract", "--streams-interface=windows", "-C", os.path.join(TMP, "damaged-stream-out"), path)
+check(result.code == 4 and "/f: " in result.errors, "a stream that can't be read is told", result)
+same(tree(os.path.join(TMP, "damaged-stream-out")), {"f": b"f", "f:a": b"1", "f:c": b"3"},
+     "the file's other streams are restored")
 
 # ---- names that a terminal should not see ----
 

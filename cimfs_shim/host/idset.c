@@ -7,7 +7,12 @@
  * that an image with wild FileIDs costs no more than what it really holds. Only for the few files
  * with several names the first name is kept.
  */
-#include "tool.h"
+#include "idset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
 
 #define PAGE_BITS 32768u
 
@@ -106,37 +111,26 @@ void idmap_free(struct idmap *map)
 	memset(map, 0, sizeof(*map));
 }
 
-int find_links(struct tool *t, struct cim_image *image, const char *name, uint32_t start,
-	       struct idset *multi)
+enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset *multi,
+			   bool (*stopped)(void *ctx), void *ctx, struct cim_error *err)
 {
-	const struct cim_walk_item *item;
-	struct cim_error err = {0};
+	const struct cim_walk_item *item = NULL;
 	struct idset seen = {0};
 	struct cim_walk *walk;
-	int code = EXIT_OK;
+	enum cim_status status = cim_walk_open(image, start, &walk, err);
 
-	if (cim_walk_open(image, start, &walk, &err))
-		return tool_fail_cim(t, "read", name, &err);
-	for (;;) {
-		enum cim_status status = cim_walk_next(walk, &item, &err);
-
-		/* What is broken is told by the pass that does the work. */
-		if (status == CIM_E_CORRUPT)
-			continue;
-		if (status) {
-			code = tool_fail_cim(t, "read", name, &err);
-			break;
-		}
-		if (!item)
-			break;
-		if (!item->info.is_directory && idset_add(&seen, item->info.file_id))
+	if (status)
+		return status;
+	do {
+		status = cim_walk_next(walk, &item, err);
+		if (stopped(ctx))
+			status = err->status = CIM_E_ABORTED;
+		else if (!status && item && !item->info.is_directory &&
+			 idset_add(&seen, item->info.file_id))
 			idset_add(multi, item->info.file_id);
-		if (tool_signal) {
-			code = tool_interrupted();
-			break;
-		}
-	}
+		/* What is broken is told by the pass that does the work. */
+	} while (status == CIM_E_CORRUPT || status == CIM_E_IO || (!status && item));
 	cim_walk_close(walk);
 	idset_free(&seen);
-	return code;
+	return status;
 }

@@ -2,7 +2,13 @@
 /*
  * blob.c - an item's variable metadata in memory
  */
-#include "tool.h"
+#include "blob.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "ea.h"
 
 enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_blob which,
 			  struct blob *blob, struct cim_error *err)

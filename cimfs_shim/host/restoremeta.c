@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restoremeta.c - an item's metadata and streams on a file of the host
+ *
+ * On ntfs-3g everything has a place (system.ntfs_*); elsewhere the mode holds read-only,
+ * user.DOSATTRIB the other attributes, user.NAME a small stream.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "blob.h"
+#include "bytes.h"
+#include "ea.h"
+#include "filetime.h"
+
+#define DOS_ATTRIBUTES (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE)
+#define MAX_XATTR      65536u
+
+#define SE_DACL_PRESENT 0x0004
+#define SE_SACL_PRESENT 0x0010
+#define SD_HEADER	20
+
+static bool set_xattr(struct restore *r, const struct restore_place *at, int fd,
+		      enum restore_loss loss, const char *name, const void *value, size_t size)
+{
+	if (!fsetxattr(fd, name, value, size, 0))
+		return true;
+	restore_lost(r, loss, at, "%s: %s", name, strerror(errno));
+	return false;
+}
+
+/* ---- times ---- */
+
+/* What Linux can set of the times. A time of 0 is one that nobody gave; a picture has it too. */
+static void unix_times(const struct restore *r, const struct cim_file_info *info,
+		       struct timespec ts[2])
+{
+	const int64_t from[2] = {info->last_access_time, info->last_write_time};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (from[i] || r->job->picture)
+			filetime_to_unix(from[i], &ts[i]);
+		else
+			ts[i] = (struct timespec){.tv_nsec = UTIME_OMIT};
+	}
+}
+
+static void lost_times(struct restore *r, const struct restore_place *at,
+		       const struct cim_file_info *info)
+{
+	if (r->job->no_attributes)
+		return;
+	if (r->job->ntfs && info->change_time != info->last_write_time)
+		restore_lost(r, LOST_TIMES, at, "ntfs-3g sets the change time itself");
+	else if (!r->job->ntfs && (info->creation_time != info->last_write_time ||
+				   info->change_time != info->last_write_time))
+		restore_lost(r, LOST_TIMES, at, "the target can't hold creation and change time");
+}
+
+static void set_times(struct restore *r, const struct restore_place *at, int fd,
+		      const struct cim_file_info *info)
+{
+	struct timespec ts[2];
+	struct stat st;
+
+	unix_times(r, info, ts);
+	if (futimens(fd, ts)) {
+		restore_lost(r, LOST_TIMES, at, "%s", strerror(errno));
+		return;
+	}
+	/* File systems silently bend times that they can't hold; those are far from today. */
+	if (info->last_write_time && (ts[1].tv_sec < 0 || ts[1].tv_sec > INT32_MAX) &&
+	    !fstat(fd, &st) && st.st_mtim.tv_sec != ts[1].tv_sec)
+		restore_lost(r, LOST_TIMES, at, "the target can't hold the last write time");
+}
+
+/* ---- attributes and mode ---- */
+
+static void set_attributes(struct restore *r, const struct restore_place *at, int fd,
+			   uint32_t attributes)
+{
+	char text[16];
+
+	attributes &= DOS_ATTRIBUTES;
+	if (r->job->no_attributes)
+		return;
+	if (r->job->ntfs) {
+		uint8_t value[4];
+
+		put32(value, attributes);
+		set_xattr(r, at, fd, LOST_ATTRIBUTES, "system.ntfs_attrib", value, sizeof(value));
+	} else if (attributes & r->job->dosattrib) {
+		/* Read-only alone is what the mode says. */
+		snprintf(text, sizeof(text), "0x%x", (unsigned)attributes);
+		set_xattr(r, at, fd, LOST_ATTRIBUTES, "user.DOSATTRIB", text, strlen(text));
+	}
+}
+
+static int set_mode(struct restore *r, const struct restore_place *at, int fd, bool directory,
+		    uint32_t attributes)
+{
+	const bool readonly = attributes & CIM_ATTR_READONLY;
+	struct stat st;
+
+	if (r->job->picture) {
+		/* A group's right to write is what Wine takes for a file that isn't read-only. */
+		if (fchmod(fd, (directory ? 0555 : 0444) | (readonly ? 0 : 0020)))
+			return restore_fail(r, at, errno);
+	} else if (readonly && (fstat(fd, &st) || fchmod(fd, st.st_mode & 07777 & ~(mode_t)0222))) {
+		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
+	}
+	return r->failed;
+}
+
+int restore_beside_metadata(struct restore *r, const struct restore_place *at, int fd,
+			    const struct cim_file_info *info)
+{
+	const uint32_t attributes = info->attributes | r->job->stream_attributes;
+
+	set_attributes(r, at, fd, attributes);
+	set_times(r, at, fd, info);
+	return set_mode(r, at, fd, false, attributes);
+}
+
+/* ---- blobs ---- */
+
+/* The descriptor that stands for "none given": self-relative, a NULL DACL, nothing else. */
+static bool is_null_dacl(const uint8_t *sd, size_t size)
+{
+	return size == SD_HEADER && sd[0] == 1 &&
+	       (get16(sd + 2) & (SE_DACL_PRESENT | SE_SACL_PRESENT)) == SE_DACL_PRESENT &&
+	       !get32(sd + 4) && !get32(sd + 8) && !get32(sd + 12) && !get32(sd + 16);
+}
+
+static void set_ea(struct restore *r, const struct restore_place *at, int fd, struct blob *blob)
+{
+	if (ea_to_ntfs(blob->data, &blob->size))
+		set_xattr(r, at, fd, LOST_EA, "system.ntfs_ea", blob->data, blob->size);
+	else
+		restore_lost(r, LOST_EA, at, "the list is malformed");
+}
+
+/* What only NTFS has a place for. */
+static void set_blob(struct restore *r, const struct restore_place *at, int fd,
+		     enum restore_loss loss, enum cim_blob kind, const struct cim_file_info *info)
+{
+	struct cim_error err = {0};
+	struct blob blob;
+
+	if (blob_read(r->job->image, info->file_id, kind, &blob, &err)) {
+		restore_unreadable(r, at, &err);
+		return;
+	}
+	if (kind == CIM_BLOB_SECURITY && is_null_dacl(blob.data, blob.size)) {
+		/* It says no more than that there was none. */
+	} else if (!r->job->ntfs) {
+		restore_lost(r, loss, at, "the target has no place for it");
+	} else if (kind == CIM_BLOB_EA) {
+		set_ea(r, at, fd, &blob);
+	} else {
+		set_xattr(r, at, fd, loss, "system.ntfs_acl", blob.data, blob.size);
+	}
+	blob_free(&blob);
+}
+
+static void set_blobs(struct restore *r, const struct restore_place *at, int fd,
+		      const struct cim_file_info *info)
+{
+	if (info->has_ea && !r->job->no_attributes)
+		set_blob(r, at, fd, LOST_EA, CIM_BLOB_EA, info);
+	if (info->has_security && !r->job->no_acls)
+		set_blob(r, at, fd, LOST_SECURITY, CIM_BLOB_SECURITY, info);
+}
+
+bool restore_reparse(struct restore *r, const struct restore_place *at, int fd,
+		     const struct cim_file_info *info)
+{
+	const char *xattr = r->job->reparse_xattr;
+	struct cim_error err = {0};
+	struct blob blob;
+	bool ok = false;
+
+	if (!xattr || !info->has_reparse)
+		return true;
+	if (blob_read(r->job->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err))
+		restore_unreadable(r, at, &err);
+	else if (!blob.size)
+		restore_lost(r, LOST_DATA, at, "its reparse data are empty");
+	else if (fsetxattr(fd, xattr, blob.data, blob.size, 0))
+		restore_lost(r, LOST_DATA, at, "its reparse data as %s: %s", xattr,
+			     strerror(errno));
+	else
+		ok = true;
+	blob_free(&blob);
+	return ok;
+}
+
+/* ---- streams ---- */
+
+static void set_stream(struct restore *r, const struct restore_place *at, int fd,
+		       const struct cim_entry *stream)
+{
+	struct cim_error err = {0};
+	char *name;
+	size_t got;
+
+	if (!restore_stream_ok(stream) || !strcmp(stream->utf8, "DOSATTRIB")) {
+		restore_lost(r, LOST_STREAM, at, "%s: the name can't be used", stream->utf8);
+		return;
+	}
+	if (stream->data.size > MAX_XATTR) {
+		restore_lost(r, LOST_STREAM, at, "%s: too large for an attribute", stream->utf8);
+		return;
+	}
+	if (cim_image_read(r->job->image, &stream->data, 0, r->buf, RESTORE_BUFFER, &got, &err)) {
+		restore_unreadable(r, at, &err);
+		return;
+	}
+	name = xasprintf("user.%s", stream->utf8);
+	set_xattr(r, at, fd, LOST_STREAM, name, r->buf, got);
+	free(name);
+}
+
+static int one_stream(struct restore *r, const struct restore_place *at, int fd,
+		      const struct cim_file_info *info, const struct restore_place *first)
+{
+	if (r->job->streams == RESTORE_STREAMS_FILES)
+		return restore_stream_file(r, at, info, r->entry, first);
+	if (r->job->streams == RESTORE_STREAMS_XATTR)
+		set_stream(r, at, fd, r->entry);
+	else
+		restore_lost(r, LOST_STREAM, at, "%s: not asked for", r->entry->utf8);
+	return 0;
+}
+
+static int set_streams(struct restore *r, const struct restore_place *at, int fd,
+		       const struct cim_file_info *info, const struct restore_place *first)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	int code = 0;
+
+	if (!info->has_streams)
+		return 0;
+	if (cim_iter_streams(r->job->image, info->file_id, &iter, &err)) {
+		restore_unreadable(r, at, &err);
+		return 0;
+	}
+	for (uint32_t left = cim_iter_count(iter); left && !code; left--) {
+		bool found = false;
+
+		if (cim_iter_next(iter, r->entry, &found, &err))
+			restore_unreadable(r, at, &err);
+		else if (found)
+			code = one_stream(r, at, fd, info, first);
+	}
+	cim_iter_close(iter);
+	return code;
+}
+
+int restore_link_streams(struct restore *r, const struct restore_place *at,
+			 const struct cim_file_info *info, const struct restore_place *first)
+{
+	/* Elsewhere they belong to the file, whatever its name. */
+	if (r->job->streams != RESTORE_STREAMS_FILES || r->job->ntfs)
+		return 0;
+	return set_streams(r, at, -1, info, first);
+}
+
+/* ---- all of it ---- */
+
+int restore_metadata(struct restore *r, const struct restore_place *at, int fd,
+		     const struct cim_file_info *info)
+{
+	int code = set_streams(r, at, fd, info, NULL);
+
+	if (code)
+		return code;
+	if (info->has_reparse && !r->job->ntfs && !r->job->reparse_xattr)
+		set_blob(r, at, fd, LOST_REPARSE, CIM_BLOB_REPARSE, info);
+	set_attributes(r, at, fd, info->attributes);
+	set_blobs(r, at, fd, info);
+	lost_times(r, at, info);
+	set_times(r, at, fd, info);
+	return r->failed ? r->failed : set_mode(r, at, fd, info->is_directory, info->attributes);
+}
+
+int restore_link_metadata(struct restore *r, const struct restore_place *at,
+			  const struct cim_file_info *info)
+{
+	const uint32_t attributes = r->job->picture ? r->job->dosattrib : DOS_ATTRIBUTES;
+	struct timespec ts[2];
+	int code = 0;
+
+	unix_times(r, info, ts);
+	utimensat(at->dirfd, at->name, ts, AT_SYMLINK_NOFOLLOW);
+	if (!r->job->no_attributes && info->attributes & attributes)
+		restore_lost(r, LOST_ATTRIBUTES, at, "a symlink has none");
+	lost_times(r, at, info);
+	if (r->job->picture)
+		code = set_streams(r, at, -1, info, NULL);
+	else if (info->has_streams)
+		restore_lost(r, LOST_STREAM, at, "a symlink has none");
+	/* Off NTFS there is no place for these; only the loss is noted. */
+	set_blobs(r, at, -1, info);
+	return code;
+}
+
+/* By name: lsetxattr() on what may be a link by now. */
+static void set_at(struct restore *r, const struct restore_place *at, enum restore_loss loss,
+		   const char *xattr, const void *value, size_t size)
+{
+	char *path = xasprintf("/proc/self/fd/%d/%s", at->dirfd, at->name);
+
+	if (lsetxattr(path, xattr, value, size, 0))
+		restore_lost(r, loss, at, "%s: %s", xattr, strerror(errno));
+	free(path);
+}
+
+/*
+ * What has to be last on ntfs-3g, when the file is closed. With its reparse data an item becomes
+ * another kind of thing (a symlink, mostly); and they, like closing, or another link, move its
+ * times, which are set once more.
+ */
+void restore_ntfs_end(struct restore *r, const struct restore_place *at,
+		      const struct cim_file_info *info)
+{
+	/* that order is ntfs-3g's */
+	const int64_t times[4] = {info->creation_time, info->last_write_time,
+				  info->last_access_time, info->change_time};
+	struct cim_error err = {0};
+	uint8_t value[32];
+	struct blob blob;
+
+	if (!r->job->ntfs || !*at->name)
+		return;
+	if (info->has_reparse &&
+	    blob_read(r->job->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
+		restore_unreadable(r, at, &err);
+	} else if (info->has_reparse) {
+		set_at(r, at, LOST_REPARSE, "system.ntfs_reparse_data", blob.data, blob.size);
+		blob_free(&blob);
+	}
+	for (size_t i = 0; i < 4; i++)
+		put64(value + i * 8, (uint64_t)times[i]);
+	if (!r->job->no_attributes)
+		set_at(r, at, LOST_TIMES, "system.ntfs_times", value, sizeof(value));
+}

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restoretree.c - an image, or parts of it, into a host directory
+ *
+ * The walk gives a directory before what is in it; its metadata are set when it is left. In a deep
+ * tree directories far above are closed meanwhile and found again by "..", and must then be the
+ * ones they were.
+ *
+ * The walk makes the directories; files are pieces of work, which any thread can do. What needs all
+ * before it to be done is done in the order of the walk: the end of a directory, and the further
+ * names of a file, whose first name must be there.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "idset.h"
+
+#define OPEN_LEVELS 64
+
+/* An open directory of the target; only the walk's thread counts its users. */
+struct dir {
+	int fd;
+	unsigned users;
+};
+
+struct level {
+	struct dir *dir; /* NULL: closed for the time being */
+	dev_t dev;
+	ino_t ino;
+	char *name;	 /* in the level above; "" for the target itself */
+	size_t path_len; /* of its path in tree->path */
+	struct cim_file_info info;
+};
+
+/* A piece of work: a file, or the end of a directory. */
+struct restore_item {
+	struct dir *in;	 /* where it lies; of the target itself, the target */
+	struct dir *dir; /* a directory's own */
+	char *path;
+	struct restore_place at;
+	struct cim_file_info info;
+	bool several; /* a file with several names */
+	bool later;   /* one of them was met before */
+	/* what came of it */
+	int code;
+	int read_code;
+	uint64_t restored;
+};
+
+struct restore_tree {
+	const struct restore_job *job;
+	struct restore walk; /* the walk's, and the result */
+	struct restore work; /* for what is done in order */
+	struct dir *target;
+	struct level *levels;
+	size_t level_room;
+	size_t depth;
+	char *path; /* of the item at hand, in the target: "/a/b" */
+	size_t path_room;
+	struct idset multi;
+	struct idset entered; /* directories on the way to what was added */
+	struct idset met;     /* of the files with several names */
+	struct idmap first;   /* path of a file's first name in the target */
+};
+
+/* ---- levels ---- */
+
+static struct dir *dir_use(struct dir *dir)
+{
+	dir->users++;
+	return dir;
+}
+
+static void dir_release(struct dir *dir)
+{
+	if (dir && !--dir->users) {
+		close(dir->fd);
+		free(dir);
+	}
+}
+
+static struct dir *dir_new(int fd)
+{
+	struct dir *dir = xcalloc(1, sizeof(*dir));
+
+	dir->fd = fd;
+	return dir_use(dir);
+}
+
+static struct level *top_level(const struct restore_tree *tree)
+{
+	return &tree->levels[tree->depth - 1];
+}
+
+/* The path of a name in the top level. */
+static size_t set_path(struct restore_tree *tree, const char *name)
+{
+	const size_t start = top_level(tree)->path_len;
+	const size_t len = strlen(name);
+
+	if (start + len + 2 > tree->path_room) {
+		tree->path_room = (start + len + 2) * 2;
+		tree->path = xrealloc(tree->path, tree->path_room);
+	}
+	tree->path[start] = '/';
+	memcpy(tree->path + start + 1, name, len + 1);
+	return start + 1 + len;
+}
+
+/* What lies in the top level by that name, which is then the path's end. */
+static struct restore_place place_in_top(struct restore_tree *tree, const char *name)
+{
+	const struct level *top = top_level(tree);
+
+	set_path(tree, name);
+	return (struct restore_place){
+		.dirfd = top->dir->fd,
+		.name = name,
+		.path = tree->path,
+		.dir_id = top->info.file_id,
+		.depth = (uint32_t)tree->depth - 1,
+	};
+}
+
+/* Takes @fd; @path_len: of its path, which is in tree->path. */
+static int push_level(struct restore_tree *tree, int fd, const char *name, size_t path_len,
+		      const struct cim_file_info *info)
+{
+	struct level *level;
+	struct stat st;
+
+	if (fstat(fd, &st)) {
+		int code = restore_fail(&tree->walk, NULL, errno);
+
+		close(fd);
+		return code;
+	}
+	tree->levels = xgrow(tree->levels, &tree->level_room, tree->depth, sizeof(*tree->levels));
+	level = &tree->levels[tree->depth++];
+	level->dir = dir_new(fd);
+	level->dev = st.st_dev;
+	level->ino = st.st_ino;
+	level->name = xstrdup(name);
+	level->path_len = path_len;
+	level->info = *info;
+	if (tree->depth > OPEN_LEVELS) {
+		struct level *far = level - OPEN_LEVELS;
+
+		dir_release(far->dir);
+		far->dir = NULL;
+	}
+	return 0;
+}
+
+/* The level above is needed again. */
+static int reopen_up(struct restore_tree *tree)
+{
+	struct level *level = top_level(tree);
+	struct level *up = level - 1;
+	struct stat st;
+	int fd;
+
+	if (up->dir)
+		return 0;
+	fd = openat(level->dir->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return restore_fail(&tree->walk, NULL, errno);
+	up->dir = dir_new(fd);
+	if (fstat(fd, &st))
+		return restore_fail(&tree->walk, NULL, errno);
+	if (st.st_dev != up->dev || st.st_ino != up->ino)
+		return restore_fail(&tree->walk, NULL, ESTALE);
+	return 0;
+}
+
+/* ---- pieces of work ---- */
+
+/* What has the path of @path_len bytes, in the directory of @level. */
+static struct restore_item *new_item(struct restore_tree *tree, const struct level *level,
+				     size_t path_len, const struct cim_file_info *info)
+{
+	struct restore_item *item = xcalloc(1, sizeof(*item));
+	const char *slash;
+
+	item->in = dir_use(level->dir);
+	item->path = xstrndup(tree->path, path_len);
+	slash = strrchr(item->path, '/');
+	item->at.dirfd = item->in->fd;
+	item->at.name = slash ? slash + 1 : item->path;
+	item->at.path = item->path;
+	item->at.dir_id = level->info.file_id;
+	item->at.depth = (uint32_t)(level - tree->levels);
+	item->info = *info;
+	return item;
+}
+
+static int put_item(struct restore_tree *tree, struct restore_item *item, bool run)
+{
+	if (tree->job->ops->put)
+		return tree->job->ops->put(tree->job->ctx, item, run);
+	if (run)
+		restore_item_run(&tree->work, item);
+	return restore_item_finish(tree, item);
+}
+
+static void begin_item(struct restore *r)
+{
+	r->items = 0;
+	r->code = 0;
+	r->failed = 0;
+}
+
+static void end_item(const struct restore *r, struct restore_item *item)
+{
+	item->restored = r->items;
+	item->read_code = r->code;
+}
+
+void restore_item_run(struct restore *r, struct restore_item *item)
+{
+	bool done = false;
+
+	begin_item(r);
+	item->code = restore_symlink(r, &item->at, &item->info, &done);
+	if (!item->code && !done)
+		item->code = restore_file(r, &item->at, &item->info);
+	end_item(r, item);
+}
+
+/* Where a file's first name is: its directory's FileID and its path, "5/a/b". */
+static void keep_first(struct restore_tree *tree, const struct restore_item *item)
+{
+	char *where = xasprintf("%u%s", item->at.dir_id, item->path);
+
+	idmap_put(&tree->first, item->info.file_id, where);
+	free(where);
+}
+
+/* That place, found again step by step from the target; the caller closes its directory. @where is
+ * taken apart. */
+static struct restore_place open_first(const struct restore_tree *tree, char *where)
+{
+	struct restore_place first = {.dirfd = dup(tree->target->fd)};
+	char *path;
+
+	first.dir_id = (uint32_t)strtoul(where, &path, 10);
+	first.name = path + 1;
+	for (char *slash; first.dirfd >= 0 && (slash = strchr(first.name, '/'));
+	     first.name = slash + 1) {
+		int next;
+
+		*slash = '\0';
+		next = openat(first.dirfd, first.name,
+			      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(first.dirfd);
+		first.dirfd = next;
+	}
+	return first;
+}
+
+static int link_first(const struct restore_tree *tree, const struct restore_place *first,
+		      const struct restore_place *at)
+{
+	int result = linkat(first->dirfd, first->name, at->dirfd, at->name, 0);
+
+	if (result && errno == EEXIST && tree->job->overwrite && !unlinkat(at->dirfd, at->name, 0))
+		result = linkat(first->dirfd, first->name, at->dirfd, at->name, 0);
+	return result;
+}
+
+/* A further name, as a link; false (with errno): it can't be one. */
+static bool link_item(struct restore_tree *tree, struct restore_item *item, const char *where)
+{
+	struct restore *r = &tree->work;
+	char *copy = xstrdup(where);
+	struct restore_place first = open_first(tree, copy);
+	bool linked = first.dirfd >= 0 && !link_first(tree, &first, &item->at);
+	const int error = errno;
+
+	if (linked) {
+		struct cim_file_info times = item->info;
+
+		item->code = restore_link_streams(r, &item->at, &item->info, &first);
+		/* The reparse data are there already. */
+		times.has_reparse = false;
+		restore_ntfs_end(r, &item->at, &times);
+		r->items++;
+	}
+	if (first.dirfd >= 0)
+		close(first.dirfd);
+	free(copy);
+	errno = error;
+	return linked;
+}
+
+/* A further name of a file: a link, if the first one could be restored. */
+static void restore_later(struct restore_tree *tree, struct restore_item *item)
+{
+	const char *first = idmap_get(&tree->first, item->info.file_id);
+	struct restore *r = &tree->work;
+	bool done = false;
+
+	begin_item(r);
+	/* Where a symlink leads may depend on where it lies. */
+	if (tree->job->picture)
+		item->code = restore_symlink(r, &item->at, &item->info, &done);
+	if (item->code || done || (first && link_item(tree, item, first))) {
+		end_item(r, item);
+	} else if (first && errno == EEXIST) {
+		item->code = restore_refused(r, &item->at, EEXIST);
+	} else {
+		if (first)
+			restore_lost(r, LOST_LINK, &item->at, "a copy of %s instead: %s",
+				     strchr(first, '/'), strerror(errno));
+		restore_item_run(r, item);
+	}
+}
+
+static void end_directory(struct restore *r, struct restore_item *item)
+{
+	begin_item(r);
+	item->code = restore_directory_end(r, &item->at, item->dir->fd, &item->info);
+	end_item(r, item);
+}
+
+void restore_item_drop(struct restore_item *item)
+{
+	dir_release(item->in);
+	dir_release(item->dir);
+	free(item->path);
+	free(item);
+}
+
+int restore_item_finish(struct restore_tree *tree, struct restore_item *item)
+{
+	const uint32_t id = item->info.file_id;
+	int code;
+
+	if (item->dir)
+		end_directory(&tree->work, item);
+	else if (item->later)
+		restore_later(tree, item);
+	tree->walk.items += item->restored;
+	if (item->read_code > tree->walk.code)
+		tree->walk.code = item->read_code;
+	code = item->code;
+	if (!code && item->several && item->restored && !idmap_get(&tree->first, id))
+		keep_first(tree, item);
+	restore_item_drop(item);
+	return code;
+}
+
+/* Leave the top level; @finish: with its metadata. */
+static int pop_level(struct restore_tree *tree, bool finish)
+{
+	struct level *level = top_level(tree);
+	struct restore_item *item = NULL;
+	int code = 0;
+
+	if (finish && tree->depth > 1) {
+		code = reopen_up(tree);
+		if (!code)
+			item = new_item(tree, level - 1, level->path_len, &level->info);
+	} else if (finish && level->info.file_id) {
+		item = new_item(tree, level, 0, &level->info);
+	}
+	if (item) {
+		item->dir = dir_use(level->dir);
+		code = put_item(tree, item, false);
+	}
+	dir_release(level->dir);
+	free(level->name);
+	tree->depth--;
+	return code;
+}
+
+static int pop_to(struct restore_tree *tree, size_t depth)
+{
+	int code = 0;
+
+	while (!code && tree->depth > depth)
+		code = pop_level(tree, true);
+	return code;
+}
+
+/* ---- items ---- */
+
+static int add_file(struct restore_tree *tree, const char *name, const struct cim_file_info *info)
+{
+	struct restore_item *item = new_item(tree, top_level(tree), set_path(tree, name), info);
+
+	item->several = idset_has(&tree->multi, info->file_id);
+	item->later = item->several && idset_add(&tree->met, info->file_id);
+	return put_item(tree, item, !item->later);
+}
+
+/* *entered: it is the top level now. */
+static int add_directory(struct restore_tree *tree, const char *name,
+			 const struct cim_file_info *info, bool *entered)
+{
+	const struct restore_place at = place_in_top(tree, name);
+	bool done = false;
+	int code;
+	int fd;
+
+	*entered = false;
+	code = restore_symlink(&tree->walk, &at, info, &done);
+	if (code || done)
+		return code;
+	code = restore_directory(&tree->walk, &at, info, &fd);
+	if (code || fd < 0)
+		return code;
+	*entered = true;
+	return push_level(tree, fd, name, strlen(tree->path), info);
+}
+
+/* A directory was restored as a symlink, or not at all: what is in it is lost. */
+static int lost_below(struct restore_tree *tree, const char *name, const struct cim_file_info *info)
+{
+	const struct restore_place at = place_in_top(tree, name);
+	struct cim_error err = {0};
+	struct cim_iter *iter;
+	uint32_t count;
+
+	if (cim_iter_dir(tree->job->image, info->file_id, &iter, &err))
+		return 0;
+	count = cim_iter_count(iter);
+	cim_iter_close(iter);
+	if (count)
+		restore_lost(&tree->walk, LOST_BELOW, &at, "%u entr%s", count,
+			     count == 1 ? "y" : "ies");
+	return tree->walk.failed;
+}
+
+static int lost_name(struct restore_tree *tree, const char *name)
+{
+	const struct restore_place at = place_in_top(tree, name);
+
+	restore_lost(&tree->walk, LOST_NAME, &at, "the name can't be used on Linux");
+	return tree->walk.failed;
+}
+
+static bool is_wanted(struct restore_tree *tree, const char *name)
+{
+	if (!tree->job->ops->wants)
+		return true;
+	set_path(tree, name);
+	return tree->job->ops->wants(tree->job->ctx, tree->path);
+}
+
+/* What the walk met, in the top level; *skip: don't go into it. */
+static int add_item(struct restore_tree *tree, const char *name, const struct cim_file_info *info,
+		    bool *skip)
+{
+	bool entered;
+	int code;
+
+	if (!is_wanted(tree, name)) {
+		*skip = true;
+		return 0;
+	}
+	if (!info->is_directory)
+		return add_file(tree, name, info);
+	code = add_directory(tree, name, info, &entered);
+	*skip = !entered;
+	return code || entered ? code : lost_below(tree, name, info);
+}
+
+/* One step of the walk of what is added at level @depth; *more: it isn't the last. */
+static int add_next(struct restore_tree *tree, struct cim_walk *walk, size_t depth,
+		    const char *top_name, bool *more)
+{
+	const struct restore_ops *ops = tree->job->ops;
+	const struct cim_walk_item *item;
+	char name[CIM_MAX_NAME_UTF8 + 1];
+	struct cim_error err = {0};
+	enum cim_status status = cim_walk_next(walk, &item, &err);
+	bool skip = false;
+	int code = restore_stopped(&tree->walk);
+
+	*more = status || item;
+	if (code)
+		return code;
+	/* What can't be read is told; the rest is restored all the same. */
+	if (status == CIM_E_CORRUPT || status == CIM_E_IO) {
+		restore_unreadable(&tree->walk, NULL, &err);
+		return 0;
+	}
+	if (status)
+		return ops->fail_cim(tree->job->ctx, &err);
+	if (!item)
+		return 0;
+	if (!item->depth && !top_name) {
+		tree->levels[0].info = item->info;
+		return 0;
+	}
+	if (item->depth) {
+		/* The top of the walk is a level of its own, if it isn't the target itself. */
+		code = pop_to(tree, depth + item->depth - !top_name);
+		if (code)
+			return code;
+		skip = !ops->name(tree->job->ctx, &item->entry, &item->info, name);
+	}
+	if (skip)
+		code = lost_name(tree, item->entry.utf8);
+	else
+		code = add_item(tree, item->depth ? name : top_name, &item->info, &skip);
+	if (skip)
+		cim_walk_skip(walk);
+	return code;
+}
+
+int restore_tree_add(struct restore_tree *tree, size_t depth, uint32_t id, const char *name)
+{
+	struct cim_error err = {0};
+	struct cim_walk *walk;
+	bool more = true;
+	int code = pop_to(tree, depth);
+
+	if (code)
+		return code;
+	if (cim_walk_open(tree->job->image, id, &walk, &err))
+		return tree->job->ops->fail_cim(tree->job->ctx, &err);
+	while (!code && more)
+		code = add_next(tree, walk, depth, name, &more);
+	cim_walk_close(walk);
+	return code;
+}
+
+int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, const char *name,
+		       bool *entered)
+{
+	const struct level *level = &tree->levels[depth];
+	const struct restore_ops *ops = tree->job->ops;
+	struct cim_error err = {0};
+	struct cim_file_info info;
+	int code;
+
+	/* What was added before may lie in it too. */
+	*entered = true;
+	if (tree->depth > depth && level->info.file_id == id && !strcmp(level->name, name))
+		return 0;
+	code = pop_to(tree, depth);
+	/* One that was left is to be finished before anything is put into it once more. */
+	if (!code && idset_add(&tree->entered, id) && ops->drain)
+		code = ops->drain(tree->job->ctx);
+	if (code)
+		return code;
+	if (cim_image_stat(tree->job->image, id, &info, &err))
+		return ops->fail_cim(tree->job->ctx, &err);
+	if (info.is_directory)
+		return add_directory(tree, name, &info, entered);
+	*entered = false;
+	return 0;
+}
+
+int restore_tree_text(struct restore_tree *tree, const char *name, const char *text, size_t len)
+{
+	int code = pop_to(tree, 1);
+	struct restore_place at = place_in_top(tree, name);
+	struct cim_file_info info = top_level(tree)->info;
+
+	if (code || !faccessat(at.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW))
+		return code;
+	info.attributes |= CIM_ATTR_READONLY;
+	return restore_text(&tree->walk, &at, &info, text, len);
+}
+
+/* ---- all of it ---- */
+
+struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
+{
+	struct restore_tree *tree = xcalloc(1, sizeof(*tree));
+	struct cim_image_info info;
+	struct cim_error err = {0};
+	uint64_t items;
+
+	tree->job = job;
+	tree->path = xstrdup("");
+	restore_init(&tree->walk, job);
+	restore_init(&tree->work, job);
+	cim_image_get_info(job->image, &info);
+	*code = 0;
+	if (!find_links(job->image, info.root_id, &tree->multi, job->ops->stopped, job->ctx, &err))
+		return tree;
+	*code = job->ops->fail_cim(job->ctx, &err);
+	restore_tree_close(tree, &items);
+	return NULL;
+}
+
+int restore_tree_target(struct restore_tree *tree, int target)
+{
+	const struct cim_file_info none = {0};
+	int code = push_level(tree, target, "", 0, &none);
+
+	if (!code)
+		tree->target = dir_use(tree->levels[0].dir);
+	return code;
+}
+
+int restore_tree_end(struct restore_tree *tree, int code)
+{
+	while (tree->depth) {
+		int one = pop_level(tree, !code);
+
+		if (!code)
+			code = one;
+	}
+	return code;
+}
+
+int restore_tree_close(struct restore_tree *tree, uint64_t *items)
+{
+	const int code = tree->walk.code;
+
+	*items = tree->walk.items;
+	dir_release(tree->target);
+	free(tree->levels);
+	free(tree->path);
+	idset_free(&tree->multi);
+	idset_free(&tree->met);
+	idset_free(&tree->entered);
+	idmap_free(&tree->first);
+	restore_free(&tree->walk);
+	restore_free(&tree->work);
+	free(tree);
+	return code;
+}
