@@ -19,7 +19,8 @@ import uuid
 
 from mounttest import (SERVER, TMP, check, done, faults, mounts, need_server, no_fuse, read, run, same,
                        servers, skip, tool, wait_until)
-from imagebuilder import Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_symlink
+from imagebuilder import (Dir, File, Image, Link, NULL_DACL, Sparse, Stream, make_ea, make_reparse, make_sd,
+                          make_symlink)
 
 need_server()
 INVALID, ACCESS, NOT_FOUND, NO_PATH, EXISTS, CORRUPT, VERSION, UNSUPPORTED = 65, 68, 69, 70, 71, 74, 75, 76
@@ -102,6 +103,10 @@ def mount(guid=GUID, name=image, backend=None, form=None):
 
 def dismount(guid=GUID):
     return call("dismount", guid)
+
+
+def log_lines():
+    return read(state() + "/log").decode().splitlines()
 
 
 def marked(name=image):
@@ -346,6 +351,36 @@ with open(link() + "/file.txt", "rb") as held:
 same((clean(), marked(), servers(image)), (CLEAN, False, []), "extract: nothing is left, no process either")
 fails(NOT_FOUND, "extract: dismounted twice", dismount())
 
+# ---- what a copy can't hold ----
+
+LOST = ["stream not restored", "times not restored"]
+mount(backend="extract")
+same([line.split(": ")[1] for line in log_lines()], LOST, "extract: the log tells what this copy lacks")
+dismount()
+LONG = "\u00fc" * 200
+lossy = Image(Dir({
+    "dir link": Dir({"below": File(b"b")}, reparse=make_symlink("other")),
+    "secured": File(b"s", sd=make_sd()),
+    "secured too": File(b"s", sd=make_sd()),
+    "ea": File(b"e", ea=make_ea((b"NAME", b"value"))),
+    "tag": File(b"t", reparse=make_reparse(0x80000099, b"data")),
+    "streams": File(b"s", streams={"a:b": b"x", "c": b"y"}),
+    LONG: File(b"l"),
+}), name="lossy.cim").write(os.path.join(TMP, "lossy"))
+mount(name=lossy, backend="extract")
+lines = [line.split("cimfs-mount: ")[1] for line in log_lines()]
+same(lines[:1], ["%s is left out: File name too long" % LONG[-150:]], "extract: the log names what is left out")
+same([line for line in lines[1:] if not line.startswith("times")], [
+    "what lies below was not restored: 1 in the copy, first /dir link: 1 entry",
+    "reparse data not restored: 1 in the copy, first /tag: the target has no place for it",
+    "stream not restored: 1 in the copy, first /streams: a:b: the name can't be used",
+    "security descriptor not restored: 2 in the copy, first /secured: the target has no place for it",
+    "extended attributes not restored: 1 in the copy, first /ea: the target has no place for it",
+], "extract: and what is lost of the others, a line for each kind")
+same(sorted(n for n in os.listdir(link()) if n[0] != "."),
+     ["dir link", "ea", "secured", "secured too", "streams", "streams:c", "tag"], "extract: all the rest is there")
+dismount()
+
 # ---- the process that holds a copy's lock ----
 
 OTHER = GUID.replace("0123", "3210")
@@ -515,7 +550,8 @@ if run([*no_dev, "true"]).code == 0:
     check(result.code == 0 and not result.err and len(lines) == 2 and lines[0].startswith("ok extract") and
           lines[1].startswith("note ") and "no FUSE" in lines[1],
           "auto: FUSE absent: a copy, and a note for the caller's log", (str(result), lines))
-    same(read(state() + "/log").decode().count("\n"), 1, "auto: one line in the volume's own log")
+    same([line.split(": ")[1] for line in log_lines()], [image] + LOST,
+         "auto: the volume's own log: the note, and a line for each kind of what the copy can't hold")
     same(dismount().code, 0, "auto: which is dismounted")
     same(clean(), CLEAN, "auto: and gone")
 else:
