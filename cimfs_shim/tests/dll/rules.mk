@@ -4,7 +4,7 @@
 # uses cimfs.dll through its import library; copies of the DLLs lie beside it. Programs that only a
 # script can set the scene for are run by that script; wine32.sh runs the 32-bit ones.
 
-DLL_TESTS := t_abi t_errors t_flows t_handles t_metadata t_prefix t_trace
+DLL_TESTS := t_abi t_errors t_handles t_metadata t_prefix t_trace
 DLL_TEST_HELPERS := t_access t_mount t_volume client
 
 TESTS_WINE += $(DLL_TESTS:%=build/win64/tests/dll/%.exe)

@@ -4,7 +4,7 @@
 # wine32.sh - the test programs as 32-bit programs, where a 32-bit Wine is installed
 . "$(dirname "$0")/lib.bash"
 
-tests="t_abi t_errors t_flows t_handles t_metadata t_trace"
+tests="t_abi t_errors t_handles t_metadata t_trace"
 if [ ! -e "${WINEPREFIX:?}/drive_c/windows/syswow64/kernel32.dll" ]; then
 	for test in $tests; do
 		check "$test is built" test -s "$WIN32/tests/dll/$test.exe"
