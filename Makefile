@@ -245,6 +245,9 @@ check:
 	@+$(MAKE) check-run
 
 native-tests = $(TESTS_NATIVE:%=$(B)/tests/%)
+# The slowest run in two parts, side by side.
+native-specs = $(foreach t,$(native-tests),$(if $(filter $(TESTS_IN_PARTS),$(notdir $(t))),\
+	native:$(t)+1/2 native:$(t)+2/2,native:$(t)))
 # A program for Wine has no sanitizer: nothing new to learn from it in that variant.
 wine-tests = $(if $(SANFLAGS),,$(TESTS_WINE))
 
@@ -253,7 +256,7 @@ check-build: all $(native-tests) $(wine-tests) $(CHECK_DEPS)
 
 check-run:
 	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(if $(FILTER),--filter '$(FILTER)') \
-		$(native-tests:%=native:%) $(TESTS_SCRIPT:%=script:%) $(wine-tests:%=wine:%)
+		$(native-specs) $(TESTS_SCRIPT:%=script:%) $(wine-tests:%=wine:%)
 
 ## demo: install what is missing, build, pack Wine's C:\windows into an image and compare
 demo:

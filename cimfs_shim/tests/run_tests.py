@@ -93,6 +93,12 @@ def main():
     tap.ok(output.splitlines()[-1] == "4 passed, 0 failed, 1 skipped", "several programs", output)
     status, output = run("--filter", "/skips", *specs)
     tap.ok(output.splitlines()[-1] == "1 passed, 0 failed, 1 skipped", "--filter", output)
+    part = TMP / "part"
+    part.write_text("#!/bin/sh\n# run-tests: no-wine\necho \"ok 1 - part $1\"; echo 1..1; exit ${1%/*}\n")
+    part.chmod(0o755)
+    status, output = run(f"script:{part}+0/2", f"script:{part}+1/2")
+    tap.ok(output.splitlines()[-1] == "2 passed, 1 failed" and f"{part} 1/2: 1 passed" in output,
+           "parts of a program", output)
     plain = TMP / "plain"
     plain.write_text("#!/bin/sh\n# run-tests: no-wine\n# run-tests: plain\necho 'ok 1 - a'; echo 1..1\n")
     plain.chmod(0o755)

@@ -16,6 +16,9 @@
  *   diag("text", ...)                    a remark, "# text"
  *   bail("why", ...)                     give up at once
  *
+ *   tap_part(argc, argv)                 "PROGRAM N/M" is to do the Nth of M parts
+ *   tap_turn(i)                          is test number i, from 0, in that part?
+ *
  * Every check is an expression of type bool: true if it passed.
  */
 #ifndef CIM_TESTS_TAP_H
@@ -38,6 +41,22 @@
 
 static unsigned tap_run;
 static unsigned tap_failed;
+
+static unsigned tap_this = 1, tap_parts = 1;
+
+static inline void tap_part(int argc, char **argv)
+{
+	if (argc > 1 && (sscanf(argv[1], "%u/%u", &tap_this, &tap_parts) != 2 || !tap_this ||
+			 tap_this > tap_parts)) {
+		fprintf(stderr, "usage: %s [N/M]\n", argv[0]);
+		exit(2);
+	}
+}
+
+static inline bool tap_turn(unsigned i)
+{
+	return i % tap_parts == tap_this - 1;
+}
 
 /* A name or remark must not begin a new line of the protocol, nor look like a directive. */
 static inline void tap_put(const char *prefix, const char *text)
