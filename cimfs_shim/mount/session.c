@@ -468,11 +468,11 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	l->session = new_session(o, &l->server, err);
 	if (!l->session) {
 		status = err->status;
-		goto failed;
+		goto mark;
 	}
 	if (!mount_quietly(l->session, o->dir)) {
 		status = mount_failed(err, o->dir);
-		goto no_mount;
+		goto session;
 	}
 	fuse_set_log_func(fuse_message_later);
 	if (find_mount(o->dir, &entry)) {
@@ -481,7 +481,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	}
 	if (fuse_set_signal_handlers(l->session) < 0) {
 		status = fail(err, CIM_E_IO, "no signal handlers");
-		goto mounted;
+		goto mount;
 	}
 	if (o->foreground) {
 		int code;
@@ -493,7 +493,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	}
 	status = start_daemon(l, pid, err);
 	if (status)
-		goto mounted;
+		goto handlers;
 	/* The session is the child's now; this process ends soon. */
 	fuse_remove_signal_handlers(l->session);
 	*warning = l->mark.warning;
@@ -501,11 +501,13 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	unlock_image(&l->mark);
 	server_free(&l->server);
 	return CIM_OK;
-mounted:
+handlers:
+	fuse_remove_signal_handlers(l->session);
+mount:
 	fuse_session_unmount(l->session);
-no_mount:
+session:
 	fuse_session_destroy(l->session);
-failed:
+mark:
 	unlock_image(&l->mark);
 	server_free(&l->server);
 	free(l);

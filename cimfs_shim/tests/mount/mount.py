@@ -8,6 +8,7 @@ import fcntl
 import glob
 import mmap
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -426,6 +427,34 @@ same((result.code, mounts()), (0, []), "mount.cimfs -f mounts nothing")
 for fault, words in (("fork", "mount"), ("setsid", "ended at once")):
     refused("a server that dies by %s()" % fault, 1, [words], SERVER, path, MNT,
             env=faults(FAULT=fault))
+
+
+def caught(process):
+    """The signals that a process has handlers for, once it is stuck in telling what went wrong."""
+    def stuck():
+        with open("/proc/%d/syscall" % process.pid, encoding="ascii") as f:
+            return f.read().split()[1:2] == ["0x2"]
+    check(wait_until(stuck), "a server that can't be started waits to tell of it")
+    with open("/proc/%d/status" % process.pid, encoding="ascii") as f:
+        bits = int(re.search(r"^SigCgt:\s*(\w+)", f.read(), re.M).group(1), 16)
+    return [n.name for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if bits >> (n - 1) & 1]
+
+
+if os.path.exists("/proc/self/syscall"):
+    r, w = os.pipe()
+    os.set_blocking(w, False)
+    while error_of(os.write, w, b"x" * 4096) != "EAGAIN":
+        pass
+    os.set_blocking(w, True)
+    with subprocess.Popen([SERVER, path, MNT], stderr=w, env=dict(os.environ, **faults(FAULT="fork"))) as process:
+        try:
+            same(caught(process), [], "libfuse's handlers of signals are gone with its session")
+        finally:
+            process.kill()
+    os.close(r)
+    os.close(w)
+else:
+    skip("libfuse's handlers of signals are gone with its session", "no /proc/PID/syscall")
 
 # ---- foreground, ready-fd, signals ----
 
