@@ -5,9 +5,6 @@
  * What a program that runs once would do about a failed allocation is end; so it is done here, and
  * no caller has a case for it. What has to be undone before, a program says by alloc_on_failure().
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "alloc.h"
 
 #include <errno.h>

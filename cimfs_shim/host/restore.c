@@ -6,9 +6,6 @@
  * a file that has other names; to overwrite one it is made under a name of its own and then renamed
  * over the old one.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "restore.h"
 
 #include <errno.h>

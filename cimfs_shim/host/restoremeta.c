@@ -5,9 +5,6 @@
  * On ntfs-3g everything has a place (system.ntfs_*); elsewhere the mode holds read-only,
  * user.DOSATTRIB the other attributes, user.NAME a small stream.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "restore.h"
 
 #include <errno.h>

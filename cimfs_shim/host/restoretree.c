@@ -10,9 +10,6 @@
  * before it to be done is done in the order of the walk: the end of a directory, and the further
  * names of a file, whose first name must be there.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "restore.h"
 
 #include <errno.h>

@@ -4,6 +4,10 @@
 HOST_SRCS := $(sort $(wildcard cimfs_shim/host/*.c))
 HOST_LIB := $(B)/libhost.a
 
+# All that Linux has, for these and the rooms that use them.
+HOST_CFLAGS := -D_GNU_SOURCE
+$(HOST_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(HOST_CFLAGS)
+
 $(HOST_LIB): $(HOST_SRCS:%.c=$(B)/native/%.o) $(B)/.sources-host
 	@rm -f $@
 	$(call say,AR,$@)

@@ -5,9 +5,9 @@
  * The program in layers: main.c decides what was asked for, with options.c; session.c mounts and
  * becomes a daemon; serve.c answers the kernel's requests out of node.c (what an inode number
  * stands for, attributes), names.c (names as Linux can hold them), link.c (Windows' link targets as
- * Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c. volume.c keeps the
- * volumes of a Wine prefix, extract.c makes the copy that stands in where there is no FUSE, and
- * holder.c has a process stand for it.
+ * Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c. volume.c and
+ * those of volume.h keep the volumes of a Wine prefix, extract.c makes the copy that stands in
+ * where there is no FUSE, and holder.c has a process stand for it.
  *
  * Nothing is remembered of an inode: its number says all that is needed to find it again, so the
  * server's memory doesn't grow with what is looked at.
@@ -15,9 +15,6 @@
 #ifndef CIMFS_MOUNT_H
 #define CIMFS_MOUNT_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +26,7 @@
 #include "../host/alloc.h"
 #include "../host/error.h"
 #include "../host/exit.h"
+#include "../host/volumeinfo.h"
 #include "libcim.h"
 
 /* The exit code in Wine mode, + enum cim_status. */
@@ -279,16 +277,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		      struct cim_error *err);
 /* CIM_OK, CIM_E_UNSUPPORTED (no FUSE here) or CIM_E_ACCESS (no right to use it), with the cause. */
 enum cim_status fuse_available(struct cim_error *err);
-/* Unmount; @lazy: also while it is in use. 0 or an errno, EBUSY for one in use. */
-int fuse_unmount(const char *dir, bool lazy);
-
-/* ---- volume.c: Wine mode ---- */
-
-enum backend {
-	BACKEND_AUTO,
-	BACKEND_FUSE,
-	BACKEND_EXTRACT,
-};
+/* ---- Wine mode: volume.h tells which file ---- */
 
 /* What cimfs.dll asks for, by --wine-mount and --wine-dismount. */
 struct wine_call {

@@ -7,7 +7,7 @@ MOUNT_LIBS = $(or $(shell pkg-config --libs fuse3 2>/dev/null),-lfuse3)
 
 BUILDS += $(B)/cimfs-mount $(B)/mount.cimfs
 
-$(MOUNT_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(MOUNT_CFLAGS)
+$(MOUNT_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(HOST_CFLAGS) $(MOUNT_CFLAGS)
 
 $(B)/cimfs-mount: $(MOUNT_SRCS:%.c=$(B)/native/%.o) $(HOST_LIB) $(B)/libcim.a $(B)/.sources-mount
 	$(call say,LINK,$@)

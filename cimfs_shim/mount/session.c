@@ -16,22 +16,18 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../host/mountinfo.h"
 #include "../os/os.h"
-#include "mounts.h"
 #include "serve.h"
-
-extern char **environ;
 
 void server_init(struct server *s, const struct options *o, struct cim_image *image)
 {
@@ -324,14 +320,11 @@ static struct fuse_session *new_session(const struct options *o, struct server *
 /* Unmount, but only what is ours: something else may stand there by now. */
 static void end_session(struct life *l)
 {
-	struct mount_entry entry;
+	struct mount_top top;
 
 	fuse_remove_signal_handlers(l->session);
-	if (find_mount(l->server.options->dir, &entry)) {
-		if (entry.dev == l->dev)
-			fuse_session_unmount(l->session);
-		free_mount(&entry);
-	}
+	if (find_mount(l->server.options->dir, &top) && top.dev == l->dev)
+		fuse_session_unmount(l->session);
 	fuse_session_destroy(l->session);
 	l->session = NULL;
 }
@@ -451,7 +444,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		      struct cim_error *err)
 {
 	struct life *l = calloc(1, sizeof(*l));
-	struct mount_entry entry;
+	struct mount_top top;
 	enum cim_status status;
 
 	*pid = 0;
@@ -475,10 +468,8 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 		goto session;
 	}
 	fuse_set_log_func(fuse_message_later);
-	if (find_mount(o->dir, &entry)) {
-		l->dev = entry.dev;
-		free_mount(&entry);
-	}
+	if (find_mount(o->dir, &top))
+		l->dev = top.dev;
 	if (fuse_set_signal_handlers(l->session) < 0) {
 		status = fail(err, CIM_E_IO, "no signal handlers");
 		goto mount;
@@ -512,52 +503,4 @@ mark:
 	server_free(&l->server);
 	free(l);
 	return status;
-}
-
-/* ---- unmounting ---- */
-
-static int run_fusermount(const char *dir, bool lazy)
-{
-	char *argv[] = {"fusermount3",
-			"-u",
-			"-q",
-			lazy ? "-z" : "--",
-			lazy ? "--" : (char *)dir,
-			lazy ? (char *)dir : NULL,
-			NULL};
-	posix_spawn_file_actions_t actions;
-	int status;
-	pid_t pid;
-	int error;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (error)
-		return EPERM;
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return errno;
-	}
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : EBUSY;
-}
-
-int fuse_unmount(const char *dir, bool lazy)
-{
-	struct mount_entry entry;
-	int error;
-
-	if (!umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)))
-		return 0;
-	if (errno != EPERM)
-		return errno;
-	error = run_fusermount(dir, lazy);
-	if (error != EBUSY)
-		return error;
-	/* It doesn't tell why. */
-	if (!find_mount(dir, &entry))
-		return 0;
-	free_mount(&entry);
-	return EBUSY;
 }

@@ -7,14 +7,14 @@
  */
 #include "mountlist.h"
 
+#include "../host/run.h"
+#include "../host/unmount.h"
 #include "../os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define END_MS 3000 /* how long umount waits for the server to end */
@@ -41,29 +41,6 @@ static char *find_helper(void)
 		free(path);
 	}
 	return xstrdup("cimfs-mount");
-}
-
-/* Run and wait; the exit code, or -1 if it couldn't be run. @quiet: without its stderr */
-static int run_program(char *const argv[], bool quiet)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid < 0)
-		return -1;
-	if (!pid) {
-		int null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
-
-		if (null >= 0)
-			dup2(null, STDERR_FILENO);
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) != 127 ? WEXITSTATUS(status) : -1;
 }
 
 /* ---- mount ---- */
@@ -187,55 +164,38 @@ static void wait_for_end(const char *image)
 		close(fd);
 }
 
-/* 0, or an errno. */
-static int unmount_dir(const char *dir, bool lazy)
-{
-	char *argv[] = {"fusermount3", "-u", lazy ? "-qz" : "-q", "--", (char *)dir, NULL};
-	int error;
-
-	if (!umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)))
-		return 0;
-	error = errno;
-	if (error != EPERM)
-		return error;
-	switch (run_program(argv, true)) {
-	case 0:
-		return 0;
-	case -1:
-		return EPERM;
-	default:
-		return EBUSY;
-	}
-}
-
 /* A volume of Wine's is ended by the program that knows what belongs to it. */
 static int dismount_volume(struct tool *t, const struct mount *m)
 {
 	char *helper = find_helper();
 	char *argv[] = {helper, "--wine-dismount", "--dosdevices", m->dosdevices, "--guid", m->guid,
 			NULL};
-	int code = run_program(argv, false);
+	int code = run_program(argv, -1);
 
 	if (code < 0)
-		tool_fail(t, "umount", m->guid, NULL, "%s can't be run", helper);
+		tool_fail(t, "umount", m->guid, NULL, "%s can't be run: %s", helper,
+			  strerror(errno));
 	free(helper);
 	return code ? EXIT_FAILED : EXIT_OK;
 }
 
 static int end_mount(struct tool *t, const struct mount *m, bool lazy)
 {
-	int error;
+	struct cim_error err = {0};
 
 	if (m->guid)
 		return dismount_volume(t, m);
 	/* What is dead is in nobody's use, whoever has it open. */
-	error = unmount_dir(m->dir, lazy || m->state != MOUNT_LIVE);
-	if (error == EBUSY)
-		return tool_fail(t, "umount", m->dir, NULL,
-				 "it is in use (--lazy unmounts it "
-				 "all the same)");
-	if (error)
-		return tool_fail(t, "umount", m->dir, NULL, "%s", strerror(error));
+	switch (unmount_dir(m->dir, lazy || m->state != MOUNT_LIVE, &err)) {
+	case UNMOUNT_DONE:
+	case UNMOUNT_GONE: /* somebody else was quicker */
+		break;
+	case UNMOUNT_BUSY:
+		return tool_fail(t, "umount", m->dir, NULL, "%s (--lazy unmounts it all the same)",
+				 err.cause);
+	case UNMOUNT_REFUSED:
+		return tool_fail(t, "umount", m->dir, NULL, "%s", err.cause);
+	}
 	tool_verbose(t, "unmounted %s", m->dir);
 	return EXIT_OK;
 }
@@ -424,13 +384,13 @@ static void print_mount(struct tool *t, const struct mount *m, bool cleaned)
 		printf(" on ");
 		put_escaped(stdout, m->dir);
 		printf("%s%s%s\n", m->guid ? " volume " : "", m->guid ? m->guid : "",
-		       strcmp(m->backend, "fuse") ? " (unpacked copy)" : "");
+		       m->backend == BACKEND_EXTRACT ? " (unpacked copy)" : "");
 		return;
 	}
 	object = json_new();
 	json_put_name(object, "image", m->image);
 	json_put_name(object, "dir", m->dir);
-	json_put_string(object, "backend", m->backend);
+	json_put_string(object, "backend", backend_name(m->backend));
 	json_put_string(object, "state", state);
 	if (m->guid) {
 		json_put_string(object, "guid", m->guid);

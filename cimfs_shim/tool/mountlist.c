@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../host/mountinfo.h"
+
 #define ANSWER_MS 2000
 
 const char *mount_state_name(enum mount_state state)
@@ -69,74 +71,15 @@ static struct mount *add(struct mount_list *list, const char *dir, const char *i
 	return m;
 }
 
-/* PREFIX/cimfs/volumes/GUID/mnt */
 static void find_volume(struct mount *m)
 {
-	static const char middle[] = "/cimfs/volumes/";
-	const size_t guid_len = CIM_GUID_TEXT - 1;
-	const size_t tail = sizeof(middle) - 1 + guid_len + 4;
-	size_t len = strlen(m->dir);
-	struct cim_guid guid;
-	char text[CIM_GUID_TEXT];
-	char *at;
+	char guid[CIM_GUID_TEXT];
+	const size_t prefix = volume_of_dir(m->dir, guid);
 
-	if (len <= tail || strcmp(m->dir + len - 4, "/mnt"))
+	if (!prefix)
 		return;
-	at = m->dir + len - tail;
-	if (strncmp(at, middle, sizeof(middle) - 1))
-		return;
-	memcpy(text, at + sizeof(middle) - 1, guid_len);
-	text[guid_len] = '\0';
-	if (!cim_guid_parse(text, &guid))
-		return;
-	m->guid = xstrdup(text);
-	m->dosdevices = xasprintf("%.*s/dosdevices", (int)(at - m->dir), m->dir);
-}
-
-/* "\ooo" in a field of mountinfo */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
-		    s[3] >= '0' && s[3] <= '7') {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
-}
-
-static void read_line(struct mount_list *list, char *line)
-{
-	char *rest = strstr(line, " - ");
-	char *dir = line;
-	char *type, *source, *save;
-	struct mount *m;
-
-	if (!rest)
-		return;
-	*rest = '\0';
-	for (unsigned i = 0; i < 4; i++) {
-		dir = strchr(dir, ' ');
-		if (!dir)
-			return;
-		dir++;
-	}
-	dir[strcspn(dir, " ")] = '\0';
-	type = strtok_r(rest + 3, " \n", &save);
-	source = strtok_r(NULL, " \n", &save);
-	if (!type || strcmp(type, "fuse.cimfs") || !source)
-		return;
-	unescape(dir);
-	unescape(source);
-	m = add(list, dir, source);
-	m->backend = "fuse";
-	m->asks = true;
-	find_volume(m);
+	m->guid = xstrdup(guid);
+	m->dosdevices = xasprintf("%.*s/dosdevices", (int)prefix, m->dir);
 }
 
 void mount_ask(struct mount *m)
@@ -148,16 +91,21 @@ void mount_ask(struct mount *m)
 
 static void get_mounts(struct mount_list *list)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
-	size_t room = 0;
+	struct mount_entry entry;
+	struct mountinfo info;
 
-	if (!f)
-		return;
-	while (getline(&line, &room, f) > 0)
-		read_line(list, line);
-	free(line);
-	fclose(f);
+	mountinfo_open(&info);
+	while (mountinfo_next(&info, &entry)) {
+		struct mount *m;
+
+		if (strcmp(entry.type, MOUNT_TYPE) != 0)
+			continue;
+		m = add(list, entry.dir, entry.source);
+		m->backend = BACKEND_FUSE;
+		m->asks = true;
+		find_volume(m);
+	}
+	mountinfo_close(&info);
 }
 
 /* ---- volumes that are no mounts ---- */
@@ -171,89 +119,25 @@ static bool listed(const struct mount_list *list, const char *dir)
 	return false;
 }
 
-/* A word or the rest of a line of the info file; "" if it isn't there. Allocated. */
-static char *info_value(const char *file, const char *key)
-{
-	const size_t len = strlen(key);
-	FILE *f = fopen(file, "re");
-	char *value = NULL;
-	char *line = NULL;
-	size_t room = 0;
-
-	while (f && !value && getline(&line, &room, f) > 0) {
-		if (!strncmp(line, key, len) && line[len] == ' ') {
-			line[strcspn(line, "\n")] = '\0';
-			value = xstrdup(line + len + 1);
-		}
-	}
-	free(line);
-	if (f)
-		fclose(f);
-	return value ? value : xstrdup("");
-}
-
-static bool this_boot(const char *boot)
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	char id[40] = "";
-	bool same = f && fscanf(f, "%39s", id) == 1 && !strcmp(id, boot);
-
-	if (f)
-		fclose(f);
-	return same;
-}
-
-/* Does the process live that stands for a copy? By number and start time, field 22 of its stat. */
-static bool process_lives(const char *pid, const char *start)
-{
-	unsigned long long began = 0;
-	char *path = xasprintf("/proc/%s/stat", pid);
-	FILE *f = fopen(path, "re");
-	char text[1024];
-	char *p = NULL;
-
-	if (f) {
-		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-		p = strrchr(text, ')');
-		fclose(f);
-	}
-	for (unsigned i = 2; p && i < 22; i++) {
-		p = strchr(p, ' ');
-		if (p)
-			p++;
-	}
-	free(path);
-	return p && sscanf(p, "%llu", &began) == 1 && began == strtoull(start, NULL, 10);
-}
-
 static void add_volume(struct mount_list *list, const char *volumes, const char *guid)
 {
-	char *mnt = xasprintf("%s/%s/mnt", volumes, guid);
-	char *info = xasprintf("%s/%s/info", volumes, guid);
-	char *image = info_value(info, "image");
-	char *backend = info_value(info, "backend");
-	char *boot = info_value(info, "boot");
-	char *ready = info_value(info, "ready");
-	char *pid = info_value(info, "pid");
-	char *start = info_value(info, "start");
-	bool copy = !strcmp(backend, "extract");
+	char *mnt = xasprintf("%s/%s/" VOLUME_MNT, volumes, guid);
+	char *file = xasprintf("%s/%s/info", volumes, guid);
+	struct volume_info info;
 	struct mount *m;
 
 	if (!listed(list, mnt)) {
-		m = add(list, mnt, image);
-		m->backend = copy ? "extract" : "fuse";
+		const bool known = volume_info_read(file, &info);
+
+		m = add(list, mnt, info.image);
+		m->backend = info.backend == BACKEND_EXTRACT ? BACKEND_EXTRACT : BACKEND_FUSE;
 		find_volume(m);
-		m->state = copy && this_boot(boot) && *ready == '1' && process_lives(pid, start)
+		m->state = known && info.backend == BACKEND_EXTRACT && info.ready &&
+					   process_alive(&info.process)
 				   ? MOUNT_LIVE
 				   : MOUNT_STALE;
 	}
-	free(start);
-	free(pid);
-	free(ready);
-	free(boot);
-	free(backend);
-	free(image);
-	free(info);
+	free(file);
 	free(mnt);
 }
 
@@ -277,7 +161,7 @@ static void get_volumes(struct mount_list *list)
 	if (!named)
 		return;
 	real = realpath(named, NULL);
-	volumes = xasprintf("%s/cimfs/volumes", real ? real : named);
+	volumes = xasprintf("%s/" VOLUMES_DIR, real ? real : named);
 	dir = opendir(volumes);
 	while (dir && (entry = readdir(dir))) {
 		struct cim_guid guid;

@@ -5,6 +5,7 @@
 #ifndef CIMTOOL_MOUNTLIST_H
 #define CIMTOOL_MOUNTLIST_H
 
+#include "../host/volumeinfo.h"
 #include "tool.h"
 
 enum mount_state {
@@ -14,11 +15,11 @@ enum mount_state {
 };
 
 struct mount {
-	char *dir;		/* the mount point, or the directory of an unpacked copy */
-	char *image;		/* "" if unknown */
-	char *guid;		/* of a volume of Wine's, else NULL */
-	char *dosdevices;	/* of the prefix that has the volume, else NULL */
-	const char *backend;	/* "fuse" or "extract" */
+	char *dir;	  /* the mount point, or the directory of an unpacked copy */
+	char *image;	  /* "" if unknown */
+	char *guid;	  /* of a volume of Wine's, else NULL */
+	char *dosdevices; /* of the prefix that has the volume, else NULL */
+	enum backend backend;
 	bool asks;		/* there is a server that hasn't been asked */
 	enum mount_state state; /* of one with a server only after mount_ask() */
 };

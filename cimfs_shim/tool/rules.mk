@@ -3,3 +3,5 @@
 # cimtool, the command line. The rule that links it is in the top Makefile.
 
 TOOL_LIBS := -ljansson -lcrypto
+
+$(TOOL_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(HOST_CFLAGS)

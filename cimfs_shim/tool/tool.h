@@ -10,9 +10,6 @@
 #ifndef CIMTOOL_TOOL_H
 #define CIMTOOL_TOOL_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 
-from mounttest import SERVER, TMP, check, done, fuse, need_server, run, skip
+from mounttest import CIMTOOL, SERVER, TMP, check, done, fuse, mount, need_server, run, skip, umount
 from tooltest import NOBODY, plain_user
 from imagebuilder import Dir, File, Image
 
@@ -60,6 +60,39 @@ tell(r.returncode == 0 and not os.path.lexists(volume), "--wine-dismount of one 
 tell(held.read() == "hello", "what is open can be read")
 tell(not os.listdir(mnt + "-prefix") == [] and os.listdir(mnt + "-prefix") == ["dosdevices"],
      "nothing is left", os.listdir(mnt + "-prefix"))
+'''
+
+UMOUNT = r'''
+import os, subprocess, sys
+server, cimtool, image, mnt, foreign, fusermount = sys.argv[1:]
+def run(*command, path=os.environ["PATH"]):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                          env=dict(os.environ, PATH=path))
+def tell(passed, name, detail=""):
+    print("%s\t%s\t%s" % ("ok" if passed else "bad", name, str(detail).replace("\n", " | ")))
+def mounted():
+    with open("/proc/self/mountinfo") as f:
+        return [line for line in f if " %s " % mnt in line]
+def umount(code, words, left, name, directory=mnt, **more):
+    r = run(cimtool, "umount", directory, **more)
+    tell(r.returncode == code and words in r.stderr.decode() and bool(mounted()) == left and
+         ("in use" in words or b"in use" not in r.stderr), name, (r, mounted()))
+def stand_in(text):
+    """A fusermount3 of the test's own: the PATH that has it first."""
+    os.makedirs(mnt + "-bin", exist_ok=True)
+    with open(mnt + "-bin/fusermount3", "w") as f:
+        f.write("#!/bin/sh\n" + text)
+    os.chmod(mnt + "-bin/fusermount3", 0o755)
+    return mnt + "-bin:" + os.environ["PATH"]
+r = run(server, image, mnt)
+held = open(mnt + "/a.txt")
+umount(1, "in use", True, "while a file is open")
+held.close()
+umount(1, "can't be run", True, "without fusermount3", path="/nowhere")
+umount(1, "bad luck", True, "for a cause of its own", path=stand_in("echo fusermount3: bad luck >&2; exit 1"))
+umount(1, "another user's", True, "of another user's", directory=foreign)
+umount(0, "", False, "of what somebody else has unmounted meanwhile",
+       path=stand_in('%s "$@"; echo fusermount3: entry not found in mtab >&2; exit 1' % fusermount))
 '''
 
 DENIED = r'''
@@ -136,6 +169,7 @@ home = os.path.join(TMP, "home")
 os.makedirs(os.path.join(home, "mnt"))
 server = os.path.join(home, "cimfs-mount")
 shutil.copy(SERVER, server)
+cimtool = shutil.copy(CIMTOOL, home)
 image = Image(Dir({"a.txt": File(b"hello"), "large": File(LARGE)}), name="i.cim").write(
     os.path.join(home, "images"))
 hidden = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(TMP, "hidden"))
@@ -152,6 +186,11 @@ for where, dirs, files in os.walk(home):
 os.chmod(os.path.join(TMP, "hidden"), 0o700)
 as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed,
         hashlib.sha1(LARGE).hexdigest())
+foreign = os.path.join(TMP, "foreign")
+mount(image, foreign)
+as_user("cimtool umount", UMOUNT, 0o666, server, cimtool, image, os.path.join(home, "mnt"), foreign,
+        shutil.which("fusermount3"))
+umount(foreign)
 as_user("no right to /dev/fuse", DENIED, 0o600, server, image, os.path.join(home, "mnt"),
         os.path.join(home, "prefix", "dosdevices"))
 if os.path.exists("/etc/fuse.conf"):

@@ -4,6 +4,7 @@
 """The contract between cimfs.dll and cimfs-mount: --wine-mount and --wine-dismount, natively, with a
 made-up directory of DOS devices."""
 
+import ctypes
 import errno
 import fcntl
 import glob
@@ -409,6 +410,27 @@ result = mount(backend="extract")
 check(result.code == 0 and read(link() + "/file.txt") == b"content" and marked() and
       len(servers(image)) == 1, "extract: the next mount cleans up and works",
       (str(result), marked(), servers(image)))
+
+# Whoever reaps a holder may be slow to do so; here nobody does.
+PR_SET_CHILD_SUBREAPER = 36
+libc = ctypes.CDLL(None)
+libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+for state_of, flags in (("a zombie", os.WNOWAIT), ("gone", 0)):
+    dismount()
+    mount(backend="extract")
+    holder = servers(image)[0]
+    same(tool("mounts", GUID, env={"WINEPREFIX": PREFIX}).text.split()[:1], ["live"], "cimtool mounts: a copy is live")
+    os.kill(holder, signal.SIGKILL)
+    os.waitid(os.P_PID, holder, os.WEXITED | flags)
+    same(tool("mounts", GUID, env={"WINEPREFIX": PREFIX}).text.split()[:1], ["stale"],
+         "cimtool mounts: a copy whose holder is %s is stale" % state_of)
+    result = tool("mounts", "--clean", GUID, env={"WINEPREFIX": PREFIX})
+    check(result.code == 0 and result.text.startswith("removed") and clean() == CLEAN,
+          "cimtool mounts --clean: and is taken away", (str(result), clean()))
+    if flags:
+        os.waitpid(holder, 0)
+libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+mount(backend="extract")
 kill_holder()
 result = dismount()
 check(result.code == 0 and clean() == CLEAN, "extract: killed again: so does the next dismount",
