@@ -6,7 +6,7 @@
  * a file that has other names; to overwrite one it is made under a name of its own and then renamed
  * over the old one.
  */
-#include "restore.h"
+#include "restoreitem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ void restore_free(struct restore *r)
 
 /* ---- what goes wrong ---- */
 
-void restore_lost(struct restore *r, enum restore_loss loss, const struct restore_place *at,
+void restore_lost(struct restore *r, enum restore_loss loss, const struct place *at,
 		  const char *fmt, ...)
 {
 	char cause[512];
@@ -68,7 +68,7 @@ void restore_lost(struct restore *r, enum restore_loss loss, const struct restor
 		r->failed = code;
 }
 
-void restore_unreadable(struct restore *r, const struct restore_place *at, struct cim_error *err)
+void restore_unreadable(struct restore *r, const struct place *at, struct cim_error *err)
 {
 	int code = r->job->ops->unreadable(r->job->ctx, at, err);
 
@@ -77,16 +77,21 @@ void restore_unreadable(struct restore *r, const struct restore_place *at, struc
 		r->code = code;
 }
 
-int restore_fail(struct restore *r, const struct restore_place *at, int error)
+int restore_fail(struct restore *r, const struct place *at, int error)
 {
 	return r->job->ops->fail(r->job->ctx, at, error);
+}
+
+static bool is_stopped(struct restore *r)
+{
+	return r->job->ops->stopped(r->job->ctx);
 }
 
 int restore_stopped(struct restore *r)
 {
 	struct cim_error err = {.status = CIM_E_ABORTED, .cause = "stopped by a signal"};
 
-	return r->job->ops->stopped(r->job->ctx) ? r->job->ops->fail_cim(r->job->ctx, &err) : 0;
+	return is_stopped(r) ? r->job->ops->fail_cim(r->job->ctx, &err) : 0;
 }
 
 /* Is it this one item that the target can't hold, rather than a target that is full or broken? */
@@ -98,7 +103,7 @@ static bool item_only(const struct restore *r, int error)
 	       error == EOVERFLOW || error == ENOTSUP || error == ENOSYS;
 }
 
-int restore_refused(struct restore *r, const struct restore_place *at, int error)
+int restore_refused(struct restore *r, const struct place *at, int error)
 {
 	if (!item_only(r, error))
 		return restore_fail(r, at, error);
@@ -138,7 +143,7 @@ static int write_all(struct restore *r, int fd, const uint8_t *p, size_t len, ui
 	while (len) {
 		ssize_t n = pwrite(fd, p, len, (off_t)offset);
 
-		if (n < 0 && errno == EINTR && !r->job->ops->stopped(r->job->ctx))
+		if (n < 0 && errno == EINTR && !is_stopped(r))
 			continue;
 		if (n < 0)
 			return -1;
@@ -189,7 +194,7 @@ enum copied {
 };
 
 /* The next piece; *offset moves on. */
-static enum copied copy_piece(struct restore *r, const struct restore_place *at,
+static enum copied copy_piece(struct restore *r, const struct place *at,
 			      const struct cim_data *data, bool holes, int fd, uint64_t *offset)
 {
 	struct cim_error err = {0};
@@ -200,7 +205,7 @@ static enum copied copy_piece(struct restore *r, const struct restore_place *at,
 		return COPY_READ_ERROR;
 	}
 	if ((holes ? write_sparse : write_all)(r, fd, r->buf, got, *offset))
-		return r->job->ops->stopped(r->job->ctx) ? COPY_STOPPED : COPY_WRITE_ERROR;
+		return is_stopped(r) ? COPY_STOPPED : COPY_WRITE_ERROR;
 	*offset += got;
 	if (r->job->ops->wrote)
 		r->job->ops->wrote(r->job->ctx, got);
@@ -208,8 +213,8 @@ static enum copied copy_piece(struct restore *r, const struct restore_place *at,
 }
 
 /* A stream's bytes into an empty file. */
-static enum copied copy_data(struct restore *r, const struct restore_place *at,
-			     const struct cim_data *data, bool holes, int fd)
+static enum copied copy_data(struct restore *r, const struct place *at, const struct cim_data *data,
+			     bool holes, int fd)
 {
 	enum copied copied = COPIED;
 	uint64_t offset = 0;
@@ -222,7 +227,7 @@ static enum copied copy_data(struct restore *r, const struct restore_place *at,
 	if ((data->sparse || holes) && data->size && ftruncate(fd, (off_t)data->size))
 		return COPY_WRITE_ERROR;
 	while (!copied && !data->sparse && offset < data->size) {
-		if (r->job->ops->stopped(r->job->ctx))
+		if (is_stopped(r))
 			return COPY_STOPPED;
 		copied = copy_piece(r, at, data, holes, fd, &offset);
 	}
@@ -231,7 +236,7 @@ static enum copied copy_data(struct restore *r, const struct restore_place *at,
 
 /* ---- symlinks ---- */
 
-static int make_link(struct restore *r, const struct restore_place *at, const char *target)
+static int make_link(struct restore *r, const struct place *at, const char *target)
 {
 	int result = symlinkat(target, at->dirfd, at->name);
 
@@ -240,15 +245,14 @@ static int make_link(struct restore *r, const struct restore_place *at, const ch
 	return result;
 }
 
-int restore_symlink(struct restore *r, const struct restore_place *at,
-		    const struct cim_file_info *info, bool *done)
+int restore_symlink(struct restore *r, const struct place *at, bool *done)
 {
 	char *target = NULL;
 	enum restore_link link = LINK_NONE;
 	int code = 0;
 
-	if (info->has_reparse)
-		link = r->job->ops->link(r, at, info, &target);
+	if (at->info->has_reparse)
+		link = r->job->ops->link(r, at, &target);
 	*done = link != LINK_NONE;
 	if (!target)
 		return 0;
@@ -257,7 +261,7 @@ int restore_symlink(struct restore *r, const struct restore_place *at,
 	} else {
 		if (link == LINK_TRANSLATED)
 			restore_lost(r, LOST_SYMLINK, at, "it leads to '%s' now", target);
-		code = restore_link_metadata(r, at, info);
+		code = restore_link_metadata(r, at);
 		r->items++;
 	}
 	free(target);
@@ -267,7 +271,7 @@ int restore_symlink(struct restore *r, const struct restore_place *at,
 /* ---- files ---- */
 
 /* A new file: under its name, or to overwrite what has the name, under another one. */
-static int create_file(struct restore *r, const struct restore_place *at, char temporary[32])
+static int create_file(struct restore *r, const struct place *at, char temporary[32])
 {
 	const mode_t mode = r->job->picture ? 0600 : 0666;
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -291,16 +295,15 @@ static int create_file(struct restore *r, const struct restore_place *at, char t
 	return fd;
 }
 
-static int fill_file(struct restore *r, const struct restore_place *at,
-		     const struct cim_file_info *info, const struct cim_data *data, int fd,
+static int fill_file(struct restore *r, const struct place *at, const struct cim_data *data, int fd,
 		     bool *keep)
 {
-	if (!restore_reparse(r, at, fd, info))
+	if (!restore_reparse(r, at, fd))
 		return r->failed;
-	switch (copy_data(r, at, data, info->attributes & CIM_ATTR_SPARSE, fd)) {
+	switch (copy_data(r, at, data, at->info->attributes & CIM_ATTR_SPARSE, fd)) {
 	case COPIED:
 		*keep = true;
-		return restore_metadata(r, at, fd, info);
+		return restore_metadata(r, at, fd);
 	case COPY_STOPPED:
 		return restore_stopped(r);
 	case COPY_WRITE_ERROR:
@@ -311,8 +314,8 @@ static int fill_file(struct restore *r, const struct restore_place *at,
 }
 
 /* Closed, and under its name; or gone. */
-static int finish_file(struct restore *r, const struct restore_place *at, int fd,
-		       const char *temporary, bool keep, int code)
+static int finish_file(struct restore *r, const struct place *at, int fd, const char *temporary,
+		       bool keep, int code)
 {
 	if (close(fd) && !code && keep)
 		code = restore_fail(r, at, errno);
@@ -325,8 +328,7 @@ static int finish_file(struct restore *r, const struct restore_place *at, int fd
 	return code;
 }
 
-int restore_file(struct restore *r, const struct restore_place *at,
-		 const struct cim_file_info *info)
+int restore_file(struct restore *r, const struct place *at)
 {
 	struct cim_error err = {0};
 	struct cim_data data;
@@ -335,22 +337,22 @@ int restore_file(struct restore *r, const struct restore_place *at,
 	int code;
 	int fd;
 
-	if (cim_image_get_data(r->job->image, info->file_id, (struct cim_str){0}, &data, &err)) {
+	if (cim_image_get_data(r->job->image, at->info->file_id, (struct cim_str){0}, &data,
+			       &err)) {
 		restore_unreadable(r, at, &err);
 		return 0;
 	}
 	fd = create_file(r, at, temporary);
 	if (fd < 0)
 		return restore_refused(r, at, errno);
-	code = fill_file(r, at, info, &data, fd, &keep);
+	code = fill_file(r, at, &data, fd, &keep);
 	code = finish_file(r, at, fd, temporary, keep, code);
 	if (!code && keep)
-		restore_ntfs_end(r, at, info);
+		restore_ntfs_end(r, at);
 	return code;
 }
 
-int restore_text(struct restore *r, const struct restore_place *at,
-		 const struct cim_file_info *info, const char *text, size_t len)
+int restore_text(struct restore *r, const struct place *at, const char *text, size_t len)
 {
 	char temporary[32];
 	int fd = create_file(r, at, temporary);
@@ -361,15 +363,14 @@ int restore_text(struct restore *r, const struct restore_place *at,
 	if (write_all(r, fd, (const uint8_t *)text, len, 0))
 		code = restore_fail(r, at, errno);
 	else
-		code = restore_beside_metadata(r, at, fd, info);
+		code = restore_beside_metadata(r, at, fd);
 	return finish_file(r, at, fd, temporary, true, code);
 }
 
 /* ---- streams as files ---- */
 
-static int fill_stream(struct restore *r, const struct restore_place *at,
-		       const struct cim_file_info *info, const struct cim_entry *stream, int fd,
-		       bool *keep)
+static int fill_stream(struct restore *r, const struct place *at, const struct cim_entry *stream,
+		       int fd, bool *keep)
 {
 	enum copied copied = copy_data(r, at, &stream->data, false, fd);
 
@@ -380,11 +381,10 @@ static int fill_stream(struct restore *r, const struct restore_place *at,
 		return restore_fail(r, at, errno);
 	if (copied == COPY_WRITE_ERROR)
 		restore_lost(r, LOST_STREAM, at, "%s: %s", stream->utf8, strerror(errno));
-	return *keep && r->job->picture ? restore_beside_metadata(r, at, fd, info) : 0;
+	return *keep && r->job->picture ? restore_beside_metadata(r, at, fd) : 0;
 }
 
-static int write_stream(struct restore *r, const struct restore_place *at,
-			const struct cim_file_info *info, const struct cim_entry *stream,
+static int write_stream(struct restore *r, const struct place *at, const struct cim_entry *stream,
 			const char *name)
 {
 	const bool picture = r->job->picture;
@@ -401,7 +401,7 @@ static int write_stream(struct restore *r, const struct restore_place *at,
 		restore_lost(r, LOST_STREAM, at, "%s: %s", stream->utf8, strerror(errno));
 		return r->failed;
 	}
-	code = fill_stream(r, at, info, stream, fd, &keep);
+	code = fill_stream(r, at, stream, fd, &keep);
 	if (!keep || code)
 		unlinkat(at->dirfd, name, 0);
 	if (close(fd) && !code)
@@ -409,19 +409,18 @@ static int write_stream(struct restore *r, const struct restore_place *at,
 	return code ? code : r->failed;
 }
 
-int restore_stream_file(struct restore *r, const struct restore_place *at,
-			const struct cim_file_info *info, const struct cim_entry *stream,
-			const struct restore_place *first)
+int restore_stream_file(struct restore *r, const struct place *at, const struct cim_entry *stream,
+			const struct place *first)
 {
 	const struct restore_ops *ops = r->job->ops;
-	char *name = ops->stream_name(r->job->ctx, at, info, stream);
-	char *other = first ? ops->stream_name(r->job->ctx, first, info, stream) : NULL;
+	char *name = ops->stream_name(r->job->ctx, at, stream);
+	char *other = first ? ops->stream_name(r->job->ctx, first, stream) : NULL;
 	int code = 0;
 
 	if (!name)
 		restore_lost(r, LOST_STREAM, at, "%s: the name can't be used", stream->utf8);
 	else if (!other || linkat(first->dirfd, other, at->dirfd, name, 0))
-		code = write_stream(r, at, info, stream, name);
+		code = write_stream(r, at, stream, name);
 	free(other);
 	free(name);
 	return code ? code : r->failed;
@@ -430,7 +429,7 @@ int restore_stream_file(struct restore *r, const struct restore_place *at,
 /* ---- directories ---- */
 
 /* *fd: -1, with errno, if something else than a directory is in the way and stays. */
-static void open_directory(struct restore *r, const struct restore_place *at, int *fd)
+static void open_directory(struct restore *r, const struct place *at, int *fd)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
@@ -440,8 +439,7 @@ static void open_directory(struct restore *r, const struct restore_place *at, in
 		*fd = openat(at->dirfd, at->name, flags);
 }
 
-int restore_directory(struct restore *r, const struct restore_place *at,
-		      const struct cim_file_info *info, int *fd)
+int restore_directory(struct restore *r, const struct place *at, int *fd)
 {
 	*fd = -1;
 	if (mkdirat(at->dirfd, at->name, r->job->picture ? 0700 : 0777) &&
@@ -450,7 +448,7 @@ int restore_directory(struct restore *r, const struct restore_place *at,
 	open_directory(r, at, fd);
 	if (*fd < 0)
 		return restore_fail(r, at, errno == ELOOP ? ENOTDIR : errno);
-	if (!restore_reparse(r, at, *fd, info)) {
+	if (!restore_reparse(r, at, *fd)) {
 		close(*fd);
 		*fd = -1;
 		if (unlinkat(at->dirfd, at->name, AT_REMOVEDIR))
@@ -459,14 +457,4 @@ int restore_directory(struct restore *r, const struct restore_place *at,
 	}
 	r->items++;
 	return 0;
-}
-
-int restore_directory_end(struct restore *r, const struct restore_place *at, int fd,
-			  const struct cim_file_info *info)
-{
-	int code = restore_metadata(r, at, fd, info);
-
-	if (!code)
-		restore_ntfs_end(r, at, info);
-	return code;
 }

@@ -4,9 +4,7 @@
  *
  * cimtool extract and the unpacked copy of cimfs-mount are this code with other policies: struct
  * restore_job says how names, links and streams look, what stands in the way, and whom to tell.
- * restoretree.c walks the image and keeps track of the directories; restore.c makes one item, on
- * any thread; restoremeta.c puts on it all that the target can hold. Whatever the target can't hold
- * is told, never lost in silence.
+ * Whatever the target can't hold is told, never lost in silence.
  *
  * No image can lead out of the target: every name is used in one open directory, opened step by
  * step without following links. Symlinks are made with any target, as tar does, but nothing is ever
@@ -47,8 +45,9 @@ enum restore_streams {
 	RESTORE_STREAMS_XATTR, /* as user.STREAM */
 };
 
-/* An item to be restored: @name in the directory @dirfd. */
-struct restore_place {
+/* An item to be restored, as @name in the directory @dirfd. */
+struct place {
+	const struct cim_file_info *info;
 	int dirfd;
 	const char *name; /* "": it is the target itself */
 	const char *path; /* from the target, for messages: "/a/b", or "" */
@@ -72,15 +71,14 @@ struct restore_item;
  */
 struct restore_ops {
 	/* Something of an item couldn't be restored. */
-	int (*lost)(void *ctx, enum restore_loss loss, const struct restore_place *at,
-		    const char *cause);
+	int (*lost)(void *ctx, enum restore_loss loss, const struct place *at, const char *cause);
 	/* The image can't be read there (NULL: where @err says). The rest goes on all the same: the
 	 * greatest of these results is what a run comes to that nothing ended. */
-	int (*unreadable)(void *ctx, const struct restore_place *at, struct cim_error *err);
+	int (*unreadable)(void *ctx, const struct place *at, struct cim_error *err);
 	/* The run ends because of the host (an errno; EEXIST: the name is taken, ENOTDIR: by
 	 * something else than a directory, ESTALE: a directory was moved) or of the image; never 0.
 	 * @at NULL: the target. */
-	int (*fail)(void *ctx, const struct restore_place *at, int error);
+	int (*fail)(void *ctx, const struct place *at, int error);
 	int (*fail_cim)(void *ctx, const struct cim_error *err);
 	bool (*stopped)(void *ctx);
 	/* So many bytes more were written. NULL: nobody wants to know. */
@@ -91,11 +89,9 @@ struct restore_ops {
 	bool (*name)(void *ctx, const struct cim_entry *entry, const struct cim_file_info *info,
 		     char *name);
 	/* What a symlink in its place would lead to, allocated. */
-	enum restore_link (*link)(struct restore *r, const struct restore_place *at,
-				  const struct cim_file_info *info, char **target);
+	enum restore_link (*link)(struct restore *r, const struct place *at, char **target);
 	/* The name of a stream's file beside the item, allocated; NULL: it can have none. */
-	char *(*stream_name)(void *ctx, const struct restore_place *at,
-			     const struct cim_file_info *info, const struct cim_entry *stream);
+	char *(*stream_name)(void *ctx, const struct place *at, const struct cim_entry *stream);
 
 	/* Have a piece of work done: restore_item_run() if @run, on any thread, then, on the walk's
 	 * and in the order of the calls, restore_item_finish(); or restore_item_drop() after a
@@ -131,7 +127,7 @@ struct restore_job {
 	const char *reparse_xattr;
 };
 
-/* ---- restore.c: one item ---- */
+/* ---- trees ---- */
 
 /* A thread's means. */
 struct restore {
@@ -142,63 +138,8 @@ struct restore {
 	uint8_t *buf;
 	struct cim_entry *entry; /* for iterations */
 };
-
-#define RESTORE_BUFFER (1u << 20)
-
 void restore_init(struct restore *r, const struct restore_job *job);
 void restore_free(struct restore *r);
-/* Does the name of an item, or of a stream, stand for itself on Linux? */
-bool restore_name_ok(const struct cim_entry *entry);
-bool restore_stream_ok(const struct cim_entry *stream);
-void restore_lost(struct restore *r, enum restore_loss loss, const struct restore_place *at,
-		  const char *fmt, ...) HOST_PRINTF(4, 5);
-void restore_unreadable(struct restore *r, const struct restore_place *at, struct cim_error *err);
-/* These return what ends the run, or 0; also where the item was counted as lost. */
-int restore_fail(struct restore *r, const struct restore_place *at, int error);
-int restore_stopped(struct restore *r);
-/* The target refuses an item: lost, or the end. */
-int restore_refused(struct restore *r, const struct restore_place *at, int error);
-int restore_file(struct restore *r, const struct restore_place *at,
-		 const struct cim_file_info *info);
-/* *done: it is a symlink now, or left out; otherwise the caller makes a file or directory. */
-int restore_symlink(struct restore *r, const struct restore_place *at,
-		    const struct cim_file_info *info, bool *done);
-/* Make a directory, or take the one that is there; *fd: -1 if it was counted as lost. */
-int restore_directory(struct restore *r, const struct restore_place *at,
-		      const struct cim_file_info *info, int *fd);
-/* What can only be set when all is in it. */
-int restore_directory_end(struct restore *r, const struct restore_place *at, int fd,
-			  const struct cim_file_info *info);
-/* Of a picture: a file that is not in the image, looking like a stream of @info. */
-int restore_text(struct restore *r, const struct restore_place *at,
-		 const struct cim_file_info *info, const char *text, size_t len);
-/* The streams of a file's further name, whose first one is @first. */
-int restore_link_streams(struct restore *r, const struct restore_place *at,
-			 const struct cim_file_info *info, const struct restore_place *first);
-/* A stream as a file; @first: one that has it already, or NULL. */
-int restore_stream_file(struct restore *r, const struct restore_place *at,
-			const struct cim_file_info *info, const struct cim_entry *stream,
-			const struct restore_place *first);
-
-/* ---- restoremeta.c ---- */
-
-/* Everything but contents, in an order in which nothing undoes what was set before. */
-int restore_metadata(struct restore *r, const struct restore_place *at, int fd,
-		     const struct cim_file_info *info);
-/* The same for a symlink, most of which has no place anywhere. */
-int restore_link_metadata(struct restore *r, const struct restore_place *at,
-			  const struct cim_file_info *info);
-/* Of a picture's stream or text: attributes, times and mode. */
-int restore_beside_metadata(struct restore *r, const struct restore_place *at, int fd,
-			    const struct cim_file_info *info);
-/* What job->reparse_xattr is for; false: the item can't be shown, which was told. */
-bool restore_reparse(struct restore *r, const struct restore_place *at, int fd,
-		     const struct cim_file_info *info);
-/* What has to be last on ntfs-3g; for another name of a file too. */
-void restore_ntfs_end(struct restore *r, const struct restore_place *at,
-		      const struct cim_file_info *info);
-
-/* ---- restoretree.c: trees ---- */
 
 struct restore_tree;
 
@@ -226,5 +167,13 @@ int restore_tree_close(struct restore_tree *tree, uint64_t *items);
 void restore_item_run(struct restore *r, struct restore_item *item);
 int restore_item_finish(struct restore_tree *tree, struct restore_item *item);
 void restore_item_drop(struct restore_item *item);
+
+/* ---- for the caller's functions ---- */
+
+/* Does the name of an item, or of a stream, stand for itself on Linux? */
+bool restore_name_ok(const struct cim_entry *entry);
+bool restore_stream_ok(const struct cim_entry *stream);
+/* unreadable(), and its result kept. */
+void restore_unreadable(struct restore *r, const struct place *at, struct cim_error *err);
 
 #endif

@@ -5,7 +5,7 @@
  * On ntfs-3g everything has a place (system.ntfs_*); elsewhere the mode holds read-only,
  * user.DOSATTRIB the other attributes, user.NAME a small stream.
  */
-#include "restore.h"
+#include "restoreitem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +27,8 @@
 #define SE_SACL_PRESENT 0x0010
 #define SD_HEADER	20
 
-static bool set_xattr(struct restore *r, const struct restore_place *at, int fd,
-		      enum restore_loss loss, const char *name, const void *value, size_t size)
+static bool set_xattr(struct restore *r, const struct place *at, int fd, enum restore_loss loss,
+		      const char *name, const void *value, size_t size)
 {
 	if (!fsetxattr(fd, name, value, size, 0))
 		return true;
@@ -39,10 +39,9 @@ static bool set_xattr(struct restore *r, const struct restore_place *at, int fd,
 /* ---- times ---- */
 
 /* What Linux can set of the times. A time of 0 is one that nobody gave; a picture has it too. */
-static void unix_times(const struct restore *r, const struct cim_file_info *info,
-		       struct timespec ts[2])
+static void unix_times(const struct restore *r, const struct place *at, struct timespec ts[2])
 {
-	const int64_t from[2] = {info->last_access_time, info->last_write_time};
+	const int64_t from[2] = {at->info->last_access_time, at->info->last_write_time};
 
 	for (size_t i = 0; i < 2; i++) {
 		if (from[i] || r->job->picture)
@@ -52,39 +51,36 @@ static void unix_times(const struct restore *r, const struct cim_file_info *info
 	}
 }
 
-static void lost_times(struct restore *r, const struct restore_place *at,
-		       const struct cim_file_info *info)
+static void lost_times(struct restore *r, const struct place *at)
 {
 	if (r->job->no_attributes)
 		return;
-	if (r->job->ntfs && info->change_time != info->last_write_time)
+	if (r->job->ntfs && at->info->change_time != at->info->last_write_time)
 		restore_lost(r, LOST_TIMES, at, "ntfs-3g sets the change time itself");
-	else if (!r->job->ntfs && (info->creation_time != info->last_write_time ||
-				   info->change_time != info->last_write_time))
+	else if (!r->job->ntfs && (at->info->creation_time != at->info->last_write_time ||
+				   at->info->change_time != at->info->last_write_time))
 		restore_lost(r, LOST_TIMES, at, "the target can't hold creation and change time");
 }
 
-static void set_times(struct restore *r, const struct restore_place *at, int fd,
-		      const struct cim_file_info *info)
+static void set_times(struct restore *r, const struct place *at, int fd)
 {
 	struct timespec ts[2];
 	struct stat st;
 
-	unix_times(r, info, ts);
+	unix_times(r, at, ts);
 	if (futimens(fd, ts)) {
 		restore_lost(r, LOST_TIMES, at, "%s", strerror(errno));
 		return;
 	}
 	/* File systems silently bend times that they can't hold; those are far from today. */
-	if (info->last_write_time && (ts[1].tv_sec < 0 || ts[1].tv_sec > INT32_MAX) &&
+	if (at->info->last_write_time && (ts[1].tv_sec < 0 || ts[1].tv_sec > INT32_MAX) &&
 	    !fstat(fd, &st) && st.st_mtim.tv_sec != ts[1].tv_sec)
 		restore_lost(r, LOST_TIMES, at, "the target can't hold the last write time");
 }
 
 /* ---- attributes and mode ---- */
 
-static void set_attributes(struct restore *r, const struct restore_place *at, int fd,
-			   uint32_t attributes)
+static void set_attributes(struct restore *r, const struct place *at, int fd, uint32_t attributes)
 {
 	char text[16];
 
@@ -103,7 +99,7 @@ static void set_attributes(struct restore *r, const struct restore_place *at, in
 	}
 }
 
-static int set_mode(struct restore *r, const struct restore_place *at, int fd, bool directory,
+static int set_mode(struct restore *r, const struct place *at, int fd, bool directory,
 		    uint32_t attributes)
 {
 	const bool readonly = attributes & CIM_ATTR_READONLY;
@@ -119,13 +115,12 @@ static int set_mode(struct restore *r, const struct restore_place *at, int fd, b
 	return r->failed;
 }
 
-int restore_beside_metadata(struct restore *r, const struct restore_place *at, int fd,
-			    const struct cim_file_info *info)
+int restore_beside_metadata(struct restore *r, const struct place *at, int fd)
 {
-	const uint32_t attributes = info->attributes | r->job->stream_attributes;
+	const uint32_t attributes = at->info->attributes | r->job->stream_attributes;
 
 	set_attributes(r, at, fd, attributes);
-	set_times(r, at, fd, info);
+	set_times(r, at, fd);
 	return set_mode(r, at, fd, false, attributes);
 }
 
@@ -139,7 +134,7 @@ static bool is_null_dacl(const uint8_t *sd, size_t size)
 	       !get32(sd + 4) && !get32(sd + 8) && !get32(sd + 12) && !get32(sd + 16);
 }
 
-static void set_ea(struct restore *r, const struct restore_place *at, int fd, struct blob *blob)
+static void set_ea(struct restore *r, const struct place *at, int fd, struct blob *blob)
 {
 	if (ea_to_ntfs(blob->data, &blob->size))
 		set_xattr(r, at, fd, LOST_EA, "system.ntfs_ea", blob->data, blob->size);
@@ -148,13 +143,13 @@ static void set_ea(struct restore *r, const struct restore_place *at, int fd, st
 }
 
 /* What only NTFS has a place for. */
-static void set_blob(struct restore *r, const struct restore_place *at, int fd,
-		     enum restore_loss loss, enum cim_blob kind, const struct cim_file_info *info)
+static void set_blob(struct restore *r, const struct place *at, int fd, enum restore_loss loss,
+		     enum cim_blob kind)
 {
 	struct cim_error err = {0};
 	struct blob blob;
 
-	if (blob_read(r->job->image, info->file_id, kind, &blob, &err)) {
+	if (blob_read(r->job->image, at->info->file_id, kind, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 		return;
 	}
@@ -170,26 +165,24 @@ static void set_blob(struct restore *r, const struct restore_place *at, int fd,
 	blob_free(&blob);
 }
 
-static void set_blobs(struct restore *r, const struct restore_place *at, int fd,
-		      const struct cim_file_info *info)
+static void set_blobs(struct restore *r, const struct place *at, int fd)
 {
-	if (info->has_ea && !r->job->no_attributes)
-		set_blob(r, at, fd, LOST_EA, CIM_BLOB_EA, info);
-	if (info->has_security && !r->job->no_acls)
-		set_blob(r, at, fd, LOST_SECURITY, CIM_BLOB_SECURITY, info);
+	if (at->info->has_ea && !r->job->no_attributes)
+		set_blob(r, at, fd, LOST_EA, CIM_BLOB_EA);
+	if (at->info->has_security && !r->job->no_acls)
+		set_blob(r, at, fd, LOST_SECURITY, CIM_BLOB_SECURITY);
 }
 
-bool restore_reparse(struct restore *r, const struct restore_place *at, int fd,
-		     const struct cim_file_info *info)
+bool restore_reparse(struct restore *r, const struct place *at, int fd)
 {
 	const char *xattr = r->job->reparse_xattr;
 	struct cim_error err = {0};
 	struct blob blob;
 	bool ok = false;
 
-	if (!xattr || !info->has_reparse)
+	if (!xattr || !at->info->has_reparse)
 		return true;
-	if (blob_read(r->job->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err))
+	if (blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err))
 		restore_unreadable(r, at, &err);
 	else if (!blob.size)
 		restore_lost(r, LOST_DATA, at, "its reparse data are empty");
@@ -204,7 +197,7 @@ bool restore_reparse(struct restore *r, const struct restore_place *at, int fd,
 
 /* ---- streams ---- */
 
-static void set_stream(struct restore *r, const struct restore_place *at, int fd,
+static void set_stream(struct restore *r, const struct place *at, int fd,
 		       const struct cim_entry *stream)
 {
 	struct cim_error err = {0};
@@ -228,11 +221,10 @@ static void set_stream(struct restore *r, const struct restore_place *at, int fd
 	free(name);
 }
 
-static int one_stream(struct restore *r, const struct restore_place *at, int fd,
-		      const struct cim_file_info *info, const struct restore_place *first)
+static int one_stream(struct restore *r, const struct place *at, int fd, const struct place *first)
 {
 	if (r->job->streams == RESTORE_STREAMS_FILES)
-		return restore_stream_file(r, at, info, r->entry, first);
+		return restore_stream_file(r, at, r->entry, first);
 	if (r->job->streams == RESTORE_STREAMS_XATTR)
 		set_stream(r, at, fd, r->entry);
 	else
@@ -240,16 +232,15 @@ static int one_stream(struct restore *r, const struct restore_place *at, int fd,
 	return 0;
 }
 
-static int set_streams(struct restore *r, const struct restore_place *at, int fd,
-		       const struct cim_file_info *info, const struct restore_place *first)
+static int set_streams(struct restore *r, const struct place *at, int fd, const struct place *first)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	int code = 0;
 
-	if (!info->has_streams)
+	if (!at->info->has_streams)
 		return 0;
-	if (cim_iter_streams(r->job->image, info->file_id, &iter, &err)) {
+	if (cim_iter_streams(r->job->image, at->info->file_id, &iter, &err)) {
 		restore_unreadable(r, at, &err);
 		return 0;
 	}
@@ -259,62 +250,60 @@ static int set_streams(struct restore *r, const struct restore_place *at, int fd
 		if (cim_iter_next(iter, r->entry, &found, &err))
 			restore_unreadable(r, at, &err);
 		else if (found)
-			code = one_stream(r, at, fd, info, first);
+			code = one_stream(r, at, fd, first);
 	}
 	cim_iter_close(iter);
 	return code;
 }
 
-int restore_link_streams(struct restore *r, const struct restore_place *at,
-			 const struct cim_file_info *info, const struct restore_place *first)
+int restore_link_streams(struct restore *r, const struct place *at, const struct place *first)
 {
 	/* Elsewhere they belong to the file, whatever its name. */
 	if (r->job->streams != RESTORE_STREAMS_FILES || r->job->ntfs)
 		return 0;
-	return set_streams(r, at, -1, info, first);
+	return set_streams(r, at, -1, first);
 }
 
 /* ---- all of it ---- */
 
-int restore_metadata(struct restore *r, const struct restore_place *at, int fd,
-		     const struct cim_file_info *info)
+int restore_metadata(struct restore *r, const struct place *at, int fd)
 {
-	int code = set_streams(r, at, fd, info, NULL);
+	int code = set_streams(r, at, fd, NULL);
 
 	if (code)
 		return code;
-	if (info->has_reparse && !r->job->ntfs && !r->job->reparse_xattr)
-		set_blob(r, at, fd, LOST_REPARSE, CIM_BLOB_REPARSE, info);
-	set_attributes(r, at, fd, info->attributes);
-	set_blobs(r, at, fd, info);
-	lost_times(r, at, info);
-	set_times(r, at, fd, info);
-	return r->failed ? r->failed : set_mode(r, at, fd, info->is_directory, info->attributes);
+	if (at->info->has_reparse && !r->job->ntfs && !r->job->reparse_xattr)
+		set_blob(r, at, fd, LOST_REPARSE, CIM_BLOB_REPARSE);
+	set_attributes(r, at, fd, at->info->attributes);
+	set_blobs(r, at, fd);
+	lost_times(r, at);
+	set_times(r, at, fd);
+	return r->failed ? r->failed
+			 : set_mode(r, at, fd, at->info->is_directory, at->info->attributes);
 }
 
-int restore_link_metadata(struct restore *r, const struct restore_place *at,
-			  const struct cim_file_info *info)
+int restore_link_metadata(struct restore *r, const struct place *at)
 {
 	const uint32_t attributes = r->job->picture ? r->job->dosattrib : DOS_ATTRIBUTES;
 	struct timespec ts[2];
 	int code = 0;
 
-	unix_times(r, info, ts);
+	unix_times(r, at, ts);
 	utimensat(at->dirfd, at->name, ts, AT_SYMLINK_NOFOLLOW);
-	if (!r->job->no_attributes && info->attributes & attributes)
+	if (!r->job->no_attributes && at->info->attributes & attributes)
 		restore_lost(r, LOST_ATTRIBUTES, at, "a symlink has none");
-	lost_times(r, at, info);
+	lost_times(r, at);
 	if (r->job->picture)
-		code = set_streams(r, at, -1, info, NULL);
-	else if (info->has_streams)
+		code = set_streams(r, at, -1, NULL);
+	else if (at->info->has_streams)
 		restore_lost(r, LOST_STREAM, at, "a symlink has none");
 	/* Off NTFS there is no place for these; only the loss is noted. */
-	set_blobs(r, at, -1, info);
+	set_blobs(r, at, -1);
 	return code;
 }
 
 /* By name: lsetxattr() on what may be a link by now. */
-static void set_at(struct restore *r, const struct restore_place *at, enum restore_loss loss,
+static void set_at(struct restore *r, const struct place *at, enum restore_loss loss,
 		   const char *xattr, const void *value, size_t size)
 {
 	char *path = xasprintf("/proc/self/fd/%d/%s", at->dirfd, at->name);
@@ -329,22 +318,21 @@ static void set_at(struct restore *r, const struct restore_place *at, enum resto
  * another kind of thing (a symlink, mostly); and they, like closing, or another link, move its
  * times, which are set once more.
  */
-void restore_ntfs_end(struct restore *r, const struct restore_place *at,
-		      const struct cim_file_info *info)
+void restore_ntfs_end(struct restore *r, const struct place *at)
 {
 	/* that order is ntfs-3g's */
-	const int64_t times[4] = {info->creation_time, info->last_write_time,
-				  info->last_access_time, info->change_time};
+	const int64_t times[4] = {at->info->creation_time, at->info->last_write_time,
+				  at->info->last_access_time, at->info->change_time};
 	struct cim_error err = {0};
 	uint8_t value[32];
 	struct blob blob;
 
 	if (!r->job->ntfs || !*at->name)
 		return;
-	if (info->has_reparse &&
-	    blob_read(r->job->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
+	if (at->info->has_reparse &&
+	    blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
-	} else if (info->has_reparse) {
+	} else if (at->info->has_reparse) {
 		set_at(r, at, LOST_REPARSE, "system.ntfs_reparse_data", blob.data, blob.size);
 		blob_free(&blob);
 	}

@@ -10,7 +10,7 @@
  * before it to be done is done in the order of the walk: the end of a directory, and the further
  * names of a file, whose first name must be there.
  */
-#include "restore.h"
+#include "restoreitem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ struct restore_item {
 	struct dir *in;	 /* where it lies; of the target itself, the target */
 	struct dir *dir; /* a directory's own */
 	char *path;
-	struct restore_place at;
+	struct place at;
 	struct cim_file_info info;
 	bool several; /* a file with several names */
 	bool later;   /* one of them was met before */
@@ -98,28 +98,21 @@ static struct level *top_level(const struct restore_tree *tree)
 	return &tree->levels[tree->depth - 1];
 }
 
-/* The path of a name in the top level. */
-static size_t set_path(struct restore_tree *tree, const char *name)
-{
-	const size_t start = top_level(tree)->path_len;
-	const size_t len = strlen(name);
-
-	if (start + len + 2 > tree->path_room) {
-		tree->path_room = (start + len + 2) * 2;
-		tree->path = xrealloc(tree->path, tree->path_room);
-	}
-	tree->path[start] = '/';
-	memcpy(tree->path + start + 1, name, len + 1);
-	return start + 1 + len;
-}
-
-/* What lies in the top level by that name, which is then the path's end. */
-static struct restore_place place_in_top(struct restore_tree *tree, const char *name)
+/* What is called so in the top level; tree->path is its path then. */
+static struct place place_in_top(struct restore_tree *tree, const char *name,
+				 const struct cim_file_info *info)
 {
 	const struct level *top = top_level(tree);
+	const size_t len = strlen(name);
 
-	set_path(tree, name);
-	return (struct restore_place){
+	if (top->path_len + len + 2 > tree->path_room) {
+		tree->path_room = (top->path_len + len + 2) * 2;
+		tree->path = xrealloc(tree->path, tree->path_room);
+	}
+	tree->path[top->path_len] = '/';
+	memcpy(tree->path + top->path_len + 1, name, len + 1);
+	return (struct place){
+		.info = info,
 		.dirfd = top->dir->fd,
 		.name = name,
 		.path = tree->path,
@@ -197,6 +190,7 @@ static struct restore_item *new_item(struct restore_tree *tree, const struct lev
 	item->at.dir_id = level->info.file_id;
 	item->at.depth = (uint32_t)(level - tree->levels);
 	item->info = *info;
+	item->at.info = &item->info;
 	return item;
 }
 
@@ -227,9 +221,9 @@ void restore_item_run(struct restore *r, struct restore_item *item)
 	bool done = false;
 
 	begin_item(r);
-	item->code = restore_symlink(r, &item->at, &item->info, &done);
+	item->code = restore_symlink(r, &item->at, &done);
 	if (!item->code && !done)
-		item->code = restore_file(r, &item->at, &item->info);
+		item->code = restore_file(r, &item->at);
 	end_item(r, item);
 }
 
@@ -244,9 +238,9 @@ static void keep_first(struct restore_tree *tree, const struct restore_item *ite
 
 /* That place, found again step by step from the target; the caller closes its directory. @where is
  * taken apart. */
-static struct restore_place open_first(const struct restore_tree *tree, char *where)
+static struct place open_first(const struct restore_tree *tree, char *where)
 {
-	struct restore_place first = {.dirfd = dup(tree->target->fd)};
+	struct place first = {.dirfd = dup(tree->target->fd)};
 	char *path;
 
 	first.dir_id = (uint32_t)strtoul(where, &path, 10);
@@ -264,8 +258,8 @@ static struct restore_place open_first(const struct restore_tree *tree, char *wh
 	return first;
 }
 
-static int link_first(const struct restore_tree *tree, const struct restore_place *first,
-		      const struct restore_place *at)
+static int link_first(const struct restore_tree *tree, const struct place *first,
+		      const struct place *at)
 {
 	int result = linkat(first->dirfd, first->name, at->dirfd, at->name, 0);
 
@@ -277,20 +271,17 @@ static int link_first(const struct restore_tree *tree, const struct restore_plac
 /* A further name, as a link; false (with errno): it can't be one. */
 static bool link_item(struct restore_tree *tree, struct restore_item *item, const char *where)
 {
-	struct restore *r = &tree->work;
 	char *copy = xstrdup(where);
-	struct restore_place first = open_first(tree, copy);
-	bool linked = first.dirfd >= 0 && !link_first(tree, &first, &item->at);
+	struct place first = open_first(tree, copy);
+	const bool linked = first.dirfd >= 0 && !link_first(tree, &first, &item->at);
 	const int error = errno;
 
 	if (linked) {
-		struct cim_file_info times = item->info;
-
-		item->code = restore_link_streams(r, &item->at, &item->info, &first);
+		item->code = restore_link_streams(&tree->work, &item->at, &first);
 		/* The reparse data are there already. */
-		times.has_reparse = false;
-		restore_ntfs_end(r, &item->at, &times);
-		r->items++;
+		item->info.has_reparse = false;
+		restore_ntfs_end(&tree->work, &item->at);
+		tree->work.items++;
 	}
 	if (first.dirfd >= 0)
 		close(first.dirfd);
@@ -309,7 +300,7 @@ static void restore_later(struct restore_tree *tree, struct restore_item *item)
 	begin_item(r);
 	/* Where a symlink leads may depend on where it lies. */
 	if (tree->job->picture)
-		item->code = restore_symlink(r, &item->at, &item->info, &done);
+		item->code = restore_symlink(r, &item->at, &done);
 	if (item->code || done || (first && link_item(tree, item, first))) {
 		end_item(r, item);
 	} else if (first && errno == EEXIST) {
@@ -325,7 +316,9 @@ static void restore_later(struct restore_tree *tree, struct restore_item *item)
 static void end_directory(struct restore *r, struct restore_item *item)
 {
 	begin_item(r);
-	item->code = restore_directory_end(r, &item->at, item->dir->fd, &item->info);
+	item->code = restore_metadata(r, &item->at, item->dir->fd);
+	if (!item->code)
+		restore_ntfs_end(r, &item->at);
 	end_item(r, item);
 }
 
@@ -391,85 +384,78 @@ static int pop_to(struct restore_tree *tree, size_t depth)
 
 /* ---- items ---- */
 
-static int add_file(struct restore_tree *tree, const char *name, const struct cim_file_info *info)
+static int add_file(struct restore_tree *tree, const struct place *at)
 {
-	struct restore_item *item = new_item(tree, top_level(tree), set_path(tree, name), info);
+	struct restore_item *item = new_item(tree, top_level(tree), strlen(tree->path), at->info);
 
-	item->several = idset_has(&tree->multi, info->file_id);
-	item->later = item->several && idset_add(&tree->met, info->file_id);
+	item->several = idset_has(&tree->multi, at->info->file_id);
+	item->later = item->several && idset_add(&tree->met, at->info->file_id);
 	return put_item(tree, item, !item->later);
 }
 
 /* *entered: it is the top level now. */
-static int add_directory(struct restore_tree *tree, const char *name,
-			 const struct cim_file_info *info, bool *entered)
+static int add_directory(struct restore_tree *tree, const struct place *at, bool *entered)
 {
-	const struct restore_place at = place_in_top(tree, name);
 	bool done = false;
-	int code;
 	int fd;
+	int code = restore_symlink(&tree->walk, at, &done);
 
 	*entered = false;
-	code = restore_symlink(&tree->walk, &at, info, &done);
 	if (code || done)
 		return code;
-	code = restore_directory(&tree->walk, &at, info, &fd);
+	code = restore_directory(&tree->walk, at, &fd);
 	if (code || fd < 0)
 		return code;
 	*entered = true;
-	return push_level(tree, fd, name, strlen(tree->path), info);
+	return push_level(tree, fd, at->name, strlen(tree->path), at->info);
 }
 
 /* A directory was restored as a symlink, or not at all: what is in it is lost. */
-static int lost_below(struct restore_tree *tree, const char *name, const struct cim_file_info *info)
+static int lost_below(struct restore_tree *tree, const struct place *at)
 {
-	const struct restore_place at = place_in_top(tree, name);
-	struct cim_error err = {0};
 	struct cim_iter *iter;
 	uint32_t count;
 
-	if (cim_iter_dir(tree->job->image, info->file_id, &iter, &err))
+	if (cim_iter_dir(tree->job->image, at->info->file_id, &iter, NULL))
 		return 0;
 	count = cim_iter_count(iter);
 	cim_iter_close(iter);
 	if (count)
-		restore_lost(&tree->walk, LOST_BELOW, &at, "%u entr%s", count,
+		restore_lost(&tree->walk, LOST_BELOW, at, "%u entr%s", count,
 			     count == 1 ? "y" : "ies");
 	return tree->walk.failed;
 }
 
-static int lost_name(struct restore_tree *tree, const char *name)
+/* What the walk met; *enter: go into it. */
+static int add_item(struct restore_tree *tree, const struct place *at, bool *enter)
 {
-	const struct restore_place at = place_in_top(tree, name);
-
-	restore_lost(&tree->walk, LOST_NAME, &at, "the name can't be used on Linux");
-	return tree->walk.failed;
-}
-
-static bool is_wanted(struct restore_tree *tree, const char *name)
-{
-	if (!tree->job->ops->wants)
-		return true;
-	set_path(tree, name);
-	return tree->job->ops->wants(tree->job->ctx, tree->path);
-}
-
-/* What the walk met, in the top level; *skip: don't go into it. */
-static int add_item(struct restore_tree *tree, const char *name, const struct cim_file_info *info,
-		    bool *skip)
-{
-	bool entered;
+	const struct restore_job *job = tree->job;
 	int code;
 
-	if (!is_wanted(tree, name)) {
-		*skip = true;
+	*enter = false;
+	if (job->ops->wants && !job->ops->wants(job->ctx, at->path))
 		return 0;
+	if (!at->info->is_directory)
+		return add_file(tree, at);
+	code = add_directory(tree, at, enter);
+	return code || *enter ? code : lost_below(tree, at);
+}
+
+/* An entry that the walk met, or what it began at: there @top_name is its name. */
+static int add_entry(struct restore_tree *tree, const struct cim_walk_item *item,
+		     const char *top_name, bool *enter)
+{
+	char name[CIM_MAX_NAME_UTF8 + 1];
+	struct place at;
+
+	*enter = false;
+	if (!item->depth || tree->job->ops->name(tree->job->ctx, &item->entry, &item->info, name)) {
+		at = place_in_top(tree, item->depth ? name : top_name, &item->info);
+		return add_item(tree, &at, enter);
 	}
-	if (!info->is_directory)
-		return add_file(tree, name, info);
-	code = add_directory(tree, name, info, &entered);
-	*skip = !entered;
-	return code || entered ? code : lost_below(tree, name, info);
+	at = place_in_top(tree, item->entry.utf8, &item->info);
+	restore_lost(&tree->walk, LOST_NAME, &at, "the name can't be used on Linux");
+	return tree->walk.failed;
 }
 
 /* One step of the walk of what is added at level @depth; *more: it isn't the last. */
@@ -478,10 +464,9 @@ static int add_next(struct restore_tree *tree, struct cim_walk *walk, size_t dep
 {
 	const struct restore_ops *ops = tree->job->ops;
 	const struct cim_walk_item *item;
-	char name[CIM_MAX_NAME_UTF8 + 1];
 	struct cim_error err = {0};
-	enum cim_status status = cim_walk_next(walk, &item, &err);
-	bool skip = false;
+	const enum cim_status status = cim_walk_next(walk, &item, &err);
+	bool enter;
 	int code = restore_stopped(&tree->walk);
 
 	*more = status || item;
@@ -500,18 +485,12 @@ static int add_next(struct restore_tree *tree, struct cim_walk *walk, size_t dep
 		tree->levels[0].info = item->info;
 		return 0;
 	}
-	if (item->depth) {
-		/* The top of the walk is a level of its own, if it isn't the target itself. */
+	/* The top of the walk is a level of its own, if it isn't the target itself. */
+	if (item->depth)
 		code = pop_to(tree, depth + item->depth - !top_name);
-		if (code)
-			return code;
-		skip = !ops->name(tree->job->ctx, &item->entry, &item->info, name);
-	}
-	if (skip)
-		code = lost_name(tree, item->entry.utf8);
-	else
-		code = add_item(tree, item->depth ? name : top_name, &item->info, &skip);
-	if (skip)
+	if (!code)
+		code = add_entry(tree, item, top_name, &enter);
+	if (!code && !enter)
 		cim_walk_skip(walk);
 	return code;
 }
@@ -540,6 +519,7 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 	const struct restore_ops *ops = tree->job->ops;
 	struct cim_error err = {0};
 	struct cim_file_info info;
+	struct place at;
 	int code;
 
 	/* What was added before may lie in it too. */
@@ -554,22 +534,21 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 		return code;
 	if (cim_image_stat(tree->job->image, id, &info, &err))
 		return ops->fail_cim(tree->job->ctx, &err);
-	if (info.is_directory)
-		return add_directory(tree, name, &info, entered);
-	*entered = false;
-	return 0;
+	at = place_in_top(tree, name, &info);
+	*entered = info.is_directory;
+	return *entered ? add_directory(tree, &at, entered) : 0;
 }
 
 int restore_tree_text(struct restore_tree *tree, const char *name, const char *text, size_t len)
 {
-	int code = pop_to(tree, 1);
-	struct restore_place at = place_in_top(tree, name);
+	const int code = pop_to(tree, 1);
 	struct cim_file_info info = top_level(tree)->info;
+	const struct place at = place_in_top(tree, name, &info);
 
 	if (code || !faccessat(at.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW))
 		return code;
 	info.attributes |= CIM_ATTR_READONLY;
-	return restore_text(&tree->walk, &at, &info, text, len);
+	return restore_text(&tree->walk, &at, text, len);
 }
 
 /* ---- all of it ---- */

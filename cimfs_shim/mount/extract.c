@@ -45,7 +45,7 @@ struct extract {
 /* ---- what goes wrong ---- */
 
 /* The end of an item's path, for messages. */
-static const char *path_of(const struct restore_place *at)
+static const char *path_of(const struct place *at)
 {
 	const size_t len = at ? strlen(at->path) : 0;
 	const char *p;
@@ -58,7 +58,7 @@ static const char *path_of(const struct restore_place *at)
 	return p;
 }
 
-static int fail_host(void *ctx, const struct restore_place *at, int error)
+static int fail_host(void *ctx, const struct place *at, int error)
 {
 	struct extract *x = ctx;
 
@@ -84,15 +84,14 @@ static bool stopped(void *ctx)
 	return volume_interrupted(x->s->options->volume);
 }
 
-static int unreadable(void *ctx, const struct restore_place *at, struct cim_error *err)
+static int unreadable(void *ctx, const struct place *at, struct cim_error *err)
 {
 	(void)ctx;
 	log_line("%s: %s: %s: %s", err->image, at ? path_of(at) : err->path, err->op, err->cause);
 	return 0;
 }
 
-static int lost(void *ctx, enum restore_loss loss, const struct restore_place *at,
-		const char *cause)
+static int lost(void *ctx, enum restore_loss loss, const struct place *at, const char *cause)
 {
 	struct extract *x = ctx;
 
@@ -124,13 +123,12 @@ static bool name_of(void *ctx, const struct cim_entry *entry, const struct cim_f
 	return true;
 }
 
-static enum restore_link link_of(struct restore *r, const struct restore_place *at,
-				 const struct cim_file_info *info, char **target)
+static enum restore_link link_of(struct restore *r, const struct place *at, char **target)
 {
 	struct extract *x = r->job->ctx;
 	int error;
 
-	*target = link_target(x->s, info, at->depth, &error);
+	*target = link_target(x->s, at->info, at->depth, &error);
 	if (!error)
 		return *target ? LINK_EXACT : LINK_NONE;
 	log_line("%s is left out: its reparse data: %s", path_of(at), strerror(error));
@@ -138,8 +136,7 @@ static enum restore_link link_of(struct restore *r, const struct restore_place *
 }
 
 /* By the mount's rules (node.c): can it be opened by this name, or is there an item so called? */
-static char *stream_name(void *ctx, const struct restore_place *at,
-			 const struct cim_file_info *info, const struct cim_entry *stream)
+static char *stream_name(void *ctx, const struct place *at, const struct cim_entry *stream)
 {
 	struct extract *x = ctx;
 	const size_t len = strlen(at->name) - name_is_marked(x->s, at->name);
@@ -147,7 +144,6 @@ static char *stream_name(void *ctx, const struct restore_place *at,
 	bool variant;
 	char *name;
 
-	(void)info;
 	if (!restore_stream_ok(stream))
 		return NULL;
 	name = xasprintf("%.*s:%s", (int)len, at->name, stream->utf8);

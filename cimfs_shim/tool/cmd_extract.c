@@ -47,13 +47,12 @@ struct extract {
 /* ---- what is told ---- */
 
 /* The path to name in a message. */
-static const char *path_of(const struct extract *x, const struct restore_place *at)
+static const char *path_of(const struct extract *x, const struct place *at)
 {
 	return at && *at->path ? at->path : x->target;
 }
 
-static int lost(void *ctx, enum restore_loss loss, const struct restore_place *at,
-		const char *cause)
+static int lost(void *ctx, enum restore_loss loss, const struct place *at, const char *cause)
 {
 	struct extract *x = ctx;
 
@@ -71,14 +70,14 @@ static int fail_cim(void *ctx, const struct cim_error *err)
 	return tool_fail_cim(x->t, "extract", x->name, err);
 }
 
-static int unreadable(void *ctx, const struct restore_place *at, struct cim_error *err)
+static int unreadable(void *ctx, const struct place *at, struct cim_error *err)
 {
 	if (at)
 		snprintf(err->path, sizeof(err->path), "%s", *at->path ? at->path : "/");
 	return fail_cim(ctx, err);
 }
 
-static int fail_host(void *ctx, const struct restore_place *at, int error)
+static int fail_host(void *ctx, const struct place *at, int error)
 {
 	struct extract *x = ctx;
 	const char *cause = strerror(error);
@@ -111,27 +110,24 @@ static bool name_of(void *ctx, const struct cim_entry *entry, const struct cim_f
 	return restore_name_ok(entry);
 }
 
-static char *stream_name(void *ctx, const struct restore_place *at,
-			 const struct cim_file_info *info, const struct cim_entry *stream)
+static char *stream_name(void *ctx, const struct place *at, const struct cim_entry *stream)
 {
 	(void)ctx;
-	(void)info;
 	if (!*at->name || !restore_stream_ok(stream))
 		return NULL;
 	return xasprintf("%s:%s", at->name, stream->utf8);
 }
 
-static enum restore_link link_of(struct restore *r, const struct restore_place *at,
-				 const struct cim_file_info *info, char **target)
+static enum restore_link link_of(struct restore *r, const struct place *at, char **target)
 {
 	struct cim_error err = {0};
 	enum target_kind kind;
 	struct blob blob;
 
 	/* On NTFS the reparse data themselves can be stored, which loses nothing. */
-	if (info->reparse_tag != CIM_TAG_SYMLINK || r->job->ntfs)
+	if (at->info->reparse_tag != CIM_TAG_SYMLINK || r->job->ntfs)
 		return LINK_NONE;
-	if (blob_read(r->job->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
+	if (blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 		return LINK_NONE;
 	}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restoreitem.h - restoring one item, on any thread
+ *
+ * restoretree.c walks the image and keeps track of the directories; restore.c makes one item;
+ * restoremeta.c puts on it all that the target can hold. What returns an int returns what ends the
+ * run, or 0; also where the item was counted as lost.
+ */
+#ifndef HOST_RESTOREITEM_H
+#define HOST_RESTOREITEM_H
+
+#include "restore.h"
+
+#define RESTORE_BUFFER (1u << 20) /* bytes of restore.buf */
+
+/* ---- restore.c ---- */
+
+void restore_lost(struct restore *r, enum restore_loss loss, const struct place *at,
+		  const char *fmt, ...) HOST_PRINTF(4, 5);
+int restore_fail(struct restore *r, const struct place *at, int error);
+int restore_stopped(struct restore *r);
+/* The target refuses an item: lost, or the end. */
+int restore_refused(struct restore *r, const struct place *at, int error);
+int restore_file(struct restore *r, const struct place *at);
+/* *done: it is a symlink now, or left out; otherwise the caller makes a file or directory. */
+int restore_symlink(struct restore *r, const struct place *at, bool *done);
+/* Make a directory, or take the one that is there; *fd: -1 if it was counted as lost. */
+int restore_directory(struct restore *r, const struct place *at, int *fd);
+/* Of a picture: a file that is not in the image, looking like a stream of the item. */
+int restore_text(struct restore *r, const struct place *at, const char *text, size_t len);
+/* A stream as a file; @first: another name of its item, which may have it already, or NULL. */
+int restore_stream_file(struct restore *r, const struct place *at, const struct cim_entry *stream,
+			const struct place *first);
+
+/* ---- restoremeta.c ---- */
+
+/* Everything but contents, in an order in which nothing undoes what was set before. */
+int restore_metadata(struct restore *r, const struct place *at, int fd);
+/* The same for a symlink, most of which has no place anywhere. */
+int restore_link_metadata(struct restore *r, const struct place *at);
+/* Of a picture's stream or text: attributes, times and mode. */
+int restore_beside_metadata(struct restore *r, const struct place *at, int fd);
+/* What job->reparse_xattr is for; false: the item can't be shown, which was told. */
+bool restore_reparse(struct restore *r, const struct place *at, int fd);
+/* The streams of a file's further name, whose first one is @first. */
+int restore_link_streams(struct restore *r, const struct place *at, const struct place *first);
+/* What has to be last on ntfs-3g; for another name of a file too. */
+void restore_ntfs_end(struct restore *r, const struct place *at);
+
+#endif
