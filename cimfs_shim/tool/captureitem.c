@@ -100,7 +100,6 @@ enum holes {
 };
 
 struct item {
-	struct work work;
 	struct capture *c;
 	const struct source *source;
 	struct host_dir *dir; /* itself, or what it lies in */
@@ -323,9 +322,9 @@ static int look_at_file(struct item *item, struct hostmeta *host)
 	return EXIT_OK;
 }
 
-static void look_at_item(void *own, struct work *work)
+static void look_at_item(void *own, void *work)
 {
-	struct item *item = (struct item *)work;
+	struct item *item = work;
 
 	if (item->type == DT_LNK)
 		item->code = look_at_symlink(item, own);
@@ -454,11 +453,10 @@ static int store_file(struct capture *c, struct item *item)
 	return store_data(c, item);
 }
 
-static void drop_item(void *ctx, struct work *work)
+static void drop_item(void *work)
 {
-	struct item *item = (struct item *)work;
+	struct item *item = work;
 
-	(void)ctx;
 	if (item->fd >= 0)
 		close(item->fd);
 	give_buffer(&item->c->buffers, item->data, (size_t)item->stx.stx_size);
@@ -470,16 +468,16 @@ static void drop_item(void *ctx, struct work *work)
 	free(item);
 }
 
-static int store_item(void *ctx, struct work *work)
+static int store_item(void *ctx, void *work)
 {
 	struct capture *c = ctx;
-	struct item *item = (struct item *)work;
+	struct item *item = work;
 	int code = item->code;
 
 	if (!code)
 		code = item->type == DT_DIR || item->type == DT_LNK ? store_plain(c, item)
 								    : store_file(c, item);
-	drop_item(c, work);
+	drop_item(work);
 	return code;
 }
 
@@ -498,7 +496,7 @@ int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
 
 	item->stx = *stx;
 	describe(item, &c->host);
-	return queue_put(c->queue, &item->work, false);
+	return queue_put(c->queue, item, false);
 }
 
 static void report_special(struct capture *c, unsigned source, unsigned type)
@@ -519,5 +517,5 @@ int store_other(struct capture *c, unsigned source, struct host_dir *dir, const 
 		report_special(c, source, type);
 		return EXIT_OK;
 	}
-	return queue_put(c->queue, &new_item(c, source, dir, name, type)->work, true);
+	return queue_put(c->queue, new_item(c, source, dir, name, type), true);
 }

@@ -48,7 +48,6 @@ struct one {
 
 /* A piece of work: an item that both sides have, or only one. */
 struct pair {
-	struct work work;
 	struct diff *d;
 	char sign; /* '~', or '+', '-' for one that only b or a has */
 	struct one a;
@@ -365,10 +364,10 @@ static int compare_items(struct comparer *c, struct pair *p)
 /* ---- pieces of work ---- */
 
 /* Both sides have the name; on any thread. */
-static void compare_pair(void *own, struct work *work)
+static void compare_pair(void *own, void *work)
 {
 	struct comparer *c = own;
-	struct pair *p = (struct pair *)work;
+	struct pair *p = work;
 	char *path;
 
 	if (!p->d->t->json) {
@@ -383,11 +382,10 @@ static void compare_pair(void *own, struct work *work)
 	p->code = compare_items(c, p);
 }
 
-static void drop_pair(void *ctx, struct work *work)
+static void drop_pair(void *work)
 {
-	struct pair *p = (struct pair *)work;
+	struct pair *p = work;
 
-	(void)ctx;
 	if (p->json)
 		json_free(p->json);
 	text_free(&p->fields);
@@ -414,10 +412,10 @@ static void tell_pair(struct diff *d, struct pair *p)
 	}
 }
 
-static int finish_pair(void *ctx, struct work *work)
+static int finish_pair(void *ctx, void *work)
 {
 	struct diff *d = ctx;
-	struct pair *p = (struct pair *)work;
+	struct pair *p = work;
 	int code = p->code;
 
 	/* What was found before it failed is told too. */
@@ -427,7 +425,7 @@ static int finish_pair(void *ctx, struct work *work)
 		tell_single(d, p->sign, p->sign == '-' ? &p->a : &p->b);
 	d->progress.files++;
 	progress_tick(&d->progress);
-	drop_pair(d, work);
+	drop_pair(work);
 	return code;
 }
 
@@ -495,7 +493,7 @@ static int single(struct diff *d, struct side *side, char sign)
 	int code;
 
 	do {
-		code = queue_put(d->queue, &new_pair(d, sign)->work, false);
+		code = queue_put(d->queue, new_pair(d, sign), false);
 		if (!code)
 			code = next_item(side);
 	} while (!code && directory && side->item && side->item->depth > depth);
@@ -520,7 +518,7 @@ static int merge(struct diff *d)
 			if (!code)
 				code = single(d, &d->b, '+');
 		} else {
-			code = queue_put(d->queue, &new_pair(d, '~')->work, true);
+			code = queue_put(d->queue, new_pair(d, '~'), true);
 			if (!code)
 				code = next_item(&d->a);
 			if (!code)

@@ -63,7 +63,6 @@ struct dump {
 
 /* An item as work for the queue (queue.c), and its lines. */
 struct piece {
-	struct work work;
 	struct tree_item item; /* with its own strings, without the name */
 	struct text text;
 	bool too_long; /* for a text that waits: to be made when it is its turn */
@@ -304,19 +303,18 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 
 /* ---- the queue ---- */
 
-static void dump_piece(void *own, struct work *work)
+static void dump_piece(void *own, void *work)
 {
 	struct dump *d = own;
 
-	d->piece = (struct piece *)work;
+	d->piece = work;
 	d->piece->code = dump_item(d, &d->piece->item);
 }
 
-static void drop_piece(void *ctx, struct work *work)
+static void drop_piece(void *work)
 {
-	struct piece *piece = (struct piece *)work;
+	struct piece *piece = work;
 
-	(void)ctx;
 	free((char *)piece->item.path);
 	free((char *)piece->item.first);
 	text_free(&piece->text);
@@ -324,10 +322,10 @@ static void drop_piece(void *ctx, struct work *work)
 }
 
 /* @ctx: a struct dump of the main thread */
-static int print_piece(void *ctx, struct work *work)
+static int print_piece(void *ctx, void *work)
 {
 	struct dump *d = ctx;
-	struct piece *piece = (struct piece *)work;
+	struct piece *piece = work;
 	int code;
 
 	if (piece->too_long) {
@@ -339,7 +337,7 @@ static int print_piece(void *ctx, struct work *work)
 	code = piece->code;
 	d->progress->files++;
 	progress_tick(d->progress);
-	drop_piece(d, work);
+	drop_piece(work);
 	return code;
 }
 
@@ -349,7 +347,7 @@ static const struct queue_ops queue_ops = {
 	.drop = drop_piece,
 };
 
-static struct work *new_piece(const struct tree_item *item)
+static struct piece *new_piece(const struct tree_item *item)
 {
 	struct piece *piece = xcalloc(1, sizeof(*piece));
 
@@ -357,7 +355,7 @@ static struct work *new_piece(const struct tree_item *item)
 	piece->item.name = NULL;
 	piece->item.path = xstrdup(item->path);
 	piece->item.first = item->first ? xstrdup(item->first) : NULL;
-	return &piece->work;
+	return piece;
 }
 
 static int dump(struct dump *d, struct queue *queue)

@@ -148,49 +148,38 @@ static bool wants(void *ctx, const char *path)
 
 /* ---- the queue ---- */
 
-struct queued {
-	struct work work;
-	struct restore_item *item;
-};
-
-static void run_queued(void *own, struct work *work)
+static void run_item(void *own, void *work)
 {
 	struct restore *r = own;
 	struct extract *x = r->job->ctx;
 
-	restore_item_run(r, ((struct queued *)work)->item);
+	restore_item_run(r, work);
 	x->progress.files++;
 }
 
-static int finish_queued(void *ctx, struct work *work)
+static int finish_item(void *ctx, void *work)
 {
 	struct extract *x = ctx;
-	struct restore_item *item = ((struct queued *)work)->item;
 
-	free(work);
-	return restore_item_finish(x->tree, item);
+	return restore_item_finish(x->tree, work);
 }
 
-static void drop_queued(void *ctx, struct work *work)
+static void drop_item(void *work)
 {
-	(void)ctx;
-	restore_item_drop(((struct queued *)work)->item);
-	free(work);
+	restore_item_drop(work);
 }
 
 static const struct queue_ops queue_ops = {
-	.run = run_queued,
-	.finish = finish_queued,
-	.drop = drop_queued,
+	.run = run_item,
+	.finish = finish_item,
+	.drop = drop_item,
 };
 
 static int put(void *ctx, struct restore_item *item, bool run)
 {
 	struct extract *x = ctx;
-	struct queued *queued = xcalloc(1, sizeof(*queued));
 
-	queued->item = item;
-	return queue_put(x->queue, &queued->work, run);
+	return queue_put(x->queue, item, run);
 }
 
 static int drain(void *ctx)

@@ -25,11 +25,18 @@
 /* A sleeping thread is woken for so many pieces, or when the main thread waits. */
 #define ENOUGH_TO_WAKE 8
 
-enum work_state {
-	WORK_WAITS,
-	WORK_RUNS,
-	WORK_DONE,
-	WORK_SKIPPED,
+enum piece_state {
+	PIECE_WAITS,
+	PIECE_RUNS,
+	PIECE_DONE,
+	PIECE_SKIPPED,
+};
+
+struct piece {
+	struct piece *next;
+	void *work; /* the caller's */
+	struct report report;
+	enum piece_state state;
 };
 
 struct queue {
@@ -48,13 +55,13 @@ struct queue {
 	pthread_mutex_t lock; /* guards what follows, and the states */
 	pthread_cond_t more;
 	pthread_cond_t done;
-	struct work *head;
-	struct work *tail;
-	struct work *todo; /* the first that nobody has taken yet */
-	size_t waiting;	   /* how many nobody has taken */
+	struct piece *head;
+	struct piece *tail;
+	struct piece *todo; /* the first that nobody has taken yet */
+	size_t waiting;	    /* how many nobody has taken */
 	unsigned idle;
-	struct work *awaited; /* by the main thread */
-	bool stop;	      /* begin nothing */
+	struct piece *awaited; /* by the main thread */
+	bool stop;	       /* begin nothing */
 	bool end;
 };
 
@@ -105,21 +112,21 @@ unsigned tool_threads(const struct tool *t)
 static void do_one(struct thread *thread)
 {
 	struct queue *queue = thread->queue;
-	struct work *work = queue->todo;
+	struct piece *piece = queue->todo;
 	bool skip = queue->stop || tool_signal;
 
-	queue->todo = work->next;
+	queue->todo = piece->next;
 	queue->waiting--;
-	work->state = WORK_RUNS;
+	piece->state = PIECE_RUNS;
 	pthread_mutex_unlock(&queue->lock);
 	if (!skip) {
-		report_to(&work->report);
-		queue->ops->run(thread->own, work);
+		report_to(&piece->report);
+		queue->ops->run(thread->own, piece->work);
 		report_to(NULL);
 	}
 	pthread_mutex_lock(&queue->lock);
-	work->state = skip ? WORK_SKIPPED : WORK_DONE;
-	if (work == queue->awaited)
+	piece->state = skip ? PIECE_SKIPPED : PIECE_DONE;
+	if (piece == queue->awaited)
 		pthread_cond_signal(&queue->done);
 }
 
@@ -131,7 +138,7 @@ static void *thread_main(void *arg)
 	is_thread = true;
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->end) {
-		while (queue->todo && queue->todo->state != WORK_WAITS)
+		while (queue->todo && queue->todo->state != PIECE_WAITS)
 			queue->todo = queue->todo->next;
 		if (queue->todo) {
 			do_one(thread);
@@ -200,19 +207,19 @@ static void check_memory(void)
 		alloc_failed();
 }
 
-static bool is_done(const struct work *work)
+static bool is_done(const struct piece *piece)
 {
-	return work->state == WORK_DONE || work->state == WORK_SKIPPED;
+	return piece->state == PIECE_DONE || piece->state == PIECE_SKIPPED;
 }
 
 /* Wait until a piece is done; with the lock. */
-static void wait_for(struct queue *queue, struct work *work)
+static void wait_for(struct queue *queue, struct piece *piece)
 {
 	/* Nothing more will come for the time being. */
 	if (queue->idle && queue->waiting)
 		pthread_cond_broadcast(&queue->more);
-	queue->awaited = work;
-	while (!is_done(work)) {
+	queue->awaited = piece;
+	while (!is_done(piece)) {
 		struct timespec until;
 
 		clock_gettime(CLOCK_REALTIME, &until);
@@ -238,32 +245,33 @@ static void fail(struct queue *queue, int code)
 
 static void finish_head(struct queue *queue)
 {
-	struct work *work;
+	struct piece *piece;
 	int code;
 
 	pthread_mutex_lock(&queue->lock);
-	work = queue->head;
-	wait_for(queue, work);
-	queue->head = work->next;
+	piece = queue->head;
+	wait_for(queue, piece);
+	queue->head = piece->next;
 	if (!queue->head)
 		queue->tail = NULL;
-	if (queue->todo == work)
-		queue->todo = work->next;
+	if (queue->todo == piece)
+		queue->todo = piece->next;
 	pthread_mutex_unlock(&queue->lock);
 	queue->count--;
-	if (!queue->code && work->state == WORK_SKIPPED)
+	if (!queue->code && piece->state == PIECE_SKIPPED)
 		fail(queue, tool_interrupted());
 	if (queue->code) {
-		report_free(&work->report);
-		queue->ops->drop(queue->ctx, work);
-		return;
+		report_free(&piece->report);
+		queue->ops->drop(piece->work);
+	} else {
+		report_to(NULL);
+		report_tell(queue->t, &piece->report);
+		code = queue->ops->finish(queue->ctx, piece->work);
+		report_to(&queue->report);
+		if (code)
+			fail(queue, code);
 	}
-	report_to(NULL);
-	report_tell(queue->t, &work->report);
-	code = queue->ops->finish(queue->ctx, work);
-	report_to(&queue->report);
-	if (code)
-		fail(queue, code);
+	free(piece);
 }
 
 static bool head_is_done(struct queue *queue)
@@ -282,39 +290,42 @@ static bool head_is_done(struct queue *queue)
  */
 static void make_room(struct queue *queue)
 {
-	struct work *work;
+	struct piece *piece;
 
 	pthread_mutex_lock(&queue->lock);
-	work = queue->head;
-	for (size_t i = queue->count / 2; i && work->next; i--)
-		work = work->next;
-	wait_for(queue, work);
+	piece = queue->head;
+	for (size_t i = queue->count / 2; i && piece->next; i--)
+		piece = piece->next;
+	wait_for(queue, piece);
 	pthread_mutex_unlock(&queue->lock);
 	do {
 		finish_head(queue);
 	} while (queue->count > queue->limit || head_is_done(queue));
 }
 
-int queue_put(struct queue *queue, struct work *work, bool run)
+int queue_put(struct queue *queue, void *work, bool run)
 {
-	memset(work, 0, sizeof(*work));
+	struct piece *piece;
+
 	if (!queue->threads) {
 		if (run)
 			queue->ops->run(queue->own, work);
 		return queue->ops->finish(queue->ctx, work);
 	}
 	check_memory();
-	work->report = queue->report;
+	piece = xcalloc(1, sizeof(*piece));
+	piece->work = work;
+	piece->report = queue->report;
 	memset(&queue->report, 0, sizeof(queue->report));
-	work->state = run ? WORK_WAITS : WORK_DONE;
+	piece->state = run ? PIECE_WAITS : PIECE_DONE;
 	pthread_mutex_lock(&queue->lock);
 	if (queue->tail)
-		queue->tail->next = work;
+		queue->tail->next = piece;
 	else
-		queue->head = work;
-	queue->tail = work;
+		queue->head = piece;
+	queue->tail = piece;
 	if (!queue->todo && run)
-		queue->todo = work;
+		queue->todo = piece;
 	queue->waiting += run;
 	if (queue->idle && queue->waiting >= ENOUGH_TO_WAKE)
 		pthread_cond_signal(&queue->more);

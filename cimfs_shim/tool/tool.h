@@ -198,20 +198,14 @@ int progress_callback(void *ctx, const struct cim_progress *progress);
 
 /* ---- queue.c: work for several threads, its results in order ---- */
 
-/* The beginning of a caller's piece of work. */
-struct work {
-	struct work *next;
-	struct report report;
-	int state;
-};
-
+/* What to do with a caller's piece of work. */
 struct queue_ops {
 	/* Do the work, on any thread; @own is that thread's own. NULL: nothing of it can be. */
-	void (*run)(void *own, struct work *work);
+	void (*run)(void *own, void *work);
 	/* On the main thread, in the order of queue_put(): use the result and free it. */
-	int (*finish)(void *ctx, struct work *work);
+	int (*finish)(void *ctx, void *work);
 	/* Free it unused, whether it ran or not: something before it failed. */
-	void (*drop)(void *ctx, struct work *work);
+	void (*drop)(void *work);
 };
 
 struct queue;
@@ -225,7 +219,7 @@ struct queue *queue_open(struct tool *t, const struct queue_ops *ops, void *ctx,
  * Add a piece of work, which belongs to the queue from here on; @run: false if it is all in
  * finish(). Returns what a finish() failed with, of this piece or one before it.
  */
-int queue_put(struct queue *queue, struct work *work, bool run);
+int queue_put(struct queue *queue, void *work, bool run);
 /* Wait until all is finished. */
 int queue_drain(struct queue *queue);
 /*
