@@ -43,3 +43,12 @@ enum cim_status fail_errno(struct cim_error *err, const char *fmt, ...)
 	snprintf(err->cause + len, sizeof(err->cause) - len, ": %s", strerror(error));
 	return err->status;
 }
+
+char *one_line(char *text)
+{
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < 32 || *p == 127)
+			*p = '?';
+	}
+	return text;
+}

@@ -16,6 +16,10 @@ enum exit_code {
 	EXIT_CORRUPT = 4,
 	EXIT_UNSUPPORTED = 5,
 };
+/* What help texts say of those that mean the same in all programs. */
+#define EXIT_USAGE_TEXT	      "usage error"
+#define EXIT_CORRUPT_TEXT     "the image is corrupt"
+#define EXIT_UNSUPPORTED_TEXT "a format version or a feature that is not supported"
 
 /* The exit code of a status. */
 int exit_of(enum cim_status status);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "error.h"
 
 size_t volume_of_dir(const char *dir, char guid[CIM_GUID_TEXT])
 {
@@ -86,14 +87,11 @@ bool volume_info_read(const char *file, struct volume_info *info)
 bool volume_info_write(const char *file, const struct volume_info *info)
 {
 	char *tmp = xasprintf("%s.tmp", file);
-	char *image = xstrdup(info->image); /* a name may hold what looks like more lines */
+	char *image =
+		one_line(xstrdup(info->image)); /* a name may hold what looks like more lines */
 	FILE *f = fopen(tmp, "we");
 	bool ok = false;
 
-	for (char *p = image; *p; p++) {
-		if ((unsigned char)*p < 32)
-			*p = '?';
-	}
 	if (f) {
 		ok = fprintf(f,
 			     "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"

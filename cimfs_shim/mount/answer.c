@@ -35,15 +35,6 @@ static bool write_status(const char *file, const char *text)
 	return ok;
 }
 
-char *one_line(char *text)
-{
-	for (char *p = text; *p; p++) {
-		if ((unsigned char)*p < 32)
-			*p = '?';
-	}
-	return text;
-}
-
 /* Of success: "ok BACKEND DIRECTORY", and perhaps a line "note TEXT". Where there is a status file
  * stderr gets nothing: it is that of a Windows program, which tells the cause in its own way. */
 int volume_answer(const struct volume *v, enum backend backend, const char *status_file)

@@ -12,8 +12,6 @@
 #include "mount.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -23,24 +21,6 @@
 
 #define LOOK_MS	      30000 /* between looks, with the kernel's help */
 #define LOOK_ALONE_MS 2000  /* and without */
-
-/* Nothing of the caller's is kept: not its session, directory, terminal, pipes or files. */
-static void become_holder(int mark)
-{
-	int null;
-
-	setsid();
-	if (chdir("/") < 0)
-		errno = 0;
-	if (mark > 3)
-		close_range(3, (unsigned)mark - 1, 0);
-	close_range(mark < 3 ? 3 : (unsigned)mark + 1, ~0U, 0);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
-}
 
 /* Signals to stop, by a descriptor; SIGHUP only if whoever started it all didn't have it ignored.
  */
@@ -106,7 +86,9 @@ pid_t start_holder(const struct volume *v, const char *dir, const char *log,
 		fail(err, CIM_E_IO, "fork: %s", strerror(errno));
 	if (pid)
 		return pid;
-	become_holder(mark->fd);
+	/* Nothing of the caller's is kept. */
+	become_daemon();
+	close_others(mark->fd);
 	/* The log isn't kept open: a file that is, in a directory that is removed, would keep the
 	 * kernel from telling of that. */
 	if (mark->wait)

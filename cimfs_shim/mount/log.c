@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * log.c - where a server says what went wrong
+ * log.c - where the program says what went wrong
  *
- * A broken image must not fill a disk with messages: a process that tries again and again, or a
- * walk over a thousand bad files, gets its errors every time, but the log gets at most LINES in a
- * PERIOD, then a count of what was left out. The same thing twice in a row is told once in a
- * PERIOD.
+ * Before it serves that is stderr. After that nobody may be there to read, and a broken image must
+ * not fill a disk with messages: a process that tries again and again, or a walk over a thousand
+ * bad files, gets its errors every time, but the log gets at most LINES in a PERIOD, then a count
+ * of what was left out. The same thing twice in a row is told once in a PERIOD.
  */
 #include "mount.h"
 
@@ -31,6 +31,24 @@ static struct {
 	unsigned long left_out;
 	char last[600];
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO};
+
+void say(const char *fmt, ...)
+{
+	char text[1400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	fprintf(stderr, "cimfs-mount: %s\n", one_line(text));
+}
+
+void say_cim(const char *op, const char *image, const struct cim_error *err)
+{
+	const char *cause = *err->cause ? err->cause : cim_status_text(err->status);
+
+	say("%s %s%s%s: %s", op, image, *err->path ? ": " : "", err->path, cause);
+}
 
 void log_open(const char *where)
 {
@@ -78,6 +96,21 @@ static void put(const char *text)
 		return;
 }
 
+/* A new period: first what was left out in the last. */
+static void start_period(time_t now)
+{
+	char note[80];
+
+	if (out.left_out) {
+		snprintf(note, sizeof(note), "%lu more messages were left out", out.left_out);
+		put(note);
+	}
+	out.start = now ? now : 1;
+	out.lines = 0;
+	out.left_out = 0;
+	out.last[0] = '\0';
+}
+
 void log_line(const char *fmt, ...)
 {
 	struct timespec now;
@@ -87,34 +120,18 @@ void log_line(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	for (char *p = text; *p; p++) {
-		if ((unsigned char)*p < 32 || *p == 127)
-			*p = '?';
-	}
+	one_line(text);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 
 	pthread_mutex_lock(&out.lock);
-	if (now.tv_sec - out.start >= PERIOD || !out.start) {
-		if (out.left_out) {
-			char note[80];
-
-			snprintf(note, sizeof(note), "%lu more messages were left out",
-				 out.left_out);
-			put(note);
-		}
-		out.start = now.tv_sec ? now.tv_sec : 1;
-		out.lines = 0;
-		out.left_out = 0;
-		out.last[0] = '\0';
-	}
-	if (!strcmp(text, out.last)) {
+	if (now.tv_sec - out.start >= PERIOD || !out.start)
+		start_period(now.tv_sec);
+	if (!strcmp(text, out.last) || out.lines == LINES) {
 		out.left_out++;
-	} else if (out.lines < LINES) {
+	} else {
 		out.lines++;
 		memcpy(out.last, text, sizeof(text));
 		put(text);
-	} else {
-		out.left_out++;
 	}
 	pthread_mutex_unlock(&out.lock);
 }

@@ -2,12 +2,12 @@
 /*
  * mount.h - what the files of cimfs-mount share
  *
- * The program in layers: main.c decides what was asked for, with options.c; session.c mounts and
- * becomes a daemon; serve.c answers the kernel's requests out of node.c (what an inode number
- * stands for, attributes), names.c (names as Linux can hold them), link.c (Windows' link targets as
- * Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c. volume.c and
- * those of volume.h keep the volumes of a Wine prefix, extract.c makes the copy that stands in
- * where there is no FUSE, and holder.c has a process stand for it.
+ * The program in layers: main.c decides what was asked for, with options.c; byhand.c and
+ * session.c mount and become a daemon; serve.c answers the kernel's requests out of node.c (what an
+ * inode number stands for, attributes), names.c (names as Linux can hold them), link.c (Windows'
+ * link targets as Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c.
+ * volume.c and those of volume.h keep the volumes of a Wine prefix, extract.c makes the copy that
+ * stands in where there is no FUSE, and holder.c has a process stand for it.
  *
  * Nothing is remembered of an inode: its number says all that is needed to find it again, so the
  * server's memory doesn't grow with what is looked at.
@@ -97,14 +97,10 @@ struct server {
 	int ready; /* written to when the kernel has been answered for the first time; -1 */
 };
 
-/* ---- main.c: messages before the mount ---- */
+/* ---- byhand.c ---- */
 
-/* "cimfs-mount: TEXT" on stderr. */
-void say(const char *fmt, ...) HOST_PRINTF(1, 2);
-/* The same from the library's detail, with what was being done and the image. */
-void say_cim(const char *op, const char *image, const struct cim_error *err);
-/* Open an image whose region files are all there: half of one is not mounted (D31). */
-enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err);
+/* The exit code of "cimfs-mount IMAGE DIR". */
+int mount_by_hand(struct options *o, const char *image_name, const char *dir_name);
 
 /* ---- options.c ---- */
 
@@ -117,6 +113,11 @@ bool reparse_form_parse(const char *value, enum reparse_form *form);
 extern const char options_help[];
 
 /* ---- log.c ---- */
+
+/* Before it serves: "cimfs-mount: TEXT" on stderr. */
+void say(const char *fmt, ...) HOST_PRINTF(1, 2);
+/* The same from the library's detail, with what was being done and the image. */
+void say_cim(const char *op, const char *image, const struct cim_error *err);
 
 /* To stderr (NULL), to syslog (""), or to a file. */
 void log_open(const char *where);
@@ -246,6 +247,13 @@ char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error);
 size_t xattr_dosattrib(const struct cim_file_info *info, char text[16]);
 
 /* ---- session.c ---- */
+
+/* Open an image whose region files are all there: half of one is not mounted (D31). */
+enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err);
+/* Descriptors that the caller left open are not ours to hold; but 0 to 2, and @keep. */
+void close_others(int keep);
+/* Away from the caller's session, directory, terminal and pipes. */
+void become_daemon(void);
 
 /* Prepare and release what the server needs besides the open image. */
 void server_init(struct server *s, const struct options *o, struct cim_image *image);

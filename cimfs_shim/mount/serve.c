@@ -80,19 +80,17 @@ static void op_readlink(fuse_req_t req, fuse_ino_t node)
 {
 	struct server *s = server_of(req);
 	const uint32_t file_id = node_file_id(s, node);
-	struct cim_error err = {0};
 	struct cim_file_info info;
 	char *target;
 	int error;
-	enum cim_status status;
 
 	if (!file_id || node_is_stream(node)) {
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
-	status = cim_image_stat(s->image, file_id, &info, &err);
-	if (status) {
-		fuse_reply_err(req, log_status(status, &err, file_id));
+	error = node_info(s, file_id, &info);
+	if (error) {
+		fuse_reply_err(req, error);
 		return;
 	}
 	target = link_target(s, &info, node_extra(node), &error);

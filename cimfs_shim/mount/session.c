@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,6 +54,42 @@ void server_free(struct server *s)
 	pthread_mutex_destroy(&s->count_lock);
 	pthread_mutex_destroy(&s->scan_lock);
 	pthread_mutex_destroy(&s->size_lock);
+}
+
+enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)
+{
+	enum cim_status status = cim_image_open(NULL, path, image, err);
+
+	if (status)
+		return status;
+	status = cim_image_check_regions(*image, err);
+	if (status) {
+		cim_image_close(*image);
+		*image = NULL;
+	}
+	return status;
+}
+
+/* ---- leaving the caller ---- */
+
+void close_others(int keep)
+{
+	if (keep > 3)
+		close_range(3, (unsigned)keep - 1, 0);
+	close_range(keep < 3 ? 3 : (unsigned)keep + 1, ~0U, 0);
+}
+
+void become_daemon(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/") < 0)
+		errno = 0;
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
 }
 
 static void tell(int fd)
@@ -162,9 +199,9 @@ static enum cim_status refusal(void)
 	return says(absent) ? CIM_E_UNSUPPORTED : CIM_E_IO;
 }
 
-static enum cim_status mount_failed(struct cim_error *err, const char *dir)
+static void mount_failed(struct cim_error *err, const char *dir)
 {
-	return fail(err, refusal(), "%s: %s", dir, *fuse_said ? fuse_said : "the system refused");
+	fail(err, refusal(), "%s: %s", dir, *fuse_said ? fuse_said : "the system refused");
 }
 
 /* ---- marking the image ---- */
@@ -346,21 +383,6 @@ static int run(struct life *l)
 	return result < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-/* In the child: away from the caller's terminal, directory and pipes. */
-static void become_daemon(const struct options *o)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	setsid();
-	if (chdir("/") < 0)
-		errno = 0;
-	log_open(o->log ? o->log : "");
-	for (int fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
-}
-
 /*
  * Let the kernel ask for more at a time when a file is read from end to end: it has a limit for
  * that in sysfs, which only root may raise. It takes the lower of that and what was agreed upon at
@@ -417,7 +439,8 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 		l->server.ready = fds[1];
 		if (o->volume)
 			volume_in_server(o->volume);
-		become_daemon(o);
+		become_daemon();
+		log_open(o->log ? o->log : "");
 		code = run(l);
 		cim_image_close(l->server.image);
 		if (o->volume)
@@ -440,67 +463,79 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 	return fail(err, CIM_E_IO, "it ended at once");
 }
 
-enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
-		      struct cim_error *err)
+/* The mount, with handlers of signals. */
+static enum cim_status make_mount(struct life *l, struct cim_error *err)
 {
-	struct life *l = calloc(1, sizeof(*l));
+	const struct options *o = l->server.options;
 	struct mount_top top;
-	enum cim_status status;
 
-	*pid = 0;
-	*warning = NULL;
-	if (!l)
-		return fail(err, CIM_E_NO_MEMORY, "no memory");
-	status = fuse_available(err);
-	if (status) {
-		free(l);
-		return status;
-	}
-	server_init(&l->server, o, image);
-	lock_image(image, o->image, &l->mark);
 	l->session = new_session(o, &l->server, err);
-	if (!l->session) {
-		status = err->status;
-		goto mark;
-	}
+	if (!l->session)
+		return err->status;
 	if (!mount_quietly(l->session, o->dir)) {
-		status = mount_failed(err, o->dir);
+		mount_failed(err, o->dir);
 		goto session;
 	}
 	fuse_set_log_func(fuse_message_later);
 	if (find_mount(o->dir, &top))
 		l->dev = top.dev;
-	if (fuse_set_signal_handlers(l->session) < 0) {
-		status = fail(err, CIM_E_IO, "no signal handlers");
-		goto mount;
-	}
-	if (o->foreground) {
-		int code;
-
-		log_open(o->log);
-		code = run(l);
-		free(l);
-		return code ? fail(err, CIM_E_IO, "the connection to the kernel broke") : CIM_OK;
-	}
-	status = start_daemon(l, pid, err);
-	if (status)
-		goto handlers;
-	/* The session is the child's now; this process ends soon. */
-	fuse_remove_signal_handlers(l->session);
-	*warning = l->mark.warning;
-	l->mark.warning = NULL;
-	unlock_image(&l->mark);
-	server_free(&l->server);
-	return CIM_OK;
-handlers:
-	fuse_remove_signal_handlers(l->session);
-mount:
+	if (!fuse_set_signal_handlers(l->session))
+		return CIM_OK;
+	fail(err, CIM_E_IO, "no signal handlers");
 	fuse_session_unmount(l->session);
 session:
 	fuse_session_destroy(l->session);
-mark:
+	return err->status;
+}
+
+static enum cim_status serve_here(struct life *l, struct cim_error *err)
+{
+	log_open(l->server.options->log);
+	return run(l) ? fail(err, CIM_E_IO, "the connection to the kernel broke") : CIM_OK;
+}
+
+/* All that is the child's from here on stays as it is; this process ends soon. */
+static enum cim_status serve_apart(struct life *l, pid_t *pid, char **warning,
+				   struct cim_error *err)
+{
+	enum cim_status status = start_daemon(l, pid, err);
+
+	fuse_remove_signal_handlers(l->session);
+	if (status) {
+		fuse_session_unmount(l->session);
+		fuse_session_destroy(l->session);
+	} else {
+		*warning = l->mark.warning;
+		l->mark.warning = NULL;
+	}
 	unlock_image(&l->mark);
 	server_free(&l->server);
-	free(l);
+	return status;
+}
+
+enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
+		      struct cim_error *err)
+{
+	enum cim_status status = fuse_available(err);
+	struct life *l;
+
+	*pid = 0;
+	*warning = NULL;
+	if (status)
+		return status;
+	l = xcalloc(1, sizeof(*l));
+	server_init(&l->server, o, image);
+	lock_image(image, o->image, &l->mark);
+	status = make_mount(l, err);
+	if (status) {
+		unlock_image(&l->mark);
+		server_free(&l->server);
+	} else if (o->foreground) {
+		status = serve_here(l, err);
+	} else {
+		status = serve_apart(l, pid, warning, err);
+	}
+	if (!*pid)
+		free(l);
 	return status;
 }

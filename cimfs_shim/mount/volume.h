@@ -72,8 +72,6 @@ enum cim_status volume_take_away(const struct volume *v, const struct volume_inf
 
 /* ---- answer.c ---- */
 
-/* Control characters become '?'; returns the text. */
-char *one_line(char *text);
 /* The answer to a call that succeeded, and its exit code. */
 int volume_answer(const struct volume *v, enum backend backend, const char *status_file);
 

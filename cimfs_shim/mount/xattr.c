@@ -217,13 +217,8 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 static int get_info(struct server *s, uint64_t node, struct cim_file_info *info)
 {
 	const uint32_t file_id = node_file_id(s, node);
-	struct cim_error err = {0};
-	enum cim_status status;
 
-	if (!file_id || node_is_stream(node))
-		return ENODATA;
-	status = cim_image_stat(s->image, file_id, info, &err);
-	return status ? log_status(status, &err, file_id) : 0;
+	return file_id && !node_is_stream(node) ? node_info(s, file_id, info) : ENODATA;
 }
 
 uint8_t *xattr_get(struct server *s, uint64_t node, const char *name, size_t limit, size_t *size,

@@ -52,11 +52,11 @@ static const char exit_help[] =
 	"Exit status:\n"
 	"  0  success; for diff: the images are alike\n"
 	"  1  the operation failed; for diff: the images differ\n"
-	"  2  usage error; for diff: also any failure\n"
+	"  2  " EXIT_USAGE_TEXT "; for diff: also any failure\n"
 	"  3  completed with warnings: something could not be stored or restored\n"
 	"     (--strict: 1 instead)\n"
-	"  4  the image is corrupt, or verify found errors\n"
-	"  5  a format version or a feature that is not supported\n"
+	"  4  " EXIT_CORRUPT_TEXT ", or verify found errors\n"
+	"  5  " EXIT_UNSUPPORTED_TEXT "\n"
 	"130, 143  ended by SIGINT, SIGTERM\n";
 
 static const struct command *find_command(const char *name)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * byhand.c - "cimfs-mount IMAGE DIR"
+ *
+ * What a person gets wrong (a directory or a device for the image, a mount point that is in use or
+ * dead) is told in words that say what to do, before anything is mounted.
+ */
+#include "mount.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static char *no_dir(const char *name, char *path)
+{
+	say("mount on %s: %s", name,
+	    errno == ENOTCONN ? "a mount whose server is dead; unmount it first" : strerror(errno));
+	free(path);
+	return NULL;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool empty = true;
+
+	if (!dir)
+		return true; /* one that can't be read: who may mount on it will be asked */
+	while (empty && (entry = readdir(dir)))
+		empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+	closedir(dir);
+	return empty;
+}
+
+/* The mount point must be an empty directory; its absolute path, or NULL (told). */
+static char *check_dir(const struct options *o, const char *name)
+{
+	char *path = realpath(name, NULL);
+	struct statvfs fs;
+	struct stat st;
+
+	/* What the kernel remembers of a dead mount still looks fine; statvfs() asks the server. */
+	if (!path || stat(path, &st) < 0 || statvfs(path, &fs) < 0)
+		return no_dir(name, path);
+	if (S_ISDIR(st.st_mode) && (o->nonempty || is_empty(path)))
+		return path;
+	say("mount on %s: %s", name,
+	    S_ISDIR(st.st_mode) ? "the directory is not empty (-o nonempty mounts over it)"
+				: "not a directory");
+	free(path);
+	return NULL;
+}
+
+/* The image's absolute path, or NULL (told). */
+static char *check_image(const char *name)
+{
+	char *path = realpath(name, NULL);
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		say("open image %s: %s", name, strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		say("open image %s: a directory; an image is named by its file, such as "
+		    "%s/NAME.cim",
+		    name, name);
+	else if (S_ISBLK(st.st_mode))
+		say("open image %s: a device; an image is mounted by its file's name, without "
+		    "-o loop, for it lies in several files",
+		    name);
+	else
+		return path;
+	free(path);
+	return NULL;
+}
+
+int mount_by_hand(struct options *o, const char *image_name, const char *dir_name)
+{
+	struct cim_error err = {0};
+	struct cim_image *image;
+	char *warning;
+	pid_t pid;
+	enum cim_status status;
+
+	o->image = check_image(image_name);
+	if (!o->image)
+		return EXIT_FAILED;
+	status = open_image(o->image, &image, &err);
+	if (status) {
+		say_cim("open image", image_name, &err);
+		return exit_of(status);
+	}
+	o->dir = check_dir(o, dir_name);
+	if (!o->dir || o->fake) {
+		cim_image_close(image);
+		return o->dir ? EXIT_OK : EXIT_FAILED;
+	}
+	status = serve(o, image, &pid, &warning, &err);
+	if (pid) {
+		/* The session is the server's now; there is no letting go of it here without
+		 * ending it. */
+		_exit(EXIT_OK);
+	}
+	free(warning); /* the log has it */
+	cim_image_close(image);
+	if (status)
+		say_cim("mount", image_name, &err);
+	return status == CIM_E_INVALID ? EXIT_USAGE : exit_of(status);
+}
