@@ -7,7 +7,7 @@
 #
 # Under Wine our DLL writes a set that cimtool checks, and checks those that were made on Linux. What
 # is broken in a set must be noticed by both.
-. "$(dirname "$0")/../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../scripts/lib/windows.bash"
 
 cimtool=$TOP/${BUILD:-build}/cimtool
 images=$TOP/build/conformance/images

@@ -8,7 +8,7 @@
 # Three builds of the exported sources: with mingw's headers for both architectures, and with Wine's
 # own headers, import libraries and tools, as in Wine's tree. The DLL of the last one then has to
 # pass cimfs.c under Wine.
-. "$(dirname "$0")/../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../scripts/lib/windows.bash"
 
 unset CIMFS_MOUNT_LETTER WINETEST_PLATFORM CIMFS_TRACE
 export_wine=$TOP/scripts/export-wine

@@ -7,7 +7,7 @@
 # A program in Wine's style prints a line for what failed and one with the counts at the end; here
 # that becomes TAP: a check for each failure, with its file and line, and one for the whole. It may
 # mount (that's why it runs alone), and must leave nothing behind.
-. "$(dirname "$0")/../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../scripts/lib/windows.bash"
 
 BUILD=${BUILD:-build}
 : "${WINEPREFIX:?}"

@@ -5,7 +5,7 @@
 #
 # scripts/check-wines with roots that are made up: nothing is downloaded, mounted or run. Its table,
 # its exit status, and what stays.
-. "$(dirname "$0")/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 
 if [ ! -w /dev/fuse ]; then
 	skip "no /dev/fuse" "scripts/check-wines"

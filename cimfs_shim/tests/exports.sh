@@ -1,16 +1,11 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
 #
 # libcim.so exports the functions of libcim.h, no more and no less, and needs the C library only.
-set -u
+. "$(dirname "$0")/../../scripts/lib/tap.bash"
 
 lib=$BUILD/libcim.so.0
-n=0
-result() { # STATUS NAME
-	n=$((n + 1))
-	[ "$1" = 0 ] && echo "ok $n - $2" || echo "not ok $n - $2"
-}
 
 # The compiler takes the comments out; a name before a parenthesis is a function then.
 ${CC:-gcc} -fpreprocessed -dD -E -P -x c include/libcim.h |
@@ -38,4 +33,4 @@ needed=$(objdump -p "$lib" | awk '$1 == "NEEDED" { print $2 }' |
 [ -z "$needed" ]
 result $? "it needs the C library only (besides: '$needed')"
 
-echo "1..$n"
+tap_done

@@ -6,25 +6,10 @@
 # find_wine.sh - scripts/lib/wine.sh finds the right Wine among several, and makes prefixes for it
 #
 # The Wines are trees of scripts that note how they are called.
-set -u
+. "$(dirname "$0")/../../scripts/lib/tap.bash"
 
-TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 script=$TOP/scripts/lib/wine.sh
 unset WINE WINESERVER WINEPREFIX
-count=0
-failed=0
-
-# is GOT WANT NAME
-is() {
-	count=$((count + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $count - $3"
-	else
-		failed=1
-		echo "not ok $count - $3"
-		printf '%s\n' "got '$1'" "want '$2'" | sed 's/^/#   /'
-	fi
-}
 
 # The programs that wine.sh itself needs, and no Wine. (This setarch can be seen in what it starts.)
 tools=$TEST_TMP/tools
@@ -206,5 +191,4 @@ found=$(cd "$TOP" && grep -nE '"\$WINE" |WINE"\], ' conformance/run conformance/
 	grep -vE 'WINE_UNDER|wine\.start\(|--version')
 is "$found" "" "no script that is called by hand starts it with randomised addresses"
 
-echo "1..$count"
-exit $failed
+tap_done

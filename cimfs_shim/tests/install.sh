@@ -1,25 +1,10 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
 #
 # "make install" puts everything where a program finds it, "make uninstall" takes it away, and a make
 # after a make has nothing to do. The variables given to the outer make come along in MAKEFLAGS.
-set -u
-
-n=0
-# check NAME COMMAND...: passes if the command does; what it printed is shown otherwise
-check() {
-	name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$TEST_TMP/out" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		tail -n 20 "$TEST_TMP/out" | sed 's/^/#   /'
-		return 1
-	fi
-}
+. "$(dirname "$0")/../../scripts/lib/tap.bash"
 
 root=$TEST_TMP/root
 prefix=/opt/cim
@@ -72,4 +57,4 @@ check "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
 check "make uninstall" $MAKE uninstall
 check "nothing stays" sh -c "find '$root' ! -type d | tee /dev/stderr | wc -l | grep -qx 0"
 
-echo "1..$n"
+tap_done

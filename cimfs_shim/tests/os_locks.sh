@@ -1,25 +1,12 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The byte lock of a living session (decision D36) between Wine and Linux, both ways: t_os.exe and
 # t_os hold it in turn, and the other one asks. Needs the programs built and WINEPREFIX set.
-set -u
-. scripts/lib/wine.sh
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 
 native=$BUILD/tests/t_os
 windows=build/win64/tests/t_os.exe
-n=0
-
-# is GOT WANT NAME
-is() {
-	n=$((n + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $n - $3"
-	else
-		echo "not ok $n - $3"
-		echo "#   got '$1', want '$2'"
-	fi
-}
 
 # The first line that a program prints, without the CR that Windows programs end it with.
 ask() { timeout 60 "$@" </dev/null 2>/dev/null | head -n 1 | tr -d '\r'; }
@@ -100,4 +87,4 @@ is "$(cat "$dir/target")" new "it was replaced"
 : >"$dir/stop"
 wait $!
 
-echo "1..$n"
+tap_done

@@ -4,7 +4,7 @@
 # run-tests: plain
 #
 # scripts/setup on each distribution: os-release files, and package managers, that are made up here.
-. "$(dirname "$0")/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/tap.bash"
 
 # The package managers know as installed what is in $INSTALLED, and apt-get puts it there. Nothing
 # else is in the PATH, so that what this machine has of its own doesn't matter.

@@ -4,7 +4,7 @@
 #
 # What a test starts under Wine can't end before its first instruction: neither its addresses nor those
 # of what it starts are randomised (WINE_UNDER, scripts/lib/wine.sh).
-. "$(dirname "$0")/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 
 if [ -z "$WINE_UNDER" ]; then
 	skip "setarch -R is forbidden here, or not there" "Wine's processes"

@@ -9,7 +9,7 @@
 # the prefix is got ready as a user would: scripts/install-wine, and a build in the registry. Both
 # clients speak TAP and compare what volumes show with what they put in; what Wine's own file layer
 # doesn't show is then looked at in the images themselves. Afterwards the prefix is as it was.
-. "$(dirname "$0")/../../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 
 BUILD=${BUILD:-build}
 devices=${WINEPREFIX:?}/dosdevices

@@ -3,7 +3,7 @@
 # run-tests: no-wine
 #
 # test.sh - cimfs-compare: what counts as a difference, how it is told, what is no result file
-. "$(dirname "$0")/../../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 
 compare=$TOP/${BUILD:-build}/cimfs-compare
 

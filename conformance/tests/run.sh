@@ -3,7 +3,7 @@
 # run-tests: plain
 #
 # run.sh - the suite itself: what comes of crashes, hangs, old and broken DLLs, odd text, wrong usage
-. "$(dirname "$0")/../../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 
 export CIMFS_MOUNT_HELPER=$TOP/${BUILD:-build}/cimfs-mount
 selftest=$WIN64/conformance/selftest.exe

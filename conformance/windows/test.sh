@@ -7,7 +7,7 @@
 #
 # No Windows here and no PowerShell: the steps that run.ps1 would run are run under Wine from the
 # unpacked bundle, with our DLL in the place of Microsoft's; run.ps1 is looked at by static.py.
-. "$(dirname "$0")/../../cimfs_shim/tests/dll/lib.bash"
+. "$(dirname "$0")/../../scripts/lib/windows.bash"
 cd "$TOP" || exit 1
 
 bundle=$TEST_TMP/bundle

@@ -3,38 +3,21 @@
 #
 # The demo in small: pack.exe on a tree that has a bit of everything, then cimtool, democheck and
 # mnt.exe. And the two that compare: they must find what is then changed behind their back.
-set -u
+export WINEDEBUG=-all
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
-TOP=${TOP:-$(cd "$(dirname "$0")/../../.." && pwd)}
 cd "$TOP" || exit 1
 BUILD=${BUILD:-build}
-TEST_TMP=${TEST_TMP:-build/demo-quick}
-export WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check} WINEDEBUG=-all
-. scripts/lib/wine.sh
-mkdir -p "$TEST_TMP" && TEST_TMP=$(cd "$TEST_TMP" && pwd) || exit 1
+export WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check}
 
-tests=0
-failed=0
-
-# ok STATUS NAME: one line of TAP, with what the last program said where it failed
+# ok STATUS NAME: a check, with what the last program said where it failed
 ok() {
-	tests=$((tests + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $tests - $2"
-	else
-		echo "not ok $tests - $2"
-		failed=1
-		head -n 30 "$TEST_TMP/said" | sed 's/^/#   /'
-	fi
+	result "$@"
+	[ "$1" = 0 ] || head -n 30 "$TEST_TMP/said" | sed 's/^/#   /'
 }
 
 said() {
 	timeout 300 "$@" >"$TEST_TMP/said" 2>&1 </dev/null
-}
-
-# Z:\... of a path
-windows() {
-	printf 'Z:%s' "$1" | tr / '\\'
 }
 
 if [ -n "$WINE_MISSING" ]; then
@@ -73,7 +56,7 @@ touch -d '2100-02-28 12:34:56.1234567 UTC' "$source/b/size 4095"
 
 cp build/win64/pack.exe build/win64/mnt.exe build/win64/cimfs.dll "$TEST_TMP/"
 images=$TEST_TMP/images
-said "$WINE" "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
+said "$WINE" "$TEST_TMP/pack.exe" --source "$(dos_path "$source")" --images "$(dos_path "$images")" \
 	--name small.cim --delete 'b\c'
 ok $? "pack.exe packs, extends and forks"
 
@@ -106,8 +89,8 @@ CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
 export CIMFS_MOUNT_HELPER
 
 mounted() {
-	said "$WINE" "$TEST_TMP/mnt.exe" --source "$(windows "$source")" \
-		--images "$(windows "$images")" --name small.cim --program "${1-}"
+	said "$WINE" "$TEST_TMP/mnt.exe" --source "$(dos_path "$source")" \
+		--images "$(dos_path "$images")" --name small.cim --program "${1-}"
 }
 
 volumes_left() {
@@ -178,11 +161,11 @@ ok $? "pack.exe --help"
 said "$WINE" "$TEST_TMP/pack.exe" --nonsense
 [ $? = 2 ]
 ok $? "pack.exe refuses an unknown option with status 2"
-said "$WINE" "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(windows "$images")" \
+said "$WINE" "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(dos_path "$images")" \
 	--name other.cim
 [ $? = 1 ] && grep -q 'CreateFile.*no such directory.*0x80070002' "$TEST_TMP/said"
 ok $? "pack.exe says which function failed, on what, and why"
-said "$WINE" "$TEST_TMP/pack.exe" --source "$(windows "$source")" --images "$(windows "$images")" \
+said "$WINE" "$TEST_TMP/pack.exe" --source "$(dos_path "$source")" --images "$(dos_path "$images")" \
 	--name small.cim
 [ $? = 1 ] && grep -q 'CimCreateImage(small.cim): 0x80070050' "$TEST_TMP/said"
 ok $? "pack.exe doesn't replace an image that is there"
@@ -195,5 +178,4 @@ said "$BUILD/democheck"
 [ $? = 2 ]
 ok $? "democheck without arguments says how it is used"
 
-echo "1..$tests"
-exit $failed
+tap_done

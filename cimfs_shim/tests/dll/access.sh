@@ -5,7 +5,7 @@
 #
 # Root may write anywhere, so "no right" needs a read-only mount or the immutable attribute; anybody
 # else takes the right away from the directory. What this machine can't set up is skipped.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 exe=$WIN64/tests/dll/t_access.exe
 mounted=()

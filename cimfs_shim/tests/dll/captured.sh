@@ -7,7 +7,7 @@
 #
 # The first program of a prefix starts Wine's services, which keep its stderr open. Here a script does
 # as such a program does; whoever waits for the end of its stderr waits until the service gives up.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 export TEST_TMP
 cat >"$TEST_TMP/program" <<'END'

@@ -6,7 +6,7 @@
 #
 # The two lists are the API's, written down here once more on purpose: they are not made from the
 # .def files that they check.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 # Name, and bytes of arguments on a 32-bit stack.
 CIMFS="

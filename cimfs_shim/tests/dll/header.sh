@@ -8,7 +8,7 @@
 # C and C++ in several standards, 32 and 64 bit, before and after windows.h, for old and new target
 # versions, with and without annotations, packed and beside a newer SDK's own definitions. The
 # offsets of all structures are assertions in the header itself.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 cd "$TEST_TMP" || exit 1
 

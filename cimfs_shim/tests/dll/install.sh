@@ -6,7 +6,7 @@
 #
 # On made-up prefixes first, as one needs nothing but the directories and the registry file; then on
 # a real one, in which a program finds the DLL.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 script=$TOP/scripts/install-wine
 

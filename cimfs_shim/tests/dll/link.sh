@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # link.sh - a client links against each import library, and the 64-bit one runs
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 for arch in x86_64 i686; do
 	dir=$WIN64
@@ -12,7 +12,7 @@ for arch in x86_64 i686; do
 		exe=${exe// /_}
 		# shellcheck disable=SC2086
 		check "$arch: client.c links with ${library##*[/ ]}" $arch-w64-mingw32-gcc -municode \
-			-D__USE_MINGW_ANSI_STDIO=1 -I "$TOP/include" -o "$exe" "$HERE/client.c" $library
+			-D__USE_MINGW_ANSI_STDIO=1 -I "$TOP/include" -o "$exe" "$TOP/cimfs_shim/tests/dll/client.c" $library
 		is "$(pe_headers "$exe" | pe_imports | sed -n 's/^cimfs\.dll //p')" \
 			"$(printf 'Cim%s\n' CloseImage CloseStream CommitImage CreateFile CreateHardLink \
 				CreateImage ReadFile WriteStream)" \

@@ -7,7 +7,7 @@
 # t_mount.exe looks at what the calls answer, t_volume.exe at what a program can do on a volume.
 # Here they are run, and what no program under Wine can do is done: the server is killed, all of
 # Wine is, and after each part nothing may be left: no mount, no process, no link, no letter.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 BUILD=${BUILD:-build}
 exe=$WIN64/tests/dll

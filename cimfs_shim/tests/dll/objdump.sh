@@ -3,11 +3,11 @@
 # run-tests: no-wine
 # run-tests: plain
 #
-# objdump.sh - lib.bash reads what "objdump -p" prints of a PE file, in each form that it had
+# objdump.sh - windows.bash reads what "objdump -p" prints of a PE file, in each form that it had
 #
 # A DLL that exports two functions and imports two by name and one by number, as two versions of
 # binutils show it; and by the one that is here.
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 # (a tab stands as "~")
 old=$(tr '~' '\t' <<'END'

@@ -14,7 +14,7 @@
 #   user.sh enter MODE COMMAND...
 #                          (root) become that user, with a /dev/fuse of that mode
 #   user.sh may|may-not    (the user) the checks with, and without, the right to open /dev/fuse
-. "$(dirname "$0")/lib.bash"
+. "${TOP:-$(dirname "$0")/../../..}/scripts/lib/windows.bash"
 
 NOBODY=65534
 home=$TEST_TMP/home
@@ -133,8 +133,8 @@ can_be_user() {
 mkdir -p "$home"/{tests,prefix,scripts/lib}
 cp "${BUILD:-build}/cimfs-mount" "$helper"
 cp "$WIN64"/tests/dll/{t_mount,t_volume}.exe "$WIN64"/tests/dll/*.dll \
-	"$HERE"/{user.sh,lib.bash} "$home/tests"
-cp "$TOP"/scripts/lib/{wine.sh,fuse.py} "$home/scripts/lib"
+	"$TOP/cimfs_shim/tests/dll/user.sh" "$home/tests"
+cp "$TOP"/scripts/lib/{{tap,windows}.bash,wine.sh,fuse.py} "$home/scripts/lib"
 [ "$(id -u)" != 0 ] || chown -R $NOBODY:$NOBODY "$home"
 why=$(can_be_user | tr '\n' ' ')
 if [ -n "$why" ]; then

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # wine32.sh - the test programs as 32-bit programs, where a 32-bit Wine is installed
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 tests="t_abi t_errors t_handles t_metadata t_trace"
 if [ ! -e "${WINEPREFIX:?}/drive_c/windows/syswow64/kernel32.dll" ]; then

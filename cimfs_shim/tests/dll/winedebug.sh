@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # winedebug.sh - calls are shown by Wine's own debug channel "cimfs"
-. "$(dirname "$0")/lib.bash"
+. "$(dirname "$0")/../../../scripts/lib/windows.bash"
 
 run() { # WINEDEBUG NAME
 	mkdir "$TEST_TMP/$2"

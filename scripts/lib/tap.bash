@@ -1,19 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What the test scripts of the DLLs share: the Test Anything Protocol in bash. Source it, call the
-# checks, end with "tap_done".
-#
-# A Wine program's stderr goes to a file, never into a pipe or a comparison. Wine's services, which the
-# first program of a prefix starts, keep it open as long as they run; and Wine says things there itself.
+# The Test Anything Protocol in bash. Source it, call the checks, end with "tap_done".
 set -u
 
 unset CDPATH
-TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)}
+TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 TEST_TMP=${TEST_TMP:-$(mktemp -d)}
-WIN64=$TOP/build/win64
-WIN32=$TOP/build/win32
-HERE=$TOP/cimfs_shim/tests/dll
-. "$TOP/scripts/lib/wine.sh"
 
 tap_said=$TEST_TMP/.said
 tap_run=0
@@ -30,13 +22,14 @@ result() {
 	fi
 }
 
-# check NAME COMMAND...: the command succeeds; what it prints is shown if it doesn't
+# check NAME COMMAND...: the command succeeds; what it prints is shown if it doesn't. Its status.
 check() {
 	local name=$1 status=0
 	shift
 	("$@") >"$tap_said" 2>&1 || status=$?
 	result "$status" "$name"
 	[ "$status" = 0 ] || { echo "status $status" && cat "$tap_said"; } | sed 's/^/#   /'
+	return "$status"
 }
 
 # is GOT WANT NAME: two texts are equal
@@ -77,35 +70,6 @@ tap_of() {
 	done <"$tap_said"
 	sed -e 's/^/# /' -e '$a\' "$tap_said.errors"
 	is "$seen" "${planned:-a plan}" "$name: ran to its end"
-}
-
-# What "objdump -p" says of a PE file, from standard input. binutils 2.40 and older have another
-# form than 2.44: there the heads of the tables go on, and numbers stand before the names.
-
-# pe_exports <HEADERS: the names
-pe_exports() {
-	awk '/^\[Ordinal\/Name Pointer\] Table/ { inside = 1 }
-		/^$/ { inside = 0 }
-		inside && /^\t\[ *[0-9]+\] / { print $NF }' | LC_ALL=C sort
-}
-
-# pe_imports <HEADERS: "dll name", the DLL in lower case; "<none>" for one that has a number only
-pe_imports() {
-	awk '/^[^ \t]/ { dll = "" }
-		/^\tDLL Name: / { dll = tolower($3) }
-		/^\tvma: +Hint/ { column = 3 }
-		/^\tvma: +Ordinal/ { column = 4 }
-		dll != "" && /^\t[0-9a-f]+[ \t]/ { print dll, $column }' | LC_ALL=C sort
-}
-
-# The headers of a PE file, for the two above.
-pe_headers() {
-	x86_64-w64-mingw32-objdump -p "$1"
-}
-
-# The Windows name of a Unix path.
-dos_path() {
-	printf 'Z:%s' "${1//\//\\}"
 }
 
 tap_done() {
