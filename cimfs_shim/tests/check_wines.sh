@@ -114,6 +114,19 @@ WRONG=root on bookworm
 outcome 1 "bookworm - no root - - - -" "a root that can't be made"
 is "$(ls checkout/build/check-wines/bookworm)" "$(printf 'apt.conf\nroot.log')" "and nothing of it stays"
 
+# Another run's lock.
+exec 5<checkout/scripts/check-wines
+flock 5
+on trixie 5<&- &
+for _ in {1..100}; do
+	! grep -q 'waiting for another run to end$' out || break
+	sleep 0.1
+done
+is "$(cat out)" "scripts/check-wines: waiting for another run to end" "another run is waited for"
+exec 5<&-
+wait $!
+is "$(grep -c '^trixie .*(made up)' out)" 1 "and then it goes on"
+
 # Stopped by Ctrl-C, as a terminal does it to the script's group.
 sed -i 's/^demo:/demo: hang/' checkout/Makefile
 git commit -am c

@@ -14,7 +14,7 @@ unset WINE WINESERVER WINEPREFIX
 # The programs that wine.sh itself needs, and no Wine. (This setarch can be seen in what it starts.)
 tools=$TEST_TMP/tools
 mkdir "$tools"
-for name in sh bash env cat flock mkdir printf readlink rm timeout true uname; do
+for name in sh bash env cat flock mkdir printf readlink rm sleep timeout true uname; do
 	ln -s "$(type -P $name)" "$tools/"
 done
 printf '#!/bin/sh\n[ "$1" = -R ] && shift && UNDER=setarch exec "$@"\n' >"$tools/setarch"
@@ -137,7 +137,10 @@ cat >a/bin/wine <<'END'
 echo "wine $* in $WINEPREFIX${UNDER:+ under $UNDER}" >>"${0%/*}/called"
 case $1 in
 --version) cat "${0%/*}/version" ;;
-*) [ ! -e "${0%/*}/broken" ] ;;
+*)
+	while [ -e "${0%/*}/hold" ]; do sleep 0.05; done
+	[ ! -e "${0%/*}/broken" ]
+	;;
 esac
 END
 echo wine-8.0 >a/bin/version
@@ -175,6 +178,28 @@ mkdir mine
 touch mine/.made-by
 prefix "a directory that may be somebody's own: refused" 1 0 mine
 is "$(ls -A mine)" .made-by "and left alone"
+
+# Two at a time: the other one comes while the first is at work.
+called() { # COUNT WORDS: waits until the stand-in was called so often with them
+	local n
+	for n in {1..600}; do
+		[ "$(grep -c "^wine $2 in .*/prefix-two" a/bin/called 2>/dev/null)" != "$1" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+rm -f a/bin/called
+touch a/bin/hold
+PATH=$a:$tools "$script" --prefix prefix-two >said 2>&1 &
+first=$!
+called 1 "wineboot -i"
+PATH=$a:$tools "$script" --prefix prefix-two >>said 2>&1 &
+called 2 --version
+rm a/bin/hold
+wait $first
+status=$?
+wait $!
+is "$status $? $(grep -c wineboot a/bin/called)" "0 0 1" "two at a time: one makes it, the other one waits"
 
 # ---- nobody else looks for Wine ----
 

@@ -77,6 +77,11 @@ wine_find() {
 	! setarch -R true 2>/dev/null || WINE_UNDER="setarch -R"
 }
 
+# wine_is_made: the WINEPREFIX is a whole one of this Wine
+wine_is_made() {
+	[ "$(cat "$WINEPREFIX/.made-by" 2>/dev/null)" = "$wine_stamp" ]
+}
+
 # wine_prefix DIR: see above; it is the WINEPREFIX from then on
 wine_prefix() {
 	case ${1##*/} in
@@ -93,7 +98,14 @@ wine_prefix() {
 	export WINEPREFIX
 	# A newer Wine changes a prefix so that an older one can't use it.
 	wine_stamp="$WINE $(WINEDEBUG=-all timeout 60 "$WINE" --version 2>/dev/null)" || :
-	[ "$(cat "$WINEPREFIX/.made-by" 2>/dev/null)" != "$wine_stamp" ] || return 0
+	wine_is_made || (
+		flock 8 # two at a time would each take away what the other makes
+		wine_is_made || wine_make "$1" 8>&-
+	) 8<"$wine_path"
+}
+
+# wine_make DIR: the WINEPREFIX anew, unless it may be somebody's own; DIR is what it is called
+wine_make() {
 	# The mark is there from the beginning, so that this knows its own, also half made.
 	if [ -L "$WINEPREFIX" ] || { [ -e "$WINEPREFIX" ] && [ ! -e "$WINEPREFIX/.made-by" ]; }; then
 		echo "wine.sh: $WINEPREFIX is there, but nothing that this made: remove it first" >&2
