@@ -172,68 +172,84 @@ static bool has_ntfs(struct hostmeta *h, const struct target *target, uint64_t d
 	return h->ntfs;
 }
 
-/* creation, last write, last access, change: that order is ntfs-3g's */
-static void take_ntfs_times(struct host_meta *meta, const uint8_t *p)
+static void take_ntfs_attributes(const struct target *target, bool directory,
+				 struct cim_metadata *m)
 {
+	size_t size;
+	uint8_t *value = read_xattr(target, "system.ntfs_attrib", &size);
+
+	if (value && size == 4) {
+		uint32_t attributes = get32(value);
+
+		m->attributes |= attributes & (KEPT_ATTRIBUTES | CIM_ATTR_SPARSE);
+		/* ntfs-3g shows a link to a directory as a symlink; NTFS knows it is one. */
+		if (!directory && attributes & CIM_ATTR_DIRECTORY && attributes & CIM_ATTR_REPARSE)
+			m->attributes |= CIM_ATTR_DIRECTORY;
+	}
+	free(value);
+}
+
+/* creation, last write, last access, change: that order is ntfs-3g's */
+static void take_ntfs_times(const struct target *target, struct cim_metadata *m)
+{
+	size_t size;
+	uint8_t *value = read_xattr(target, "system.ntfs_times", &size);
+
 	/* Somebody who set mtime without NTFS knowing has the last word. */
-	if ((int64_t)get64(p + 8) != meta->m.last_write_time)
+	if (value && size >= 32 && (int64_t)get64(value + 8) == m->last_write_time) {
+		m->creation_time = (int64_t)get64(value);
+		m->last_access_time = (int64_t)get64(value + 16);
+		m->change_time = (int64_t)get64(value + 24);
+	}
+	free(value);
+}
+
+static bool security_ok(uint8_t *value, size_t *size)
+{
+	(void)value;
+	return *size >= 20;
+}
+
+static bool reparse_ok(uint8_t *value, size_t *size)
+{
+	return reparse_valid(value, *size);
+}
+
+/* One that an image holds too, once it is @ok. */
+static void take_ntfs_blob(struct hostmeta *h, const struct target *target, const char *where,
+			   const char *xattr, bool (*ok)(uint8_t *value, size_t *size),
+			   uint8_t **blob, uint32_t *blob_size)
+{
+	size_t size;
+	uint8_t *value = read_xattr(target, xattr, &size);
+
+	if (value && size && ok(value, &size) && size <= CIM_MAX_BLOB) {
+		*blob = value;
+		*blob_size = (uint32_t)size;
 		return;
-	meta->m.creation_time = (int64_t)get64(p);
-	meta->m.last_access_time = (int64_t)get64(p + 16);
-	meta->m.change_time = (int64_t)get64(p + 24);
+	}
+	if (value && size) {
+		char *cause = xasprintf("%s is inconsistent", xattr);
+
+		loss_add(h->t, h->lost_ntfs, where, cause);
+		free(cause);
+	}
+	free(value);
 }
 
 static void take_ntfs(struct hostmeta *h, const struct target *target, const char *where,
 		      bool directory, struct host_meta *meta)
 {
-	uint8_t *value;
-	size_t size;
+	struct cim_metadata *m = &meta->m;
 
-	value = read_xattr(target, "system.ntfs_attrib", &size);
-	if (value && size == 4) {
-		uint32_t attributes = get32(value);
-
-		meta->m.attributes |= attributes & (KEPT_ATTRIBUTES | CIM_ATTR_SPARSE);
-		/* ntfs-3g shows a link to a directory as a symlink; NTFS knows it is one. */
-		if (!directory && attributes & CIM_ATTR_DIRECTORY && attributes & CIM_ATTR_REPARSE)
-			meta->m.attributes |= CIM_ATTR_DIRECTORY;
-	}
-	free(value);
-
-	value = read_xattr(target, "system.ntfs_times", &size);
-	if (value && size >= 32)
-		take_ntfs_times(meta, value);
-	free(value);
-
-	value = h->no_acls ? NULL : read_xattr(target, "system.ntfs_acl", &size);
-	if (value && size >= 20 && size <= CIM_MAX_BLOB) {
-		meta->security = value;
-		meta->m.security_size = (uint32_t)size;
-		value = NULL;
-	} else if (value && size) {
-		loss_add(h->t, h->lost_ntfs, where, "system.ntfs_acl has a wrong size");
-	}
-	free(value);
-
-	value = read_xattr(target, "system.ntfs_reparse_data", &size);
-	if (value && size && reparse_valid(value, size)) {
-		meta->reparse = value;
-		meta->m.reparse_size = (uint32_t)size;
-		value = NULL;
-	} else if (value && size) {
-		loss_add(h->t, h->lost_ntfs, where, "system.ntfs_reparse_data is inconsistent");
-	}
-	free(value);
-
-	value = read_xattr(target, "system.ntfs_ea", &size);
-	if (value && size && ea_from_ntfs(value, &size) && size <= CIM_MAX_BLOB) {
-		meta->ea = value;
-		meta->m.ea_size = (uint32_t)size;
-		value = NULL;
-	} else if (value && size) {
-		loss_add(h->t, h->lost_ntfs, where, "system.ntfs_ea is inconsistent");
-	}
-	free(value);
+	take_ntfs_attributes(target, directory, m);
+	take_ntfs_times(target, m);
+	if (!h->no_acls)
+		take_ntfs_blob(h, target, where, "system.ntfs_acl", security_ok, &meta->security,
+			       &m->security_size);
+	take_ntfs_blob(h, target, where, "system.ntfs_reparse_data", reparse_ok, &meta->reparse,
+		       &m->reparse_size);
+	take_ntfs_blob(h, target, where, "system.ntfs_ea", ea_from_ntfs, &meta->ea, &m->ea_size);
 }
 
 /* ---- the attributes that are listed ---- */
@@ -364,12 +380,6 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 	m->security = meta->security;
 	m->ea = meta->ea;
 	m->reparse = meta->reparse;
-	if (!m->ea_size)
-		m->ea = NULL;
-	if (!m->reparse_size)
-		m->reparse = NULL;
-	if (!m->security_size)
-		m->security = NULL;
 	adjust_time(h, &m->creation_time);
 	adjust_time(h, &m->last_write_time);
 	adjust_time(h, &m->change_time);
