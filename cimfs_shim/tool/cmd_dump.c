@@ -38,8 +38,6 @@
 
 enum {
 	OPT_DATA = OPT_OWN,
-	OPT_STRUCT,
-	OPT_RAW,
 };
 
 /* What waits in the queue: so many items with so much text each. */
@@ -446,26 +444,21 @@ static int dump_contents(struct tool *t, const char *name, const char *dir)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	int raw = 0, fields = 0;
+	const struct option longs[] = {
 		COMMON_LONGS,
 		{"data", required_argument, NULL, OPT_DATA},
-		{"raw", no_argument, NULL, OPT_RAW},
-		{"struct", no_argument, NULL, OPT_STRUCT},
+		{"raw", no_argument, &raw, 1},
+		{"struct", no_argument, &fields, 1},
 		{0},
 	};
 	const char *dir = NULL;
-	bool raw = false, fields = false;
 	int c;
 
 	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c == OPT_DATA)
-			dir = optarg;
-		else if (c == OPT_RAW)
-			raw = true;
-		else if (c == OPT_STRUCT)
-			fields = true;
-		else
+		if (c != OPT_DATA)
 			return EXIT_USAGE;
+		dir = optarg;
 	}
 	if (t->json)
 		return tool_usage(t, "a dump is text; there is no JSON form");

@@ -19,13 +19,7 @@
 #define QUEUED 256
 
 enum {
-	OPT_OVERWRITE = OPT_OWN,
-	OPT_EXTRACT_NO_ACLS,
-	OPT_STRICT_ACLS,
-	OPT_NO_ATTRIBUTES,
-	OPT_STREAMS_INTERFACE,
-	OPT_NO_GLOBS,
-	OPT_NULLGLOB,
+	OPT_STREAMS_INTERFACE = OPT_OWN,
 };
 
 struct extract {
@@ -436,17 +430,19 @@ static int streams_mode(struct extract *x, const char *mode)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	int overwrite = 0, no_acls = 0, strict_acls = 0, no_attributes = 0;
+	int no_globs = 0, nullglob = 0;
+	const struct option longs[] = {
 		COMMON_LONGS,
 		EXCLUDE_LONGS,
 		{"directory", required_argument, NULL, 'C'},
-		{"overwrite", no_argument, NULL, OPT_OVERWRITE},
-		{"no-acls", no_argument, NULL, OPT_EXTRACT_NO_ACLS},
-		{"strict-acls", no_argument, NULL, OPT_STRICT_ACLS},
-		{"no-attributes", no_argument, NULL, OPT_NO_ATTRIBUTES},
+		{"overwrite", no_argument, &overwrite, 1},
+		{"no-acls", no_argument, &no_acls, 1},
+		{"strict-acls", no_argument, &strict_acls, 1},
+		{"no-attributes", no_argument, &no_attributes, 1},
 		{"streams-interface", required_argument, NULL, OPT_STREAMS_INTERFACE},
-		{"no-globs", no_argument, NULL, OPT_NO_GLOBS},
-		{"nullglob", no_argument, NULL, OPT_NULLGLOB},
+		{"no-globs", no_argument, &no_globs, 1},
+		{"nullglob", no_argument, &nullglob, 1},
 		{0},
 	};
 	struct extract x = {
@@ -457,8 +453,6 @@ static int run(struct tool *t, int argc, char **argv)
 			.streams = RESTORE_STREAMS_XATTR,
 			.dosattrib = CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE},
 	};
-	bool globs = true;
-	bool nullglob = false;
 	int code = EXIT_OK;
 	int c;
 
@@ -467,26 +461,8 @@ static int run(struct tool *t, int argc, char **argv)
 		case 'C':
 			x.target = optarg;
 			break;
-		case OPT_OVERWRITE:
-			x.job.overwrite = true;
-			break;
-		case OPT_EXTRACT_NO_ACLS:
-			x.job.no_acls = true;
-			break;
-		case OPT_STRICT_ACLS:
-			x.strict_acls = true;
-			break;
-		case OPT_NO_ATTRIBUTES:
-			x.job.no_attributes = true;
-			break;
 		case OPT_STREAMS_INTERFACE:
 			code = streams_mode(&x, optarg);
-			break;
-		case OPT_NO_GLOBS:
-			globs = false;
-			break;
-		case OPT_NULLGLOB:
-			nullglob = true;
 			break;
 		case OPT_EXCLUDE:
 			exclude_add(&x.exclude, optarg);
@@ -498,12 +474,16 @@ static int run(struct tool *t, int argc, char **argv)
 			code = EXIT_USAGE;
 		}
 	}
-	if (!code && x.job.no_acls && x.strict_acls)
+	x.job.overwrite = overwrite;
+	x.job.no_acls = no_acls;
+	x.job.no_attributes = no_attributes;
+	x.strict_acls = strict_acls;
+	if (!code && no_acls && strict_acls)
 		code = tool_usage(t, "--no-acls and --strict-acls exclude each other");
 	if (!code && optind == argc)
 		code = tool_usage(t, "IMAGE is missing");
 	if (!code)
-		code = open_and_extract(&x, argv + optind, (size_t)(argc - optind), globs,
+		code = open_and_extract(&x, argv + optind, (size_t)(argc - optind), !no_globs,
 					nullglob);
 	exclude_free(&x.exclude);
 	return code;

@@ -14,19 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	OPT_ORPHANS = OPT_OWN,
-	OPT_DELETE_THEM,
-};
-
 struct files {
 	struct tool *t;
 	const char *where;
 	struct cim_store *store;
 	const char *dir;
 	const char *image; /* only what this one needs; NULL: all */
-	bool orphans;
-	bool delete;
+	int orphans;
+	int delete;
 	bool unknown; /* there is an image of which nobody knows what it needs */
 	unsigned long deleted;
 	unsigned long in_use;
@@ -284,28 +279,21 @@ static int list(struct files *files)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	struct files files = {.t = t};
+	const struct option longs[] = {
 		COMMON_LONGS,
-		{"orphans", no_argument, NULL, OPT_ORPHANS},
-		{"delete", no_argument, NULL, OPT_DELETE_THEM},
+		{"orphans", no_argument, &files.orphans, 1},
+		{"delete", no_argument, &files.delete, 1},
 		{0},
 	};
-	struct files files = {.t = t};
 	struct cim_error err = {0};
 	struct stat st;
 	char *real;
 	char *dir;
 	int code;
-	int c;
 
-	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c == OPT_ORPHANS)
-			files.orphans = true;
-		else if (c == OPT_DELETE_THEM)
-			files.delete = true;
-		else
-			return EXIT_USAGE;
-	}
+	if (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
 	if (argc - optind != 1)
 		return tool_usage(t, "%s",
 				  optind == argc ? "a directory or an image is needed"

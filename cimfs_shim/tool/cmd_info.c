@@ -18,10 +18,6 @@ struct counts {
 	uint64_t stream_bytes;
 };
 
-enum {
-	OPT_NO_COUNT = OPT_OWN,
-};
-
 static int count_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
 			 struct cim_entry *entry, struct counts *counts)
 {
@@ -191,24 +187,20 @@ static void print_json(struct tool *t, struct cim_image *image, const char *name
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	int counted = 1;
+	const struct option longs[] = {
 		COMMON_LONGS,
-		{"no-count", no_argument, NULL, OPT_NO_COUNT},
+		{"no-count", no_argument, &counted, 0},
 		{0},
 	};
 	struct counts counts = {0};
 	struct cim_image_info info;
 	struct cim_image *image;
 	const char *name;
-	bool counted = true;
 	int code;
-	int c;
 
-	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c != OPT_NO_COUNT)
-			return EXIT_USAGE;
-		counted = false;
-	}
+	if (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
 	if (argc - optind != 1)
 		return tool_usage(t, "%s",
 				  optind == argc ? "IMAGE is missing" : "too many arguments");

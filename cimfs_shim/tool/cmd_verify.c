@@ -5,8 +5,7 @@
 #include "tool.h"
 
 enum {
-	OPT_DEEP = OPT_OWN,
-	OPT_MANIFEST,
+	OPT_MANIFEST = OPT_OWN,
 };
 
 struct verify {
@@ -125,24 +124,21 @@ static int verify(struct tool *t, const char *name, bool deep)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	int deep = 0;
+	const struct option longs[] = {
 		COMMON_LONGS,
-		{"deep", no_argument, NULL, OPT_DEEP},
+		{"deep", no_argument, &deep, 1},
 		{"manifest", required_argument, NULL, OPT_MANIFEST},
 		{0},
 	};
 	const char *manifest = NULL;
-	bool deep = false;
 	int code = EXIT_OK;
 	int c;
 
 	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c == OPT_DEEP)
-			deep = true;
-		else if (c == OPT_MANIFEST)
-			manifest = optarg;
-		else
+		if (c != OPT_MANIFEST)
 			return EXIT_USAGE;
+		manifest = optarg;
 	}
 	if (manifest && optind < argc)
 		return tool_usage(t, "--manifest names the images itself");

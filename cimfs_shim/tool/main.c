@@ -206,6 +206,8 @@ int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
 		int c = getopt_long(argc, argv, all, longs, NULL);
 
 		switch (c) {
+		case 0: /* a flag was set */
+			break;
 		case 'q':
 			t->quiet = true;
 			break;

@@ -99,7 +99,8 @@ enum {
 		"exclude-from", required_argument, NULL, OPT_EXCLUDE_FROM \
 	}
 
-/* getopt_long() that deals with the common options. -1: no more; '?': a usage error was told. */
+/* getopt_long() that deals with the common options and those with a flag. -1: no more; '?': a usage
+ * error was told. */
 int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
 		const struct option *longs);
 /* The one line of a usage error, with the hint; returns EXIT_USAGE. */
