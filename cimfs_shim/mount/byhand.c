@@ -14,6 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../host/imagefile.h"
+
 static char *no_dir(const char *name, char *path)
 {
 	say("mount on %s: %s", name,
@@ -58,19 +60,13 @@ static char *check_dir(const struct options *o, const char *name)
 /* The image's absolute path, or NULL (told). */
 static char *check_image(const char *name)
 {
+	struct cim_error err;
 	char *path = realpath(name, NULL);
-	struct stat st;
 
-	if (!path || stat(path, &st) < 0)
+	if (!path)
 		say("open image %s: %s", name, strerror(errno));
-	else if (S_ISDIR(st.st_mode))
-		say("open image %s: a directory; an image is named by its file, such as "
-		    "%s/NAME.cim",
-		    name, name);
-	else if (S_ISBLK(st.st_mode))
-		say("open image %s: a device; an image is mounted by its file's name, without "
-		    "-o loop, for it lies in several files",
-		    name);
+	else if (image_check_kind(name, &err))
+		say_cim("open image", name, &err);
 	else
 		return path;
 	free(path);

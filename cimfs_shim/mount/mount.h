@@ -7,7 +7,8 @@
  * inode number stands for, attributes), names.c (names as Linux can hold them), link.c (Windows'
  * link targets as Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c.
  * volume.c and those of volume.h keep the volumes of a Wine prefix, extract.c makes the copy that
- * stands in where there is no FUSE, and holder.c has a process stand for it.
+ * stands in where there is no FUSE, and holder.c has a process stand for it. mark.c has an image
+ * marked as in use meanwhile.
  *
  * Nothing is remembered of an inode: its number says all that is needed to find it again, so the
  * server's memory doesn't grow with what is looked at.
@@ -259,7 +260,18 @@ void become_daemon(void);
 void server_init(struct server *s, const struct options *o, struct cim_image *image);
 void server_free(struct server *s);
 
-/* The lock that marks an image as in use: a commit over it sees that. */
+/*
+ * Mount and serve. Returns in the process that mounted: CIM_OK once the mount can be used (with
+ * *pid of the server) or, in the foreground, once it has been unmounted (*pid 0); or a failure,
+ * told in @err. The server itself never returns: it ends the process.
+ * *@warning: what it logged about a mount that is less than it should be; allocated, or NULL.
+ */
+enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
+		      struct cim_error *err);
+/* CIM_OK, CIM_E_UNSUPPORTED (no FUSE here) or CIM_E_ACCESS (no right to use it), with the cause. */
+enum cim_status fuse_available(struct cim_error *err);
+/* ---- mark.c ---- */
+
 struct image_mark {
 	int fd;	       /* -1: the file can't even be opened */
 	bool wait;     /* somebody has the lock: lock_image_later() */
@@ -275,16 +287,6 @@ void unlock_image(struct image_mark *mark);
  */
 void lock_image_later(int fd, const char *path, const char *log);
 
-/*
- * Mount and serve. Returns in the process that mounted: CIM_OK once the mount can be used (with
- * *pid of the server) or, in the foreground, once it has been unmounted (*pid 0); or a failure,
- * told in @err. The server itself never returns: it ends the process.
- * *@warning: what it logged about a mount that is less than it should be; allocated, or NULL.
- */
-enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *pid, char **warning,
-		      struct cim_error *err);
-/* CIM_OK, CIM_E_UNSUPPORTED (no FUSE here) or CIM_E_ACCESS (no right to use it), with the cause. */
-enum cim_status fuse_available(struct cim_error *err);
 /* ---- Wine mode: volume.h tells which file ---- */
 
 /* What cimfs.dll asks for, by --wine-mount and --wine-dismount. */

@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #include "../host/mountinfo.h"
-#include "../os/os.h"
 #include "serve.h"
 
 void server_init(struct server *s, const struct options *o, struct cim_image *image)
@@ -202,121 +201,6 @@ static enum cim_status refusal(void)
 static void mount_failed(struct cim_error *err, const char *dir)
 {
 	fail(err, refusal(), "%s: %s", dir, *fuse_said ? fuse_said : "the system refused");
-}
-
-/* ---- marking the image ---- */
-
-/* What a mark that can't be set means. The mount is worth having without it. */
-static char *mark_warning(const char *path, int error)
-{
-	return xasprintf("%s: a commit over this image won't be refused while it is mounted, for "
-			 "it can't be marked as in use: %s",
-			 path, strerror(error));
-}
-
-/* The file that is locked: the own set's first; -1 with errno. */
-static int open_mark(struct cim_image *image, const char *path)
-{
-	struct cim_image_info info;
-	struct cim_region_set set = {0};
-	char guid[CIM_GUID_TEXT];
-	char *name;
-	int fd;
-
-	cim_image_get_info(image, &info);
-	cim_image_get_set(image, info.set_count - 1, &set);
-	cim_guid_format(&set.guid, guid);
-	name = xasprintf("%.*sregion_%s_0", (int)(strrchr(path, '/') + 1 - path), path, guid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	free(name);
-	return fd;
-}
-
-static int set_lock(int fd, int command)
-{
-	struct flock range = {.l_type = F_RDLCK,
-			      .l_whence = SEEK_SET,
-			      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
-			      .l_len = 1};
-
-	return fcntl(fd, command, &range);
-}
-
-void lock_image(struct cim_image *image, const char *path, struct image_mark *mark)
-{
-	memset(mark, 0, sizeof(*mark));
-	mark->fd = open_mark(image, path);
-	if (mark->fd >= 0 && !set_lock(mark->fd, F_OFD_SETLK))
-		return;
-	mark->wait = mark->fd >= 0 && (errno == EAGAIN || errno == EACCES);
-	if (!mark->wait)
-		mark->warning = mark_warning(path, errno);
-}
-
-void unlock_image(struct image_mark *mark)
-{
-	if (mark->fd >= 0)
-		close(mark->fd);
-	mark->fd = -1;
-	free(mark->warning);
-	mark->warning = NULL;
-}
-
-struct later {
-	int fd;
-	const char *path;
-	const char *log;
-};
-
-static void tell_unmarked(const struct later *later, int error)
-{
-	char *warning = mark_warning(later->path, error);
-
-	if (later->log)
-		log_open(later->log);
-	log_line("%s", warning);
-	if (later->log)
-		log_close();
-	free(warning);
-}
-
-/* The session that made the image still has it open: take the lock when that is done. */
-static void *lock_later(void *arg)
-{
-	struct later later = *(struct later *)arg;
-
-	free(arg);
-	while (set_lock(later.fd, F_OFD_SETLKW) < 0) {
-		if (errno == EINTR)
-			continue;
-		tell_unmarked(&later, errno);
-		break;
-	}
-	return NULL;
-}
-
-void lock_image_later(int fd, const char *path, const char *log)
-{
-	struct later *later = xmalloc(sizeof(*later));
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int error;
-
-	later->fd = fd;
-	later->path = path;
-	later->log = log;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	error = pthread_create(&thread, &attr, lock_later, later);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error) {
-		tell_unmarked(later, error);
-		free(later);
-	}
 }
 
 /* ---- serving ---- */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../host/imagefile.h"
 #include "volume.h"
 
 #define HOLDER_WAIT_MS 5000 /* for one that is killed to end */
@@ -209,7 +210,6 @@ int volume_mount(const struct wine_call *call)
 	struct cim_image *image = NULL;
 	struct options o;
 	struct volume v;
-	struct stat st;
 	int code;
 	enum cim_status status;
 
@@ -218,9 +218,8 @@ int volume_mount(const struct wine_call *call)
 	o.image = realpath(call->image, NULL);
 	if (!o.image)
 		o.image = xstrdup(call->image);
-	if (!stat(o.image, &st) && S_ISDIR(st.st_mode))
-		status = fail(&err, CIM_E_ACCESS, "a directory");
-	else
+	status = image_check_kind(o.image, &err);
+	if (!status)
 		status = open_image(o.image, &image, &err);
 	if (status) {
 		options_free(&o);

@@ -9,7 +9,6 @@
 
 #include "../host/run.h"
 #include "../host/unmount.h"
-#include "../os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,53 +114,22 @@ const struct command cmd_mount = {
 
 /* ---- ending one ---- */
 
-/* The region file by which a server marks its image, opened; -1: none. */
-static int open_mark(const char *image_path)
+/* Wait until nobody marks the image as mounted, so that it may be written right after. */
+static void wait_for_end(const char *image_path)
 {
-	struct cim_image_info info;
-	struct cim_region_set set;
-	struct cim_image *image;
-	char guid[CIM_GUID_TEXT];
 	char *real = image_path_of(image_path);
-	const char *name;
-	char *dir, *path;
+	struct cim_image *image;
 	int fd = -1;
 
-	if (cim_image_open(NULL, real, &image, NULL)) {
-		free(real);
-		return -1;
+	if (!cim_image_open(NULL, real, &image, NULL)) {
+		fd = mark_open(image, real);
+		cim_image_close(image);
 	}
-	cim_image_get_info(image, &info);
-	if (info.set_count && cim_image_get_set(image, info.set_count - 1, &set)) {
-		cim_guid_format(&set.guid, guid);
-		dir = split_image(real, &name);
-		path = xasprintf("%s/region_%s_0", dir, guid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		free(path);
-		free(dir);
-	}
-	cim_image_close(image);
-	free(real);
-	return fd;
-}
-
-/* Wait until nobody marks the image as mounted, so that it may be written right after. */
-static void wait_for_end(const char *image)
-{
-	int fd = open_mark(image);
-
-	for (unsigned ms = 0; fd >= 0 && ms < END_MS; ms += 5) {
-		struct flock range = {.l_type = F_WRLCK,
-				      .l_whence = SEEK_SET,
-				      .l_start = (off_t)CIM_OS_LOCK_OFFSET,
-				      .l_len = 1};
-
-		if (fcntl(fd, F_OFD_GETLK, &range) < 0 || range.l_type == F_UNLCK)
-			break;
+	for (unsigned ms = 0; fd >= 0 && ms < END_MS && mark_is_held(fd); ms += 5)
 		usleep(5000);
-	}
 	if (fd >= 0)
 		close(fd);
+	free(real);
 }
 
 /* A volume of Wine's is ended by the program that knows what belongs to it. */

@@ -4,32 +4,14 @@
  */
 #include "tool.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-
-char *image_path_of(const char *path)
-{
-	char *real = NULL;
-	struct stat st;
-
-	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
-		real = realpath(path, NULL);
-	return real ? real : xstrdup(path);
-}
-
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code)
 {
-	struct stat st;
+	struct cim_error err;
 
 	*code = EXIT_OK;
-	if (stat(path, &st) || S_ISREG(st.st_mode))
+	if (!image_check_kind(path, &err))
 		return image_path_of(path);
-	if (S_ISDIR(st.st_mode))
-		*code = tool_fail(t, op, path, NULL,
-				  "a directory; an image is named by its file, such as %s/NAME.cim",
-				  path);
-	else
-		*code = tool_fail(t, op, path, NULL, "not a regular file");
+	*code = tool_fail(t, op, path, NULL, "%s", err.cause);
 	return NULL;
 }
 

@@ -182,18 +182,6 @@ bool text_unescape(struct text *text, const char *s, size_t len)
 	return true;
 }
 
-char *split_image(const char *path, const char **name)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash) {
-		*name = path;
-		return xstrdup(".");
-	}
-	*name = slash + 1;
-	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

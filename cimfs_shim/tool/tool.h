@@ -28,6 +28,7 @@
 #include "../host/ea.h"
 #include "../host/exit.h"
 #include "../host/filetime.h"
+#include "../host/imagefile.h"
 #include "../host/idset.h"
 #include "../host/reparse.h"
 #include "libcim.h"
@@ -275,9 +276,6 @@ bool text_unescape(struct text *text, const char *s, size_t len);
 /* Bytes of the valid UTF-8 character at @s; 0 if there is none. */
 size_t utf8_length(const char *s, size_t len);
 
-/* A host path to an image: its directory ("." if none, allocated) and its name in there. */
-char *split_image(const char *path, const char **name);
-
 char *base64_encode(const void *data, size_t len);
 /* Appends to @text; false if malformed or not the canonical spelling. */
 bool base64_decode(struct text *text, const char *s, size_t len);
@@ -343,12 +341,7 @@ void json_print(FILE *f, struct json_t *object);
 
 /* ---- open.c ---- */
 
-/*
- * An image's path as the library needs it, allocated: what a symlink leads to, for an image's other
- * files lie beside the image, not beside the link. A name that is no link, or leads nowhere, stays.
- */
-char *image_path_of(const char *path);
-/* The same for a command that reads an image; NULL if it is a directory, which is told. */
+/* image_path_of() for a command that reads an image; NULL if it is a directory, which is told. */
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code);
 /* Open an image, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
