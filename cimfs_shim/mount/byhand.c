@@ -81,6 +81,10 @@ int mount_by_hand(struct options *o, const char *image_name, const char *dir_nam
 	pid_t pid;
 	enum cim_status status;
 
+	if (o->unknown && !o->sloppy) {
+		say("unknown option -o %s; see cimfs-mount --help", o->unknown);
+		return EXIT_USAGE;
+	}
 	o->image = check_image(image_name);
 	if (!o->image)
 		return EXIT_FAILED;

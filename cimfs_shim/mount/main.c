@@ -217,9 +217,7 @@ static int run_cimfs_mount(struct options *o, int argc, char **argv)
 static int run_mount_helper(struct options *o, int argc, char **argv)
 {
 	const char *words[2];
-	char *texts[16];
 	int count = 0;
-	int text_count = 0;
 	int c;
 
 	while ((c = getopt(argc, argv, "-:sfnvN:o:t:hV")) != -1) {
@@ -236,9 +234,8 @@ static int run_mount_helper(struct options *o, int argc, char **argv)
 			o->fake = true;
 			break;
 		case 'o':
-			if (text_count == 16)
-				return usage_error("too many -o");
-			texts[text_count++] = optarg;
+			if (!options_parse(o, optarg))
+				return EXIT_USAGE;
 			break;
 		case 'h':
 		case 'V':
@@ -254,10 +251,6 @@ static int run_mount_helper(struct options *o, int argc, char **argv)
 	}
 	if (count != 2)
 		return usage_error("an image and a directory are needed");
-	for (int i = 0; i < text_count; i++) {
-		if (!options_parse(o, texts[i]))
-			return EXIT_USAGE;
-	}
 	close_others(-1);
 	return mount_by_hand(o, words[0], words[1]);
 }

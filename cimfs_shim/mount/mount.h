@@ -63,8 +63,9 @@ struct options {
 	bool ignore_case;
 	bool count_links;
 	bool nonempty;
-	bool sloppy; /* pass over unknown options */
-	bool fake;   /* do all but mount */
+	bool sloppy;   /* pass over unknown options */
+	char *unknown; /* the first of them; NULL */
+	bool fake;     /* do all but mount */
 	uid_t uid;
 	gid_t gid;
 	mode_t fmask, dmask;

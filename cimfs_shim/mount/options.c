@@ -53,6 +53,7 @@ void options_free(struct options *o)
 	free(o->dir);
 	free(o->log);
 	free(o->kernel);
+	free(o->unknown);
 }
 
 static void add_kernel(struct options *o, const char *name)
@@ -77,19 +78,22 @@ static bool parse_number(const char *name, const char *value, int base, unsigned
 	return true;
 }
 
-static bool is_one_of(const char *name, const char *const *list)
+/* @list: words with a space between; a '*' at a word's end stands for anything. */
+static bool is_one_of(const char *word, const char *list)
 {
-	for (; *list; list++) {
-		size_t len = strlen(*list);
+	for (;;) {
+		const size_t len = strcspn(list, " ");
 
-		if (len && (*list)[len - 1] == '*' ? !strncmp(name, *list, len - 1)
-						   : !strcmp(name, *list))
+		if (list[len - 1] == '*' ? !strncmp(word, list, len - 1)
+					 : strlen(word) == len && !strncmp(word, list, len))
 			return true;
+		if (!list[len])
+			return false;
+		list += len + 1;
 	}
-	return false;
 }
 
-static bool set_streams(struct options *o, const char *value)
+static bool parse_streams(const char *value, enum streams_interface *streams)
 {
 	static const char *const names[] = {
 		[STREAMS_NONE] = "none",
@@ -100,11 +104,10 @@ static bool set_streams(struct options *o, const char *value)
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!strcmp(value, names[i])) {
-			o->streams = (enum streams_interface)i;
+			*streams = (enum streams_interface)i;
 			return true;
 		}
 	}
-	say("-o streams_interface is none, windows, xattr or both");
 	return false;
 }
 
@@ -119,105 +122,102 @@ bool reparse_form_parse(const char *value, enum reparse_form *form)
 	return true;
 }
 
-/* Options with a value; *known: this is one. */
-static bool parse_valued(struct options *o, const char *name, const char *value, bool *known)
-{
-	unsigned long n;
+enum taken {
+	NOT_OURS,
+	TAKEN,
+	WRONG, /* told */
+};
 
-	*known = true;
+/* Options whose value is a word. */
+static enum taken take_word(struct options *o, const char *name, const char *value)
+{
+	const char *words;
+	bool right;
+
 	if (!strcmp(name, "nlink")) {
-		if (strcmp(value, "1") && strcmp(value, "exact")) {
-			say("-o nlink is exact or 1");
-			return false;
-		}
+		words = "exact or 1";
 		o->count_links = strcmp(value, "1") != 0;
+		right = !o->count_links || !strcmp(value, "exact");
 	} else if (!strcmp(name, "reparse")) {
-		if (!reparse_form_parse(value, &o->reparse)) {
-			say("-o reparse is links or wine");
-			return false;
-		}
+		words = "links or wine";
+		right = reparse_form_parse(value, &o->reparse);
 	} else if (!strcmp(name, "streams_interface")) {
-		return set_streams(o, value);
+		words = "none, windows, xattr or both";
+		right = parse_streams(value, &o->streams);
 	} else if (!strcmp(name, "log")) {
 		free(o->log);
 		o->log = xstrdup(value);
-	} else if (!strcmp(name, "max_read")) {
-		if (!parse_number(name, value, 10, 1u << 20, &n))
-			return false;
-		o->max_read = (unsigned)n;
-		*known = false; /* it is the kernel's too */
-	} else if (!strcmp(name, "uid") || !strcmp(name, "gid")) {
-		if (!parse_number(name, value, 10, UINT32_MAX - 1, &n))
-			return false;
-		if (*name == 'u')
-			o->uid = (uid_t)n;
-		else
-			o->gid = (gid_t)n;
-	} else if (!strcmp(name, "umask") || !strcmp(name, "fmask") || !strcmp(name, "dmask")) {
-		if (!parse_number(name, value, 8, 0777, &n))
-			return false;
-		if (*name != 'd')
-			o->fmask = (mode_t)n;
-		if (*name != 'f')
-			o->dmask = (mode_t)n;
+		return TAKEN;
 	} else {
-		*known = false;
+		return NOT_OURS;
 	}
-	return true;
+	if (!right)
+		say("-o %s is %s", name, words);
+	return right ? TAKEN : WRONG;
+}
+
+static enum taken take_number(struct options *o, const char *name, const char *value)
+{
+	const bool mask = is_one_of(name, "umask fmask dmask");
+	const bool max_read = !strcmp(name, "max_read");
+	unsigned long n;
+
+	if (!mask && !max_read && !is_one_of(name, "uid gid"))
+		return NOT_OURS;
+	if (!parse_number(name, value, mask ? 8 : 10,
+			  mask	     ? 0777
+			  : max_read ? 1u << 20
+				     : UINT32_MAX - 1,
+			  &n))
+		return WRONG;
+	if (max_read) {
+		o->max_read = (unsigned)n;
+		return NOT_OURS; /* but the kernel's too */
+	}
+	if (mask && *name != 'd')
+		o->fmask = (mode_t)n;
+	if (mask && *name != 'f')
+		o->dmask = (mode_t)n;
+	if (!strcmp(name, "uid"))
+		o->uid = (uid_t)n;
+	if (!strcmp(name, "gid"))
+		o->gid = (gid_t)n;
+	return TAKEN;
+}
+
+static enum taken take_valued(struct options *o, const char *option, const char *equals)
+{
+	char *name = xasprintf("%.*s", (int)(equals - option), option);
+	enum taken taken = take_word(o, name, equals + 1);
+
+	if (taken == NOT_OURS)
+		taken = take_number(o, name, equals + 1);
+	free(name);
+	return taken;
 }
 
 static bool parse_one(struct options *o, const char *option)
 {
-	static const char *const kernel[] = {
-		"allow_other", "auto_unmount", "max_read=*", "context=*", "nodev",   "nosuid",
-		"noexec",      "dev",	       "suid",	     "exec",	  "noatime", "atime",
-		"nodiratime",  "dirsync",      "sync",	     "async",	  NULL};
-	static const char *const ignored[] = {"",
-					      "ro",
-					      "rw",
-					      "defaults",
-					      "auto",
-					      "noauto",
-					      "user",
-					      "nouser",
-					      "users",
-					      "owner",
-					      "group",
-					      "nofail",
-					      "_netdev",
-					      "relatime",
-					      "diratime",
-					      "norelatime",
-					      "strictatime",
-					      "lazytime",
-					      "nolazytime",
-					      "x-*",
-					      "X-*",
-					      "comment=*",
-					      "default_permissions",
-					      "loop",
-					      NULL};
+	static const char kernel[] =
+		"allow_other auto_unmount max_read=* context=* nodev nosuid noexec dev suid exec "
+		"noatime atime nodiratime dirsync sync async";
+	static const char ignored[] =
+		"ro rw defaults auto noauto user nouser users owner group nofail _netdev relatime "
+		"diratime norelatime strictatime lazytime nolazytime x-* X-* comment=* "
+		"default_permissions loop";
 	const char *equals = strchr(option, '=');
+	enum taken taken = equals ? take_valued(o, option, equals) : NOT_OURS;
 
-	if (equals) {
-		char *name = xasprintf("%.*s", (int)(equals - option), option);
-		bool known;
-		bool ok = parse_valued(o, name, equals + 1, &known);
-
-		free(name);
-		if (known || !ok)
-			return ok;
-	}
+	if (taken != NOT_OURS)
+		return taken == TAKEN;
 	if (!strcmp(option, "ignore_case"))
 		o->ignore_case = true;
 	else if (!strcmp(option, "nonempty"))
 		o->nonempty = true;
 	else if (is_one_of(option, kernel))
 		add_kernel(o, option);
-	else if (!is_one_of(option, ignored) && !o->sloppy) {
-		say("unknown option -o %s; see cimfs-mount --help", option);
-		return false;
-	}
+	else if (*option && !is_one_of(option, ignored) && !o->unknown)
+		o->unknown = xstrdup(option);
 	return true;
 }
 

@@ -299,9 +299,25 @@ static bool is_serving(const struct life *l)
 	       (errno != ENOTCONN && errno != ECONNREFUSED && errno != ECONNABORTED);
 }
 
-static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error *err)
+/* The server's process, from its start to its end. */
+static _Noreturn void be_server(struct life *l)
 {
 	const struct options *o = l->server.options;
+	int code;
+
+	if (o->volume)
+		volume_in_server(o->volume);
+	become_daemon();
+	log_open(o->log ? o->log : "");
+	code = run(l);
+	cim_image_close(l->server.image);
+	if (o->volume)
+		volume_ended(o->volume);
+	_exit(code);
+}
+
+static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error *err)
+{
 	int fds[2];
 	ssize_t got;
 	char c;
@@ -309,33 +325,22 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return fail(err, CIM_E_IO, "%s", strerror(errno));
 	*pid = fork();
-	if (*pid < 0) {
-		fail(err, CIM_E_IO, "%s", strerror(errno));
-		close(fds[0]);
-		close(fds[1]);
-		*pid = 0;
-		return err->status;
-	}
 	if (!*pid) {
-		int code;
-
 		close(fds[0]);
 		l->server.ready = fds[1];
-		if (o->volume)
-			volume_in_server(o->volume);
-		become_daemon();
-		log_open(o->log ? o->log : "");
-		code = run(l);
-		cim_image_close(l->server.image);
-		if (o->volume)
-			volume_ended(o->volume);
-		_exit(code);
+		be_server(l);
 	}
+	if (*pid < 0)
+		fail(err, CIM_E_IO, "%s", strerror(errno));
 	close(fds[1]);
 	do {
 		got = read(fds[0], &c, 1);
 	} while (got < 0 && errno == EINTR);
 	close(fds[0]);
+	if (*pid < 0) {
+		*pid = 0;
+		return err->status;
+	}
 	if (got == 1 && is_serving(l)) {
 		raise_readahead(l);
 		return CIM_OK;
