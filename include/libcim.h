@@ -310,6 +310,14 @@ struct cim_str cim_u16(const uint16_t *text);
 #define CIM_MAX_NAME_UTF8 (CIM_MAX_NAME * 3u + 1u)
 
 /**
+ * cim_check_image_name() - can an image's file be called @name (WTF-8)?
+ *
+ * CIM_E_INVALID: it is empty, "." or "..", longer than CIM_MAX_NAME code units, or holds a
+ * separator ('/', '\') or a ':' (D23).
+ */
+enum cim_status cim_check_image_name(const char *name, struct cim_error *err);
+
+/**
  * cim_utf8_from_utf16() - convert code units to WTF-8
  * @src: @units code units; unpaired surrogates are encoded in three bytes each
  * @dst: room for @size bytes, or NULL to count; always NUL-terminated if @size is not 0

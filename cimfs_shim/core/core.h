@@ -76,8 +76,6 @@ enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,
 void cim_path_free(struct cim_path *path);
 /* The component that begins at *pos (start with 0); moves *pos behind it. false at the end. */
 bool cim_path_next(const struct cim_path *path, size_t *pos, const uint16_t **name, size_t *units);
-/* An image's file name (D23): one component for the host, no separator, no ':'. */
-enum cim_status cim_check_image_name(const char *name, struct cim_error *err);
 
 /* ---- upcase.c: our own upcase table, generated at build time ---- */
 

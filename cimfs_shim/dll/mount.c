@@ -3,9 +3,9 @@
  * mount.c - the exports that mount an image as a volume, and dismount it
  *
  * A volume \\?\Volume{GUID}\ is, under Wine, a link of that name in the prefix's directory of
- * devices. The helper (helper.c) serves the image as a Unix directory and makes the link; here the
- * arguments are checked and the image is opened once, for the exact error, and the volume gets a
- * drive letter (letter.c) that makes it complete. All state is in the links and letters, so any
+ * devices. The helper (helper.c) opens the image, serves it as a Unix directory and makes the link;
+ * here the arguments are checked, and the volume gets a drive letter (letter.c) that makes it
+ * complete. All state is in the links and letters, so any
  * process may dismount what another one mounted.
  *
  * On Windows there is nothing of all this: ERROR_NOT_SUPPORTED.
@@ -50,15 +50,15 @@ static enum cim_status check_flags(UINT32 flags, struct cim_error *err)
 /* Decision D23. */
 static enum cim_status check_name(PCWSTR name, struct cim_error *err)
 {
+    enum cim_status status;
+    char *name8;
+
     if (!*name) return fail(err, CIM_E_FILE_NOT_FOUND, "the image has no name");
-    if (wcspbrk(name, L"\\/:"))
-        return fail(err, CIM_E_INVALID, "the image's name holds a separator or a ':'");
-    if (!wcscmp(name, L".") || !wcscmp(name, L".."))
-        return fail(err, CIM_E_INVALID, "that is no name for an image");
-    if (wcslen(name) > CIM_MAX_NAME)
-        return fail(err, CIM_E_INVALID, "the image's name is longer than %u code units",
-                    CIM_MAX_NAME);
-    return CIM_OK;
+    name8 = wtf8_from_wide(name);
+    if (!name8) return fail(err, CIM_E_NO_MEMORY, "out of memory");
+    status = cim_check_image_name(name8, err);
+    free(name8);
+    return status;
 }
 
 static enum cim_status check_arguments(PCWSTR dir, PCWSTR name, UINT32 flags, const GUID *volume,
@@ -122,24 +122,37 @@ static WCHAR *image_path(PCWSTR dir, PCWSTR name)
     return path;
 }
 
-/* Open the image and close it again: the error of this is more exact than any later one. (The
- * helper then looks whether all region files are there.) */
-static enum cim_status try_image(PCWSTR path, struct cim_error *err)
+/* Can the file be opened? What the helper doesn't see is how Windows programs share it. */
+static enum cim_status try_file(const char *dir, const char *name, struct cim_error *err)
 {
-    char *path8 = wtf8_from_wide(path);
-    struct cim_image_info info;
-    struct cim_file_info root;
-    struct cim_image *image;
+    const struct cim_fs *fs = cim_env_default()->fs;
+    cim_fs_file *file;
+    cim_fs_dir *opened;
+    long os_error = 0;
+    enum cim_status status = fs->open_dir(fs->ctx, dir, 0, &opened, &os_error);
+
+    if (!status)
+    {
+        status = fs->open(fs->ctx, opened, name, CIM_FS_READ, &file, &os_error);
+        if (!status) fs->close(fs->ctx, file);
+        fs->close_dir(fs->ctx, opened);
+    }
+    if (!status) return CIM_OK;
+    fail(err, status, "the image can't be opened: %s", cim_status_text(status));
+    err->os_error = os_error;
+    return status;
+}
+
+static enum cim_status try_path(PCWSTR path, struct cim_error *err)
+{
+    char *dir = wtf8_from_wide(path), *name;
     enum cim_status status;
 
-    if (!path8) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = cim_image_open(NULL, path8, &image, err);
-    free(path8);
-    if (status) return status;
-    /* What the server would notice only when it needs it (D31). */
-    cim_image_get_info(image, &info);
-    status = cim_image_stat(image, info.root_id, &root, err);
-    cim_image_close(image);
+    if (!dir) return fail(err, CIM_E_NO_MEMORY, "out of memory");
+    name = strrchr(dir, '\\');
+    *name++ = 0;
+    status = try_file(dir, name, err);
+    free(dir);
     return status;
 }
 
@@ -152,7 +165,7 @@ static enum cim_status find_image(PCWSTR dir, PCWSTR name, char **unix_path, str
     if (!*dir) return fail(err, CIM_E_PATH_NOT_FOUND, "the directory has no name");
     path = image_path(dir, name);
     if (!path) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = try_image(path, err);
+    status = try_path(path, err);
     if (status) goto free_path;
     *unix_path = wine_unix_path(path);
     if (!*unix_path)

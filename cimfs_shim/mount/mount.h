@@ -250,7 +250,7 @@ size_t xattr_dosattrib(const struct cim_file_info *info, char text[16]);
 
 /* ---- session.c ---- */
 
-/* Open an image whose region files are all there: half of one is not mounted (D31). */
+/* Open an image whose region files and root are there: half of one is not mounted (D31). */
 enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err);
 /* Descriptors that the caller left open are not ours to hold; but 0 to 2, and @keep. */
 void close_others(int keep);

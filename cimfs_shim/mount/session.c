@@ -58,10 +58,15 @@ void server_free(struct server *s)
 enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)
 {
 	enum cim_status status = cim_image_open(NULL, path, image, err);
+	struct cim_image_info info;
+	struct cim_file_info root;
 
 	if (status)
 		return status;
+	cim_image_get_info(*image, &info);
 	status = cim_image_check_regions(*image, err);
+	if (!status)
+		status = cim_image_stat(*image, info.root_id, &root, err);
 	if (status) {
 		cim_image_close(*image);
 		*image = NULL;
