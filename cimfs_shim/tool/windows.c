@@ -34,11 +34,8 @@ const char *attribute_letters(uint32_t attributes, char buf[8])
 #define SE_DACL_PRESENT	  0x0004
 #define SE_SACL_PRESENT	  0x0010
 #define SE_DACL_AUTO_REQ  0x0100
-#define SE_SACL_AUTO_REQ  0x0200
 #define SE_DACL_AUTO	  0x0400
-#define SE_SACL_AUTO	  0x0800
 #define SE_DACL_PROTECTED 0x1000
-#define SE_SACL_PROTECTED 0x2000
 #define SE_SELF_RELATIVE  0x8000
 #define SD_HEADER	  20
 
@@ -234,43 +231,33 @@ static bool put_owner(struct text *text, const char *tag, const uint8_t *sd, siz
 	return put_sid(text, sd + offset, size - offset, &used);
 }
 
+/* One of the two lists, if the descriptor has it. */
+static bool put_list(struct text *text, const uint8_t *sd, size_t size, bool sacl)
+{
+	const uint16_t control = get16(sd + 2);
+	const uint16_t bits = sacl ? control >> 1 : control; /* the SACL's lie beside the DACL's */
+	const uint32_t offset = get32(sd + (sacl ? 12 : 16));
+
+	if (!(control & (sacl ? SE_SACL_PRESENT : SE_DACL_PRESENT)))
+		return true;
+	text_printf(text, "%c:%s%s%s", sacl ? 'S' : 'D', bits & SE_DACL_PROTECTED ? "P" : "",
+		    bits & SE_DACL_AUTO_REQ ? "AR" : "", bits & SE_DACL_AUTO ? "AI" : "");
+	if (offset)
+		return put_acl(text, sd, size, offset);
+	text_puts(text, "NO_ACCESS_CONTROL");
+	return true;
+}
+
 bool sddl_format(struct text *text, const uint8_t *sd, size_t size)
 {
-	size_t start = text->len;
-	uint16_t control;
+	const size_t start = text->len;
 
 	if (size < SD_HEADER || sd[0] != 1)
 		return false;
-	control = get16(sd + 2);
-	if (!(control & SE_SELF_RELATIVE) || !put_owner(text, "O:", sd, size, get32(sd + 4)) ||
-	    !put_owner(text, "G:", sd, size, get32(sd + 8)))
-		goto bad;
-	if (control & SE_DACL_PRESENT) {
-		uint32_t offset = get32(sd + 16);
-
-		text_printf(text, "D:%s%s%s", control & SE_DACL_PROTECTED ? "P" : "",
-			    control & SE_DACL_AUTO_REQ ? "AR" : "",
-			    control & SE_DACL_AUTO ? "AI" : "");
-		if (!offset)
-			text_puts(text, "NO_ACCESS_CONTROL");
-		else if (!put_acl(text, sd, size, offset))
-			goto bad;
-	}
-	if (control & SE_SACL_PRESENT) {
-		uint32_t offset = get32(sd + 12);
-
-		text_printf(text, "S:%s%s%s", control & SE_SACL_PROTECTED ? "P" : "",
-			    control & SE_SACL_AUTO_REQ ? "AR" : "",
-			    control & SE_SACL_AUTO ? "AI" : "");
-		if (!offset)
-			text_puts(text, "NO_ACCESS_CONTROL");
-		else if (!put_acl(text, sd, size, offset))
-			goto bad;
-	}
-	if (text->len == start)
-		text_puts(text, "");
-	return true;
-bad:
+	if (get16(sd + 2) & SE_SELF_RELATIVE && put_owner(text, "O:", sd, size, get32(sd + 4)) &&
+	    put_owner(text, "G:", sd, size, get32(sd + 8)) && put_list(text, sd, size, false) &&
+	    put_list(text, sd, size, true))
+		return true;
 	text_cut(text, start);
 	return false;
 }
