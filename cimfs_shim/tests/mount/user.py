@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
+# run-tests: alone
 """cimfs-mount as an unprivileged user, by fusermount3.
 
 Where /dev/fuse is root's alone, a node of the test's own (mode 0666) stands in its place, in a mount
-namespace that nobody else sees. Root becomes user nobody for it; anybody else can't run it.
+namespace that nobody else sees. (That also has what other tests have mounted at this moment, and keeps
+their servers from ending.) Root becomes user nobody for it; anybody else can't run it.
 """
 
 import hashlib
