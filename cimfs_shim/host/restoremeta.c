@@ -19,9 +19,9 @@
 #include "bytes.h"
 #include "ea.h"
 #include "filetime.h"
+#include "xattr.h"
 
-#define DOS_ATTRIBUTES (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE)
-#define MAX_XATTR      65536u
+#define MAX_XATTR 65536u
 
 #define SE_DACL_PRESENT 0x0004
 #define SE_SACL_PRESENT 0x0010
@@ -91,11 +91,11 @@ static void set_attributes(struct restore *r, const struct place *at, int fd, ui
 		uint8_t value[4];
 
 		put32(value, attributes);
-		set_xattr(r, at, fd, LOST_ATTRIBUTES, "system.ntfs_attrib", value, sizeof(value));
+		set_xattr(r, at, fd, LOST_ATTRIBUTES, XATTR_NTFS_ATTRIB, value, sizeof(value));
 	} else if (attributes & r->job->dosattrib) {
 		/* Read-only alone is what the mode says. */
-		snprintf(text, sizeof(text), "0x%x", (unsigned)attributes);
-		set_xattr(r, at, fd, LOST_ATTRIBUTES, "user.DOSATTRIB", text, strlen(text));
+		set_xattr(r, at, fd, LOST_ATTRIBUTES, XATTR_DOSATTRIB, text,
+			  dosattrib_text(attributes, text));
 	}
 }
 
@@ -137,7 +137,7 @@ static bool is_null_dacl(const uint8_t *sd, size_t size)
 static void set_ea(struct restore *r, const struct place *at, int fd, struct blob *blob)
 {
 	if (ea_to_ntfs(blob->data, &blob->size))
-		set_xattr(r, at, fd, LOST_EA, "system.ntfs_ea", blob->data, blob->size);
+		set_xattr(r, at, fd, LOST_EA, XATTR_NTFS_EA, blob->data, blob->size);
 	else
 		restore_lost(r, LOST_EA, at, "the list is malformed");
 }
@@ -160,7 +160,7 @@ static void set_blob(struct restore *r, const struct place *at, int fd, enum res
 	} else if (kind == CIM_BLOB_EA) {
 		set_ea(r, at, fd, &blob);
 	} else {
-		set_xattr(r, at, fd, loss, "system.ntfs_acl", blob.data, blob.size);
+		set_xattr(r, at, fd, loss, XATTR_NTFS_ACL, blob.data, blob.size);
 	}
 	blob_free(&blob);
 }
@@ -333,11 +333,11 @@ void restore_ntfs_end(struct restore *r, const struct place *at)
 	    blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 	} else if (at->info->has_reparse) {
-		set_at(r, at, LOST_REPARSE, "system.ntfs_reparse_data", blob.data, blob.size);
+		set_at(r, at, LOST_REPARSE, XATTR_NTFS_REPARSE, blob.data, blob.size);
 		blob_free(&blob);
 	}
 	for (size_t i = 0; i < 4; i++)
 		put64(value + i * 8, (uint64_t)times[i]);
 	if (!r->job->no_attributes)
-		set_at(r, at, LOST_TIMES, "system.ntfs_times", value, sizeof(value));
+		set_at(r, at, LOST_TIMES, XATTR_NTFS_TIMES, value, sizeof(value));
 }

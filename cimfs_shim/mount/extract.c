@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "../host/restore.h"
+#include "../host/xattr.h"
 
 #define UNLISTED   (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM) /* attributes of what a mount doesn't list */
 #define PATH_SHOWN 300				       /* bytes of a path in a line of the log */

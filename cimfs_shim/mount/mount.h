@@ -231,9 +231,6 @@ void nlink_free(struct server *s);
 
 /* ---- xattr.c ---- */
 
-/* Where Wine 10.19 and later keeps reparse data. */
-#define XATTR_WINEREPARSE "user.WINEREPARSE"
-
 /* Wine mode: no item is hidden or system or shows as Wine's reparse point, so nobody need ask.
  * Looks at all items once. */
 bool xattr_plain(struct server *s);
@@ -245,8 +242,6 @@ uint8_t *xattr_get(struct server *s, uint64_t node, const char *name, size_t lim
 		   int *error);
 /* The names, each with its NUL; allocated, NULL if there are none (*error 0) or with an errno. */
 char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error);
-/* "0x22": attributes as Samba and Wine write them. */
-size_t xattr_dosattrib(const struct cim_file_info *info, char text[16]);
 
 /* ---- session.c ---- */
 

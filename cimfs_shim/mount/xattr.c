@@ -32,6 +32,7 @@
 #include <sys/xattr.h>
 
 #include "../host/ea.h"
+#include "../host/xattr.h"
 
 /* Is there something about an item that Wine learns from an attribute only? */
 static bool tells_wine(const struct server *s, const struct cim_file_info *info)
@@ -110,14 +111,6 @@ static int put_attrib(struct value *v, const struct cim_file_info *info, bool bi
 	return put_value(v, &attributes, sizeof(attributes));
 }
 
-size_t xattr_dosattrib(const struct cim_file_info *info, char text[16])
-{
-	const uint32_t bits = info->attributes & (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN |
-						  CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE);
-
-	return (size_t)snprintf(text, 16, "0x%x", bits);
-}
-
 static int put_blob(struct server *s, struct value *v, const struct cim_file_info *info,
 		    enum cim_blob which)
 {
@@ -184,8 +177,8 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 {
 	char text[16];
 
-	if (!strncmp(name, "system.ntfs_", 12)) {
-		const char *what = name + 12;
+	if (!strncmp(name, XATTR_NTFS, strlen(XATTR_NTFS))) {
+		const char *what = name + strlen(XATTR_NTFS);
 
 		if (!strcmp(what, "attrib") || !strcmp(what, "attrib_be"))
 			return put_attrib(v, info, what[6]);
@@ -201,8 +194,8 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 			return put_blob(s, v, info, CIM_BLOB_REPARSE);
 		return ENODATA;
 	}
-	if (!strcmp(name, "user.DOSATTRIB"))
-		return put_value(v, text, xattr_dosattrib(info, text));
+	if (!strcmp(name, XATTR_DOSATTRIB))
+		return put_value(v, text, dosattrib_text(info->attributes, text));
 	/* Wine asks this of every file. */
 	if (!strcmp(name, XATTR_WINEREPARSE))
 		return info->has_reparse ? put_blob(s, v, info, CIM_BLOB_REPARSE) : ENODATA;

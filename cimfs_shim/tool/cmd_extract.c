@@ -314,7 +314,7 @@ static int open_target(struct extract *x)
 	fd = open(x->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return tool_fail_errno(x->t, "extract", x->name, x->target);
-	x->job.ntfs = fgetxattr(fd, "system.ntfs_attrib", NULL, 0) == 4;
+	x->job.ntfs = fgetxattr(fd, XATTR_NTFS_ATTRIB, NULL, 0) == 4;
 	return restore_tree_target(x->tree, fd);
 }
 

@@ -167,7 +167,7 @@ static bool has_ntfs(struct hostmeta *h, const struct target *target, uint64_t d
 	if (!h->ntfs_known || h->ntfs_dev != dev) {
 		h->ntfs_known = true;
 		h->ntfs_dev = dev;
-		h->ntfs = get_xattr(target, "system.ntfs_attrib", NULL, 0) == 4;
+		h->ntfs = get_xattr(target, XATTR_NTFS_ATTRIB, NULL, 0) == 4;
 	}
 	return h->ntfs;
 }
@@ -176,7 +176,7 @@ static void take_ntfs_attributes(const struct target *target, bool directory,
 				 struct cim_metadata *m)
 {
 	size_t size;
-	uint8_t *value = read_xattr(target, "system.ntfs_attrib", &size);
+	uint8_t *value = read_xattr(target, XATTR_NTFS_ATTRIB, &size);
 
 	if (value && size == 4) {
 		uint32_t attributes = get32(value);
@@ -193,7 +193,7 @@ static void take_ntfs_attributes(const struct target *target, bool directory,
 static void take_ntfs_times(const struct target *target, struct cim_metadata *m)
 {
 	size_t size;
-	uint8_t *value = read_xattr(target, "system.ntfs_times", &size);
+	uint8_t *value = read_xattr(target, XATTR_NTFS_TIMES, &size);
 
 	/* Somebody who set mtime without NTFS knowing has the last word. */
 	if (value && size >= 32 && (int64_t)get64(value + 8) == m->last_write_time) {
@@ -245,11 +245,11 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 	take_ntfs_attributes(target, directory, m);
 	take_ntfs_times(target, m);
 	if (!h->no_acls)
-		take_ntfs_blob(h, target, where, "system.ntfs_acl", security_ok, &meta->security,
+		take_ntfs_blob(h, target, where, XATTR_NTFS_ACL, security_ok, &meta->security,
 			       &m->security_size);
-	take_ntfs_blob(h, target, where, "system.ntfs_reparse_data", reparse_ok, &meta->reparse,
+	take_ntfs_blob(h, target, where, XATTR_NTFS_REPARSE, reparse_ok, &meta->reparse,
 		       &m->reparse_size);
-	take_ntfs_blob(h, target, where, "system.ntfs_ea", ea_from_ntfs, &meta->ea, &m->ea_size);
+	take_ntfs_blob(h, target, where, XATTR_NTFS_EA, ea_from_ntfs, &meta->ea, &m->ea_size);
 }
 
 /* ---- the attributes that are listed ---- */
@@ -298,7 +298,7 @@ static void take_dosattrib(struct hostmeta *h, const struct target *target, cons
 	uint32_t attributes = 0;
 	int64_t creation = 0;
 	size_t size;
-	uint8_t *value = read_xattr(target, "user.DOSATTRIB", &size);
+	uint8_t *value = read_xattr(target, XATTR_DOSATTRIB, &size);
 
 	if (!value)
 		return;
@@ -324,13 +324,13 @@ static void take_listed(struct hostmeta *h, const struct target *target, const c
 		len = flistxattr(target->fd, list, MAX_XATTR);
 	}
 	for (const char *name = list; len > 0 && name < list + len; name += strlen(name) + 1) {
-		if (!strcmp(name, "user.DOSATTRIB"))
+		if (!strcmp(name, XATTR_DOSATTRIB))
 			take_dosattrib(h, target, where, meta);
 		else if (!strncmp(name, "user.", 5) && name[5] && h->xattr_streams)
 			take_stream(h, target, name, where, meta);
 		/* A label for the local policy is like owner and mode: of this machine. */
-		else if (strcmp(name, "security.selinux") && strncmp(name, "system.ntfs_", 12) &&
-			 strncmp(name, "ntfs.", 5))
+		else if (strcmp(name, "security.selinux") &&
+			 strncmp(name, XATTR_NTFS, strlen(XATTR_NTFS)) && strncmp(name, "ntfs.", 5))
 			loss_add(h->t, h->lost_xattr, where, name);
 	}
 	if (list != small)

@@ -31,6 +31,7 @@
 #include "../host/imagefile.h"
 #include "../host/idset.h"
 #include "../host/reparse.h"
+#include "../host/xattr.h"
 #include "libcim.h"
 
 #define TOOL_PRINTF HOST_PRINTF
