@@ -17,9 +17,10 @@
  * keeps two calls from doing both at once; the copy of the extract backend, which takes time, is
  * made without it, the info file saying who is at it.
  *
- * A state is alive if what it names is: the process (by number and start time, in this boot of the
- * machine: the server, or a copy's holder) and the mount. Everything else is the remains of
- * something that died and is taken away by whoever meets it.
+ * winemount.c makes a volume, dismount.c takes one away, dosdevices.c has its names, answer.c tells
+ * the DLL; here is what they share. A state is alive if what it names is: the process (by number
+ * and start time, in this boot of the machine: the server, or a copy's holder) and the mount.
+ * Everything else is the remains of something that died and is taken away by whoever meets it.
  *
  * A signal that ends a program (Ctrl-C, SIGTERM) waits while something is half made or half taken
  * away; the making of a copy looks for it, stops, and what is there is taken away again.

@@ -203,6 +203,19 @@ static enum cim_status mount_volume(struct volume *v, struct options *o, struct 
 	return status;
 }
 
+/* What says no to the image says it before anything is made. */
+static enum cim_status open_named(const char *name, struct options *o, struct cim_image **image,
+				  struct cim_error *err)
+{
+	enum cim_status status;
+
+	o->image = realpath(name, NULL);
+	if (!o->image)
+		o->image = xstrdup(name);
+	status = image_check_kind(o->image, err);
+	return status ? status : open_image(o->image, image, err);
+}
+
 int volume_mount(const struct wine_call *call)
 {
 	enum backend used = BACKEND_FUSE;
@@ -213,14 +226,8 @@ int volume_mount(const struct wine_call *call)
 	int code;
 	enum cim_status status;
 
-	/* What says no to the image says it before anything is made. */
 	options_init(&o);
-	o.image = realpath(call->image, NULL);
-	if (!o.image)
-		o.image = xstrdup(call->image);
-	status = image_check_kind(o.image, &err);
-	if (!status)
-		status = open_image(o.image, &image, &err);
+	status = open_named(call->image, &o, &image, &err);
 	if (status) {
 		options_free(&o);
 		return volume_refuse(status, "mount", call->image, &err, call);

@@ -256,11 +256,22 @@ static int not_mounted(struct tool *t, const char *text, const struct name *name
 	return code;
 }
 
+static bool is_mounted(const char *image)
+{
+	struct mount_list list;
+	bool found = false;
+
+	mount_list_get(&list);
+	for (size_t i = 0; i < list.count; i++)
+		found |= !strcmp(list.mounts[i].image, image);
+	mount_list_free(&list);
+	return found;
+}
+
 static int umount_one(struct tool *t, const char *text, bool lazy)
 {
 	struct mount_list list;
 	struct name name;
-	bool again = false;
 	bool found = false;
 	char *image = NULL;
 	int code = EXIT_OK;
@@ -287,14 +298,8 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 	if (!found)
 		code = not_mounted(t, text, &name, &list);
 	mount_list_free(&list);
-	if (found && !code && image) {
-		mount_list_get(&list);
-		for (size_t i = 0; i < list.count; i++)
-			again |= !strcmp(list.mounts[i].image, image);
-		mount_list_free(&list);
-		if (!again)
-			wait_for_end(image);
-	}
+	if (found && !code && image && !is_mounted(image))
+		wait_for_end(image);
 	free(image);
 	free(name.path);
 	return code;
