@@ -261,6 +261,30 @@ expect(0, "and once more, with --overwrite", "extract", "--streams-interface=win
        target, image)
 same(tree(target), found, "leaves it so")
 
+image, target = build(plain({"a": File(b"a"), "link": File(b"", flags=HIDDEN, streams={"s": b"x"},
+                                                           reparse=make_symlink("a"))}))
+result = tool("extract", "-C", target, image)
+check(result.code == 3 and "/link: attributes not restored" in result.errors and
+      "/link: stream not restored" in result.errors, "attributes and streams of a symlink are told too", result)
+
+# ---- something is in the way ----
+
+image, target = build(plain({"one": File(b"1"), "two": Link("one")}))
+os.makedirs(os.path.join(target, "one"))
+result = tool("extract", "--overwrite", "-C", target, image)
+check(result.code == 1 and "/one: Is a directory" in result.errors, "no file replaces a directory", result)
+os.rmdir(os.path.join(target, "one"))
+with open(os.path.join(target, "two"), "wb") as f:
+    f.write(b"mine")
+result = tool("extract", "-C", target, image)
+check(result.code == 1 and "/two: the target has it already" in result.errors,
+      "a hard link's name that is taken is an error", result)
+same(tree(target), {"one": b"1", "two": b"mine"}, "which changes nothing")
+os.unlink(os.path.join(target, "one"))
+expect(0, "--overwrite", "extract", "--overwrite", "-C", target, image)
+same((tree(target), os.stat(os.path.join(target, "one")).st_nlink), ({"one": b"1", "two": b"1"}, 2),
+     "replaces it by the link")
+
 # ---- parts of an image ----
 
 image, target = build(plain({
@@ -293,6 +317,15 @@ result = tool("extract", "-C", os.path.join(TMP, "damaged-out"), path)
 check(result.code == 4 and "b" in result.errors, "a file whose data are gone is told", result)
 same(tree(os.path.join(TMP, "damaged-out")), {"a": b"first", "c": b"last"},
      "the others are restored, and no half of it stays")
+
+builder = Image(plain({"f": File(b"f", streams={"cut": Stream(bytes(range(256)) * 40), "whole": b"w"})}))
+path = builder.write(os.path.join(TMP, "damaged-data"))
+os.truncate(os.path.join(TMP, "damaged-data", builder.places["data:f:cut"][0]), 5000)
+for mode in ("windows", "xattr"):
+    target = os.path.join(TMP, "damaged-data-" + mode)
+    result = tool("extract", "--streams-interface=" + mode, "-C", target, path)
+    check(result.code == 4 and "/f: " in result.errors, mode + ": a stream whose data are gone is told", result)
+    same({n: v for n, v in tree(target).items() if n != "f:whole"}, {"f": b"f"}, mode + ": no half of it stays")
 
 # Values of 16 bytes from offset 8 on: an unknown type for the second.
 builder = Image(plain({"f": File(b"f", streams={"a": b"1", "b": b"2", "c": b"3"})}))
