@@ -4,7 +4,7 @@
 
 Two kinds, each set in a directory of its own with its manifest.txt (conformance/cases/manifest.h):
 
-- images that the tests' own builder puts together byte by byte (cimfs_shim/tests/golden): both forms
+- images that the tests' own builder puts together byte by byte (scripts/lib): both forms
   of stream tables, version 3, PE images, parents;
 - the same trees and more, written by cimtool, with a fork and an extension.
 
@@ -21,7 +21,7 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOP / "cimfs_shim/tests/golden"))
+sys.path.insert(0, str(TOP / "scripts/lib"))
 sys.dont_write_bytecode = True
 import handmade  # noqa: E402
 from imagebuilder import Dir, File, Image, Link, Sparse  # noqa: E402

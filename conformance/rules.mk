@@ -27,7 +27,7 @@ CONFORMANCE_IMAGES := build/conformance/images/basic/manifest.txt
 TESTS_SCRIPT += conformance/exchange.sh
 CHECK_DEPS += $(CONFORMANCE_IMAGES)
 $(CONFORMANCE_IMAGES): conformance/make-images.py $(B)/cimtool \
-		cimfs_shim/tests/imagebuilder.py cimfs_shim/tests/golden/handmade.py
+		scripts/lib/imagebuilder.py scripts/lib/handmade.py
 	@mkdir -p build/conformance
 	$(call say,GEN,build/conformance/images)
 	$(Q)BUILD=$(B) $(PYTHON) $< build/conformance/images

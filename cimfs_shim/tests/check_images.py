@@ -22,6 +22,7 @@ sys.path.insert(0, HERE)
 from imagecases import all_cases  # noqa: E402
 from imagebuilder import Dir, Link, Sparse, Stream, to_units, upcased  # noqa: E402
 import cases  # noqa: E402  (found through imagecases)
+from tap import check, done  # noqa: E402
 
 CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
 TMP = os.path.abspath(os.environ["TEST_TMP"])
@@ -30,33 +31,18 @@ EXIT_CODES = {"open": 4, "version": 5, "error": 4, "warning": 3, "note": 0}
 # Any way to end that is no crash and no mistake in how the command was called.
 ORDERLY = (0, 1, 3, 4, 5)
 
-tests = failed = 0
-
-
-def ok(passed, name, detail=""):
-    global tests, failed
-    tests += 1
-    failed += not passed
-    print("%s %d - %s" % ("ok" if passed else "not ok", tests, name.replace("#", ".")))
-    if not passed:
-        for line in str(detail).splitlines()[:12]:
-            print("#   " + line[:300])
-    sys.stdout.flush()
-    return passed
-
-
 def run(*args):
     """(exit code, stdout, both as text); a hang has the code None, a crash, also one that only a
     sanitizer sees, a negative one."""
     try:
-        done = subprocess.run([CIMTOOL, *args], stdin=subprocess.DEVNULL, timeout=TIMEOUT,
+        end = subprocess.run([CIMTOOL, *args], stdin=subprocess.DEVNULL, timeout=TIMEOUT,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except subprocess.TimeoutExpired:
         return None, b"", "timed out after %d s" % TIMEOUT
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    if b"Sanitizer" in done.stderr or b"runtime error" in done.stderr:
-        return -1000, done.stdout, done.stderr.decode("utf-8", "replace")
-    return done.returncode, done.stdout, text
+    text = (end.stdout + end.stderr).decode("utf-8", "replace")
+    if b"Sanitizer" in end.stderr or b"runtime error" in end.stderr:
+        return -1000, end.stdout, end.stderr.decode("utf-8", "replace")
+    return end.returncode, end.stdout, text
 
 
 # ---- what a good image must show ----
@@ -185,7 +171,7 @@ def check_list(name, image, path):
     if got is not None and got != want:
         detail = "\n".join("got %s, want %s" % pair for pair in zip(got, want)
                            if pair[0] != pair[1]) or "%d rows, want %d" % (len(got), len(want))
-    ok(code == 0 and got == want, "%s: ls shows %d items and streams" % (name, len(want)), detail)
+    check(code == 0 and got == want, "%s: ls shows %d items and streams" % (name, len(want)), detail)
 
 
 def pick(image):
@@ -208,7 +194,7 @@ def check_stat(name, image, path):
         for key, value in expected_stat(image, item_path).items():
             if row.get(key) != value:
                 problems.append("%r: %s is %r, want %r" % (item_path, key, row.get(key), value))
-    ok(not problems, "%s: stat tells all of %d items" % (name, len(paths)), "\n".join(problems))
+    check(not problems, "%s: stat tells all of %d items" % (name, len(paths)), "\n".join(problems))
 
 
 def check_data(name, image, path):
@@ -227,7 +213,7 @@ def check_data(name, image, path):
                 problems.append("%r: exit code %s, %d bytes of %d; %s" % (
                     stream_path, code, len(out), len(stream.data),
                     text if code else "other bytes"))
-    ok(not problems, "%s: cat gives %d streams, %d bytes" % (name, count, total),
+    check(not problems, "%s: cat gives %d streams, %d bytes" % (name, count, total),
        "\n".join(problems))
 
 
@@ -236,9 +222,9 @@ def check_good(item, directory):
     path = image.write(directory)
     code, _, text = run("verify", "--verbose", "--deep", path)
     want = 3 if any(what == "warning" for what, _ in item.expect) else 0
-    ok(code == want, "%s: verify ends with %d" % (item.name, want), "%s: %s" % (code, text))
+    check(code == want, "%s: verify ends with %d" % (item.name, want), "%s: %s" % (code, text))
     for what, words in item.expect:
-        ok(words in text, "%s: verify has a %s '%s'" % (item.name, what, words), text)
+        check(words in text, "%s: verify has a %s '%s'" % (item.name, what, words), text)
     check_list(item.name, image, path)
     check_stat(item.name, image, path)
     check_data(item.name, image, path)
@@ -263,15 +249,15 @@ def check_dump(name, directory, path):
     data, again = os.path.join(directory, "data"), os.path.join(directory, "again")
     os.mkdir(again)
     code, first, text = run("dump", "--data", data, path)
-    ok(code == 0, "%s: dump" % name, text)
+    check(code == 0, "%s: dump" % name, text)
     dump_file = os.path.join(directory, "dump.txt")
     with open(dump_file, "wb") as f:
         f.write(first)
     image = os.path.join(again, "image.cim")
     code, _, text = run("create", "--quiet", "--from-dump", dump_file, "--data", data, image)
-    ok(code == 0, "%s: create --from-dump" % name, text)
+    check(code == 0, "%s: create --from-dump" % name, text)
     code, second, text = run("dump", "--data", data, image)
-    ok(code == 0 and second == first, "%s: its dump is the first dump" % name,
+    check(code == 0 and second == first, "%s: its dump is the first dump" % name,
        text + str(second[:2000]) + str(first[:2000]))
 
 
@@ -289,7 +275,7 @@ def check_orderly(item, directory, path):
     if listing(directory) != before:
         problems.append("files outside the target: %s" % sorted(
             set(listing(directory)) ^ set(before)))
-    ok(not problems, "%s: info, ls, dump and extract end in order" % item.name,
+    check(not problems, "%s: info, ls, dump and extract end in order" % item.name,
        "\n".join(problems))
 
 
@@ -299,26 +285,26 @@ def check_bad(item, directory):
     code, _, text = run("verify", *options, path)
     what, words = item.expect[0]
     want = EXIT_CODES[what]
-    ok(code == want and words in text, "%s: verify ends with %d, says '%s'" % (
+    check(code == want and words in text, "%s: verify ends with %d, says '%s'" % (
         item.name, want, words), "exit code %s\n%s" % (code, text))
     check_orderly(item, directory, path)
 
 
 def check_readme():
     with open(os.path.join(HERE, "malformed", "README.md"), encoding="utf-8") as readme:
-        ok(readme.read() == cases.readme(), "malformed/README.md is what cases.py says",
+        check(readme.read() == cases.readme(), "malformed/README.md is what cases.py says",
            "run: python3 cases.py > README.md")
 
 
 def main():
     if not os.path.exists(CIMTOOL):
         print("Bail out! no " + CIMTOOL)
-        return 1
+        sys.exit(1)
     names = set()
     for kind, item in all_cases():
         directory = os.path.join(TMP, item.name)
         if item.name in names:
-            ok(False, "%s: the only case of its name" % item.name)
+            check(False, "%s: the only case of its name" % item.name)
         names.add(item.name)
         if kind == "good":
             check_good(item, directory)
@@ -326,9 +312,8 @@ def main():
             check_bad(item, directory)
         shutil.rmtree(directory, ignore_errors=True)
     check_readme()
-    print("1..%d" % tests)
-    return 1 if failed else 0
+    done()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

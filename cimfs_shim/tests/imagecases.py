@@ -5,7 +5,7 @@
 
 Each goes to DIRECTORY/NAME/image.cim; DIRECTORY/manifest has a line for each, fields separated by
 tabs: good or bad, name, path of the image, 1 if the check must be deep, then what and text of each
-finding that a check must have (see golden/handmade.py and malformed/cases.py).
+finding that a check must have (see scripts/lib/handmade.py and malformed/cases.py).
 """
 
 import os
@@ -13,8 +13,7 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-for room in ("golden", "malformed"):
-    sys.path.insert(0, os.path.join(HERE, room))
+sys.path[:0] = [os.path.join(HERE, room) for room in ("malformed", "../../scripts/lib")]
 
 from cases import CASES, Case  # noqa: E402
 from handmade import GOOD  # noqa: E402

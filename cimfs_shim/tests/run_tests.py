@@ -8,6 +8,10 @@ import pathlib
 import subprocess
 import sys
 
+sys.path.insert(0, "scripts/lib")
+sys.dont_write_bytecode = True
+from tap import check, done  # noqa: E402
+
 TMP = pathlib.Path(os.environ["TEST_TMP"])
 
 # What a test does (as a shell script), the expected last line, words in the output.
@@ -55,22 +59,7 @@ def run(*args, build="build", by=()):
     return done.returncode, done.stdout
 
 
-class Tap:
-    def __init__(self):
-        self.count = 0
-        self.failed = 0
-
-    def ok(self, passed, name, detail=""):
-        self.count += 1
-        self.failed += not passed
-        print(f"{'ok' if passed else 'not ok'} {self.count} - {name}")
-        if not passed:
-            for line in detail.splitlines():
-                print(f"#   {line}")
-
-
 def main():
-    tap = Tap()
     specs = []
     for name, (body, last, words) in CASES.items():
         path = TMP / name
@@ -80,36 +69,35 @@ def main():
         specs.append(f"script:{path}")
         status, output = run(specs[-1])
         lines = output.splitlines() or [""]
-        tap.ok(lines[-1] == last, f"{name}: the last line is '{last}'", output)
-        tap.ok(words in output, f"{name}: the output tells '{words}'", output)
-        tap.ok(status == (0 if ", 0 failed" in last else 1), f"{name}: exit status {status}")
+        check(lines[-1] == last, f"{name}: the last line is '{last}'", output)
+        check(words in output, f"{name}: the output tells '{words}'", output)
+        check(status == (0 if ", 0 failed" in last else 1), f"{name}: exit status {status}")
 
     if os.geteuid() == 0:
         status, output = run(f"script:{TMP}/leaves-odd-files", by=BOUND)
-        tap.ok(output.splitlines()[-1] == "1 passed, 0 failed" and "stays" not in output,
+        check(output.splitlines()[-1] == "1 passed, 0 failed" and "stays" not in output,
                "what a test left and can't be opened is removed", output)
     chosen = [spec for spec in specs if "/pass" in spec or "/skip" in spec or "/plan" in spec]
     status, output = run(*chosen)
-    tap.ok(output.splitlines()[-1] == "4 passed, 0 failed, 1 skipped", "several programs", output)
+    check(output.splitlines()[-1] == "4 passed, 0 failed, 1 skipped", "several programs", output)
     status, output = run("--filter", "/skips", *specs)
-    tap.ok(output.splitlines()[-1] == "1 passed, 0 failed, 1 skipped", "--filter", output)
+    check(output.splitlines()[-1] == "1 passed, 0 failed, 1 skipped", "--filter", output)
     part = TMP / "part"
     part.write_text("#!/bin/sh\n# run-tests: no-wine\necho \"ok 1 - part $1\"; echo 1..1; exit ${1%/*}\n")
     part.chmod(0o755)
     status, output = run(f"script:{part}+0/2", f"script:{part}+1/2")
-    tap.ok(output.splitlines()[-1] == "2 passed, 1 failed" and f"{part} 1/2: 1 passed" in output,
+    check(output.splitlines()[-1] == "2 passed, 1 failed" and f"{part} 1/2: 1 passed" in output,
            "parts of a program", output)
     plain = TMP / "plain"
     plain.write_text("#!/bin/sh\n# run-tests: no-wine\n# run-tests: plain\necho 'ok 1 - a'; echo 1..1\n")
     plain.chmod(0o755)
     for build, last in (("build", "2 passed, 0 failed"), ("build/sanitize", "1 passed, 0 failed")):
         status, output = run(f"script:{plain}", f"script:{TMP}/plan-first", build=build)
-        tap.ok(output.splitlines()[-1] == last, f"a plain script, BUILD={build}", output)
+        check(output.splitlines()[-1] == last, f"a plain script, BUILD={build}", output)
     status, output = run("--filter", "no such test", *specs)
-    tap.ok(status == 1, "a filter that leaves nothing fails", output)
-    print(f"1..{tap.count}")
-    return 1 if tap.failed else 0
+    check(status == 1, "a filter that leaves nothing fails", output)
+    done()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

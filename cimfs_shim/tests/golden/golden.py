@@ -23,6 +23,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "scripts/lib"))
+sys.dont_write_bytecode = True
+from tap import check, done  # noqa: E402
+
 KEPT = "every-kind"
 HERE = pathlib.Path(__file__).resolve().parent / "ours"
 TOOL = pathlib.Path(os.environ.get("BUILD", "build")).resolve() / "cimtool"
@@ -30,17 +34,6 @@ BIG = b"".join(b"%06d\n" % i for i in range(1000))  # what every-kind.dump names
 NULL_DACL = "AQAEgAAAAAAAAAAAAAAAAAAAAAA="
 ZERO = " ".join(f"{t}=1601-01-01T00:00:00.0000000Z"
                 for t in ("created", "written", "changed", "accessed"))
-
-count = 0
-
-
-def ok(good, name, detail=""):
-    global count
-    count += 1
-    print(f"{'ok' if good else 'not ok'} {count} - {name}")
-    if not good:
-        for line in str(detail).splitlines()[:20]:
-            print("#", line)
 
 
 def two_tables():
@@ -71,9 +64,9 @@ def make(tmp, name, dump):
     text.write_text(dump)
     image = directory / f"{name}.cim"
     r = run("create", "--quiet", "--consistent", f"--from-dump={text}", f"--data={data}", image)
-    ok(r.returncode == 0, f"{name}: the image is made", r.stderr)
+    check(r.returncode == 0, f"{name}: the image is made", r.stderr)
     r = run("dump", f"--data={tmp / 'data2'}", image)
-    ok(r.stdout == dump, f"{name}: its dump is the dump it was made from", r.stdout + r.stderr)
+    check(r.stdout == dump, f"{name}: its dump is the dump it was made from", r.stdout + r.stderr)
     return directory
 
 
@@ -95,11 +88,11 @@ def steps(tmp):
                            ("fork", "--delete=/B/deep", f"--add={source}:/B/added",
                             "--mtime=@1000000001", directory / "chain.cim", "fork.cim")):
         r = run(command, "--quiet", "--consistent", *rest)
-        ok(r.returncode == 0, f"chain: cimtool {command}", r.stderr)
+        check(r.returncode == 0, f"chain: cimtool {command}", r.stderr)
     found["chain"] = sums(directory)
     for image in sorted(tmp.glob("*/*.cim")):
         r = run("verify", "--deep", image)
-        ok(r.returncode == 0, f"{image.parent.name}/{image.name}: verify --deep", r.stdout + r.stderr)
+        check(r.returncode == 0, f"{image.parent.name}/{image.name}: verify --deep", r.stdout + r.stderr)
     return found
 
 
@@ -116,9 +109,9 @@ def difference(a, b):
 def compare_kept(made):
     """What the writer makes now with the files that are kept."""
     now, kept = contents(made), contents(HERE / KEPT)
-    ok(sorted(now) == sorted(kept), f"{KEPT}: the files are those that are kept", [sorted(kept), sorted(now)])
+    check(sorted(now) == sorted(kept), f"{KEPT}: the files are those that are kept", [sorted(kept), sorted(now)])
     for name in sorted(kept):
-        ok(now.get(name) == kept[name], f"{KEPT}: byte for byte, {name}",
+        check(now.get(name) == kept[name], f"{KEPT}: byte for byte, {name}",
            difference(kept[name], now.get(name, b"")))
 
 
@@ -127,13 +120,13 @@ def read_kept(tmp):
     before = contents(HERE / KEPT)
     image = HERE / KEPT / f"{KEPT}.cim"
     r = run("verify", "--deep", image)
-    ok(r.returncode == 0 and "(0 errors, 0 warnings" in r.stdout, "the kept image is sound", r.stdout + r.stderr)
+    check(r.returncode == 0 and "(0 errors, 0 warnings" in r.stdout, "the kept image is sound", r.stdout + r.stderr)
     r = run("dump", f"--data={tmp / 'data-kept'}", image)
-    ok(r.returncode == 0 and r.stdout == (HERE / f"{KEPT}.dump").read_text(), "its dump is as ever",
+    check(r.returncode == 0 and r.stdout == (HERE / f"{KEPT}.dump").read_text(), "its dump is as ever",
        r.stdout + r.stderr)
     data = contents(tmp / "data-kept") if (tmp / "data-kept").is_dir() else {}
-    ok(data == {hashlib.sha256(BIG).hexdigest(): BIG}, "and so are its larger data", sorted(data))
-    ok(contents(HERE / KEPT) == before, "nobody wrote where it lies", sorted(contents(HERE / KEPT)))
+    check(data == {hashlib.sha256(BIG).hexdigest(): BIG}, "and so are its larger data", sorted(data))
+    check(contents(HERE / KEPT) == before, "nobody wrote where it lies", sorted(contents(HERE / KEPT)))
 
 
 def main():
@@ -152,11 +145,11 @@ def main():
         kept.write_text("\n".join(lines) + "\n")
     want = kept.read_text().splitlines()
     for line in want:
-        ok(line in lines, f"the bytes of {line.split()[1]}", "want " + line + "\nhave " + "\nhave ".join(
+        check(line in lines, f"the bytes of {line.split()[1]}", "want " + line + "\nhave " + "\nhave ".join(
             h for h in lines if h.split()[1].split("/")[0] == line.split()[1].split("/")[0]))
     extra = [h for h in lines if h.split()[1] not in {w.split()[1] for w in want}]
-    ok(not extra, "there are no files besides", "\n".join(extra))
-    print(f"1..{count}")
+    check(not extra, "there are no files besides", "\n".join(extra))
+    done()
 
 
 main()

@@ -10,7 +10,7 @@ is this list; a test compares them.
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "golden"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../scripts/lib"))
 
 from handmade import *  # noqa: E402,F401,F403
 from handmade import basic, entry_sizes, our_digests, pattern, pe_images, wide  # noqa: E402
@@ -580,7 +580,7 @@ README_HEAD = """<!-- Made by cases.py: change that, then "python3 cases.py > RE
 # Malformed images
 
 One image for each rule of the format that a file can break. `cases.py` builds them from the
-test-side builder (`../imagebuilder.py`); nothing is stored. What must happen:
+test-side builder (`scripts/lib/imagebuilder.py`); nothing is stored. What must happen:
 
 * **refused**: the image can't be opened; the commands of `cimtool` end with exit code 4, or 5 where
   the version is unknown.

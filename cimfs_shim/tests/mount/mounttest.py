@@ -11,7 +11,6 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../../../scripts/lib"))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tool"))
 from tooltest import CIMTOOL, TMP, check, done, run, same, skip, tool  # noqa: E402,F401
 import fuse  # noqa: E402

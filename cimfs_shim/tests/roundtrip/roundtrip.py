@@ -22,6 +22,10 @@ import tempfile
 TOP = pathlib.Path(os.environ.get("TOP") or pathlib.Path(__file__).resolve().parents[3])
 BUILD = TOP / os.environ.get("BUILD", "build")
 TMP = pathlib.Path(os.environ.get("TEST_TMP") or TOP / "build/roundtrip-tmp").resolve()
+sys.path.insert(0, str(TOP / "scripts/lib"))
+sys.dont_write_bytecode = True
+from tap import check, done, skip  # noqa: E402
+
 NATIVE = BUILD / "tests/rt_libcim"
 WINDOWS = TOP / "build/win64/tests/rt_cimfs.exe"
 DLL = TOP / "build/win64/cimfs.dll"
@@ -30,28 +34,6 @@ WINE = os.environ.get("WINE")
 WINE_DLLS = pathlib.Path(os.environ.get("WINEPREFIX") or "/nowhere") / "drive_c/windows/system32"
 FIXED_SEEDS = [1, 2, 3, 4]
 CHUNK = 1 << 20
-
-tests = 0
-failures = 0
-
-
-def report(passed, name, detail=""):
-    """One line of TAP, with what a program said behind a failure."""
-    global tests, failures
-    tests += 1
-    print(f"{'ok' if passed else 'not ok'} {tests} - {name}")
-    if not passed:
-        failures += 1
-        for line in detail.splitlines()[:40]:
-            print("#  ", line)
-    sys.stdout.flush()
-    return passed
-
-
-def skip(name, why):
-    global tests
-    tests += 1
-    print(f"ok {tests} - {name} # SKIP {why}")
 
 
 def run(*command, timeout=300):
@@ -146,13 +128,13 @@ def tell_natively(seed, options):
     """The three native runs; returns the first one's directory."""
     told = fresh("libcim")
     status, said = run(NATIVE, *options, seed, told)
-    report(status == 0, f"seed {seed}: libcim answers and stores as the model says", said)
+    check(status == 0, f"seed {seed}: libcim answers and stores as the model says", said)
     print(said.splitlines()[-1] if said else "# it said nothing")
 
     filled = fresh("fill")
     status, said = run(NATIVE, "--fill", *options, seed, filled)
     differs = same_files(told, filled)
-    report(
+    check(
         status == 0 and not differs,
         f"seed {seed}: whole streams at once come to the same files",
         said + differs,
@@ -162,7 +144,7 @@ def tell_natively(seed, options):
         image.unlink()
     status, said = run(NATIVE, *options, seed, filled)
     differs = same_files(told, filled)
-    report(
+    check(
         status == 0 and not differs,
         f"seed {seed}: the same once more over region files that are there",
         said + differs,
@@ -180,11 +162,11 @@ def tell_windows(seed, options, told):
     status, said = run(
         WINE, TMP / "rt_cimfs.exe", *options, seed, "Z:" + str(directory).replace("/", "\\")
     )
-    report(
+    check(
         status == 0, f"seed {seed}: cimfs.dll answers, and reads, as the model says", said
     )
     differs = same_files(told, directory)
-    report(not differs, name, differs)
+    check(not differs, name, differs)
     shutil.rmtree(directory)
 
 
@@ -193,7 +175,7 @@ def check_sets(seed, told, known):
     sets = {path.name[7:43] for path in told.glob("region_*")}
     shared = sets & known
     known |= sets
-    report(
+    check(
         sets and not shared,
         f"seed {seed}: no region set has the name of another story's",
         "\n".join(sorted(shared)) or "there is none",
@@ -208,7 +190,7 @@ def check_images(seed, told):
         results = [run(CIMTOOL, "verify", "--deep", image) for image in images]
         status = max((result[0] for result in results), default=1)
         said = "\n".join(result[1] for result in results)
-    report(status == 0 and images, name, said)
+    check(status == 0 and images, name, said)
 
 
 def main():
@@ -234,8 +216,7 @@ def main():
         check_images(seed, told)
         check_sets(seed, told, known)
         shutil.rmtree(told)
-    print(f"1..{tests}")
-    return 1 if failures else 0
+    done()
 
 
-sys.exit(main())
+main()

@@ -17,7 +17,7 @@ import shutil
 from tooltest import TMP, check, done, expect, files_of, need_tool, same, tool, write
 from imagebuilder import (HIDDEN, READONLY, Dir, File, Image, Link, Sparse, Stream, make_ea,
                           make_reparse, make_sd, make_symlink)
-from golden import handmade
+import handmade
 
 need_tool()
 seed = int(os.environ.get("CIM_SEED") or random.randrange(1 << 32))

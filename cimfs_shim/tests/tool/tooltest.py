@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests of cimtool share: running it, and TAP."""
+"""What the tests of cimtool share: running it."""
 
 import os
 import shutil
@@ -9,7 +9,8 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "../../../scripts/lib")]
+from tap import check, done, same, skip  # noqa: E402,F401
 
 CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
 TMP = os.path.abspath(os.environ["TEST_TMP"])
@@ -21,37 +22,6 @@ NOBODY = 65534
 for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, lambda number, frame: None)
-
-_count = _failed = 0
-
-
-def check(passed, name, detail=""):
-    """One check; @detail is shown if it fails."""
-    global _count, _failed
-    _count += 1
-    _failed += not passed
-    print("%s %d - %s" % ("ok" if passed else "not ok", _count, name.replace("#", ".")))
-    if not passed:
-        for line in str(detail).splitlines()[:20]:
-            print("#   " + line[:300])
-    sys.stdout.flush()
-    return passed
-
-
-def same(got, want, name):
-    return check(got == want, name, "got:  %r\nwant: %r" % (got, want))
-
-
-def skip(name, why):
-    global _count
-    _count += 1
-    print("ok %d - %s # SKIP %s" % (_count, name, why))
-
-
-def done():
-    print("1..%d" % _count)
-    sys.exit(1 if _failed else 0)
-
 
 class Result:
     def __init__(self, code, out, err):

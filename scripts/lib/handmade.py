@@ -5,12 +5,7 @@ Each function returns an Image; GOOD lists them with the findings a check must h
 "warning" and a text), no others of those severities being allowed.
 """
 
-import os
-import sys
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-
-from imagebuilder import *  # noqa: E402,F401,F403
+from imagebuilder import *  # noqa: F401,F403
 
 
 def pattern(size, seed=1):
