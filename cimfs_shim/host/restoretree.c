@@ -22,6 +22,10 @@
 #include "idset.h"
 
 #define OPEN_LEVELS 64
+/* To find first names again may take so long. Only a hostile image has most of them so deep that it
+ * would take longer; further names are copies then. */
+#define FREE_STEPS   65536u
+#define STEPS_A_LINK 64u
 
 /* An open directory of the target; only the walk's thread counts its users. */
 struct dir {
@@ -66,7 +70,9 @@ struct restore_tree {
 	struct idset multi;
 	struct idset entered; /* directories on the way to what was added */
 	struct idset met;     /* of the files with several names */
-	struct idmap first;   /* path of a file's first name in the target */
+	struct idmap places;  /* first names, and all directories if there are any */
+	uint64_t links;	      /* that were looked for there, */
+	uint64_t steps;	      /* in so many steps */
 };
 
 /* ---- levels ---- */
@@ -227,35 +233,62 @@ void restore_item_run(struct restore *r, struct restore_item *item)
 	end_item(r, item);
 }
 
-/* Where a file's first name is: its directory's FileID and its path, "5/a/b". */
-static void keep_first(struct restore_tree *tree, const struct restore_item *item)
+/* What has several names, or is a directory, and where it is: "5/name", 5 being the FileID of its
+ * directory. So paths cost no more memory than the image does. */
+static void keep_place(struct restore_tree *tree, const struct place *at)
 {
-	char *where = xasprintf("%u%s", item->at.dir_id, item->path);
+	char *where;
 
-	idmap_put(&tree->first, item->info.file_id, where);
+	if (idmap_get(&tree->places, at->info->file_id))
+		return;
+	where = xasprintf("%u/%s", at->dir_id, at->name);
+	idmap_put(&tree->places, at->info->file_id, where);
 	free(where);
 }
 
-/* That place, found again step by step from the target; the caller closes its directory. @where is
- * taken apart. */
-static struct place open_first(const struct restore_tree *tree, char *where)
+/* Names from a place up to the target; false: these ways are too long. */
+static bool find_way(struct restore_tree *tree, const char *where, const char ***names,
+		     size_t *count)
 {
-	struct place first = {.dirfd = dup(tree->target->fd)};
-	char *path;
+	size_t room = 0;
 
-	first.dir_id = (uint32_t)strtoul(where, &path, 10);
-	first.name = path + 1;
-	for (char *slash; first.dirfd >= 0 && (slash = strchr(first.name, '/'));
-	     first.name = slash + 1) {
-		int next;
+	tree->links++;
+	for (*count = 0; where; ++*count) {
+		char *slash;
 
-		*slash = '\0';
-		next = openat(first.dirfd, first.name,
-			      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		close(first.dirfd);
-		first.dirfd = next;
+		if (++tree->steps > FREE_STEPS + STEPS_A_LINK * tree->links)
+			return false;
+		*names = xgrow(*names, &room, *count, sizeof(**names));
+		where = idmap_get(&tree->places, (uint32_t)strtoul(where, &slash, 10));
+		(*names)[*count] = slash + 1;
 	}
-	return first;
+	return true;
+}
+
+/* A place, found again step by step from the target; the caller closes its directory. -1, with
+ * errno, for one that can't be. */
+static struct place open_place(struct restore_tree *tree, const char *where)
+{
+	struct place at = {.dirfd = -1, .dir_id = (uint32_t)strtoul(where, NULL, 10)};
+	const char **names = NULL;
+	size_t count;
+
+	if (!find_way(tree, where, &names, &count)) {
+		errno = EMLINK;
+		goto names;
+	}
+	at.name = names[0];
+	at.dirfd = dup(tree->target->fd);
+	while (at.dirfd >= 0 && --count) {
+		int next = openat(at.dirfd, names[count],
+				  O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		close(at.dirfd);
+		at.dirfd = next;
+	}
+names:
+	free(names);
+	return at;
 }
 
 static int link_first(const struct restore_tree *tree, const struct place *first,
@@ -271,8 +304,7 @@ static int link_first(const struct restore_tree *tree, const struct place *first
 /* A further name, as a link; false (with errno): it can't be one. */
 static bool link_item(struct restore_tree *tree, struct restore_item *item, const char *where)
 {
-	char *copy = xstrdup(where);
-	struct place first = open_first(tree, copy);
+	const struct place first = open_place(tree, where);
 	const bool linked = first.dirfd >= 0 && !link_first(tree, &first, &item->at);
 	const int error = errno;
 
@@ -285,7 +317,6 @@ static bool link_item(struct restore_tree *tree, struct restore_item *item, cons
 	}
 	if (first.dirfd >= 0)
 		close(first.dirfd);
-	free(copy);
 	errno = error;
 	return linked;
 }
@@ -293,7 +324,7 @@ static bool link_item(struct restore_tree *tree, struct restore_item *item, cons
 /* A further name of a file: a link, if the first one could be restored. */
 static void restore_later(struct restore_tree *tree, struct restore_item *item)
 {
-	const char *first = idmap_get(&tree->first, item->info.file_id);
+	const char *first = idmap_get(&tree->places, item->info.file_id);
 	struct restore *r = &tree->work;
 	bool done = false;
 
@@ -307,8 +338,8 @@ static void restore_later(struct restore_tree *tree, struct restore_item *item)
 		item->code = restore_refused(r, &item->at, EEXIST);
 	} else {
 		if (first)
-			restore_lost(r, LOST_LINK, &item->at, "a copy of %s instead: %s",
-				     strchr(first, '/'), strerror(errno));
+			restore_lost(r, LOST_LINK, &item->at, "a copy instead: %s",
+				     strerror(errno));
 		restore_item_run(r, item);
 	}
 }
@@ -332,7 +363,6 @@ void restore_item_drop(struct restore_item *item)
 
 int restore_item_finish(struct restore_tree *tree, struct restore_item *item)
 {
-	const uint32_t id = item->info.file_id;
 	int code;
 
 	if (item->dir)
@@ -343,8 +373,8 @@ int restore_item_finish(struct restore_tree *tree, struct restore_item *item)
 	if (item->read_code > tree->walk.code)
 		tree->walk.code = item->read_code;
 	code = item->code;
-	if (!code && item->several && item->restored && !idmap_get(&tree->first, id))
-		keep_first(tree, item);
+	if (!code && item->several && item->restored)
+		keep_place(tree, &item->at);
 	restore_item_drop(item);
 	return code;
 }
@@ -407,6 +437,8 @@ static int add_directory(struct restore_tree *tree, const struct place *at, bool
 	if (code || fd < 0)
 		return code;
 	*entered = true;
+	if (tree->multi.count)
+		keep_place(tree, at);
 	return push_level(tree, fd, at->name, strlen(tree->path), at->info);
 }
 
@@ -605,7 +637,7 @@ int restore_tree_close(struct restore_tree *tree, uint64_t *items)
 	idset_free(&tree->multi);
 	idset_free(&tree->met);
 	idset_free(&tree->entered);
-	idmap_free(&tree->first);
+	idmap_free(&tree->places);
 	restore_free(&tree->walk);
 	restore_free(&tree->work);
 	free(tree);

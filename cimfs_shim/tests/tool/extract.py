@@ -285,6 +285,20 @@ expect(0, "--overwrite", "extract", "--overwrite", "-C", target, image)
 same((tree(target), os.stat(os.path.join(target, "one")).st_nlink), ({"one": b"1", "two": b"1"}, 2),
      "replaces it by the link")
 
+DEPTH, NAMES = 300, 1000
+top = Dir({"first": File(b"deep")})
+for _ in range(DEPTH):
+    top = Dir({"d": top})
+image, target = build(plain({"d": top, "names": Dir({
+    "%04d" % n: Link("d/" * (DEPTH + 1) + "first") for n in range(NAMES)})}))
+result = tool("extract", "-C", target, image)
+links = os.stat(os.path.join(target, "d/" * (DEPTH + 1) + "first")).st_nlink
+check(result.code == 3 and "/names/" in result.errors and "hard link not restored" in result.errors,
+      "hard links that take too long to find are told", result)
+check(1 < links <= NAMES, "those before are links", links)
+found = list(tree(os.path.join(target, "names")).values())
+same((len(found), set(found)), (NAMES, {b"deep"}), "and the others are copies")
+
 # ---- parts of an image ----
 
 image, target = build(plain({
