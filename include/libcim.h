@@ -424,12 +424,15 @@ struct cim_region_set {
 	uint32_t first;
 };
 
+/** FileIDs whose records lie in one file table; the first is 1. */
+#define CIM_FILES_PER_TABLE 1024u
+
 /**
  * struct cim_image_info - an image as a whole
  * @version_major, @version_minor: of the filesystem file
  * @set_count:     region sets, parents first (oldest first), the image's own last
  * @region_count:  regions of all sets
- * @table_count:   file tables; FileIDs go up to 1,024 times that
+ * @table_count:   file tables; FileIDs go up to CIM_FILES_PER_TABLE times that
  * @root_id:       FileID of the root directory
  */
 struct cim_image_info {
@@ -473,6 +476,23 @@ void cim_image_get_info(struct cim_image *image, struct cim_image_info *info);
 /** cim_image_get_set() - region set @index (parents first); false if there is none */
 bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set);
 
+/** Room for the name of a region file, its NUL included. */
+#define CIM_REGION_NAME 56
+
+/**
+ * cim_image_region_name() - the name of region @index's file, which lies beside the image
+ * @index: counts through the sets, parents first
+ * @name:  CIM_REGION_NAME bytes; "" if there is no such region
+ */
+bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name);
+
+/**
+ * cim_image_region_size() - bytes of region @index's file, whatever is in it
+ * CIM_E_INVALID: there is no such region. CIM_E_FILE_NOT_FOUND: there is no such file.
+ */
+enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, uint64_t *size,
+				      struct cim_error *err);
+
 /**
  * cim_image_check_regions() - are the region files that an image names all there?
  *
@@ -498,6 +518,18 @@ enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_erro
  */
 enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str path, uint32_t *file_id,
 				 struct cim_error *err);
+
+/**
+ * cim_image_lookup_stream() - find an item by path, and take the name of a stream off it
+ * @path:   PATH, or for alternate streams PATH:STREAM or PATH:STREAM:$DATA; ":STREAM" is the root's
+ * @stream: receives the stream's name, which is a part of @path, for cim_image_get_data(), which
+ *          says whether there is such a stream; {NULL} if @path names none
+ *
+ * Statuses of cim_image_lookup().
+ */
+enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str path,
+					uint32_t *file_id, struct cim_str *stream,
+					struct cim_error *err);
 
 /**
  * cim_image_lookup_at() - find one name in a directory
@@ -536,6 +568,15 @@ enum cim_blob {
  */
 enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
 				   void *buf, size_t room, size_t *size, struct cim_error *err);
+
+/**
+ * cim_blob_valid() - do the bytes keep the rules of their kind (D9, D16, D17)?
+ *
+ * A self-relative security descriptor whose SIDs and ACLs lie inside it; a chain of EAs, perhaps
+ * with up to 3 bytes behind the last; a reparse buffer whose length field tells its size. The
+ * writer takes no others; an image of another's making may have them.
+ */
+bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size);
 
 /**
  * struct cim_data - where a stream's bytes are, found once and read many times
@@ -617,11 +658,23 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 /** cim_run_put() - give a run's file back, and make @run CIM_RUN_NONE; any kind, also twice */
 void cim_run_put(struct cim_image *image, struct cim_run *run);
 
+/** cim_region_index() - the region, among all of an image's, that a RegionOffset leads to */
+static inline uint32_t cim_region_index(uint64_t region_offset)
+{
+	return (uint32_t)(region_offset >> 48);
+}
+
+/** cim_region_byte() - the byte in that region's file */
+static inline uint64_t cim_region_byte(uint64_t region_offset)
+{
+	return region_offset & ((UINT64_C(1) << 48) - 1);
+}
+
 /**
  * struct cim_segment - a piece of a stream, and where the image has it
  * @offset, @len: the piece: bytes of the stream
  * @stored:       false: the sparse form, nothing is stored and the rest is 0
- * @place:        RegionOffset of its bytes (bits 0-47 offset in the region file, bits 48-63 region)
+ * @place:        RegionOffset of its bytes: see cim_region_index()
  * @in_object:    where they begin in the object that holds the stream's bytes; for an expanded PE
  *                image that is @offset and the mapping's Delta, else @offset
  */

@@ -68,6 +68,7 @@ enum cim_stream_rule {
 	CIM_STREAM_ALLOWED,
 	CIM_STREAM_REQUIRED, /* without one: CIM_E_INVALID */
 	CIM_STREAM_OF_ANY,   /* the same, and ":STREAM" means one of the root's */
+	CIM_STREAM_OR_NONE,  /* as CIM_STREAM_ALLOWED, with that of the root */
 };
 
 enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,

@@ -52,11 +52,10 @@ enum cim_region_type {
 /* Data of less than this goes to the small data region (ours: less than a page). */
 #define CIM_SMALL_DATA_LIMIT 4096u
 
-#define CIM_MAX_REGIONS	    65536u
-#define CIM_FILES_PER_TABLE 1024u
-#define CIM_UPCASE_ENTRIES  65536u
-#define CIM_UPCASE_SIZE	    (CIM_UPCASE_ENTRIES * 2u)
-#define CIM_DIGEST_SIZE	    24u
+#define CIM_MAX_REGIONS	   65536u
+#define CIM_UPCASE_ENTRIES 65536u
+#define CIM_UPCASE_SIZE	   (CIM_UPCASE_ENTRIES * 2u)
+#define CIM_DIGEST_SIZE	   24u
 
 /* RegionOffset */
 #define CIM_OFFSET_BITS 48
@@ -65,16 +64,6 @@ enum cim_region_type {
 static inline uint64_t cim_region_offset(uint32_t region, uint64_t byte)
 {
 	return (uint64_t)region << CIM_OFFSET_BITS | byte;
-}
-
-static inline uint32_t cim_region_index(uint64_t region_offset)
-{
-	return (uint32_t)(region_offset >> CIM_OFFSET_BITS);
-}
-
-static inline uint64_t cim_region_byte(uint64_t region_offset)
-{
-	return region_offset & CIM_OFFSET_MASK;
 }
 
 #define CIM_OFF(type, field) offsetof(struct cim_disk_##type, field)

@@ -88,14 +88,36 @@ static enum cim_status look_up(struct cim_image *image, const struct cim_path *p
 	return CIM_OK;
 }
 
-enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, uint32_t *file_id,
-				 struct cim_error *err)
+/* The stream's name in a text that is well-formed: between its first ':' and the second or the end.
+ */
+static struct cim_str stream_of(struct cim_str text)
+{
+	size_t begin = 0, end;
+
+#define UNIT(i) (text.utf8 ? (unsigned char)text.utf8[i] : text.utf16[i])
+	while (begin < text.units && UNIT(begin) != ':')
+		begin++;
+	if (begin == text.units)
+		return (struct cim_str){0};
+	for (end = ++begin; end < text.units && UNIT(end) != ':';)
+		end++;
+#undef UNIT
+	return (struct cim_str){
+		.utf8 = text.utf8 ? text.utf8 + begin : NULL,
+		.utf16 = text.utf8 ? NULL : text.utf16 + begin,
+		.units = end - begin,
+	};
+}
+
+static enum cim_status parse_and_look_up(struct cim_image *image, struct cim_str text,
+					 enum cim_stream_rule rule, uint32_t *file_id,
+					 struct cim_error *err)
 {
 	struct cim_path path;
 	enum cim_status status;
 
 	*file_id = 0;
-	status = cim_path_parse(&image->env, text, CIM_NO_STREAM, &path, err);
+	status = cim_path_parse(&image->env, text, rule, &path, err);
 	if (!status) {
 		status = look_up(image, &path, file_id, err);
 		cim_path_free(&path);
@@ -103,6 +125,22 @@ enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, u
 	if (status)
 		cim_error_str(err, text);
 	return cim_error_where(err, status, "look up", image->path);
+}
+
+enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, uint32_t *file_id,
+				 struct cim_error *err)
+{
+	return parse_and_look_up(image, text, CIM_NO_STREAM, file_id, err);
+}
+
+enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str text,
+					uint32_t *file_id, struct cim_str *stream,
+					struct cim_error *err)
+{
+	enum cim_status status = parse_and_look_up(image, text, CIM_STREAM_OR_NONE, file_id, err);
+
+	*stream = status ? (struct cim_str){0} : stream_of(text);
+	return status;
 }
 
 enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, struct cim_str text,

@@ -6,7 +6,7 @@
  * SID (MS-DTYP 2.4), FILE_FULL_EA_INFORMATION and REPARSE_DATA_BUFFER (MS-FSCC 2.4.15, 2.1.2).
  */
 #include "meta.h"
-#include "bytes.h"
+#include "core.h"
 
 /* SECURITY_DESCRIPTOR_RELATIVE: u8 revision, u8, u16 control, u32 owner, group, SACL, DACL. */
 #define SD_SIZE		 20u
@@ -117,4 +117,17 @@ bool cim_reparse_valid(const uint8_t *reparse, size_t size)
 	length = cim_get16(reparse + 4);
 	/* Behind the 8 bytes of tag and length a tag that isn't Microsoft's has a GUID. */
 	return size == length + ((cim_get32(reparse) & 0x80000000u) ? 8u : 24u);
+}
+
+bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size)
+{
+	switch (which) {
+	case CIM_BLOB_SECURITY:
+		return cim_sd_valid(bytes, size);
+	case CIM_BLOB_EA:
+		return cim_ea_valid(bytes, size);
+	case CIM_BLOB_REPARSE:
+		return cim_reparse_valid(bytes, size);
+	}
+	return false;
 }

@@ -108,6 +108,7 @@ static enum cim_status split_stream(struct cim_path *path, const uint16_t *text,
 static enum cim_status check(struct cim_path *path, size_t units, enum cim_stream_rule rule,
 			     struct cim_error *err)
 {
+	const bool of_root = rule == CIM_STREAM_OF_ANY || rule == CIM_STREAM_OR_NONE;
 	const uint16_t *text = path->buf;
 	enum cim_status status;
 	size_t start = 0;
@@ -116,7 +117,7 @@ static enum cim_status check(struct cim_path *path, size_t units, enum cim_strea
 	status = check_characters(text, units, err);
 	if (status || !units)
 		return status;
-	for (end = 0; rule != CIM_STREAM_OF_ANY || text[0] != ':';) {
+	for (end = 0; !of_root || text[0] != ':';) {
 		end = start;
 		while (end < units && text[end] != SEPARATOR && text[end] != ':')
 			end++;
@@ -203,7 +204,8 @@ enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,
 	if (units && path->buf[0] == SEPARATOR)
 		memmove(path->buf, path->buf + 1, --units * sizeof(path->buf[0]));
 	status = check(path, units, rule, err);
-	if (!status && rule >= CIM_STREAM_REQUIRED && !path->stream_units)
+	if (!status && !path->stream_units &&
+	    (rule == CIM_STREAM_REQUIRED || rule == CIM_STREAM_OF_ANY))
 		status = cim_fail(err, CIM_E_INVALID, "the path names no stream");
 	if (status)
 		drop(path);

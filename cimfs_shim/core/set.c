@@ -66,6 +66,16 @@ void cim_region_name(const struct cim_image *image, uint32_t region, char *name)
 		memcpy(name, "?", 2);
 }
 
+bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name)
+{
+	const bool there = index < image->region_count;
+
+	*name = 0;
+	if (there)
+		cim_region_name(image, index, name);
+	return there;
+}
+
 enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
 				   uint64_t len, struct cim_error *err)
 {
@@ -364,4 +374,39 @@ void cim_regions_free(struct cim_image *image)
 		close_chain(image, files->chains[i]);
 	cim_free(&image->env, files);
 	image->files = NULL;
+}
+
+static enum cim_status file_size(struct cim_image *image, const char *name, uint64_t *size,
+				 struct cim_error *err)
+{
+	const struct cim_fs *fs = image->env.fs;
+	enum cim_status status;
+	cim_fs_file *file;
+	long os_error = 0;
+
+	status = cim_open_beside(image, name, &file, &os_error);
+	if (status)
+		return cim_fail_os(err, status, os_error, "opening %s", name);
+	status = fs->size(fs->ctx, file, size, &os_error);
+	if (status) {
+		*size = 0;
+		cim_fail_os(err, status, os_error, "asking for the size of %s", name);
+	}
+	fs->close(fs->ctx, file);
+	return status;
+}
+
+enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, uint64_t *size,
+				      struct cim_error *err)
+{
+	char name[CIM_REGION_NAME];
+	enum cim_status status;
+
+	*size = 0;
+	if (cim_image_region_name(image, index, name))
+		status = file_size(image, name, size, err);
+	else
+		status = cim_fail(err, CIM_E_INVALID, "there is no region %u, the image has %u",
+				  (unsigned)index, (unsigned)image->region_count);
+	return cim_error_where(err, status, "ask for a region file's size", image->path);
 }

@@ -18,35 +18,6 @@ struct target
     struct cim_str stream; /* units 0: the default stream; points into the caller's path */
 };
 
-/* Does ":$DATA" begin here and end the string? */
-static bool is_data_type(PCWSTR type)
-{
-    return !_wcsicmp(type, L":$DATA");
-}
-
-/* Split PATH:STREAM or PATH:STREAM:$DATA (decisions D10, D30); both parts stay in @path. */
-static enum cim_status split_stream(PCWSTR path, struct cim_str *item, struct cim_str *stream,
-                                    struct cim_error *err)
-{
-    PCWSTR colon = wcschr(path, L':');
-    size_t units, i;
-
-    *item = cim_u16(path);
-    *stream = (struct cim_str){NULL, NULL, 0};
-    if (!colon) return CIM_OK;
-    item->units = (size_t)(colon - path);
-    units = wcscspn(colon + 1, L":");
-    if (!units) return fail(err, CIM_E_INVALID, "the path has an empty stream name");
-    if (units > CIM_MAX_NAME) return fail(err, CIM_E_INVALID, "the stream name is too long");
-    if (colon[1 + units] && !is_data_type(colon + 1 + units))
-        return fail(err, CIM_E_INVALID, "the path has a stream type that is not $DATA");
-    for (i = 1; i <= units; i++)
-        if (colon[i] < L' ' || wcschr(L"\\/*?\"<>|", colon[i]))
-            return fail(err, CIM_E_INVALID, "the stream name has an invalid character");
-    *stream = (struct cim_str){NULL, (const uint16_t *)(colon + 1), units};
-    return CIM_OK;
-}
-
 static enum cim_status open_image(PCWSTR path, struct cim_image **image, struct cim_error *err)
 {
     char *path8 = wtf8_from_wide(path);
@@ -61,16 +32,14 @@ static enum cim_status open_image(PCWSTR path, struct cim_image **image, struct 
 static enum cim_status open_target(PCWSTR image_path, PCWSTR file_path, struct target *target,
                                    struct cim_error *err)
 {
-    struct cim_str item;
     enum cim_status status;
 
     if (!image_path) return fail(err, CIM_E_INVALID, "the image's path is NULL");
     if (!file_path) return fail(err, CIM_E_INVALID, "the file's path is NULL");
-    status = split_stream(file_path, &item, &target->stream, err);
-    if (status) return status;
     status = open_image(image_path, &target->image, err);
     if (status) return status;
-    status = cim_image_lookup(target->image, item, &target->file_id, err);
+    status = cim_image_lookup_stream(target->image, cim_u16(file_path), &target->file_id,
+                                     &target->stream, err);
     if (status) cim_image_close(target->image);
     return status;
 }

@@ -59,9 +59,9 @@ enum cim_status image_check_kind(const char *path, struct cim_error *err)
 
 int mark_open(struct cim_image *image, const char *path)
 {
+	char mark[CIM_REGION_NAME];
 	struct cim_region_set set = {0};
 	struct cim_image_info info;
-	char guid[CIM_GUID_TEXT];
 	const char *name;
 	char *dir = split_image(path, &name);
 	char *region;
@@ -69,8 +69,8 @@ int mark_open(struct cim_image *image, const char *path)
 
 	cim_image_get_info(image, &info);
 	cim_image_get_set(image, info.set_count - 1, &set);
-	cim_guid_format(&set.guid, guid);
-	region = xasprintf("%s/region_%s_0", dir, guid);
+	cim_image_region_name(image, set.first, mark);
+	region = xasprintf("%s/%s", dir, mark);
 	fd = open(region, O_RDONLY | O_CLOEXEC);
 	free(region);
 	free(dir);

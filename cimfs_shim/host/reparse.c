@@ -21,18 +21,10 @@
 #include "bytes.h"
 #include "libcim.h"
 
-#define MICROSOFT_TAG	   0x80000000u
 #define SYMLINK_HEADER	   20
 #define MOUNT_POINT_HEADER 16
 #define SYMLINK_RELATIVE   1
 #define MAX_REPARSE	   16384
-
-bool reparse_valid(const uint8_t *data, size_t size)
-{
-	if (size < 8 || size > MAX_REPARSE)
-		return false;
-	return size == (size_t)get16(data + 4) + (get32(data) & MICROSOFT_TAG ? 8 : 24);
-}
 
 uint8_t *reparse_from_symlink(const char *target, size_t *size, const char **why)
 {
@@ -137,7 +129,8 @@ char *reparse_to_symlink(const uint8_t *data, size_t size, enum target_kind *kin
 	char *s;
 	size_t len;
 
-	if (!reparse_valid(data, size) || !reparse_parse_link(data, size, &link) || !link.symlink)
+	if (!cim_blob_valid(CIM_BLOB_REPARSE, data, size) ||
+	    !reparse_parse_link(data, size, &link) || !link.symlink)
 		return NULL;
 	name = name_text(&link.target, &len);
 	/* No target at all, or one that a Linux link can't hold. */

@@ -9,9 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Is the buffer consistent (decision D16)? */
-bool reparse_valid(const uint8_t *data, size_t size);
-
 /* A name in a buffer, UTF-16 little-endian; @bytes NULL: there is none. */
 struct reparse_name {
 	const uint8_t *bytes;

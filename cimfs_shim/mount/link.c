@@ -216,8 +216,8 @@ static bool get_target(struct server *s, struct target *t, const uint8_t *data, 
 	struct reparse_link link;
 	uint16_t *path;
 
-	if (!reparse_valid(data, size) || !reparse_parse_link(data, size, &link) ||
-	    !link.target.units) {
+	if (!cim_blob_valid(CIM_BLOB_REPARSE, data, size) ||
+	    !reparse_parse_link(data, size, &link) || !link.target.units) {
 		t->unfit = true;
 		return true;
 	}

@@ -19,8 +19,6 @@
 #define KNOWN	     0x20000000u /* the record could be read */
 #define COUNT	     0x1fffffffu
 
-#define TABLE 1024u /* FileIDs whose records lie in one table (format.h) */
-
 struct census {
 	struct server *s;
 	uint32_t *counts;
@@ -42,8 +40,8 @@ static enum cim_status know(struct census *c, uint32_t id, struct cim_error *err
  * in use all the same is tried again when an entry leads there. */
 static void know_all(struct census *c)
 {
-	for (uint64_t first = 1; first <= c->s->max_id; first += TABLE) {
-		for (uint64_t id = first; id < first + TABLE; id++) {
+	for (uint64_t first = 1; first <= c->s->max_id; first += CIM_FILES_PER_TABLE) {
+		for (uint64_t id = first; id < first + CIM_FILES_PER_TABLE; id++) {
 			if (know(c, (uint32_t)id, NULL))
 				break;
 		}

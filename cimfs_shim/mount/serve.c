@@ -495,24 +495,13 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 
 static uint64_t count_bytes(const struct server *s)
 {
-	struct cim_region_set set;
-	char guid[CIM_GUID_TEXT];
-	struct stat st;
-	uint64_t bytes = 0;
+	struct cim_image_info info;
+	uint64_t bytes = 0, one;
 
-	for (uint32_t i = 0; cim_image_get_set(s->image, i, &set); i++) {
-		cim_guid_format(&set.guid, guid);
-		for (uint32_t n = 0; n < set.count; n++) {
-			char *path;
-
-			if (asprintf(&path, "%.*sregion_%s_%u",
-				     (int)(strrchr(s->options->image, '/') + 1 - s->options->image),
-				     s->options->image, guid, n) < 0)
-				continue;
-			if (!stat(path, &st))
-				bytes += (uint64_t)st.st_size;
-			free(path);
-		}
+	cim_image_get_info(s->image, &info);
+	for (uint32_t i = 0; i < info.region_count; i++) {
+		cim_image_region_size(s->image, i, &one, NULL);
+		bytes += one;
 	}
 	return bytes;
 }

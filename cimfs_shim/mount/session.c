@@ -38,7 +38,7 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 	s->options = o;
 	s->image = image;
 	s->root_id = info.root_id;
-	s->max_id = (uint64_t)info.table_count * 1024;
+	s->max_id = (uint64_t)info.table_count * CIM_FILES_PER_TABLE;
 	s->ready = -1;
 	pthread_mutex_init(&s->count_lock, NULL);
 	pthread_mutex_init(&s->scan_lock, NULL);

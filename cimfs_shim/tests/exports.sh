@@ -9,7 +9,7 @@ lib=$BUILD/libcim.so.0
 
 # The compiler takes the comments out; a name before a parenthesis is a function then.
 ${CC:-gcc} -fpreprocessed -dD -E -P -x c include/libcim.h |
-	grep -oE '\bcim_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$TEST_TMP/declared"
+	grep -v '^static inline' | grep -oE '\bcim_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$TEST_TMP/declared"
 nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
 	sort -u >"$TEST_TMP/exported"
 

@@ -415,6 +415,83 @@ static void test_streams(void)
 }
 
 /* Forms of a stream table: which extra length in front is understood? */
+static void try_stream_path(struct cim_image *image, struct cim_str path, const char *name,
+			    enum cim_status want, size_t want_units)
+{
+	struct cim_str stream;
+	struct cim_data data;
+	uint32_t id;
+
+	is_status(cim_image_lookup_stream(image, path, &id, &stream, &err), want, name);
+	is_int(stream.units, want_units, "%s: units of the stream's name", name);
+	if (want_units)
+		ok(!cim_image_get_data(image, id, stream, &data, &err) && data.size == 300,
+		   "%s: it is the stream's", name);
+}
+
+static void test_stream_paths(void)
+{
+	static const uint16_t wide[] = {'s', 't', 'r', 'e', 'a', 'm', 's', '1', ':', 'O',
+					'n', 'e', ':', '$', 'd', 'a', 't', 'a', 0};
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+
+	try_stream_path(image, cim_u8("streams1"), "PATH", CIM_OK, 0);
+	try_stream_path(image, cim_u8("streams1:one"), "PATH:STREAM", CIM_OK, 3);
+	try_stream_path(image, cim_u8("/streams2:one:$DATA"), "PATH:STREAM:$DATA", CIM_OK, 3);
+	try_stream_path(image, cim_u16(wide), "in UTF-16", CIM_OK, 3);
+	try_stream_path(image, cim_u8("streams1:"), "no name", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_u8("streams1:one:$EA"), "another type", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_u8("dir:one/x"), "not of the last", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_u8("none:one"), "no item", CIM_E_FILE_NOT_FOUND, 0);
+	try_stream_path(image, cim_u8(NULL), "no path", CIM_E_INVALID, 0);
+	cim_image_close(image);
+	mini_free(m);
+}
+
+static void test_root_stream_path(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_image_info info;
+	struct cim_str stream;
+	uint32_t id;
+
+	cim_image_get_info(image, &info);
+	ok(!cim_image_lookup_stream(image, cim_u8(":s"), &id, &stream, &err) &&
+		   id == info.root_id && stream.units == 1 && *stream.utf8 == 's',
+	   "\":STREAM\" is one of the root's");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+static void test_region_files(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_fs fs;
+	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_image_info info;
+	char name[CIM_REGION_NAME];
+	uint64_t size = 1;
+
+	cim_image_get_info(image, &info);
+	for (uint32_t i = 0; i < info.region_count; i++)
+		ok(cim_image_region_name(image, i, name) && !strncmp(name, "region_", 7) &&
+			   !cim_image_region_size(image, i, &size, &err) && size >= 40,
+		   "region %u: %s, %llu bytes", (unsigned)i, name, (unsigned long long)size);
+	ok(!cim_image_region_name(image, info.region_count, name) && !*name,
+	   "behind the last there is no name");
+	is_status(cim_image_region_size(image, info.region_count, &size, &err), CIM_E_INVALID,
+		  "and no size");
+	is_int(size, 0, "which is 0 then");
+	is_int(cim_region_index(UINT64_C(0x0003000000001000)), 3, "the region of a RegionOffset");
+	is_int(cim_region_byte(UINT64_C(0x0003000000001000)), 0x1000, "and the byte");
+	cim_image_close(image);
+	mini_free(m);
+}
+
 static void test_stream_forms(void)
 {
 	static const struct {
@@ -927,6 +1004,9 @@ int main(void)
 	test_disputed_order();
 	test_same_names();
 	test_streams();
+	test_stream_paths();
+	test_root_stream_path();
+	test_region_files();
 	test_stream_forms();
 	test_pe();
 	test_pe_mappings();

@@ -6,27 +6,6 @@
 
 #define BUFFER (1u << 18)
 
-/* Split PATH:STREAM[:$DATA]; the ':' can't be part of a name. */
-static char *split_stream(const char *path, const char **stream)
-{
-	const char *slash = strrchr(path, '/');
-	const char *back = strrchr(path, '\\');
-	const char *last = slash > back ? slash : back;
-	char *copy = xstrdup(path);
-	char *colon = strchr(copy + (last ? last - path : 0), ':');
-	char *type;
-
-	*stream = NULL;
-	if (!colon)
-		return copy;
-	*colon = '\0';
-	*stream = colon + 1;
-	type = strchr(colon + 1, ':');
-	if (type && !strcasecmp(type, ":$DATA"))
-		*type = '\0';
-	return copy;
-}
-
 static int copy_out(const struct tool_path *from, const struct cim_data *data)
 {
 	struct cim_error err = {0};
@@ -55,35 +34,22 @@ static int cat(const struct tool_path *from)
 	struct cim_error err = {0};
 	struct cim_file_info info;
 	struct cim_data data;
-	const char *stream;
-	char *item = split_stream(from->path, &stream);
+	struct cim_str stream;
 	enum cim_status status;
 	uint32_t id;
-	int code;
+	int code = tool_lookup(from->t, from->image, from->name, from->path, &id, &stream);
 
-	code = tool_lookup(from->t, from->image, from->name, item, &id);
-	if (!code && stream && (!*stream || strchr(stream, ':')))
-		code = tool_fail(from->t, "read", from->name, from->path,
-				 "not the name of a stream");
-	if (!code) {
-		struct cim_str which = {0};
-
-		if (stream)
-			which = cim_u8(stream);
-		status = cim_image_stat(from->image, id, &info, &err);
-		if (!status && info.is_directory && !stream)
-			code = tool_fail(from->t, "read", from->name, from->path, "a directory");
-		else if (!status)
-			status = cim_image_get_data(from->image, id, which, &data, &err);
-		if (status) {
-			snprintf(err.path, sizeof(err.path), "%s", from->path);
-			code = tool_fail_cim(from->t, "read", from->name, &err);
-		} else if (!code) {
-			code = copy_out(from, &data);
-		}
-	}
-	free(item);
-	return code;
+	if (code)
+		return code;
+	status = cim_image_stat(from->image, id, &info, &err);
+	if (!status && info.is_directory && !stream.units)
+		return tool_fail(from->t, "read", from->name, from->path, "a directory");
+	if (!status)
+		status = cim_image_get_data(from->image, id, stream, &data, &err);
+	if (!status)
+		return copy_out(from, &data);
+	snprintf(err.path, sizeof(err.path), "%s", from->path);
+	return tool_fail_cim(from->t, "read", from->name, &err);
 }
 
 static int run(struct tool *t, int argc, char **argv)

@@ -208,17 +208,15 @@ static int list_missing(struct files *files)
 	struct cim_region_set set;
 	struct cim_image *image;
 	unsigned long missing = 0;
-	char guid[CIM_GUID_TEXT];
-	char name[128];
+	char name[CIM_REGION_NAME];
 	int code = EXIT_OK;
 
 	if (cim_image_open(NULL, path, &image, &err))
 		code = tool_fail_cim(files->t, "list", files->where, &err);
 	free(path);
 	for (uint32_t i = 0; !code && cim_image_get_set(image, i, &set); i++) {
-		cim_guid_format(&set.guid, guid);
-		for (unsigned k = 0; k < set.count; k++) {
-			snprintf(name, sizeof(name), "region_%s_%u", guid, k);
+		for (uint32_t k = 0; k < set.count; k++) {
+			cim_image_region_name(image, set.first + k, name);
 			if (is_there(files, name))
 				continue;
 			show_missing(files, &set, name);

@@ -84,27 +84,19 @@ static int count(struct tool *t, struct cim_image *image, const char *name, uint
 }
 
 /* Bytes of a set's region files. */
-static uint64_t set_size(struct tool *t, const char *name, const struct cim_region_set *set)
+static uint64_t set_size(struct tool *t, struct cim_image *image, const char *name,
+			 const struct cim_region_set *set)
 {
-	const char *file;
-	char *real = image_path_of(name);
-	char *dir = split_image(real, &file);
-	char guid[CIM_GUID_TEXT];
 	uint64_t size = 0;
 
-	cim_guid_format(&set->guid, guid);
-	for (unsigned i = 0; i < set->count; i++) {
-		char *path = xasprintf("%s/region_%s_%u", dir, guid, i);
-		struct stat st;
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct cim_error err = {0};
+		uint64_t one;
 
-		if (stat(path, &st))
-			tool_warn(t, "read", name, path, "%s", strerror(errno));
-		else
-			size += (uint64_t)st.st_size;
-		free(path);
+		if (cim_image_region_size(image, set->first + i, &one, &err))
+			tool_warn(t, "read", name, NULL, "%s", err.cause);
+		size += one;
 	}
-	free(dir);
-	free(real);
 	return size;
 }
 
@@ -132,10 +124,11 @@ static void print_text(struct tool *t, struct cim_image *image, const char *name
 		cim_guid_format(&set.guid, guid);
 		printf("%-13s %s, %u region%s, %s\n",
 		       i + 1 == info->set_count ? "Region set:" : "Parent set:", guid, set.count,
-		       plural(set.count), size_text(set_size(t, name, &set), size, sizeof(size)));
+		       plural(set.count),
+		       size_text(set_size(t, image, name, &set), size, sizeof(size)));
 	}
 	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
-	       (unsigned long long)info->table_count * 1024);
+	       (unsigned long long)info->table_count * CIM_FILES_PER_TABLE);
 	if (!counts)
 		return;
 	printf("%-13s %llu\n", "Directories:", (unsigned long long)counts->directories);
@@ -166,7 +159,7 @@ static void print_json(struct tool *t, struct cim_image *image, const char *name
 		cim_guid_format(&set.guid, guid);
 		json_put_string(one, "guid", guid);
 		json_put_int(one, "regions", set.count);
-		json_put_int(one, "bytes", set_size(t, name, &set));
+		json_put_int(one, "bytes", set_size(t, image, name, &set));
 		json_put_bool(one, "own", i + 1 == info->set_count);
 		json_append(o, "region_sets", one);
 	}

@@ -253,7 +253,7 @@ static int run(struct tool *t, int argc, char **argv)
 	ls.image = tool_open(t, ls.name, &code);
 	if (!ls.image)
 		return code;
-	code = tool_lookup(t, ls.image, ls.name, path, &id);
+	code = tool_lookup(t, ls.image, ls.name, path, &id, NULL);
 	if (!code)
 		code = list(&ls, id, path);
 	cim_image_close(ls.image);

@@ -136,8 +136,8 @@ static int each_segment(const struct item *item, const struct cim_data *data, st
 
 			json_put_int(o, "offset", segment.offset);
 			json_put_int(o, "size", segment.len);
-			json_put_int(o, "region", segment.place >> 48);
-			json_put_int(o, "region_offset", segment.place & CIM_MAX_STREAM);
+			json_put_int(o, "region", cim_region_index(segment.place));
+			json_put_int(o, "region_offset", cim_region_byte(segment.place));
 			json_put_int(o, "expanded_offset", segment.in_object);
 			json_append(into, "segments", o);
 		} else {
@@ -146,7 +146,7 @@ static int each_segment(const struct item *item, const struct cim_data *data, st
 			       "Segment:", (unsigned long long)segment.offset,
 			       (unsigned long long)segment.len,
 			       (unsigned long long)segment.in_object,
-			       (unsigned)(segment.place >> 48),
+			       (unsigned)cim_region_index(segment.place),
 			       (unsigned long long)(segment.place & CIM_MAX_STREAM));
 		}
 		offset += segment.len;
@@ -313,7 +313,7 @@ static int stat_path(const struct tool_path *path)
 		.name = path->name,
 		.path = path->path,
 	};
-	int code = tool_lookup(item.t, item.image, item.name, item.path, &item.id);
+	int code = tool_lookup(item.t, item.image, item.name, item.path, &item.id, NULL);
 
 	if (!path->first && !item.t->json)
 		putchar('\n');

@@ -137,7 +137,7 @@ static void put_value(struct text *line, const struct cim_field *f)
 		break;
 	case CIM_FIELD_REGION_OFFSET:
 		if (f->value)
-			text_printf(line, "%u:0x%llx", (unsigned)(f->value >> 48),
+			text_printf(line, "%u:0x%llx", (unsigned)cim_region_index(f->value),
 				    (unsigned long long)offset);
 		else
 			text_puts(line, "none");

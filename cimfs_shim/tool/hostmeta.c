@@ -212,7 +212,7 @@ static bool security_ok(uint8_t *value, size_t *size)
 
 static bool reparse_ok(uint8_t *value, size_t *size)
 {
-	return reparse_valid(value, *size);
+	return cim_blob_valid(CIM_BLOB_REPARSE, value, *size);
 }
 
 /* One that an image holds too, once it is @ok. */

@@ -55,7 +55,7 @@ int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struc
 }
 
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
-		uint32_t *id)
+		uint32_t *id, struct cim_str *stream)
 {
 	struct cim_error err = {0};
 	struct text clean = {0};
@@ -66,7 +66,12 @@ int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const
 	text_puts(&clean, path);
 	while (clean.len > 1 && clean.s[clean.len - 1] == '/')
 		text_cut(&clean, clean.len - 1);
-	status = cim_image_lookup(image, cim_u8(clean.s), id, &err);
+	if (stream)
+		status = cim_image_lookup_stream(image, cim_u8(clean.s), id, stream, &err);
+	else
+		status = cim_image_lookup(image, cim_u8(clean.s), id, &err);
+	if (stream && stream->units) /* it is to outlive the copy */
+		stream->utf8 = path + (stream->utf8 - clean.s);
 	if (status) {
 		snprintf(err.path, sizeof(err.path), "%s", clean.s);
 		code = tool_fail_cim(t, "find", name, &err);

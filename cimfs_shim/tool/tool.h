@@ -346,9 +346,9 @@ void json_print(FILE *f, struct json_t *object);
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code);
 /* Open an image, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
-/* Look up a path in an image. */
+/* Look up a path in an image; @stream: it may end in that of a stream (NULL: it may not). */
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
-		uint32_t *id);
+		uint32_t *id, struct cim_str *stream);
 
 /* One of the paths that a command was called with. */
 struct tool_path {
