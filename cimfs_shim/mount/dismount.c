@@ -8,7 +8,6 @@
 #include "mount.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../host/mountinfo.h"

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <linux/close_range.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
