@@ -31,23 +31,6 @@ static void make(struct kit *k, const char *existing, const char *name, const ch
 	finish(k, w);
 }
 
-/* Name of a file of an image's own set. */
-static const char *set_file(struct kit *k, const char *image_name, const char *prefix, int index)
-{
-	static char name[100];
-	struct cim_image_info info;
-	struct cim_region_set set;
-	char guid[CIM_GUID_TEXT];
-	struct cim_image *image = open_image(k, image_name);
-
-	cim_image_get_info(image, &info);
-	cim_image_get_set(image, info.set_count - 1, &set);
-	cim_image_close(image);
-	cim_guid_format(&set.guid, guid);
-	snprintf(name, sizeof(name), "%s%s_%d", prefix, guid, index);
-	return name;
-}
-
 static void same_image(struct kit *a, const char *name_a, struct kit *b, const char *name_b,
 		       const char *what)
 {

@@ -13,23 +13,6 @@
 
 static uint8_t a_bytes[3 << 20], b_bytes[3 << 20];
 
-/* Name of a file of an image's own set. */
-static const char *set_file(struct kit *k, const char *image_name, const char *prefix, int index)
-{
-	static char name[100];
-	struct cim_image_info info;
-	struct cim_region_set set;
-	char guid[CIM_GUID_TEXT];
-	struct cim_image *image = open_image(k, image_name);
-
-	cim_image_get_info(image, &info);
-	cim_image_get_set(image, info.set_count - 1, &set);
-	cim_image_close(image);
-	cim_guid_format(&set.guid, guid);
-	snprintf(name, sizeof(name), "%s%s_%d", prefix, guid, index);
-	return name;
-}
-
 static uint64_t region_size(struct kit *k, const char *image, int index)
 {
 	return memfs_size(k->m, set_file(k, image, "region_", index));
