@@ -42,10 +42,22 @@
 extern "C" {
 #endif
 
-/* What is declared here is what libcim.so exports; the rest of it is hidden. */
-#ifdef __ELF__
-#pragma GCC visibility push(default)
+/*
+ * CIM_API stands before each function that a shared libcim exports; whoever builds the library
+ * hides the rest. For a DLL of Windows define CIM_DLL_EXPORT to build it and CIM_DLL to use it.
+ */
+#if defined(_WIN32) && defined(CIM_DLL_EXPORT)
+#define CIM_API __declspec(dllexport)
+#elif defined(_WIN32) && defined(CIM_DLL)
+#define CIM_API __declspec(dllimport)
+#elif defined(__ELF__)
+#define CIM_API __attribute__((visibility("default")))
+#else
+#define CIM_API
 #endif
+
+/** The version of this header, for #if: 0xMMmmpp, major, minor and patch. See cim_version(). */
+#define CIM_VERSION_NUMBER 0x000100
 
 /* ------------------------------------------------------------------------------------------
  * Status and error detail
@@ -103,23 +115,28 @@ struct cim_error {
 /**
  * cim_status_name() - the identifier of a status ("CIM_E_CORRUPT"), or "CIM_E_?" if unknown
  */
-const char *cim_status_name(enum cim_status status);
+CIM_API const char *cim_status_name(enum cim_status status);
 
 /**
  * cim_status_text() - a status in words ("the image is corrupt"); never NULL
  */
-const char *cim_status_text(enum cim_status status);
+CIM_API const char *cim_status_text(enum cim_status status);
 
 /**
  * cim_status_from_os() - the status for an errno (POSIX) or a Win32 error code (Windows);
  * CIM_E_IO for those that have no other
  */
-enum cim_status cim_status_from_os(long os_error);
+CIM_API enum cim_status cim_status_from_os(long os_error);
 
 /**
  * cim_version() - the library's version as "MAJOR.MINOR.PATCH"
  */
-const char *cim_version(void);
+CIM_API const char *cim_version(void);
+
+/**
+ * cim_version_number() - the same as a number, as CIM_VERSION_NUMBER was when the library was built
+ */
+CIM_API uint32_t cim_version_number(void);
 
 /* ------------------------------------------------------------------------------------------
  * Environment
@@ -274,7 +291,7 @@ struct cim_env {
  *
  * Copy it to replace a part. The returned structure is constant and lives for ever.
  */
-const struct cim_env *cim_env_default(void);
+CIM_API const struct cim_env *cim_env_default(void);
 
 /* ------------------------------------------------------------------------------------------
  * Names and paths
@@ -299,9 +316,9 @@ struct cim_str {
 };
 
 /** cim_u8() - a NUL-terminated UTF-8 string as a struct cim_str; NULL stays NULL */
-struct cim_str cim_u8(const char *text);
+CIM_API struct cim_str cim_u8(const char *text);
 /** cim_u16() - a NUL-terminated UTF-16 string as a struct cim_str; NULL stays NULL */
-struct cim_str cim_u16(const uint16_t *text);
+CIM_API struct cim_str cim_u16(const uint16_t *text);
 
 /** The most code units in a component, and in a path (format constants). */
 #define CIM_MAX_NAME 255u
@@ -315,7 +332,7 @@ struct cim_str cim_u16(const uint16_t *text);
  * CIM_E_INVALID: it is empty, "." or "..", longer than CIM_MAX_NAME code units, or holds a
  * separator ('/', '\') or a ':' (D23).
  */
-enum cim_status cim_check_image_name(const char *name, struct cim_error *err);
+CIM_API enum cim_status cim_check_image_name(const char *name, struct cim_error *err);
 
 /**
  * cim_utf8_from_utf16() - convert code units to WTF-8
@@ -325,7 +342,7 @@ enum cim_status cim_check_image_name(const char *name, struct cim_error *err);
  * Returns the bytes of the whole result without its NUL; if that is >= @size it was cut at a
  * character's end.
  */
-size_t cim_utf8_from_utf16(const uint16_t *src, size_t units, char *dst, size_t size);
+CIM_API size_t cim_utf8_from_utf16(const uint16_t *src, size_t units, char *dst, size_t size);
 
 /**
  * cim_utf16_from_utf8() - convert WTF-8 to code units
@@ -336,8 +353,8 @@ size_t cim_utf8_from_utf16(const uint16_t *src, size_t units, char *dst, size_t 
  * CIM_E_INVALID: malformed (overlong, out of range, cut short; also a surrogate pair written as
  * two three-byte sequences, which has another spelling). CIM_E_LIMIT: more than @size units.
  */
-enum cim_status cim_utf16_from_utf8(const char *src, size_t bytes, uint16_t *dst, size_t size,
-				    size_t *units);
+CIM_API enum cim_status cim_utf16_from_utf8(const char *src, size_t bytes, uint16_t *dst,
+					    size_t size, size_t *units);
 
 /**
  * cim_name_compare_default() - compare two names as a directory of a new image sorts them
@@ -345,7 +362,8 @@ enum cim_status cim_utf16_from_utf8(const char *src, size_t bytes, uint16_t *dst
  * By upcased code units, a name before those it begins. Returns <0, 0 or >0; 0 means that the two
  * can't stand in one directory.
  */
-int cim_name_compare_default(const uint16_t *a, size_t a_units, const uint16_t *b, size_t b_units);
+CIM_API int cim_name_compare_default(const uint16_t *a, size_t a_units, const uint16_t *b,
+				     size_t b_units);
 
 /* ------------------------------------------------------------------------------------------
  * What an image holds
@@ -360,11 +378,11 @@ struct cim_guid {
 #define CIM_GUID_TEXT 37
 
 /** cim_guid_format() - write a GUID's text to @text, which holds CIM_GUID_TEXT bytes */
-void cim_guid_format(const struct cim_guid *guid, char *text);
+CIM_API void cim_guid_format(const struct cim_guid *guid, char *text);
 
 /** cim_guid_parse() - read a GUID's text, either case, with or without braces; false if malformed
  */
-bool cim_guid_parse(const char *text, struct cim_guid *guid);
+CIM_API bool cim_guid_parse(const char *text, struct cim_guid *guid);
 
 /** Win32 file attributes that an image can hold; other bits are dropped when written (D14). */
 #define CIM_ATTR_READONLY  0x00000001u
@@ -464,17 +482,17 @@ struct cim_image;
  * an image, or a broken one (a missing or short region file: when it is needed). CIM_E_VERSION: a
  * version other than 2.x and 3.x.
  */
-enum cim_status cim_image_open(const struct cim_env *env, const char *path,
-			       struct cim_image **image, struct cim_error *err);
+CIM_API enum cim_status cim_image_open(const struct cim_env *env, const char *path,
+				       struct cim_image **image, struct cim_error *err);
 
 /** cim_image_close() - end an image; NULL is fine. No iterator or call may still be using it. */
-void cim_image_close(struct cim_image *image);
+CIM_API void cim_image_close(struct cim_image *image);
 
 /** cim_image_get_info() - the image as a whole; can't fail */
-void cim_image_get_info(struct cim_image *image, struct cim_image_info *info);
+CIM_API void cim_image_get_info(struct cim_image *image, struct cim_image_info *info);
 
 /** cim_image_get_set() - region set @index (parents first); false if there is none */
-bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set);
+CIM_API bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set);
 
 /** Room for the name of a region file, its NUL included. */
 #define CIM_REGION_NAME 56
@@ -484,14 +502,14 @@ bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_regio
  * @index: counts through the sets, parents first
  * @name:  CIM_REGION_NAME bytes; "" if there is no such region
  */
-bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name);
+CIM_API bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name);
 
 /**
  * cim_image_region_size() - bytes of region @index's file, whatever is in it
  * CIM_E_INVALID: there is no such region. CIM_E_FILE_NOT_FOUND: there is no such file.
  */
-enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, uint64_t *size,
-				      struct cim_error *err);
+CIM_API enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index,
+					      uint64_t *size, struct cim_error *err);
 
 /**
  * cim_image_check_regions() - are the region files that an image names all there?
@@ -506,7 +524,7 @@ enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, u
  * CIM_E_CORRUPT: one is missing, shorter than its header, or not the region file that its name
  * says. CIM_E_VERSION: as for cim_image_open().
  */
-enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err);
+CIM_API enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err);
 
 /**
  * cim_image_lookup() - find an item by path
@@ -516,8 +534,8 @@ enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_erro
  * CIM_E_FILE_NOT_FOUND: the last component is missing. CIM_E_PATH_NOT_FOUND: a directory on the
  * way is missing or is a file. CIM_E_INVALID: malformed path.
  */
-enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str path, uint32_t *file_id,
-				 struct cim_error *err);
+CIM_API enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str path,
+					 uint32_t *file_id, struct cim_error *err);
 
 /**
  * cim_image_lookup_stream() - find an item by path, and take the name of a stream off it
@@ -527,9 +545,9 @@ enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str path, u
  *
  * Statuses of cim_image_lookup().
  */
-enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str path,
-					uint32_t *file_id, struct cim_str *stream,
-					struct cim_error *err);
+CIM_API enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str path,
+						uint32_t *file_id, struct cim_str *stream,
+						struct cim_error *err);
 
 /**
  * cim_image_lookup_at() - find one name in a directory
@@ -539,15 +557,16 @@ enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str 
  *
  * CIM_E_FILE_NOT_FOUND: no such name. CIM_E_PATH_NOT_FOUND: @dir_id is not a directory.
  */
-enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, struct cim_str name,
-				    bool exact, uint32_t *file_id, struct cim_error *err);
+CIM_API enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id,
+					    struct cim_str name, bool exact, uint32_t *file_id,
+					    struct cim_error *err);
 
 /**
  * cim_image_stat() - read an item's record
  * CIM_E_CORRUPT also for a FileID that the image doesn't have.
  */
-enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
-			       struct cim_file_info *info, struct cim_error *err);
+CIM_API enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
+				       struct cim_file_info *info, struct cim_error *err);
 
 /** Kinds of variable metadata of an item. */
 enum cim_blob {
@@ -566,8 +585,9 @@ enum cim_blob {
  *
  * CIM_E_LIMIT: @room is too small (and @buf not NULL); *@size is set all the same.
  */
-enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
-				   void *buf, size_t room, size_t *size, struct cim_error *err);
+CIM_API enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id,
+					   enum cim_blob which, void *buf, size_t room,
+					   size_t *size, struct cim_error *err);
 
 /**
  * cim_blob_valid() - do the bytes keep the rules of their kind (D9, D16, D17)?
@@ -576,7 +596,7 @@ enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, en
  * with up to 3 bytes behind the last; a reparse buffer whose length field tells its size. The
  * writer takes no others; an image of another's making may have them.
  */
-bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size);
+CIM_API bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size);
 
 /**
  * struct cim_data - where a stream's bytes are, found once and read many times
@@ -600,16 +620,17 @@ struct cim_data {
  *
  * CIM_E_FILE_NOT_FOUND: no such stream. CIM_E_ACCESS: the default stream of a directory.
  */
-enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
-				   struct cim_data *data, struct cim_error *err);
+CIM_API enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id,
+					   struct cim_str stream, struct cim_data *data,
+					   struct cim_error *err);
 
 /**
  * cim_image_read() - read from a stream at any offset
  * @got: receives the bytes read: @len, or less where the stream ends; 0 at or past its end
  */
-enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *data,
-			       uint64_t offset, void *buf, size_t len, size_t *got,
-			       struct cim_error *err);
+CIM_API enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *data,
+				       uint64_t offset, void *buf, size_t len, size_t *got,
+				       struct cim_error *err);
 
 /** What a run of a stream's bytes is. */
 enum cim_run_kind {
@@ -651,12 +672,12 @@ struct cim_run {
  * stream's end. Only one that is cut short between this call and the splice can still cause it;
  * compare what was moved with @len.
  */
-enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
-				  uint64_t offset, uint64_t len, struct cim_run *run,
-				  struct cim_error *err);
+CIM_API enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
+					  uint64_t offset, uint64_t len, struct cim_run *run,
+					  struct cim_error *err);
 
 /** cim_run_put() - give a run's file back, and make @run CIM_RUN_NONE; any kind, also twice */
-void cim_run_put(struct cim_image *image, struct cim_run *run);
+CIM_API void cim_run_put(struct cim_image *image, struct cim_run *run);
 
 /** cim_region_index() - the region, among all of an image's, that a RegionOffset leads to */
 static inline uint32_t cim_region_index(uint64_t region_offset)
@@ -694,9 +715,9 @@ struct cim_segment {
  *
  * CIM_E_EOF: @offset is at the stream's end or past it.
  */
-enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_data *data,
-				      uint64_t offset, struct cim_segment *segment,
-				      struct cim_error *err);
+CIM_API enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_data *data,
+					      uint64_t offset, struct cim_segment *segment,
+					      struct cim_error *err);
 
 /**
  * struct cim_entry - one name: of a directory's entry, or of an alternate stream
@@ -722,28 +743,28 @@ struct cim_iter;
  * cim_iter_dir() - iterate a directory's entries (no "." and "..")
  * CIM_E_PATH_NOT_FOUND: not a directory. Close with cim_iter_close() before the image.
  */
-enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id, struct cim_iter **iter,
-			     struct cim_error *err);
+CIM_API enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id,
+				     struct cim_iter **iter, struct cim_error *err);
 
 /** cim_iter_streams() - iterate an item's alternate streams; none is fine */
-enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, struct cim_iter **iter,
-				 struct cim_error *err);
+CIM_API enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id,
+					 struct cim_iter **iter, struct cim_error *err);
 
 /**
  * cim_iter_next() - the next entry
  * @found: receives false when there are no more
  */
-enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
-			      struct cim_error *err);
+CIM_API enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
+				      struct cim_error *err);
 
 /** cim_iter_count() - the number of entries in the table */
-uint32_t cim_iter_count(const struct cim_iter *iter);
+CIM_API uint32_t cim_iter_count(const struct cim_iter *iter);
 
 /** cim_iter_seek() - go on with entry @index (at most the count) */
-void cim_iter_seek(struct cim_iter *iter, uint32_t index);
+CIM_API void cim_iter_seek(struct cim_iter *iter, uint32_t index);
 
 /** cim_iter_close() - end an iteration; NULL is fine */
-void cim_iter_close(struct cim_iter *iter);
+CIM_API void cim_iter_close(struct cim_iter *iter);
 
 /**
  * struct cim_walk_item - what a walk meets
@@ -770,8 +791,8 @@ struct cim_walk;
  * A directory that is met twice (a cycle, or a hard link to a directory) is CIM_E_CORRUPT, so a
  * walk always ends. Memory: one bit a FileID met, and the depth. Close before the image.
  */
-enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct cim_walk **walk,
-			      struct cim_error *err);
+CIM_API enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id,
+				      struct cim_walk **walk, struct cim_error *err);
 
 /**
  * cim_walk_next() - the next item; NULL in *@item at the end
@@ -779,14 +800,14 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
  * *@item is valid until the next call. After CIM_E_CORRUPT for one item the walk may be
  * continued: the item is passed over (with what is below it).
  */
-enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item **item,
-			      struct cim_error *err);
+CIM_API enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item **item,
+				      struct cim_error *err);
 
 /** cim_walk_skip() - don't go into the directory that was returned last */
-void cim_walk_skip(struct cim_walk *walk);
+CIM_API void cim_walk_skip(struct cim_walk *walk);
 
 /** cim_walk_close() - end a walk; NULL is fine */
-void cim_walk_close(struct cim_walk *walk);
+CIM_API void cim_walk_close(struct cim_walk *walk);
 
 /* ------------------------------------------------------------------------------------------
  * Checking
@@ -828,9 +849,9 @@ struct cim_finding {
  * as a whole, is told by its number. CIM_OK means the check ran to its end, not that the image is
  * sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
  */
-enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
-				 int (*found)(void *ctx, const struct cim_finding *finding),
-				 void *ctx, uint64_t *errors, struct cim_error *err);
+CIM_API enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
+					 int (*found)(void *ctx, const struct cim_finding *finding),
+					 void *ctx, uint64_t *errors, struct cim_error *err);
 
 /* ------------------------------------------------------------------------------------------
  * Raw structures, for the person who debugs an image
@@ -858,7 +879,7 @@ enum cim_structure_kind {
 };
 
 /** cim_structure_name() - what a kind is called ("link table"), or "?" if unknown */
-const char *cim_structure_name(enum cim_structure_kind kind);
+CIM_API const char *cim_structure_name(enum cim_structure_kind kind);
 
 /** The region of a structure that lies in no region file, and of one whose place isn't known. */
 #define CIM_NO_REGION UINT32_MAX
@@ -958,9 +979,9 @@ struct cim_structure_visitor {
  * CIM_E_FILE_NOT_FOUND, CIM_E_PATH_NOT_FOUND: as for cim_image_open(). CIM_E_CORRUPT and
  * CIM_E_VERSION are never returned.
  */
-enum cim_status cim_structures_visit(const struct cim_env *env, const char *path,
-				     const struct cim_structure_visitor *visitor, uint64_t *broken,
-				     struct cim_error *err);
+CIM_API enum cim_status cim_structures_visit(const struct cim_env *env, const char *path,
+					     const struct cim_structure_visitor *visitor,
+					     uint64_t *broken, struct cim_error *err);
 
 /* ------------------------------------------------------------------------------------------
  * Writing
@@ -998,9 +1019,9 @@ struct cim_stream;
  * @existing names so many regions that no three are left. CIM_E_CORRUPT, CIM_E_VERSION: @existing
  * can't be read.
  */
-enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, const char *existing,
-				const char *name, unsigned flags, struct cim_writer **writer,
-				struct cim_error *err);
+CIM_API enum cim_status cim_writer_open(const struct cim_env *env, const char *dir,
+					const char *existing, const char *name, unsigned flags,
+					struct cim_writer **writer, struct cim_error *err);
 
 /**
  * struct cim_metadata - what cim_writer_add() needs to know of an item
@@ -1049,9 +1070,9 @@ struct cim_metadata {
  * CIM_E_INVALID: malformed path or metadata (D9, D16-D18, D22). CIM_E_PATH_NOT_FOUND: the parent is
  * missing or a file. CIM_E_LIMIT: no FileID is left.
  */
-enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str path,
-			       const struct cim_metadata *metadata, struct cim_stream **stream,
-			       struct cim_error *err);
+CIM_API enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str path,
+				       const struct cim_metadata *metadata,
+				       struct cim_stream **stream, struct cim_error *err);
 
 /**
  * cim_writer_add_stream() - add or replace an alternate stream of an existing item
@@ -1059,8 +1080,9 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str path,
  *
  * CIM_E_INVALID: not such a path. CIM_E_PATH_NOT_FOUND: the item is missing.
  */
-enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str path, uint64_t size,
-				      struct cim_stream **stream, struct cim_error *err);
+CIM_API enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str path,
+					      uint64_t size, struct cim_stream **stream,
+					      struct cim_error *err);
 
 /**
  * cim_writer_link() - give an existing file one more name
@@ -1069,19 +1091,19 @@ enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str 
  * CIM_E_PATH_NOT_FOUND: @existing, or the new name's parent, is missing. CIM_E_ACCESS: @existing or
  * what is at @path is a directory. CIM_E_INVALID: malformed, or names a stream.
  */
-enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_str path,
-				struct cim_str existing, struct cim_error *err);
+CIM_API enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_str path,
+					struct cim_str existing, struct cim_error *err);
 
 /**
  * cim_writer_delete() - remove a name (a directory with all below it), or PATH:STREAM
  * CIM_E_PATH_NOT_FOUND: nothing there (D5). CIM_E_INVALID: malformed, or the root.
  */
-enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str path,
-				  struct cim_error *err);
+CIM_API enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str path,
+					  struct cim_error *err);
 
 /** cim_writer_lookup() - is there an item (or PATH:STREAM) in the session's tree? (D41) */
-enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str path, bool *exists,
-				  struct cim_error *err);
+CIM_API enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str path,
+					  bool *exists, struct cim_error *err);
 
 /**
  * cim_stream_write() - append to a stream
@@ -1090,8 +1112,8 @@ enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str path
  * CIM_E_EOF: more than the declared size; what fits was taken. CIM_E_INVALID: a directory's stream.
  * CIM_E_POINTER: @buf is NULL, also with @len 0 (D13).
  */
-enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, size_t len,
-				 size_t *written, struct cim_error *err);
+CIM_API enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, size_t len,
+					 size_t *written, struct cim_error *err);
 
 /**
  * struct cim_source - data that can be read twice
@@ -1112,8 +1134,8 @@ struct cim_source {
  * stream to which nothing was written. CIM_E_INVALID otherwise, and for a directory's stream.
  * An error of @pread is returned and poisons the session if part of the stream had been written.
  */
-enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
-				struct cim_error *err);
+CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
+					struct cim_error *err);
 
 /**
  * cim_stream_close() - end a stream; NULL is fine
@@ -1122,7 +1144,7 @@ enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_sour
  * kept by the session and returned by all that follows (D43). If the session was closed before,
  * its resources go now.
  */
-void cim_stream_close(struct cim_stream *stream);
+CIM_API void cim_stream_close(struct cim_stream *stream);
 
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {
@@ -1133,7 +1155,7 @@ struct cim_writer_stats {
 };
 
 /** cim_writer_get_stats() - see struct cim_writer_stats; can't fail */
-void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats);
+CIM_API void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats);
 
 /**
  * cim_writer_commit() - make the image
@@ -1147,7 +1169,7 @@ void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *st
  * name, or in consistent mode a region file's name, has been taken. CIM_E_ABORTED: the progress
  * callback said so. After these and any other error only closing is possible.
  */
-enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err);
+CIM_API enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err);
 
 /**
  * cim_writer_close() - end a session; NULL is fine
@@ -1155,7 +1177,7 @@ enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *e
  * Without a commit everything it wrote is removed. If its stream is still open, nothing is freed
  * or unlocked until that is closed too.
  */
-void cim_writer_close(struct cim_writer *writer);
+CIM_API void cim_writer_close(struct cim_writer *writer);
 
 /* ------------------------------------------------------------------------------------------
  * The files of a directory of images
@@ -1204,26 +1226,23 @@ struct cim_store_file {
 struct cim_store;
 
 /** cim_store_open() - look at every file of a directory; @lock: and keep writers out meanwhile */
-enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,
-			       struct cim_store **store, struct cim_error *err);
+CIM_API enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,
+				       struct cim_store **store, struct cim_error *err);
 /** cim_store_get() - file number @index, sorted by name; NULL past the last; lives with the store
  */
-const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index);
+CIM_API const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index);
 /** cim_store_owner() - name of the @n-th image that needs a region set; NULL past the last */
-const char *cim_store_owner(struct cim_store *store, const struct cim_guid *set, size_t n);
+CIM_API const char *cim_store_owner(struct cim_store *store, const struct cim_guid *set, size_t n);
 /**
  * cim_store_remove() - delete a file of the directory by its name
  *
  * A region or object ID file of a consistent set (D45) may have been taken into use since the store
  * was opened: CIM_E_SHARING if somebody holds it, or an image of the directory names its set.
  */
-enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err);
+CIM_API enum cim_status cim_store_remove(struct cim_store *store, const char *name,
+					 struct cim_error *err);
 /** cim_store_close() - NULL is fine */
-void cim_store_close(struct cim_store *store);
-
-#ifdef __ELF__
-#pragma GCC visibility pop
-#endif
+CIM_API void cim_store_close(struct cim_store *store);
 
 #ifdef __cplusplus
 }

@@ -63,6 +63,11 @@ const char *cim_version(void)
 	return CIM_VERSION;
 }
 
+uint32_t cim_version_number(void)
+{
+	return CIM_VERSION_NUMBER;
+}
+
 /* The bytes to pass over so as not to begin inside a character; at most 3, should it be no text. */
 static size_t to_next_character(const char *text, size_t len)
 {

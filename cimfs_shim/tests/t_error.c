@@ -54,6 +54,8 @@ static void version(void)
 	ok(sscanf(cim_version(), "%u.%u.%u%n", &major, &minor, &patch, &end) == 3 &&
 		   !cim_version()[end],
 	   "the version is MAJOR.MINOR.PATCH: %s", cim_version());
+	is_int(cim_version_number(), major << 16 | minor << 8 | patch, "and as a number the same");
+	is_int(CIM_VERSION_NUMBER, cim_version_number(), "which is the header's");
 }
 
 static void failing(void)
