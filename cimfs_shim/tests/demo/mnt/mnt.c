@@ -9,18 +9,11 @@
  *
  * Every difference is a line. Whatever happens, what was mounted is dismounted.
  */
-#define WIN32_LEAN_AND_MEAN
-#ifndef UNICODE
-#define UNICODE
-#endif
-#include <windows.h>
+#define PROGRAM L"mnt"
+#include "../console.h"
+
 #include <rpc.h>
 #include <cimfs.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
 
 enum
 {
@@ -79,42 +72,6 @@ struct check
  * Speaking
  */
 
-static void say(DWORD where, const WCHAR *format, ...)
-{
-    HANDLE to = GetStdHandle(where);
-    WCHAR text[4096];
-    char bytes[3 * 4096];
-    DWORD mode, done;
-    va_list args;
-    int size;
-
-    va_start(args, format);
-    _vsnwprintf(text, ARRAYSIZE(text) - 1, format, args);
-    va_end(args);
-    text[ARRAYSIZE(text) - 1] = 0;
-    if (GetConsoleMode(to, &mode))
-    {
-        WriteConsoleW(to, text, (DWORD)wcslen(text), &done, NULL);
-        return;
-    }
-    size = WideCharToMultiByte(CP_UTF8, 0, text, -1, bytes, sizeof(bytes), NULL, NULL);
-    if (size > 1) WriteFile(to, bytes, (DWORD)size - 1, &done, NULL);
-}
-
-/* One line for a failed call; always FALSE. */
-static BOOL fail(const WCHAR *function, const WCHAR *what, HRESULT hr)
-{
-    WCHAR text[256];
-    DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
-                                  (DWORD)hr, 0, text, ARRAYSIZE(text), NULL);
-
-    while (length && (text[length - 1] <= ' ' || text[length - 1] == '.')) length--;
-    text[length] = 0;
-    say(STD_ERROR_HANDLE, L"mnt: %ls(%.1000ls): 0x%08lX %ls\r\n", function, what, (unsigned long)hr,
-        text);
-    return FALSE;
-}
-
 static BOOL fail_win32(const WCHAR *function, const WCHAR *what)
 {
     return fail(function, what, HRESULT_FROM_WIN32(GetLastError()));
@@ -125,13 +82,6 @@ static void differs(struct check *check, const WCHAR *what)
     if (++check->differences <= SHOWN)
         say(STD_OUTPUT_HANDLE, L"DIFFERENT %ls: %.1000ls: %ls\r\n", check->volume->name,
             check->copy + check->copy_root, what);
-}
-
-static void *must(void *pointer)
-{
-    if (pointer) return pointer;
-    say(STD_ERROR_HANDLE, L"mnt: out of memory\r\n");
-    exit(1);
 }
 
 static ULONGLONG now_us(void)
@@ -593,44 +543,16 @@ static const WCHAR usage_text[] =
         L"  --help            this text\r\n\r\n"
         L"Exit status: 0 all is equal, 1 something differs or failed, 2 wrong usage.\r\n";
 
-/* -1: go on, else the exit status. */
-static int parse(int argc, WCHAR **argv, struct options *options)
-{
-    int i;
-
-    for (i = 1; i < argc; i++)
-    {
-        const struct
-        {
-            const WCHAR *name;
-            const WCHAR **value;
-        } known[] = {{L"--source", &options->source},
-                     {L"--images", &options->images},
-                     {L"--name", &options->name},
-                     {L"--program", &options->program}};
-        size_t k;
-
-        if (!wcscmp(argv[i], L"--help"))
-        {
-            say(STD_OUTPUT_HANDLE, L"%ls", usage_text);
-            return 0;
-        }
-        for (k = 0; k < ARRAYSIZE(known) && wcscmp(argv[i], known[k].name); k++) continue;
-        if (k == ARRAYSIZE(known) || i + 1 == argc)
-        {
-            say(STD_ERROR_HANDLE, L"mnt: wrong usage at \"%ls\"\r\n%ls", argv[i], usage_text);
-            return 2;
-        }
-        *known[k].value = argv[++i];
-    }
-    return -1;
-}
-
 int wmain(int argc, WCHAR **argv)
 {
     struct options options = {L"C:\\windows", L"C:\\images", L"windows.cim", L"system32\\cmd.exe"};
     struct check check = {.options = &options};
-    int status = parse(argc, argv, &options);
+    const struct known_option known[] = {{L"--source", &options.source, NULL},
+                                         {L"--images", &options.images, NULL},
+                                         {L"--name", &options.name, NULL},
+                                         {L"--program", &options.program, NULL},
+                                         {NULL, NULL, NULL}};
+    int status = parse(argc, argv, known, usage_text);
     BOOL done;
 
     if (status >= 0) return status;

@@ -10,17 +10,10 @@
  * access time - is asked of that handle before the first byte (or the first name) is read, for
  * reading moves the last access.
  */
-#define WIN32_LEAN_AND_MEAN
-#ifndef UNICODE
-#define UNICODE
-#endif
-#include <windows.h>
+#define PROGRAM L"pack"
+#include "../console.h"
+
 #include <cimfs.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <wchar.h>
 
 enum
 {
@@ -85,64 +78,22 @@ struct pack
  * Speaking to the person who runs this
  */
 
-static void write_text(HANDLE to, const WCHAR *text)
-{
-    DWORD mode, done;
-    char bytes[8192];
-    int size;
-
-    if (GetConsoleMode(to, &mode))
-    {
-        WriteConsoleW(to, text, (DWORD)wcslen(text), &done, NULL);
-        return;
-    }
-    size = WideCharToMultiByte(CP_UTF8, 0, text, -1, bytes, sizeof(bytes), NULL, NULL);
-    if (size > 1) WriteFile(to, bytes, (DWORD)size - 1, &done, NULL);
-}
-
-static void say(DWORD where, const WCHAR *format, ...)
-{
-    WCHAR text[2048];
-    va_list args;
-
-    va_start(args, format);
-    _vsnwprintf(text, ARRAYSIZE(text) - 1, format, args);
-    va_end(args);
-    text[ARRAYSIZE(text) - 1] = 0;
-    write_text(GetStdHandle(where), text);
-}
-
 static void end_progress_line(struct pack *pack)
 {
     if (pack->line_shown) write_text(pack->console, L"\r\n");
     pack->line_shown = FALSE;
 }
 
-/* The system's words for an error, without the line end; empty if it has none. */
-static const WCHAR *error_text(DWORD code, WCHAR *text, DWORD room)
+/* One line for a failed call, below that of the progress; always FALSE. */
+static BOOL fail_call(struct pack *pack, const WCHAR *function, const WCHAR *path, HRESULT hr)
 {
-    DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
-                                  code, 0, text, room, NULL);
-
-    while (length && (text[length - 1] <= ' ' || text[length - 1] == '.')) length--;
-    text[length] = 0;
-    return text;
-}
-
-/* One line for a failed call: which function, on what, the code and what that means. */
-static BOOL fail(struct pack *pack, const WCHAR *function, const WCHAR *path, HRESULT hr)
-{
-    WCHAR text[256];
-
     end_progress_line(pack);
-    say(STD_ERROR_HANDLE, L"pack: %ls(%.1000ls): 0x%08lX %ls\r\n", function, path,
-        (unsigned long)hr, error_text((DWORD)hr, text, ARRAYSIZE(text)));
-    return FALSE;
+    return fail(function, path, hr);
 }
 
 static BOOL fail_win32(struct pack *pack, const WCHAR *function, const WCHAR *path)
 {
-    return fail(pack, function, path, HRESULT_FROM_WIN32(GetLastError()));
+    return fail_call(pack, function, path, HRESULT_FROM_WIN32(GetLastError()));
 }
 
 static void show_progress(struct pack *pack, const WCHAR *path)
@@ -270,13 +221,6 @@ static void note_item(struct pack *pack, const WCHAR *path, const CIMFS_FILE_MET
  * Memory
  */
 
-static void *must(void *pointer)
-{
-    if (pointer) return pointer;
-    say(STD_ERROR_HANDLE, L"pack: out of memory\r\n");
-    exit(1);
-}
-
 static WCHAR *copy_string(const WCHAR *text)
 {
     return must(_wcsdup(text));
@@ -367,7 +311,7 @@ static BOOL create_item(struct pack *pack, const WCHAR *path, const CIMFS_FILE_M
 {
     HRESULT hr = CimCreateFile(pack->image, path, metadata, stream);
 
-    if (FAILED(hr)) return fail(pack, L"CimCreateFile", path, hr);
+    if (FAILED(hr)) return fail_call(pack, L"CimCreateFile", path, hr);
     note_item(pack, path, metadata);
     return TRUE;
 }
@@ -376,7 +320,7 @@ static BOOL create_link(struct pack *pack, const WCHAR *path, const WCHAR *exist
 {
     HRESULT hr = CimCreateHardLink(pack->image, path, existing);
 
-    return FAILED(hr) ? fail(pack, L"CimCreateHardLink", path, hr) : TRUE;
+    return FAILED(hr) ? fail_call(pack, L"CimCreateHardLink", path, hr) : TRUE;
 }
 
 /* Pass the open source file's bytes on; it must have exactly the size that it had before. */
@@ -392,11 +336,11 @@ static BOOL copy_data(struct pack *pack, HANDLE source, CIMFS_STREAM_HANDLE stre
         if (!ReadFile(source, pack->copy_buffer, COPY_SIZE, &got, NULL))
             return fail_win32(pack, L"ReadFile", pack->source_path);
         if (got > left || (!got && left))
-            return fail(pack, L"ReadFile: the file changed its size meanwhile", pack->source_path,
-                        HRESULT_FROM_WIN32(ERROR_INVALID_DATA));
+            return fail_call(pack, L"ReadFile: the file changed its size meanwhile",
+                             pack->source_path, HRESULT_FROM_WIN32(ERROR_INVALID_DATA));
         if (!got) return TRUE;
         hr = CimWriteStream(stream, pack->copy_buffer, got);
-        if (FAILED(hr)) return fail(pack, L"CimWriteStream", path, hr);
+        if (FAILED(hr)) return fail_call(pack, L"CimWriteStream", path, hr);
         left -= got;
         pack->bytes += got;
         show_progress(pack, path);
@@ -543,7 +487,7 @@ static BOOL open_image(struct pack *pack, const WCHAR *existing, const WCHAR *na
 
     if (SUCCEEDED(hr)) return TRUE;
     pack->image = NULL;
-    return fail(pack, L"CimCreateImage", name ? name : existing, hr);
+    return fail_call(pack, L"CimCreateImage", name ? name : existing, hr);
 }
 
 /* End a session: commit it if all went well, and close it either way. */
@@ -554,7 +498,7 @@ static BOOL close_image(struct pack *pack, BOOL commit, const WCHAR *name)
     if (commit) hr = CimCommitImage(pack->image);
     CimCloseImage(pack->image);
     pack->image = NULL;
-    return FAILED(hr) ? fail(pack, L"CimCommitImage", name, hr) : commit;
+    return FAILED(hr) ? fail_call(pack, L"CimCommitImage", name, hr) : commit;
 }
 
 static BOOL pack_tree(struct pack *pack)
@@ -586,7 +530,7 @@ static BOOL add_own(struct pack *pack, const WCHAR *path, CIMFS_FILE_METADATA *m
     if (!create_item(pack, path, metadata, &stream)) return FALSE;
     if (text) hr = CimWriteStream(stream, text, (UINT32)strlen(text));
     CimCloseStream(stream);
-    if (FAILED(hr)) return fail(pack, L"CimWriteStream", path, hr);
+    if (FAILED(hr)) return fail_call(pack, L"CimWriteStream", path, hr);
     if (text) note_bytes(pack, "text", path, NULL, text, strlen(text));
     if (metadata->EaBufferSize)
         note_bytes(pack, "ea", path, NULL, metadata->EaBuffer, metadata->EaBufferSize);
@@ -645,13 +589,13 @@ static BOOL add_stream(struct pack *pack, const WCHAR *path, const WCHAR *name, 
     hr = CimCreateAlternateStream(pack->image, full, strlen(text), &stream);
     if (FAILED(hr))
     {
-        done = fail(pack, L"CimCreateAlternateStream", full, hr);
+        done = fail_call(pack, L"CimCreateAlternateStream", full, hr);
     }
     else
     {
         hr = CimWriteStream(stream, text, (UINT32)strlen(text));
         CimCloseStream(stream);
-        if (FAILED(hr)) done = fail(pack, L"CimWriteStream", full, hr);
+        if (FAILED(hr)) done = fail_call(pack, L"CimWriteStream", full, hr);
     }
     if (done) note_bytes(pack, "stream", path, name, text, strlen(text));
     free(full);
@@ -748,7 +692,7 @@ static BOOL fork_image(struct pack *pack)
     if (done)
     {
         hr = CimDeletePath(pack->image, path);
-        done = SUCCEEDED(hr) || fail(pack, L"CimDeletePath", path, hr);
+        done = SUCCEEDED(hr) || fail_call(pack, L"CimDeletePath", path, hr);
         done = close_image(pack, done, fork);
     }
     if (done) note_paths(pack, "delete", path, NULL);
@@ -856,51 +800,17 @@ static const WCHAR usage_text[] =
         L"  --help            this text\r\n\r\n"
         L"Exit status: 0 done, 1 something failed, 2 wrong usage.\r\n";
 
-static int parse(int argc, WCHAR **argv, struct options *options)
-{
-    int i;
-
-    for (i = 1; i < argc; i++)
-    {
-        const struct
-        {
-            const WCHAR *name;
-            const WCHAR **value;
-        } known[] = {{L"--source", &options->source},
-                     {L"--images", &options->images},
-                     {L"--name", &options->name},
-                     {L"--manifest", &options->manifest},
-                     {L"--delete", &options->delete_path}};
-        size_t k;
-
-        if (!wcscmp(argv[i], L"--help"))
-        {
-            say(STD_OUTPUT_HANDLE, L"%ls", usage_text);
-            return 0;
-        }
-        if (!wcscmp(argv[i], L"--quiet"))
-        {
-            options->keep_quiet = TRUE;
-            continue;
-        }
-        for (k = 0; k < ARRAYSIZE(known) && wcscmp(argv[i], known[k].name); k++) continue;
-        if (k == ARRAYSIZE(known) || i + 1 == argc)
-        {
-            say(STD_ERROR_HANDLE,
-                k == ARRAYSIZE(known) ? L"pack: what is \"%ls\"?\r\n%ls"
-                                      : L"pack: %ls needs a value\r\n%ls",
-                argv[i], usage_text);
-            return 2;
-        }
-        *known[k].value = argv[++i];
-    }
-    return -1;
-}
-
 int wmain(int argc, WCHAR **argv)
 {
     struct options options = {L"C:\\windows", L"C:\\images", L"windows.cim", NULL, NULL, FALSE};
-    int status = parse(argc, argv, &options);
+    const struct known_option known[] = {{L"--source", &options.source, NULL},
+                                         {L"--images", &options.images, NULL},
+                                         {L"--name", &options.name, NULL},
+                                         {L"--manifest", &options.manifest, NULL},
+                                         {L"--delete", &options.delete_path, NULL},
+                                         {L"--quiet", NULL, &options.keep_quiet},
+                                         {NULL, NULL, NULL}};
+    int status = parse(argc, argv, known, usage_text);
 
     return status >= 0 ? status : start(&options);
 }
