@@ -30,8 +30,8 @@ int run_program(char *const argv[], int stderr_fd)
 		if (errno != EINTR)
 			error = errno;
 	}
-	if (!error && !WIFEXITED(status))
-		error = EINTR;
 	errno = error;
-	return error ? -1 : WEXITSTATUS(status);
+	if (error)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

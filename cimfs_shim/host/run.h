@@ -5,8 +5,9 @@
 #ifndef HOST_RUN_H
 #define HOST_RUN_H
 
-/* Run a program of PATH and wait for its end. Its exit code; -1 with errno if it couldn't be run or
- * was killed. @stderr_fd: where its stderr goes; -1: where ours does. */
+/* Run a program of PATH and wait for its end. Its exit code, 128 + the number of the signal that
+ * killed it, or -1 with errno if it couldn't be run. @stderr_fd: where its stderr goes; -1: where
+ * ours does. */
 int run_program(char *const argv[], int stderr_fd);
 
 #endif

@@ -54,10 +54,10 @@ static enum unmount_result unmount_as_user(const char *dir, bool lazy, struct ci
 		fail(err, CIM_E_SHARING, "it is in use");
 		return UNMOUNT_BUSY;
 	}
-	if (!*said || strstr(said, "not found in"))
+	if (strstr(said, "not found in"))
 		fail(err, CIM_E_ACCESS, "it is another user's mount");
 	else
-		fail(err, CIM_E_ACCESS, "%s", said);
+		fail(err, CIM_E_ACCESS, "%s", *said ? said : "fusermount3 failed without a word");
 	return UNMOUNT_REFUSED;
 }
 

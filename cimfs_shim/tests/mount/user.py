@@ -92,6 +92,7 @@ umount(1, "in use", True, "while a file is open")
 held.close()
 umount(1, "can't be run", True, "without fusermount3", path="/nowhere")
 umount(1, "bad luck", True, "for a cause of its own", path=stand_in("echo fusermount3: bad luck >&2; exit 1"))
+umount(1, "without a word", True, "by a fusermount3 that dies", path=stand_in("kill -9 $$"))
 umount(1, "another user's", True, "of another user's", directory=foreign)
 umount(0, "", False, "of what somebody else has unmounted meanwhile",
        path=stand_in('%s "$@"; echo fusermount3: entry not found in mtab >&2; exit 1' % fusermount))
