@@ -151,76 +151,76 @@ struct cim_allocator {
 	void (*free)(void *ctx, void *ptr);
 };
 
-/** A directory and a file that a struct cim_fs opened; their content is the file system's own. */
-typedef struct cim_fs_dir cim_fs_dir;
-typedef struct cim_fs_file cim_fs_file;
+/** A directory and a file that a struct cim_vfs opened; their content is the file system's own. */
+typedef struct cim_vfs_dir cim_vfs_dir;
+typedef struct cim_vfs_file cim_vfs_file;
 
 /** open_dir(): take the writer's lock (decision D36); CIM_E_SHARING if another writer has it. */
-#define CIM_FS_DIR_LOCK 0x1u
+#define CIM_VFS_DIR_LOCK 0x1u
 
 /** How a file is opened. */
-enum cim_fs_mode {
-	CIM_FS_READ,   /* existing, for reading, sharing everything */
-	CIM_FS_CREATE, /* new, for reading and writing; CIM_E_EXISTS if the name is taken */
-	CIM_FS_UPDATE, /* existing, for reading and for sync() */
+enum cim_vfs_mode {
+	CIM_VFS_READ,	/* existing, for reading, sharing everything */
+	CIM_VFS_CREATE, /* new, for reading and writing; CIM_E_EXISTS if the name is taken */
+	CIM_VFS_UPDATE, /* existing, for reading and for sync() */
 };
 
 /** The byte lock of a file (D36, D33): a reader's mark is shared, a session's is its own alone. */
-enum cim_fs_lock {
+enum cim_vfs_lock {
 	CIM_LOCK_NONE,
 	CIM_LOCK_SHARED,
 	CIM_LOCK_ALONE,
 };
 
 /** rename(): fail with CIM_E_EXISTS rather than replace. Without it the target is replaced. */
-#define CIM_FS_NOREPLACE 0x1u
+#define CIM_VFS_NOREPLACE 0x1u
 
 /**
- * struct cim_fs - the file system that images live in
+ * struct cim_vfs - the file system that images live in
  *
  * All names are single components in WTF-8 (on POSIX: the bytes as they are). Every function
  * returns a status and, on failure, sets *os_error to the system's code (0 if it has none).
  * CIM_E_FILE_NOT_FOUND: the name is missing; CIM_E_PATH_NOT_FOUND: the directory is.
  */
-struct cim_fs {
+struct cim_vfs {
 	void *ctx;
 	/** @fold_names: names that differ in ASCII case only are the same file (Windows, Wine) */
 	bool fold_names;
-	enum cim_status (*open_dir)(void *ctx, const char *path, unsigned flags, cim_fs_dir **dir,
+	enum cim_status (*open_dir)(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
 				    long *os_error);
-	void (*close_dir)(void *ctx, cim_fs_dir *dir);
+	void (*close_dir)(void *ctx, cim_vfs_dir *dir);
 	/** @sync_dir: make the directory's names last (fsync of the directory) */
-	enum cim_status (*sync_dir)(void *ctx, cim_fs_dir *dir, long *os_error);
-	enum cim_status (*open)(void *ctx, cim_fs_dir *dir, const char *name, enum cim_fs_mode mode,
-				cim_fs_file **file, long *os_error);
-	void (*close)(void *ctx, cim_fs_file *file);
-	enum cim_status (*size)(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error);
+	enum cim_status (*sync_dir)(void *ctx, cim_vfs_dir *dir, long *os_error);
+	enum cim_status (*open)(void *ctx, cim_vfs_dir *dir, const char *name,
+				enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error);
+	void (*close)(void *ctx, cim_vfs_file *file);
+	enum cim_status (*size)(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error);
 	/** @pread: reads @len bytes unless the file ends before; *@got tells; short only at the end
 	 */
-	enum cim_status (*pread)(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+	enum cim_status (*pread)(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 				 size_t len, size_t *got, long *os_error);
 	/** @pwrite: writes all or fails; past the end the gap reads as zero */
-	enum cim_status (*pwrite)(void *ctx, cim_fs_file *file, uint64_t offset, const void *buf,
+	enum cim_status (*pwrite)(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
 				  size_t len, long *os_error);
 	/** @truncate: sets the size, either way; a longer file reads as zero there, as a hole if
 	 * possible */
-	enum cim_status (*truncate)(void *ctx, cim_fs_file *file, uint64_t size, long *os_error);
-	enum cim_status (*sync)(void *ctx, cim_fs_file *file, long *os_error);
+	enum cim_status (*truncate)(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error);
+	enum cim_status (*sync)(void *ctx, cim_vfs_file *file, long *os_error);
 	/** @lock: the byte lock by which a living session marks its first region file (D36) */
-	enum cim_status (*lock)(void *ctx, cim_fs_file *file, long *os_error);
+	enum cim_status (*lock)(void *ctx, cim_vfs_file *file, long *os_error);
 	/** @is_locked: who (this process too) holds the byte lock of a file? Where a lock can be
 	 * seen but not of which kind, CIM_LOCK_ALONE */
-	enum cim_status (*is_locked)(void *ctx, cim_fs_dir *dir, const char *name,
-				     enum cim_fs_lock *lock, long *os_error);
-	/** @rename: atomic, within the directory; @flags CIM_FS_NOREPLACE; CIM_E_SHARING if the
+	enum cim_status (*is_locked)(void *ctx, cim_vfs_dir *dir, const char *name,
+				     enum cim_vfs_lock *lock, long *os_error);
+	/** @rename: atomic, within the directory; @flags CIM_VFS_NOREPLACE; CIM_E_SHARING if the
 	 *  target is held open by somebody and so can't be replaced now */
-	enum cim_status (*rename)(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
+	enum cim_status (*rename)(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
 				  unsigned flags, long *os_error);
-	enum cim_status (*remove)(void *ctx, cim_fs_dir *dir, const char *name, long *os_error);
+	enum cim_status (*remove)(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error);
 	/** @list: calls @each with every name of a file in the directory ("." and ".." and
 	 *  subdirectories left out), until it returns something else than CIM_OK, which is returned
 	 */
-	enum cim_status (*list)(void *ctx, cim_fs_dir *dir,
+	enum cim_status (*list)(void *ctx, cim_vfs_dir *dir,
 				enum cim_status (*each)(void *arg, const char *name), void *arg,
 				long *os_error);
 
@@ -228,16 +228,17 @@ struct cim_fs {
 
 	/** @native: the system's own handle of an open file, a file descriptor on POSIX, which
 	 * stays this file system's; -1 if it has none. For cim_image_get_run() */
-	intptr_t (*native)(void *ctx, cim_fs_file *file);
-	/** @hold: opens an existing file as CIM_FS_UPDATE does, with the byte lock of lock() on it:
+	intptr_t (*native)(void *ctx, cim_vfs_file *file);
+	/** @hold: opens an existing file as CIM_VFS_UPDATE does, with the byte lock of lock() on
+	 * it:
 	 *  @alone, or shared with others who share it; CIM_E_SHARING if that can't be had now.
 	 *  When it returns the name still is this file's. CIM_E_UNSUPPORTED: there are no locks.
 	 *  A consistent session holds what it finds (D45), cim_store_remove() what it deletes */
-	enum cim_status (*hold)(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
-				cim_fs_file **file, long *os_error);
+	enum cim_status (*hold)(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
+				cim_vfs_file **file, long *os_error);
 	/** @next_data: the first offset from @offset on where a file may hold anything but zeros:
 	 *  @offset itself where that isn't known, the file's size where there is no such byte */
-	enum cim_status (*next_data)(void *ctx, cim_fs_file *file, uint64_t offset, uint64_t *data,
+	enum cim_status (*next_data)(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
 				     long *os_error);
 };
 
@@ -262,7 +263,7 @@ struct cim_progress {
  */
 struct cim_env {
 	struct cim_allocator mem;
-	const struct cim_fs *fs;
+	const struct cim_vfs *vfs;
 
 	/** @random: fills @buf with @len unpredictable bytes (names of private files, GUIDs) */
 	enum cim_status (*random)(void *ctx, void *buf, size_t len);
@@ -300,7 +301,8 @@ CIM_API const struct cim_env *cim_env_default(void);
 /**
  * struct cim_str - a name or a path in one of two encodings
  *
- * Made by cim_u8() or cim_u16() and passed by value; the text stays the caller's and is not kept.
+ * Made by cim_str8() or cim_str16() and passed by value; the text stays the caller's and is not
+ * kept.
  *
  * UTF-8 (WTF-8) text separates components by '/' or '\'; UTF-16 text, as in the Windows API, by
  * '\' alone ('/' in it is an error). One leading separator is allowed. "" and a lone separator
@@ -315,10 +317,10 @@ struct cim_str {
 	size_t units; /* bytes of utf8, or code units of utf16 */
 };
 
-/** cim_u8() - a NUL-terminated UTF-8 string as a struct cim_str; NULL stays NULL */
-CIM_API struct cim_str cim_u8(const char *text);
-/** cim_u16() - a NUL-terminated UTF-16 string as a struct cim_str; NULL stays NULL */
-CIM_API struct cim_str cim_u16(const uint16_t *text);
+/** cim_str8() - a NUL-terminated UTF-8 string as a struct cim_str; NULL stays NULL */
+CIM_API struct cim_str cim_str8(const char *text);
+/** cim_str16() - a NUL-terminated UTF-16 string as a struct cim_str; NULL stays NULL */
+CIM_API struct cim_str cim_str16(const uint16_t *text);
 
 /** The most code units in a component, and in a path (format constants). */
 #define CIM_MAX_NAME 255u

@@ -191,7 +191,7 @@ struct file {
 	const struct cim_region_set *set;
 	uint32_t index; /* in its set */
 	bool own;	/* of the image's own set */
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	uint64_t size;
 	uint64_t offset; /* RegionOffset of the region's byte 0 */
 };
@@ -199,12 +199,12 @@ struct file {
 static bool read_file(struct cim_check *c, const struct file *f, uint64_t offset, void *buf,
 		      size_t len)
 {
-	const struct cim_fs *fs = c->image->env.fs;
+	const struct cim_vfs *vfs = c->image->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 	size_t got = 0;
 
-	status = fs->pread(fs->ctx, f->file, offset, buf, len, &got, &os_error);
+	status = vfs->pread(vfs->ctx, f->file, offset, buf, len, &got, &os_error);
 	if (status)
 		status = cim_fail_os(&c->why, status, os_error, "%s can't be read", f->name);
 	else if (got < len)
@@ -214,7 +214,7 @@ static bool read_file(struct cim_check *c, const struct file *f, uint64_t offset
 
 static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_missing)
 {
-	const struct cim_fs *fs = c->image->env.fs;
+	const struct cim_vfs *vfs = c->image->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 
@@ -224,10 +224,10 @@ static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_
 		return false;
 	}
 	if (!status) {
-		status = fs->size(fs->ctx, f->file, &f->size, &os_error);
+		status = vfs->size(vfs->ctx, f->file, &f->size, &os_error);
 		if (!status)
 			return true;
-		fs->close(fs->ctx, f->file);
+		vfs->close(vfs->ctx, f->file);
 	}
 	cim_check_ok(c, cim_fail_os(&c->why, status, os_error, "opening %s", f->name));
 	return false;
@@ -306,7 +306,7 @@ static bool check_region_fields(struct cim_check *c, const struct file *f, const
 static uint64_t check_region_file(struct cim_check *c, const struct cim_region_set *set,
 				  uint32_t index)
 {
-	const struct cim_fs *fs = c->image->env.fs;
+	const struct cim_vfs *vfs = c->image->env.vfs;
 	struct file f = {.structure = "region file", .set = set, .index = index};
 	uint8_t bytes[CIM_SIZE(region_header)];
 
@@ -326,7 +326,7 @@ static uint64_t check_region_file(struct cim_check *c, const struct cim_region_s
 	} else {
 		c->region_types[set->first + index] = bytes[CIM_OFF(region_header, type)];
 	}
-	fs->close(fs->ctx, f.file);
+	vfs->close(vfs->ctx, f.file);
 	return f.size;
 }
 
@@ -510,7 +510,7 @@ static void check_objectid_header(struct cim_check *c, const struct file *f, uin
 static void check_objectid_file(struct cim_check *c, const struct cim_region_set *set,
 				uint32_t index, uint64_t region_size, bool own)
 {
-	const struct cim_fs *fs = c->image->env.fs;
+	const struct cim_vfs *vfs = c->image->env.vfs;
 	struct file f = {.structure = "object ID file", .set = set, .index = index, .own = own};
 
 	f.offset = cim_region_offset(set->first + index, 0);
@@ -518,7 +518,7 @@ static void check_objectid_file(struct cim_check *c, const struct cim_region_set
 	if (!open_file(c, &f, own ? CIM_WARNING : CIM_NOTE))
 		return;
 	check_objectid_header(c, &f, region_size);
-	fs->close(fs->ctx, f.file);
+	vfs->close(vfs->ctx, f.file);
 }
 
 /* ---- the filesystem file ---- */

@@ -11,6 +11,7 @@
  * A table that breaks more than a few rules is given up: what made it is no writer.
  */
 #include "check.h"
+#include "collate.h"
 #include "sort.h"
 
 #define MAX_ERRORS 16u

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "meta.h"
+#include "metavalid.h"
 
 #define KNOWN_FLAGS \
 	(CIM_FLAG_READONLY | CIM_FLAG_HIDDEN | CIM_FLAG_SYSTEM | CIM_FLAG_ARCHIVE | CIM_FLAG_SPARSE)

@@ -15,7 +15,8 @@
  * have their names, or before it looks at them, until its image is there or it has failed. Found
  * files are held together with others who share them, as servers of mounted images do.
  */
-#include "session.h"
+#include "owners.h"
+#include "writer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -66,23 +67,23 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 
 /* The first offset from @at on where either file may hold something: before it both are zero. A
  * stream that was hardly written is a hole in both, and may be huge (D19). */
-static enum cim_status next_data(const struct cim_fs *fs, cim_fs_file *a, cim_fs_file *b,
+static enum cim_status next_data(const struct cim_vfs *vfs, cim_vfs_file *a, cim_vfs_file *b,
 				 uint64_t at, uint64_t *data, long *os_error)
 {
 	uint64_t in_a = at, in_b = at;
 	enum cim_status status = CIM_OK;
 
-	if (fs->next_data) {
-		status = fs->next_data(fs->ctx, a, at, &in_a, os_error);
+	if (vfs->next_data) {
+		status = vfs->next_data(vfs->ctx, a, at, &in_a, os_error);
 		if (!status && in_a > at)
-			status = fs->next_data(fs->ctx, b, at, &in_b, os_error);
+			status = vfs->next_data(vfs->ctx, b, at, &in_b, os_error);
 	}
 	*data = in_a < in_b ? in_a : in_b;
 	return status;
 }
 
 /* Compare two files of the same size. */
-static enum cim_status compare_bytes(const struct cim_fs *fs, cim_fs_file *a, cim_fs_file *b,
+static enum cim_status compare_bytes(const struct cim_vfs *vfs, cim_vfs_file *a, cim_vfs_file *b,
 				     uint64_t size, uint8_t *buf, size_t chunk, bool *equal,
 				     long *os_error)
 {
@@ -92,13 +93,13 @@ static enum cim_status compare_bytes(const struct cim_fs *fs, cim_fs_file *a, ci
 
 	*equal = true;
 	while (*equal) {
-		status = next_data(fs, a, b, at, &at, os_error);
+		status = next_data(vfs, a, b, at, &at, os_error);
 		if (status || at >= size)
 			break;
 		len = size - at < chunk ? (size_t)(size - at) : chunk;
-		status = fs->pread(fs->ctx, a, at, buf, len, &got_a, os_error);
+		status = vfs->pread(vfs->ctx, a, at, buf, len, &got_a, os_error);
 		if (!status)
-			status = fs->pread(fs->ctx, b, at, buf + chunk, len, &got_b, os_error);
+			status = vfs->pread(vfs->ctx, b, at, buf + chunk, len, &got_b, os_error);
 		if (status)
 			break;
 		*equal = got_a == len && got_b == len && !memcmp(buf, buf + chunk, len);
@@ -108,12 +109,12 @@ static enum cim_status compare_bytes(const struct cim_fs *fs, cim_fs_file *a, ci
 }
 
 /* Is the file that was found the same as ours? Then it is synced. */
-static enum cim_status compare_files(struct cim_writer *writer, cim_fs_file *ours,
-				     cim_fs_file *theirs, const char *name, bool *equal,
+static enum cim_status compare_files(struct cim_writer *writer, cim_vfs_file *ours,
+				     cim_vfs_file *theirs, const char *name, bool *equal,
 				     struct cim_error *err)
 {
 	enum { CHUNK = 1 << 18 };
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	uint8_t *buf = cim_alloc(&writer->env, 2 * CHUNK);
 	uint64_t size = 0, their_size = 0;
 	enum cim_status status;
@@ -122,13 +123,13 @@ static enum cim_status compare_files(struct cim_writer *writer, cim_fs_file *our
 	*equal = false;
 	if (!buf)
 		return cim_no_memory(err);
-	status = fs->size(fs->ctx, ours, &size, &os_error);
+	status = vfs->size(vfs->ctx, ours, &size, &os_error);
 	if (!status)
-		status = fs->size(fs->ctx, theirs, &their_size, &os_error);
+		status = vfs->size(vfs->ctx, theirs, &their_size, &os_error);
 	if (!status && size == their_size)
-		status = compare_bytes(fs, ours, theirs, size, buf, CHUNK, equal, &os_error);
+		status = compare_bytes(vfs, ours, theirs, size, buf, CHUNK, equal, &os_error);
 	if (!status && *equal)
-		status = fs->sync(fs->ctx, theirs, &os_error);
+		status = vfs->sync(vfs->ctx, theirs, &os_error);
 	cim_free(&writer->env, buf);
 	return status ? cim_fail_os(err, status, os_error, "comparing with %s", name) : CIM_OK;
 }
@@ -141,16 +142,16 @@ static enum cim_status is_owned(struct cim_writer *writer, bool *owned, struct c
 }
 
 /* Hold one of the session's own files. */
-static enum cim_status hold_own(struct cim_writer *writer, cim_fs_file *file, const char *name,
+static enum cim_status hold_own(struct cim_writer *writer, cim_vfs_file *file, const char *name,
 				bool *held, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 
 	if (*held)
 		return CIM_OK;
-	status = fs->lock(fs->ctx, file, &os_error);
+	status = vfs->lock(vfs->ctx, file, &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "locking %s", name);
 	*held = true;
@@ -177,22 +178,22 @@ static enum cim_status hold_all_own(struct cim_writer *writer, struct cim_error 
 /* Hold the file that bears @name. Where there are no locks it is only opened. CIM_E_FILE_NOT_FOUND:
  * it has just gone. */
 static enum cim_status hold(struct cim_writer *writer, const char *name, bool alone,
-			    cim_fs_file **file, struct cim_error *err)
+			    cim_vfs_file **file, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	const uint64_t end = writer->env.now_ms(writer->env.clock_ctx) + HOLD_MS;
 	enum cim_status status = CIM_E_UNSUPPORTED;
 	long os_error = 0;
 
 	*file = NULL;
-	while (fs->hold) {
-		status = fs->hold(fs->ctx, writer->dir, name, alone, file, &os_error);
+	while (vfs->hold) {
+		status = vfs->hold(vfs->ctx, writer->dir, name, alone, file, &os_error);
 		if (status != CIM_E_SHARING || writer->env.now_ms(writer->env.clock_ctx) >= end)
 			break;
 		writer->env.sleep_ms(writer->env.clock_ctx, HOLD_STEP_MS);
 	}
 	if (status == CIM_E_UNSUPPORTED)
-		status = fs->open(fs->ctx, writer->dir, name, CIM_FS_UPDATE, file, &os_error);
+		status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_UPDATE, file, &os_error);
 	if (!status)
 		return CIM_OK;
 	*file = NULL;
@@ -206,9 +207,9 @@ static enum cim_status hold(struct cim_writer *writer, const char *name, bool al
 static enum cim_status clear_name(struct cim_writer *writer, const char *name, bool is_region,
 				  struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 	bool owned = false;
 
@@ -224,13 +225,13 @@ static enum cim_status clear_name(struct cim_writer *writer, const char *name, b
 				  "%s is there with other bytes, and an image needs it", name);
 	if (status)
 		goto close;
-	status = fs->remove(fs->ctx, writer->dir, name, &os_error);
+	status = vfs->remove(vfs->ctx, writer->dir, name, &os_error);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		status = CIM_OK;
 	if (status)
 		cim_fail_os(err, status, os_error, "removing %s", name);
 close:
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	return status;
 }
 
@@ -238,9 +239,9 @@ close:
 static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const char *name, bool *kept,
 				     struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	cim_fs_file *theirs;
+	cim_vfs_file *theirs;
 
 	*kept = false;
 	status = hold(writer, name, false, &theirs, err);
@@ -253,7 +254,7 @@ static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const cha
 		writer->kept[i] = theirs;
 		return CIM_OK;
 	}
-	fs->close(fs->ctx, theirs);
+	vfs->close(vfs->ctx, theirs);
 	return status ? status : clear_name(writer, name, true, err);
 }
 
@@ -261,7 +262,7 @@ static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const cha
  * removed after the commit). */
 static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	struct cim_region_out *out = &writer->objects.regions[i];
 	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
@@ -271,8 +272,8 @@ static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_
 
 	cim_set_file_name(name, "region_", &writer->guid, (unsigned)i);
 	for (tries = 0; tries < NAME_TRIES; tries++) {
-		status = fs->rename(fs->ctx, writer->dir, out->name, name, CIM_FS_NOREPLACE,
-				    &os_error);
+		status = vfs->rename(vfs->ctx, writer->dir, out->name, name, CIM_VFS_NOREPLACE,
+				     &os_error);
 		if (status != CIM_E_EXISTS)
 			break;
 		status = keep_or_clear(writer, i, name, &kept, err);
@@ -291,9 +292,9 @@ static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_
 static enum cim_status replace_id_file(struct cim_writer *writer, int i, const char *name,
 				       struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
 	status = hold(writer, name, true, &file, err);
@@ -301,8 +302,8 @@ static enum cim_status replace_id_file(struct cim_writer *writer, int i, const c
 		return CIM_E_EXISTS;
 	if (status)
 		return status;
-	status = fs->rename(fs->ctx, writer->dir, writer->id_names[i], name, 0, &os_error);
-	fs->close(fs->ctx, file);
+	status = vfs->rename(vfs->ctx, writer->dir, writer->id_names[i], name, 0, &os_error);
+	vfs->close(vfs->ctx, file);
 	if (status != CIM_E_SHARING)
 		return status ? cim_fail_os(err, status, os_error, "renaming %s",
 					    writer->id_names[i])
@@ -314,7 +315,7 @@ static enum cim_status replace_id_file(struct cim_writer *writer, int i, const c
 
 static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
 	long os_error = 0;
@@ -322,8 +323,8 @@ static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim
 
 	cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
 	for (tries = 0; status == CIM_E_EXISTS && tries < NAME_TRIES; tries++) {
-		status = fs->rename(fs->ctx, writer->dir, writer->id_names[i], name,
-				    CIM_FS_NOREPLACE, &os_error);
+		status = vfs->rename(vfs->ctx, writer->dir, writer->id_names[i], name,
+				     CIM_VFS_NOREPLACE, &os_error);
 		if (status == CIM_E_EXISTS) {
 			status = replace_id_file(writer, i, name, err);
 			if (status && status != CIM_E_EXISTS)
@@ -368,13 +369,13 @@ static void leave_files(struct cim_writer *writer)
 		if (!cim_is_private_name(writer->id_names[i]))
 			writer->id_names[i][0] = '\0';
 	}
-	cim_session_poison(writer, CIM_E_EXISTS, NULL);
+	cim_writer_poison(writer, CIM_E_EXISTS, NULL);
 	writer->harmless = false;
 }
 
 void cim_consistent_unname(struct cim_writer *writer)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	char name[CIM_PRIVATE_NAME];
 	long os_error;
 	bool owned;
@@ -388,40 +389,40 @@ void cim_consistent_unname(struct cim_writer *writer)
 		struct cim_region_out *out = &writer->objects.regions[i];
 
 		cim_private_region_name(writer, i, name);
-		if (strcmp(name, out->name) &&
-		    !fs->rename(fs->ctx, writer->dir, out->name, name, CIM_FS_NOREPLACE, &os_error))
+		if (strcmp(name, out->name) && !vfs->rename(vfs->ctx, writer->dir, out->name, name,
+							    CIM_VFS_NOREPLACE, &os_error))
 			memcpy(out->name, name, sizeof(name));
 		cim_private_id_name(writer, i, name);
 		if (writer->id_names[i][0] && strcmp(name, writer->id_names[i]) &&
-		    !fs->rename(fs->ctx, writer->dir, writer->id_names[i], name, CIM_FS_NOREPLACE,
-				&os_error))
+		    !vfs->rename(vfs->ctx, writer->dir, writer->id_names[i], name,
+				 CIM_VFS_NOREPLACE, &os_error))
 			memcpy(writer->id_names[i], name, sizeof(name));
 	}
 }
 
 void cim_consistent_drop(struct cim_writer *writer)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	long os_error;
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++)
 		if (cim_is_private_name(writer->objects.regions[i].name))
-			fs->remove(fs->ctx, writer->dir, writer->objects.regions[i].name,
-				   &os_error);
+			vfs->remove(vfs->ctx, writer->dir, writer->objects.regions[i].name,
+				    &os_error);
 }
 
 void cim_consistent_release(struct cim_writer *writer)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++) {
 		if (writer->kept[i])
-			fs->close(fs->ctx, writer->kept[i]);
+			vfs->close(vfs->ctx, writer->kept[i]);
 		writer->kept[i] = NULL;
 		if (writer->id_files[i] && !writer->id_names[i][0]) {
-			fs->close(fs->ctx, writer->id_files[i]);
+			vfs->close(vfs->ctx, writer->id_files[i]);
 			writer->id_files[i] = NULL;
 			writer->id_held[i] = false;
 		}

@@ -330,7 +330,7 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 				  uint64_t offset, uint64_t len, struct cim_run *run,
 				  struct cim_error *err)
 {
-	const struct cim_fs *fs = image->env.fs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	struct cim_region_file *file;
 	uint64_t object = 0, skip = 0;
 	enum cim_status status;
@@ -354,8 +354,8 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 	}
 	run->kind = CIM_RUN_READ;
 	run->len = len;
-	if (fs->native)
-		run->native = fs->native(fs->ctx, file->file);
+	if (vfs->native)
+		run->native = vfs->native(vfs->ctx, file->file);
 	if (run->native == -1) {
 		run->offset = 0;
 		cim_region_put(image, file);

@@ -11,11 +11,11 @@
  * Causes may quote names from an image that nobody has vouched for, so control characters in them
  * are replaced: a cause is always one line. Paths are kept as they are; who prints them decides.
  */
+#include "error.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "core.h"
 
 #ifndef CIM_VERSION
 #define CIM_VERSION "0.1.0"

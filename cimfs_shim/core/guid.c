@@ -6,7 +6,8 @@
  * then eight bytes. Its text writes the numbers as numbers, so the first three groups of digits
  * stand in the opposite order of their bytes.
  */
-#include "core.h"
+
+#include "../../include/libcim.h"
 
 /* Which byte the n-th pair of digits stands for. */
 static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -15,6 +15,7 @@
  * All reading of objects goes through the few functions in the middle of this file, which refuse
  * an object that begins in a file's header or ends behind the file's end.
  */
+#include "io.h"
 #include "reader.h"
 
 #include <string.h>
@@ -347,7 +348,7 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, uint64
 	return CIM_OK;
 }
 
-enum cim_status cim_image_open_header(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				      const char *path, struct cim_image **result,
 				      uint64_t *filesystem, struct cim_error *err)
 {
@@ -370,7 +371,7 @@ enum cim_status cim_image_open_header(const struct cim_env *env, cim_fs_dir *dir
 	return CIM_OK;
 }
 
-enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				  const char *path, struct cim_image **image, struct cim_error *err)
 {
 	uint64_t filesystem;
@@ -390,7 +391,7 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, co
 enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 			       struct cim_image **image, struct cim_error *err)
 {
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	const char *name;
 	enum cim_status status;
 
@@ -408,7 +409,7 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 		return cim_error_where(err, status, "open image", path);
 	status = cim_image_open_in(env, dir, name, path, image, err);
 	if (status)
-		env->fs->close_dir(env->fs->ctx, dir);
+		env->vfs->close_dir(env->vfs->ctx, dir);
 	else
 		(*image)->owns_dir = true;
 	return status;
@@ -430,7 +431,7 @@ void cim_image_close(struct cim_image *image)
 	if (image->lock)
 		env.mutex_free(env.thread_ctx, image->lock);
 	if (image->owns_dir)
-		env.fs->close_dir(env.fs->ctx, image->dir);
+		env.vfs->close_dir(env.vfs->ctx, image->dir);
 	cim_free(&env, image);
 }
 

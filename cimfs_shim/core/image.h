@@ -2,8 +2,8 @@
 /*
  * image.h - an open image, as the files of core see it
  *
- * The reader in layers: set.c opens region files when they are needed and keeps a bounded number
- * open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
+ * The reader in layers: regions.c opens region files when they are needed and keeps a bounded
+ * number open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
  * filesystem object and file records; linktable.c reads directories and stream tables where they
  * lie; data.c reads streams (plain, sparse, PE); walk.c visits trees; check.c checks everything.
  * The writer uses the same layers to read its base. Nothing read from a file is trusted: each
@@ -13,20 +13,23 @@
 #ifndef CIM_IMAGE_H
 #define CIM_IMAGE_H
 
-#include "core.h"
+#include "../../include/libcim.h"
+#include "error.h"
+#include "mem.h"
+#include "record.h"
 
 /* The largest filesystem file: header and 65,535 parent sets. */
 #define CIM_MAX_FILESYSTEM_FILE (CIM_SIZE(filesystem_header) + 65535u * CIM_SIZE(region_set))
 
-struct cim_region_files; /* set.c */
-struct cim_region_file;	 /* set.c */
+struct cim_region_files; /* regions.c */
+struct cim_region_file;	 /* regions.c */
 struct cim_block_cache;	 /* cache.c */
 
 struct cim_image {
 	struct cim_env env;
-	char *path;	 /* as the caller named it, for errors */
-	cim_fs_dir *dir; /* where its files lie */
-	bool owns_dir;	 /* opened by cim_image_open(), closed with the image */
+	char *path;	  /* as the caller named it, for errors */
+	cim_vfs_dir *dir; /* where its files lie */
+	bool owns_dir;	  /* opened by cim_image_open(), closed with the image */
 
 	uint8_t *header; /* the whole filesystem file, as read (D35) */
 	size_t header_size;
@@ -48,14 +51,14 @@ struct cim_image {
 
 /* cim_image_open() with the directory already open (and kept by the caller, who closes it after
  * the image): for the writer, which holds the locked directory. @path is for errors only. */
-enum cim_status cim_image_open_in(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				  const char *path, struct cim_image **image,
 				  struct cim_error *err);
 
 /* The first half of it, up to the header: no region file is looked at. *filesystem receives the
  * offset for the second half, which tells what the filesystem object says; after a failure it has
  * set what it read, but nobody may rely on it. Between the two, objects can be read by offset. */
-enum cim_status cim_image_open_header(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				      const char *path, struct cim_image **image,
 				      uint64_t *filesystem, struct cim_error *err);
 enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t filesystem,
@@ -67,32 +70,6 @@ enum cim_status cim_header_decode(const struct cim_env *env, const uint8_t *byte
 				  uint32_t *major, uint32_t *minor, struct cim_region_set **sets,
 				  uint32_t *set_count, uint32_t *region_count, uint64_t *filesystem,
 				  struct cim_error *err);
-
-/* ---- owners.c ---- */
-
-/* Is it a session's own name, cimtmp_*? */
-bool cim_is_private_name(const char *name);
-
-/* The size and the first bytes of a file. */
-struct cim_file_head {
-	uint64_t size;
-	size_t got;
-	uint8_t bytes[CIM_SIZE(common_header)];
-};
-enum cim_status cim_read_head(const struct cim_env *env, cim_fs_dir *dir, const char *name,
-			      struct cim_file_head *head, long *os_error);
-/* Is it a filesystem file, even one cut short or of a version to come? */
-bool cim_head_is_image(const struct cim_file_head *head);
-/* Does an image of the directory name the set, as it is now? One that is broken may, so it counts;
- * a file that can't be looked at is an error. Reads the first bytes of every file, and the images
- * whole, one after the other. */
-enum cim_status cim_set_is_owned(const struct cim_env *env, cim_fs_dir *dir,
-				 const struct cim_guid *guid, bool *owned, struct cim_error *err);
-/* May a consistent session make this set, and so find its files there (decision D45)? */
-static inline bool cim_set_is_consistent(const struct cim_guid *guid)
-{
-	return (guid->bytes[7] & 0xf0) == 0x80; /* a version 8 UUID */
-}
 
 /* ---- image.c ---- */
 

@@ -6,8 +6,9 @@
  * room in the tables. What is stored in the region files on the way (a security descriptor) is
  * harmless if the call fails afterwards; a write that fails poisons the session.
  */
-#include "session.h"
-#include "meta.h"
+#include "metavalid.h"
+#include "path.h"
+#include "writer.h"
 
 #include <string.h>
 
@@ -19,7 +20,7 @@ static enum cim_status enter(struct cim_writer *writer, bool streaming, struct c
 	if (!writer)
 		return cim_fail(err, CIM_E_INVALID, "no session");
 	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
-	if (writer->state != CIM_SESSION_OPEN)
+	if (writer->state != CIM_WRITER_OPEN)
 		return cim_fail(err, CIM_E_INVALID, "the session has been committed");
 	if (writer->poison.status) {
 		if (err)
@@ -36,7 +37,7 @@ static enum cim_status leave(struct cim_writer *writer, enum cim_status status, 
 {
 	if (!writer)
 		return cim_error_where(err, status, op, NULL);
-	cim_session_tell(writer, status, op, path, err);
+	cim_writer_tell(writer, status, op, path, err);
 	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
 	return status;
 }
@@ -135,7 +136,7 @@ static enum cim_status store_metadata(struct cim_writer *writer, const struct ci
 		status = cim_objects_put_shared(&writer->objects, m->reparse, m->reparse_size, true,
 						&record->reparse, err);
 	}
-	return cim_session_poison(writer, status, err);
+	return cim_writer_poison(writer, status, err);
 }
 
 /* ---- add ---- */
@@ -270,7 +271,7 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 	if (!status)
 		status = check_metadata(metadata, writer->as_stored, err);
 	if (!status)
-		status = cim_path_parse(&writer->env, text, CIM_NO_STREAM, &path, err);
+		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
 	if (!status) {
 		status = add(writer, &path, metadata, stream, err);
 		cim_path_free(&path);
@@ -338,7 +339,8 @@ enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str 
 				  (unsigned long long)size);
 	if (!status)
 		status = cim_path_parse(&writer->env, text,
-					writer->as_stored ? CIM_STREAM_OF_ANY : CIM_STREAM_REQUIRED,
+					writer->as_stored ? CIM_PATH_STREAM_OF_ANY
+							  : CIM_PATH_STREAM_REQUIRED,
 					&path, err);
 	if (!status) {
 		status = add_stream(writer, &path, size, stream, err);
@@ -397,10 +399,10 @@ enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_str text,
 	status = enter(writer, false, err);
 	if (status)
 		return leave(writer, status, "link", text, err);
-	status = cim_path_parse(&writer->env, text, CIM_NO_STREAM, &path, err);
+	status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
 	if (status)
 		return leave(writer, status, "link", text, err);
-	status = cim_path_parse(&writer->env, existing_text, CIM_NO_STREAM, &existing, err);
+	status = cim_path_parse(&writer->env, existing_text, CIM_PATH_NO_STREAM, &existing, err);
 	if (!status) {
 		status = link_paths(writer, &path, &existing, err);
 		cim_path_free(&existing);
@@ -463,7 +465,7 @@ enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str text
 
 	status = enter(writer, false, err);
 	if (!status)
-		status = cim_path_parse(&writer->env, text, CIM_STREAM_ALLOWED, &path, err);
+		status = cim_path_parse(&writer->env, text, CIM_PATH_STREAM_ALLOWED, &path, err);
 	if (!status) {
 		status = delete_path(writer, &path, err);
 		cim_path_free(&path);
@@ -509,7 +511,7 @@ enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text
 	*exists = false;
 	status = enter(writer, true, err);
 	if (!status)
-		status = cim_path_parse(&writer->env, text, CIM_STREAM_ALLOWED, &path, err);
+		status = cim_path_parse(&writer->env, text, CIM_PATH_STREAM_ALLOWED, &path, err);
 	if (!status) {
 		status = lookup_path(writer, &path, exists, err);
 		cim_path_free(&path);

@@ -24,6 +24,7 @@
  * it is, and one of the second form too unless the room given for it is over twenty times its
  * length, which no writer has a reason for. What is neither is corrupt.
  */
+#include "collate.h"
 #include "reader.h"
 
 #include <string.h>

@@ -9,6 +9,7 @@
  * An item has, besides its record, up to three pieces of variable metadata ("blobs"), each checked
  * against the region file when it is asked for, and streams, found here and read by data.c.
  */
+#include "path.h"
 #include "reader.h"
 
 #include <string.h>
@@ -110,7 +111,7 @@ static struct cim_str stream_of(struct cim_str text)
 }
 
 static enum cim_status parse_and_look_up(struct cim_image *image, struct cim_str text,
-					 enum cim_stream_rule rule, uint32_t *file_id,
+					 enum cim_path_rule rule, uint32_t *file_id,
 					 struct cim_error *err)
 {
 	struct cim_path path;
@@ -130,14 +131,15 @@ static enum cim_status parse_and_look_up(struct cim_image *image, struct cim_str
 enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, uint32_t *file_id,
 				 struct cim_error *err)
 {
-	return parse_and_look_up(image, text, CIM_NO_STREAM, file_id, err);
+	return parse_and_look_up(image, text, CIM_PATH_NO_STREAM, file_id, err);
 }
 
 enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str text,
 					uint32_t *file_id, struct cim_str *stream,
 					struct cim_error *err)
 {
-	enum cim_status status = parse_and_look_up(image, text, CIM_STREAM_OR_NONE, file_id, err);
+	enum cim_status status = parse_and_look_up(image, text, CIM_PATH_STREAM_OR_NONE, file_id,
+						   err);
 
 	*stream = status ? (struct cim_str){0} : stream_of(text);
 	return status;

@@ -7,9 +7,11 @@
  * grow. Nothing here aborts: NULL or false reaches a caller who cleans up and fails with
  * cim_no_memory().
  */
-#include <string.h>
+#include "mem.h"
+#include "bytes.h"
+#include "error.h"
 
-#include "core.h"
+#include <string.h>
 
 /* The first room of an array that grows. */
 #define CIM_FIRST_ROOM 8

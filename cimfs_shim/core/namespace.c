@@ -6,7 +6,9 @@
  * first, then things are put in place by code that can't fail.
  */
 #include "namespace.h"
+#include "collate.h"
 #include "hash.h"
+#include "path.h"
 #include "sort.h"
 
 #include <string.h>

@@ -17,6 +17,7 @@
 #define CIM_NAMESPACE_H
 
 #include "image.h"
+#include "path.h"
 
 #define CIM_NO_NODE UINT32_MAX
 

@@ -169,11 +169,11 @@ static enum cim_status sorted_ids(const struct cim_object_index *index, uint32_t
 }
 
 enum cim_status cim_object_index_write(const struct cim_object_index *index, uint32_t region,
-				       const uint8_t *header, cim_fs_file *file,
+				       const uint8_t *header, cim_vfs_file *file,
 				       struct cim_error *err)
 {
 	enum { PER_WRITE = 1024 };
-	const struct cim_fs *fs = index->env->fs;
+	const struct cim_vfs *vfs = index->env->vfs;
 	const struct cim_object_id **sorted;
 	enum cim_status status;
 	uint8_t *buf = NULL;
@@ -192,7 +192,7 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 	memcpy(buf, header, CIM_SIZE(objectid_header));
 	cim_put32(buf + CIM_OFF(objectid_header, table_offset), (uint32_t)offset);
 	cim_put32(buf + CIM_OFF(objectid_header, count), (uint32_t)count);
-	status = fs->pwrite(fs->ctx, file, 0, buf, CIM_SIZE(objectid_header), &os_error);
+	status = vfs->pwrite(vfs->ctx, file, 0, buf, CIM_SIZE(objectid_header), &os_error);
 	for (i = 0; i < count && !status; i++) {
 		uint8_t *p = buf + used * CIM_SIZE(objectid);
 
@@ -201,8 +201,8 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 		cim_put64(p + CIM_OFF(objectid, offset), cim_region_byte(sorted[i]->offset));
 		if (++used < PER_WRITE && i + 1 < count)
 			continue;
-		status = fs->pwrite(fs->ctx, file, offset, buf, used * CIM_SIZE(objectid),
-				    &os_error);
+		status = vfs->pwrite(vfs->ctx, file, offset, buf, used * CIM_SIZE(objectid),
+				     &os_error);
 		offset += used * CIM_SIZE(objectid);
 		used = 0;
 	}

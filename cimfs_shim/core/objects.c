@@ -31,7 +31,7 @@ static bool all_zero(const uint8_t *data, size_t len)
 static enum cim_status region_put(struct cim_objects *objects, struct cim_region_out *out,
 				  const uint8_t *data, size_t len, struct cim_error *err)
 {
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	enum cim_status status = CIM_OK;
 	size_t from = 0, at;
 	long os_error = 0;
@@ -40,15 +40,15 @@ static enum cim_status region_put(struct cim_objects *objects, struct cim_region
 		if (len - at < HOLE || !all_zero(data + at, HOLE))
 			continue;
 		if (at > from)
-			status = fs->pwrite(fs->ctx, out->file, out->flushed + from, data + from,
-					    at - from, &os_error);
+			status = vfs->pwrite(vfs->ctx, out->file, out->flushed + from, data + from,
+					     at - from, &os_error);
 		from = at + HOLE;
 	}
 	if (!status && from < len)
-		status = fs->pwrite(fs->ctx, out->file, out->flushed + from, data + from,
-				    len - from, &os_error);
+		status = vfs->pwrite(vfs->ctx, out->file, out->flushed + from, data + from,
+				     len - from, &os_error);
 	else if (!status) /* the file must end where the hole does */
-		status = fs->truncate(fs->ctx, out->file, out->flushed + len, &os_error);
+		status = vfs->truncate(vfs->ctx, out->file, out->flushed + len, &os_error);
 	if (status)
 		return region_failed(out, status, os_error, err);
 	out->flushed += len;
@@ -100,7 +100,7 @@ static enum cim_status region_append(struct cim_objects *objects, struct cim_reg
 static enum cim_status region_extend(struct cim_objects *objects, struct cim_region_out *out,
 				     uint64_t end, struct cim_error *err)
 {
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	uint64_t len = end - region_end(out);
 	enum cim_status status;
 	long os_error = 0;
@@ -113,7 +113,7 @@ static enum cim_status region_extend(struct cim_objects *objects, struct cim_reg
 	status = region_flush(objects, out, err);
 	if (status)
 		return status;
-	status = fs->truncate(fs->ctx, out->file, end, &os_error);
+	status = vfs->truncate(vfs->ctx, out->file, end, &os_error);
 	if (status)
 		return region_failed(out, status, os_error, err);
 	out->flushed = end;
@@ -124,7 +124,7 @@ static enum cim_status region_extend(struct cim_objects *objects, struct cim_reg
 static enum cim_status region_cut(struct cim_objects *objects, struct cim_region_out *out,
 				  uint64_t end, struct cim_error *err)
 {
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	enum cim_status status;
 	long os_error = 0;
 
@@ -132,7 +132,7 @@ static enum cim_status region_cut(struct cim_objects *objects, struct cim_region
 		out->used = (size_t)(end - out->flushed);
 		return CIM_OK;
 	}
-	status = fs->truncate(fs->ctx, out->file, end, &os_error);
+	status = vfs->truncate(vfs->ctx, out->file, end, &os_error);
 	if (status)
 		return region_failed(out, status, os_error, err);
 	out->flushed = end;
@@ -144,7 +144,7 @@ static enum cim_status region_cut(struct cim_objects *objects, struct cim_region
 static bool region_read(struct cim_objects *objects, const struct cim_region_out *out,
 			uint64_t offset, uint8_t *buf, size_t len)
 {
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	size_t in_file = 0, got;
 	long os_error;
 
@@ -154,7 +154,7 @@ static bool region_read(struct cim_objects *objects, const struct cim_region_out
 		uint64_t left = out->flushed - offset;
 
 		in_file = left < len ? (size_t)left : len;
-		if (fs->pread(fs->ctx, out->file, offset, buf, in_file, &got, &os_error) ||
+		if (vfs->pread(vfs->ctx, out->file, offset, buf, in_file, &got, &os_error) ||
 		    got != in_file)
 			return false;
 	}
@@ -179,7 +179,7 @@ static enum cim_status region_create(struct cim_objects *objects, enum cim_regio
 {
 	static const uint64_t aligns[CIM_REGION_TYPES] = {CIM_ALIGN_METADATA, CIM_ALIGN_DATA,
 							  CIM_ALIGN_SMALL_DATA};
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	struct cim_region_out *out = &objects->regions[type];
 	uint8_t header[CIM_SIZE(region_header)] = {0};
 	enum cim_status status;
@@ -190,7 +190,8 @@ static enum cim_status region_create(struct cim_objects *objects, enum cim_regio
 	out->buf = cim_alloc(objects->env, CIM_REGION_BUFFER);
 	if (!out->buf)
 		return cim_no_memory(err);
-	status = fs->open(fs->ctx, objects->dir, out->name, CIM_FS_CREATE, &out->file, &os_error);
+	status = vfs->open(vfs->ctx, objects->dir, out->name, CIM_VFS_CREATE, &out->file,
+			   &os_error);
 	if (status) {
 		out->file = NULL;
 		return cim_fail_os(err, status, os_error, "creating %s", out->name);
@@ -199,7 +200,7 @@ static enum cim_status region_create(struct cim_objects *objects, enum cim_regio
 	cim_put16(header + CIM_OFF(region_header, index), (uint16_t)type);
 	header[CIM_OFF(region_header, type)] = (uint8_t)type;
 	/* Written at once, not buffered: a full disk must show now (D46). */
-	status = fs->pwrite(fs->ctx, out->file, 0, header, sizeof(header), &os_error);
+	status = vfs->pwrite(vfs->ctx, out->file, 0, header, sizeof(header), &os_error);
 	if (status)
 		return region_failed(out, status, os_error, err);
 	out->flushed = sizeof(header);
@@ -207,10 +208,10 @@ static enum cim_status region_create(struct cim_objects *objects, enum cim_regio
 }
 
 enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_env *env,
-				 cim_fs_dir *dir, struct cim_image *base, uint32_t major,
+				 cim_vfs_dir *dir, struct cim_image *base, uint32_t major,
 				 uint32_t minor, struct cim_error *err)
 {
-	const struct cim_fs *fs = env->fs;
+	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status = CIM_OK;
 	long os_error = 0;
 	int type;
@@ -227,7 +228,7 @@ enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_e
 		if (status || type)
 			continue;
 		/* The mark of a living session, before anybody can take its files for orphans. */
-		status = fs->lock(fs->ctx, objects->regions[0].file, &os_error);
+		status = vfs->lock(vfs->ctx, objects->regions[0].file, &os_error);
 		if (status)
 			cim_fail_os(err, status, os_error, "locking %s", objects->regions[0].name);
 	}
@@ -238,7 +239,7 @@ enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_e
 
 void cim_objects_close(struct cim_objects *objects, bool remove)
 {
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	long os_error;
 	int i;
 
@@ -246,9 +247,9 @@ void cim_objects_close(struct cim_objects *objects, bool remove)
 		struct cim_region_out *out = &objects->regions[i];
 
 		if (out->file)
-			fs->close(fs->ctx, out->file);
+			vfs->close(vfs->ctx, out->file);
 		if (out->file && remove && out->name[0])
-			fs->remove(fs->ctx, objects->dir, out->name, &os_error);
+			vfs->remove(vfs->ctx, objects->dir, out->name, &os_error);
 		out->file = NULL;
 		cim_free(objects->env, out->buf);
 		out->buf = NULL;
@@ -262,7 +263,7 @@ void cim_objects_close(struct cim_objects *objects, bool remove)
 
 enum cim_status cim_objects_sync(struct cim_objects *objects, struct cim_error *err)
 {
-	const struct cim_fs *fs = objects->env->fs;
+	const struct cim_vfs *vfs = objects->env->vfs;
 	enum cim_status status;
 	long os_error = 0;
 	int i;
@@ -273,7 +274,7 @@ enum cim_status cim_objects_sync(struct cim_objects *objects, struct cim_error *
 		status = region_flush(objects, out, err);
 		if (status)
 			return status;
-		status = fs->sync(fs->ctx, out->file, &os_error);
+		status = vfs->sync(vfs->ctx, out->file, &os_error);
 		if (status)
 			return cim_fail_os(err, status, os_error, "syncing %s", out->name);
 	}

@@ -24,7 +24,7 @@ struct cim_region_out {
 	enum cim_region_type type;
 	uint32_t region; /* image-wide index */
 	uint64_t align;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	char name[CIM_PRIVATE_NAME]; /* the file's name now; "" once it isn't ours to remove */
 	uint64_t flushed;	     /* bytes in the file; the buffer follows */
 	uint8_t *buf;
@@ -41,7 +41,7 @@ struct cim_meta_cache_entry {
 
 struct cim_objects {
 	const struct cim_env *env;
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	struct cim_image *base;		/* NULL: none */
 	struct cim_parent_ids *parents; /* NULL without a base */
 	struct cim_object_index index;
@@ -70,7 +70,7 @@ struct cim_stored {
 /* Create the region files under the names in objects->regions[].name (set by the caller, with
  * ->region), with headers of @major.@minor. On failure nothing is left behind. */
 enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_env *env,
-				 cim_fs_dir *dir, struct cim_image *base, uint32_t major,
+				 cim_vfs_dir *dir, struct cim_image *base, uint32_t major,
 				 uint32_t minor, struct cim_error *err);
 /* Close the files; remove those whose name is still ours. */
 void cim_objects_close(struct cim_objects *objects, bool remove);

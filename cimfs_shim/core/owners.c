@@ -10,13 +10,15 @@
  * found (decision D45) holds that file's byte lock from before it looks at it until its image is
  * there. So who holds the lock alone, and finds no owner then, may delete the file.
  */
+#include "owners.h"
 #include "image.h"
+#include "io.h"
 
 #include <string.h>
 
 struct owner_search {
 	const struct cim_env *env;
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	const struct cim_guid *guid;
 	struct cim_error why; /* of a file that couldn't be looked at */
 	bool found;
@@ -27,23 +29,23 @@ bool cim_is_private_name(const char *name)
 	return !strncmp(name, "cimtmp_", 7);
 }
 
-enum cim_status cim_read_head(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+enum cim_status cim_read_head(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			      struct cim_file_head *head, long *os_error)
 {
-	const struct cim_fs *fs = env->fs;
+	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 
 	memset(head, 0, sizeof(*head));
 	*os_error = 0;
-	status = fs->open(fs->ctx, dir, name, CIM_FS_READ, &file, os_error);
+	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, os_error);
 	if (status)
 		return status;
-	status = fs->size(fs->ctx, file, &head->size, os_error);
+	status = vfs->size(vfs->ctx, file, &head->size, os_error);
 	if (!status)
-		status = fs->pread(fs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
-				   os_error);
-	fs->close(fs->ctx, file);
+		status = vfs->pread(vfs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
+				    os_error);
+	vfs->close(vfs->ctx, file);
 	return status;
 }
 
@@ -104,15 +106,15 @@ static enum cim_status look_for_owner(void *arg, const char *name)
 	return status == CIM_E_FILE_NOT_FOUND ? CIM_OK : status; /* gone meanwhile */
 }
 
-enum cim_status cim_set_is_owned(const struct cim_env *env, cim_fs_dir *dir,
+enum cim_status cim_set_is_owned(const struct cim_env *env, cim_vfs_dir *dir,
 				 const struct cim_guid *guid, bool *owned, struct cim_error *err)
 {
 	struct owner_search search = {.env = env, .dir = dir, .guid = guid};
-	const struct cim_fs *fs = env->fs;
+	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
 	long os_error = 0;
 
-	status = fs->list(fs->ctx, dir, look_for_owner, &search, &os_error);
+	status = vfs->list(vfs->ctx, dir, look_for_owner, &search, &os_error);
 	*owned = search.found;
 	if (!status || search.found)
 		return CIM_OK;

@@ -39,7 +39,7 @@ struct id_file {
 	uint32_t count;
 	uint32_t set;
 	uint64_t used; /* clock of the last use, to pick one to close */
-	cim_fs_file *file;
+	cim_vfs_file *file;
 };
 
 struct id_block {
@@ -92,7 +92,7 @@ static void close_all(struct cim_parent_ids *ids)
 	while (ids->open) {
 		struct id_file *f = ids->opened[--ids->open];
 
-		ids->base->env.fs->close(ids->base->env.fs->ctx, f->file);
+		ids->base->env.vfs->close(ids->base->env.vfs->ctx, f->file);
 		f->state = CLOSED;
 	}
 }
@@ -115,7 +115,7 @@ static uint32_t close_oldest(struct cim_parent_ids *ids)
 	for (i = 1; i < ids->open; i++)
 		if (ids->opened[i]->used < ids->opened[oldest]->used)
 			oldest = i;
-	ids->base->env.fs->close(ids->base->env.fs->ctx, ids->opened[oldest]->file);
+	ids->base->env.vfs->close(ids->base->env.vfs->ctx, ids->opened[oldest]->file);
 	ids->opened[oldest]->state = CLOSED;
 	return oldest;
 }
@@ -154,17 +154,17 @@ static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
 /* Read and check the header; false: of no use. */
 static bool read_header(struct cim_parent_ids *ids, struct id_file *f)
 {
-	const struct cim_fs *fs = ids->base->env.fs;
+	const struct cim_vfs *vfs = ids->base->env.vfs;
 	uint8_t header[CIM_SIZE(objectid_header)];
 	struct cim_common_header common;
 	uint64_t size, bytes;
 	size_t got;
 	long os_error;
 
-	if (fs->pread(fs->ctx, f->file, 0, header, sizeof(header), &got, &os_error) ||
+	if (vfs->pread(vfs->ctx, f->file, 0, header, sizeof(header), &got, &os_error) ||
 	    got != sizeof(header) ||
 	    cim_common_header_decode(header, CIM_FILE_OBJECT_ID, "object ID file", &common, NULL) ||
-	    fs->size(fs->ctx, f->file, &size, &os_error))
+	    vfs->size(vfs->ctx, f->file, &size, &os_error))
 		return false;
 	f->type = header[CIM_OFF(objectid_header, type)];
 	f->table_offset = cim_get32(header + CIM_OFF(objectid_header, table_offset));
@@ -190,7 +190,7 @@ static struct id_file *use_file(struct cim_parent_ids *ids, uint32_t set, uint32
 /* Entry @n of a file, NULL if it can't be read. */
 static const uint8_t *entry(struct cim_parent_ids *ids, struct id_file *f, uint32_t n)
 {
-	const struct cim_fs *fs = ids->base->env.fs;
+	const struct cim_vfs *vfs = ids->base->env.vfs;
 	uint32_t region = (uint32_t)(f - ids->files), number = n / BLOCK_ENTRIES;
 	struct id_block *block = &ids->blocks[(number * 31 + region * 7919) % ids->block_count];
 
@@ -202,9 +202,9 @@ static const uint8_t *entry(struct cim_parent_ids *ids, struct id_file *f, uint3
 
 		block->region = 0;
 		if (!open_file(ids, f) ||
-		    fs->pread(fs->ctx, f->file,
-			      f->table_offset + (uint64_t)first * CIM_SIZE(objectid), block->bytes,
-			      len, &got, &os_error) ||
+		    vfs->pread(vfs->ctx, f->file,
+			       f->table_offset + (uint64_t)first * CIM_SIZE(objectid), block->bytes,
+			       len, &got, &os_error) ||
 		    got != len)
 			return NULL;
 		block->region = region + 1;

@@ -14,9 +14,12 @@
  * The rules are decisions D10, D11 and D20 to D23: those of NT's naming, not of Win32, so "con",
  * trailing dots and spaces, and unpaired surrogates are fine.
  */
-#include <string.h>
+#include "path.h"
+#include "error.h"
+#include "format.h"
+#include "mem.h"
 
-#include "core.h"
+#include <string.h>
 
 #define SEPARATOR '\\'
 
@@ -105,10 +108,10 @@ static enum cim_status split_stream(struct cim_path *path, const uint16_t *text,
 }
 
 /* Check path->buf, @units long, and take it apart. */
-static enum cim_status check(struct cim_path *path, size_t units, enum cim_stream_rule rule,
+static enum cim_status check(struct cim_path *path, size_t units, enum cim_path_rule rule,
 			     struct cim_error *err)
 {
-	const bool of_root = rule == CIM_STREAM_OF_ANY || rule == CIM_STREAM_OR_NONE;
+	const bool of_root = rule == CIM_PATH_STREAM_OF_ANY || rule == CIM_PATH_STREAM_OR_NONE;
 	const uint16_t *text = path->buf;
 	enum cim_status status;
 	size_t start = 0;
@@ -132,7 +135,7 @@ static enum cim_status check(struct cim_path *path, size_t units, enum cim_strea
 	path->units = end;
 	if (end == units)
 		return CIM_OK;
-	if (rule == CIM_NO_STREAM)
+	if (rule == CIM_PATH_NO_STREAM)
 		return cim_fail(err, CIM_E_INVALID,
 				"the path holds a ':', but no stream can be meant");
 	for (size_t i = end; i < units; i++) {
@@ -171,7 +174,7 @@ static void drop(struct cim_path *path)
 }
 
 enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,
-			       enum cim_stream_rule rule, struct cim_path *path,
+			       enum cim_path_rule rule, struct cim_path *path,
 			       struct cim_error *err)
 {
 	enum cim_status status;
@@ -205,7 +208,7 @@ enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,
 		memmove(path->buf, path->buf + 1, --units * sizeof(path->buf[0]));
 	status = check(path, units, rule, err);
 	if (!status && !path->stream_units &&
-	    (rule == CIM_STREAM_REQUIRED || rule == CIM_STREAM_OF_ANY))
+	    (rule == CIM_PATH_STREAM_REQUIRED || rule == CIM_PATH_STREAM_OF_ANY))
 		status = cim_fail(err, CIM_E_INVALID, "the path names no stream");
 	if (status)
 		drop(path);

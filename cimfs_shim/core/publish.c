@@ -6,8 +6,9 @@
  * files, then their names. Then a finished, synced filesystem file takes the image's name by one
  * atomic rename. Until that rename nothing of the session counts; from then on it is committed.
  */
+#include "io.h"
 #include "reader.h"
-#include "session.h"
+#include "writer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,7 @@ enum { RETRY_MS = 1000, RETRY_STEP_MS = 20 };
 
 static enum cim_status write_id_file(struct cim_writer *writer, int i, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	uint8_t header[CIM_SIZE(objectid_header)] = {0};
 	char *name = writer->id_names[i];
 	enum cim_status status;
@@ -29,8 +30,8 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 			cim_private_id_name(writer, i, name);
 		else
 			cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
-		status = fs->open(fs->ctx, writer->dir, name, CIM_FS_CREATE, &writer->id_files[i],
-				  &os_error);
+		status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_CREATE,
+				   &writer->id_files[i], &os_error);
 		if (status) {
 			writer->id_files[i] = NULL;
 			status = cim_fail_os(err, status, os_error, "creating %s", name);
@@ -46,7 +47,7 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 					header, writer->id_files[i], err);
 	if (status)
 		return status;
-	status = fs->sync(fs->ctx, writer->id_files[i], &os_error);
+	status = vfs->sync(vfs->ctx, writer->id_files[i], &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "syncing %s", name);
 	return CIM_OK;
@@ -87,11 +88,11 @@ struct fs_file {
  * before the next one is made, and when the session is closed. */
 static void remove_fs_file(struct cim_writer *writer, const char *name)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	long os_error;
 
-	status = fs->remove(fs->ctx, writer->dir, name, &os_error);
+	status = vfs->remove(vfs->ctx, writer->dir, name, &os_error);
 	writer->fs_file_left = status && status != CIM_E_FILE_NOT_FOUND;
 }
 
@@ -108,19 +109,19 @@ void cim_remove_left_file(struct cim_writer *writer)
 static enum cim_status write_fs_file(struct cim_writer *writer, const struct fs_file *out,
 				     struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
 	cim_remove_left_file(writer);
-	status = fs->open(fs->ctx, writer->dir, out->name, CIM_FS_CREATE, &file, &os_error);
+	status = vfs->open(vfs->ctx, writer->dir, out->name, CIM_VFS_CREATE, &file, &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "creating %s", out->name);
-	status = fs->pwrite(fs->ctx, file, 0, out->bytes, out->size, &os_error);
+	status = vfs->pwrite(vfs->ctx, file, 0, out->bytes, out->size, &os_error);
 	if (!status)
-		status = fs->sync(fs->ctx, file, &os_error);
-	fs->close(fs->ctx, file);
+		status = vfs->sync(vfs->ctx, file, &os_error);
+	vfs->close(vfs->ctx, file);
 	if (status) {
 		cim_fail_os(err, status, os_error, "writing %s", out->name);
 		remove_fs_file(writer, out->name);
@@ -153,14 +154,14 @@ static enum cim_status image_is(struct cim_writer *writer, const uint8_t *bytes,
 static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_error *err)
 {
 	const struct cim_image *base = writer->base;
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	char name[CIM_SET_FILE_NAME];
-	enum cim_fs_lock lock;
+	enum cim_vfs_lock lock;
 	enum cim_status status;
 	long os_error = 0;
 
 	cim_set_file_name(name, "region_", &base->sets[base->set_count - 1].guid, 0);
-	status = fs->is_locked(fs->ctx, writer->dir, name, &lock, &os_error);
+	status = vfs->is_locked(vfs->ctx, writer->dir, name, &lock, &os_error);
 	if (status == CIM_E_UNSUPPORTED)
 		return CIM_OK;
 	if (status)
@@ -191,7 +192,7 @@ static enum cim_status may_replace(struct cim_writer *writer, bool *final, struc
 static enum cim_status try_rename(struct cim_writer *writer, const struct fs_file *out, bool *final,
 				  struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 	bool ours;
@@ -201,8 +202,8 @@ static enum cim_status try_rename(struct cim_writer *writer, const struct fs_fil
 		if (status)
 			return status;
 	}
-	status = fs->rename(fs->ctx, writer->dir, out->name, writer->name,
-			    writer->replaces ? 0 : CIM_FS_NOREPLACE, &os_error);
+	status = vfs->rename(vfs->ctx, writer->dir, out->name, writer->name,
+			     writer->replaces ? 0 : CIM_VFS_NOREPLACE, &os_error);
 	*final = status != CIM_E_SHARING;
 	if (status == CIM_E_EXISTS)
 		return cim_fail(err, status, "the name has been taken meanwhile");
@@ -236,11 +237,11 @@ static enum cim_status rename_fs_file(struct cim_writer *writer, const struct fs
 
 static enum cim_status sync_names(struct cim_writer *writer, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 
-	status = fs->sync_dir(fs->ctx, writer->dir, &os_error);
+	status = vfs->sync_dir(vfs->ctx, writer->dir, &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "syncing the directory");
 	return CIM_OK;
@@ -251,21 +252,21 @@ static enum cim_status sync_names(struct cim_writer *writer, struct cim_error *e
 static enum cim_status check_base(struct cim_writer *writer, struct cim_error *err)
 {
 	struct cim_image *base = writer->base;
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
 	if (!base)
 		return CIM_OK;
 	cim_region_name(base, cim_region_index(base->file_table_directory), name);
-	status = fs->open(fs->ctx, writer->dir, name, CIM_FS_READ, &file, &os_error);
+	status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_READ, &file, &os_error);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return cim_fail(err, CIM_E_CORRUPT, "%s has been removed", name);
 	if (status)
 		return cim_fail_os(err, status, os_error, "opening %s", name);
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	return CIM_OK;
 }
 
@@ -307,7 +308,7 @@ enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, stru
 		status = rename_fs_file(writer, &out, err);
 	cim_free(&writer->env, out.bytes);
 	if (!status)
-		writer->state = CIM_SESSION_COMMITTED;
+		writer->state = CIM_WRITER_COMMITTED;
 	if (status && writer->consistent)
 		cim_consistent_unname(writer);
 	else if (writer->consistent)

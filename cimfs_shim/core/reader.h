@@ -26,11 +26,11 @@ static inline void cim_image_unlock(struct cim_image *image)
 	image->env.mutex_unlock(image->env.thread_ctx, image->lock);
 }
 
-/* ---- set.c ---- */
+/* ---- regions.c ---- */
 
-/* An open region file whose header has been checked. The rest of it is set.c's. */
+/* An open region file whose header has been checked. The rest of it is regions.c's. */
 struct cim_region_file {
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	uint64_t size;
 	uint32_t region;
 	enum cim_region_type type;
@@ -57,7 +57,7 @@ enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region
 /* Open, for reading, a file that lies beside the image. Where that fails for another reason than a
  * missing name, too many open files maybe, region files that nobody uses now are closed and it is
  * tried once more. */
-enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_fs_file **file,
+enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
 				long *os_error);
 /* The name of a region's file, for messages and for opening; "?" if there is no such region. */
 void cim_region_name(const struct cim_image *image, uint32_t region, char *name);

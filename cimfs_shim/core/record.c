@@ -6,10 +6,11 @@
  * from a version whose records are shorter or longer than ours: what a short record lacks reads as
  * 0, what a long one has more is skipped.
  */
+#include "record.h"
+#include "error.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "core.h"
 
 void cim_record_decode(struct cim_record *record, const uint8_t *bytes, size_t size)
 {

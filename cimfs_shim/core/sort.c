@@ -3,7 +3,8 @@
  * sort.c - bottom-up merge sort: see sort.h
  */
 #include "sort.h"
-#include "core.h"
+#include "bytes.h"
+#include "mem.h"
 
 #include <string.h>
 

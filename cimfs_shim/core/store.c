@@ -36,8 +36,9 @@
  */
 #include <string.h>
 
-#include "core.h"
 #include "image.h"
+#include "io.h"
+#include "owners.h"
 #include "sort.h"
 
 #define REGION_PREFIX	 "region_"
@@ -50,12 +51,12 @@
 struct entry {
 	struct cim_store_file file; /* .name points to `name` */
 	char *name;
-	size_t group;	       /* of a temporary file: length of "cimtmp_RANDOM_" */
-	bool named;	       /* the name tells .kind, .set and .index */
-	bool late;	       /* only the second listing has it */
-	bool unasked;	       /* a first region file whose lock there is no right to see */
-	enum cim_fs_lock lock; /* of a first region file */
-	bool gone;	       /* removed meanwhile, or none of ours */
+	size_t group;		/* of a temporary file: length of "cimtmp_RANDOM_" */
+	bool named;		/* the name tells .kind, .set and .index */
+	bool late;		/* only the second listing has it */
+	bool unasked;		/* a first region file whose lock there is no right to see */
+	enum cim_vfs_lock lock; /* of a first region file */
+	bool gone;		/* removed meanwhile, or none of ours */
 };
 
 /* A region set with a file here. */
@@ -72,7 +73,7 @@ struct set {
 
 struct cim_store {
 	struct cim_env env;
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	struct entry *entries;
 	size_t count, room;
 	struct set *sets; /* sorted by GUID */
@@ -94,7 +95,7 @@ static char fold(char c)
 
 static bool same_char(const struct cim_store *store, char a, char b)
 {
-	return a == b || (store->env.fs->fold_names && fold(a) == fold(b));
+	return a == b || (store->env.vfs->fold_names && fold(a) == fold(b));
 }
 
 /* The rest of @name behind @prefix, or NULL. */
@@ -261,11 +262,11 @@ static enum cim_status add_name(void *arg, const char *name)
 static enum cim_status list_names(struct cim_store *store, bool late, struct cim_error *err)
 {
 	struct listing listing = {store, late, err};
-	const struct cim_fs *fs = store->env.fs;
+	const struct cim_vfs *vfs = store->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 
-	status = fs->list(fs->ctx, store->dir, add_name, &listing, &os_error);
+	status = vfs->list(vfs->ctx, store->dir, add_name, &listing, &os_error);
 	if (status == CIM_E_NO_MEMORY)
 		return cim_no_memory(err);
 	if (status)
@@ -287,12 +288,12 @@ static bool is_first(const struct entry *entry)
  * file that was listed and isn't there: somebody is renaming files just now. */
 static void ask_lock(struct cim_store *store, struct entry *entry)
 {
-	const struct cim_fs *fs = store->env.fs;
-	enum cim_fs_lock lock = CIM_LOCK_NONE;
+	const struct cim_vfs *vfs = store->env.vfs;
+	enum cim_vfs_lock lock = CIM_LOCK_NONE;
 	enum cim_status status;
 	long os_error;
 
-	status = fs->is_locked(fs->ctx, store->dir, entry->name, &lock, &os_error);
+	status = vfs->is_locked(vfs->ctx, store->dir, entry->name, &lock, &os_error);
 	if (status == CIM_E_ACCESS && entry->file.kind == CIM_KIND_REGION)
 		entry->unasked = true;
 	else if (status)
@@ -697,8 +698,8 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);
 	store->env = *env;
-	status = env->fs->open_dir(env->fs->ctx, dir, lock ? CIM_FS_DIR_LOCK : 0, &store->dir,
-				   &os_error);
+	status = env->vfs->open_dir(env->vfs->ctx, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir,
+				    &os_error);
 	if (status) {
 		store->dir = NULL;
 		status = cim_fail_os(err, status, os_error, "can't open the directory");
@@ -762,9 +763,9 @@ static enum cim_status check_unowned(struct cim_store *store, const struct entry
 
 static enum cim_status remove_name(struct cim_store *store, const char *name, struct cim_error *err)
 {
-	const struct cim_fs *fs = store->env.fs;
+	const struct cim_vfs *vfs = store->env.vfs;
 	long os_error = 0;
-	enum cim_status status = fs->remove(fs->ctx, store->dir, name, &os_error);
+	enum cim_status status = vfs->remove(vfs->ctx, store->dir, name, &os_error);
 
 	return status ? cim_fail_os(err, status, os_error, "can't remove the file") : CIM_OK;
 }
@@ -775,13 +776,13 @@ static enum cim_status remove_name(struct cim_store *store, const char *name, st
 static enum cim_status remove_adoptable(struct cim_store *store, const struct entry *entry,
 					struct cim_error *err)
 {
-	const struct cim_fs *fs = store->env.fs;
+	const struct cim_vfs *vfs = store->env.vfs;
 	enum cim_status status = CIM_E_UNSUPPORTED;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
-	if (fs->hold)
-		status = fs->hold(fs->ctx, store->dir, entry->name, true, &file, &os_error);
+	if (vfs->hold)
+		status = vfs->hold(vfs->ctx, store->dir, entry->name, true, &file, &os_error);
 	if (status == CIM_E_UNSUPPORTED) { /* no locks: all that can be done is to look again */
 		status = check_unowned(store, entry, err);
 		return status ? status : remove_name(store, entry->name, err);
@@ -793,7 +794,7 @@ static enum cim_status remove_adoptable(struct cim_store *store, const struct en
 	status = check_unowned(store, entry, err);
 	if (!status)
 		status = remove_name(store, entry->name, err);
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	return status;
 }
 
@@ -829,6 +830,6 @@ void cim_store_close(struct cim_store *store)
 	cim_free(&env, store->refs);
 	cim_free(&env, store->owners);
 	if (store->dir)
-		env.fs->close_dir(env.fs->ctx, store->dir);
+		env.vfs->close_dir(env.vfs->ctx, store->dir);
 	cim_free(&env, store);
 }

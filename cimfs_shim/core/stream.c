@@ -8,7 +8,7 @@
  * only if it is too large to wait in the region's buffer, from where taking it back costs
  * nothing.
  */
-#include "session.h"
+#include "writer.h"
 
 #include <string.h>
 
@@ -33,7 +33,7 @@ static void tell(struct cim_stream *stream, enum cim_status status, const char *
 {
 	struct cim_str path = {.utf16 = stream->path, .units = stream->path_units};
 
-	cim_session_tell(stream->writer, status, op, path, err);
+	cim_writer_tell(stream->writer, status, op, path, err);
 }
 
 static enum cim_status leave(struct cim_stream *stream, enum cim_status status, const char *op,
@@ -68,7 +68,7 @@ enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, siz
 		fits = len < left ? len : (size_t)left;
 		status = cim_object_write(&stream->writer->objects, &stream->object, buf, fits,
 					  err ? err : &own);
-		cim_session_poison(stream->writer, status, err ? err : &own);
+		cim_writer_poison(stream->writer, status, err ? err : &own);
 		if (!status && written)
 			*written = fits;
 		if (!status && fits < len)
@@ -137,10 +137,10 @@ static enum cim_status copy_source(struct cim_stream *stream, const struct cim_s
 	while (object->written < object->size) {
 		status = cim_object_room(&writer->objects, object, &room, &len, err);
 		if (status)
-			return cim_session_poison(writer, status, err);
+			return cim_writer_poison(writer, status, err);
 		status = source->pread(source->ctx, object->written, room, len, err);
 		if (status) /* half an item must not be published as if it were whole */
-			return object->written ? cim_session_poison(writer, status, err) : status;
+			return object->written ? cim_writer_poison(writer, status, err) : status;
 		cim_object_took(object, len);
 	}
 	return CIM_OK;
@@ -210,7 +210,7 @@ static void end_stream(struct cim_stream *stream)
 		status = cim_object_end(&writer->objects, &stream->object, &stored, &err);
 	if (!status)
 		status = settle(stream, &stored, &err);
-	cim_session_poison(writer, status, &err);
+	cim_writer_poison(writer, status, &err);
 	tell(stream, status, "close stream", &err);
 	if (status || !stream->object.size)
 		return;
@@ -238,5 +238,5 @@ void cim_stream_close(struct cim_stream *stream)
 	env.mutex_unlock(env.thread_ctx, writer->lock);
 	cim_free(&env, stream);
 	if (last)
-		cim_session_destroy(writer);
+		cim_writer_destroy(writer);
 }

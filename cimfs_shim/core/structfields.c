@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "format.h"
 #include "structs.h"
 
 #define FIELD(name, structure, field, type)                                                 \

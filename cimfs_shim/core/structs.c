@@ -18,10 +18,10 @@
  * times over. Sound images, whose structures don't overlap, stay far below it.
  */
 #include "structs.h"
+#include "io.h"
+#include "reader.h"
 
 #include <string.h>
-
-#include "reader.h"
 
 /* Of bytes that are read at once: the upcase table, or a counted blob, whole. */
 #define BUFFER	    CIM_UPCASE_SIZE
@@ -72,7 +72,7 @@ struct structs {
 struct told {
 	struct cim_structure pub;
 	const uint8_t *bytes;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 };
 
 static bool stopped(const struct structs *s)
@@ -181,13 +181,13 @@ static struct told in_file(enum cim_structure_kind kind, const char *name, const
 	return t;
 }
 
-static enum cim_status read_at(struct structs *s, cim_fs_file *file, const char *name,
+static enum cim_status read_at(struct structs *s, cim_vfs_file *file, const char *name,
 			       uint64_t offset, void *buf, size_t len)
 {
-	const struct cim_fs *fs = s->env->fs;
+	const struct cim_vfs *vfs = s->env->vfs;
 	long os_error = 0;
 	size_t got = 0;
-	enum cim_status status = fs->pread(fs->ctx, file, offset, buf, len, &got, &os_error);
+	enum cim_status status = vfs->pread(vfs->ctx, file, offset, buf, len, &got, &os_error);
 
 	if (status)
 		return cim_fail_os(&s->why, status, os_error, "reading %s", name);
@@ -801,12 +801,12 @@ static void tell_filesystem(struct structs *s, uint64_t filesystem)
 /* ---- files ---- */
 
 /* Up to BUFFER bytes from a file's beginning on. */
-static bool read_front(struct structs *s, const struct told *t, cim_fs_file *file, size_t most,
+static bool read_front(struct structs *s, const struct told *t, cim_vfs_file *file, size_t most,
 		       uint8_t *bytes, size_t *len, uint64_t *size)
 {
-	const struct cim_fs *fs = s->env->fs;
+	const struct cim_vfs *vfs = s->env->vfs;
 	long os_error = 0;
-	enum cim_status status = fs->size(fs->ctx, file, size, &os_error);
+	enum cim_status status = vfs->size(vfs->ctx, file, size, &os_error);
 
 	if (status)
 		cim_fail_os(&s->why, status, os_error, "asking for the size of %s", t->pub.file);
@@ -817,7 +817,7 @@ static bool read_front(struct structs *s, const struct told *t, cim_fs_file *fil
 }
 
 /* A file beside the image, opened; false if it isn't there or can't be. */
-static bool open_beside(struct structs *s, const struct told *t, cim_fs_file **file)
+static bool open_beside(struct structs *s, const struct told *t, cim_vfs_file **file)
 {
 	long os_error = 0;
 	enum cim_status status = cim_open_beside(s->image, t->pub.file, file, &os_error);
@@ -835,7 +835,7 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 	char name[CIM_SET_FILE_NAME];
 	struct told t = in_file(CIM_STRUCT_REGION_HEADER, name, bytes, 0);
 	struct cim_region_file *region;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	uint64_t size = 0;
 	size_t len = 0;
 
@@ -846,7 +846,7 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 			t.pub.size = len;
 			tell(s, &t, &cim_layout_region_header, NULL, 0, "Rest");
 		}
-		s->env->fs->close(s->env->fs->ctx, file);
+		s->env->vfs->close(s->env->vfs->ctx, file);
 	}
 	if (stopped(s))
 		return;
@@ -895,7 +895,7 @@ static void tell_object_id_file(struct structs *s, const struct cim_region_set *
 	uint8_t bytes[CIM_SIZE(objectid_header)];
 	char name[CIM_SET_FILE_NAME];
 	struct told t = in_file(CIM_STRUCT_OBJECT_ID_HEADER, name, bytes, 0);
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	uint64_t size;
 	size_t len;
 
@@ -913,7 +913,7 @@ static void tell_object_id_file(struct structs *s, const struct cim_region_set *
 		fine(s, &t,
 		     cim_fail(&s->why, CIM_E_CORRUPT, "%s is shorter than its header", name));
 close:
-	s->env->fs->close(s->env->fs->ctx, file);
+	s->env->vfs->close(s->env->vfs->ctx, file);
 }
 
 static void tell_regions(struct structs *s)
@@ -953,18 +953,18 @@ static void tell_image_bytes(struct structs *s, const char *name, const uint8_t 
 	tell(s, &t, &no_head, NULL, 0, "Bytes");
 }
 
-static void tell_image_file(struct structs *s, cim_fs_dir *dir, const char *name)
+static void tell_image_file(struct structs *s, cim_vfs_dir *dir, const char *name)
 {
-	const struct cim_fs *fs = s->env->fs;
+	const struct cim_vfs *vfs = s->env->vfs;
 	const struct told t = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
 	uint8_t *bytes = NULL;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	uint64_t size;
 	size_t len;
 	long os_error = 0;
 	enum cim_status status;
 
-	status = fs->open(fs->ctx, dir, name, CIM_FS_READ, &file, &os_error);
+	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, &os_error);
 	if (status) {
 		s->status = cim_fail_os(s->err, status, os_error, "opening %s", name);
 		return;
@@ -978,10 +978,10 @@ static void tell_image_file(struct structs *s, cim_fs_dir *dir, const char *name
 		tell_image_bytes(s, name, bytes, len);
 	cim_free(s->env, bytes);
 close:
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 }
 
-static void visit(struct structs *s, cim_fs_dir *dir, const char *name, const char *path)
+static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const char *path)
 {
 	const struct told header = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
 	uint64_t filesystem;
@@ -1026,7 +1026,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		.budget = FREE_BUDGET,
 		.named_region = CIM_NO_REGION,
 	};
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	const char *name;
 	enum cim_status status;
 
@@ -1040,7 +1040,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		return cim_error_where(err, status, "tell structures", path);
 	visit(&s, dir, name, path);
 	clean_up(&s);
-	s.env->fs->close_dir(s.env->fs->ctx, dir);
+	s.env->vfs->close_dir(s.env->vfs->ctx, dir);
 	if (broken)
 		*broken = s.broken;
 	return cim_error_where(err, s.status, "tell structures", path);

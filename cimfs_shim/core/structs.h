@@ -10,7 +10,8 @@
 #ifndef CIM_STRUCTS_H
 #define CIM_STRUCTS_H
 
-#include "core.h"
+#include "../../include/libcim.h"
+#include "format.h"
 
 struct cim_field_layout {
 	const char *name;

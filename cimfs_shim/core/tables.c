@@ -8,8 +8,9 @@
  * the filesystem object. What didn't change stays where the base has it and is referred to there.
  * A commit that is tried again begins here anew, at the same place of the region.
  */
-#include "session.h"
+#include "collate.h"
 #include "sort.h"
+#include "writer.h"
 
 #include <string.h>
 

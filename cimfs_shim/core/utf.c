@@ -8,9 +8,9 @@
  * spelling is taken for each string of code units: overlong forms, code points past U+10FFFF and a
  * pair written as two surrogates are refused.
  */
-#include <string.h>
+#include "../../include/libcim.h"
 
-#include "core.h"
+#include <string.h>
 
 static bool is_high(uint32_t c)
 {
@@ -22,12 +22,12 @@ static bool is_low(uint32_t c)
 	return (c & 0xfffffc00) == 0xdc00;
 }
 
-struct cim_str cim_u8(const char *text)
+struct cim_str cim_str8(const char *text)
 {
 	return (struct cim_str){.utf8 = text, .units = text ? strlen(text) : 0};
 }
 
-struct cim_str cim_u16(const uint16_t *text)
+struct cim_str cim_str16(const uint16_t *text)
 {
 	size_t units = 0;
 

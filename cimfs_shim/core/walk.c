@@ -297,7 +297,7 @@ enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item 
 	*item = NULL;
 	walk->item.path = walk->path; /* it may have moved */
 	if (status) {
-		cim_error_str(err, cim_u8(walk->path));
+		cim_error_str(err, cim_str8(walk->path));
 		return cim_error_where(err, status, "walk", walk->image->path);
 	}
 	if (!done)

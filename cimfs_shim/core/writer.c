@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * writer.c - opening and closing a session, and its commit: see session.h
+ * writer.c - opening and closing a session, and its commit: see writer.h
  *
  * A session holds the directory's lock and three region files of a region set of its own, under
  * private names or, in the ordinary mode, under their final ones: a region file that no image
  * names is nothing. Everything else happens in memory until the commit. An image that is extended
  * or forked is opened like by any reader; its region sets become the parents of the new image.
  */
-#include "session.h"
-#include "meta.h"
+#include "writer.h"
+#include "collate.h"
+#include "metavalid.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
-				   struct cim_error *err)
+enum cim_status cim_writer_poison(struct cim_writer *writer, enum cim_status status,
+				  struct cim_error *err)
 {
 	if (status && !writer->poison.status) {
 		if (err)
@@ -26,8 +27,8 @@ enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status st
 	return status;
 }
 
-void cim_session_tell(struct cim_writer *writer, enum cim_status status, const char *op,
-		      struct cim_str path, struct cim_error *err)
+void cim_writer_tell(struct cim_writer *writer, enum cim_status status, const char *op,
+		     struct cim_str path, struct cim_error *err)
 {
 	bool fresh = writer->poison.status && !writer->poison_told;
 	struct cim_error *to = fresh ? &writer->poison : err;
@@ -46,14 +47,14 @@ void cim_session_tell(struct cim_writer *writer, enum cim_status status, const c
 
 /* ---- opening ---- */
 
-static bool same_name(const struct cim_fs *fs, const char *a, const char *b)
+static bool same_name(const struct cim_vfs *vfs, const char *a, const char *b)
 {
 	for (; *a && *b; a++, b++) {
 		char x = *a, y = *b;
 
-		if (fs->fold_names && x >= 'A' && x <= 'Z')
+		if (vfs->fold_names && x >= 'A' && x <= 'Z')
 			x += 'a' - 'A';
-		if (fs->fold_names && y >= 'A' && y <= 'Z')
+		if (vfs->fold_names && y >= 'A' && y <= 'Z')
 			y += 'a' - 'A';
 		if (x != y)
 			return false;
@@ -100,7 +101,7 @@ static char *join_path(const struct cim_env *env, const char *dir, const char *n
 		return NULL;
 	memcpy(path, dir, dir_len);
 	if (slash)
-		path[dir_len] = env->fs->fold_names ? '\\' : '/';
+		path[dir_len] = env->vfs->fold_names ? '\\' : '/';
 	memcpy(path + dir_len + slash, name, name_len + 1);
 	return path;
 }
@@ -108,16 +109,16 @@ static char *join_path(const struct cim_env *env, const char *dir, const char *n
 /* The new name must be free; only asked here, published without replacing later. */
 static enum cim_status check_free(struct cim_writer *writer, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
-	status = fs->open(fs->ctx, writer->dir, writer->name, CIM_FS_READ, &file, &os_error);
+	status = vfs->open(vfs->ctx, writer->dir, writer->name, CIM_VFS_READ, &file, &os_error);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return CIM_OK;
 	if (!status)
-		fs->close(fs->ctx, file);
+		vfs->close(vfs->ctx, file);
 	/* Whatever has the name, readable or not, a directory too: it is taken. */
 	if (!status || status == CIM_E_ACCESS || status == CIM_E_SHARING)
 		return cim_fail(err, CIM_E_EXISTS, "the name is taken");
@@ -211,11 +212,11 @@ static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_er
 static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 				    const char *existing, const char *name, struct cim_error *err)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	long os_error = 0;
 
-	writer->replaces = existing && (!name || same_name(fs, existing, name));
+	writer->replaces = existing && (!name || same_name(vfs, existing, name));
 	writer->name = cim_strdup(&writer->env, writer->replaces ? existing : name);
 	if (writer->name)
 		writer->path = join_path(&writer->env, dir, writer->name);
@@ -223,7 +224,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 		writer->lock = writer->env.mutex_new(writer->env.thread_ctx);
 	if (!writer->lock)
 		return cim_no_memory(err);
-	status = fs->open_dir(fs->ctx, dir, CIM_FS_DIR_LOCK, &writer->dir, &os_error);
+	status = vfs->open_dir(vfs->ctx, dir, CIM_VFS_DIR_LOCK, &writer->dir, &os_error);
 	if (status) {
 		writer->dir = NULL;
 		if (status == CIM_E_FILE_NOT_FOUND)
@@ -274,7 +275,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	status = open_session(writer, dir, existing, name, err);
 	if (status) {
 		cim_error_where(err, status, "open session", writer->path);
-		cim_session_destroy(writer);
+		cim_writer_destroy(writer);
 		return status;
 	}
 	*out = writer;
@@ -285,23 +286,23 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 
 static void close_id_files(struct cim_writer *writer, bool remove)
 {
-	const struct cim_fs *fs = writer->env.fs;
+	const struct cim_vfs *vfs = writer->env.vfs;
 	long os_error;
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++) {
 		if (writer->id_files[i])
-			fs->close(fs->ctx, writer->id_files[i]);
+			vfs->close(vfs->ctx, writer->id_files[i]);
 		writer->id_files[i] = NULL;
 		if (remove && writer->id_names[i][0])
-			fs->remove(fs->ctx, writer->dir, writer->id_names[i], &os_error);
+			vfs->remove(vfs->ctx, writer->dir, writer->id_names[i], &os_error);
 	}
 }
 
-void cim_session_destroy(struct cim_writer *writer)
+void cim_writer_destroy(struct cim_writer *writer)
 {
 	struct cim_env env = writer->env;
-	bool remove = writer->state != CIM_SESSION_COMMITTED;
+	bool remove = writer->state != CIM_WRITER_COMMITTED;
 
 	if (writer->dir) {
 		cim_remove_left_file(writer);
@@ -313,7 +314,7 @@ void cim_session_destroy(struct cim_writer *writer)
 		cim_ns_free(&writer->ns);
 	cim_image_close(writer->base);
 	if (writer->dir)
-		env.fs->close_dir(env.fs->ctx, writer->dir);
+		env.vfs->close_dir(env.vfs->ctx, writer->dir);
 	if (writer->lock)
 		env.mutex_free(env.thread_ctx, writer->lock);
 	cim_free(&env, writer->name);
@@ -332,7 +333,7 @@ void cim_writer_close(struct cim_writer *writer)
 	last = !writer->stream;
 	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
 	if (last)
-		cim_session_destroy(writer);
+		cim_writer_destroy(writer);
 }
 
 void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats)
@@ -351,7 +352,7 @@ static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 	enum cim_status status;
 	uint64_t filesystem;
 
-	if (writer->state != CIM_SESSION_OPEN)
+	if (writer->state != CIM_WRITER_OPEN)
 		return cim_fail(err, CIM_E_INVALID, "the session has been committed");
 	if (writer->poison.status) {
 		if (err)
@@ -374,11 +375,11 @@ static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 
 		if (!bad)
 			bad = cim_unwrite_tables(writer, &cut);
-		cim_session_poison(writer, bad, &cut);
+		cim_writer_poison(writer, bad, &cut);
 		return status;
 	}
-	if (status && writer->state == CIM_SESSION_OPEN)
-		cim_session_poison(writer, status, err);
+	if (status && writer->state == CIM_WRITER_OPEN)
+		cim_writer_poison(writer, status, err);
 	return status;
 }
 
@@ -390,7 +391,7 @@ enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *e
 		return cim_fail(err, CIM_E_INVALID, "no session");
 	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
 	status = commit(writer, err);
-	cim_session_tell(writer, status, "commit", (struct cim_str){0}, err);
+	cim_writer_tell(writer, status, "commit", (struct cim_str){0}, err);
 	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
 	return status;
 }

@@ -125,17 +125,17 @@ static WCHAR *image_path(PCWSTR dir, PCWSTR name)
 /* Can the file be opened? What the helper doesn't see is how Windows programs share it. */
 static enum cim_status try_file(const char *dir, const char *name, struct cim_error *err)
 {
-    const struct cim_fs *fs = cim_env_default()->fs;
-    cim_fs_file *file;
-    cim_fs_dir *opened;
+    const struct cim_vfs *vfs = cim_env_default()->vfs;
+    cim_vfs_file *file;
+    cim_vfs_dir *opened;
     long os_error = 0;
-    enum cim_status status = fs->open_dir(fs->ctx, dir, 0, &opened, &os_error);
+    enum cim_status status = vfs->open_dir(vfs->ctx, dir, 0, &opened, &os_error);
 
     if (!status)
     {
-        status = fs->open(fs->ctx, opened, name, CIM_FS_READ, &file, &os_error);
-        if (!status) fs->close(fs->ctx, file);
-        fs->close_dir(fs->ctx, opened);
+        status = vfs->open(vfs->ctx, opened, name, CIM_VFS_READ, &file, &os_error);
+        if (!status) vfs->close(vfs->ctx, file);
+        vfs->close_dir(vfs->ctx, opened);
     }
     if (!status) return CIM_OK;
     fail(err, status, "the image can't be opened: %s", cim_status_text(status));

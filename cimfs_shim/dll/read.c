@@ -38,7 +38,7 @@ static enum cim_status open_target(PCWSTR image_path, PCWSTR file_path, struct t
     if (!file_path) return fail(err, CIM_E_INVALID, "the file's path is NULL");
     status = open_image(image_path, &target->image, err);
     if (status) return status;
-    status = cim_image_lookup_stream(target->image, cim_u16(file_path), &target->file_id,
+    status = cim_image_lookup_stream(target->image, cim_str16(file_path), &target->file_id,
                                      &target->stream, err);
     if (status) cim_image_close(target->image);
     return status;

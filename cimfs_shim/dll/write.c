@@ -202,7 +202,7 @@ static enum cim_status create_file_in(struct object *image, PCWSTR path,
     converted = convert_metadata(metadata);
     if (!handle_reserve(OBJECT_STREAM, &stream, &handle))
         return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = cim_writer_add(image->writer, cim_u16(path), &converted, &stream->stream, err);
+    status = cim_writer_add(image->writer, cim_str16(path), &converted, &stream->stream, err);
     return finish_stream(status, image, stream, handle, result);
 }
 
@@ -264,7 +264,7 @@ static enum cim_status create_alternate_stream_in(struct object *image, PCWSTR p
     if (status) return status;
     if (!handle_reserve(OBJECT_STREAM, &stream, &handle))
         return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = cim_writer_add_stream(image->writer, cim_u16(path), size, &stream->stream, err);
+    status = cim_writer_add_stream(image->writer, cim_str16(path), size, &stream->stream, err);
     return finish_stream(status, image, stream, handle, result);
 }
 
@@ -305,7 +305,7 @@ static enum cim_status create_hard_link(CIMFS_IMAGE_HANDLE handle, PCWSTR path, 
     if (!image) return CIM_E_INVALID;
     status = check_path(path, err);
     if (!status) status = check_path(existing, err);
-    if (!status) status = cim_writer_link(image->writer, cim_u16(path), cim_u16(existing), err);
+    if (!status) status = cim_writer_link(image->writer, cim_str16(path), cim_str16(existing), err);
     object_unref(image);
     return status;
 }
@@ -329,7 +329,7 @@ static enum cim_status delete_path(CIMFS_IMAGE_HANDLE handle, PCWSTR path, struc
 
     if (!image) return CIM_E_INVALID;
     status = check_path(path, err);
-    if (!status) status = cim_writer_delete(image->writer, cim_u16(path), err);
+    if (!status) status = cim_writer_delete(image->writer, cim_str16(path), err);
     object_unref(image);
     return status;
 }
@@ -364,7 +364,7 @@ static enum cim_status lookup_file(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PBOOL
     if (!image) return CIM_E_INVALID;
     status = check_path(path, err);
     if (!status && is_root(path)) status = fail(err, CIM_E_INVALID, "the path is the root's");
-    if (!status) status = cim_writer_lookup(image->writer, cim_u16(path), &found, err);
+    if (!status) status = cim_writer_lookup(image->writer, cim_str16(path), &found, err);
     if (!status) *exists = found ? TRUE : FALSE;
     object_unref(image);
     return status;

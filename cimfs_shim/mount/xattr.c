@@ -154,7 +154,7 @@ static int put_stream(struct server *s, struct value *v, uint32_t file_id, const
 	size_t got = 0;
 	enum cim_status status;
 
-	status = cim_image_get_data(s->image, file_id, cim_u8(name), &data, &err);
+	status = cim_image_get_data(s->image, file_id, cim_str8(name), &data, &err);
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID)
 		return ENODATA;
 	if (status)

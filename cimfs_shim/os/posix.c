@@ -25,11 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-struct cim_fs_dir {
+struct cim_vfs_dir {
 	int fd;
 };
 
-struct cim_fs_file {
+struct cim_vfs_file {
 	int fd;
 };
 
@@ -78,10 +78,10 @@ static enum cim_status fail_name(long *os_error)
 
 /* ---- directories ---- */
 
-static enum cim_status posix_open_dir(void *ctx, const char *path, unsigned flags, cim_fs_dir **dir,
-				      long *os_error)
+static enum cim_status posix_open_dir(void *ctx, const char *path, unsigned flags,
+				      cim_vfs_dir **dir, long *os_error)
 {
-	cim_fs_dir *d = malloc(sizeof(*d));
+	cim_vfs_dir *d = malloc(sizeof(*d));
 	enum cim_status status;
 
 	(void)ctx;
@@ -90,7 +90,7 @@ static enum cim_status posix_open_dir(void *ctx, const char *path, unsigned flag
 		return fail(os_error, ENOMEM);
 	d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* Files in a directory that may not be listed can still be read by name. */
-	if (d->fd < 0 && errno == EACCES && !(flags & CIM_FS_DIR_LOCK))
+	if (d->fd < 0 && errno == EACCES && !(flags & CIM_VFS_DIR_LOCK))
 		d->fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->fd < 0) {
 		status = fail(os_error, errno);
@@ -98,7 +98,7 @@ static enum cim_status posix_open_dir(void *ctx, const char *path, unsigned flag
 			status = CIM_E_PATH_NOT_FOUND;
 		goto free_dir;
 	}
-	while ((flags & CIM_FS_DIR_LOCK) && flock(d->fd, LOCK_EX | LOCK_NB) < 0) {
+	while ((flags & CIM_VFS_DIR_LOCK) && flock(d->fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EINTR)
 			continue;
 		status = fail(os_error, errno);
@@ -114,7 +114,7 @@ free_dir:
 	return status;
 }
 
-static void posix_close_dir(void *ctx, cim_fs_dir *dir)
+static void posix_close_dir(void *ctx, cim_vfs_dir *dir)
 {
 	(void)ctx;
 	if (!dir)
@@ -135,7 +135,7 @@ static int fsync_whole(int fd)
 	return result;
 }
 
-static enum cim_status posix_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
+static enum cim_status posix_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
 {
 	(void)ctx;
 	/* EINVAL: this file system has nothing to sync in a directory (9p, some network ones). */
@@ -156,7 +156,7 @@ static bool is_regular_entry(int dir_fd, const struct dirent *entry)
 	return fstatat(dir_fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
 }
 
-static enum cim_status posix_list(void *ctx, cim_fs_dir *dir,
+static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 				  enum cim_status (*each)(void *arg, const char *name), void *arg,
 				  long *os_error)
 {
@@ -195,12 +195,12 @@ static enum cim_status posix_list(void *ctx, cim_fs_dir *dir,
 
 /* ---- files ---- */
 
-static enum cim_status open_regular(cim_fs_dir *dir, const char *name, int flags,
-				    cim_fs_file **file, long *os_error)
+static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flags,
+				    cim_vfs_file **file, long *os_error)
 {
 	enum cim_status status;
 	struct stat st;
-	cim_fs_file *f;
+	cim_vfs_file *f;
 
 	*file = NULL;
 	/* O_NONBLOCK: opening a FIFO must not wait for its other end. No effect on real files. */
@@ -239,15 +239,16 @@ free_file:
 	return status;
 }
 
-static enum cim_status posix_open(void *ctx, cim_fs_dir *dir, const char *name,
-				  enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static enum cim_status posix_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				  enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	(void)ctx;
-	return open_regular(dir, name, mode == CIM_FS_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY,
-			    file, os_error);
+	return open_regular(dir, name,
+			    mode == CIM_VFS_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY, file,
+			    os_error);
 }
 
-static void posix_close(void *ctx, cim_fs_file *file)
+static void posix_close(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
 	if (!file)
@@ -257,7 +258,7 @@ static void posix_close(void *ctx, cim_fs_file *file)
 	free(file);
 }
 
-static enum cim_status posix_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
+static enum cim_status posix_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
 {
 	struct stat st;
 
@@ -269,7 +270,7 @@ static enum cim_status posix_size(void *ctx, cim_fs_file *file, uint64_t *size, 
 	return CIM_OK;
 }
 
-static enum cim_status posix_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+static enum cim_status posix_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 				   size_t len, size_t *got, long *os_error)
 {
 	char *to = buf;
@@ -293,7 +294,7 @@ static enum cim_status posix_pread(void *ctx, cim_fs_file *file, uint64_t offset
 	return CIM_OK;
 }
 
-static enum cim_status posix_pwrite(void *ctx, cim_fs_file *file, uint64_t offset, const void *buf,
+static enum cim_status posix_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
 				    size_t len, long *os_error)
 {
 	const char *from = buf;
@@ -315,7 +316,7 @@ static enum cim_status posix_pwrite(void *ctx, cim_fs_file *file, uint64_t offse
 	return CIM_OK;
 }
 
-static enum cim_status posix_truncate(void *ctx, cim_fs_file *file, uint64_t size, long *os_error)
+static enum cim_status posix_truncate(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
 {
 	int result;
 
@@ -331,19 +332,19 @@ static enum cim_status posix_truncate(void *ctx, cim_fs_file *file, uint64_t siz
 	return fail(os_error, errno == EINVAL ? EFBIG : errno);
 }
 
-static enum cim_status posix_sync(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status posix_sync(void *ctx, cim_vfs_file *file, long *os_error)
 {
 	(void)ctx;
 	return fsync_whole(file->fd) < 0 ? fail(os_error, errno) : CIM_OK;
 }
 
-static intptr_t posix_native(void *ctx, cim_fs_file *file)
+static intptr_t posix_native(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
 	return file->fd;
 }
 
-static enum cim_status posix_next_data(void *ctx, cim_fs_file *file, uint64_t offset,
+static enum cim_status posix_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,
 				       uint64_t *data, long *os_error)
 {
 	off_t found;
@@ -364,7 +365,7 @@ static enum cim_status posix_next_data(void *ctx, cim_fs_file *file, uint64_t of
 
 /* ---- the byte lock ---- */
 
-static enum cim_status lock_byte(cim_fs_file *file, short type, long *os_error)
+static enum cim_status lock_byte(cim_vfs_file *file, short type, long *os_error)
 {
 	struct flock range = {
 		.l_type = type,
@@ -382,14 +383,14 @@ static enum cim_status lock_byte(cim_fs_file *file, short type, long *os_error)
 	return CIM_OK;
 }
 
-static enum cim_status posix_lock(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, long *os_error)
 {
 	(void)ctx;
 	return lock_byte(file, F_WRLCK, os_error);
 }
 
 /* Does the name still lead to this file? */
-static enum cim_status is_named(cim_fs_dir *dir, const char *name, const cim_fs_file *file,
+static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vfs_file *file,
 				long *os_error)
 {
 	struct stat by_name, own;
@@ -402,8 +403,8 @@ static enum cim_status is_named(cim_fs_dir *dir, const char *name, const cim_fs_
 	return CIM_OK;
 }
 
-static enum cim_status posix_hold(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
-				  cim_fs_file **file, long *os_error)
+static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
+				  cim_vfs_file **file, long *os_error)
 {
 	/* An exclusive lock takes a descriptor that can write. */
 	enum cim_status status = open_regular(dir, name, alone ? O_RDWR : O_RDONLY, file, os_error);
@@ -420,8 +421,8 @@ static enum cim_status posix_hold(void *ctx, cim_fs_dir *dir, const char *name, 
 	return status;
 }
 
-static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
-				       enum cim_fs_lock *lock, long *os_error)
+static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+				       enum cim_vfs_lock *lock, long *os_error)
 {
 	struct flock range = {
 		.l_type = F_WRLCK,
@@ -430,10 +431,10 @@ static enum cim_status posix_is_locked(void *ctx, cim_fs_dir *dir, const char *n
 		.l_len = 1,
 	};
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 
 	*lock = CIM_LOCK_NONE;
-	status = posix_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
+	status = posix_open(ctx, dir, name, CIM_VFS_READ, &file, os_error);
 	if (status != CIM_OK)
 		return status;
 	if (fcntl(file->fd, F_OFD_GETLK, &range) < 0)
@@ -463,13 +464,13 @@ static enum cim_status rename_by_link(int fd, const char *from, const char *to, 
 	return CIM_OK;
 }
 
-static enum cim_status posix_rename(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
+static enum cim_status posix_rename(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
 				    unsigned flags, long *os_error)
 {
 	(void)ctx;
 	if (!is_component(from) || !is_component(to))
 		return fail_name(os_error);
-	if (!(flags & CIM_FS_NOREPLACE)) {
+	if (!(flags & CIM_VFS_NOREPLACE)) {
 		if (renameat(dir->fd, from, dir->fd, to) < 0)
 			return fail(os_error, errno);
 		return CIM_OK;
@@ -481,7 +482,7 @@ static enum cim_status posix_rename(void *ctx, cim_fs_dir *dir, const char *from
 	return fail(os_error, errno);
 }
 
-static enum cim_status posix_remove(void *ctx, cim_fs_dir *dir, const char *name, long *os_error)
+static enum cim_status posix_remove(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error)
 {
 	(void)ctx;
 	if (!is_component(name))
@@ -576,7 +577,7 @@ static void posix_mutex_unlock(void *ctx, void *mutex)
 
 const struct cim_env *cim_env_default(void)
 {
-	static const struct cim_fs fs = {
+	static const struct cim_vfs vfs = {
 		.fold_names = false,
 		.open_dir = posix_open_dir,
 		.close_dir = posix_close_dir,
@@ -599,7 +600,7 @@ const struct cim_env *cim_env_default(void)
 	};
 	static const struct cim_env env = {
 		.mem = {.realloc = posix_realloc, .free = posix_free},
-		.fs = &fs,
+		.vfs = &vfs,
 		.random = posix_random,
 		.now_ms = posix_now_ms,
 		.sleep_ms = posix_sleep_ms,

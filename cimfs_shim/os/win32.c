@@ -18,13 +18,13 @@
 #include <string.h>
 #include <wchar.h>
 
-struct cim_fs_dir {
+struct cim_vfs_dir {
 	HANDLE handle; /* the lock; INVALID_HANDLE_VALUE without it */
 	size_t prefix_units;
 	WCHAR prefix[]; /* the full path, with a '\' at the end */
 };
 
-struct cim_fs_file {
+struct cim_vfs_file {
 	HANDLE handle;
 	uint64_t end; /* the highest offset we know to be in the file */
 	bool sparse;
@@ -143,14 +143,14 @@ static enum cim_status full_path(const WCHAR *path, WCHAR **full, long *os_error
 }
 
 /* A directory structure with the prefix for @path, no handle yet. */
-static enum cim_status make_dir(const char *path, cim_fs_dir **dir, long *os_error)
+static enum cim_status make_dir(const char *path, cim_vfs_dir **dir, long *os_error)
 {
 	static const WCHAR verbatim[] = L"\\\\?\\";
 	const WCHAR *head = verbatim;
 	const WCHAR *tail;
 	WCHAR *wide;
 	WCHAR *full = NULL;
-	cim_fs_dir *d;
+	cim_vfs_dir *d;
 	size_t head_units;
 	size_t tail_units;
 	enum cim_status status;
@@ -196,7 +196,7 @@ free_wide:
 }
 
 /* The full path of a file in a directory; the caller frees *path. */
-static enum cim_status file_path(const cim_fs_dir *dir, const char *name, WCHAR **path,
+static enum cim_status file_path(const cim_vfs_dir *dir, const char *name, WCHAR **path,
 				 long *os_error)
 {
 	enum cim_status status;
@@ -216,20 +216,20 @@ static enum cim_status file_path(const cim_fs_dir *dir, const char *name, WCHAR 
 /* ---- directories ---- */
 
 /* Open the directory itself. A root ("C:\") needs its '\', and it does no harm to the others. */
-static HANDLE open_dir_handle(const cim_fs_dir *dir, DWORD access, DWORD share)
+static HANDLE open_dir_handle(const cim_vfs_dir *dir, DWORD access, DWORD share)
 {
 	return CreateFileW(dir->prefix, access, share, NULL, OPEN_EXISTING,
 			   FILE_FLAG_BACKUP_SEMANTICS, NULL);
 }
 
-static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flags, cim_fs_dir **dir,
-				      long *os_error)
+static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flags,
+				      cim_vfs_dir **dir, long *os_error)
 {
-	bool lock = flags & CIM_FS_DIR_LOCK;
+	bool lock = flags & CIM_VFS_DIR_LOCK;
 	BY_HANDLE_FILE_INFORMATION info;
 	enum cim_status status;
 	HANDLE handle;
-	cim_fs_dir *d;
+	cim_vfs_dir *d;
 
 	(void)ctx;
 	*dir = NULL;
@@ -266,7 +266,7 @@ free_dir:
 	return status;
 }
 
-static void win32_close_dir(void *ctx, cim_fs_dir *dir)
+static void win32_close_dir(void *ctx, cim_vfs_dir *dir)
 {
 	(void)ctx;
 	if (!dir)
@@ -276,7 +276,7 @@ static void win32_close_dir(void *ctx, cim_fs_dir *dir)
 	free(dir);
 }
 
-static enum cim_status win32_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
+static enum cim_status win32_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
 {
 	HANDLE handle = dir->handle;
 	DWORD error = 0;
@@ -308,7 +308,7 @@ static enum cim_status list_name(const WCHAR *name,
 	return each(arg, text);
 }
 
-static enum cim_status win32_list(void *ctx, cim_fs_dir *dir,
+static enum cim_status win32_list(void *ctx, cim_vfs_dir *dir,
 				  enum cim_status (*each)(void *arg, const char *name), void *arg,
 				  long *os_error)
 {
@@ -367,11 +367,11 @@ static HANDLE open_existing(const WCHAR *path, DWORD access)
 	return handle;
 }
 
-static enum cim_status win32_open(void *ctx, cim_fs_dir *dir, const char *name,
-				  enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static enum cim_status win32_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				  enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	enum cim_status status;
-	cim_fs_file *f;
+	cim_vfs_file *f;
 	WCHAR *path;
 
 	(void)ctx;
@@ -385,17 +385,17 @@ static enum cim_status win32_open(void *ctx, cim_fs_dir *dir, const char *name,
 		goto free_path;
 	}
 	/* A session renames its files while it has them open, hence FILE_SHARE_DELETE. */
-	if (mode == CIM_FS_CREATE)
+	if (mode == CIM_VFS_CREATE)
 		f->handle = CreateFileW(path, GENERIC_READ | GENERIC_WRITE,
 					FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
 					FILE_ATTRIBUTE_NORMAL, NULL);
 	else /* FlushFileBuffers() wants the right to write */
-		f->handle = open_existing(path, mode == CIM_FS_UPDATE ? GENERIC_READ | GENERIC_WRITE
-								      : GENERIC_READ);
+		f->handle = open_existing(
+			path, mode == CIM_VFS_UPDATE ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ);
 	if (f->handle == INVALID_HANDLE_VALUE) {
 		status = fail(os_error, GetLastError());
 		/* A new file has no name to miss, so it is the directory that is gone. */
-		if (status == CIM_E_FILE_NOT_FOUND && mode == CIM_FS_CREATE)
+		if (status == CIM_E_FILE_NOT_FOUND && mode == CIM_VFS_CREATE)
 			status = CIM_E_PATH_NOT_FOUND;
 		goto free_file;
 	}
@@ -417,7 +417,7 @@ free_path:
 	return status;
 }
 
-static void win32_close(void *ctx, cim_fs_file *file)
+static void win32_close(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
 	if (!file)
@@ -426,7 +426,7 @@ static void win32_close(void *ctx, cim_fs_file *file)
 	free(file);
 }
 
-static enum cim_status win32_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
+static enum cim_status win32_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
 {
 	LARGE_INTEGER value;
 
@@ -447,7 +447,7 @@ static OVERLAPPED at_offset(uint64_t offset)
 	return where;
 }
 
-static enum cim_status win32_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+static enum cim_status win32_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 				   size_t len, size_t *got, long *os_error)
 {
 	char *to = buf;
@@ -481,7 +481,7 @@ static enum cim_status win32_pread(void *ctx, cim_fs_file *file, uint64_t offset
  * Before a gap is made: on NTFS it would be filled with zeros, byte by byte, in a file that is not
  * sparse. Where the file system has no sparse files nothing is lost but time.
  */
-static void make_sparse(cim_fs_file *file, uint64_t offset)
+static void make_sparse(cim_vfs_file *file, uint64_t offset)
 {
 	DWORD n;
 
@@ -492,7 +492,7 @@ static void make_sparse(cim_fs_file *file, uint64_t offset)
 }
 
 /* Set the file's size; 0 or a Win32 error code. */
-static DWORD set_size(cim_fs_file *file, uint64_t size)
+static DWORD set_size(cim_vfs_file *file, uint64_t size)
 {
 	/* Unlike SetEndOfFile() this leaves the file pointer alone, which other threads use. */
 	FILE_END_OF_FILE_INFO info;
@@ -512,7 +512,7 @@ static DWORD set_size(cim_fs_file *file, uint64_t size)
 }
 
 /* Why did a write that was to end at @end fail? */
-static DWORD write_error(cim_fs_file *file, uint64_t end)
+static DWORD write_error(cim_vfs_file *file, uint64_t end)
 {
 	DWORD error = GetLastError();
 
@@ -523,7 +523,7 @@ static DWORD write_error(cim_fs_file *file, uint64_t end)
 	return error;
 }
 
-static enum cim_status win32_pwrite(void *ctx, cim_fs_file *file, uint64_t offset, const void *buf,
+static enum cim_status win32_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
 				    size_t len, long *os_error)
 {
 	const char *from = buf;
@@ -551,7 +551,7 @@ static enum cim_status win32_pwrite(void *ctx, cim_fs_file *file, uint64_t offse
 	return CIM_OK;
 }
 
-static enum cim_status win32_truncate(void *ctx, cim_fs_file *file, uint64_t size, long *os_error)
+static enum cim_status win32_truncate(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
 {
 	DWORD error;
 
@@ -566,13 +566,13 @@ static enum cim_status win32_truncate(void *ctx, cim_fs_file *file, uint64_t siz
 	return CIM_OK;
 }
 
-static enum cim_status win32_sync(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status win32_sync(void *ctx, cim_vfs_file *file, long *os_error)
 {
 	(void)ctx;
 	return FlushFileBuffers(file->handle) ? CIM_OK : fail(os_error, GetLastError());
 }
 
-static enum cim_status win32_next_data(void *ctx, cim_fs_file *file, uint64_t offset,
+static enum cim_status win32_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,
 				       uint64_t *data, long *os_error)
 {
 	FILE_ALLOCATED_RANGE_BUFFER ask, range;
@@ -601,7 +601,7 @@ static enum cim_status win32_next_data(void *ctx, cim_fs_file *file, uint64_t of
 
 /* ---- the byte lock ---- */
 
-static enum cim_status win32_lock(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, long *os_error)
 {
 	DWORD error = 0;
 
@@ -623,7 +623,7 @@ static enum cim_status win32_lock(void *ctx, cim_fs_file *file, long *os_error)
 }
 
 /* Can the lock be had? It is given back at once. */
-static bool try_byte(cim_fs_file *file, DWORD flags, DWORD *error)
+static bool try_byte(cim_vfs_file *file, DWORD flags, DWORD *error)
 {
 	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
 
@@ -643,19 +643,19 @@ static bool try_byte(cim_fs_file *file, DWORD flags, DWORD *error)
  * two apart. Who may not write asks with a shared lock, and finds a session. As one who asks holds
  * the byte for a moment, being refused once means nothing.
  */
-static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
-				       enum cim_fs_lock *lock, long *os_error)
+static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+				       enum cim_vfs_lock *lock, long *os_error)
 {
 	DWORD flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	DWORD error;
 
 	*lock = CIM_LOCK_NONE;
-	status = win32_open(ctx, dir, name, CIM_FS_UPDATE, &file, os_error);
+	status = win32_open(ctx, dir, name, CIM_VFS_UPDATE, &file, os_error);
 	if (status == CIM_E_ACCESS || status == CIM_E_SHARING) {
 		flags = LOCKFILE_FAIL_IMMEDIATELY;
-		status = win32_open(ctx, dir, name, CIM_FS_READ, &file, os_error);
+		status = win32_open(ctx, dir, name, CIM_VFS_READ, &file, os_error);
 	}
 	if (status != CIM_OK)
 		return status;
@@ -681,7 +681,7 @@ static enum cim_status win32_is_locked(void *ctx, cim_fs_dir *dir, const char *n
 }
 
 /* Does the name still lead to this file? */
-static enum cim_status is_named(cim_fs_dir *dir, const char *name, const cim_fs_file *file,
+static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vfs_file *file,
 				long *os_error)
 {
 	BY_HANDLE_FILE_INFORMATION own, by_name;
@@ -712,15 +712,15 @@ free_path:
 	return status;
 }
 
-static enum cim_status win32_hold(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
-				  cim_fs_file **file, long *os_error)
+static enum cim_status win32_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
+				  cim_vfs_file **file, long *os_error)
 {
 	DWORD flags = LOCKFILE_FAIL_IMMEDIATELY | (alone ? LOCKFILE_EXCLUSIVE_LOCK : 0);
 	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
 	enum cim_status status;
 	DWORD error;
 
-	status = win32_open(ctx, dir, name, CIM_FS_UPDATE, file, os_error);
+	status = win32_open(ctx, dir, name, CIM_VFS_UPDATE, file, os_error);
 	if (status != CIM_OK)
 		return status;
 	if (!LockFileEx((*file)->handle, flags, 0, 1, 0, &where)) {
@@ -815,7 +815,7 @@ free_info:
 	return error;
 }
 
-static DWORD move_file(const cim_fs_dir *dir, const WCHAR *from, const WCHAR *to, bool replace)
+static DWORD move_file(const cim_vfs_dir *dir, const WCHAR *from, const WCHAR *to, bool replace)
 {
 	DWORD error;
 
@@ -827,10 +827,10 @@ static DWORD move_file(const cim_fs_dir *dir, const WCHAR *from, const WCHAR *to
 	return error;
 }
 
-static enum cim_status win32_rename(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
+static enum cim_status win32_rename(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
 				    unsigned flags, long *os_error)
 {
-	bool replace = !(flags & CIM_FS_NOREPLACE);
+	bool replace = !(flags & CIM_VFS_NOREPLACE);
 	enum cim_status status;
 	WCHAR *from_path;
 	WCHAR *to_path;
@@ -866,7 +866,7 @@ free_from:
 	return status;
 }
 
-static enum cim_status win32_remove(void *ctx, cim_fs_dir *dir, const char *name, long *os_error)
+static enum cim_status win32_remove(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error)
 {
 	enum cim_status status;
 	WCHAR *path;
@@ -959,7 +959,7 @@ static void win32_mutex_unlock(void *ctx, void *mutex)
 
 const struct cim_env *cim_env_default(void)
 {
-	static const struct cim_fs fs = {
+	static const struct cim_vfs vfs = {
 		.fold_names = true,
 		.open_dir = win32_open_dir,
 		.close_dir = win32_close_dir,
@@ -981,7 +981,7 @@ const struct cim_env *cim_env_default(void)
 	};
 	static const struct cim_env env = {
 		.mem = {.realloc = win32_realloc, .free = win32_free},
-		.fs = &fs,
+		.vfs = &vfs,
 		.random = win32_random,
 		.now_ms = win32_now_ms,
 		.sleep_ms = win32_sleep_ms,

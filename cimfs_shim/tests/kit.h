@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/format.h"
 #include "libcim.h"
 #include "memfs.h"
 #include "tap.h"
@@ -141,7 +142,7 @@ static inline enum cim_status try_file(struct kit *k, struct cim_writer *w, cons
 				       size_t len)
 {
 	struct cim_stream *stream;
-	enum cim_status status = cim_writer_add(w, cim_u8(path), meta, &stream, &k->err);
+	enum cim_status status = cim_writer_add(w, cim_str8(path), meta, &stream, &k->err);
 	size_t written;
 
 	if (!status && len)
@@ -173,7 +174,7 @@ static inline void make_dir(struct kit *k, struct cim_writer *w, const char *pat
 {
 	struct cim_metadata meta = meta_dir();
 
-	must(k, cim_writer_add(w, cim_u8(path), &meta, NULL, &k->err));
+	must(k, cim_writer_add(w, cim_str8(path), &meta, NULL, &k->err));
 }
 
 static inline void put_stream(struct kit *k, struct cim_writer *w, const char *path,
@@ -181,7 +182,7 @@ static inline void put_stream(struct kit *k, struct cim_writer *w, const char *p
 {
 	struct cim_stream *stream = NULL;
 
-	if (must(k, cim_writer_add_stream(w, cim_u8(path), strlen(text), &stream, &k->err)))
+	if (must(k, cim_writer_add_stream(w, cim_str8(path), strlen(text), &stream, &k->err)))
 		must(k, cim_stream_write(stream, text, strlen(text), NULL, &k->err));
 	cim_stream_close(stream);
 }

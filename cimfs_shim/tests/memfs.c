@@ -40,7 +40,7 @@ struct content {
 struct mem_inode {
 	struct mem_inode *next;
 	struct content now, synced;
-	struct cim_fs_file *lock_owner;
+	struct cim_vfs_file *lock_owner;
 	unsigned lock_sharers;
 };
 
@@ -185,9 +185,9 @@ static bool same_name(const struct memfs *m, const char *a, const char *b)
 	for (; *a && *b; a++, b++) {
 		char x = *a, y = *b;
 
-		if (m->fs.fold_names && x >= 'A' && x <= 'Z')
+		if (m->vfs.fold_names && x >= 'A' && x <= 'Z')
 			x = (char)(x + 32);
-		if (m->fs.fold_names && y >= 'A' && y <= 'Z')
+		if (m->vfs.fold_names && y >= 'A' && y <= 'Z')
 			y = (char)(y + 32);
 		if (x != y)
 			return false;
@@ -267,16 +267,16 @@ static struct mem_inode *new_inode(struct memfs *m)
 #define DIR_MAGIC  0xd1d1d1d1u
 #define FILE_MAGIC 0xf1f1f1f1u
 
-struct cim_fs_dir {
+struct cim_vfs_dir {
 	unsigned magic;
 	bool locked;
 };
 
-struct cim_fs_file {
+struct cim_vfs_file {
 	unsigned magic;
-	struct cim_fs_file *next; /* of those that were closed */
+	struct cim_vfs_file *next; /* of those that were closed */
 	struct mem_inode *inode;
-	enum cim_fs_mode mode;
+	enum cim_vfs_mode mode;
 	bool shares_lock;
 	char name[300];
 };
@@ -314,7 +314,7 @@ static void changed(struct memfs *m, enum mem_op op, const char *name)
 		m->changed(m, op, name);
 }
 
-static enum cim_status mem_open_dir(void *ctx, const char *path, unsigned flags, cim_fs_dir **dir,
+static enum cim_status mem_open_dir(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
 				    long *os_error)
 {
 	struct memfs *m = ctx;
@@ -326,20 +326,20 @@ static enum cim_status mem_open_dir(void *ctx, const char *path, unsigned flags,
 		*os_error = 2;
 		return CIM_E_PATH_NOT_FOUND;
 	}
-	if ((flags & CIM_FS_DIR_LOCK) && m->dir_locked) {
+	if ((flags & CIM_VFS_DIR_LOCK) && m->dir_locked) {
 		*os_error = 11;
 		return CIM_E_SHARING;
 	}
 	*dir = need(malloc(sizeof(**dir)));
 	(*dir)->magic = DIR_MAGIC;
-	(*dir)->locked = (flags & CIM_FS_DIR_LOCK) != 0;
+	(*dir)->locked = (flags & CIM_VFS_DIR_LOCK) != 0;
 	if ((*dir)->locked)
 		m->dir_locked = true;
 	m->open_dirs++;
 	return CIM_OK;
 }
 
-static void mem_close_dir(void *ctx, cim_fs_dir *dir)
+static void mem_close_dir(void *ctx, cim_vfs_dir *dir)
 {
 	struct memfs *m = ctx;
 
@@ -351,7 +351,7 @@ static void mem_close_dir(void *ctx, cim_fs_dir *dir)
 	free(dir);
 }
 
-static enum cim_status mem_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
+static enum cim_status mem_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_SYNC_DIR, "", os_error);
@@ -365,10 +365,10 @@ static enum cim_status mem_sync_dir(void *ctx, cim_fs_dir *dir, long *os_error)
 	return CIM_OK;
 }
 
-static cim_fs_file *new_file(struct memfs *m, struct mem_inode *inode, enum cim_fs_mode mode,
-			     const char *name)
+static cim_vfs_file *new_file(struct memfs *m, struct mem_inode *inode, enum cim_vfs_mode mode,
+			      const char *name)
 {
-	cim_fs_file *file = need(calloc(1, sizeof(*file)));
+	cim_vfs_file *file = need(calloc(1, sizeof(*file)));
 
 	file->magic = FILE_MAGIC;
 	file->inode = inode;
@@ -379,8 +379,8 @@ static cim_fs_file *new_file(struct memfs *m, struct mem_inode *inode, enum cim_
 	return file;
 }
 
-static enum cim_status mem_open(void *ctx, cim_fs_dir *dir, const char *name, enum cim_fs_mode mode,
-				cim_fs_file **file, long *os_error)
+static enum cim_status mem_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_OPEN, name, os_error);
@@ -392,11 +392,11 @@ static enum cim_status mem_open(void *ctx, cim_fs_dir *dir, const char *name, en
 		m->misused = true;
 	if (status)
 		return status;
-	if (!n && mode != CIM_FS_CREATE) {
+	if (!n && mode != CIM_VFS_CREATE) {
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
 	}
-	if (n && mode == CIM_FS_CREATE) {
+	if (n && mode == CIM_VFS_CREATE) {
 		*os_error = 17;
 		return CIM_E_EXISTS;
 	}
@@ -411,7 +411,7 @@ static enum cim_status mem_open(void *ctx, cim_fs_dir *dir, const char *name, en
 	return CIM_OK;
 }
 
-static void mem_close(void *ctx, cim_fs_file *file)
+static void mem_close(void *ctx, cim_vfs_file *file)
 {
 	struct memfs *m = ctx;
 
@@ -426,7 +426,7 @@ static void mem_close(void *ctx, cim_fs_file *file)
 	m->closed = file;
 }
 
-static enum cim_status mem_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
+static enum cim_status mem_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
 {
 	enum cim_status status = begin(ctx, MEM_SIZE, file->name, os_error);
 
@@ -435,7 +435,7 @@ static enum cim_status mem_size(void *ctx, cim_fs_file *file, uint64_t *size, lo
 	return status;
 }
 
-static enum cim_status mem_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+static enum cim_status mem_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 				 size_t len, size_t *got, long *os_error)
 {
 	struct memfs *m = ctx;
@@ -453,7 +453,7 @@ static enum cim_status mem_pread(void *ctx, cim_fs_file *file, uint64_t offset, 
 	return CIM_OK;
 }
 
-static enum cim_status mem_pwrite(void *ctx, cim_fs_file *file, uint64_t offset, const void *buf,
+static enum cim_status mem_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
 				  size_t len, long *os_error)
 {
 	struct memfs *m = ctx;
@@ -461,7 +461,7 @@ static enum cim_status mem_pwrite(void *ctx, cim_fs_file *file, uint64_t offset,
 	size_t fits = len;
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->mode != CIM_FS_CREATE)
+	if (file->mode != CIM_VFS_CREATE)
 		m->misused = true;
 	if (status == CIM_E_DISK_FULL || status == CIM_E_IO)
 		fits = len / 2; /* a failed write leaves any part of it behind */
@@ -485,13 +485,13 @@ static enum cim_status mem_pwrite(void *ctx, cim_fs_file *file, uint64_t offset,
 	return status;
 }
 
-static enum cim_status mem_truncate(void *ctx, cim_fs_file *file, uint64_t size, long *os_error)
+static enum cim_status mem_truncate(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_TRUNCATE, file->name, os_error);
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->mode != CIM_FS_CREATE)
+	if (file->mode != CIM_VFS_CREATE)
 		m->misused = true;
 	if (status)
 		return status;
@@ -504,13 +504,13 @@ static enum cim_status mem_truncate(void *ctx, cim_fs_file *file, uint64_t size,
 	return CIM_OK;
 }
 
-static enum cim_status mem_sync(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status mem_sync(void *ctx, cim_vfs_file *file, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_SYNC, file->name, os_error);
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->mode == CIM_FS_READ)
+	if (file->mode == CIM_VFS_READ)
 		m->misused = true;
 	if (status)
 		return status;
@@ -519,7 +519,7 @@ static enum cim_status mem_sync(void *ctx, cim_fs_file *file, long *os_error)
 	return CIM_OK;
 }
 
-static enum cim_status mem_lock(void *ctx, cim_fs_file *file, long *os_error)
+static enum cim_status mem_lock(void *ctx, cim_vfs_file *file, long *os_error)
 {
 	enum cim_status status = begin(ctx, MEM_LOCK, file->name, os_error);
 
@@ -533,8 +533,8 @@ static enum cim_status mem_lock(void *ctx, cim_fs_file *file, long *os_error)
 	return CIM_OK;
 }
 
-static enum cim_status mem_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
-				     enum cim_fs_lock *lock, long *os_error)
+static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+				     enum cim_vfs_lock *lock, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_IS_LOCKED, name, os_error);
@@ -553,8 +553,8 @@ static enum cim_status mem_is_locked(void *ctx, cim_fs_dir *dir, const char *nam
 	return CIM_OK;
 }
 
-static enum cim_status mem_hold(void *ctx, cim_fs_dir *dir, const char *name, bool alone,
-				cim_fs_file **file, long *os_error)
+static enum cim_status mem_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
+				cim_vfs_file **file, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_HOLD, name, os_error);
@@ -571,7 +571,7 @@ static enum cim_status mem_hold(void *ctx, cim_fs_dir *dir, const char *name, bo
 		*os_error = 11;
 		return CIM_E_SHARING;
 	}
-	*file = new_file(m, n->inode, CIM_FS_UPDATE, name);
+	*file = new_file(m, n->inode, CIM_VFS_UPDATE, name);
 	if (alone) {
 		n->inode->lock_owner = *file;
 	} else {
@@ -581,7 +581,7 @@ static enum cim_status mem_hold(void *ctx, cim_fs_dir *dir, const char *name, bo
 	return CIM_OK;
 }
 
-static enum cim_status mem_next_data(void *ctx, cim_fs_file *file, uint64_t offset, uint64_t *data,
+static enum cim_status mem_next_data(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
 				     long *os_error)
 {
 	enum cim_status status = begin(ctx, MEM_NEXT_DATA, file->name, os_error);
@@ -601,7 +601,7 @@ static enum cim_status mem_next_data(void *ctx, cim_fs_file *file, uint64_t offs
 	return CIM_OK;
 }
 
-static enum cim_status mem_rename(void *ctx, cim_fs_dir *dir, const char *from, const char *to,
+static enum cim_status mem_rename(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
 				  unsigned flags, long *os_error)
 {
 	struct memfs *m = ctx;
@@ -618,7 +618,7 @@ static enum cim_status mem_rename(void *ctx, cim_fs_dir *dir, const char *from, 
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
 	}
-	if ((flags & CIM_FS_NOREPLACE) && find(m, &m->now, to)) {
+	if ((flags & CIM_VFS_NOREPLACE) && find(m, &m->now, to)) {
 		*os_error = 17;
 		return CIM_E_EXISTS;
 	}
@@ -638,7 +638,7 @@ static enum cim_status mem_rename(void *ctx, cim_fs_dir *dir, const char *from, 
 	return CIM_OK;
 }
 
-static enum cim_status mem_remove(void *ctx, cim_fs_dir *dir, const char *name, long *os_error)
+static enum cim_status mem_remove(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_REMOVE, name, os_error);
@@ -658,7 +658,7 @@ static enum cim_status mem_remove(void *ctx, cim_fs_dir *dir, const char *name, 
 	return CIM_OK;
 }
 
-static enum cim_status mem_list(void *ctx, cim_fs_dir *dir,
+static enum cim_status mem_list(void *ctx, cim_vfs_dir *dir,
 				enum cim_status (*each)(void *arg, const char *name), void *arg,
 				long *os_error)
 {
@@ -814,24 +814,24 @@ struct memfs *memfs_new(void)
 {
 	struct memfs *m = need(calloc(1, sizeof(*m)));
 
-	m->fs.ctx = m;
-	m->fs.open_dir = mem_open_dir;
-	m->fs.close_dir = mem_close_dir;
-	m->fs.sync_dir = mem_sync_dir;
-	m->fs.open = mem_open;
-	m->fs.close = mem_close;
-	m->fs.size = mem_size;
-	m->fs.pread = mem_pread;
-	m->fs.pwrite = mem_pwrite;
-	m->fs.truncate = mem_truncate;
-	m->fs.sync = mem_sync;
-	m->fs.lock = mem_lock;
-	m->fs.is_locked = mem_is_locked;
-	m->fs.rename = mem_rename;
-	m->fs.remove = mem_remove;
-	m->fs.list = mem_list;
-	m->fs.hold = mem_hold;
-	m->fs.next_data = mem_next_data;
+	m->vfs.ctx = m;
+	m->vfs.open_dir = mem_open_dir;
+	m->vfs.close_dir = mem_close_dir;
+	m->vfs.sync_dir = mem_sync_dir;
+	m->vfs.open = mem_open;
+	m->vfs.close = mem_close;
+	m->vfs.size = mem_size;
+	m->vfs.pread = mem_pread;
+	m->vfs.pwrite = mem_pwrite;
+	m->vfs.truncate = mem_truncate;
+	m->vfs.sync = mem_sync;
+	m->vfs.lock = mem_lock;
+	m->vfs.is_locked = mem_is_locked;
+	m->vfs.rename = mem_rename;
+	m->vfs.remove = mem_remove;
+	m->vfs.list = mem_list;
+	m->vfs.hold = mem_hold;
+	m->vfs.next_data = mem_next_data;
 	m->fail_status = CIM_E_IO;
 	m->space = UINT64_MAX;
 	m->max_file = UINT64_C(1) << 50;
@@ -850,7 +850,7 @@ void memfs_free(struct memfs *m)
 		free(inode);
 	}
 	while (m->closed) {
-		struct cim_fs_file *file = m->closed;
+		struct cim_vfs_file *file = m->closed;
 
 		m->closed = file->next;
 		free(file);
@@ -869,7 +869,7 @@ struct cim_env memfs_env(struct memfs *m)
 	env.mem.ctx = m;
 	env.mem.realloc = mem_realloc;
 	env.mem.free = mem_free;
-	env.fs = &m->fs;
+	env.vfs = &m->vfs;
 	env.random = mem_random;
 	env.random_ctx = m;
 	env.now_ms = mem_now;
@@ -1131,7 +1131,7 @@ struct memfs *memfs_after_power_loss(const struct memfs *m, uint64_t arrived, en
 	struct memfs *after = memfs_new();
 	struct mem_names names = {0};
 
-	after->fs.fold_names = m->fs.fold_names;
+	after->vfs.fold_names = m->vfs.fold_names;
 	after->seed = m->seed; /* no name is drawn twice */
 	copy_names(&names, &m->synced);
 	for (size_t i = 0; i < m->change_count; i++) {

@@ -62,7 +62,7 @@ struct mem_change {
 };
 
 struct memfs {
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 
 	/* faults: the call number @fail_at (counted by @ops) fails with @fail_status */
 	unsigned long ops;
@@ -93,7 +93,7 @@ struct memfs {
 	struct mem_change *changes; /* since the last sync_dir() */
 	size_t change_count, change_room;
 	struct mem_inode *inodes;
-	cim_fs_file *closed;
+	cim_vfs_file *closed;
 	bool dir_locked;
 	bool lose_answer;    /* rename() to a .cim takes place, but fails with CIM_E_IO */
 	const char *held;    /* rename() over this name is CIM_E_SHARING ... */

@@ -426,7 +426,7 @@ static inline void mini_release(void *ctx, void *ptr)
 	free((size_t *)ptr - 2);
 }
 
-struct cim_fs_file {
+struct cim_vfs_file {
 	struct mini *m;
 	const struct mini_file *file;
 };
@@ -442,7 +442,7 @@ static inline bool mini_io_fault(struct mini *m, long *os_error)
 }
 
 static inline enum cim_status mini_open_dir(void *ctx, const char *path, unsigned flags,
-					    cim_fs_dir **dir, long *os_error)
+					    cim_vfs_dir **dir, long *os_error)
 {
 	struct mini *m = (struct mini *)ctx;
 
@@ -454,18 +454,18 @@ static inline enum cim_status mini_open_dir(void *ctx, const char *path, unsigne
 		return CIM_E_PATH_NOT_FOUND;
 	}
 	atomic_fetch_add(&m->open_dirs, 1);
-	*dir = (cim_fs_dir *)ctx;
+	*dir = (cim_vfs_dir *)ctx;
 	return CIM_OK;
 }
 
-static inline void mini_close_dir(void *ctx, cim_fs_dir *dir)
+static inline void mini_close_dir(void *ctx, cim_vfs_dir *dir)
 {
 	(void)dir;
 	atomic_fetch_sub(&((struct mini *)ctx)->open_dirs, 1);
 }
 
-static inline enum cim_status mini_open(void *ctx, cim_fs_dir *dir, const char *name,
-					enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static inline enum cim_status mini_open(void *ctx, cim_vfs_dir *dir, const char *name,
+					enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	struct mini *m = (struct mini *)ctx;
 	struct mini_file *found = mini_find(m, name);
@@ -478,21 +478,21 @@ static inline enum cim_status mini_open(void *ctx, cim_fs_dir *dir, const char *
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
 	}
-	*file = (cim_fs_file *)malloc(sizeof(**file));
+	*file = (cim_vfs_file *)malloc(sizeof(**file));
 	(*file)->m = m;
 	(*file)->file = found;
 	mini_peak(&m->peak_files, atomic_fetch_add(&m->open_files, 1) + 1);
 	return CIM_OK;
 }
 
-static inline void mini_close(void *ctx, cim_fs_file *file)
+static inline void mini_close(void *ctx, cim_vfs_file *file)
 {
 	atomic_fetch_sub(&((struct mini *)ctx)->open_files, 1);
 	file->file = NULL; /* a use after this crashes */
 	free(file);
 }
 
-static inline enum cim_status mini_size(void *ctx, cim_fs_file *file, uint64_t *size,
+static inline enum cim_status mini_size(void *ctx, cim_vfs_file *file, uint64_t *size,
 					long *os_error)
 {
 	if (mini_io_fault((struct mini *)ctx, os_error))
@@ -501,7 +501,7 @@ static inline enum cim_status mini_size(void *ctx, cim_fs_file *file, uint64_t *
 	return CIM_OK;
 }
 
-static inline enum cim_status mini_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+static inline enum cim_status mini_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 					 size_t len, size_t *got, long *os_error)
 {
 	const struct mini_file *from = file->file;
@@ -518,19 +518,19 @@ static inline enum cim_status mini_pread(void *ctx, cim_fs_file *file, uint64_t 
 }
 
 /* The functions that only writers call are left NULL. The image is then "mem/NAME". */
-static inline struct cim_env mini_env(struct mini *m, struct cim_fs *fs)
+static inline struct cim_env mini_env(struct mini *m, struct cim_vfs *vfs)
 {
 	struct cim_env env = *cim_env_default();
 
-	memset(fs, 0, sizeof(*fs));
-	fs->ctx = m;
-	fs->open_dir = mini_open_dir;
-	fs->close_dir = mini_close_dir;
-	fs->open = mini_open;
-	fs->close = mini_close;
-	fs->size = mini_size;
-	fs->pread = mini_pread;
-	env.fs = fs;
+	memset(vfs, 0, sizeof(*vfs));
+	vfs->ctx = m;
+	vfs->open_dir = mini_open_dir;
+	vfs->close_dir = mini_close_dir;
+	vfs->open = mini_open;
+	vfs->close = mini_close;
+	vfs->size = mini_size;
+	vfs->pread = mini_pread;
+	env.vfs = vfs;
 	env.mem.ctx = m;
 	env.mem.realloc = mini_realloc;
 	env.mem.free = mini_release;

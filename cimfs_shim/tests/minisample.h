@@ -9,6 +9,7 @@
 #ifndef CIM_TESTS_MINISAMPLE_H
 #define CIM_TESTS_MINISAMPLE_H
 
+#include "../core/format.h"
 #include "minicim.h"
 
 #define SAMPLE_ALPHA  9000u
@@ -292,7 +293,7 @@ static inline void read_item(struct cim_image *image, uint32_t id, struct read_a
 			break;
 		fold(all, entry.utf8, strlen(entry.utf8));
 		read_data(image, &entry.data, all);
-		note(all, cim_image_get_data(image, id, cim_u8(entry.utf8), &data, &all->err));
+		note(all, cim_image_get_data(image, id, cim_str8(entry.utf8), &data, &all->err));
 	}
 	cim_iter_close(iter);
 }
@@ -322,7 +323,7 @@ static inline void read_image(struct cim_image *image, struct read_all *all)
 		all->items++;
 		fold(all, item->path, strlen(item->path) + 1);
 		fold_int(all, item->info.file_id);
-		if (note(all, cim_image_lookup(image, cim_u8(item->path), &id, &all->err)))
+		if (note(all, cim_image_lookup(image, cim_str8(item->path), &id, &all->err)))
 			fold_int(all, id);
 		read_item(image, item->info.file_id, all);
 	}

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "../core/record.h"
 #include "testenv.h"
 
 /* ---- findings ---- */
@@ -539,29 +540,29 @@ static void test_store(const char *dir)
 
 /* Create a file, lock it and give it a name: as a living session does with its first region file.
  */
-static cim_fs_file *lock_as(cim_fs_dir *handle, const char *name)
+static cim_vfs_file *lock_as(cim_vfs_dir *handle, const char *name)
 {
-	const struct cim_fs *fs = cim_env_default()->fs;
-	cim_fs_file *file = NULL;
+	const struct cim_vfs *vfs = cim_env_default()->vfs;
+	cim_vfs_file *file = NULL;
 	long os_error = 0;
 
-	if (fs->open(fs->ctx, handle, "being made", CIM_FS_CREATE, &file, &os_error) ||
-	    fs->lock(fs->ctx, file, &os_error) ||
-	    fs->rename(fs->ctx, handle, "being made", name, 0, &os_error))
+	if (vfs->open(vfs->ctx, handle, "being made", CIM_VFS_CREATE, &file, &os_error) ||
+	    vfs->lock(vfs->ctx, file, &os_error) ||
+	    vfs->rename(vfs->ctx, handle, "being made", name, 0, &os_error))
 		bail("can't make a locked %s: %ld", name, os_error);
 	return file;
 }
 
 static void test_store_in_use(const char *dir)
 {
-	const struct cim_fs *fs = cim_env_default()->fs;
-	cim_fs_file *region, *temporary;
-	cim_fs_dir *handle = NULL;
+	const struct cim_vfs *vfs = cim_env_default()->vfs;
+	cim_vfs_file *region, *temporary;
+	cim_vfs_dir *handle = NULL;
 	struct cim_store *store;
 	struct cim_error err;
 	long os_error = 0;
 
-	if (fs->open_dir(fs->ctx, dir, 0, &handle, &os_error))
+	if (vfs->open_dir(vfs->ctx, dir, 0, &handle, &os_error))
 		bail("can't open %s: %ld", dir, os_error);
 	region = lock_as(handle, "region_" SET_C "_0");
 	temporary = lock_as(handle, "cimtmp_" RANDOM "_0");
@@ -576,9 +577,9 @@ static void test_store_in_use(const char *dir)
 	/* Whose it is can't be told, so it is left alone while any session lives. */
 	is_owned(store, "cimtmp_" OTHER "_fs", 0, true);
 	cim_store_close(store);
-	fs->close(fs->ctx, region);
-	fs->close(fs->ctx, temporary);
-	fs->close_dir(fs->ctx, handle);
+	vfs->close(vfs->ctx, region);
+	vfs->close(vfs->ctx, temporary);
+	vfs->close_dir(vfs->ctx, handle);
 	if (cim_store_open(NULL, dir, false, &store, &err))
 		bail("%s: %s", dir, err.cause);
 	is_owned(store, "region_" SET_C "_0", 0, false);

@@ -70,8 +70,8 @@ static unsigned wrong_files(struct kit *k, const char *image_name, const char *d
 			snprintf(path, sizeof(path), "%s/f%u_%u", dir, s, i);
 			pattern(want, i, sizes[s]);
 			want[0] = (uint8_t)i;
-			if (cim_image_lookup(image, cim_u8(path), &id, &k->err) ||
-			    cim_image_get_data(image, id, cim_u8(NULL), &data, &k->err) ||
+			if (cim_image_lookup(image, cim_str8(path), &id, &k->err) ||
+			    cim_image_get_data(image, id, cim_str8(NULL), &data, &k->err) ||
 			    cim_image_read(image, &data, 0, got, sizeof(got), &n, &k->err) ||
 			    n != sizes[s] || memcmp(want, got, n))
 				wrong++;
@@ -145,7 +145,7 @@ static void test_metadata(void)
 		meta.security = sd;
 		meta.security_size = sizeof(sd);
 		snprintf(path, sizeof(path), "f%u", i);
-		must(&k, cim_writer_add(w, cim_u8(path), &meta, NULL, &k.err));
+		must(&k, cim_writer_add(w, cim_str8(path), &meta, NULL, &k.err));
 	}
 	finish(&k, w);
 	image = open_image(&k, "a.cim");
@@ -156,7 +156,7 @@ static void test_metadata(void)
 		size_t size;
 
 		snprintf(path, sizeof(path), "f%u", i);
-		if (cim_image_lookup(image, cim_u8(path), &id, &k.err) ||
+		if (cim_image_lookup(image, cim_str8(path), &id, &k.err) ||
 		    cim_image_get_blob(image, id, CIM_BLOB_SECURITY, sd, sizeof(sd), &size,
 				       &k.err) ||
 		    size != 32 || sd[28] != i)

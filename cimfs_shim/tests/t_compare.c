@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Unit test of core/upcase.c and of the generated upcase table. */
+/* Unit test of core/collate.c and of the generated upcase table. */
+#include "../core/collate.h"
 #include "testenv.h"
 
 static int sign(int n)

@@ -47,8 +47,8 @@ static struct {
 	unsigned at, holds;
 	unsigned patience; /* he is asked so many times; 0: he never lets go */
 	unsigned asked;
-	cim_fs_dir *dir;
-	cim_fs_file *file;
+	cim_vfs_dir *dir;
+	cim_vfs_file *file;
 	char name[300];
 	bool busy, robbed;
 } other;
@@ -56,7 +56,7 @@ static struct {
 static void let_go(void)
 {
 	if (other.file)
-		other.k->m->fs.close(other.k->m, other.file);
+		other.k->m->vfs.close(other.k->m, other.file);
 	other.file = NULL;
 }
 
@@ -72,7 +72,7 @@ static void before_call(struct memfs *m, enum mem_op op, const char *name)
 		return;
 	snprintf(other.name, sizeof(other.name), "%s", name);
 	other.busy = true;
-	if (m->fs.hold(m, other.dir, name, true, &other.file, &os_error))
+	if (m->vfs.hold(m, other.dir, name, true, &other.file, &os_error))
 		ok(false, "somebody else can hold %s first", name);
 	other.busy = false;
 }
@@ -114,7 +114,7 @@ static bool run_beside(unsigned at, unsigned patience, bool spoil, unsigned *wro
 	other.k = &k;
 	other.at = at;
 	other.patience = patience;
-	must(&k, k.m->fs.open_dir(k.m, "mem", 0, &other.dir, &os_error));
+	must(&k, k.m->vfs.open_dir(k.m, "mem", 0, &other.dir, &os_error));
 	w = begin_consistent(&k, "text");
 	k.m->before = before_call;
 	k.m->changed = after_change;
@@ -122,7 +122,7 @@ static bool run_beside(unsigned at, unsigned patience, bool spoil, unsigned *wro
 	k.m->before = k.m->changed = NULL;
 	cim_writer_close(w);
 	let_go();
-	k.m->fs.close_dir(k.m, other.dir);
+	k.m->vfs.close_dir(k.m, other.dir);
 	if (!good || other.robbed || !has_all_files(&k) || !must_be_sound(&k, "x.cim")) {
 		diag("  hold %u, of %s: %s, slept %d ms%s", at, other.name, k.err.cause,
 		     (int)k.m->slept_ms, other.robbed ? ", and the file was taken from him" : "");
@@ -153,29 +153,29 @@ static void test_shared(bool spoil)
 {
 	struct kit k = kit_new();
 	struct cim_writer *w;
-	cim_fs_dir *dir;
-	cim_fs_file *file = NULL;
+	cim_vfs_dir *dir;
+	cim_vfs_file *file = NULL;
 	long os_error;
 
 	leave_orphans(&k, spoil);
-	must(&k, k.m->fs.open_dir(k.m, "mem", 0, &dir, &os_error));
+	must(&k, k.m->vfs.open_dir(k.m, "mem", 0, &dir, &os_error));
 	for (size_t i = 0; i < k.m->now.count && !file; i++) {
 		const char *name = k.m->now.at[i].name;
 
 		if (!strncmp(name, "region_", 7) && !strcmp(name + strlen(name) - 2, "_0"))
-			must(&k, k.m->fs.hold(k.m, dir, name, false, &file, &os_error));
+			must(&k, k.m->vfs.hold(k.m, dir, name, false, &file, &os_error));
 	}
 	w = begin_consistent(&k, "text");
 	if (spoil) {
 		gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
-		k.m->fs.close(k.m, file);
+		k.m->vfs.close(k.m, file);
 		gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	} else {
 		gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
-		k.m->fs.close(k.m, file);
+		k.m->vfs.close(k.m, file);
 	}
 	cim_writer_close(w);
-	k.m->fs.close_dir(k.m, dir);
+	k.m->vfs.close_dir(k.m, dir);
 	ok(has_all_files(&k) && must_be_sound(&k, "x.cim"), "%s that is mounted is %s",
 	   spoil ? "another image's file" : "the same image",
 	   spoil ? "not replaced until it isn't" : "kept");
@@ -232,7 +232,7 @@ static void test_taken_over(void)
 		k.m->before = NULL;
 		k.m->fail_at = 0;
 		if (cases[i].want)
-			ok(cim_writer_lookup(w, cim_u8("d"), &exists, &k.err) != CIM_OK &&
+			ok(cim_writer_lookup(w, cim_str8("d"), &exists, &k.err) != CIM_OK &&
 				   cim_writer_commit(w, &k.err) != CIM_OK,
 			   "only closing is possible");
 		cim_writer_close(w);
@@ -302,7 +302,7 @@ static const char *region_of(struct kit *k, int index)
 	return NULL;
 }
 
-static enum cim_status cant_tell(void *ctx, cim_fs_file *file, uint64_t offset, uint64_t *data,
+static enum cim_status cant_tell(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
 				 long *os_error)
 {
 	(void)ctx;
@@ -369,13 +369,13 @@ static void test_without_holes(void)
 	for (int turn = 0; turn < 4; turn++) {
 		struct kit k = kit_new(), want;
 		struct cim_metadata meta = meta_file(3000000);
-		struct cim_fs fs = k.m->fs;
+		struct cim_vfs vfs = k.m->vfs;
 		struct cim_writer *w;
 		char name[300];
 		uint64_t before;
 
-		fs.next_data = turn % 2 ? cant_tell : NULL;
-		k.env.fs = &fs;
+		vfs.next_data = turn % 2 ? cant_tell : NULL;
+		k.env.vfs = &vfs;
 		w = begin_flags(&k, NULL, "x.cim", CIM_WRITE_CONSISTENT);
 		put_meta(&k, w, "hollow", &meta, "begin", 5);
 		finish(&k, w);

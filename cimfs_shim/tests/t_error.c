@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test of core/error.c: the detail of a failure. */
+#include "../core/error.h"
 #include "testenv.h"
 
 /* A record with rubbish in it, as a caller's is before the first call. */
@@ -218,19 +219,19 @@ static void paths(void)
 		   err.path[3] == '0' + (sizeof(err.path) - 5) % 10,
 	   "and shows its end");
 
-	cim_error_str(&err, cim_u8("dir/\xc3\xa4/f:s"));
+	cim_error_str(&err, cim_str8("dir/\xc3\xa4/f:s"));
 	is_str(err.path, "dir\\\xc3\xa4\\f:s", "UTF-8: separators become '\\'");
-	cim_error_str(&err, cim_u8(""));
+	cim_error_str(&err, cim_str8(""));
 	is_str(err.path, "\\", "UTF-8: nothing is the root");
-	cim_error_str(&err, cim_u8("a\xff\xc3"));
+	cim_error_str(&err, cim_str8("a\xff\xc3"));
 	is_str(err.path, "a??", "UTF-8: what is malformed is replaced");
 	cim_error_str(&err, (struct cim_str){.utf8 = "a\0b", .units = 3});
 	is_str(err.path, "a?b", "UTF-8: a NUL is replaced");
 	cim_error_str(&err, (struct cim_str){.utf16 = plain, .units = 5});
 	is_str(err.path, "d\\\xc3\xa4\\\xed\xa0\x80", "UTF-16 likewise");
-	cim_error_str(&err, cim_u8(NULL));
+	cim_error_str(&err, cim_str8(NULL));
 	is_str(err.path, "d\\\xc3\xa4\\\xed\xa0\x80", "NULL text leaves it as it is");
-	cim_error_str(NULL, cim_u8("x"));
+	cim_error_str(NULL, cim_str8("x"));
 
 	wrong = 0;
 	for (size_t bytes = 1; bytes < 1200; bytes++) {

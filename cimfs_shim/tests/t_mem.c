@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test of core/mem.c: memory through the environment. */
+#include "../core/mem.h"
 #include "testenv.h"
 
 static void sizes(void)

@@ -118,8 +118,8 @@ static void test_write(void)
 	struct kit k = kit_new();
 	struct cim_object_index index;
 	uint8_t header[48] = "header", last[32] = {0}, entry[40];
-	cim_fs_dir *dir;
-	cim_fs_file *file;
+	cim_vfs_dir *dir;
+	cim_vfs_file *file;
 	unsigned wrong = 0, in_region = 0;
 	long os_error;
 
@@ -131,11 +131,11 @@ static void test_write(void)
 		cim_object_index_add(&index, &id);
 		in_region += i % 3 == 1;
 	}
-	must(&k, k.env.fs->open_dir(k.m, "mem", 0, &dir, &os_error));
-	must(&k, k.env.fs->open(k.m, dir, "ids", CIM_FS_CREATE, &file, &os_error));
+	must(&k, k.env.vfs->open_dir(k.m, "mem", 0, &dir, &os_error));
+	must(&k, k.env.vfs->open(k.m, dir, "ids", CIM_VFS_CREATE, &file, &os_error));
 	must(&k, cim_object_index_write(&index, 5, header, file, &k.err));
-	k.env.fs->close(k.m, file);
-	k.env.fs->close_dir(k.m, dir);
+	k.env.vfs->close(k.m, file);
+	k.env.vfs->close_dir(k.m, dir);
 	is_int(memfs_size(k.m, "ids"), 48 + 40 * in_region, "the region's objects are written");
 	memfs_peek(k.m, "ids", 0, header, 48);
 	is_str((char *)header, "header", "behind the header that is given");

@@ -32,7 +32,7 @@
 #endif
 
 static const struct cim_env *env;
-static const struct cim_fs *fs;
+static const struct cim_vfs *vfs;
 static const char *program;
 static char top[1024];
 
@@ -119,69 +119,69 @@ static const char *fresh_dir(const char *name)
 	return path;
 }
 
-static cim_fs_dir *open_dir(const char *path, unsigned flags)
+static cim_vfs_dir *open_dir(const char *path, unsigned flags)
 {
 	enum cim_status status;
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	long os_error = 0;
 
-	status = fs->open_dir(fs->ctx, path, flags, &dir, &os_error);
+	status = vfs->open_dir(vfs->ctx, path, flags, &dir, &os_error);
 	if (status != CIM_OK)
 		bail("can't open directory %s: %s, %ld", path, cim_status_name(status), os_error);
 	return dir;
 }
 
-static cim_fs_file *open_file(cim_fs_dir *dir, const char *name, enum cim_fs_mode mode)
+static cim_vfs_file *open_file(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode)
 {
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
-	status = fs->open(fs->ctx, dir, name, mode, &file, &os_error);
+	status = vfs->open(vfs->ctx, dir, name, mode, &file, &os_error);
 	if (status != CIM_OK)
 		bail("can't open %s: %s, %ld", name, cim_status_name(status), os_error);
 	return file;
 }
 
 /* Make a file that holds @text. */
-static void make_file(cim_fs_dir *dir, const char *name, const char *text)
+static void make_file(cim_vfs_dir *dir, const char *name, const char *text)
 {
-	cim_fs_file *file = open_file(dir, name, CIM_FS_CREATE);
+	cim_vfs_file *file = open_file(dir, name, CIM_VFS_CREATE);
 	long os_error = 0;
 
-	if (fs->pwrite(fs->ctx, file, 0, text, strlen(text), &os_error) != CIM_OK)
+	if (vfs->pwrite(vfs->ctx, file, 0, text, strlen(text), &os_error) != CIM_OK)
 		bail("can't write %s: %ld", name, os_error);
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 }
 
 /* What a file holds, or the name of the status that opening it gave. */
-static const char *content(cim_fs_dir *dir, const char *name)
+static const char *content(cim_vfs_dir *dir, const char *name)
 {
 	static char text[256];
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 	size_t got;
 
-	status = fs->open(fs->ctx, dir, name, CIM_FS_READ, &file, &os_error);
+	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, &os_error);
 	if (status != CIM_OK)
 		return cim_status_name(status);
-	status = fs->pread(fs->ctx, file, 0, text, sizeof(text) - 1, &got, &os_error);
-	fs->close(fs->ctx, file);
+	status = vfs->pread(vfs->ctx, file, 0, text, sizeof(text) - 1, &got, &os_error);
+	vfs->close(vfs->ctx, file);
 	text[got] = 0;
 	return status == CIM_OK ? text : cim_status_name(status);
 }
 
-static enum cim_status try_open(cim_fs_dir *dir, const char *name, enum cim_fs_mode mode,
+static enum cim_status try_open(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode,
 				long *os_error)
 {
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 
 	*os_error = -1;
-	status = fs->open(fs->ctx, dir, name, mode, &file, os_error);
+	status = vfs->open(vfs->ctx, dir, name, mode, &file, os_error);
 	if (status == CIM_OK)
-		fs->close(fs->ctx, file);
+		vfs->close(vfs->ctx, file);
 	else if (file)
 		diag("*file is not NULL after %s", cim_status_name(status));
 	return status;
@@ -190,23 +190,23 @@ static enum cim_status try_open(cim_fs_dir *dir, const char *name, enum cim_fs_m
 static enum cim_status try_open_dir(const char *path, unsigned flags)
 {
 	enum cim_status status;
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	long os_error = 0;
 
-	status = fs->open_dir(fs->ctx, path, flags, &dir, &os_error);
+	status = vfs->open_dir(vfs->ctx, path, flags, &dir, &os_error);
 	if (status == CIM_OK)
-		fs->close_dir(fs->ctx, dir);
+		vfs->close_dir(vfs->ctx, dir);
 	return status;
 }
 
 /* Wait for a file to appear, up to 30 s. */
-static bool wait_for(cim_fs_dir *dir, const char *name)
+static bool wait_for(cim_vfs_dir *dir, const char *name)
 {
 	uint64_t end = env->now_ms(env->clock_ctx) + 30000;
 	long os_error;
 
 	while (env->now_ms(env->clock_ctx) < end) {
-		if (try_open(dir, name, CIM_FS_READ, &os_error) == CIM_OK)
+		if (try_open(dir, name, CIM_VFS_READ, &os_error) == CIM_OK)
 			return true;
 		env->sleep_ms(env->clock_ctx, 5);
 	}
@@ -218,25 +218,25 @@ static bool wait_for(cim_fs_dir *dir, const char *name)
 static int role_hold(const char *role, const char *path)
 {
 	bool lock_dir = !strcmp(role, "hold-dir");
-	cim_fs_dir *dir = open_dir(path, lock_dir ? CIM_FS_DIR_LOCK : 0);
-	cim_fs_file *file = NULL;
+	cim_vfs_dir *dir = open_dir(path, lock_dir ? CIM_VFS_DIR_LOCK : 0);
+	cim_vfs_file *file = NULL;
 	long os_error = 0;
 
 	if (!strcmp(role, "hold-alone") || !strcmp(role, "hold-shared")) {
-		if (fs->hold(fs->ctx, dir, "victim", !strcmp(role, "hold-alone"), &file,
-			     &os_error) != CIM_OK)
+		if (vfs->hold(vfs->ctx, dir, "victim", !strcmp(role, "hold-alone"), &file,
+			      &os_error) != CIM_OK)
 			bail("can't hold: %ld", os_error);
 	} else if (!strcmp(role, "hold-lock")) {
-		file = open_file(dir, "victim", CIM_FS_CREATE);
-		if (fs->lock(fs->ctx, file, &os_error) != CIM_OK)
+		file = open_file(dir, "victim", CIM_VFS_CREATE);
+		if (vfs->lock(vfs->ctx, file, &os_error) != CIM_OK)
 			bail("can't lock: %ld", os_error);
 	} else if (!strcmp(role, "hold-open")) {
-		file = open_file(dir, "target", CIM_FS_READ);
+		file = open_file(dir, "target", CIM_VFS_READ);
 	}
 	make_file(dir, "ready", "");
 	wait_for(dir, "stop");
-	fs->close(fs->ctx, file);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
 	return 0;
 }
 
@@ -251,30 +251,30 @@ static int role_probe(const char *role, const char *path)
 {
 	enum cim_status status;
 	long os_error = 0;
-	cim_fs_dir *dir;
-	enum cim_fs_lock lock = CIM_LOCK_NONE;
+	cim_vfs_dir *dir;
+	enum cim_vfs_lock lock = CIM_LOCK_NONE;
 
 	if (!strcmp(role, "probe-dir")) {
-		puts(cim_status_name(try_open_dir(path, CIM_FS_DIR_LOCK)));
+		puts(cim_status_name(try_open_dir(path, CIM_VFS_DIR_LOCK)));
 		return 0;
 	}
 	dir = open_dir(path, 0);
 	if (!strcmp(role, "probe-alone") || !strcmp(role, "probe-shared")) {
-		cim_fs_file *file;
+		cim_vfs_file *file;
 
-		status = fs->hold(fs->ctx, dir, "victim", !strcmp(role, "probe-alone"), &file,
-				  &os_error);
+		status = vfs->hold(vfs->ctx, dir, "victim", !strcmp(role, "probe-alone"), &file,
+				   &os_error);
 		puts(cim_status_name(status));
 		if (status == CIM_OK)
-			fs->close(fs->ctx, file);
+			vfs->close(vfs->ctx, file);
 	} else if (!strcmp(role, "probe-replace")) {
-		status = fs->rename(fs->ctx, dir, "from", "target", 0, &os_error);
+		status = vfs->rename(vfs->ctx, dir, "from", "target", 0, &os_error);
 		puts(cim_status_name(status));
 	} else {
-		status = fs->is_locked(fs->ctx, dir, "victim", &lock, &os_error);
+		status = vfs->is_locked(vfs->ctx, dir, "victim", &lock, &os_error);
 		puts(status != CIM_OK ? cim_status_name(status) : lock_words[lock]);
 	}
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 	return 0;
 }
 
@@ -294,23 +294,23 @@ static void test_directories(void)
 {
 	const char *path = fresh_dir("directories");
 	char other[1300];
-	cim_fs_dir *dir = open_dir(path, 0);
+	cim_vfs_dir *dir = open_dir(path, 0);
 	long os_error;
 
 	make_file(dir, "file", "x");
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 
 	snprintf(other, sizeof(other), "%s" SEP "missing", path);
 	os_error = 0;
-	dir = (cim_fs_dir *)&other;
-	IS_STATUS(fs->open_dir(fs->ctx, other, 0, &dir, &os_error), CIM_E_PATH_NOT_FOUND,
+	dir = (cim_vfs_dir *)&other;
+	IS_STATUS(vfs->open_dir(vfs->ctx, other, 0, &dir, &os_error), CIM_E_PATH_NOT_FOUND,
 		  "open_dir: a missing directory");
 	ok(!dir && os_error, "open_dir: no handle after a failure, the system's code is told");
-	IS_STATUS(try_open_dir(other, CIM_FS_DIR_LOCK), CIM_E_PATH_NOT_FOUND,
+	IS_STATUS(try_open_dir(other, CIM_VFS_DIR_LOCK), CIM_E_PATH_NOT_FOUND,
 		  "open_dir with the lock: a missing directory");
 	snprintf(other, sizeof(other), "%s" SEP "file", path);
 	IS_STATUS(try_open_dir(other, 0), CIM_E_PATH_NOT_FOUND, "open_dir: a file");
-	IS_STATUS(try_open_dir(other, CIM_FS_DIR_LOCK), CIM_E_PATH_NOT_FOUND,
+	IS_STATUS(try_open_dir(other, CIM_VFS_DIR_LOCK), CIM_E_PATH_NOT_FOUND,
 		  "open_dir with the lock: a file");
 	snprintf(other, sizeof(other), "%s" SEP "file" SEP "below", path);
 	IS_STATUS(try_open_dir(other, 0), CIM_E_PATH_NOT_FOUND, "open_dir: below a file");
@@ -328,10 +328,10 @@ static void test_windows_paths(void)
 {
 	const char *path = fresh_dir("windows paths");
 	char other[1300];
-	cim_fs_dir *dir = open_dir(path, 0);
+	cim_vfs_dir *dir = open_dir(path, 0);
 
 	make_file(dir, "file", "seen");
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 
 	snprintf(other, sizeof(other), "\\\\?\\%s\\", path);
 	for (char *p = other; *p; p++)
@@ -339,11 +339,11 @@ static void test_windows_paths(void)
 			*p = '\\';
 	dir = open_dir(other, 0);
 	is_str(content(dir, "file"), "seen", "a path that begins with \\\\?\\ and ends with \\");
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 	other[strlen(other) - 1] = 0;
 	dir = open_dir(other + 4, 0);
 	is_str(content(dir, "FILE"), "seen", "a path with \\; the name in other case");
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 	IS_STATUS(try_open_dir("C:\\", 0), CIM_OK, "the root of a drive");
 	IS_STATUS(try_open_dir("\\\\?\\C:\\", 0), CIM_OK, "the root of a drive, with \\\\?\\");
 	IS_STATUS(try_open_dir("C:", 0), CIM_OK, "a drive's current directory");
@@ -357,72 +357,73 @@ static void test_windows_paths(void)
 static void test_names(void)
 {
 	static const char *const bad[] = {"", ".", "..", "a/b", "/", "../x"};
-	cim_fs_dir *dir = open_dir(fresh_dir("names"), 0);
+	cim_vfs_dir *dir = open_dir(fresh_dir("names"), 0);
 	enum cim_status status;
 	char long_name[600];
 	long os_error;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		IS_STATUS(try_open(dir, bad[i], CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+		IS_STATUS(try_open(dir, bad[i], CIM_VFS_CREATE, &os_error), CIM_E_INVALID,
 			  "create: '%s' is no name", bad[i]);
-		IS_STATUS(try_open(dir, bad[i], CIM_FS_READ, &os_error), CIM_E_INVALID,
+		IS_STATUS(try_open(dir, bad[i], CIM_VFS_READ, &os_error), CIM_E_INVALID,
 			  "open: '%s' is no name", bad[i]);
-		IS_STATUS(fs->remove(fs->ctx, dir, bad[i], &os_error), CIM_E_INVALID,
+		IS_STATUS(vfs->remove(vfs->ctx, dir, bad[i], &os_error), CIM_E_INVALID,
 			  "remove: '%s' is no name", bad[i]);
-		IS_STATUS(fs->rename(fs->ctx, dir, "x", bad[i], 0, &os_error), CIM_E_INVALID,
+		IS_STATUS(vfs->rename(vfs->ctx, dir, "x", bad[i], 0, &os_error), CIM_E_INVALID,
 			  "rename: '%s' is no name", bad[i]);
 	}
 	memset(long_name, 'n', sizeof(long_name));
 	long_name[300] = 0;
-	status = try_open(dir, long_name, CIM_FS_CREATE, &os_error);
+	status = try_open(dir, long_name, CIM_VFS_CREATE, &os_error);
 	ok(status == CIM_E_INVALID || status == CIM_E_PATH_NOT_FOUND || status == CIM_E_IO,
 	   "create: a name of 300 characters is refused: %s, %ld", cim_status_name(status),
 	   os_error);
 	long_name[255] = 0;
-	IS_STATUS(try_open(dir, long_name, CIM_FS_CREATE, &os_error), CIM_OK,
+	IS_STATUS(try_open(dir, long_name, CIM_VFS_CREATE, &os_error), CIM_OK,
 		  "create: a name of 255 characters");
 	if (ON_WINDOWS) {
-		IS_STATUS(try_open(dir, "a\\b", CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+		IS_STATUS(try_open(dir, "a\\b", CIM_VFS_CREATE, &os_error), CIM_E_INVALID,
 			  "create: '\\' in a name");
-		IS_STATUS(try_open(dir, "a:b", CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+		IS_STATUS(try_open(dir, "a:b", CIM_VFS_CREATE, &os_error), CIM_E_INVALID,
 			  "create: ':' in a name");
-		IS_STATUS(try_open(dir, "bad\xff", CIM_FS_CREATE, &os_error), CIM_E_INVALID,
+		IS_STATUS(try_open(dir, "bad\xff", CIM_VFS_CREATE, &os_error), CIM_E_INVALID,
 			  "create: a name that is no UTF-8");
 	}
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_create_and_open(void)
 {
 	const char *path = fresh_dir("create and open");
 	char sub[1300];
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	long os_error;
 
 	snprintf(sub, sizeof(sub), "%s" SEP "sub", path);
 	make_dir(sub);
 	dir = open_dir(path, 0);
-	IS_STATUS(try_open(dir, "new", CIM_FS_READ, &os_error), CIM_E_FILE_NOT_FOUND,
+	IS_STATUS(try_open(dir, "new", CIM_VFS_READ, &os_error), CIM_E_FILE_NOT_FOUND,
 		  "open: a missing file");
 	ok(os_error > 0, "open: the system's code is told (%ld)", os_error);
-	IS_STATUS(try_open(dir, "new", CIM_FS_CREATE, &os_error), CIM_OK, "create a file");
-	IS_STATUS(try_open(dir, "new", CIM_FS_CREATE, &os_error), CIM_E_EXISTS,
+	IS_STATUS(try_open(dir, "new", CIM_VFS_CREATE, &os_error), CIM_OK, "create a file");
+	IS_STATUS(try_open(dir, "new", CIM_VFS_CREATE, &os_error), CIM_E_EXISTS,
 		  "create: the name is taken");
-	IS_STATUS(try_open(dir, "new", CIM_FS_READ, &os_error), CIM_OK, "open it");
-	IS_STATUS(try_open(dir, "sub", CIM_FS_READ, &os_error), CIM_E_ACCESS, "open: a directory");
-	IS_STATUS(try_open(dir, "sub", CIM_FS_CREATE, &os_error), CIM_E_EXISTS,
+	IS_STATUS(try_open(dir, "new", CIM_VFS_READ, &os_error), CIM_OK, "open it");
+	IS_STATUS(try_open(dir, "sub", CIM_VFS_READ, &os_error), CIM_E_ACCESS, "open: a directory");
+	IS_STATUS(try_open(dir, "sub", CIM_VFS_CREATE, &os_error), CIM_E_EXISTS,
 		  "create: the name is a directory's");
-	IS_STATUS(fs->remove(fs->ctx, dir, "new", &os_error), CIM_OK, "remove it");
-	IS_STATUS(fs->remove(fs->ctx, dir, "new", &os_error), CIM_E_FILE_NOT_FOUND,
+	IS_STATUS(vfs->remove(vfs->ctx, dir, "new", &os_error), CIM_OK, "remove it");
+	IS_STATUS(vfs->remove(vfs->ctx, dir, "new", &os_error), CIM_E_FILE_NOT_FOUND,
 		  "remove: a missing file");
-	IS_STATUS(fs->remove(fs->ctx, dir, "sub", &os_error), CIM_E_ACCESS, "remove: a directory");
-	fs->close_dir(fs->ctx, dir);
-	fs->close_dir(fs->ctx, NULL);
-	fs->close(fs->ctx, NULL);
+	IS_STATUS(vfs->remove(vfs->ctx, dir, "sub", &os_error), CIM_E_ACCESS,
+		  "remove: a directory");
+	vfs->close_dir(vfs->ctx, dir);
+	vfs->close_dir(vfs->ctx, NULL);
+	vfs->close(vfs->ctx, NULL);
 }
 
 /* Read @len bytes at @offset; "" and the bytes read, or a status. */
-static const char *read_at(cim_fs_file *file, uint64_t offset, size_t len)
+static const char *read_at(cim_vfs_file *file, uint64_t offset, size_t len)
 {
 	static char text[256];
 	enum cim_status status;
@@ -430,7 +431,7 @@ static const char *read_at(cim_fs_file *file, uint64_t offset, size_t len)
 	long os_error;
 
 	memset(text, '#', sizeof(text));
-	status = fs->pread(fs->ctx, file, offset, text, len, &got, &os_error);
+	status = vfs->pread(vfs->ctx, file, offset, text, len, &got, &os_error);
 	if (status != CIM_OK)
 		return cim_status_name(status);
 	for (size_t i = 0; i < got; i++)
@@ -440,12 +441,12 @@ static const char *read_at(cim_fs_file *file, uint64_t offset, size_t len)
 	return text;
 }
 
-static uint64_t size_of(cim_fs_file *file)
+static uint64_t size_of(cim_vfs_file *file)
 {
 	uint64_t size = 999;
 	long os_error;
 
-	if (fs->size(fs->ctx, file, &size, &os_error) != CIM_OK)
+	if (vfs->size(vfs->ctx, file, &size, &os_error) != CIM_OK)
 		return UINT64_MAX;
 	return size;
 }
@@ -454,14 +455,14 @@ static void test_read_and_write(void)
 {
 	const uint64_t distant = UINT64_C(5) << 30;
 	enum cim_status status;
-	cim_fs_dir *dir = open_dir(fresh_dir("read and write"), 0);
-	cim_fs_file *file = open_file(dir, "file", CIM_FS_CREATE);
-	cim_fs_file *reader = open_file(dir, "file", CIM_FS_READ);
+	cim_vfs_dir *dir = open_dir(fresh_dir("read and write"), 0);
+	cim_vfs_file *file = open_file(dir, "file", CIM_VFS_CREATE);
+	cim_vfs_file *reader = open_file(dir, "file", CIM_VFS_READ);
 	long os_error;
 
 	is_int(size_of(file), 0, "a new file is empty");
 	is_str(read_at(file, 0, 10), "", "reading an empty file");
-	IS_STATUS(fs->pwrite(fs->ctx, file, 0, "abcdef", 6, &os_error), CIM_OK, "write");
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 0, "abcdef", 6, &os_error), CIM_OK, "write");
 	is_str(read_at(file, 0, 6), "abcdef", "read all");
 	is_str(read_at(reader, 2, 3), "cde", "read in the middle, by another handle");
 	is_str(read_at(file, 4, 100), "ef", "a read across the end is short");
@@ -470,54 +471,55 @@ static void test_read_and_write(void)
 	is_str(read_at(file, UINT64_MAX, 5), "", "a read at 2^64 - 1");
 	is_str(read_at(file, INT64_MAX - 1, 5), "", "a read at 2^63 - 2");
 	is_str(read_at(file, 0, 0), "", "a read of nothing");
-	IS_STATUS(fs->pwrite(fs->ctx, file, 100, "", 0, &os_error), CIM_OK, "write nothing at 100");
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 100, "", 0, &os_error), CIM_OK,
+		  "write nothing at 100");
 	is_int(size_of(file), 6, "that doesn't change the size");
-	IS_STATUS(fs->pwrite(fs->ctx, file, 9, "XY", 2, &os_error), CIM_OK, "write past the end");
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 9, "XY", 2, &os_error), CIM_OK, "write past the end");
 	is_str(read_at(file, 0, 20), "abcdef000XY", "the gap is zeros");
-	IS_STATUS(fs->pwrite(fs->ctx, file, 1, "--", 2, &os_error), CIM_OK, "overwrite");
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 1, "--", 2, &os_error), CIM_OK, "overwrite");
 	is_str(read_at(file, 0, 20), "a--def000XY", "only that changed");
-	IS_STATUS(fs->truncate(fs->ctx, file, 4, &os_error), CIM_OK, "truncate");
+	IS_STATUS(vfs->truncate(vfs->ctx, file, 4, &os_error), CIM_OK, "truncate");
 	is_str(read_at(reader, 0, 20), "a--d", "what is left");
-	IS_STATUS(fs->truncate(fs->ctx, file, 8, &os_error), CIM_OK, "lengthen by truncate");
+	IS_STATUS(vfs->truncate(vfs->ctx, file, 8, &os_error), CIM_OK, "lengthen by truncate");
 	is_str(read_at(reader, 0, 20), "a--d0000", "the new part is zeros");
-	IS_STATUS(fs->pwrite(fs->ctx, file, distant, "end", 3, &os_error), CIM_OK,
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, distant, "end", 3, &os_error), CIM_OK,
 		  "write at 5 GiB");
 	is_hex(size_of(reader), distant + 3, "the size is past 4 GiB");
 	is_str(read_at(reader, distant - 2, 9), "00end", "read there");
 	is_str(read_at(reader, distant - (UINT64_C(4) << 30), 3), "000", "not 4 GiB before");
-	IS_STATUS(fs->sync(fs->ctx, file, &os_error), CIM_OK, "sync");
-	IS_STATUS(fs->truncate(fs->ctx, file, distant * 2, &os_error), CIM_OK,
+	IS_STATUS(vfs->sync(vfs->ctx, file, &os_error), CIM_OK, "sync");
+	IS_STATUS(vfs->truncate(vfs->ctx, file, distant * 2, &os_error), CIM_OK,
 		  "lengthen to 10 GiB");
 	is_hex(size_of(reader), distant * 2, "the size");
 	is_str(read_at(reader, distant * 2 - 2, 9), "00", "read there");
-	IS_STATUS(fs->pwrite(fs->ctx, file, INT64_MAX, "ab", 2, &os_error), CIM_E_TOO_LARGE,
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, INT64_MAX, "ab", 2, &os_error), CIM_E_TOO_LARGE,
 		  "write across 2^63");
-	IS_STATUS(fs->pwrite(fs->ctx, file, UINT64_MAX, "ab", 2, &os_error), CIM_E_TOO_LARGE,
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, UINT64_MAX, "ab", 2, &os_error), CIM_E_TOO_LARGE,
 		  "write across 2^64");
-	IS_STATUS(fs->truncate(fs->ctx, file, UINT64_MAX, &os_error), CIM_E_TOO_LARGE,
+	IS_STATUS(vfs->truncate(vfs->ctx, file, UINT64_MAX, &os_error), CIM_E_TOO_LARGE,
 		  "truncate to 2^64 - 1");
-	status = fs->pwrite(fs->ctx, file, UINT64_C(1) << 62, "ab", 2, &os_error);
+	status = vfs->pwrite(vfs->ctx, file, UINT64_C(1) << 62, "ab", 2, &os_error);
 	ok(status == CIM_OK || status == CIM_E_TOO_LARGE,
 	   "write at 2^62: %s, as the file system can", cim_status_name(status));
-	status = fs->truncate(fs->ctx, file, UINT64_C(1) << 62, &os_error);
+	status = vfs->truncate(vfs->ctx, file, UINT64_C(1) << 62, &os_error);
 	ok(status == CIM_OK || status == CIM_E_TOO_LARGE,
 	   "truncate to 2^62: %s, as the file system can", cim_status_name(status));
-	fs->truncate(fs->ctx, file, distant * 2, &os_error);
+	vfs->truncate(vfs->ctx, file, distant * 2, &os_error);
 	is_hex(size_of(reader), distant * 2, "failures leave the size as it was");
-	ok(fs->pwrite(fs->ctx, reader, 0, "x", 1, &os_error) != CIM_OK,
+	ok(vfs->pwrite(vfs->ctx, reader, 0, "x", 1, &os_error) != CIM_OK,
 	   "a file opened to read can't be written");
-	fs->close(fs->ctx, reader);
-	fs->close(fs->ctx, file);
-	fs->remove(fs->ctx, dir, "file", &os_error);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, reader);
+	vfs->close(vfs->ctx, file);
+	vfs->remove(vfs->ctx, dir, "file", &os_error);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 /* More than the system takes at once would need gigabytes; a few megabytes show the loops. */
 static void test_large_buffer(const char *name)
 {
 	const size_t size = 8u << 20;
-	cim_fs_dir *dir = open_dir(fresh_dir(name), 0);
-	cim_fs_file *file = open_file(dir, "file", CIM_FS_CREATE);
+	cim_vfs_dir *dir = open_dir(fresh_dir(name), 0);
+	cim_vfs_file *file = open_file(dir, "file", CIM_VFS_CREATE);
 	uint32_t *out = malloc(size);
 	uint32_t *in = malloc(size);
 	long os_error = 0;
@@ -527,22 +529,22 @@ static void test_large_buffer(const char *name)
 		bail("no memory");
 	for (size_t i = 0; i < size / sizeof(*out); i++)
 		out[i] = (uint32_t)(i * 2654435761u);
-	IS_STATUS(fs->pwrite(fs->ctx, file, 3, out, size, &os_error), CIM_OK, "write 8 MiB");
-	IS_STATUS(fs->pread(fs->ctx, file, 3, in, size, &got, &os_error), CIM_OK, "read 8 MiB");
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 3, out, size, &os_error), CIM_OK, "write 8 MiB");
+	IS_STATUS(vfs->pread(vfs->ctx, file, 3, in, size, &got, &os_error), CIM_OK, "read 8 MiB");
 	is_int(got, size, "all of it");
 	is_mem(in, out, size, "the same bytes");
 	free(in);
 	free(out);
-	fs->close(fs->ctx, file);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_rename(void)
 {
 	const char *path = fresh_dir("rename");
 	char sub[1300];
-	cim_fs_file *file;
-	cim_fs_dir *dir;
+	cim_vfs_file *file;
+	cim_vfs_dir *dir;
 	long os_error = 0;
 
 	snprintf(sub, sizeof(sub), "%s" SEP "sub", path);
@@ -550,80 +552,80 @@ static void test_rename(void)
 	dir = open_dir(path, 0);
 	make_file(dir, "a", "A");
 	make_file(dir, "b", "B");
-	IS_STATUS(fs->rename(fs->ctx, dir, "a", "b", CIM_FS_NOREPLACE, &os_error), CIM_E_EXISTS,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a", "b", CIM_VFS_NOREPLACE, &os_error), CIM_E_EXISTS,
 		  "rename without replacing: the name is taken");
 	is_str(content(dir, "a"), "A", "the source is as before");
 	is_str(content(dir, "b"), "B", "the target is as before");
-	IS_STATUS(fs->rename(fs->ctx, dir, "a", "sub", CIM_FS_NOREPLACE, &os_error), CIM_E_EXISTS,
-		  "rename without replacing: the name is a directory's");
-	IS_STATUS(fs->rename(fs->ctx, dir, "a", "c", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a", "sub", CIM_VFS_NOREPLACE, &os_error),
+		  CIM_E_EXISTS, "rename without replacing: the name is a directory's");
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a", "c", CIM_VFS_NOREPLACE, &os_error), CIM_OK,
 		  "rename without replacing: the name is free");
 	is_str(content(dir, "a"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
 	is_str(content(dir, "c"), "A", "the new name has the file");
-	IS_STATUS(fs->rename(fs->ctx, dir, "c", "b", 0, &os_error), CIM_OK, "rename replacing");
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "c", "b", 0, &os_error), CIM_OK, "rename replacing");
 	is_str(content(dir, "c"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
 	is_str(content(dir, "b"), "A", "the target is replaced");
-	IS_STATUS(fs->rename(fs->ctx, dir, "none", "b", 0, &os_error), CIM_E_FILE_NOT_FOUND,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "none", "b", 0, &os_error), CIM_E_FILE_NOT_FOUND,
 		  "rename: a missing source");
-	IS_STATUS(fs->rename(fs->ctx, dir, "none", "d", CIM_FS_NOREPLACE, &os_error),
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "none", "d", CIM_VFS_NOREPLACE, &os_error),
 		  CIM_E_FILE_NOT_FOUND, "rename without replacing: a missing source");
-	IS_STATUS(fs->rename(fs->ctx, dir, "b", "sub", 0, &os_error), CIM_E_ACCESS,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "b", "sub", 0, &os_error), CIM_E_ACCESS,
 		  "rename: the target is a directory");
 	is_str(content(dir, "b"), "A", "the source is as before");
 
 	/* D45 renames region files that the session has open. */
-	file = open_file(dir, "open", CIM_FS_CREATE);
-	IS_STATUS(fs->rename(fs->ctx, dir, "open", "moved", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+	file = open_file(dir, "open", CIM_VFS_CREATE);
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "open", "moved", CIM_VFS_NOREPLACE, &os_error), CIM_OK,
 		  "rename a file that we have open");
-	IS_STATUS(fs->rename(fs->ctx, dir, "moved", "b", 0, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "moved", "b", 0, &os_error), CIM_OK,
 		  "rename it over another");
-	IS_STATUS(fs->pwrite(fs->ctx, file, 0, "still", 5, &os_error), CIM_OK,
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 0, "still", 5, &os_error), CIM_OK,
 		  "it can still be written");
 	is_str(content(dir, "b"), "still", "and is the one we renamed");
-	fs->close(fs->ctx, file);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_replace_open_file(void)
 {
 	const char *path = fresh_dir("replace open file");
 	const enum cim_status want = ON_WINDOWS ? CIM_E_SHARING : CIM_OK;
-	cim_fs_dir *dir = open_dir(path, CIM_FS_DIR_LOCK);
-	cim_fs_dir *second;
-	cim_fs_file *file;
+	cim_vfs_dir *dir = open_dir(path, CIM_VFS_DIR_LOCK);
+	cim_vfs_dir *second;
+	cim_vfs_file *file;
 	long os_error = 0;
 	intptr_t child;
 
 	make_file(dir, "from", "new");
 	make_file(dir, "target", "old");
-	file = open_file(dir, "target", CIM_FS_READ);
-	IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), want,
+	file = open_file(dir, "target", CIM_VFS_READ);
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "from", "target", 0, &os_error), want,
 		  "replace a file that this process has open");
 	is_str(read_at(file, 0, 9), "old", "who has it open reads the old one");
 	is_str(content(dir, "target"), ON_WINDOWS ? "old" : "new", "what the name shows");
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	if (ON_WINDOWS)
-		IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), CIM_OK,
+		IS_STATUS(vfs->rename(vfs->ctx, dir, "from", "target", 0, &os_error), CIM_OK,
 			  "once closed it can be replaced");
 	is_str(content(dir, "target"), "new", "it was replaced");
 
 	make_file(dir, "from", "newer");
 	child = start_role("hold-open", path);
 	ok(wait_for(dir, "ready"), "another process has the file open");
-	IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), want,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "from", "target", 0, &os_error), want,
 		  "replace a file that another process has open");
 	make_file(dir, "stop", "");
 	is_int(wait_role(child), 0, "the other process ends");
 	if (ON_WINDOWS)
-		IS_STATUS(fs->rename(fs->ctx, dir, "from", "target", 0, &os_error), CIM_OK,
+		IS_STATUS(vfs->rename(vfs->ctx, dir, "from", "target", 0, &os_error), CIM_OK,
 			  "then it can be replaced");
 	is_str(content(dir, "target"), "newer", "it was replaced");
 	second = open_dir(path, 0);
 	make_file(second, "from", "newest");
-	IS_STATUS(fs->rename(fs->ctx, second, "from", "target", 0, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, second, "from", "target", 0, &os_error), CIM_OK,
 		  "replace in a directory that is locked, without having the lock");
-	fs->close_dir(fs->ctx, second);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, second);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 struct listing {
@@ -647,27 +649,27 @@ static void test_list(void)
 	const char *path = fresh_dir("list");
 	struct listing listing = {0};
 	char sub[1300];
-	cim_fs_dir *dir = open_dir(path, 0);
+	cim_vfs_dir *dir = open_dir(path, 0);
 	long os_error;
 
-	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list nothing");
+	IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list nothing");
 	is_str(listing.names, "", "an empty directory has no names");
 	snprintf(sub, sizeof(sub), "%s" SEP "sub", path);
 	make_dir(sub);
 	make_file(dir, "one", "");
 	make_file(dir, ".hidden", "");
 	make_file(dir, "three", "");
-	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list");
+	IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list");
 	is_int(listing.count, 3, "three names: %s", listing.names);
 	ok(strstr(listing.names, "[one]") && strstr(listing.names, "[.hidden]") &&
 		   strstr(listing.names, "[three]"),
 	   "the files' names: %s", listing.names);
 	memset(&listing, 0, sizeof(listing));
-	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list again");
+	IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list again");
 	is_int(listing.count, 3, "each listing begins at the beginning");
 	memset(&listing, 0, sizeof(listing));
 	listing.stop_at = 2;
-	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_E_ABORTED,
+	IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error), CIM_E_ABORTED,
 		  "what the callback returns stops the listing and is returned");
 	is_int(listing.count, 2, "and nothing more is listed");
 #ifndef _WIN32
@@ -680,20 +682,20 @@ static void test_list(void)
 	snprintf(sub, sizeof(sub), "%s/dirlink", path);
 	if (symlink("sub", sub) < 0)
 		bail("symlink: %s", strerror(errno));
-	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK,
+	IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error), CIM_OK,
 		  "list with a FIFO, a link to a file and a link to a directory");
 	is_int(listing.count, 4, "only the link to a file is counted: %s", listing.names);
-	IS_STATUS(try_open(dir, "fifo", CIM_FS_READ, &os_error), CIM_E_ACCESS,
+	IS_STATUS(try_open(dir, "fifo", CIM_VFS_READ, &os_error), CIM_E_ACCESS,
 		  "opening a FIFO fails at once");
 #endif
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_unicode_names(void)
 {
 	/* Two-, three- and four-byte characters, and what Win32 paths lose at their end. */
 	static const char *const names[] = {"ünïcødé", "漢字", "💾 disk", " spaces ", "dots.."};
-	cim_fs_dir *dir = open_dir(fresh_dir("unicode"), 0);
+	cim_vfs_dir *dir = open_dir(fresh_dir("unicode"), 0);
 	struct listing listing = {0};
 	enum cim_status status;
 	long os_error = 0;
@@ -701,32 +703,32 @@ static void test_unicode_names(void)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		make_file(dir, names[i], names[i]);
-	IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list");
+	IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error), CIM_OK, "list");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(bracketed, sizeof(bracketed), "[%s]", names[i]);
 		ok(strstr(listing.names, bracketed), "'%s' is listed", names[i]);
 		is_str(content(dir, names[i]), names[i], "'%s' can be opened", names[i]);
 	}
-	status = try_open(dir, "lone\xed\xa0\x80", CIM_FS_CREATE, &os_error);
+	status = try_open(dir, "lone\xed\xa0\x80", CIM_VFS_CREATE, &os_error);
 	if (status != CIM_OK) {
 		diag("a lone surrogate: %s, %ld", cim_status_name(status), os_error);
 		skip("this system has no such names", "a lone surrogate in a name");
 	} else {
 		memset(&listing, 0, sizeof(listing));
-		fs->list(fs->ctx, dir, add_name, &listing, &os_error);
+		vfs->list(vfs->ctx, dir, add_name, &listing, &os_error);
 		if (strstr(listing.names, "[lone\xed\xa0\x80]"))
 			ok(true, "a lone surrogate in a name is kept");
 		else
 			skip("this system changes such names", "a lone surrogate in a name");
 	}
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_long_path(void)
 {
 	char path[3000];
 	size_t len;
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	long os_error = 0;
 
 	snprintf(path, sizeof(path), "%s", fresh_dir("long path"));
@@ -736,28 +738,28 @@ static void test_long_path(void)
 					SEP "a directory with a rather long name, number %d", i);
 		make_dir(path);
 	}
-	dir = open_dir(path, CIM_FS_DIR_LOCK);
+	dir = open_dir(path, CIM_VFS_DIR_LOCK);
 	make_file(dir, "a file", "deep");
 	is_str(content(dir, "a file"), "deep", "a file at the end of a path of %u characters",
 	       (unsigned)len);
-	IS_STATUS(fs->rename(fs->ctx, dir, "a file", "another", CIM_FS_NOREPLACE, &os_error),
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a file", "another", CIM_VFS_NOREPLACE, &os_error),
 		  CIM_OK, "rename it");
 	make_file(dir, "a file", "deeper");
-	IS_STATUS(fs->rename(fs->ctx, dir, "a file", "another", 0, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a file", "another", 0, &os_error), CIM_OK,
 		  "rename over it");
 	is_str(content(dir, "another"), "deeper", "it was replaced");
-	IS_STATUS(fs->sync_dir(fs->ctx, dir, &os_error), CIM_OK, "sync the directory");
-	IS_STATUS(fs->remove(fs->ctx, dir, "another", &os_error), CIM_OK, "remove it");
-	fs->close_dir(fs->ctx, dir);
+	IS_STATUS(vfs->sync_dir(vfs->ctx, dir, &os_error), CIM_OK, "sync the directory");
+	IS_STATUS(vfs->remove(vfs->ctx, dir, "another", &os_error), CIM_OK, "remove it");
+	vfs->close_dir(vfs->ctx, dir);
 }
 
-static const char *locked_word(cim_fs_dir *dir, const char *name)
+static const char *locked_word(cim_vfs_dir *dir, const char *name)
 {
-	enum cim_fs_lock lock = CIM_LOCK_ALONE;
+	enum cim_vfs_lock lock = CIM_LOCK_ALONE;
 	enum cim_status status;
 	long os_error = 0;
 
-	status = fs->is_locked(fs->ctx, dir, name, &lock, &os_error);
+	status = vfs->is_locked(vfs->ctx, dir, name, &lock, &os_error);
 	if (status != CIM_OK)
 		return lock ? "locked in spite of failure" : cim_status_name(status);
 	return lock_words[lock];
@@ -766,23 +768,23 @@ static const char *locked_word(cim_fs_dir *dir, const char *name)
 static void test_byte_lock(void)
 {
 	const char *path = fresh_dir("byte lock");
-	cim_fs_dir *dir = open_dir(path, 0);
-	cim_fs_file *file;
+	cim_vfs_dir *dir = open_dir(path, 0);
+	cim_vfs_file *file;
 	long os_error = 0;
 	intptr_t child;
 
 	is_str(locked_word(dir, "mine"), "CIM_E_FILE_NOT_FOUND", "is_locked: a missing file");
-	file = open_file(dir, "mine", CIM_FS_CREATE);
-	fs->pwrite(fs->ctx, file, 0, "content", 7, &os_error);
+	file = open_file(dir, "mine", CIM_VFS_CREATE);
+	vfs->pwrite(vfs->ctx, file, 0, "content", 7, &os_error);
 	is_str(locked_word(dir, "mine"), "free", "an open file is not locked by that");
-	IS_STATUS(fs->lock(fs->ctx, file, &os_error), CIM_OK, "lock it");
+	IS_STATUS(vfs->lock(vfs->ctx, file, &os_error), CIM_OK, "lock it");
 	is_str(locked_word(dir, "mine"), "locked", "this process sees its own lock");
 	is_str(locked_word(dir, "mine"), "locked", "and asking doesn't end it");
 	is_str(content(dir, "mine"), "content", "a locked file can be read");
-	IS_STATUS(fs->pwrite(fs->ctx, file, 7, "!", 1, &os_error), CIM_OK, "and written");
-	IS_STATUS(fs->rename(fs->ctx, dir, "mine", "ours", 0, &os_error), CIM_OK, "and renamed");
+	IS_STATUS(vfs->pwrite(vfs->ctx, file, 7, "!", 1, &os_error), CIM_OK, "and written");
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "mine", "ours", 0, &os_error), CIM_OK, "and renamed");
 	is_str(locked_word(dir, "ours"), "locked", "and is locked under its new name");
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	is_str(locked_word(dir, "ours"), "free", "closing it ends the lock");
 
 	child = start_role("hold-lock", path);
@@ -792,22 +794,22 @@ static void test_byte_lock(void)
 	is_int(wait_role(child), 0, "the other process ends");
 	is_str(locked_word(dir, "victim"), "free", "its lock is gone");
 
-	fs->remove(fs->ctx, dir, "ready", &os_error);
-	fs->remove(fs->ctx, dir, "stop", &os_error);
-	fs->remove(fs->ctx, dir, "victim", &os_error);
+	vfs->remove(vfs->ctx, dir, "ready", &os_error);
+	vfs->remove(vfs->ctx, dir, "stop", &os_error);
+	vfs->remove(vfs->ctx, dir, "victim", &os_error);
 	child = start_role("hold-lock", path);
 	ok(wait_for(dir, "ready"), "another process makes and locks a file once more");
 	is_str(locked_word(dir, "victim"), "locked", "we see its lock");
 	kill_role(child);
 	is_str(locked_word(dir, "victim"), "free", "a lock dies with its process");
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 /* hold() a file; its status. *file stays open. */
-static enum cim_status try_hold(cim_fs_dir *dir, const char *name, bool alone, cim_fs_file **file)
+static enum cim_status try_hold(cim_vfs_dir *dir, const char *name, bool alone, cim_vfs_file **file)
 {
 	long os_error = 0;
-	enum cim_status status = fs->hold(fs->ctx, dir, name, alone, file, &os_error);
+	enum cim_status status = vfs->hold(vfs->ctx, dir, name, alone, file, &os_error);
 
 	if (status != CIM_OK)
 		*file = NULL;
@@ -818,8 +820,8 @@ static enum cim_status try_hold(cim_fs_dir *dir, const char *name, bool alone, c
 static void test_hold(void)
 {
 	const char *path = fresh_dir("hold");
-	cim_fs_dir *dir = open_dir(path, 0);
-	cim_fs_file *a, *b, *locked;
+	cim_vfs_dir *dir = open_dir(path, 0);
+	cim_vfs_file *a, *b, *locked;
 	long os_error = 0;
 
 	IS_STATUS(try_hold(dir, "missing", true, &a), CIM_E_FILE_NOT_FOUND,
@@ -828,35 +830,35 @@ static void test_hold(void)
 	make_file(dir, "victim", "some text");
 	IS_STATUS(try_hold(dir, "victim", false, &a), CIM_OK, "hold a file, shared");
 	is_str(read_at(a, 5, 4), "text", "it can be read");
-	IS_STATUS(fs->sync(fs->ctx, a, &os_error), CIM_OK, "and synced");
+	IS_STATUS(vfs->sync(vfs->ctx, a, &os_error), CIM_OK, "and synced");
 	is_str(content(dir, "victim"), "some text", "others can read it as well");
 	is_str(locked_word(dir, "victim"), "shared", "that can be seen, and of which kind it is");
 	IS_STATUS(try_hold(dir, "victim", false, &b), CIM_OK, "another one shares it");
-	fs->close(fs->ctx, b);
+	vfs->close(vfs->ctx, b);
 	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_SHARING, "but nobody has it alone");
-	fs->close(fs->ctx, a);
+	vfs->close(vfs->ctx, a);
 	is_str(locked_word(dir, "victim"), "free", "it ends with closing");
 	IS_STATUS(try_hold(dir, "victim", true, &a), CIM_OK, "hold it alone");
 	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_SHARING, "then nobody else does");
 	IS_STATUS(try_hold(dir, "victim", false, &b), CIM_E_SHARING, "not even shared");
-	IS_STATUS(fs->remove(fs->ctx, dir, "victim", &os_error), CIM_OK,
+	IS_STATUS(vfs->remove(vfs->ctx, dir, "victim", &os_error), CIM_OK,
 		  "who holds it may remove it");
-	fs->close(fs->ctx, a);
+	vfs->close(vfs->ctx, a);
 	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_E_FILE_NOT_FOUND, "then it is gone");
 	make_file(dir, "victim", "another");
 	IS_STATUS(try_hold(dir, "victim", true, &b), CIM_OK, "and its name is free for another");
-	fs->close(fs->ctx, b);
+	vfs->close(vfs->ctx, b);
 
-	locked = open_file(dir, "own", CIM_FS_CREATE);
-	IS_STATUS(fs->lock(fs->ctx, locked, &os_error), CIM_OK, "a session locks its file");
+	locked = open_file(dir, "own", CIM_VFS_CREATE);
+	IS_STATUS(vfs->lock(vfs->ctx, locked, &os_error), CIM_OK, "a session locks its file");
 	IS_STATUS(try_hold(dir, "own", false, &b), CIM_E_SHARING, "it can't be held then");
-	IS_STATUS(fs->rename(fs->ctx, dir, "own", "renamed", CIM_FS_NOREPLACE, &os_error), CIM_OK,
-		  "its name may change");
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "own", "renamed", CIM_VFS_NOREPLACE, &os_error),
+		  CIM_OK, "its name may change");
 	IS_STATUS(try_hold(dir, "renamed", true, &b), CIM_E_SHARING, "and the lock goes with it");
-	fs->close(fs->ctx, locked);
+	vfs->close(vfs->ctx, locked);
 	IS_STATUS(try_hold(dir, "renamed", true, &b), CIM_OK, "until it is closed");
-	fs->close(fs->ctx, b);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, b);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 /* The same between two processes. */
@@ -864,8 +866,8 @@ static void test_hold_processes(void)
 {
 	for (int alone = 0; alone < 2; alone++) {
 		const char *path = fresh_dir(alone ? "hold_alone" : "hold_shared");
-		cim_fs_dir *dir = open_dir(path, 0);
-		cim_fs_file *file;
+		cim_vfs_dir *dir = open_dir(path, 0);
+		cim_vfs_file *file;
 		intptr_t child;
 
 		make_file(dir, "victim", "text");
@@ -877,12 +879,12 @@ static void test_hold_processes(void)
 		IS_STATUS(try_hold(dir, "victim", false, &file), alone ? CIM_E_SHARING : CIM_OK,
 			  "%s", alone ? "nor shared" : "but shared");
 		if (file)
-			fs->close(fs->ctx, file);
+			vfs->close(vfs->ctx, file);
 		kill_role(child);
 		IS_STATUS(try_hold(dir, "victim", true, &file), CIM_OK, "it ends with the process");
 		if (file)
-			fs->close(fs->ctx, file);
-		fs->close_dir(fs->ctx, dir);
+			vfs->close(vfs->ctx, file);
+		vfs->close_dir(vfs->ctx, dir);
 	}
 }
 
@@ -890,83 +892,83 @@ static void test_hold_processes(void)
 static void test_next_data(void)
 {
 	const uint64_t late = UINT64_C(64) << 20;
-	cim_fs_dir *dir = open_dir(fresh_dir("hollow"), 0);
-	cim_fs_file *file = open_file(dir, "hollow", CIM_FS_CREATE);
+	cim_vfs_dir *dir = open_dir(fresh_dir("hollow"), 0);
+	cim_vfs_file *file = open_file(dir, "hollow", CIM_VFS_CREATE);
 	uint64_t at = 77;
 	long os_error = 0;
 
-	IS_STATUS(fs->next_data(fs->ctx, file, 0, &at, &os_error), CIM_OK, "in an empty file");
+	IS_STATUS(vfs->next_data(vfs->ctx, file, 0, &at, &os_error), CIM_OK, "in an empty file");
 	is_int((int64_t)at, 0, "there is nothing");
-	fs->pwrite(fs->ctx, file, 0, "begin", 5, &os_error);
-	fs->pwrite(fs->ctx, file, late, "end", 3, &os_error);
-	IS_STATUS(fs->next_data(fs->ctx, file, 0, &at, &os_error), CIM_OK, "at the beginning");
+	vfs->pwrite(vfs->ctx, file, 0, "begin", 5, &os_error);
+	vfs->pwrite(vfs->ctx, file, late, "end", 3, &os_error);
+	IS_STATUS(vfs->next_data(vfs->ctx, file, 0, &at, &os_error), CIM_OK, "at the beginning");
 	is_int((int64_t)at, 0, "there are bytes");
-	IS_STATUS(fs->next_data(fs->ctx, file, 3, &at, &os_error), CIM_OK, "within the bytes");
+	IS_STATUS(vfs->next_data(vfs->ctx, file, 3, &at, &os_error), CIM_OK, "within the bytes");
 	is_int((int64_t)at, 3, "it is where one is");
-	IS_STATUS(fs->next_data(fs->ctx, file, late / 2, &at, &os_error), CIM_OK, "in the hole");
+	IS_STATUS(vfs->next_data(vfs->ctx, file, late / 2, &at, &os_error), CIM_OK, "in the hole");
 	ok(at >= late / 2 && at <= late, "not behind the next bytes: %llu", (unsigned long long)at);
 	if (at == late / 2)
 		diag("this file system, or system, doesn't tell of holes");
-	IS_STATUS(fs->truncate(fs->ctx, file, late * 2, &os_error), CIM_OK, "a hole at the end");
-	IS_STATUS(fs->next_data(fs->ctx, file, late * 3 / 2, &at, &os_error), CIM_OK, "in it");
+	IS_STATUS(vfs->truncate(vfs->ctx, file, late * 2, &os_error), CIM_OK, "a hole at the end");
+	IS_STATUS(vfs->next_data(vfs->ctx, file, late * 3 / 2, &at, &os_error), CIM_OK, "in it");
 	ok(at >= late * 3 / 2 && at <= late * 2, "no further than the end: %llu",
 	   (unsigned long long)at);
-	IS_STATUS(fs->next_data(fs->ctx, file, late * 2, &at, &os_error), CIM_OK, "at the end");
+	IS_STATUS(vfs->next_data(vfs->ctx, file, late * 2, &at, &os_error), CIM_OK, "at the end");
 	is_int((int64_t)at, (int64_t)late * 2, "nor from there");
-	fs->close(fs->ctx, file);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_directory_lock(void)
 {
 	char path[1300];
 	char other_path[1300];
-	cim_fs_dir *locked;
-	cim_fs_dir *reader;
+	cim_vfs_dir *locked;
+	cim_vfs_dir *reader;
 	long os_error = 0;
 	intptr_t child;
 
 	snprintf(path, sizeof(path), "%s", fresh_dir("directory lock"));
 	snprintf(other_path, sizeof(other_path), "%s", fresh_dir("other directory lock"));
 	reader = open_dir(path, 0);
-	locked = open_dir(path, CIM_FS_DIR_LOCK);
+	locked = open_dir(path, CIM_VFS_DIR_LOCK);
 	ok(locked, "lock a directory that a reader has open");
-	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_E_SHARING,
+	IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_E_SHARING,
 		  "a second lock in the same process");
 	IS_STATUS(try_open_dir(path, 0), CIM_OK, "a reader may open it");
-	IS_STATUS(try_open_dir(other_path, CIM_FS_DIR_LOCK), CIM_OK,
+	IS_STATUS(try_open_dir(other_path, CIM_VFS_DIR_LOCK), CIM_OK,
 		  "another directory may be locked");
 	make_file(locked, "file", "x");
 	is_str(content(reader, "file"), "x", "files are made and read in a locked directory");
 	make_file(reader, "other", "y");
-	IS_STATUS(fs->rename(fs->ctx, locked, "file", "renamed", CIM_FS_NOREPLACE, &os_error),
+	IS_STATUS(vfs->rename(vfs->ctx, locked, "file", "renamed", CIM_VFS_NOREPLACE, &os_error),
 		  CIM_OK, "and renamed");
-	IS_STATUS(fs->rename(fs->ctx, locked, "renamed", "other", 0, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, locked, "renamed", "other", 0, &os_error), CIM_OK,
 		  "and replaced");
-	IS_STATUS(fs->sync_dir(fs->ctx, locked, &os_error), CIM_OK, "sync a locked directory");
-	IS_STATUS(fs->remove(fs->ctx, locked, "other", &os_error), CIM_OK, "and removed");
-	fs->close_dir(fs->ctx, locked);
-	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_OK, "closing it ends the lock");
-	IS_STATUS(fs->sync_dir(fs->ctx, reader, &os_error), CIM_OK,
+	IS_STATUS(vfs->sync_dir(vfs->ctx, locked, &os_error), CIM_OK, "sync a locked directory");
+	IS_STATUS(vfs->remove(vfs->ctx, locked, "other", &os_error), CIM_OK, "and removed");
+	vfs->close_dir(vfs->ctx, locked);
+	IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_OK, "closing it ends the lock");
+	IS_STATUS(vfs->sync_dir(vfs->ctx, reader, &os_error), CIM_OK,
 		  "sync a directory that is not locked");
 
 	child = start_role("hold-dir", path);
 	ok(wait_for(reader, "ready"), "another process locks it");
-	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_E_SHARING,
+	IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_E_SHARING,
 		  "a second lock in another process");
 	IS_STATUS(try_open_dir(path, 0), CIM_OK, "a reader may open it");
 	make_file(reader, "stop", "");
 	is_int(wait_role(child), 0, "the other process ends");
-	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_OK, "its lock is gone");
+	IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_OK, "its lock is gone");
 
-	fs->remove(fs->ctx, reader, "ready", &os_error);
-	fs->remove(fs->ctx, reader, "stop", &os_error);
+	vfs->remove(vfs->ctx, reader, "ready", &os_error);
+	vfs->remove(vfs->ctx, reader, "stop", &os_error);
 	child = start_role("hold-dir", path);
 	ok(wait_for(reader, "ready"), "another process locks it once more");
 	kill_role(child);
-	IS_STATUS(try_open_dir(path, CIM_FS_DIR_LOCK), CIM_OK, "a lock dies with its process");
+	IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_OK, "a lock dies with its process");
 	is_str(content(reader, "file"), "CIM_E_FILE_NOT_FOUND", "no lock leaves a file behind");
-	fs->close_dir(fs->ctx, reader);
+	vfs->close_dir(vfs->ctx, reader);
 }
 
 static void test_status_table(void)
@@ -994,8 +996,8 @@ static void test_status_table(void)
 #endif
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		IS_STATUS(cim_status_from_os(want[i].code), want[i].status, "status of system error %ld",
-			  want[i].code);
+		IS_STATUS(cim_status_from_os(want[i].code), want[i].status,
+			  "status of system error %ld", want[i].code);
 }
 
 static void test_rest_of_environment(void)
@@ -1006,7 +1008,7 @@ static void test_rest_of_environment(void)
 	void *mutex;
 	char *p;
 
-	is_int(fs->fold_names, ON_WINDOWS, "fold_names");
+	is_int(vfs->fold_names, ON_WINDOWS, "fold_names");
 	ok(env == cim_env_default(), "the default environment is one and the same");
 	IS_STATUS(env->random(env->random_ctx, a, sizeof(a)), CIM_OK, "random bytes");
 	IS_STATUS(env->random(env->random_ctx, b, sizeof(b)), CIM_OK, "more random bytes");
@@ -1079,13 +1081,13 @@ int __wrap_fcntl64(int fd, int cmd, ...)
 	return __real_fcntl64(fd, cmd, arg);
 }
 
-static cim_fs_dir *racing;
+static cim_vfs_dir *racing;
 
 static void move_away(void)
 {
 	long os_error;
 
-	IS_STATUS(fs->rename(fs->ctx, racing, "victim", "moved", 0, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, racing, "victim", "moved", 0, &os_error), CIM_OK,
 		  "the file loses its name");
 }
 
@@ -1098,7 +1100,7 @@ static void replace(void)
 /* The name goes to nobody, or to another file, between the opening and the locking. */
 static void test_hold_races(void)
 {
-	cim_fs_file *file;
+	cim_vfs_file *file;
 
 	racing = open_dir(fresh_dir("hold races"), 0);
 	make_file(racing, "victim", "one");
@@ -1113,9 +1115,9 @@ static void test_hold_races(void)
 	IS_STATUS(try_hold(racing, "victim", true, &file), CIM_OK, "that one is, the next time");
 	if (file) {
 		is_str(read_at(file, 0, 7), "another", "it is the right one");
-		fs->close(fs->ctx, file);
+		vfs->close(vfs->ctx, file);
 	}
-	fs->close_dir(fs->ctx, racing);
+	vfs->close_dir(vfs->ctx, racing);
 }
 
 /* The bytes to transfer of @len, 0 for "interrupted". */
@@ -1150,26 +1152,26 @@ ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t offset)
 
 static void test_old_file_system(void)
 {
-	cim_fs_dir *dir = open_dir(fresh_dir("old file system"), 0);
+	cim_vfs_dir *dir = open_dir(fresh_dir("old file system"), 0);
 	long os_error = 0;
 
 	make_file(dir, "a", "A");
 	make_file(dir, "b", "B");
 	no_flags = true;
-	IS_STATUS(fs->rename(fs->ctx, dir, "a", "b", CIM_FS_NOREPLACE, &os_error), CIM_E_EXISTS,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a", "b", CIM_VFS_NOREPLACE, &os_error), CIM_E_EXISTS,
 		  "no RENAME_NOREPLACE: the name is taken");
 	is_str(content(dir, "b"), "B", "the target is as before");
-	IS_STATUS(fs->rename(fs->ctx, dir, "a", "c", CIM_FS_NOREPLACE, &os_error), CIM_OK,
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "a", "c", CIM_VFS_NOREPLACE, &os_error), CIM_OK,
 		  "no RENAME_NOREPLACE: the name is free");
 	is_str(content(dir, "a"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
 	is_str(content(dir, "c"), "A", "the new name has the file");
 	no_hard_link = true;
-	IS_STATUS(fs->rename(fs->ctx, dir, "c", "d", CIM_FS_NOREPLACE, &os_error),
+	IS_STATUS(vfs->rename(vfs->ctx, dir, "c", "d", CIM_VFS_NOREPLACE, &os_error),
 		  CIM_E_UNSUPPORTED, "neither RENAME_NOREPLACE nor hard links: refused");
 	is_str(content(dir, "c"), "A", "the source is as before");
 	no_flags = false;
 	no_hard_link = false;
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 
 	choppy = 1;
 	test_large_buffer("fickle system");
@@ -1180,13 +1182,13 @@ static void test_old_file_system(void)
 static void test_rights(void)
 {
 	const char *path = fresh_dir("rights");
-	cim_fs_dir *dir = open_dir(path, 0);
+	cim_vfs_dir *dir = open_dir(path, 0);
 	bool was_root = geteuid() == 0;
 	enum cim_status lengthened;
 	enum cim_status written;
 	struct rlimit limit;
 	struct rlimit low;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
 	make_file(dir, "there", "x");
@@ -1194,17 +1196,17 @@ static void test_rights(void)
 	if (was_root && seteuid(65534) < 0) {
 		skip("can't become another user", "a directory that may not be written");
 	} else {
-		IS_STATUS(try_open(dir, "new", CIM_FS_CREATE, &os_error), CIM_E_ACCESS,
+		IS_STATUS(try_open(dir, "new", CIM_VFS_CREATE, &os_error), CIM_E_ACCESS,
 			  "create in a directory that may not be written");
 		is_int(os_error, EACCES, "and the system's code");
-		IS_STATUS(fs->remove(fs->ctx, dir, "there", &os_error), CIM_E_ACCESS,
+		IS_STATUS(vfs->remove(vfs->ctx, dir, "there", &os_error), CIM_E_ACCESS,
 			  "remove in a directory that may not be written");
-		IS_STATUS(fs->rename(fs->ctx, dir, "there", "x", 0, &os_error), CIM_E_ACCESS,
+		IS_STATUS(vfs->rename(vfs->ctx, dir, "there", "x", 0, &os_error), CIM_E_ACCESS,
 			  "rename in a directory that may not be written");
 		IS_STATUS(try_hold(dir, "there", false, &file), CIM_OK,
 			  "hold, shared, a file that may only be read");
 		if (file)
-			fs->close(fs->ctx, file);
+			vfs->close(vfs->ctx, file);
 		IS_STATUS(try_hold(dir, "there", true, &file), CIM_E_ACCESS,
 			  "but not alone: Linux locks so only what may be written");
 		if (was_root && seteuid(0) < 0)
@@ -1217,38 +1219,39 @@ static void test_rights(void)
 	getrlimit(RLIMIT_FSIZE, &limit);
 	low = limit;
 	low.rlim_cur = 4096;
-	file = open_file(dir, "big", CIM_FS_CREATE);
+	file = open_file(dir, "big", CIM_VFS_CREATE);
 	setrlimit(RLIMIT_FSIZE, &low);
-	written = fs->pwrite(fs->ctx, file, 4096, "x", 1, &os_error);
-	lengthened = fs->truncate(fs->ctx, file, 4097, &os_error);
+	written = vfs->pwrite(vfs->ctx, file, 4096, "x", 1, &os_error);
+	lengthened = vfs->truncate(vfs->ctx, file, 4097, &os_error);
 	setrlimit(RLIMIT_FSIZE, &limit); /* before printing, which may go to a file, too */
 	IS_STATUS(written, CIM_E_TOO_LARGE, "write where the file system can't hold it");
 	IS_STATUS(lengthened, CIM_E_TOO_LARGE, "truncate to what the file system can't hold");
-	fs->close(fs->ctx, file);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static void test_unlistable_directory(void)
 {
 	const char *path = fresh_dir("unlistable");
-	cim_fs_dir *dir = open_dir(path, 0);
+	cim_vfs_dir *dir = open_dir(path, 0);
 	struct listing listing = {0};
 	enum cim_status status;
 	long os_error = 0;
 
 	make_file(dir, "file", "seen");
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 	chmod(path, 0311);
 	if (geteuid() == 0 && (chdir(path) < 0 || seteuid(65534) < 0)) {
 		skip("can't become another user", "a directory that may not be listed");
 	} else {
-		status = fs->open_dir(fs->ctx, geteuid() == 65534 ? "." : path, 0, &dir, &os_error);
+		status = vfs->open_dir(vfs->ctx, geteuid() == 65534 ? "." : path, 0, &dir,
+				       &os_error);
 		IS_STATUS(status, CIM_OK, "open a directory that may not be listed");
 		if (status == CIM_OK) {
 			is_str(content(dir, "file"), "seen", "and read a file in it");
-			IS_STATUS(fs->list(fs->ctx, dir, add_name, &listing, &os_error),
+			IS_STATUS(vfs->list(vfs->ctx, dir, add_name, &listing, &os_error),
 				  CIM_E_ACCESS, "but not list it");
-			fs->close_dir(fs->ctx, dir);
+			vfs->close_dir(vfs->ctx, dir);
 		}
 		if (geteuid() == 65534 && (seteuid(0) < 0 || chdir(top) < 0))
 			bail("can't become root again");
@@ -1272,7 +1275,7 @@ int main(int argc, char **argv)
 {
 	program = argv[0];
 	env = cim_env_default();
-	fs = env->fs;
+	vfs = env->vfs;
 	if (argc == 3)
 		return run_role(argv[1], argv[2]);
 	find_top();

@@ -6,6 +6,7 @@
  * and the root are fine unless a stream is required, a path with a stream where one is allowed or
  * required, a malformed one never.
  */
+#include "../core/path.h"
 #include "testenv.h"
 
 enum kind {
@@ -169,17 +170,17 @@ static void try_row(const struct row *row, struct cim_str text, enum kind kind, 
 {
 	static const char *const rules[] = {"no stream", "stream allowed", "stream required"};
 
-	for (unsigned rule = CIM_NO_STREAM; rule <= CIM_STREAM_REQUIRED; rule++) {
-		bool fine = kind == STREAM ? rule != CIM_NO_STREAM
+	for (unsigned rule = CIM_PATH_NO_STREAM; rule <= CIM_PATH_STREAM_REQUIRED; rule++) {
+		bool fine = kind == STREAM ? rule != CIM_PATH_NO_STREAM
 			    : kind == BAD  ? false
-					   : rule != CIM_STREAM_REQUIRED;
+					   : rule != CIM_PATH_STREAM_REQUIRED;
 		struct cim_path path;
 		struct cim_error err;
 		enum cim_status status;
 
 		memset(&path, 0xee, sizeof(path));
 		memset(&err, 0xee, sizeof(err));
-		status = cim_path_parse(&env, text, (enum cim_stream_rule)rule, &path, &err);
+		status = cim_path_parse(&env, text, (enum cim_path_rule)rule, &path, &err);
 		is_int(status, fine ? CIM_OK : CIM_E_INVALID, "%s, %s, %s", row->why, how,
 		       rules[rule]);
 		if (!status && fine)
@@ -202,10 +203,11 @@ static void try_utf16(const struct row *row)
 	if (cim_utf16_from_utf8(row->text, strlen(row->text), units, 255, &count))
 		bail("a row's text is malformed: %s", row->why);
 	units[count] = 0;
-	try_row(row, cim_u16(units), slash ? BAD : row->kind, slash ? "UTF-16 with '/'" : "UTF-16");
+	try_row(row, cim_str16(units), slash ? BAD : row->kind,
+		slash ? "UTF-16 with '/'" : "UTF-16");
 }
 
-static enum cim_status parse16(const uint16_t *text, size_t units, enum cim_stream_rule rule)
+static enum cim_status parse16(const uint16_t *text, size_t units, enum cim_path_rule rule)
 {
 	struct cim_path path;
 	enum cim_status status;
@@ -216,7 +218,7 @@ static enum cim_status parse16(const uint16_t *text, size_t units, enum cim_stre
 	return status;
 }
 
-static enum cim_status parse8(const char *text, size_t bytes, enum cim_stream_rule rule)
+static enum cim_status parse8(const char *text, size_t bytes, enum cim_path_rule rule)
 {
 	struct cim_path path;
 	enum cim_status status;
@@ -246,9 +248,9 @@ static void every_character(void)
 
 		if (c == ':' || c == '\\')
 			continue;
-		wrong += parse16(first, 4, CIM_NO_STREAM) != want;
-		wrong += parse16(last, 4, CIM_NO_STREAM) != want;
-		wrong += parse16(stream, 5, CIM_STREAM_ALLOWED) != want;
+		wrong += parse16(first, 4, CIM_PATH_NO_STREAM) != want;
+		wrong += parse16(last, 4, CIM_PATH_NO_STREAM) != want;
+		wrong += parse16(stream, 5, CIM_PATH_STREAM_ALLOWED) != want;
 	}
 	is_int(wrong, 0,
 	       "D20: of all code units 0 to 31 and * ? \" < > | / are refused, in UTF-16, "
@@ -259,21 +261,22 @@ static void every_character(void)
 
 		if (c == ':' || c == '\\' || c == '/')
 			continue;
-		wrong += parse8(text, 3, CIM_NO_STREAM) !=
+		wrong += parse8(text, 3, CIM_PATH_NO_STREAM) !=
 			 (is_bad_unit(c) ? CIM_E_INVALID : CIM_OK);
-		wrong += parse8(stream, 4, CIM_STREAM_ALLOWED) !=
+		wrong += parse8(stream, 4, CIM_PATH_STREAM_ALLOWED) !=
 			 (is_bad_unit(c) ? CIM_E_INVALID : CIM_OK);
 	}
 	is_int(wrong, 0, "D20: of ASCII the same are refused in UTF-8");
-	is_int(parse8("a\0b", 3, CIM_NO_STREAM), CIM_E_INVALID, "a NUL inside UTF-8 is refused");
-	cim_path_parse(&env, cim_u8("dir\\a*b"), CIM_NO_STREAM, &path, &err);
+	is_int(parse8("a\0b", 3, CIM_PATH_NO_STREAM), CIM_E_INVALID,
+	       "a NUL inside UTF-8 is refused");
+	cim_path_parse(&env, cim_str8("dir\\a*b"), CIM_PATH_NO_STREAM, &path, &err);
 	is_str(err.cause, "the path holds the character *", "the cause names the character");
-	cim_path_parse(&env, cim_u8("dir\\a\nb"), CIM_NO_STREAM, &path, &err);
+	cim_path_parse(&env, cim_str8("dir\\a\nb"), CIM_PATH_NO_STREAM, &path, &err);
 	is_str(err.cause, "the path holds the control character 0x0a",
 	       "the cause names a control character by number");
-	cim_path_parse(&env, cim_u8("dir\\.\\f"), CIM_NO_STREAM, &path, &err);
+	cim_path_parse(&env, cim_str8("dir\\.\\f"), CIM_PATH_NO_STREAM, &path, &err);
 	is_str(err.cause, "the path has a component .", "the cause names '.'");
-	cim_path_parse(&env, cim_u8("dir\\..\\f"), CIM_NO_STREAM, &path, &err);
+	cim_path_parse(&env, cim_str8("dir\\..\\f"), CIM_PATH_NO_STREAM, &path, &err);
 	is_str(err.cause, "the path has a component ..", "the cause names '..'");
 }
 
@@ -282,19 +285,20 @@ static void malformed(void)
 	static const uint16_t both[] = {'a', 0};
 	struct cim_path path;
 
-	is_int(cim_path_parse(&env, cim_u8(NULL), CIM_NO_STREAM, &path, NULL), CIM_E_INVALID,
+	is_int(cim_path_parse(&env, cim_str8(NULL), CIM_PATH_NO_STREAM, &path, NULL), CIM_E_INVALID,
 	       "NULL in UTF-8 is no path");
-	is_int(cim_path_parse(&env, cim_u16(NULL), CIM_STREAM_ALLOWED, &path, NULL), CIM_E_INVALID,
-	       "NULL in UTF-16 is no path");
-	is_int(cim_path_parse(&env, (struct cim_str){"a", both, 1}, CIM_NO_STREAM, &path, NULL),
+	is_int(cim_path_parse(&env, cim_str16(NULL), CIM_PATH_STREAM_ALLOWED, &path, NULL),
+	       CIM_E_INVALID, "NULL in UTF-16 is no path");
+	is_int(cim_path_parse(&env, (struct cim_str){"a", both, 1}, CIM_PATH_NO_STREAM, &path,
+			      NULL),
 	       CIM_E_INVALID, "text in both encodings is no path");
-	is_int(parse8("a\xff", 2, CIM_NO_STREAM), CIM_E_INVALID, "malformed UTF-8");
-	is_int(parse8("a\xc0\xaf", 3, CIM_NO_STREAM), CIM_E_INVALID,
+	is_int(parse8("a\xff", 2, CIM_PATH_NO_STREAM), CIM_E_INVALID, "malformed UTF-8");
+	is_int(parse8("a\xc0\xaf", 3, CIM_PATH_NO_STREAM), CIM_E_INVALID,
 	       "an overlong slash is no separator but malformed");
-	is_int(parse8("\xc3", 1, CIM_NO_STREAM), CIM_E_INVALID, "UTF-8 cut short");
-	is_int(parse8("\xed\xa0\x80\xed\xb0\x80", 6, CIM_NO_STREAM), CIM_E_INVALID,
+	is_int(parse8("\xc3", 1, CIM_PATH_NO_STREAM), CIM_E_INVALID, "UTF-8 cut short");
+	is_int(parse8("\xed\xa0\x80\xed\xb0\x80", 6, CIM_PATH_NO_STREAM), CIM_E_INVALID,
 	       "a pair as two surrogates");
-	is_int(parse16((const uint16_t[]){0xd800, 0xdc00}, 2, CIM_NO_STREAM), CIM_OK,
+	is_int(parse16((const uint16_t[]){0xd800, 0xdc00}, 2, CIM_PATH_NO_STREAM), CIM_OK,
 	       "a pair in UTF-16");
 }
 
@@ -313,66 +317,72 @@ static void lengths(void)
 
 	for (size_t i = 0; i < 300; i++)
 		text[i] = 'x';
-	is_int(parse16(text, 255, CIM_NO_STREAM), CIM_OK, "D20: a component of 255");
-	is_int(parse16(text, 256, CIM_NO_STREAM), CIM_E_INVALID, "D20: a component of 256");
+	is_int(parse16(text, 255, CIM_PATH_NO_STREAM), CIM_OK, "D20: a component of 255");
+	is_int(parse16(text, 256, CIM_PATH_NO_STREAM), CIM_E_INVALID, "D20: a component of 256");
 	text[256] = '\\';
-	is_int(parse16(text, 258, CIM_NO_STREAM), CIM_E_INVALID, "D20: a directory's name of 256");
+	is_int(parse16(text, 258, CIM_PATH_NO_STREAM), CIM_E_INVALID,
+	       "D20: a directory's name of 256");
 	text[256] = 'x';
 	text[0] = '\\';
-	is_int(parse16(text, 256, CIM_NO_STREAM), CIM_OK, "D20: 255 behind a separator");
+	is_int(parse16(text, 256, CIM_PATH_NO_STREAM), CIM_OK, "D20: 255 behind a separator");
 	text[1] = '\\';
 	text[0] = 'x';
-	is_int(parse16(text, 257, CIM_NO_STREAM), CIM_OK, "D20: 255 behind a directory");
-	is_int(parse16(text, 258, CIM_NO_STREAM), CIM_E_INVALID, "D20: 256 behind a directory");
+	is_int(parse16(text, 257, CIM_PATH_NO_STREAM), CIM_OK, "D20: 255 behind a directory");
+	is_int(parse16(text, 258, CIM_PATH_NO_STREAM), CIM_E_INVALID,
+	       "D20: 256 behind a directory");
 	text[1] = ':';
-	is_int(parse16(text, 257, CIM_STREAM_ALLOWED), CIM_OK, "D20: a stream's name of 255");
-	is_int(parse16(text, 258, CIM_STREAM_ALLOWED), CIM_E_INVALID,
+	is_int(parse16(text, 257, CIM_PATH_STREAM_ALLOWED), CIM_OK, "D20: a stream's name of 255");
+	is_int(parse16(text, 258, CIM_PATH_STREAM_ALLOWED), CIM_E_INVALID,
 	       "D20: a stream's name of 256");
 	text[1] = 'x';
 	text[255] = ':';
-	is_int(parse16(text, 257, CIM_STREAM_ALLOWED), CIM_OK, "D20: a name of 255 and a stream");
+	is_int(parse16(text, 257, CIM_PATH_STREAM_ALLOWED), CIM_OK,
+	       "D20: a name of 255 and a stream");
 	text[255] = 'x';
 	text[256] = ':';
-	is_int(parse16(text, 258, CIM_STREAM_ALLOWED), CIM_E_INVALID,
+	is_int(parse16(text, 258, CIM_PATH_STREAM_ALLOWED), CIM_E_INVALID,
 	       "D20: a name of 256 and a stream");
 
 	/* The limits count code units, not bytes and not characters. */
 	for (size_t i = 0; i < 256; i++)
 		memcpy(bytes + 3 * i, "\xe2\x82\xac", 3);
-	is_int(parse8(bytes, 255 * 3, CIM_NO_STREAM), CIM_OK, "D20: 255 of three bytes");
-	is_int(parse8(bytes, 256 * 3, CIM_NO_STREAM), CIM_E_INVALID, "D20: 256 of three bytes");
+	is_int(parse8(bytes, 255 * 3, CIM_PATH_NO_STREAM), CIM_OK, "D20: 255 of three bytes");
+	is_int(parse8(bytes, 256 * 3, CIM_PATH_NO_STREAM), CIM_E_INVALID,
+	       "D20: 256 of three bytes");
 	for (size_t i = 0; i < 128; i++)
 		memcpy(bytes + 4 * i, "\xf0\x9f\x98\x80", 4);
 	bytes[127 * 4] = 'x';
-	is_int(parse8(bytes, 127 * 4 + 1, CIM_NO_STREAM), CIM_OK, "D20: 127 pairs and one more");
+	is_int(parse8(bytes, 127 * 4 + 1, CIM_PATH_NO_STREAM), CIM_OK,
+	       "D20: 127 pairs and one more");
 	memcpy(bytes + 127 * 4, "\xf0\x9f\x98\x80", 4);
-	is_int(parse8(bytes, 128 * 4, CIM_NO_STREAM), CIM_E_INVALID, "D20: 128 pairs");
+	is_int(parse8(bytes, 128 * 4, CIM_PATH_NO_STREAM), CIM_E_INVALID, "D20: 128 pairs");
 
 	long_path(text, 32767);
-	is_int(parse16(text, 32767, CIM_NO_STREAM), CIM_OK, "D20: a path of 32767");
+	is_int(parse16(text, 32767, CIM_PATH_NO_STREAM), CIM_OK, "D20: a path of 32767");
 	len = cim_utf8_from_utf16(text, 32767, bytes, sizeof(bytes));
-	is_int(parse8(bytes, len, CIM_NO_STREAM), CIM_OK, "D20: a path of 32767 in UTF-8");
+	is_int(parse8(bytes, len, CIM_PATH_NO_STREAM), CIM_OK, "D20: a path of 32767 in UTF-8");
 	text[32767] = 'x';
-	is_int(parse16(text, 32768, CIM_NO_STREAM), CIM_E_INVALID, "D20: a path of 32768");
+	is_int(parse16(text, 32768, CIM_PATH_NO_STREAM), CIM_E_INVALID, "D20: a path of 32768");
 	len = cim_utf8_from_utf16(text, 32768, bytes, sizeof(bytes));
-	is_int(parse8(bytes, len, CIM_NO_STREAM), CIM_E_INVALID, "D20: a path of 32768 in UTF-8");
+	is_int(parse8(bytes, len, CIM_PATH_NO_STREAM), CIM_E_INVALID,
+	       "D20: a path of 32768 in UTF-8");
 	text[0] = '\\';
-	is_int(parse16(text, 32768, CIM_NO_STREAM), CIM_E_INVALID,
+	is_int(parse16(text, 32768, CIM_PATH_NO_STREAM), CIM_E_INVALID,
 	       "D20: a path of 32768, its leading separator counted");
 	text[0] = 'x';
 	text[32765] = ':';
-	is_int(parse16(text, 32767, CIM_STREAM_ALLOWED), CIM_OK,
+	is_int(parse16(text, 32767, CIM_PATH_STREAM_ALLOWED), CIM_OK,
 	       "D20: a path of 32767, its stream counted");
-	is_int(parse16(text, 32768, CIM_STREAM_ALLOWED), CIM_E_INVALID,
+	is_int(parse16(text, 32768, CIM_PATH_STREAM_ALLOWED), CIM_E_INVALID,
 	       "D20: a path of 32768, its stream counted");
 	/* As many bytes as any path can have, all of three. */
 	for (size_t i = 0; i < 32767; i++)
 		text[i] = i % 256 == 255 ? '\\' : 0x20ac;
 	len = cim_utf8_from_utf16(text, 32767, bytes, sizeof(bytes));
-	is_int(parse8(bytes, len, CIM_NO_STREAM), CIM_OK, "D20: a path of 32767, %u bytes",
+	is_int(parse8(bytes, len, CIM_PATH_NO_STREAM), CIM_OK, "D20: a path of 32767, %u bytes",
 	       (unsigned)len);
 	memset(bytes, 'x', sizeof(bytes));
-	is_int(parse8(bytes, 3 * 32767 + 1, CIM_NO_STREAM), CIM_E_INVALID,
+	is_int(parse8(bytes, 3 * 32767 + 1, CIM_PATH_NO_STREAM), CIM_E_INVALID,
 	       "D20: more bytes than any path can have");
 }
 
@@ -389,7 +399,7 @@ static void borders_of_buffers(void)
 
 		if (text[units - 1] == '\\')
 			continue;
-		wrong += cim_path_parse(&env, s, CIM_NO_STREAM, &path, NULL) != CIM_OK ||
+		wrong += cim_path_parse(&env, s, CIM_PATH_NO_STREAM, &path, NULL) != CIM_OK ||
 			 path.units != units || memcmp(path.buf, text, units * 2) != 0;
 		cim_path_free(&path);
 		cim_path_free(&path);
@@ -398,9 +408,9 @@ static void borders_of_buffers(void)
 	is_int(memory.in_use, 0, "any length: nothing is lost");
 
 	memory.fail_at = 1;
-	is_int(parse16(text, 200, CIM_NO_STREAM), CIM_OK, "a short path needs no memory");
-	is_int(cim_path_parse(&env, (struct cim_str){.utf16 = text, .units = 600}, CIM_NO_STREAM,
-			      &path, &err),
+	is_int(parse16(text, 200, CIM_PATH_NO_STREAM), CIM_OK, "a short path needs no memory");
+	is_int(cim_path_parse(&env, (struct cim_str){.utf16 = text, .units = 600},
+			      CIM_PATH_NO_STREAM, &path, &err),
 	       CIM_E_NO_MEMORY, "a long one fails when there is none");
 	is_int(err.status, CIM_E_NO_MEMORY, "and says so");
 	ok(!path.components && !path.units, "and is empty");
@@ -408,7 +418,7 @@ static void borders_of_buffers(void)
 	memory.fail_at = 0;
 	memory.calls = 0;
 	text[500] = '*';
-	is_int(parse16(text, 600, CIM_NO_STREAM), CIM_E_INVALID, "a long malformed path");
+	is_int(parse16(text, 600, CIM_PATH_NO_STREAM), CIM_E_INVALID, "a long malformed path");
 	is_int(memory.in_use, 0, "a long malformed path: its memory is given back");
 	is_int(memory.calls, 1, "a long path: one allocation");
 }
@@ -457,7 +467,7 @@ int main(void)
 {
 	env = test_env(&memory);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		try_row(&rows[i], cim_u8(rows[i].text), rows[i].kind, "UTF-8");
+		try_row(&rows[i], cim_str8(rows[i].text), rows[i].kind, "UTF-8");
 		try_utf16(&rows[i]);
 	}
 	every_character();

@@ -8,9 +8,9 @@
 static struct cim_error err;
 
 /* Open an image of @m; bails if that fails. */
-static struct cim_image *open_mini(struct mini *m, struct cim_fs *fs, const char *path)
+static struct cim_image *open_mini(struct mini *m, struct cim_vfs *vfs, const char *path)
 {
-	struct cim_env env = mini_env(m, fs);
+	struct cim_env env = mini_env(m, vfs);
 	struct cim_image *image;
 
 	if (cim_image_open(&env, path, &image, &err))
@@ -20,8 +20,8 @@ static struct cim_image *open_mini(struct mini *m, struct cim_fs *fs, const char
 
 static enum cim_status try_open(struct mini *m, const char *path)
 {
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	enum cim_status status = cim_image_open(&env, path, &image, &err);
 
@@ -45,7 +45,7 @@ static uint32_t id_of(struct cim_image *image, const char *path)
 {
 	uint32_t id;
 
-	if (cim_image_lookup(image, cim_u8(path), &id, &err))
+	if (cim_image_lookup(image, cim_str8(path), &id, &err))
 		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
 	return id;
 }
@@ -58,7 +58,7 @@ static bool data_is(struct cim_image *image, const char *path, const char *strea
 	uint8_t *buf = (uint8_t *)malloc(len + 100);
 	bool same;
 
-	if (cim_image_get_data(image, id_of(image, path), cim_u8(stream), &data, &err) ||
+	if (cim_image_get_data(image, id_of(image, path), cim_str8(stream), &data, &err) ||
 	    cim_image_read(image, &data, 0, buf, len + 100, &got, &err))
 		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
 	same = got == len && data.size == len && !memcmp(buf, want, len);
@@ -75,8 +75,8 @@ static void test_sample(void)
 		"hard",	     "pe.exe", "sparse", "streams1",   "streams2",     "zero",
 	};
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	struct cim_image *none = image;
 	struct cim_image_info info;
 	struct cim_region_set set;
@@ -126,8 +126,8 @@ static void test_sample(void)
 static void test_stat(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	struct cim_file_info info;
 	uint8_t blob[64];
 	size_t size;
@@ -183,45 +183,45 @@ static void test_lookup(void)
 {
 	static const uint16_t wide[] = {'D', 'I', 'R', '\\', 'O', 'T', 'H', 'E', 'R', 0};
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	uint32_t id, dir = id_of(image, "dir");
 	char longest[600];
 
 	ok(dir && id_of(image, "DIR") == dir && id_of(image, "/Dir") == dir, "case is ignored");
 	ok(id_of(image, "") == 1 && id_of(image, "\\") == 1, "the root");
-	is_status(cim_image_lookup(image, cim_u16(wide), &id, &err), CIM_OK, "a UTF-16 path");
-	is_status(cim_image_lookup(image, cim_u8("nothing"), &id, &err), CIM_E_FILE_NOT_FOUND,
+	is_status(cim_image_lookup(image, cim_str16(wide), &id, &err), CIM_OK, "a UTF-16 path");
+	is_status(cim_image_lookup(image, cim_str8("nothing"), &id, &err), CIM_E_FILE_NOT_FOUND,
 		  "a missing name");
 	is_str(err.path, "nothing", "the error names the path");
-	is_status(cim_image_lookup(image, cim_u8("nothing/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
+	is_status(cim_image_lookup(image, cim_str8("nothing/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
 		  "a missing directory on the way");
-	is_status(cim_image_lookup(image, cim_u8("beta/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
+	is_status(cim_image_lookup(image, cim_str8("beta/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
 		  "a file on the way");
-	is_status(cim_image_lookup(image, cim_u8("empty/x"), &id, &err), CIM_E_FILE_NOT_FOUND,
+	is_status(cim_image_lookup(image, cim_str8("empty/x"), &id, &err), CIM_E_FILE_NOT_FOUND,
 		  "a name in an empty directory");
-	is_status(cim_image_lookup(image, cim_u8("beta:s"), &id, &err), CIM_E_INVALID,
+	is_status(cim_image_lookup(image, cim_str8("beta:s"), &id, &err), CIM_E_INVALID,
 		  "a path with a stream");
 	is_int(id, 0, "no FileID after a failure");
-	is_status(cim_image_lookup_at(image, dir, cim_u8("NESTED"), false, &id, &err), CIM_OK,
+	is_status(cim_image_lookup_at(image, dir, cim_str8("NESTED"), false, &id, &err), CIM_OK,
 		  "look up in a directory");
-	is_status(cim_image_lookup_at(image, dir, cim_u8("NESTED"), true, &id, &err),
+	is_status(cim_image_lookup_at(image, dir, cim_str8("NESTED"), true, &id, &err),
 		  CIM_E_FILE_NOT_FOUND, "the exact name differs");
-	is_status(cim_image_lookup_at(image, dir, cim_u8("Nested"), true, &id, &err), CIM_OK,
+	is_status(cim_image_lookup_at(image, dir, cim_str8("Nested"), true, &id, &err), CIM_OK,
 		  "the exact name");
-	is_status(cim_image_lookup_at(image, dir, cim_u8("a/b"), false, &id, &err),
+	is_status(cim_image_lookup_at(image, dir, cim_str8("a/b"), false, &id, &err),
 		  CIM_E_FILE_NOT_FOUND, "a name that is no path's component");
-	is_status(cim_image_lookup_at(image, dir, cim_u8(""), false, &id, &err),
+	is_status(cim_image_lookup_at(image, dir, cim_str8(""), false, &id, &err),
 		  CIM_E_FILE_NOT_FOUND, "an empty name");
 	memset(longest, 'n', sizeof(longest));
 	longest[599] = 0;
-	is_status(cim_image_lookup_at(image, dir, cim_u8(longest), false, &id, &err),
+	is_status(cim_image_lookup_at(image, dir, cim_str8(longest), false, &id, &err),
 		  CIM_E_FILE_NOT_FOUND, "a name that is too long to be there");
-	is_status(cim_image_lookup_at(image, dir, cim_u8("\xff"), false, &id, &err), CIM_E_INVALID,
-		  "a name that is not UTF-8");
-	is_status(cim_image_lookup_at(image, dir, cim_u8(NULL), false, &id, &err), CIM_E_INVALID,
+	is_status(cim_image_lookup_at(image, dir, cim_str8("\xff"), false, &id, &err),
+		  CIM_E_INVALID, "a name that is not UTF-8");
+	is_status(cim_image_lookup_at(image, dir, cim_str8(NULL), false, &id, &err), CIM_E_INVALID,
 		  "no name");
-	is_status(cim_image_lookup_at(image, id_of(image, "beta"), cim_u8("x"), false, &id, &err),
+	is_status(cim_image_lookup_at(image, id_of(image, "beta"), cim_str8("x"), false, &id, &err),
 		  CIM_E_PATH_NOT_FOUND, "a file in the place of a directory");
 	cim_image_close(image);
 	mini_free(m);
@@ -232,7 +232,7 @@ static void test_big_directory(void)
 	enum { COUNT = 5000 };
 	struct mini *m = mini_new();
 	struct mini_link *links = (struct mini_link *)calloc(COUNT, sizeof(*links));
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	char name[32];
 	uint64_t upcase;
@@ -248,13 +248,13 @@ static void test_big_directory(void)
 	}
 	mini_dir(m, root, 0, links, COUNT, true);
 	mini_finish(m, "big.cim", 0, upcase, root);
-	image = open_mini(m, &fs, "mem/big.cim");
+	image = open_mini(m, &vfs, "mem/big.cim");
 	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "fILE%u.DAT", i * 7919 % COUNT);
-		if (cim_image_lookup(image, cim_u8(name), &id, &err) || id != i + 2)
+		if (cim_image_lookup(image, cim_str8(name), &id, &err) || id != i + 2)
 			wrong++;
 		snprintf(name, sizeof(name), "file%u.da", i);
-		if (cim_image_lookup(image, cim_u8(name), &id, &err) != CIM_E_FILE_NOT_FOUND)
+		if (cim_image_lookup(image, cim_str8(name), &id, &err) != CIM_E_FILE_NOT_FOUND)
 			wrong++;
 	}
 	is_int(wrong, 0, "look up each of %d names, and as many that are missing", COUNT);
@@ -287,7 +287,7 @@ static void test_disputed_order(void)
 	for (unsigned sorted = 0; sorted < 2; sorted++) {
 		struct mini *m = mini_new();
 		struct mini_link links[6];
-		struct cim_fs fs;
+		struct cim_vfs vfs;
 		struct cim_image *image;
 		uint64_t upcase;
 		uint32_t root, id;
@@ -299,7 +299,7 @@ static void test_disputed_order(void)
 			links[i] = wide_link(names[i], units[i], mini_record(m));
 		mini_dir(m, root, 0, links, 6, sorted);
 		mini_finish(m, "w.cim", 0, upcase, root);
-		image = open_mini(m, &fs, "mem/w.cim");
+		image = open_mini(m, &vfs, "mem/w.cim");
 		for (unsigned i = 0; i < 7; i++) {
 			struct cim_str name = {NULL, names[i], units[i]};
 			enum cim_status status = cim_image_lookup_at(image, root, name, false, &id,
@@ -320,7 +320,7 @@ static void test_same_names(void)
 {
 	struct mini *m = mini_new();
 	struct mini_link links[5];
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	uint64_t upcase;
 	uint32_t root, id = 0;
@@ -335,10 +335,10 @@ static void test_same_names(void)
 	links[4] = mini_link("zzz", mini_record(m), 0);
 	mini_dir(m, root, 0, links, 5, false);
 	mini_finish(m, "d.cim", 0, upcase, root);
-	image = open_mini(m, &fs, "mem/d.cim");
-	ok(!cim_image_lookup_at(image, root, cim_u8("name"), true, &id, &err) && id == 5,
+	image = open_mini(m, &vfs, "mem/d.cim");
+	ok(!cim_image_lookup_at(image, root, cim_str8("name"), true, &id, &err) && id == 5,
 	   "an exact look-up goes through names that upcase alike");
-	ok(!cim_image_lookup_at(image, root, cim_u8("nAME"), false, &id, &err) && id == 3,
+	ok(!cim_image_lookup_at(image, root, cim_str8("nAME"), false, &id, &err) && id == 3,
 	   "otherwise the first of them is found");
 	cim_image_close(image);
 	mini_free(m);
@@ -347,8 +347,8 @@ static void test_same_names(void)
 static void test_streams(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	uint8_t one[300], buf[100];
 	struct cim_data data;
 	struct cim_iter *iter;
@@ -365,10 +365,10 @@ static void test_streams(void)
 		ok(data_is(image, path, NULL, "main", 4), "form %d: the default stream", form);
 		ok(data_is(image, path, "oNE", one, 300), "form %d: a stream, by any case", form);
 		ok(data_is(image, path, "ZERO", "", 0), "form %d: an empty stream", form);
-		is_status(
-			cim_image_get_data(image, id_of(image, path), cim_u8("three"), &data, &err),
-			CIM_E_FILE_NOT_FOUND, "a missing stream");
-		ok(!cim_image_get_data(image, id_of(image, path), cim_u8("two"), &data, &err) &&
+		is_status(cim_image_get_data(image, id_of(image, path), cim_str8("three"), &data,
+					     &err),
+			  CIM_E_FILE_NOT_FOUND, "a missing stream");
+		ok(!cim_image_get_data(image, id_of(image, path), cim_str8("two"), &data, &err) &&
 			   data.sparse && data.size == 77777,
 		   "form %d: a sparse stream", form);
 		if (cim_iter_streams(image, id_of(image, path), &iter, &err))
@@ -389,9 +389,9 @@ static void test_streams(void)
 		   "form %d: seek past the end", form);
 		cim_iter_close(iter);
 	}
-	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_u8(""), &data, &err),
+	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8(""), &data, &err),
 		  CIM_E_ACCESS, "a directory's default stream");
-	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_u8("s"), &data, &err),
+	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8("s"), &data, &err),
 		  CIM_E_FILE_NOT_FOUND, "a directory's missing stream");
 	is_status(cim_iter_dir(image, id_of(image, "beta"), &iter, &err), CIM_E_PATH_NOT_FOUND,
 		  "iterate a file as a directory");
@@ -401,7 +401,7 @@ static void test_streams(void)
 	cim_iter_close(iter);
 	cim_iter_close(NULL);
 
-	cim_image_get_data(image, id_of(image, "sparse"), cim_u8(NULL), &data, &err);
+	cim_image_get_data(image, id_of(image, "sparse"), cim_str8(NULL), &data, &err);
 	memset(buf, 1, sizeof(buf));
 	ok(!cim_image_read(image, &data, SAMPLE_SPARSE - 60, buf, 100, &got, &err) && got == 60 &&
 		   !buf[0] && !buf[59] && buf[60] == 1,
@@ -434,18 +434,18 @@ static void test_stream_paths(void)
 	static const uint16_t wide[] = {'s', 't', 'r', 'e', 'a', 'm', 's', '1', ':', 'O',
 					'n', 'e', ':', '$', 'd', 'a', 't', 'a', 0};
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
+	struct cim_vfs fs;
 	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
 
-	try_stream_path(image, cim_u8("streams1"), "PATH", CIM_OK, 0);
-	try_stream_path(image, cim_u8("streams1:one"), "PATH:STREAM", CIM_OK, 3);
-	try_stream_path(image, cim_u8("/streams2:one:$DATA"), "PATH:STREAM:$DATA", CIM_OK, 3);
-	try_stream_path(image, cim_u16(wide), "in UTF-16", CIM_OK, 3);
-	try_stream_path(image, cim_u8("streams1:"), "no name", CIM_E_INVALID, 0);
-	try_stream_path(image, cim_u8("streams1:one:$EA"), "another type", CIM_E_INVALID, 0);
-	try_stream_path(image, cim_u8("dir:one/x"), "not of the last", CIM_E_INVALID, 0);
-	try_stream_path(image, cim_u8("none:one"), "no item", CIM_E_FILE_NOT_FOUND, 0);
-	try_stream_path(image, cim_u8(NULL), "no path", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_str8("streams1"), "PATH", CIM_OK, 0);
+	try_stream_path(image, cim_str8("streams1:one"), "PATH:STREAM", CIM_OK, 3);
+	try_stream_path(image, cim_str8("/streams2:one:$DATA"), "PATH:STREAM:$DATA", CIM_OK, 3);
+	try_stream_path(image, cim_str16(wide), "in UTF-16", CIM_OK, 3);
+	try_stream_path(image, cim_str8("streams1:"), "no name", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_str8("streams1:one:$EA"), "another type", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_str8("dir:one/x"), "not of the last", CIM_E_INVALID, 0);
+	try_stream_path(image, cim_str8("none:one"), "no item", CIM_E_FILE_NOT_FOUND, 0);
+	try_stream_path(image, cim_str8(NULL), "no path", CIM_E_INVALID, 0);
 	cim_image_close(image);
 	mini_free(m);
 }
@@ -453,14 +453,14 @@ static void test_stream_paths(void)
 static void test_root_stream_path(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
+	struct cim_vfs fs;
 	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
 	struct cim_image_info info;
 	struct cim_str stream;
 	uint32_t id;
 
 	cim_image_get_info(image, &info);
-	ok(!cim_image_lookup_stream(image, cim_u8(":s"), &id, &stream, &err) &&
+	ok(!cim_image_lookup_stream(image, cim_str8(":s"), &id, &stream, &err) &&
 		   id == info.root_id && stream.units == 1 && *stream.utf8 == 's',
 	   "\":STREAM\" is one of the root's");
 	cim_image_close(image);
@@ -470,7 +470,7 @@ static void test_root_stream_path(void)
 static void test_region_files(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
+	struct cim_vfs fs;
 	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
 	struct cim_image_info info;
 	char name[CIM_REGION_NAME];
@@ -504,7 +504,7 @@ static void test_stream_forms(void)
 		const uint32_t own = 8 + 3 * 20 + 3 * 2 + 2 * 10;
 		struct mini *m = mini_sample();
 		struct mini_link links[1];
-		struct cim_fs fs;
+		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_iter *iter = NULL;
 		struct mini_file *file = mini_find(m, "s.cim");
@@ -517,7 +517,7 @@ static void test_stream_forms(void)
 			"f", sample_streams(m, true, (uint32_t)((int32_t)own + cases[i].more)), 0);
 		mini_dir(m, root, SAMPLE_META, links, 1, true);
 		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
-		image = open_mini(m, &fs, "mem/s.cim");
+		image = open_mini(m, &vfs, "mem/s.cim");
 		status = cim_iter_streams(image, id_of(image, "f"), &iter, &err);
 		ok(cases[i].readable ? !status && cim_iter_count(iter) == 3
 				     : status == CIM_E_CORRUPT,
@@ -532,8 +532,8 @@ static void test_stream_forms(void)
 static void test_pe(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	uint8_t want[SAMPLE_PE], got[SAMPLE_PE + 10];
 	struct cim_data data;
 	struct cim_file_info info;
@@ -544,7 +544,7 @@ static void test_pe(void)
 		want[o] = sample_byte(9, mini_pe_place(sample_pe_mappings, SAMPLE_PE_MAPPINGS, o));
 	is_int(mini_pe_place(sample_pe_mappings, SAMPLE_PE_MAPPINGS, 0x2200), 0x1000,
 	       "the last piece lies below its file offset");
-	is_status(cim_image_get_data(image, id_of(image, "pe.exe"), cim_u8(NULL), &data, &err),
+	is_status(cim_image_get_data(image, id_of(image, "pe.exe"), cim_str8(NULL), &data, &err),
 		  CIM_OK, "find a PE image");
 	ok(data.pe && data.size == SAMPLE_PE, "it is one, of the file's size");
 	ok(!cim_image_stat(image, id_of(image, "pe.exe"), &info, &err) && info.is_pe_image,
@@ -573,7 +573,7 @@ static void try_pe(const char *name, const struct mini_mapping *mappings, size_t
 	static uint8_t bytes[65536];
 	struct mini *m = mini_new();
 	struct mini_link link;
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	struct cim_data data;
 	uint64_t upcase, at;
@@ -592,8 +592,8 @@ static void try_pe(const char *name, const struct mini_mapping *mappings, size_t
 	link = mini_link("p", id, 0);
 	mini_dir(m, root, 0, &link, 1, true);
 	mini_finish(m, "p.cim", 0, upcase, root);
-	image = open_mini(m, &fs, "mem/p.cim");
-	status = cim_image_get_data(image, id, cim_u8(NULL), &data, &err);
+	image = open_mini(m, &vfs, "mem/p.cim");
+	status = cim_image_get_data(image, id, cim_str8(NULL), &data, &err);
 	is_status(status, want, name);
 	if (!status) {
 		if (cim_image_read(image, &data, 0, buf, 70000, &got, &err))
@@ -648,7 +648,7 @@ static void test_entry_sizes(void)
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct mini *m = mini_sample();
-		struct cim_fs fs;
+		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_file_info info;
 		uint32_t root = 1;
@@ -657,7 +657,7 @@ static void test_entry_sizes(void)
 		mini_find(m, "s.cim")->name[0] = 'o';
 		m->entry_size = sizes[i];
 		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
-		image = open_mini(m, &fs, "mem/s.cim");
+		image = open_mini(m, &vfs, "mem/s.cim");
 		/* The fifth record is the first thing in "dir", the eighth "beta". */
 		if (sizes[i] < 56) {
 			ok(!cim_image_stat(image, 1, &info, &err) && !info.is_directory &&
@@ -690,7 +690,7 @@ static void test_versions(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_sample();
-		struct cim_fs fs;
+		struct cim_vfs vfs;
 		char name[64];
 
 		for (size_t j = 0; j < m->file_count; j++) {
@@ -700,7 +700,7 @@ static void test_versions(void)
 		snprintf(name, sizeof(name), "version %u.%u", cases[i].major, cases[i].minor);
 		is_status(try_open(m, "mem/s.cim"), cases[i].want, name);
 		if (!cases[i].want) {
-			struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+			struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 
 			cim_image_get_info(image, &info);
 			ok(info.version_major == cases[i].major &&
@@ -717,7 +717,7 @@ static void test_parents(void)
 {
 	struct mini *m = mini_new();
 	struct mini_link links[64];
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	uint64_t upcase;
 	uint32_t root, n = 0;
@@ -743,7 +743,7 @@ static void test_parents(void)
 	}
 	mini_dir(m, root, 6, links, n, true);
 	mini_finish(m, "f.cim", 15, upcase, root);
-	image = open_mini(m, &fs, "mem/f.cim");
+	image = open_mini(m, &vfs, "mem/f.cim");
 	for (unsigned region = 0; region < 18; region++) {
 		snprintf(text, sizeof(text), "in region %u", region);
 		snprintf(name, sizeof(name), "r%u", region);
@@ -758,7 +758,7 @@ static void test_many_regions(void)
 	enum { SETS = 20, EACH = 15 };
 	struct mini *m = mini_new();
 	struct mini_link links[SETS * EACH];
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	uint64_t upcase;
 	uint32_t root, n = 0;
@@ -779,7 +779,7 @@ static void test_many_regions(void)
 	}
 	mini_dir(m, root, SETS * EACH - 15, links, n, true);
 	mini_finish(m, "f.cim", SETS * EACH - 15, upcase, root);
-	image = open_mini(m, &fs, "mem/f.cim");
+	image = open_mini(m, &vfs, "mem/f.cim");
 	ok(atomic_load(&m->peak_files) <= 2, "opening an image opens %ld files at a time",
 	   atomic_load(&m->peak_files));
 	for (unsigned round = 0; round < 3; round++) {
@@ -841,7 +841,7 @@ static void test_check_regions(void)
 {
 	enum { SETS = 3, EACH = 30 };
 	struct mini *m = mini_new();
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	uint64_t upcase;
 	uint32_t root;
@@ -883,7 +883,7 @@ static void test_check_regions(void)
 				file->bytes[16] = 9;
 				break;
 			}
-			image = open_mini(m, &fs, "mem/f.cim");
+			image = open_mini(m, &vfs, "mem/f.cim");
 			wrong[fault] += cim_image_check_regions(image, &err) !=
 						(fault == 4 ? CIM_E_VERSION : CIM_E_CORRUPT) ||
 					!strstr(err.cause, name) || strcmp(err.image, "mem/f.cim");
@@ -900,7 +900,7 @@ static void test_check_regions(void)
 	is_int(wrong[2], 0, "each without the magic number");
 	is_int(wrong[3], 0, "each of another file's type");
 	is_int(wrong[4], 0, "each of an unknown version");
-	image = open_mini(m, &fs, "mem/f.cim");
+	image = open_mini(m, &vfs, "mem/f.cim");
 	is_status(cim_image_check_regions(image, &err), CIM_OK, "with all of them: sound");
 	is_status(cim_image_check_regions(image, NULL), CIM_OK, "and again");
 	ok(atomic_load(&m->peak_files) > 60 && atomic_load(&m->peak_files) <= 65,
@@ -914,8 +914,8 @@ static void test_on_disk(void)
 {
 	const char *dir = getenv("TEST_TMP");
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct read_all memory, disk;
 	struct cim_image *image;
 	char path[4096];
@@ -950,7 +950,7 @@ static void test_cost(void)
 		struct mini *m = mini_new();
 		size_t count = big ? 60000 : 40;
 		struct mini_link *links = (struct mini_link *)calloc(count, sizeof(*links));
-		struct cim_fs fs;
+		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_file_info info;
 		uint64_t upcase;
@@ -967,11 +967,11 @@ static void test_cost(void)
 		}
 		mini_dir(m, root, 0, links, count, true);
 		mini_finish(m, "c.cim", 0, upcase, root);
-		image = open_mini(m, &fs, "mem/c.cim");
+		image = open_mini(m, &vfs, "mem/c.cim");
 		cost[big] = atomic_load(&m->pread_bytes);
 		ok(id_of(image, "39") != 0, "look up in a directory of %zu", count);
 		lookup[big] = atomic_load(&m->pread_bytes) - cost[big] - 131072;
-		is_status(cim_image_lookup(image, cim_u8("20x"), &id, &err), CIM_E_FILE_NOT_FOUND,
+		is_status(cim_image_lookup(image, cim_str8("20x"), &id, &err), CIM_E_FILE_NOT_FOUND,
 			  "a missing name");
 		missing[big] = atomic_load(&m->pread_bytes) - cost[big] - 131072 - lookup[big];
 		/* All records are more than the cache holds. */

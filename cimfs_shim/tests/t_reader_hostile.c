@@ -29,8 +29,8 @@ struct tally {
 static void judge(struct mini *m, uint64_t digest, unsigned allowed, const char *what, size_t at,
 		  struct tally *tally)
 {
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct read_all all;
 	bool bad;
 
@@ -52,8 +52,8 @@ static void judge(struct mini *m, uint64_t digest, unsigned allowed, const char 
 
 static uint64_t digest_of(struct mini *m)
 {
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct read_all all;
 
 	if (read_all(&env, "mem/s.cim", &all) || all.failed)
@@ -189,8 +189,8 @@ static void test_missing_files(void)
 	struct mini *m = mini_sample();
 
 	for (size_t f = 0; f < m->file_count; f++) {
-		struct cim_fs fs;
-		struct cim_env env = mini_env(m, &fs);
+		struct cim_vfs vfs;
+		struct cim_env env = mini_env(m, &vfs);
 		struct read_all all;
 		char name[300];
 		enum cim_status status;
@@ -218,8 +218,8 @@ static void test_missing_files(void)
 static void sweep(bool io)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	const unsigned allowed = BIT(io ? CIM_E_IO : CIM_E_NO_MEMORY) | BIT(CIM_E_FILE_NOT_FOUND);
 	uint64_t digest = digest_of(m);
 	unsigned wrong = 0, failed = 0, silent = 0, lies = 0;
@@ -272,8 +272,8 @@ struct walked {
 static struct walked walk_mini(struct mini *m, const char *path, unsigned most)
 {
 	struct walked walked = {0, 0, 0, false, ""};
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	const struct cim_walk_item *item;
 	struct cim_image_info info;
 	struct cim_image *image;
@@ -344,8 +344,8 @@ static void test_cycles(void)
 static void test_skip(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	const struct cim_walk_item *item;
 	struct cim_image *image;
 	struct cim_walk *walk = NULL;
@@ -485,8 +485,8 @@ static void test_shared_is_fine(void)
 /* Single rules, each broken by itself: the cause must be the right one. */
 static void refused(struct mini *m, const char *name, const char *cause)
 {
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image = NULL;
 	enum cim_status status = cim_image_open(&env, "mem/s.cim", &image, &err);
 
@@ -609,8 +609,8 @@ static struct link_image make_link_image(void)
 
 static void judge_links(struct link_image *li, bool refused, const char *name)
 {
-	struct cim_fs fs;
-	struct cim_env env = mini_env(li->m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(li->m, &vfs);
 	struct cim_image *image;
 	unsigned failed[2] = {0, 0}, other = 0;
 
@@ -708,8 +708,8 @@ static void test_stream_rules(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_new();
 		struct mini_link link;
-		struct cim_fs fs;
-		struct cim_env env = mini_env(m, &fs);
+		struct cim_vfs vfs;
+		struct cim_env env = mini_env(m, &vfs);
 		struct cim_image *image;
 		struct cim_data data;
 		struct cim_file_info info;
@@ -728,7 +728,7 @@ static void test_stream_rules(void)
 		mini_finish(m, "s.cim", 0, upcase, root);
 		if (cim_image_open(&env, "mem/s.cim", &image, &err))
 			bail("%s", err.cause);
-		status = cim_image_get_data(image, id, cim_u8(NULL), &data, &err);
+		status = cim_image_get_data(image, id, cim_str8(NULL), &data, &err);
 		is_str(cim_status_name(status), cim_status_name(cases[i].want), "a stream with %s",
 		       cases[i].name);
 		ok(!cim_image_stat(image, id, &info, &err) &&
@@ -744,8 +744,8 @@ static void test_directory_rules(void)
 {
 	for (int i = 0; i < 3; i++) {
 		struct link_image li = make_link_image();
-		struct cim_fs fs;
-		struct cim_env env = mini_env(li.m, &fs);
+		struct cim_vfs vfs;
+		struct cim_env env = mini_env(li.m, &vfs);
 		struct cim_image *image;
 		uint32_t id;
 		uint8_t *bytes = mini_region_file(li.m, 0)->bytes;
@@ -760,7 +760,7 @@ static void test_directory_rules(void)
 			mini_le(record + 48, 35, 6); /* the table has 36 bytes */
 		if (cim_image_open(&env, "mem/l.cim", &image, &err))
 			bail("%s", err.cause);
-		is_str(cim_status_name(cim_image_lookup(image, cim_u8("ab"), &id, &err)),
+		is_str(cim_status_name(cim_image_lookup(image, cim_str8("ab"), &id, &err)),
 		       "CIM_E_CORRUPT", "a directory %s",
 		       i == 0	? "marked as sparse"
 		       : i == 1 ? "at no place"
@@ -800,8 +800,8 @@ static void test_record_rules(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_new();
-		struct cim_fs fs;
-		struct cim_env env = mini_env(m, &fs);
+		struct cim_vfs vfs;
+		struct cim_env env = mini_env(m, &vfs);
 		struct cim_image *image;
 		struct cim_file_info info;
 		struct mini_file *file;
@@ -845,8 +845,8 @@ static void test_record_rules(void)
 static void test_shrinking(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_data data;
 	uint8_t buf[100];
@@ -854,8 +854,8 @@ static void test_shrinking(void)
 	size_t got;
 
 	if (cim_image_open(&env, "mem/s.cim", &image, &err) ||
-	    cim_image_lookup(image, cim_u8("Alpha.txt"), &id, &err) ||
-	    cim_image_get_data(image, id, cim_u8(NULL), &data, &err) ||
+	    cim_image_lookup(image, cim_str8("Alpha.txt"), &id, &err) ||
+	    cim_image_get_data(image, id, cim_str8(NULL), &data, &err) ||
 	    cim_image_read(image, &data, 8000, buf, sizeof(buf), &got, &err))
 		bail("%s", err.cause);
 	mini_region_file(m, SAMPLE_PARENT_DATA)->size -= 950;
@@ -879,8 +879,8 @@ static void test_blob_rules(void)
 		for (int room = 0; room < 3; room++) {
 			struct mini *m = mini_new();
 			uint8_t bytes[12] = {0};
-			struct cim_fs fs;
-			struct cim_env env = mini_env(m, &fs);
+			struct cim_vfs vfs;
+			struct cim_env env = mini_env(m, &vfs);
 			struct cim_image *image;
 			uint64_t upcase, at;
 			uint32_t root;

@@ -25,7 +25,7 @@ static void expect(struct job *job, bool good, const struct cim_error *err)
 		diag("thread %u: %s: %s", job->seed, cim_status_name(err->status), err->cause);
 }
 
-static intptr_t native(void *ctx, cim_fs_file *file)
+static intptr_t native(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
 	return (intptr_t)file->file;
@@ -69,8 +69,8 @@ static void *run(void *arg)
 		snprintf(name, sizeof(name), "R%u", n);
 		snprintf(text, sizeof(text), "in region %u", n);
 		expect(job,
-		       !cim_image_lookup(job->image, cim_u8(name), &id, &err) &&
-			       !cim_image_get_data(job->image, id, cim_u8(NULL), &data, &err) &&
+		       !cim_image_lookup(job->image, cim_str8(name), &id, &err) &&
+			       !cim_image_get_data(job->image, id, cim_str8(NULL), &data, &err) &&
 			       !cim_image_read(job->image, &data, 0, buf, sizeof(buf), &got,
 					       &err) &&
 			       got == strlen(text) && !memcmp(buf, text, got) &&
@@ -79,7 +79,8 @@ static void *run(void *arg)
 		n = (unsigned)(x >> 40) % FILES;
 		snprintf(name, sizeof(name), "f%06u", n);
 		expect(job,
-		       !cim_image_lookup_at(job->image, job->big, cim_u8(name), true, &id, &err) &&
+		       !cim_image_lookup_at(job->image, job->big, cim_str8(name), true, &id,
+					    &err) &&
 			       id == job->big + 1 + n &&
 			       !cim_image_stat(job->image, id, &info, &err) &&
 			       info.creation_time == n,
@@ -158,14 +159,14 @@ int main(void)
 	static struct job jobs[THREADS];
 	uint32_t big;
 	struct mini *m = make_big(&big), *sample;
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_error err;
 	struct read_all alone;
 	unsigned wrong = 0;
 
-	fs.native = native;
+	vfs.native = native;
 	if (cim_image_open(&env, "mem/t.cim", &image, &err))
 		bail("%s", err.cause);
 	hammer(image, big, run, jobs);
@@ -181,7 +182,7 @@ int main(void)
 	mini_free(m);
 
 	sample = mini_sample();
-	env = mini_env(sample, &fs);
+	env = mini_env(sample, &vfs);
 	if (read_all(&env, "mem/s.cim", &alone) || alone.failed ||
 	    cim_image_open(&env, "mem/s.cim", &image, &err))
 		bail("%s", err.cause);

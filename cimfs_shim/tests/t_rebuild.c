@@ -19,7 +19,7 @@
 #endif
 
 static struct cim_error err;
-static const struct cim_fs *fs;
+static const struct cim_vfs *vfs;
 static char top[1024];
 
 enum { FILES = 7, SIZE = 100000 };
@@ -40,25 +40,25 @@ static enum cim_status add_name(void *arg, const char *name)
 	return CIM_OK;
 }
 
-static cim_fs_dir *open_place(const struct place *place)
+static cim_vfs_dir *open_place(const struct place *place)
 {
-	cim_fs_dir *dir = NULL;
+	cim_vfs_dir *dir = NULL;
 	long os_error;
 
-	if (fs->open_dir(fs->ctx, place->path, 0, &dir, &os_error))
+	if (vfs->open_dir(vfs->ctx, place->path, 0, &dir, &os_error))
 		bail("can't open %s: %ld", place->path, os_error);
 	return dir;
 }
 
 static void list(struct place *place)
 {
-	cim_fs_dir *dir = open_place(place);
+	cim_vfs_dir *dir = open_place(place);
 	long os_error;
 
 	place->count = 0;
-	if (fs->list(fs->ctx, dir, add_name, place, &os_error))
+	if (vfs->list(vfs->ctx, dir, add_name, place, &os_error))
 		bail("can't list %s: %ld", place->path, os_error);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static struct place *fresh(const char *name)
@@ -100,12 +100,12 @@ static void spoil(struct place *place, const char *name)
 
 static void drop_image(struct place *place)
 {
-	cim_fs_dir *dir = open_place(place);
+	cim_vfs_dir *dir = open_place(place);
 	long os_error;
 
-	if (fs->remove(fs->ctx, dir, "x.cim", &os_error))
+	if (vfs->remove(vfs->ctx, dir, "x.cim", &os_error))
 		bail("can't remove the image: %ld", os_error);
-	fs->close_dir(fs->ctx, dir);
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static struct cim_writer *begin(struct place *place)
@@ -118,7 +118,7 @@ static struct cim_writer *begin(struct place *place)
 	for (unsigned i = 0; i < SIZE; i++)
 		bytes[i] = (uint8_t)(i * 2654435761u >> 24);
 	if (cim_writer_open(NULL, place->path, NULL, "x.cim", CIM_WRITE_CONSISTENT, &w, &err) ||
-	    cim_writer_add(w, cim_u8("file"), &meta, &stream, &err) ||
+	    cim_writer_add(w, cim_str8("file"), &meta, &stream, &err) ||
 	    cim_stream_write(stream, bytes, SIZE, NULL, &err))
 		bail("%s: %s", err.op, err.cause);
 	cim_stream_close(stream);
@@ -197,8 +197,8 @@ static void test_held(void)
 	} cases[] = {{0, false}, {1, false}, {2, false}, {4, false},
 		     {0, true},	 {2, true},  {3, true}};
 	struct place *place = fresh("held");
-	cim_fs_file *file;
-	cim_fs_dir *dir;
+	cim_vfs_file *file;
+	cim_vfs_dir *dir;
 	long os_error;
 
 	rebuild(place, "from nothing");
@@ -211,15 +211,15 @@ static void test_held(void)
 		drop_image(place);
 		snprintf(name, sizeof(name), "%s", find(place, starts[!region], ends[i % 3]));
 		dir = open_place(place);
-		if (fs->hold(fs->ctx, dir, name, alone, &file, &os_error))
+		if (vfs->hold(vfs->ctx, dir, name, alone, &file, &os_error))
 			bail("can't hold %s: %ld", name, os_error);
 		w = begin(place);
 		/* A region file of the same bytes is shared; an object ID file is replaced. */
 		is_commit(w, !alone && region ? CIM_OK : CIM_E_SHARING,
 			  alone ? "a file that somebody holds alone"
 				: "a file that somebody shares");
-		fs->close(fs->ctx, file);
-		fs->close_dir(fs->ctx, dir);
+		vfs->close(vfs->ctx, file);
+		vfs->close_dir(vfs->ctx, dir);
 		if (alone || !region)
 			is_commit(w, CIM_OK, "once more, when he has let go");
 		cim_writer_close(w);
@@ -264,7 +264,7 @@ int main(void)
 {
 	const char *dir = getenv("TEST_TMP");
 
-	fs = cim_env_default()->fs;
+	vfs = cim_env_default()->vfs;
 	snprintf(top, sizeof(top), "%s/rebuild%s", dir ? dir : ".",
 #ifdef _WIN32
 		 "-windows"

@@ -144,8 +144,8 @@ static enum cim_status refusal;
 static long most_files; /* that may be open; 0: any number */
 static unsigned long too_many;
 
-static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *name,
-				     enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static enum cim_status refusing_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				     enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	const struct memfs *m = ctx;
 
@@ -158,15 +158,15 @@ static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *nam
 		*os_error = 24;
 		return CIM_E_IO;
 	}
-	return m->fs.open(ctx, dir, name, mode, file, os_error);
+	return m->vfs.open(ctx, dir, name, mode, file, os_error);
 }
 
 /* A kit whose files may be refused. */
-static void refuse(struct kit *k, struct cim_fs *fs)
+static void refuse(struct kit *k, struct cim_vfs *vfs)
 {
-	*fs = k->m->fs;
-	fs->open = refusing_open;
-	k->env.fs = fs;
+	*vfs = k->m->vfs;
+	vfs->open = refusing_open;
+	k->env.vfs = vfs;
 	refused[0] = '\0';
 	most_files = 0;
 	too_many = 0;
@@ -178,11 +178,11 @@ static void test_refused_file(const char *prefix, enum cim_status answer, enum c
 	struct kit k = kit_new();
 	struct cim_image *image = NULL;
 	unsigned findings = 0;
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	enum cim_status status;
 
 	make_image(&k);
-	refuse(&k, &fs);
+	refuse(&k, &vfs);
 	open_quietly(&k, "a.cim", &image);
 	cim_image_close(image);
 	/* Not what opening needs: the last of the files. */
@@ -249,7 +249,7 @@ static bool read_generations(struct kit *k, struct cim_image *image)
 
 		snprintf(path, sizeof(path), "file%u", i);
 		pattern(want, i, sizeof(want));
-		if (!must(k, cim_image_lookup(image, cim_u8(path), &id, &k->err)) ||
+		if (!must(k, cim_image_lookup(image, cim_str8(path), &id, &k->err)) ||
 		    !must(k, cim_image_get_data(image, id, none, &data, &k->err)) ||
 		    !must(k, cim_image_read(image, &data, 0, got, sizeof(got), &len, &k->err)) ||
 		    len != sizeof(got) || memcmp(got, want, sizeof(got)))
@@ -263,11 +263,11 @@ static void test_few_files(long limit)
 	struct kit k = kit_new();
 	struct cim_image *image = NULL;
 	unsigned findings = 0;
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	char name[20];
 
 	make_generations(&k);
-	refuse(&k, &fs);
+	refuse(&k, &vfs);
 	snprintf(name, sizeof(name), "%u.cim", GENERATIONS - 1);
 	most_files = limit;
 	must(&k, open_quietly(&k, name, &image));
@@ -286,11 +286,11 @@ static void test_no_files(void)
 {
 	struct kit k = kit_new();
 	struct cim_image *image = NULL;
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	enum cim_status status;
 
 	make_image(&k);
-	refuse(&k, &fs);
+	refuse(&k, &vfs);
 	must(&k, open_quietly(&k, "a.cim", &image));
 	most_files = -1;
 	memset(&k.err, 0, sizeof(k.err));
@@ -307,11 +307,11 @@ static void test_parents_ids(long limit)
 	struct kit k = kit_new();
 	struct cim_writer_stats stats;
 	struct cim_writer *w;
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	char name[20], path[20];
 
 	make_generations(&k);
-	refuse(&k, &fs);
+	refuse(&k, &vfs);
 	snprintf(name, sizeof(name), "%u.cim", GENERATIONS - 1);
 	most_files = limit;
 	w = begin(&k, name, "new.cim");

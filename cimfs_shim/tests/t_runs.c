@@ -15,25 +15,25 @@
 
 static struct cim_error err;
 
-static intptr_t native(void *ctx, cim_fs_file *file)
+static intptr_t native(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
 	return (intptr_t)file->file;
 }
 
-static intptr_t no_native(void *ctx, cim_fs_file *file)
+static intptr_t no_native(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
 	(void)file;
 	return -1;
 }
 
-static struct cim_image *open_mini(struct mini *m, struct cim_fs *fs, const char *path)
+static struct cim_image *open_mini(struct mini *m, struct cim_vfs *vfs, const char *path)
 {
-	struct cim_env env = mini_env(m, fs);
+	struct cim_env env = mini_env(m, vfs);
 	struct cim_image *image;
 
-	fs->native = native;
+	vfs->native = native;
 	if (cim_image_open(&env, path, &image, &err))
 		bail("%s: %s: %s", path, cim_status_name(err.status), err.cause);
 	return image;
@@ -44,8 +44,8 @@ static struct cim_data data_of(struct cim_image *image, const char *path, const 
 	struct cim_data data = {0};
 	uint32_t id;
 
-	if (cim_image_lookup(image, cim_u8(path), &id, &err) ||
-	    cim_image_get_data(image, id, cim_u8(stream), &data, &err))
+	if (cim_image_lookup(image, cim_str8(path), &id, &err) ||
+	    cim_image_get_data(image, id, cim_str8(stream), &data, &err))
 		bail("%s: %s", path, err.cause);
 	return data;
 }
@@ -151,8 +151,8 @@ static void test_same_as_read(struct cim_image *image, bool on_disk)
 static void test_kinds(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	struct cim_data data = data_of(image, "sparse", NULL);
 	struct cim_run run;
 	long files;
@@ -185,7 +185,7 @@ static void test_kinds(void)
 	}
 
 	for (int i = 0; i < 2; i++) {
-		fs.native = i ? no_native : NULL;
+		vfs.native = i ? no_native : NULL;
 		files = atomic_load(&m->open_files);
 		is_status(cim_image_get_run(image, &data, 1, 5, &run, &err), CIM_OK,
 			  i ? "no native handle for a file" : "a file system without native()");
@@ -204,8 +204,8 @@ static void test_kinds(void)
 static void test_cut_short(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	struct cim_data data = data_of(image, "Alpha.txt", NULL);
 	struct cim_run run;
 	struct mini_file *file;
@@ -269,7 +269,7 @@ static void test_held(void)
 	static struct cim_run runs[REGIONS];
 	struct cim_data datas[REGIONS];
 	struct mini_link links[REGIONS];
-	struct cim_fs fs;
+	struct cim_vfs vfs;
 	struct cim_image *image;
 	uint64_t upcase;
 	uint32_t root;
@@ -289,7 +289,7 @@ static void test_held(void)
 	}
 	mini_dir(m, root, 0, links, REGIONS, true);
 	mini_finish(m, "h.cim", 0, upcase, root);
-	image = open_mini(m, &fs, "mem/h.cim");
+	image = open_mini(m, &vfs, "mem/h.cim");
 	for (unsigned i = 0; i < REGIONS; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
 		datas[i] = data_of(image, name, NULL);
@@ -364,8 +364,8 @@ static void test_on_disk(void)
 int main(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_vfs vfs;
+	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 
 	test_same_as_read(image, false);
 	cim_image_close(image);

@@ -216,7 +216,7 @@ static bool is_whole(struct kit *k, enum kind kind)
 	if (cim_image_open(&k->env, path, &image, &k->err))
 		return false;
 	findings = verify_open(k, image);
-	found = !cim_image_lookup(image, cim_u8("dir\\new"), &id, &k->err);
+	found = !cim_image_lookup(image, cim_str8("dir\\new"), &id, &k->err);
 	cim_image_close(image);
 	return found && !findings;
 }
@@ -495,18 +495,18 @@ static struct cim_guid set_of(struct kit *k, const char *image)
 }
 
 /* Lock the first region file of a set as somebody does who mounts its image. */
-static cim_fs_file *mount_set(struct kit *k, const struct cim_guid *set)
+static cim_vfs_file *mount_set(struct kit *k, const struct cim_guid *set)
 {
 	char name[128] = "region_";
-	cim_fs_file *file = NULL;
-	cim_fs_dir *dir = NULL;
+	cim_vfs_file *file = NULL;
+	cim_vfs_dir *dir = NULL;
 	long os_error = 0;
 
 	cim_guid_format(set, name + 7);
 	strcat(name, "_0");
-	must(k, k->m->fs.open_dir(k->m, "mem", 0, &dir, &os_error));
-	must(k, k->m->fs.hold(k->m, dir, name, false, &file, &os_error));
-	k->m->fs.close_dir(k->m, dir);
+	must(k, k->m->vfs.open_dir(k->m, "mem", 0, &dir, &os_error));
+	must(k, k->m->vfs.hold(k->m, dir, name, false, &file, &os_error));
+	k->m->vfs.close_dir(k->m, dir);
 	return file;
 }
 
@@ -530,7 +530,7 @@ static void test_mounted(void)
 	struct cim_guid base = set_of(&k, "base.cim");
 	struct cim_guid new = set_of(&k, "new.cim");
 	struct cim_guid other = set_of(&k, "other.cim");
-	cim_fs_file *lock = mount_set(&k, &base);
+	cim_vfs_file *lock = mount_set(&k, &base);
 	unsigned listed;
 
 	is_held(&k, &base, "a mount", "the set of a mounted image");
@@ -541,7 +541,7 @@ static void test_mounted(void)
 	is_held(&k, &base, "a mount", "an image's set after its file is gone");
 	is_held(&k, &new, "nobody", "while its fork's");
 	is_int(count_may_go(&k, &listed), 0, "but what it needs may be any orphan");
-	k.m->fs.close(k.m, lock);
+	k.m->vfs.close(k.m, lock);
 	is_held(&k, &base, "nobody", "an image's set after its dismount");
 	is_int(count_may_go(&k, &listed), 3, "then orphans may go again");
 	kit_free(&k);
@@ -552,7 +552,7 @@ static void test_mount_and_session(void)
 	struct kit k = three_images();
 	struct cim_guid base = set_of(&k, "base.cim");
 	struct cim_guid other = set_of(&k, "other.cim");
-	cim_fs_file *lock = mount_set(&k, &base);
+	cim_vfs_file *lock = mount_set(&k, &base);
 	struct cim_writer *w = begin(&k, "base.cim", "third.cim");
 	unsigned listed;
 
@@ -564,7 +564,7 @@ static void test_mount_and_session(void)
 	is_held(&k, &base, "a mount", "a mounted image's set while a consistent session lives");
 	is_int(count_may_go(&k, &listed), 0, "which may need any orphan");
 	cim_writer_close(w);
-	k.m->fs.close(k.m, lock);
+	k.m->vfs.close(k.m, lock);
 	kit_free(&k);
 }
 
@@ -576,7 +576,7 @@ static void test_consistent_mount(void)
 	struct kit k = prepare(FRESH);
 	struct cim_store *store;
 	struct cim_guid set;
-	cim_fs_file *lock;
+	cim_vfs_file *lock;
 
 	finish(&k, begin_kind(&k, CONSISTENT));
 	set = set_of(&k, "new.cim");
@@ -589,7 +589,7 @@ static void test_consistent_mount(void)
 	store = look(&k);
 	is_str(holder(find(store, rest)), "a session", "then a temporary file");
 	cim_store_close(store);
-	k.m->fs.close(k.m, lock);
+	k.m->vfs.close(k.m, lock);
 	kit_free(&k);
 }
 
@@ -598,8 +598,8 @@ static void test_consistent_mount(void)
 static const char *locked_out; /* a name that nobody may open */
 static enum cim_status refusal;
 
-static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *name,
-				     enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static enum cim_status refusing_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				     enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	const struct memfs *m = ctx;
 
@@ -607,11 +607,11 @@ static enum cim_status refusing_open(void *ctx, cim_fs_dir *dir, const char *nam
 		*os_error = 13;
 		return refusal;
 	}
-	return m->fs.open(ctx, dir, name, mode, file, os_error);
+	return m->vfs.open(ctx, dir, name, mode, file, os_error);
 }
 
-static enum cim_status refusing_is_locked(void *ctx, cim_fs_dir *dir, const char *name,
-					  enum cim_fs_lock *lock, long *os_error)
+static enum cim_status refusing_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+					  enum cim_vfs_lock *lock, long *os_error)
 {
 	const struct memfs *m = ctx;
 
@@ -619,7 +619,7 @@ static enum cim_status refusing_is_locked(void *ctx, cim_fs_dir *dir, const char
 		*os_error = 13;
 		return refusal;
 	}
-	return m->fs.is_locked(ctx, dir, name, lock, os_error);
+	return m->vfs.is_locked(ctx, dir, name, lock, os_error);
 }
 
 static const char *state_of(const struct cim_store_file *file)
@@ -657,7 +657,7 @@ static void test_no_access(void)
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		struct kit k = prepare(EXTEND);
 		const struct cim_store_file *file;
-		struct cim_fs fs = k.m->fs;
+		struct cim_vfs vfs = k.m->vfs;
 		struct cim_store *store;
 		struct cim_guid set;
 		unsigned may = 0, broken = 0;
@@ -670,9 +670,9 @@ static void test_no_access(void)
 		cim_guid_format(&set, owned_1 + 7);
 		strcat(owned_0, "_0");
 		strcat(owned_1, "_1");
-		fs.open = refusing_open;
-		fs.is_locked = refusing_is_locked;
-		k.env.fs = &fs;
+		vfs.open = refusing_open;
+		vfs.is_locked = refusing_is_locked;
+		k.env.vfs = &vfs;
 		locked_out = files[i].name;
 		refusal = CIM_E_ACCESS;
 		store = look(&k);

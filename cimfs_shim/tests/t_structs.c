@@ -172,8 +172,8 @@ static struct cim_structure_visitor visitor_of(struct notes *n)
 
 static enum cim_status visit(struct mini *m, struct notes *n, uint64_t *broken)
 {
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_structure_visitor v = visitor_of(n);
 
 	memset(&err, 0, sizeof(err));
@@ -314,8 +314,8 @@ static struct wanted field_of(struct mini *m, enum cim_structure_kind kind, cons
 		.index = index >= 0 ? (uint32_t)index : 0,
 	};
 	struct cim_structure_visitor v = {.ctx = &w, .field = look};
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 
 	if (cim_structures_visit(&env, "mem/s.cim", &v, NULL, &err) || !w.found)
 		diag("%s of %s has no field %s [%d]", cim_structure_name(kind), path, name, index);
@@ -507,8 +507,8 @@ static void test_unopenable(void)
 	struct notes *n = notes_new(m);
 	struct mini_file *image = mini_find(m, "s.cim");
 	struct cim_structure_visitor v = visitor_of(n);
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	uint8_t filesystem[8];
 
 	is_status(cim_structures_visit(&env, "mem/none", &v, NULL, &err), CIM_E_FILE_NOT_FOUND,
@@ -718,8 +718,8 @@ static void test_no_functions(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_structure_visitor v = {0};
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	uint64_t broken = 0;
 
 	m->files[m->region_file[SAMPLE_SMALL]].size = 44;
@@ -735,7 +735,7 @@ static uint32_t id_of(struct cim_image *image, const char *path)
 {
 	uint32_t id = 0;
 
-	if (cim_image_lookup(image, cim_u8(path), &id, &err))
+	if (cim_image_lookup(image, cim_str8(path), &id, &err))
 		diag("%s: %s", path, err.cause);
 	return id;
 }
@@ -744,8 +744,8 @@ static void test_segments(void)
 {
 	static const struct cim_str none;
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_data data;
 	struct cim_segment s;
@@ -812,8 +812,8 @@ static void test_segments(void)
 static void test_forged_segment(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_fs fs;
-	struct cim_env env = mini_env(m, &fs);
+	struct cim_vfs vfs;
+	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_segment s;
 	static const uint64_t places[] = {0, 40, UINT64_C(99) << 48 | 40,

@@ -12,6 +12,7 @@
  */
 #include <windows.h>
 
+#include "../core/collate.h"
 #include "testenv.h"
 
 /* The Wines whose table is ours. */

@@ -333,17 +333,17 @@ static void random_strings(void)
 static void strings(void)
 {
 	static const uint16_t units[] = {'a', 0xd800, 0};
-	struct cim_str s = cim_u8("a\xc3\xa4");
+	struct cim_str s = cim_str8("a\xc3\xa4");
 
-	ok(s.utf8 && !s.utf16 && s.units == 3, "cim_u8 counts bytes");
-	s = cim_u16(units);
-	ok(!s.utf8 && s.utf16 == units && s.units == 2, "cim_u16 counts code units");
-	s = cim_u8(NULL);
-	ok(!s.utf8 && !s.utf16 && !s.units, "cim_u8(NULL) stays NULL");
-	s = cim_u16(NULL);
-	ok(!s.utf8 && !s.utf16 && !s.units, "cim_u16(NULL) stays NULL");
-	s = cim_u8("");
-	ok(s.utf8 && !s.units, "cim_u8 of nothing is not NULL");
+	ok(s.utf8 && !s.utf16 && s.units == 3, "cim_str8 counts bytes");
+	s = cim_str16(units);
+	ok(!s.utf8 && s.utf16 == units && s.units == 2, "cim_str16 counts code units");
+	s = cim_str8(NULL);
+	ok(!s.utf8 && !s.utf16 && !s.units, "cim_str8(NULL) stays NULL");
+	s = cim_str16(NULL);
+	ok(!s.utf8 && !s.utf16 && !s.units, "cim_str16(NULL) stays NULL");
+	s = cim_str8("");
+	ok(s.utf8 && !s.units, "cim_str8 of nothing is not NULL");
 }
 
 int main(void)

@@ -18,13 +18,13 @@ static void test_nothing(void)
 	struct cim_region_set set;
 	struct cim_image *image;
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
-	enum cim_fs_lock lock = CIM_LOCK_NONE;
+	enum cim_vfs_lock lock = CIM_LOCK_NONE;
 	long os_error;
 
 	ok(!memfs_exists(k.m, "a.cim"), "before the commit there is no image");
 	is_int(memfs_count_names(k.m, "region_"), 3, "a session has three region files");
 	is_int(memfs_count_names(k.m, ""), 3, "and nothing else");
-	must(&k, k.m->fs.is_locked(k.m, NULL, memfs_find_name(k.m, "region_"), &lock, &os_error));
+	must(&k, k.m->vfs.is_locked(k.m, NULL, memfs_find_name(k.m, "region_"), &lock, &os_error));
 	ok(lock == CIM_LOCK_ALONE, "the first of them is locked (D36)");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	cim_writer_close(w);
@@ -152,7 +152,7 @@ static void test_fold(void)
 	struct kit k = kit_new();
 	struct cim_writer *w;
 
-	k.m->fs.fold_names = true;
+	k.m->vfs.fold_names = true;
 	w = begin(&k, NULL, "Image.cim");
 	put(&k, w, "x", "1");
 	finish(&k, w);
@@ -174,7 +174,7 @@ static enum cim_status add_path(struct kit *k, struct cim_writer *w, const char 
 	struct cim_metadata meta = meta_file(0);
 
 	meta.attributes = attributes;
-	return cim_writer_add(w, cim_u8(path), &meta, NULL, &k->err);
+	return cim_writer_add(w, cim_str8(path), &meta, NULL, &k->err);
 }
 
 static void test_paths(void)
@@ -207,14 +207,14 @@ static void test_paths(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ok(add_path(&k, w, bad[i], 0) == CIM_E_INVALID, "path %u is malformed (D11, D20)",
 		   (unsigned)i);
-	is_int(cim_writer_add(w, cim_u16(slash), &meta, NULL, NULL), CIM_E_INVALID,
+	is_int(cim_writer_add(w, cim_str16(slash), &meta, NULL, NULL), CIM_E_INVALID,
 	       "a '/' in UTF-16 is malformed");
-	gives(&k, cim_writer_add(w, cim_u8(NULL), &meta, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add(w, cim_str8(NULL), &meta, NULL, &k.err), CIM_E_INVALID);
 	memset(longest, 'L', 256);
 	gives(&k, add_path(&k, w, longest, 0), CIM_E_INVALID);
 	longest[255] = 0;
 	gives(&k, add_path(&k, w, longest, 0), CIM_OK);
-	gives(&k, cim_writer_delete(w, cim_u8(longest), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8(longest), &k.err), CIM_OK);
 	gives(&k, add_path(&k, w, "\\con", 0), CIM_OK);
 	gives(&k, add_path(&k, w, "x.", 0), CIM_OK);
 	gives(&k, add_path(&k, w, "x ", 0), CIM_OK);
@@ -228,13 +228,13 @@ static void test_paths(void)
 	gives(&k, add_path(&k, w, "\\", 0), CIM_E_INVALID);
 	meta = meta_dir();
 	meta.attributes |= CIM_ATTR_HIDDEN;
-	gives(&k, cim_writer_add(w, cim_u8("\\"), &meta, NULL, &k.err), CIM_OK);
-	gives(&k, cim_writer_delete(w, cim_u8(""), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_delete(w, cim_u8("\\"), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_link(w, cim_u8(""), cim_u8("con"), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_link(w, cim_u8("y"), cim_u8("\\"), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_link(w, cim_u8("y:z"), cim_u8("con"), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_link(w, cim_u8("y"), cim_u8("con:z"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add(w, cim_str8("\\"), &meta, NULL, &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8(""), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_delete(w, cim_str8("\\"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_link(w, cim_str8(""), cim_str8("con"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_link(w, cim_str8("y"), cim_str8("\\"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_link(w, cim_str8("y:z"), cim_str8("con"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_link(w, cim_str8("y"), cim_str8("con:z"), &k.err), CIM_E_INVALID);
 	finish(&k, w);
 	is_image(&k, "a.cim",
 		 "#1 / 12\n#2 /con 80 0 ''\n#3 /x  80 0 ''\n#4 /x. 80 0 ''\n"
@@ -262,10 +262,10 @@ static void test_deep(void)
 	finish(&k, w);
 	must_be_sound(&k, "a.cim");
 	w = begin(&k, "a.cim", NULL);
-	gives(&k, cim_writer_lookup(w, cim_u8(path), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8(path), &exists, &k.err), CIM_OK);
 	ok(exists, "an item 2,500 directories deep is found");
 	put(&k, w, path, "changed");
-	gives(&k, cim_writer_delete(w, cim_u8("dd"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("dd"), &k.err), CIM_OK);
 	finish(&k, w);
 	is_image(&k, "a.cim", ROOT, "and deleted with its 2,500 directories");
 	memset(path, 'x', sizeof(path));
@@ -273,10 +273,10 @@ static void test_deep(void)
 		path[i] = '/';
 	path[32767] = 0;
 	w = begin(&k, "a.cim", NULL);
-	gives(&k, cim_writer_lookup(w, cim_u8(path), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8(path), &exists, &k.err), CIM_OK);
 	path[32767] = 'x';
 	path[32768] = 0;
-	gives(&k, cim_writer_lookup(w, cim_u8(path), &exists, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_lookup(w, cim_str8(path), &exists, &k.err), CIM_E_INVALID);
 	cim_writer_close(w);
 	kit_free(&k);
 }
@@ -293,7 +293,7 @@ static void test_replace(void)
 	put(&k, w, "Dir/file", "one");
 	put_stream(&k, w, "Dir:s", "of the directory");
 	meta.attributes |= CIM_ATTR_SYSTEM;
-	gives(&k, cim_writer_add(w, cim_u8("DIR"), &meta, NULL, &k.err), CIM_OK);
+	gives(&k, cim_writer_add(w, cim_str8("DIR"), &meta, NULL, &k.err), CIM_OK);
 	make_dir(&k, w, "gone");
 	make_dir(&k, w, "gone/below");
 	put(&k, w, "gone/below/x", "x");
@@ -313,7 +313,7 @@ static void test_replace(void)
 	w = begin(&k, "a.cim", "b.cim");
 	meta.attributes = CIM_ATTR_DIRECTORY;
 	meta.change_time = 5;
-	gives(&k, cim_writer_add(w, cim_u8("dir"), &meta, NULL, &k.err), CIM_OK);
+	gives(&k, cim_writer_add(w, cim_str8("dir"), &meta, NULL, &k.err), CIM_OK);
 	put(&k, w, "was", "again");
 	make_dir(&k, w, "gone");
 	put(&k, w, "name", "newer");
@@ -334,20 +334,22 @@ static void test_links(void)
 	make_dir(&k, w, "d");
 	put(&k, w, "f", "the file");
 	put(&k, w, "g", "another");
-	gives(&k, cim_writer_link(w, cim_u8("d/l"), cim_u8("f"), &k.err), CIM_OK);
-	gives(&k, cim_writer_link(w, cim_u8("F"), cim_u8("d/L"), &k.err), CIM_OK);
-	gives(&k, cim_writer_link(w, cim_u8("g"), cim_u8("f"), &k.err), CIM_OK);
-	gives(&k, cim_writer_link(w, cim_u8("d"), cim_u8("f"), &k.err), CIM_E_ACCESS);
-	gives(&k, cim_writer_link(w, cim_u8("e"), cim_u8("d"), &k.err), CIM_E_ACCESS);
-	gives(&k, cim_writer_link(w, cim_u8("e"), cim_u8("no"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_link(w, cim_u8("e"), cim_u8("no/x"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_link(w, cim_u8("no/e"), cim_u8("f"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_link(w, cim_u8("g/e"), cim_u8("f"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_link(w, cim_str8("d/l"), cim_str8("f"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("F"), cim_str8("d/L"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("g"), cim_str8("f"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("d"), cim_str8("f"), &k.err), CIM_E_ACCESS);
+	gives(&k, cim_writer_link(w, cim_str8("e"), cim_str8("d"), &k.err), CIM_E_ACCESS);
+	gives(&k, cim_writer_link(w, cim_str8("e"), cim_str8("no"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_link(w, cim_str8("e"), cim_str8("no/x"), &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_link(w, cim_str8("no/e"), cim_str8("f"), &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_link(w, cim_str8("g/e"), cim_str8("f"), &k.err), CIM_E_PATH_NOT_FOUND);
 	put(&k, w, "self", "itself");
-	gives(&k, cim_writer_link(w, cim_u8("SELF"), cim_u8("self"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("SELF"), cim_str8("self"), &k.err), CIM_OK);
 	put(&k, w, "d/l", "a file of its own");
-	gives(&k, cim_writer_link(w, cim_u8("h"), cim_u8("g"), &k.err), CIM_OK);
-	gives(&k, cim_writer_delete(w, cim_u8("f"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("h"), cim_str8("g"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("f"), &k.err), CIM_OK);
 	finish(&k, w);
 	is_image(&k, "a.cim",
 		 ROOT "#2 /d 10\n#3 /d/l 80 17 'a file of its own'\n"
@@ -355,11 +357,11 @@ static void test_links(void)
 		      "#5 /self 80 6 'itself'\n",
 		 "links (D6, D7)");
 	w = begin(&k, "a.cim", NULL);
-	gives(&k, cim_writer_link(w, cim_u8("d/g"), cim_u8("G"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("d/g"), cim_str8("G"), &k.err), CIM_OK);
 	put_stream(&k, w, "h:s", "seen by all names");
 	put(&k, w, "h", "parts");
-	gives(&k, cim_writer_delete(w, cim_u8("g"), &k.err), CIM_OK);
-	gives(&k, cim_writer_link(w, cim_u8("SELF"), cim_u8("Self"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("g"), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8("SELF"), cim_str8("Self"), &k.err), CIM_OK);
 	finish(&k, w);
 	is_image(&k, "a.cim",
 		 ROOT "#2 /d 10\n#3 /d/g 80 8 'the file'\n    :s 17 'seen by all names'\n"
@@ -381,22 +383,22 @@ static void test_delete(void)
 	put(&k, w, "d/e/f", "nested");
 	put(&k, w, "x", "x");
 	put_stream(&k, w, "x:s", "s");
-	gives(&k, cim_writer_delete(w, cim_u8("no"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_delete(w, cim_u8("no/x"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_delete(w, cim_u8("x/y"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_delete(w, cim_u8("x:t"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_delete(w, cim_u8("no:t"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("no"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("no/x"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("x/y"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("x:t"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("no:t"), &k.err), CIM_E_PATH_NOT_FOUND);
 	finish(&k, w);
 	w = begin(&k, "a.cim", "b.cim");
-	gives(&k, cim_writer_delete(w, cim_u8("D\\E\\F"), &k.err), CIM_OK);
-	gives(&k, cim_writer_delete(w, cim_u8("d/e/f"), &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_delete(w, cim_u8("x:S:$DATA"), &k.err), CIM_OK);
-	gives(&k, cim_writer_delete(w, cim_u8("x:s"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("D\\E\\F"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("d/e/f"), &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_delete(w, cim_str8("x:S:$DATA"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("x:s"), &k.err), CIM_E_PATH_NOT_FOUND);
 	finish(&k, w);
 	is_image(&k, "b.cim", ROOT "#2 /d 10\n#3 /d/e 10\n#4 /x 80 1 'x'\n",
 		 "an inherited nested file and a stream are deleted (D4, D5)");
 	w = begin(&k, "b.cim", NULL);
-	gives(&k, cim_writer_delete(w, cim_u8("d"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("d"), &k.err), CIM_OK);
 	gives(&k, add_path(&k, w, "d/e/g", 0), CIM_E_PATH_NOT_FOUND);
 	make_dir(&k, w, "D");
 	put(&k, w, "D/e", "a file now");
@@ -426,26 +428,26 @@ static void test_lookup(void)
 	make_dir(&k, w, "d");
 	put(&k, w, "d/f", "1");
 	put_stream(&k, w, "d/f:s", "2");
-	must(&k, cim_writer_add(w, cim_u8("open"), &meta, &stream, &k.err));
-	gives(&k, cim_writer_lookup(w, cim_u8("no/f"), &exists, &untouched), CIM_OK);
+	must(&k, cim_writer_add(w, cim_str8("open"), &meta, &stream, &k.err));
+	gives(&k, cim_writer_lookup(w, cim_str8("no/f"), &exists, &untouched), CIM_OK);
 	ok(!exists, "a missing directory on the way: missing (D41)");
 	is_str(untouched.op, "untouched", "the error is filled in on failure only");
-	gives(&k, cim_writer_lookup(w, cim_u8("D/F"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("D/F"), &exists, &k.err), CIM_OK);
 	ok(exists, "found without case");
-	gives(&k, cim_writer_lookup(w, cim_u8("d/f/x"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("d/f/x"), &exists, &k.err), CIM_OK);
 	ok(!exists, "a file on the way: missing");
-	gives(&k, cim_writer_lookup(w, cim_u8("d/f:S"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("d/f:S"), &exists, &k.err), CIM_OK);
 	ok(exists, "a stream is found");
-	gives(&k, cim_writer_lookup(w, cim_u8("d/f:t"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("d/f:t"), &exists, &k.err), CIM_OK);
 	ok(!exists, "or not");
-	gives(&k, cim_writer_lookup(w, cim_u8("d:s"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("d:s"), &exists, &k.err), CIM_OK);
 	ok(!exists, "a directory without streams has none");
-	gives(&k, cim_writer_lookup(w, cim_u8(""), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8(""), &exists, &k.err), CIM_OK);
 	ok(exists, "the root is there");
-	gives(&k, cim_writer_lookup(w, cim_u8("open"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("open"), &exists, &k.err), CIM_OK);
 	ok(exists, "also while a stream is open");
-	gives(&k, cim_writer_lookup(w, cim_u8("d\\"), &exists, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_lookup(w, cim_u8("d"), NULL, &k.err), CIM_E_POINTER);
+	gives(&k, cim_writer_lookup(w, cim_str8("d\\"), &exists, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_lookup(w, cim_str8("d"), NULL, &k.err), CIM_E_POINTER);
 	cim_stream_close(stream);
 	cim_writer_close(w);
 	kit_free(&k);
@@ -456,7 +458,7 @@ static void test_lookup(void)
 static enum cim_status add_meta(struct kit *k, struct cim_writer *w,
 				const struct cim_metadata *meta)
 {
-	return cim_writer_add(w, cim_u8("m"), meta, NULL, &k->err);
+	return cim_writer_add(w, cim_str8("m"), meta, NULL, &k->err);
 }
 
 static void test_metadata_errors(void)
@@ -529,7 +531,7 @@ static void test_metadata(void)
 
 	put_meta(&k, w, "all", &meta, "ok", 2);
 	meta.attributes |= CIM_ATTR_DIRECTORY;
-	must(&k, cim_writer_add(w, cim_u8("dir"), &meta, NULL, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("dir"), &meta, NULL, &k.err));
 	meta = meta_file(0);
 	meta.attributes = CIM_ATTR_REPARSE | CIM_ATTR_NORMAL | 0x800;
 	put_meta(&k, w, "normal", &meta, NULL, 0);
@@ -570,10 +572,10 @@ static void test_as_stored(void)
 	meta.reparse = odd;
 	meta.reparse_size = 4;
 	gives(&k, try_file(&k, w, "g", &meta, NULL, 0), CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8(":s"), 0, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8(":s"), 0, NULL, &k.err), CIM_E_INVALID);
 	finish(&k, w);
 	image = open_image(&k, "plain.cim");
-	must(&k, cim_image_lookup(image, cim_u8("f"), &id, &k.err));
+	must(&k, cim_image_lookup(image, cim_str8("f"), &id, &k.err));
 	must(&k, cim_image_stat(image, id, &info, &k.err));
 	ok(!info.flags && info.has_security, "an ordinary session stores no other flags, and a "
 					     "descriptor always");
@@ -587,15 +589,15 @@ static void test_as_stored(void)
 	meta.ea_size = meta.security_size = sizeof(odd);
 	gives(&k, try_file(&k, w, "h", &meta, NULL, 0), CIM_OK);
 	meta = meta_dir();
-	must(&k, cim_writer_add(w, cim_u8(""), &meta, NULL, &k.err));
+	must(&k, cim_writer_add(w, cim_str8(""), &meta, NULL, &k.err));
 	put_stream(&k, w, ":s", "of the root");
 	finish(&k, w);
 	image = open_image(&k, "a.cim");
-	must(&k, cim_image_lookup(image, cim_u8("g"), &id, &k.err));
+	must(&k, cim_image_lookup(image, cim_str8("g"), &id, &k.err));
 	must(&k, cim_image_stat(image, id, &info, &k.err));
 	is_hex(info.flags, 0x8040, "as stored: other flags");
 	ok(!info.has_security && info.has_reparse, "as stored: no descriptor, any reparse data");
-	must(&k, cim_image_lookup(image, cim_u8("h"), &id, &k.err));
+	must(&k, cim_image_lookup(image, cim_str8("h"), &id, &k.err));
 	must(&k, cim_image_stat(image, id, &info, &k.err));
 	ok(info.ea_size == sizeof(odd) && info.has_security, "as stored: any EA, any descriptor");
 	must(&k, cim_image_stat(image, 1, &info, &k.err));
@@ -634,7 +636,7 @@ static void test_many_descriptors(void)
 		size_t size;
 
 		snprintf(path, sizeof(path), "f%u", i);
-		must(&k, cim_image_lookup(image, cim_u8(path), &id, &k.err));
+		must(&k, cim_image_lookup(image, cim_str8(path), &id, &k.err));
 		must(&k, cim_image_get_blob(image, id, CIM_BLOB_SECURITY, got, sizeof(got), &size,
 					    &k.err));
 		wrong += size != sizeof(sd) || got[26] + 256u * got[27] != i % COUNT;
@@ -658,7 +660,7 @@ static void test_stream_writes(void)
 	size_t written = 99;
 	char want[300];
 
-	must(&k, cim_writer_add(w, cim_u8("f"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("f"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_write(stream, "12345", 5, &written, &k.err), CIM_OK);
 	is_int(written, 5, "5 bytes were taken");
 	gives(&k, cim_stream_write(stream, NULL, 0, &written, &k.err), CIM_E_POINTER);
@@ -670,20 +672,20 @@ static void test_stream_writes(void)
 	is_int(written, 0, "nothing fits any more");
 	gives(&k, cim_stream_write(NULL, "x", 1, &written, &k.err), CIM_E_INVALID);
 	cim_stream_close(stream);
-	must(&k, cim_writer_add(w, cim_u8("short"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("short"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_write(stream, "12345", 5, NULL, NULL), CIM_OK);
 	cim_stream_close(stream);
-	must(&k, cim_writer_add(w, cim_u8("never"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("never"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_write(stream, "", 0, &written, &k.err), CIM_OK);
 	cim_stream_close(stream);
-	must(&k, cim_writer_add(w, cim_u8("none"), &meta, NULL, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("none"), &meta, NULL, &k.err));
 	meta = meta_file(0);
-	must(&k, cim_writer_add(w, cim_u8("zero"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("zero"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_write(stream, "", 0, &written, &k.err), CIM_OK);
 	gives(&k, cim_stream_write(stream, "x", 1, &written, &k.err), CIM_E_EOF);
 	cim_stream_close(stream);
 	meta = meta_dir();
-	must(&k, cim_writer_add(w, cim_u8("dir"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("dir"), &meta, &stream, &k.err));
 	ok(stream != NULL, "a directory has a stream, too");
 	gives(&k, cim_stream_write(stream, "x", 1, &written, &k.err), CIM_E_INVALID);
 	gives(&k, cim_stream_write(stream, "x", 0, &written, &k.err), CIM_E_INVALID);
@@ -712,18 +714,20 @@ static void test_alternate_streams(void)
 	put_stream(&k, w, "f:One:$DATA", "1");
 	put_stream(&k, w, "f:three:$data", "3");
 	put_stream(&k, w, "d:s", "of a directory");
-	gives(&k, cim_writer_add_stream(w, cim_u8("f"), 0, &stream, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f"), 0, &stream, &k.err), CIM_E_INVALID);
 	ok(!stream, "the handle is NULL after a failure (D28)");
-	gives(&k, cim_writer_add_stream(w, cim_u8("f::$DATA"), 0, NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:"), 0, NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:s:$INDEX"), 0, NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8(":s"), 0, NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8("g:s"), 0, NULL, &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f/x:s"), 0, NULL, &k.err), CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), CIM_MAX_STREAM + 1, NULL, &k.err),
+	gives(&k, cim_writer_add_stream(w, cim_str8("f::$DATA"), 0, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:"), 0, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:s:$INDEX"), 0, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8(":s"), 0, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8("g:s"), 0, NULL, &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f/x:s"), 0, NULL, &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), CIM_MAX_STREAM + 1, NULL, &k.err),
 	      CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:max"), CIM_MAX_STREAM, NULL, &k.err), CIM_OK);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:empty"), 0, NULL, &k.err), CIM_OK);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:max"), CIM_MAX_STREAM, NULL, &k.err),
+	      CIM_OK);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:empty"), 0, NULL, &k.err), CIM_OK);
 	finish(&k, w);
 	is_image(&k, "a.cim",
 		 ROOT "#2 /d 10\n    :s 14 'of a directory'\n#3 /f 80 7 'default'\n"
@@ -732,8 +736,8 @@ static void test_alternate_streams(void)
 		 "alternate streams, sorted (D10)");
 	w = begin(&k, "a.cim", "b.cim");
 	put_stream(&k, w, "F:ONE", "one again");
-	must(&k, cim_writer_delete(w, cim_u8("f:max"), &k.err));
-	must(&k, cim_writer_delete(w, cim_u8("d:s"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("f:max"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("d:s"), &k.err));
 	finish(&k, w);
 	is_image(&k, "b.cim",
 		 ROOT "#2 /d 10\n#3 /f 80 7 'default'\n    :empty 0 ''\n    :ONE 9 'one again'\n"
@@ -752,25 +756,25 @@ static void test_states(void)
 	struct cim_stream *stream, *second = (struct cim_stream *)&k;
 	bool exists;
 
-	must(&k, cim_writer_add(w, cim_u8("f"), &meta, &stream, &k.err));
-	gives(&k, cim_writer_add(w, cim_u8("g"), &meta, &second, &k.err), CIM_E_SHARING);
+	must(&k, cim_writer_add(w, cim_str8("f"), &meta, &stream, &k.err));
+	gives(&k, cim_writer_add(w, cim_str8("g"), &meta, &second, &k.err), CIM_E_SHARING);
 	ok(!second, "the handle is NULL after a failure");
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), 1, NULL, &k.err), CIM_E_SHARING);
-	gives(&k, cim_writer_link(w, cim_u8("g"), cim_u8("f"), &k.err), CIM_E_SHARING);
-	gives(&k, cim_writer_delete(w, cim_u8("f"), &k.err), CIM_E_SHARING);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), 1, NULL, &k.err), CIM_E_SHARING);
+	gives(&k, cim_writer_link(w, cim_str8("g"), cim_str8("f"), &k.err), CIM_E_SHARING);
+	gives(&k, cim_writer_delete(w, cim_str8("f"), &k.err), CIM_E_SHARING);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
 	must(&k, cim_stream_write(stream, "data", 4, NULL, &k.err));
 	cim_stream_close(stream);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_add(w, cim_u8("g"), &meta, &second, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), 1, NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_link(w, cim_u8("g"), cim_u8("f"), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_delete(w, cim_u8("f"), &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_lookup(w, cim_u8("f"), &exists, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add(w, cim_str8("g"), &meta, &second, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), 1, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_link(w, cim_str8("g"), cim_str8("f"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_delete(w, cim_str8("f"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_lookup(w, cim_str8("f"), &exists, &k.err), CIM_E_INVALID);
 	cim_writer_close(w);
 	gives(&k, cim_writer_commit(NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_delete(NULL, cim_u8("f"), &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_delete(NULL, cim_str8("f"), &k.err), CIM_E_INVALID);
 	is_image(&k, "a.cim", ROOT "#2 /f 80 4 'data'\n",
 		 "an open stream keeps others out, a commit ends all (D26, D27)");
 	kit_free(&k);
@@ -788,7 +792,7 @@ static void test_close_order(void)
 		if (turn == 2)
 			meta = meta_dir();
 		w = begin(&k, NULL, "a.cim");
-		must(&k, cim_writer_add(w, cim_u8("f"), &meta, &stream, &k.err));
+		must(&k, cim_writer_add(w, cim_str8("f"), &meta, &stream, &k.err));
 		if (turn == 1)
 			must(&k, cim_stream_write(stream, bytes, 50000, NULL, &k.err));
 		cim_writer_close(w);
@@ -816,8 +820,8 @@ static void test_stats(void)
 	put(&k, w, "same", "12345");
 	put(&k, w, "zero", "");
 	put_stream(&k, w, "one:s", "123");
-	must(&k, cim_writer_link(w, cim_u8("l"), cim_u8("one"), &k.err));
-	must(&k, cim_writer_add(w, cim_u8("sparse"), &meta, &stream, &k.err));
+	must(&k, cim_writer_link(w, cim_str8("l"), cim_str8("one"), &k.err));
+	must(&k, cim_writer_add(w, cim_str8("sparse"), &meta, &stream, &k.err));
 	cim_stream_close(stream);
 	cim_writer_get_stats(w, &stats);
 	is_int(stats.files, 5, "5 items were added");

@@ -216,7 +216,7 @@ static void test_code_points(void)
 		 "#4 /\xef\xbe\xa0 80" T0 " 4 'half'\n",
 		 "a name is found where another writer's order put it, and re-sorted");
 	w = begin(&k, "a.cim", "c.cim");
-	must(&k, cim_writer_delete(w, cim_u8("\xef\xbe\xa0"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("\xef\xbe\xa0"), &k.err));
 	finish(&k, w);
 	is_image(&k, "c.cim",
 		 "#1 / 10" T0 "\n#2 /a 80" T0 " 1 'a'\n#3 /\xf0\x90\x80\x80 80" T0 " 4 'pair'\n",
@@ -251,7 +251,7 @@ static void test_stream_forms(void)
 		raw_record(&k, "a.cim", id[1], before, sizeof(before));
 		w = begin(&k, "a.cim", NULL);
 		put_stream(&k, w, "f:ONE", "1");
-		must(&k, cim_writer_delete(w, cim_u8("f:two"), &k.err));
+		must(&k, cim_writer_delete(w, cim_str8("f:two"), &k.err));
 		finish(&k, w);
 		is_image(&k, "a.cim",
 			 "#1 / 10" T0 "\n#2 /f 80" T0 " 4 'main'\n    :ONE 1 '1'\n#3 /g 80" T0
@@ -326,7 +326,7 @@ static void test_table_ends(void)
 				       : "#1 / 10" T0 "\n#2 /new1 80 1 '1'\n#3 /new2 80 1 '2'\n",
 			 "the new files' FileIDs go on where the last table ends");
 		image = open_image(&k, "b.cim");
-		must(&k, cim_image_lookup(image, cim_u8("new2"), &id, &k.err));
+		must(&k, cim_image_lookup(image, cim_str8("new2"), &id, &k.err));
 		is_int(id, counts[c] + 2, "with %u files: at %u", counts[c], counts[c] + 1);
 		must(&k, cim_image_stat(image, id, &info, &k.err));
 		is_int(info.parent_id, root, "the parent is told");
@@ -344,13 +344,13 @@ static void test_cleared(void)
 	uint8_t bytes[96];
 
 	put(&k, w, "file", "text"); /* 2 */
-	must(&k, cim_writer_link(w, cim_u8("link"), cim_u8("file"), &k.err));
+	must(&k, cim_writer_link(w, cim_str8("link"), cim_str8("file"), &k.err));
 	make_dir(&k, w, "dir");		 /* 3 */
 	put(&k, w, "dir/below", "text"); /* 4 */
-	must(&k, cim_writer_link(w, cim_u8("dir/link"), cim_u8("file"), &k.err));
-	must(&k, cim_writer_delete(w, cim_u8("file"), &k.err));
-	must(&k, cim_writer_delete(w, cim_u8("link"), &k.err));
-	must(&k, cim_writer_delete(w, cim_u8("dir"), &k.err));
+	must(&k, cim_writer_link(w, cim_str8("dir/link"), cim_str8("file"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("file"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("link"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("dir"), &k.err));
 	put(&k, w, "last", "text"); /* 5 */
 	finish(&k, w);
 	for (uint32_t id = 2; id <= 5; id++) {
@@ -433,12 +433,12 @@ static void test_ids_limit(void)
 	char *text;
 
 	put(&k, w, "last", "the last file");
-	gives(&k, cim_writer_add(w, cim_u8("more"), &meta, NULL, &k.err), CIM_E_LIMIT);
-	gives(&k, cim_writer_add(w, cim_u8("last"), &meta, NULL, &k.err), CIM_E_LIMIT);
-	gives(&k, cim_writer_link(w, cim_u8("link"), cim_u8("last"), &k.err), CIM_OK);
+	gives(&k, cim_writer_add(w, cim_str8("more"), &meta, NULL, &k.err), CIM_E_LIMIT);
+	gives(&k, cim_writer_add(w, cim_str8("last"), &meta, NULL, &k.err), CIM_E_LIMIT);
+	gives(&k, cim_writer_link(w, cim_str8("link"), cim_str8("last"), &k.err), CIM_OK);
 	finish(&k, w);
 	image = open_image(&k, "b.cim");
-	must(&k, cim_image_lookup(image, cim_u8("last"), &id, &k.err));
+	must(&k, cim_image_lookup(image, cim_str8("last"), &id, &k.err));
 	is_int(id, UINT32_MAX, "the last FileID is used");
 	cim_image_close(image);
 	text = dump(&k, "b.cim");
@@ -498,9 +498,10 @@ static void test_hostile_ids(void)
 		links[1] = mini_link("nobody", ids[i], 0);
 		k = hostile(&b, links, 2, root);
 		w = begin(&k, "a.cim", NULL);
-		gives(&k, cim_writer_lookup(w, cim_u8("nobody"), &exists, &k.err), CIM_E_CORRUPT);
-		gives(&k, cim_writer_delete(w, cim_u8("nobody"), &k.err), CIM_E_CORRUPT);
-		gives(&k, cim_writer_link(w, cim_u8("y"), cim_u8("nobody"), &k.err), CIM_E_CORRUPT);
+		gives(&k, cim_writer_lookup(w, cim_str8("nobody"), &exists, &k.err), CIM_E_CORRUPT);
+		gives(&k, cim_writer_delete(w, cim_str8("nobody"), &k.err), CIM_E_CORRUPT);
+		gives(&k, cim_writer_link(w, cim_str8("y"), cim_str8("nobody"), &k.err),
+		      CIM_E_CORRUPT);
 		put(&k, w, "new1", "1");
 		put(&k, w, "new2", "2");
 		end_hostile(&k, w, true, "a name of a FileID that isn't there");
@@ -549,15 +550,15 @@ static void test_hostile_loops(void)
 		k = hostile(&b, links, 3, root);
 		w = begin(&k, "a.cim", NULL);
 		snprintf(below, sizeof(below), "%s/new", one);
-		cim_writer_add(w, cim_u8(below), &meta, NULL, &k.err);
+		cim_writer_add(w, cim_str8(below), &meta, NULL, &k.err);
 		if (turn % 2)
-			status = cim_writer_delete(w, cim_u8(two), &k.err);
+			status = cim_writer_delete(w, cim_str8(two), &k.err);
 		else
 			status = try_file(&k, w, two, &(struct cim_metadata){0}, "", 0);
 		if (status && status != CIM_E_CORRUPT && status != CIM_E_PATH_NOT_FOUND)
 			ok(false, "a loop: %s then %s: %s", one, two, STATUS(status));
-		cim_writer_add(w, cim_u8(below), &meta, NULL, &k.err);
-		cim_writer_delete(w, cim_u8(one), &k.err);
+		cim_writer_add(w, cim_str8(below), &meta, NULL, &k.err);
+		cim_writer_delete(w, cim_str8(one), &k.err);
 		status = cim_writer_commit(w, &k.err);
 		if (status && status != CIM_E_CORRUPT)
 			ok(false, "a loop: %s then %s: commit %s", one, two, STATUS(status));
@@ -582,7 +583,7 @@ static void test_hostile_streams(void)
 	links[0] = mini_link("f", id, 0);
 	k = hostile(&b, links, 1, root);
 	w = begin(&k, "a.cim", NULL);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
 	put(&k, w, "g", "text");
 	end_hostile(&k, w, false, "a file with two streams of one name, left alone");
 }
@@ -634,8 +635,8 @@ static void test_hostile_overlaps(void)
 	links[0] = mini_link("f", file, 0);
 	k = hostile(&b, links, 1, root);
 	w = begin(&k, "a.cim", NULL);
-	gives(&k, cim_writer_add_stream(w, cim_u8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
-	gives(&k, cim_writer_delete(w, cim_u8("f:s"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_str8("f:s"), &k.err), CIM_E_CORRUPT);
 	end_hostile(&k, w, false, "a file whose streams' names overlap, left alone");
 }
 
@@ -655,10 +656,10 @@ static void test_hostile_ancestors(void)
 	links[1] = mini_link("d", dir, 0);
 	k = hostile(&b, links, 2, root);
 	w = begin(&k, "a.cim", NULL);
-	gives(&k, cim_writer_delete(w, cim_u8("self"), &k.err), CIM_E_CORRUPT);
-	gives(&k, cim_writer_delete(w, cim_u8("d/up"), &k.err), CIM_E_CORRUPT);
-	gives(&k, cim_writer_delete(w, cim_u8("d/self"), &k.err), CIM_E_CORRUPT);
-	gives(&k, cim_writer_delete(w, cim_u8("d"), &k.err), CIM_OK);
+	gives(&k, cim_writer_delete(w, cim_str8("self"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_str8("d/up"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_str8("d/self"), &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_writer_delete(w, cim_str8("d"), &k.err), CIM_OK);
 	end_hostile(&k, w, false, "directories that hold themselves");
 }
 

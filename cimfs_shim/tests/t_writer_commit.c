@@ -20,7 +20,7 @@ static void build(struct kit *k, struct cim_writer *w, const char *text)
 	put_meta(k, w, "part", &meta, bytes, 5000);
 	put_meta(k, w, "sparse", &meta, NULL, 0);
 	put_stream(k, w, "d:stream", text);
-	must(k, cim_writer_link(w, cim_u8("link"), cim_u8("d/text"), &k->err));
+	must(k, cim_writer_link(w, cim_str8("link"), cim_str8("d/text"), &k->err));
 }
 
 static void make(struct kit *k, const char *existing, const char *name, const char *text)
@@ -231,7 +231,7 @@ static void test_owned(void)
 		w = begin_flags(&k, NULL, "x.cim", CIM_WRITE_CONSISTENT);
 		build(&k, w, "text");
 		gives(&k, cim_writer_commit(w, &k.err), CIM_E_EXISTS);
-		ok(cim_writer_lookup(w, cim_u8("d"), &exists, &k.err) == CIM_E_EXISTS &&
+		ok(cim_writer_lookup(w, cim_str8("d"), &exists, &k.err) == CIM_E_EXISTS &&
 			   cim_writer_commit(w, &k.err) == CIM_E_EXISTS,
 		   "only closing is possible");
 		cim_writer_close(w);
@@ -398,16 +398,16 @@ static void test_mounted(unsigned flags)
 {
 	struct kit k = kit_new();
 	struct cim_writer *w = begin_flags(&k, NULL, "x.cim", flags);
-	cim_fs_dir *dir;
-	cim_fs_file *file;
+	cim_vfs_dir *dir;
+	cim_vfs_file *file;
 	long os_error;
 
 	build(&k, w, "text");
 	finish(&k, w);
-	must(&k, k.m->fs.open_dir(k.m, "mem", 0, &dir, &os_error));
-	must(&k, k.m->fs.open(k.m, dir, set_file(&k, "x.cim", "region_", 0), CIM_FS_UPDATE, &file,
-			      &os_error));
-	must(&k, k.m->fs.lock(k.m, file, &os_error));
+	must(&k, k.m->vfs.open_dir(k.m, "mem", 0, &dir, &os_error));
+	must(&k, k.m->vfs.open(k.m, dir, set_file(&k, "x.cim", "region_", 0), CIM_VFS_UPDATE, &file,
+			       &os_error));
+	must(&k, k.m->vfs.lock(k.m, file, &os_error));
 	w = begin_flags(&k, "x.cim", "y.cim", flags);
 	put(&k, w, "new", "new");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
@@ -415,8 +415,8 @@ static void test_mounted(unsigned flags)
 	w = begin_flags(&k, "x.cim", NULL, flags);
 	put(&k, w, "new", "new");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
-	k.m->fs.close(k.m, file);
-	k.m->fs.close_dir(k.m, dir);
+	k.m->vfs.close(k.m, file);
+	k.m->vfs.close_dir(k.m, dir);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	cim_writer_close(w);
 	must_be_sound(&k, "x.cim");
@@ -450,7 +450,7 @@ static void test_name_taken(unsigned flags)
 	k.m->before = take_name;
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_EXISTS);
 	ok(cim_writer_commit(w, &k.err) == CIM_E_EXISTS &&
-		   cim_writer_delete(w, cim_u8("d"), &k.err) == CIM_E_EXISTS,
+		   cim_writer_delete(w, cim_str8("d"), &k.err) == CIM_E_EXISTS,
 	   "only closing is possible");
 	cim_writer_close(w);
 	is_int(k.m->now.count, 1, "a name taken meanwhile: nothing of ours is left");
@@ -553,7 +553,7 @@ static void test_base_removed(unsigned flags)
 			   strstr(k.err.image, "fork.cim"),
 		   "the error tells what is missing: %s: %s", k.err.image, k.err.cause);
 		ok(!memfs_exists(k.m, "fork.cim"), "no image that names it is made");
-		ok(cim_writer_lookup(w, cim_u8("new"), &exists, &k.err) == CIM_E_CORRUPT &&
+		ok(cim_writer_lookup(w, cim_str8("new"), &exists, &k.err) == CIM_E_CORRUPT &&
 			   cim_writer_commit(w, &k.err) == CIM_E_CORRUPT,
 		   "only closing is possible");
 		k.m->before = NULL;

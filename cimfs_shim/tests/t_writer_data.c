@@ -143,7 +143,7 @@ static void test_dedup_parents(void)
 	is_int(region_size(&k, "b.cim", 1), 40, "the data region is empty");
 	is_int(region_size(&k, "b.cim", 2), 40, "the small data region, too");
 	w = begin(&k, "b.cim", "c.cim");
-	must(&k, cim_writer_delete(w, cim_u8("e"), &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("e"), &k.err));
 	finish(&k, w);
 	is_int(fork_stores(&k, "c.cim", "c2.cim", "a fork of a fork"), 0,
 	       "nor is what a grandparent holds");
@@ -506,7 +506,7 @@ static void test_partly_reads(void)
 	is_int(stored(w), 0, "an object behind 6 GiB is found by its ID");
 	finish(&k, w);
 	image = open_image(&k, "b.cim");
-	must(&k, cim_image_lookup(image, cim_u8("six"), &id, &k.err));
+	must(&k, cim_image_lookup(image, cim_str8("six"), &id, &k.err));
 	must(&k, cim_image_get_data(image, id, none, &data, &k.err));
 	is_int(data.size, INT64_C(6) << 30, "the size is kept");
 	ok(!data.sparse, "a stream with a byte in it is stored as data");
@@ -514,7 +514,7 @@ static void test_partly_reads(void)
 	ok(got == 64 && !memcmp(buf, "head\0\0\0", 7), "it begins as written, then zeros");
 	must(&k, cim_image_read(image, &data, (UINT64_C(6) << 30) - 10, buf, 64, &got, &k.err));
 	ok(got == 10 && !memcmp(buf, "\0\0\0\0\0\0\0\0\0", 10), "and ends in zeros");
-	must(&k, cim_image_lookup(image, cim_u8("again"), &id, &k.err));
+	must(&k, cim_image_lookup(image, cim_str8("again"), &id, &k.err));
 	must(&k, cim_image_get_data(image, id, none, &data, &k.err));
 	must(&k, cim_image_read(image, &data, 4936, buf, 64, &got, &k.err));
 	is_mem(buf, b_bytes + 4936, 64, "what lies behind it is read");
@@ -531,10 +531,10 @@ static void test_too_large(void)
 
 	k.m->max_file = 1 << 30;
 	put_meta(&k, w, "sparse", &meta, NULL, 0);
-	gives(&k, cim_writer_lookup(w, cim_u8("sparse"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("sparse"), &exists, &k.err), CIM_OK);
 	put_meta(&k, w, "large", &meta, "x", 1);
-	gives(&k, cim_writer_lookup(w, cim_u8("large"), &exists, &k.err), CIM_E_TOO_LARGE);
-	gives(&k, cim_writer_delete(w, cim_u8("large"), &k.err), CIM_E_TOO_LARGE);
+	gives(&k, cim_writer_lookup(w, cim_str8("large"), &exists, &k.err), CIM_E_TOO_LARGE);
+	gives(&k, cim_writer_delete(w, cim_str8("large"), &k.err), CIM_E_TOO_LARGE);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_TOO_LARGE);
 	is_str(k.err.image, "mem/a.cim", "the error names the image");
 	is_str(k.err.path, "large", "the item that it comes from");
@@ -557,7 +557,7 @@ static void test_full(void)
 	struct cim_stream *stream;
 	size_t written = 1;
 
-	must(&k, cim_writer_add(w, cim_u8("large"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("large"), &meta, &stream, &k.err));
 	k.m->space = 1000000;
 	gives(&k, cim_stream_write(stream, a_bytes, 2500000, &written, NULL), CIM_E_DISK_FULL);
 	is_int(written, 0, "no byte was taken");
@@ -568,7 +568,7 @@ static void test_full(void)
 	is_str(k.err.image, "mem/a.cim", "and the image");
 	gives(&k, cim_stream_fill(stream, &source, NULL), CIM_E_DISK_FULL);
 	cim_stream_close(stream);
-	gives(&k, cim_writer_add(w, cim_u8("other"), &meta, NULL, &k.err), CIM_E_DISK_FULL);
+	gives(&k, cim_writer_add(w, cim_str8("other"), &meta, NULL, &k.err), CIM_E_DISK_FULL);
 	is_str(k.err.path, "large", "also when another item is added");
 	gives(&k, cim_writer_commit(w, NULL), CIM_E_DISK_FULL);
 	cim_writer_close(w);
@@ -635,7 +635,7 @@ static enum cim_status fill(struct kit *k, struct cim_writer *w, const char *pat
 	struct cim_stream *stream;
 	enum cim_status status;
 
-	if (!must(k, cim_writer_add(w, cim_u8(path), &meta, &stream, &k->err)))
+	if (!must(k, cim_writer_add(w, cim_str8(path), &meta, &stream, &k->err)))
 		return CIM_OK;
 	status = cim_stream_fill(stream, &source, &k->err);
 	cim_stream_close(stream);
@@ -715,7 +715,7 @@ static void test_fill_changing(void)
 		finish(&k, w);
 		must_be_sound(&k, "a.cim");
 		image = open_image(&k, "a.cim");
-		must(&k, cim_image_lookup(image, cim_u8("2"), &id, &k.err));
+		must(&k, cim_image_lookup(image, cim_str8("2"), &id, &k.err));
 		must(&k, cim_image_get_data(image, id, none, &data, &k.err));
 		must(&k, cim_image_read(image, &data, 0, buf, sizeof(buf), &got, &k.err));
 		for (size_t i = 0; i < got; i++)
@@ -738,8 +738,8 @@ static void test_fill_errors(void)
 	bool exists;
 
 	gives(&k, fill(&k, w, "first", &s), CIM_E_ACCESS);
-	gives(&k, cim_writer_lookup(w, cim_u8("first"), &exists, &k.err), CIM_OK);
-	must(&k, cim_writer_add(w, cim_u8("again"), &meta, &stream, &k.err));
+	gives(&k, cim_writer_lookup(w, cim_str8("first"), &exists, &k.err), CIM_OK);
+	must(&k, cim_writer_add(w, cim_str8("again"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_E_ACCESS);
 	s.fail_at = 0;
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_OK);
@@ -752,18 +752,18 @@ static void test_fill_errors(void)
 	s.calls = 0;
 	s.fail_at = 2;
 	gives(&k, fill(&k, w, "hashed", &s), CIM_E_ACCESS);
-	gives(&k, cim_writer_lookup(w, cim_u8("hashed"), &exists, &k.err), CIM_OK);
+	gives(&k, cim_writer_lookup(w, cim_str8("hashed"), &exists, &k.err), CIM_OK);
 	s.fail_at = 0;
-	must(&k, cim_writer_add(w, cim_u8("begun"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("begun"), &meta, &stream, &k.err));
 	must(&k, cim_stream_write(stream, "x", 1, NULL, &k.err));
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_E_INVALID);
 	cim_stream_close(stream);
-	must(&k, cim_writer_add(w, cim_u8("known"), &meta, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("known"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_OK);
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_E_INVALID);
 	gives(&k, cim_stream_write(stream, "x", 1, NULL, &k.err), CIM_E_EOF);
 	cim_stream_close(stream);
-	must(&k, cim_writer_add(w, cim_u8("dir"), &dir, &stream, &k.err));
+	must(&k, cim_writer_add(w, cim_str8("dir"), &dir, &stream, &k.err));
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_E_INVALID);
 	cim_stream_close(stream);
 	finish(&k, w);
@@ -772,7 +772,7 @@ static void test_fill_errors(void)
 	s.calls = 0;
 	s.fail_at = 2;
 	gives(&k, fill(&k, w, "half", &s), CIM_E_ACCESS);
-	gives(&k, cim_writer_lookup(w, cim_u8("half"), &exists, &k.err), CIM_E_ACCESS);
+	gives(&k, cim_writer_lookup(w, cim_str8("half"), &exists, &k.err), CIM_E_ACCESS);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_ACCESS);
 	cim_writer_close(w);
 	ok(!memfs_exists(k.m, "b.cim"), "half an item is not published");

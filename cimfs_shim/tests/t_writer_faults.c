@@ -98,7 +98,7 @@ static void file(struct run *run, const char *path, int64_t size, size_t written
 	struct cim_stream *stream = NULL;
 	struct kit *k = run->k;
 
-	STEP(run, cim_writer_add(run->w, cim_u8(path), &meta, &stream, &k->err));
+	STEP(run, cim_writer_add(run->w, cim_str8(path), &meta, &stream, &k->err));
 	if (!stream)
 		return;
 	if (fill)
@@ -123,8 +123,8 @@ static void script(struct run *run)
 	meta.security_size = sizeof(sd);
 	meta.ea = ea;
 	meta.ea_size = sizeof(ea);
-	STEP(run, cim_writer_add(w, cim_u8("dir"), &meta, NULL, &k->err));
-	STEP(run, cim_writer_add(w, cim_u8("dir/sub"), &meta, NULL, &k->err));
+	STEP(run, cim_writer_add(w, cim_str8("dir"), &meta, NULL, &k->err));
+	STEP(run, cim_writer_add(w, cim_str8("dir/sub"), &meta, NULL, &k->err));
 	file(run, "dir/small", 100, 100, false);
 	file(run, "dir/copy", 100, 100, false);
 	file(run, "dir/page", 70000, 70000, false);
@@ -136,14 +136,14 @@ static void script(struct run *run)
 		file(run, "filled copy", sizeof(bytes), sizeof(bytes), true);
 		file(run, "hole", INT64_C(1) << 33, 1, false);
 	}
-	STEP(run, cim_writer_add_stream(w, cim_u8("dir/small:s"), 9, &stream, &k->err));
+	STEP(run, cim_writer_add_stream(w, cim_str8("dir/small:s"), 9, &stream, &k->err));
 	if (stream)
 		STEP(run, cim_stream_write(stream, "alternate", 9, NULL, &k->err));
 	cim_stream_close(stream);
-	STEP(run, cim_writer_link(w, cim_u8("link"), cim_u8("dir/small"), &k->err));
-	STEP(run, cim_writer_lookup(w, cim_u8("dir/sub/part"), &exists, &k->err));
+	STEP(run, cim_writer_link(w, cim_str8("link"), cim_str8("dir/small"), &k->err));
+	STEP(run, cim_writer_lookup(w, cim_str8("dir/sub/part"), &exists, &k->err));
 	file(run, "gone", 10, 10, false);
-	STEP(run, cim_writer_delete(w, cim_u8("gone"), &k->err));
+	STEP(run, cim_writer_delete(w, cim_str8("gone"), &k->err));
 }
 
 /* The whole session; false if it couldn't even begin. */

@@ -373,10 +373,10 @@ static void random_add(struct kit *k, struct cim_writer *w, struct model *model)
 		return;
 	spell(&path, NULL, "");
 	if (below(8)) {
-		got = cim_writer_add(w, cim_u16(path.text), &meta, &stream, &k->err);
+		got = cim_writer_add(w, cim_str16(path.text), &meta, &stream, &k->err);
 	} else {
 		file.data.written = 0;
-		got = cim_writer_add(w, cim_u16(path.text), &meta, NULL, &k->err);
+		got = cim_writer_add(w, cim_str16(path.text), &meta, NULL, &k->err);
 	}
 	if (stream && !file.is_dir)
 		write_stream(k, stream, &file.data);
@@ -415,8 +415,8 @@ static void random_link(struct kit *k, struct cim_writer *w, struct model *model
 		want = CIM_E_ACCESS;
 	if (!want && old < 0 && model->files[dir].child_count == MAX_CHILDREN)
 		return;
-	if (expect(k, cim_writer_link(w, cim_u16(path.text), cim_u16(existing.text), &k->err), want,
-		   "link") &&
+	if (expect(k, cim_writer_link(w, cim_str16(path.text), cim_str16(existing.text), &k->err),
+		   want, "link") &&
 	    !want && old != from)
 		set_child(&model->files[dir], &path.names[path.count - 1], from);
 }
@@ -431,7 +431,7 @@ static void random_delete(struct kit *k, struct cim_writer *w, struct model *mod
 	want = resolve(model, &path, &dir, &old);
 	if (!want && old < 0)
 		want = CIM_E_PATH_NOT_FOUND;
-	if (expect(k, cim_writer_delete(w, cim_u16(path.text), &k->err), want, "delete") && !want)
+	if (expect(k, cim_writer_delete(w, cim_str16(path.text), &k->err), want, "delete") && !want)
 		drop_child(&model->files[dir],
 			   find_child(&model->files[dir], &path.names[path.count - 1]));
 }
@@ -454,7 +454,7 @@ static void random_stream(struct kit *k, struct cim_writer *w, struct model *mod
 	at = want ? -1 : find_stream(&model->files[item], &name);
 	if (!want && at < 0 && model->files[item].stream_count == MAX_STREAMS)
 		return;
-	got = cim_writer_add_stream(w, cim_u16(path.text), b.size, &stream, &k->err);
+	got = cim_writer_add_stream(w, cim_str16(path.text), b.size, &stream, &k->err);
 	if (stream)
 		write_stream(k, stream, &b);
 	cim_stream_close(stream);
@@ -487,7 +487,8 @@ static void random_delete_stream(struct kit *k, struct cim_writer *w, struct mod
 	if (at < 0)
 		want = CIM_E_PATH_NOT_FOUND;
 	spell(&path, &name, "");
-	if (!expect(k, cim_writer_delete(w, cim_u16(path.text), &k->err), want, "delete_stream") ||
+	if (!expect(k, cim_writer_delete(w, cim_str16(path.text), &k->err), want,
+		    "delete_stream") ||
 	    want)
 		return;
 	file = &model->files[item];
@@ -507,7 +508,7 @@ static void random_lookup(struct kit *k, struct cim_writer *w, struct model *mod
 	if (want && stream)
 		want = find_stream(&model->files[item], &name) >= 0;
 	spell(&path, stream ? &name : NULL, "");
-	if (must(k, cim_writer_lookup(w, cim_u16(path.text), &got, &k->err)) && got != want)
+	if (must(k, cim_writer_lookup(w, cim_str16(path.text), &got, &k->err)) && got != want)
 		ok(false, "lookup says %s, the model says %s", got ? "there" : "missing",
 		   want ? "there" : "missing");
 }

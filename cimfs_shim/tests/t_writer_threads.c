@@ -32,7 +32,7 @@ static enum cim_status add(struct job *job, unsigned n)
 
 	snprintf(path, sizeof(path), "file %u of %u", n, job->number);
 	memset(text, (int)('a' + n % 20), sizeof(text));
-	while ((status = cim_writer_add(job->writer, cim_u8(path), &meta, &stream, NULL)) ==
+	while ((status = cim_writer_add(job->writer, cim_str8(path), &meta, &stream, NULL)) ==
 	       CIM_E_SHARING) {
 		job->busy++;
 		sched_yield();
@@ -57,7 +57,7 @@ static void *add_files(void *arg)
 	for (unsigned n = 0; n < FILES; n++) {
 		job->wrong += add(job, n) != CIM_OK;
 		snprintf(path, sizeof(path), "file %u of %u", n, job->number);
-		job->wrong += cim_writer_lookup(job->writer, cim_u8(path), &exists, NULL) ||
+		job->wrong += cim_writer_lookup(job->writer, cim_str8(path), &exists, NULL) ||
 			      !exists;
 		cim_writer_get_stats(job->writer, &stats);
 		job->wrong += stats.files < n + 1;

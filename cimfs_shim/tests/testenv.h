@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../core/core.h"
+#include "../../include/libcim.h"
 #include "tap.h"
 
 struct test_memory {

@@ -47,7 +47,7 @@ static int delete_path(struct session *s, const char *path)
 {
 	struct cim_error err = {0};
 
-	if (cim_writer_delete(s->writer, cim_u8(path), &err)) {
+	if (cim_writer_delete(s->writer, cim_str8(path), &err)) {
 		snprintf(err.path, sizeof(err.path), "%s", path);
 		return tool_fail_cim(s->t, "delete from", s->image, &err);
 	}

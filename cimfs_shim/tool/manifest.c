@@ -226,7 +226,7 @@ static enum cim_status compare_link(struct manifest *m, const struct line *line,
 	enum cim_status status;
 	uint32_t target;
 
-	status = cim_image_lookup(m->image, cim_u16(line->other), &target, err);
+	status = cim_image_lookup(m->image, cim_str16(line->other), &target, err);
 	if (!status && target != id)
 		differs(m, line->path, "is another file than the one it is to be a name of");
 	return status;
@@ -241,9 +241,9 @@ static int compare_line(struct manifest *m, const struct line *line)
 	m->items++;
 	if (line->kind != IS_STREAM && *line->units)
 		m->names++;
-	status = cim_image_lookup(m->image, cim_u16(line->units), &id, &err);
+	status = cim_image_lookup(m->image, cim_str16(line->units), &id, &err);
 	if (!status && line->kind == IS_STREAM)
-		status = compare_data(m, line, id, cim_u16(line->other), &err);
+		status = compare_data(m, line, id, cim_str16(line->other), &err);
 	else if (!status && line->kind == IS_LINK)
 		status = compare_link(m, line, id, &err);
 	else if (!status)

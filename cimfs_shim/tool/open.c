@@ -67,9 +67,9 @@ int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const
 	while (clean.len > 1 && clean.s[clean.len - 1] == '/')
 		text_cut(&clean, clean.len - 1);
 	if (stream)
-		status = cim_image_lookup_stream(image, cim_u8(clean.s), id, stream, &err);
+		status = cim_image_lookup_stream(image, cim_str8(clean.s), id, stream, &err);
 	else
-		status = cim_image_lookup(image, cim_u8(clean.s), id, &err);
+		status = cim_image_lookup(image, cim_str8(clean.s), id, &err);
 	if (stream && stream->units) /* it is to outlive the copy */
 		stream->utf8 = path + (stream->utf8 - clean.s);
 	if (status) {

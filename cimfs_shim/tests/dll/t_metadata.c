@@ -30,7 +30,7 @@ static uint32_t find(struct cim_image *image, const WCHAR *path)
     uint32_t id = 0;
     struct cim_error err;
 
-    if (cim_image_lookup(image, cim_u16(path), &id, &err)) diag("no %ls: %s", path, err.cause);
+    if (cim_image_lookup(image, cim_str16(path), &id, &err)) diag("no %ls: %s", path, err.cause);
     return id;
 }
 

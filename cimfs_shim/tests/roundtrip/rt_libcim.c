@@ -30,9 +30,9 @@ static struct cim_str text(struct native *n, const uint16_t *path, int which)
 	for (; path[units]; units++)
 		slash |= path[units] == '/';
 	if (slash || n->turn++ % 2)
-		return cim_u16(path);
+		return cim_str16(path);
 	cim_utf8_from_utf16(path, units, n->utf8[which], sizeof(n->utf8[which]));
-	return cim_u8(n->utf8[which]);
+	return cim_str8(n->utf8[which]);
 }
 
 static enum cim_status do_open(void *ctx, const char *existing, const char *name, unsigned round)

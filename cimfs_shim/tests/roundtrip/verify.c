@@ -125,7 +125,7 @@ static void verify_streams(struct verify *v, const struct rt_name *name, const s
 		struct rt_name stream = {.units = (uint16_t)v->entry.units};
 		struct rt_named_stream *want;
 		struct cim_data data;
-		struct cim_str utf8 = cim_u8(v->entry.utf8);
+		struct cim_str utf8 = cim_str8(v->entry.utf8);
 
 		memcpy(stream.text, v->entry.name, v->entry.units * sizeof(*stream.text));
 		want = rt_find_stream(node, &stream);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Unit test of core/fs.c: splitting host paths, reading small files whole. */
+/* Unit test of core/io.c: splitting host paths, reading small files whole. */
+#include "../core/io.h"
+#include "../core/mem.h"
 #include "testenv.h"
 
 static struct test_memory memory;
@@ -12,29 +14,29 @@ static struct {
 	int opened; /* more opened than closed */
 } host;
 
-static enum cim_status fake_open(void *ctx, cim_fs_dir *dir, const char *name,
-				 enum cim_fs_mode mode, cim_fs_file **file, long *os_error)
+static enum cim_status fake_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				 enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	(void)ctx;
 	(void)dir;
 	*os_error = 11;
 	*file = NULL;
-	if (strcmp(name, "small") || mode != CIM_FS_READ)
+	if (strcmp(name, "small") || mode != CIM_VFS_READ)
 		return CIM_E_FILE_NOT_FOUND;
 	if (host.open_status)
 		return host.open_status;
 	host.opened++;
-	*file = (cim_fs_file *)(void *)&host;
+	*file = (cim_vfs_file *)(void *)&host;
 	return CIM_OK;
 }
 
-static void fake_close(void *ctx, cim_fs_file *file)
+static void fake_close(void *ctx, cim_vfs_file *file)
 {
 	(void)ctx;
-	host.opened -= file == (cim_fs_file *)(void *)&host;
+	host.opened -= file == (cim_vfs_file *)(void *)&host;
 }
 
-static enum cim_status fake_size(void *ctx, cim_fs_file *file, uint64_t *size, long *os_error)
+static enum cim_status fake_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
 {
 	(void)ctx;
 	(void)file;
@@ -43,7 +45,7 @@ static enum cim_status fake_size(void *ctx, cim_fs_file *file, uint64_t *size, l
 	return host.size_status;
 }
 
-static enum cim_status fake_pread(void *ctx, cim_fs_file *file, uint64_t offset, void *buf,
+static enum cim_status fake_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 				  size_t len, size_t *got, long *os_error)
 {
 	size_t have = strlen(host.content);
@@ -61,7 +63,7 @@ static enum cim_status fake_pread(void *ctx, cim_fs_file *file, uint64_t offset,
 	return CIM_OK;
 }
 
-static struct cim_fs fake_fs = {
+static struct cim_vfs fake_vfs = {
 	.open = fake_open,
 	.close = fake_close,
 	.size = fake_size,
@@ -72,7 +74,7 @@ static void split(const struct cim_env *env, const char *path, const char *want_
 		  const char *want_name)
 {
 	const char *name = "?";
-	const char *host_name = env->fs->fold_names ? "Windows" : "POSIX";
+	const char *host_name = env->vfs->fold_names ? "Windows" : "POSIX";
 	char *dir = NULL;
 	struct cim_error err = {.cause = ""};
 	enum cim_status status = cim_split_path(env, path, &dir, &name, &err);
@@ -116,8 +118,8 @@ static void splitting(void)
 	const char *name;
 	char *dir;
 
-	env.fs = &fake_fs;
-	fake_fs.fold_names = false;
+	env.vfs = &fake_vfs;
+	fake_vfs.fold_names = false;
 	split_everywhere(&env);
 	split(&env, "dir\\x.cim", ".", "dir\\x.cim");
 	split(&env, "a/b\\x.cim", "a", "b\\x.cim");
@@ -125,7 +127,7 @@ static void splitting(void)
 	split(&env, "C:/x.cim", "C:", "x.cim");
 	split(&env, "dir/\\", "dir", "\\");
 
-	fake_fs.fold_names = true;
+	fake_vfs.fold_names = true;
 	split_everywhere(&env);
 	split(&env, "dir\\x.cim", "dir", "x.cim");
 	split(&env, "a\\b/x.cim", "a\\b", "x.cim");
@@ -168,7 +170,7 @@ static void read_case(const char *why, size_t limit, enum cim_status want, long 
 	struct cim_error err = {.cause = ""};
 	enum cim_status status;
 
-	env.fs = &fake_fs;
+	env.vfs = &fake_vfs;
 	memory.fail_at = want == CIM_E_NO_MEMORY;
 	status = cim_read_whole(&env, NULL, "small", limit, &bytes, &size, &err);
 	is_int(status, want, "read whole: %s: %s", why, cim_status_name(want));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * session.h - a writing session, as the files of the writer see it
+ * writer.h - a writing session, as the files of the writer see it
  *
  *   writer.c     opens and closes a session, and keeps its state
  *   items.c      the calls that change the tree: add, link, delete, lookup
@@ -10,16 +10,16 @@
  *   consistent.c the names of consistent mode, which may be another's already
  *   namespace.c  the tree; objects.c  the region files; objectid.c, parentids.c  what is known
  */
-#ifndef CIM_SESSION_H
-#define CIM_SESSION_H
+#ifndef CIM_WRITER_H
+#define CIM_WRITER_H
 
 #include "image.h"
 #include "namespace.h"
 #include "objects.h"
 
-enum cim_session_state {
-	CIM_SESSION_OPEN,
-	CIM_SESSION_COMMITTED,
+enum cim_writer_state {
+	CIM_WRITER_OPEN,
+	CIM_WRITER_COMMITTED,
 };
 
 struct cim_stream {
@@ -45,14 +45,14 @@ struct cim_writer {
 	bool replaces; /* it exists: this session extends it */
 	bool consistent;
 	bool as_stored;
-	enum cim_session_state state;
+	enum cim_writer_state state;
 	bool closed;		 /* by the caller; the open stream keeps it alive */
 	bool harmless;		 /* the commit failed where it may be tried again */
 	bool fs_file_left;	 /* a private filesystem file that couldn't be removed */
 	struct cim_error poison; /* status CIM_OK: none; else what every call answers */
 	bool poison_told;	 /* it has its operation and path: it is another call's */
 
-	cim_fs_dir *dir;
+	cim_vfs_dir *dir;
 	struct cim_image *base;
 	struct cim_guid guid;
 	char random[17]; /* 16 hex digits: the private names' middle */
@@ -67,24 +67,24 @@ struct cim_writer {
 
 	struct cim_stream *stream; /* the open one, or NULL */
 
-	cim_fs_file *id_files[CIM_REGION_TYPES]; /* object ID files, made by the first commit */
+	cim_vfs_file *id_files[CIM_REGION_TYPES]; /* object ID files, made by the first commit */
 	char id_names[CIM_REGION_TYPES][CIM_PRIVATE_NAME]; /* "" if there is none to remove */
 
 	/* consistent.c's */
-	cim_fs_file
+	cim_vfs_file
 		*kept[CIM_REGION_TYPES]; /* files that were there, held until the commit's end */
 	bool region_held[CIM_REGION_TYPES], id_held[CIM_REGION_TYPES];
 };
 
 /* A write failed: this is what the session answers from now on. */
-enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
-				   struct cim_error *err);
+enum cim_status cim_writer_poison(struct cim_writer *writer, enum cim_status status,
+				  struct cim_error *err);
 /* Complete the detail of a call that failed: the operation, the image and the path ({NULL}: none).
  * A poison keeps those of the call that it comes from. */
-void cim_session_tell(struct cim_writer *writer, enum cim_status status, const char *op,
-		      struct cim_str path, struct cim_error *err);
+void cim_writer_tell(struct cim_writer *writer, enum cim_status status, const char *op,
+		     struct cim_str path, struct cim_error *err);
 /* Free a session that is closed and has no open stream. */
-void cim_session_destroy(struct cim_writer *writer);
+void cim_writer_destroy(struct cim_writer *writer);
 
 /* tables.c: write the tables behind the data. *filesystem: RegionOffset of the root of it all. */
 enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * meta.h - what makes a security descriptor, an EA list and a reparse buffer valid
+ * metavalid.h - what makes a security descriptor, an EA list and a reparse buffer valid
  *
  * The writer refuses what breaks these rules (decisions D9, D16, D17); the checker reports it.
  */
-#ifndef CIM_META_H
-#define CIM_META_H
+#include "format.h"
+#ifndef CIM_METAVALID_H
+#define CIM_METAVALID_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fs.c - small helpers over the environment's file system
+ * io.c - small helpers over the environment's file system
  *
  * Core names files by a directory, opened once, and one component in it, because an image's files
  * lie side by side. cim_split_path() makes the two from a path that a user gives. What a separator
  * is depends on the host: where names fold case (Windows, Wine) '\' is one too, and a drive may
  * stand in front; elsewhere '\' is an ordinary character.
  */
-#include <string.h>
+#include "io.h"
+#include "error.h"
+#include "mem.h"
 
-#include "core.h"
+#include <string.h>
 
 static bool is_letter(char c)
 {
@@ -24,7 +26,7 @@ static bool is_separator(char c, bool windows)
 enum cim_status cim_split_path(const struct cim_env *env, const char *path, char **dir,
 			       const char **name, struct cim_error *err)
 {
-	bool windows = env->fs->fold_names;
+	bool windows = env->vfs->fold_names;
 	const char *tail = "";
 	size_t base, len;
 	char *text;
@@ -61,7 +63,7 @@ enum cim_status cim_split_path(const struct cim_env *env, const char *path, char
 	return CIM_OK;
 }
 
-enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_fs_dir **dir,
+enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_vfs_dir **dir,
 				const char **name, struct cim_error *err)
 {
 	char *dir_path;
@@ -71,24 +73,24 @@ enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim
 	*dir = NULL;
 	if (status)
 		return status;
-	status = env->fs->open_dir(env->fs->ctx, dir_path, 0, dir, &os_error);
+	status = env->vfs->open_dir(env->vfs->ctx, dir_path, 0, dir, &os_error);
 	if (status)
 		cim_fail_os(err, status, os_error, "opening directory %s", dir_path);
 	cim_free(env, dir_path);
 	return status;
 }
 
-static enum cim_status read_open(const struct cim_env *env, cim_fs_file *file, const char *name,
+static enum cim_status read_open(const struct cim_env *env, cim_vfs_file *file, const char *name,
 				 size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {
-	const struct cim_fs *fs = env->fs;
+	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
 	long os_error = 0;
 	uint64_t length;
 	size_t got = 0;
 	uint8_t *buf;
 
-	status = fs->size(fs->ctx, file, &length, &os_error);
+	status = vfs->size(vfs->ctx, file, &length, &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "size of %s", name);
 	if (length > limit)
@@ -98,7 +100,7 @@ static enum cim_status read_open(const struct cim_env *env, cim_fs_file *file, c
 	buf = cim_alloc(env, (size_t)length);
 	if (!buf)
 		return cim_no_memory(err);
-	status = fs->pread(fs->ctx, file, 0, buf, (size_t)length, &got, &os_error);
+	status = vfs->pread(vfs->ctx, file, 0, buf, (size_t)length, &got, &os_error);
 	if (status) {
 		cim_fail_os(err, status, os_error, "reading %s", name);
 		goto free_buf;
@@ -116,20 +118,20 @@ free_buf:
 	return status;
 }
 
-enum cim_status cim_read_whole(const struct cim_env *env, cim_fs_dir *dir, const char *name,
+enum cim_status cim_read_whole(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			       size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {
-	const struct cim_fs *fs = env->fs;
+	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
 	*bytes = NULL;
 	*size = 0;
-	status = fs->open(fs->ctx, dir, name, CIM_FS_READ, &file, &os_error);
+	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "opening %s", name);
 	status = read_open(env, file, name, limit, bytes, size, err);
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	return status;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * t_meta.c - which security descriptors, EA lists and reparse buffers are valid (D9, D16, D17)
+ * t_metavalid.c - which descriptors, EA lists and reparse buffers are valid (D9, D16, D17)
  *
  * Each case lies at the end of a block of its own, so that a read past it is found by the
  * sanitizers. Then random damage: never a read outside, and what is called valid must be so by a
  * second opinion.
  */
 #include "../core/bytes.h"
-#include "../core/meta.h"
+#include "../core/metavalid.h"
 #include "testenv.h"
 
 /* On a block of exactly that size. */

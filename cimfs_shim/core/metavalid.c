@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * meta.c - validation of the three kinds of variable metadata: see meta.h
+ * metavalid.c - validation of the three kinds of variable metadata: see metavalid.h
  *
  * Layouts: the Windows SDK's documentation of SECURITY_DESCRIPTOR_RELATIVE, ACL, ACE_HEADER and
  * SID (MS-DTYP 2.4), FILE_FULL_EA_INFORMATION and REPARSE_DATA_BUFFER (MS-FSCC 2.4.15, 2.1.2).
  */
-#include "meta.h"
-#include "core.h"
+#include "metavalid.h"
+#include "../../include/libcim.h"
+#include "bytes.h"
+#include "format.h"
 
 /* SECURITY_DESCRIPTOR_RELATIVE: u8 revision, u8, u16 control, u32 owner, group, SACL, DACL. */
 #define SD_SIZE		 20u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * set.c - the region files of an image, open a few at a time
+ * regions.c - the region files of an image, open a few at a time
  *
  * An image names region sets, its parents' and its own, each a number of region files. Everything
  * refers to a region by one index that counts through all of them, up to 65,536, so neither handles
@@ -89,7 +89,7 @@ enum cim_status cim_region_outside(const struct cim_image *image, uint32_t regio
 static void close_file(struct cim_image *image, struct cim_region_file *file)
 {
 	if (file->file)
-		image->env.fs->close(image->env.fs->ctx, file->file);
+		image->env.vfs->close(image->env.vfs->ctx, file->file);
 	cim_free(&image->env, file);
 }
 
@@ -160,16 +160,16 @@ static void close_chain(struct cim_image *image, struct cim_region_file *file)
 	}
 }
 
-enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_fs_file **file,
+enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
 				long *os_error)
 {
-	const struct cim_fs *fs = image->env.fs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	struct cim_region_file *idle;
 	enum cim_status status;
 	unsigned limit;
 
 	*os_error = 0;
-	status = fs->open(fs->ctx, image->dir, name, CIM_FS_READ, file, os_error);
+	status = vfs->open(vfs->ctx, image->dir, name, CIM_VFS_READ, file, os_error);
 	if (!status || status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
 		return status;
 	/* No status of its own says that too many files are open. */
@@ -181,7 +181,7 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_f
 		return status;
 	close_chain(image, idle);
 	*os_error = 0;
-	status = fs->open(fs->ctx, image->dir, name, CIM_FS_READ, file, os_error);
+	status = vfs->open(vfs->ctx, image->dir, name, CIM_VFS_READ, file, os_error);
 	if (status)
 		return status;
 	/* That was it. Leave some for the rest of the program. */
@@ -195,7 +195,7 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_f
 static enum cim_status open_file(struct cim_image *image, uint32_t region,
 				 struct cim_region_file **opened, struct cim_error *err)
 {
-	const struct cim_fs *fs = image->env.fs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	char name[CIM_SET_FILE_NAME];
 	struct cim_region_file *file = cim_zalloc(&image->env, sizeof(*file));
 	enum cim_status status;
@@ -214,7 +214,7 @@ static enum cim_status open_file(struct cim_image *image, uint32_t region,
 			status = cim_fail_os(err, status, os_error, "opening %s", name);
 		goto close;
 	}
-	status = fs->size(fs->ctx, file->file, &file->size, &os_error);
+	status = vfs->size(vfs->ctx, file->file, &file->size, &os_error);
 	if (status) {
 		status = cim_fail_os(err, status, os_error, "asking for the size of %s", name);
 		goto close;
@@ -328,13 +328,13 @@ void cim_region_put(struct cim_image *image, struct cim_region_file *file)
 enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
 				uint64_t offset, void *buf, size_t len, struct cim_error *err)
 {
-	const struct cim_fs *fs = image->env.fs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
 	long os_error = 0;
 	size_t got = 0;
 
-	status = fs->pread(fs->ctx, file->file, offset, buf, len, &got, &os_error);
+	status = vfs->pread(vfs->ctx, file->file, offset, buf, len, &got, &os_error);
 	if (status) {
 		cim_region_name(image, file->region, name);
 		return cim_fail_os(err, status, os_error, "reading %s", name);
@@ -348,13 +348,13 @@ enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file 
 enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region_file *file,
 				      uint64_t offset, uint64_t len, struct cim_error *err)
 {
-	const struct cim_fs *fs = image->env.fs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
 	long os_error = 0;
 	uint64_t size;
 
-	status = fs->size(fs->ctx, file->file, &size, &os_error);
+	status = vfs->size(vfs->ctx, file->file, &size, &os_error);
 	if (status) {
 		cim_region_name(image, file->region, name);
 		return cim_fail_os(err, status, os_error, "asking for the size of %s", name);
@@ -379,20 +379,20 @@ void cim_regions_free(struct cim_image *image)
 static enum cim_status file_size(struct cim_image *image, const char *name, uint64_t *size,
 				 struct cim_error *err)
 {
-	const struct cim_fs *fs = image->env.fs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	enum cim_status status;
-	cim_fs_file *file;
+	cim_vfs_file *file;
 	long os_error = 0;
 
 	status = cim_open_beside(image, name, &file, &os_error);
 	if (status)
 		return cim_fail_os(err, status, os_error, "opening %s", name);
-	status = fs->size(fs->ctx, file, size, &os_error);
+	status = vfs->size(vfs->ctx, file, size, &os_error);
 	if (status) {
 		*size = 0;
 		cim_fail_os(err, status, os_error, "asking for the size of %s", name);
 	}
-	fs->close(fs->ctx, file);
+	vfs->close(vfs->ctx, file);
 	return status;
 }
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * error.h - the detail record of a failure
+ *
+ * Failures: a function that fails calls cim_fail(), which fills in the caller's struct cim_error
+ * (if any) and returns the status, so that the cause is told where it is known. The public
+ * function at the top adds what it knows, the operation, the image and the path, with
+ * cim_error_where(). Functions of core that take a `struct cim_error *err` all accept NULL.
+ */
+#ifndef CIM_ERROR_H
+#define CIM_ERROR_H
+
+#include "../../include/libcim.h"
+
+#if defined(__GNUC__)
+#define CIM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define CIM_PRINTF(fmt, args)
+#endif
+
+/* Record a failure and return @status. The cause is one line, no full stop. */
+enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const char *cause, ...)
+	CIM_PRINTF(3, 4);
+
+/* The same for a failed system call: appends the status's text and keeps @os_error. */
+enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status, long os_error,
+			    const char *what, ...) CIM_PRINTF(4, 5);
+
+/* Add the operation, the image and the path (each may be NULL: left as it is) and return @status.
+ * Does nothing for CIM_OK. */
+enum cim_status cim_error_where(struct cim_error *err, enum cim_status status, const char *op,
+				const char *image);
+void cim_error_path(struct cim_error *err, const uint16_t *path, size_t units);
+void cim_error_str(struct cim_error *err, struct cim_str path);
+
+#endif

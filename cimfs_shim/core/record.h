@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * record.h - File records and headers as C structures
+ */
+#ifndef CIM_RECORD_H
+#define CIM_RECORD_H
+
+#include "../../include/libcim.h"
+#include "bytes.h"
+#include "format.h"
+
+struct cim_record {
+	uint16_t flags;
+	uint16_t ea_length;
+	uint32_t reparse_tag;
+	uint64_t times[4]; /* creation, last write, change, last access */
+	uint64_t stream_offset;
+	uint64_t stream_desc;
+	uint64_t security;
+	uint64_t ea;
+	uint64_t reparse;
+	uint64_t streams;
+	uint32_t parent_id;
+	uint16_t base_region;
+	uint16_t reserved;
+};
+
+/* @size: the table's EntrySize; fields past it are 0. */
+void cim_record_decode(struct cim_record *record, const uint8_t *bytes, size_t size);
+/* Writes the 96 bytes of the known fields. */
+void cim_record_encode(uint8_t *bytes, const struct cim_record *record);
+static inline bool cim_record_is_dir(const struct cim_record *record)
+{
+	return cim_stream_type(record->stream_desc) == CIM_STREAM_LINK_TABLE;
+}
+
+/* CommonHeader: encode, or decode and check magic, type and version. @what names the file. */
+void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
+			      uint32_t major, uint32_t minor);
+struct cim_common_header {
+	uint32_t header_length;
+	uint32_t major;
+	uint32_t minor;
+};
+enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_type type,
+					 const char *what, struct cim_common_header *header,
+					 struct cim_error *err);
+void cim_region_set_encode(uint8_t *bytes, const struct cim_guid *guid, uint16_t count);
+
+/* Room for "objectid_" + GUID + "_" + five digits + NUL. @prefix is "region_" or "objectid_". */
+#define CIM_SET_FILE_NAME 56
+void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index);
+
+#endif
