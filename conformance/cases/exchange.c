@@ -387,11 +387,8 @@ static void visit_stat(struct tally *tally, struct tree *tree, struct entry *ent
     compare(tally, tree, entry, "size", info.EndOfFile.QuadPart, item->size);
 }
 
-CASE(import_stat, "ImportImages/AttributesAndSizes", CLIENT, FORMAT, 0,
-     "each item is there, with its kind, attributes and size")
-{
-    for_all(visit_stat);
-}
+CASE_CALL(import_stat, "ImportImages/AttributesAndSizes", CLIENT, FORMAT, 0,
+          "each item is there, with its kind, attributes and size", for_all(visit_stat))
 
 static void visit_times(struct tally *tally, struct tree *tree, struct entry *entry)
 {
@@ -408,10 +405,8 @@ static void visit_times(struct tally *tally, struct tree *tree, struct entry *en
     compare(tally, tree, entry, "accessed", info.LastAccessTime.QuadPart, item->times[3]);
 }
 
-CASE(import_times, "ImportImages/Times", CLIENT, FORMAT, 0, "each item has its four times")
-{
-    for_all(visit_times);
-}
+CASE_CALL(import_times, "ImportImages/Times", CLIENT, FORMAT, 0, "each item has its four times",
+          for_all(visit_times))
 
 static bool all_zero(const BYTE *data, size_t size)
 {
@@ -455,11 +450,8 @@ static void visit_data(struct tally *tally, struct tree *tree, struct entry *ent
     free(data);
 }
 
-CASE(import_data, "ImportImages/Data", CLIENT, FORMAT, 0,
-     "each file and each alternate stream has its bytes")
-{
-    for_all(visit_data);
-}
+CASE_CALL(import_data, "ImportImages/Data", CLIENT, FORMAT, 0,
+          "each file and each alternate stream has its bytes", for_all(visit_data))
 
 /* ---- import, by mounting ------------------------------------------------------------------------
  */

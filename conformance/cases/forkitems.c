@@ -25,17 +25,12 @@ static void deletes_at_root(enum session session)
                   L"d:s");
 }
 
-CASE(extend_deletes, "Extend/DeletesAtRoot", DOC, "CimDeletePath page", 0,
-     "an inherited file or directory at the root is deleted, a directory with all below it")
-{
-    deletes_at_root(EXTEND);
-}
+CASE_CALL(extend_deletes, "Extend/DeletesAtRoot", DOC, "CimDeletePath page", 0,
+          "an inherited file or directory at the root is deleted, a directory with all below it",
+          deletes_at_root(EXTEND))
 
-CASE(fork_deletes, "Fork/DeletesAtRoot", DOC, "CimDeletePath page", 0,
-     "in a fork an inherited file or directory at the root is deleted")
-{
-    deletes_at_root(FORK);
-}
+CASE_CALL(fork_deletes, "Fork/DeletesAtRoot", DOC, "CimDeletePath page", 0,
+          "in a fork an inherited file or directory at the root is deleted", deletes_at_root(FORK))
 
 static void deletes_nested(enum session session)
 {
@@ -54,17 +49,13 @@ static void deletes_nested(enum session session)
     REST_IS_THERE(session, L"d\\e\\deep", L"d\\inner", L"d\\inner:s");
 }
 
-CASE(extend_deletes_nested, "Extend/DeletesNested", DECISION, "D4", 0,
-     "an inherited nested path is deleted, its parent not having been made again")
-{
-    deletes_nested(EXTEND);
-}
+CASE_CALL(extend_deletes_nested, "Extend/DeletesNested", DECISION, "D4", 0,
+          "an inherited nested path is deleted, its parent not having been made again",
+          deletes_nested(EXTEND))
 
-CASE(fork_deletes_nested, "Fork/DeletesNested", DECISION, "D4", 0,
-     "in a fork an inherited nested path is deleted, its parent not having been made again")
-{
-    deletes_nested(FORK);
-}
+CASE_CALL(fork_deletes_nested, "Fork/DeletesNested", DECISION, "D4", 0,
+          "in a fork an inherited nested path is deleted, its parent not having been made again",
+          deletes_nested(FORK))
 
 static void deletes_after_parent(enum session session)
 {
@@ -77,18 +68,14 @@ static void deletes_after_parent(enum session session)
     text_in(session, "beside it", L"d\\other", "other");
 }
 
-CASE(extend_deletes_after_parent, "Extend/DeletesNestedAfterParent", DECISION, "D4", 0,
-     "an inherited nested path is deleted after its parent was made again")
-{
-    deletes_after_parent(EXTEND);
-}
+CASE_CALL(extend_deletes_after_parent, "Extend/DeletesNestedAfterParent", DECISION, "D4", 0,
+          "an inherited nested path is deleted after its parent was made again",
+          deletes_after_parent(EXTEND))
 
-CASE(fork_deletes_after_parent, "Fork/DeletesNestedAfterParent", CLIENT,
-     "hcsshim forked layer import", 0,
-     "in a fork an inherited nested path is deleted after its parent was made again")
-{
-    deletes_after_parent(FORK);
-}
+CASE_CALL(fork_deletes_after_parent, "Fork/DeletesNestedAfterParent", CLIENT,
+          "hcsshim forked layer import", 0,
+          "in a fork an inherited nested path is deleted after its parent was made again",
+          deletes_after_parent(FORK))
 
 static void deletes_all_children(enum session session)
 {
@@ -100,17 +87,13 @@ static void deletes_all_children(enum session session)
     there_in(session, "directory", L"d\\e", true);
 }
 
-CASE(extend_deletes_all, "Extend/ParentStays", DECISION, "D4", 0,
-     "an inherited directory stays when its last child is deleted")
-{
-    deletes_all_children(EXTEND);
-}
+CASE_CALL(extend_deletes_all, "Extend/ParentStays", DECISION, "D4", 0,
+          "an inherited directory stays when its last child is deleted",
+          deletes_all_children(EXTEND))
 
-CASE(fork_deletes_all, "Fork/ParentStays", DECISION, "D4", 0,
-     "in a fork an inherited directory stays when its last child is deleted")
-{
-    deletes_all_children(FORK);
-}
+CASE_CALL(fork_deletes_all, "Fork/ParentStays", DECISION, "D4", 0,
+          "in a fork an inherited directory stays when its last child is deleted",
+          deletes_all_children(FORK))
 
 static void recreates(enum session session)
 {
@@ -131,17 +114,14 @@ static void recreates(enum session session)
     text_in(session, "file's other name", L"link", "hello");
 }
 
-CASE(extend_recreates, "Extend/RecreatedIsNew", DOC, "CimDeletePath page", 0,
-     "an inherited item that was deleted and created again has nothing of the old one")
-{
-    recreates(EXTEND);
-}
+CASE_CALL(extend_recreates, "Extend/RecreatedIsNew", DOC, "CimDeletePath page", 0,
+          "an inherited item that was deleted and created again has nothing of the old one",
+          recreates(EXTEND))
 
-CASE(fork_recreates, "Fork/RecreatedIsNew", DOC, "CimDeletePath page", 0,
-     "in a fork an inherited item that was deleted and created again has nothing of the old one")
-{
-    recreates(FORK);
-}
+CASE_CALL(fork_recreates, "Fork/RecreatedIsNew", DOC, "CimDeletePath page", 0,
+          "in a fork an inherited item that was deleted and created again has "
+          "nothing of the old one",
+          recreates(FORK))
 
 static void deletes_link(enum session session)
 {
@@ -155,17 +135,13 @@ static void deletes_link(enum session session)
     REST_IS_THERE(session, L"file", L"file:s", L"file:t");
 }
 
-CASE(extend_deletes_link, "Extend/DeletesLinkName", DOC, "CimDeletePath page", 0,
-     "deleting one of the names of an inherited file leaves it under the other")
-{
-    deletes_link(EXTEND);
-}
+CASE_CALL(extend_deletes_link, "Extend/DeletesLinkName", DOC, "CimDeletePath page", 0,
+          "deleting one of the names of an inherited file leaves it under the other",
+          deletes_link(EXTEND))
 
-CASE(fork_deletes_link, "Fork/DeletesLinkName", DOC, "CimDeletePath page", 0,
-     "in a fork, deleting one of the names of an inherited file leaves it under the other")
-{
-    deletes_link(FORK);
-}
+CASE_CALL(fork_deletes_link, "Fork/DeletesLinkName", DOC, "CimDeletePath page", 0,
+          "in a fork, deleting one of the names of an inherited file leaves it under the other",
+          deletes_link(FORK))
 
 /* ---- links and streams ----------------------------------------------------------------------- */
 
@@ -187,17 +163,12 @@ static void links(enum session session)
     REST_IS_THERE(session, L"d\\other");
 }
 
-CASE(extend_links, "Extend/LinkToInherited", CLIENT, "CimFSAPI sample", 0,
-     "an inherited file can be linked to, at any depth, and replaced by a link")
-{
-    links(EXTEND);
-}
+CASE_CALL(extend_links, "Extend/LinkToInherited", CLIENT, "CimFSAPI sample", 0,
+          "an inherited file can be linked to, at any depth, and replaced by a link", links(EXTEND))
 
-CASE(fork_links, "Fork/LinkToInherited", CLIENT, "hcsshim 2020 layer import", 0,
-     "in a fork an inherited file can be linked to, at any depth, and replaced by a link")
-{
-    links(FORK);
-}
+CASE_CALL(fork_links, "Fork/LinkToInherited", CLIENT, "hcsshim 2020 layer import", 0,
+          "in a fork an inherited file can be linked to, at any depth, and replaced by a link",
+          links(FORK))
 
 static void link_then_replace(enum session session)
 {
@@ -211,17 +182,13 @@ static void link_then_replace(enum session session)
     text_in(session, "the path", L"d\\inner", "changed");
 }
 
-CASE(extend_link_replace, "Extend/LinkThenReplace", DECISION, "D7", 0,
-     "a link made to an inherited file keeps it when the path is then created anew")
-{
-    link_then_replace(EXTEND);
-}
+CASE_CALL(extend_link_replace, "Extend/LinkThenReplace", DECISION, "D7", 0,
+          "a link made to an inherited file keeps it when the path is then created anew",
+          link_then_replace(EXTEND))
 
-CASE(fork_link_replace, "Fork/LinkThenReplace", DECISION, "D7", 0,
-     "in a fork a link made to an inherited file keeps it when the path is then created anew")
-{
-    link_then_replace(FORK);
-}
+CASE_CALL(fork_link_replace, "Fork/LinkThenReplace", DECISION, "D7", 0,
+          "in a fork a link made to an inherited file keeps it when the path is then created anew",
+          link_then_replace(FORK))
 
 static void streams(enum session session)
 {
@@ -239,17 +206,13 @@ static void streams(enum session session)
     REST_IS_THERE(session, L"file:s");
 }
 
-CASE(extend_streams, "Extend/StreamsOfInherited", DOC, "CimCreateAlternateStream page", 0,
-     "an inherited file or directory gets a stream, or another in place of an inherited one")
-{
-    streams(EXTEND);
-}
+CASE_CALL(extend_streams, "Extend/StreamsOfInherited", DOC, "CimCreateAlternateStream page", 0,
+          "an inherited file or directory gets a stream, or another in place of an inherited one",
+          streams(EXTEND))
 
-CASE(fork_streams, "Fork/StreamsOfInherited", DOC, "CimCreateAlternateStream page", 0,
-     "in a fork an inherited file or directory gets a stream, or another in place of one")
-{
-    streams(FORK);
-}
+CASE_CALL(fork_streams, "Fork/StreamsOfInherited", DOC, "CimCreateAlternateStream page", 0,
+          "in a fork an inherited file or directory gets a stream, or another in place of one",
+          streams(FORK))
 
 static void deletes_streams(enum session session)
 {
@@ -263,17 +226,11 @@ static void deletes_streams(enum session session)
     REST_IS_THERE(session, L"file:s", L"d:s");
 }
 
-CASE(extend_deletes_streams, "Extend/DeletesStream", DOC, "CimDeletePath page", 0,
-     "an inherited stream is deleted, its item stays")
-{
-    deletes_streams(EXTEND);
-}
+CASE_CALL(extend_deletes_streams, "Extend/DeletesStream", DOC, "CimDeletePath page", 0,
+          "an inherited stream is deleted, its item stays", deletes_streams(EXTEND))
 
-CASE(fork_deletes_streams, "Fork/DeletesStream", DOC, "CimDeletePath page", 0,
-     "in a fork an inherited stream is deleted, its item stays")
-{
-    deletes_streams(FORK);
-}
+CASE_CALL(fork_deletes_streams, "Fork/DeletesStream", DOC, "CimDeletePath page", 0,
+          "in a fork an inherited stream is deleted, its item stays", deletes_streams(FORK))
 
 static void other_case(enum session session)
 {
@@ -291,17 +248,11 @@ static void other_case(enum session session)
     text_in(session, "beside the added", L"d\\e\\deep", "deep");
 }
 
-CASE(extend_case, "Extend/CaseOfNames", DECISION, "D24", 0,
-     "inherited items are found without regard to case")
-{
-    other_case(EXTEND);
-}
+CASE_CALL(extend_case, "Extend/CaseOfNames", DECISION, "D24", 0,
+          "inherited items are found without regard to case", other_case(EXTEND))
 
-CASE(fork_case, "Fork/CaseOfNames", DECISION, "D24", 0,
-     "in a fork inherited items are found without regard to case")
-{
-    other_case(FORK);
-}
+CASE_CALL(fork_case, "Fork/CaseOfNames", DECISION, "D24", 0,
+          "in a fork inherited items are found without regard to case", other_case(FORK))
 
 static void root_kept(enum session session)
 {
@@ -325,17 +276,13 @@ static void root_kept(enum session session)
     text_in(session, "g", L"g", "two");
 }
 
-CASE(extend_root, "Extend/RootMetadata", DECISION, "D22", 0,
-     "the root's metadata is inherited, and replaced when it is described again")
-{
-    root_kept(EXTEND);
-}
+CASE_CALL(extend_root, "Extend/RootMetadata", DECISION, "D22", 0,
+          "the root's metadata is inherited, and replaced when it is described again",
+          root_kept(EXTEND))
 
-CASE(fork_root, "Fork/RootMetadata", DECISION, "D22", 0,
-     "in a fork the root's metadata is inherited, and replaced when it is described again")
-{
-    root_kept(FORK);
-}
+CASE_CALL(fork_root, "Fork/RootMetadata", DECISION, "D22", 0,
+          "in a fork the root's metadata is inherited, and replaced when it is described again",
+          root_kept(FORK))
 
 /* ---- questions ------------------------------------------------------------------------------- */
 

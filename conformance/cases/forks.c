@@ -21,17 +21,11 @@ static void inherits(enum session session)
     REST_IS_THERE(session, NULL);
 }
 
-CASE(extend_inherits, "Extend/Inherits", DOC, "CimCreateImage page", 0,
-     "what is added to an existing image is there beside all that was")
-{
-    inherits(EXTEND);
-}
+CASE_CALL(extend_inherits, "Extend/Inherits", DOC, "CimCreateImage page", 0,
+          "what is added to an existing image is there beside all that was", inherits(EXTEND))
 
-CASE(fork_inherits, "Fork/Inherits", DOC, "CimCreateImage page", 0,
-     "a fork holds all that its base holds and what was added")
-{
-    inherits(FORK);
-}
+CASE_CALL(fork_inherits, "Fork/Inherits", DOC, "CimCreateImage page", 0,
+          "a fork holds all that its base holds and what was added", inherits(FORK))
 
 CASE(extend_same_name, "Extend/SameName", DOC, "CimCreateImage page", 0,
      "the same name as existing and as new one extends the image, too")
@@ -55,17 +49,11 @@ static void unchanged(enum session session)
     REST_IS_THERE(session, NULL);
 }
 
-CASE(extend_nothing, "Extend/Nothing", DOC, "CimCreateImage page", 0,
-     "an image that is extended by nothing holds what it held")
-{
-    unchanged(EXTEND);
-}
+CASE_CALL(extend_nothing, "Extend/Nothing", DOC, "CimCreateImage page", 0,
+          "an image that is extended by nothing holds what it held", unchanged(EXTEND))
 
-CASE(fork_nothing, "Fork/Nothing", DOC, "CimCreateImage page", 0,
-     "a fork to which nothing is done holds what its base holds")
-{
-    unchanged(FORK);
-}
+CASE_CALL(fork_nothing, "Fork/Nothing", DOC, "CimCreateImage page", 0,
+          "a fork to which nothing is done holds what its base holds", unchanged(FORK))
 
 static void metadata_kept(enum session session)
 {
@@ -90,17 +78,11 @@ static void metadata_kept(enum session session)
                  TIME_WRITE);
 }
 
-CASE(extend_metadata, "Extend/MetadataKept", DOC, "CimCreateImage page", 0,
-     "inherited items keep their attributes and times")
-{
-    metadata_kept(EXTEND);
-}
+CASE_CALL(extend_metadata, "Extend/MetadataKept", DOC, "CimCreateImage page", 0,
+          "inherited items keep their attributes and times", metadata_kept(EXTEND))
 
-CASE(fork_metadata, "Fork/MetadataKept", DOC, "CimCreateImage page", 0,
-     "in a fork inherited items keep their attributes and times")
-{
-    metadata_kept(FORK);
-}
+CASE_CALL(fork_metadata, "Fork/MetadataKept", DOC, "CimCreateImage page", 0,
+          "in a fork inherited items keep their attributes and times", metadata_kept(FORK))
 
 static void adds_below(enum session session)
 {
@@ -116,17 +98,13 @@ static void adds_below(enum session session)
     REST_IS_THERE(session, NULL);
 }
 
-CASE(extend_below, "Extend/BelowInherited", CLIENT, "hcsshim 2020 layer writer", 0,
-     "items are added below inherited directories without making those again")
-{
-    adds_below(EXTEND);
-}
+CASE_CALL(extend_below, "Extend/BelowInherited", CLIENT, "hcsshim 2020 layer writer", 0,
+          "items are added below inherited directories without making those again",
+          adds_below(EXTEND))
 
-CASE(fork_below, "Fork/BelowInherited", CLIENT, "hcsshim 2020 layer import", 0,
-     "in a fork items are added below inherited directories without making those again")
-{
-    adds_below(FORK);
-}
+CASE_CALL(fork_below, "Fork/BelowInherited", CLIENT, "hcsshim 2020 layer import", 0,
+          "in a fork items are added below inherited directories without making those again",
+          adds_below(FORK))
 
 static void parent_rules(enum session session)
 {
@@ -138,17 +116,12 @@ static void parent_rules(enum session session)
     check_hr("new link", cim.CreateHardLink(image, L"d\\no\\l", L"file"), HR_PATH_NOT_FOUND);
 }
 
-CASE(extend_parents, "Extend/ParentMissing", DECISION, "D1", 0,
-     "below inherited items, too, the parent must be there and a directory")
-{
-    parent_rules(EXTEND);
-}
+CASE_CALL(extend_parents, "Extend/ParentMissing", DECISION, "D1", 0,
+          "below inherited items, too, the parent must be there and a directory",
+          parent_rules(EXTEND))
 
-CASE(fork_parents, "Fork/ParentMissing", DECISION, "D1", 0,
-     "in a fork, too, the parent must be there and a directory")
-{
-    parent_rules(FORK);
-}
+CASE_CALL(fork_parents, "Fork/ParentMissing", DECISION, "D1", 0,
+          "in a fork, too, the parent must be there and a directory", parent_rules(FORK))
 
 /* ---- replacing ------------------------------------------------------------------------------- */
 
@@ -166,17 +139,11 @@ static void replaces_files(enum session session)
     REST_IS_THERE(session, L"alone", L"d\\e\\deep", L"d\\other");
 }
 
-CASE(extend_replaces, "Extend/ReplacesFile", DOC, "CimCreateFile page", 0,
-     "a file created over an inherited one takes its place")
-{
-    replaces_files(EXTEND);
-}
+CASE_CALL(extend_replaces, "Extend/ReplacesFile", DOC, "CimCreateFile page", 0,
+          "a file created over an inherited one takes its place", replaces_files(EXTEND))
 
-CASE(fork_replaces, "Fork/ReplacesFile", DOC, "CimCreateFile page", 0,
-     "in a fork a file created over an inherited one takes its place")
-{
-    replaces_files(FORK);
-}
+CASE_CALL(fork_replaces, "Fork/ReplacesFile", DOC, "CimCreateFile page", 0,
+          "in a fork a file created over an inherited one takes its place", replaces_files(FORK))
 
 static void replaced_streams(enum session session)
 {
@@ -189,17 +156,12 @@ static void replaced_streams(enum session session)
     REST_IS_THERE(session, L"d\\inner", L"d\\inner:s");
 }
 
-CASE(extend_replaced_streams, "Extend/ReplacedDropsStreams", DECISION, "D7", 0,
-     "a file created over an inherited one has none of its streams")
-{
-    replaced_streams(EXTEND);
-}
+CASE_CALL(extend_replaced_streams, "Extend/ReplacedDropsStreams", DECISION, "D7", 0,
+          "a file created over an inherited one has none of its streams", replaced_streams(EXTEND))
 
-CASE(fork_replaced_streams, "Fork/ReplacedDropsStreams", DECISION, "D7", 0,
-     "in a fork a file created over an inherited one has none of its streams")
-{
-    replaced_streams(FORK);
-}
+CASE_CALL(fork_replaced_streams, "Fork/ReplacedDropsStreams", DECISION, "D7", 0,
+          "in a fork a file created over an inherited one has none of its streams",
+          replaced_streams(FORK))
 
 static void one_of_links(enum session session)
 {
@@ -214,24 +176,18 @@ static void one_of_links(enum session session)
     REST_IS_THERE(session, L"file", L"file:s", L"file:t");
 }
 
-CASE(same_one_of_links, "CreateFile/OverOneOfLinks", DECISION, "D7", 0,
-     "over one of several links: that name gets a new file, the other keeps the old with its "
-     "streams")
-{
-    one_of_links(SAME);
-}
+CASE_CALL(same_one_of_links, "CreateFile/OverOneOfLinks", DECISION, "D7", 0,
+          "over one of several links: that name gets a new file, the other keeps the old with its "
+          "streams",
+          one_of_links(SAME))
 
-CASE(extend_one_of_links, "Extend/OverOneOfLinks", DECISION, "D7", 0,
-     "over one of several inherited links: that name gets a new file, the other keeps the old")
-{
-    one_of_links(EXTEND);
-}
+CASE_CALL(extend_one_of_links, "Extend/OverOneOfLinks", DECISION, "D7", 0,
+          "over one of several inherited links: that name gets a new file, the other keeps the old",
+          one_of_links(EXTEND))
 
-CASE(fork_one_of_links, "Fork/OverOneOfLinks", DECISION, "D7", 0,
-     "in a fork, over one of several inherited links: the other name keeps the old file")
-{
-    one_of_links(FORK);
-}
+CASE_CALL(fork_one_of_links, "Fork/OverOneOfLinks", DECISION, "D7", 0,
+          "in a fork, over one of several inherited links: the other name keeps the old file",
+          one_of_links(FORK))
 
 static void directory_kept(enum session session)
 {
@@ -250,23 +206,19 @@ static void directory_kept(enum session session)
     REST_IS_THERE(session, L"d:s");
 }
 
-CASE(same_directory_kept, "CreateFile/DirectoryKeepsChildren", DECISION, "D2", 0,
-     "a directory created where a directory is gets the new metadata and keeps its children")
-{
-    directory_kept(SAME);
-}
+CASE_CALL(same_directory_kept, "CreateFile/DirectoryKeepsChildren", DECISION, "D2", 0,
+          "a directory created where a directory is gets the new metadata and keeps its children",
+          directory_kept(SAME))
 
-CASE(extend_directory_kept, "Extend/DirectoryKeepsChildren", DECISION, "D2", 0,
-     "an inherited directory that is created again gets the new metadata and keeps its children")
-{
-    directory_kept(EXTEND);
-}
+CASE_CALL(extend_directory_kept, "Extend/DirectoryKeepsChildren", DECISION, "D2", 0,
+          "an inherited directory that is created again gets the new metadata "
+          "and keeps its children",
+          directory_kept(EXTEND))
 
-CASE(fork_directory_kept, "Fork/DirectoryKeepsChildren", DECISION, "D2", 0,
-     "in a fork an inherited directory created again gets the new metadata, keeps its children")
-{
-    directory_kept(FORK);
-}
+CASE_CALL(fork_directory_kept, "Fork/DirectoryKeepsChildren", DECISION, "D2", 0,
+          "in a fork an inherited directory created again gets the new metadata, "
+          "keeps its children",
+          directory_kept(FORK))
 
 CASE(fork_children_kept, "Fork/ChildrenOfDirectoryMadeAgain", CLIENT, "hcsshim forked layer import",
      0, "in a fork an inherited directory that is created again keeps its children")
@@ -292,23 +244,16 @@ static void directory_streams(enum session session)
     text_in(session, "stream", L"d:s", "of d");
 }
 
-CASE(same_directory_streams, "CreateFile/DirectoryKeepsStreams", DECISION, "D2", 0,
-     "a directory created where a directory is keeps its streams")
-{
-    directory_streams(SAME);
-}
+CASE_CALL(same_directory_streams, "CreateFile/DirectoryKeepsStreams", DECISION, "D2", 0,
+          "a directory created where a directory is keeps its streams", directory_streams(SAME))
 
-CASE(extend_directory_streams, "Extend/DirectoryKeepsStreams", DECISION, "D2", 0,
-     "an inherited directory that is created again keeps its streams")
-{
-    directory_streams(EXTEND);
-}
+CASE_CALL(extend_directory_streams, "Extend/DirectoryKeepsStreams", DECISION, "D2", 0,
+          "an inherited directory that is created again keeps its streams",
+          directory_streams(EXTEND))
 
-CASE(fork_directory_streams, "Fork/DirectoryKeepsStreams", DECISION, "D2", 0,
-     "in a fork an inherited directory that is created again keeps its streams")
-{
-    directory_streams(FORK);
-}
+CASE_CALL(fork_directory_streams, "Fork/DirectoryKeepsStreams", DECISION, "D2", 0,
+          "in a fork an inherited directory that is created again keeps its streams",
+          directory_streams(FORK))
 
 static void file_over_directory(enum session session)
 {
@@ -329,23 +274,17 @@ static void file_over_directory(enum session session)
     REST_IS_THERE(session, L"d\\e\\deep", L"d\\inner", L"d\\inner:s", L"d\\other", L"d:s");
 }
 
-CASE(same_file_over, "CreateFile/FileOverDirectory", DECISION, "D3", 0,
-     "a file created where a directory is: the directory goes with all below it")
-{
-    file_over_directory(SAME);
-}
+CASE_CALL(same_file_over, "CreateFile/FileOverDirectory", DECISION, "D3", 0,
+          "a file created where a directory is: the directory goes with all below it",
+          file_over_directory(SAME))
 
-CASE(extend_file_over, "Extend/FileOverDirectory", DECISION, "D3", 0,
-     "a file created over an inherited directory: that goes with all below it")
-{
-    file_over_directory(EXTEND);
-}
+CASE_CALL(extend_file_over, "Extend/FileOverDirectory", DECISION, "D3", 0,
+          "a file created over an inherited directory: that goes with all below it",
+          file_over_directory(EXTEND))
 
-CASE(fork_file_over, "Fork/FileOverDirectory", DECISION, "D3", 0,
-     "in a fork a file created over an inherited directory: that goes with all below it")
-{
-    file_over_directory(FORK);
-}
+CASE_CALL(fork_file_over, "Fork/FileOverDirectory", DECISION, "D3", 0,
+          "in a fork a file created over an inherited directory: that goes with all below it",
+          file_over_directory(FORK))
 
 static void directory_over_file(enum session session)
 {
@@ -361,20 +300,15 @@ static void directory_over_file(enum session session)
     REST_IS_THERE(session, L"file", L"file:s", L"file:t");
 }
 
-CASE(same_directory_over, "CreateFile/DirectoryOverFile", DECISION, "D3", 0,
-     "a directory created where a file is: the file goes with its streams, not its other names")
-{
-    directory_over_file(SAME);
-}
+CASE_CALL(same_directory_over, "CreateFile/DirectoryOverFile", DECISION, "D3", 0,
+          "a directory created where a file is: the file goes with its streams, "
+          "not its other names",
+          directory_over_file(SAME))
 
-CASE(extend_directory_over, "Extend/DirectoryOverFile", DECISION, "D3", 0,
-     "a directory created over an inherited file: that goes with its streams")
-{
-    directory_over_file(EXTEND);
-}
+CASE_CALL(extend_directory_over, "Extend/DirectoryOverFile", DECISION, "D3", 0,
+          "a directory created over an inherited file: that goes with its streams",
+          directory_over_file(EXTEND))
 
-CASE(fork_directory_over, "Fork/DirectoryOverFile", DECISION, "D3", 0,
-     "in a fork a directory created over an inherited file: that goes with its streams")
-{
-    directory_over_file(FORK);
-}
+CASE_CALL(fork_directory_over, "Fork/DirectoryOverFile", DECISION, "D3", 0,
+          "in a fork a directory created over an inherited file: that goes with its streams",
+          directory_over_file(FORK))

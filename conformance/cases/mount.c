@@ -106,11 +106,9 @@ static void test_flow(UINT32 flags)
     check_hr("dismount", dismount_guid(&guid), S_OK);
 }
 
-CASE(hcsshim_flow, "Mount/HcsshimFlow", CLIENT, "hcsshim cim_test", NEEDS_MOUNT,
-     "files with attributes 0 and a directory, mounted, read, dismounted")
-{
-    test_flow(CIM_MOUNT_IMAGE_NONE);
-}
+CASE_CALL(hcsshim_flow, "Mount/HcsshimFlow", CLIENT, "hcsshim cim_test", NEEDS_MOUNT,
+          "files with attributes 0 and a directory, mounted, read, dismounted",
+          test_flow(CIM_MOUNT_IMAGE_NONE))
 
 /* Builds whose header has the later flags export this too. */
 static void need_later_flags(void)

@@ -305,20 +305,14 @@ static void random_row(uint32_t seed)
     free(model);
 }
 
-CASE(row_1, "Tree/RandomCalls1", DECISION, "D2", 0,
-     "720 random calls in six sessions, seed 1, answer and leave what D1 to D7 say")
-{
-    random_row(1);
-}
+CASE_CALL(row_1, "Tree/RandomCalls1", DECISION, "D2", 0,
+          "720 random calls in six sessions, seed 1, answer and leave what D1 to D7 say",
+          random_row(1))
 
-CASE(row_2, "Tree/RandomCalls2", DECISION, "D3", 0,
-     "720 random calls in six sessions, seed 2, answer and leave what D1 to D7 say")
-{
-    random_row(2);
-}
+CASE_CALL(row_2, "Tree/RandomCalls2", DECISION, "D3", 0,
+          "720 random calls in six sessions, seed 2, answer and leave what D1 to D7 say",
+          random_row(2))
 
-CASE(row_3, "Tree/RandomCalls3", DECISION, "D4", 0,
-     "720 random calls in six sessions, seed 3, answer and leave what D1 to D7 say")
-{
-    random_row(3);
-}
+CASE_CALL(row_3, "Tree/RandomCalls3", DECISION, "D4", 0,
+          "720 random calls in six sessions, seed 3, answer and leave what D1 to D7 say",
+          random_row(3))

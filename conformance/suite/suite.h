@@ -96,6 +96,13 @@ void suite_add_case(struct suite_case *entry);
     }                                                                                              \
     static void function(void)
 
+/* A case that is one call of what several cases do: for each kind of session, say. */
+#define CASE_CALL(function, id, provenance, source, needs, statement, call)                        \
+    CASE(function, id, provenance, source, needs, statement)                                       \
+    {                                                                                              \
+        call;                                                                                      \
+    }
+
 /* ---- the DLL under test ------------------------------------------------------------------- */
 
 /*

@@ -95,7 +95,7 @@ said=$(timeout 120 "$WINE" "$bundle/x86_64/cimfs-conformance.exe" --list 2>/dev/
 is "$?" 0 "--list: exit status"
 # (Those of --export and --import are listed with these options.)
 is "$(awk '{print $1}' <<<"${said//$'\r'/}" | sort)" \
-	"$(sed -n 's/^CASE([a-z0-9_]*, "\([^"]*\)".*/\1/p' conformance/cases/*.c conformance/suite/*.c |
+	"$(sed -n 's/^CASE[_A-Z]*([a-z0-9_]*, "\([^"]*\)".*/\1/p' conformance/cases/*.c conformance/suite/*.c |
 		grep -vE '^(Ex|Im)portImages/' | sort)" "--list names each case of the sources"
 
 out=$TEST_TMP/results
