@@ -281,7 +281,7 @@ conformance:
 	@+$(MAKE) $(jobs) all
 	@BUILD=$(B) conformance/run $(ARGS)
 
-## conformance-mutants: run it against DLLs that are wrong in one thing each (ALL=1: all cases on each)
+## conformance-mutants: run it against DLLs that are wrong in one thing each (ALL=1: all, no sample)
 conformance-mutants:
 	@scripts/setup
 	@+$(MAKE) $(jobs) all $(MUTANTS)

@@ -7,9 +7,9 @@
  * what is in the book is what the newest of them has. That is enough for conditions; nothing that
  * the DLL answers comes from here unless a mutant says so. Nothing is freed: a case is short.
  *
- * One process runs many cases, so what counts calls ("the second write") counts those of a
- * directory: each case has its own, and where several threads make images at once, so has each of
- * them. So no count depends on what another case or thread does meanwhile.
+ * Each case begins a new book. What counts calls ("the second write") counts those of a directory:
+ * where several threads make images at once, each has its own, so that no count depends on what
+ * another thread does meanwhile.
  */
 #include "mutant.h"
 
@@ -19,6 +19,16 @@ struct mount *mounts;
 static struct open_stream *streams;
 static SRWLOCK lock = SRWLOCK_INIT;
 static unsigned counter;
+
+void new_book(void)
+{
+    AcquireSRWLockExclusive(&lock);
+    sessions = NULL;
+    items = NULL;
+    mounts = NULL;
+    streams = NULL;
+    ReleaseSRWLockExclusive(&lock);
+}
 
 PCWSTR plain_path(PCWSTR path)
 {
@@ -69,13 +79,6 @@ struct item *find_item(const struct session *session, PCWSTR path)
     struct item *item = newest(session, path);
 
     return item && !item->deleted ? item : NULL;
-}
-
-struct item *find_deleted(const struct session *session, PCWSTR path)
-{
-    struct item *item = newest(session, path);
-
-    return item && item->deleted ? item : NULL;
 }
 
 enum kind kind_at(const struct session *session, PCWSTR path)
@@ -194,7 +197,6 @@ static void add_stream(struct call *call)
     stream->next = streams;
     streams = stream;
     call->session->open = stream;
-    call->session->changes++;
 }
 
 /* Past the end the real DLL writes what fits. */
@@ -269,12 +271,10 @@ void write_down(struct call *call, HRESULT hr)
     case F_CreateHardLink:
         if (!OK(hr) || !call->session) break;
         linked(call);
-        call->session->changes++;
         break;
     case F_DeletePath:
         if (!OK(hr) || !call->session) break;
         delete_item(call->session, call->path);
-        call->session->changes++;
         break;
     case F_CommitImage:
         if (OK(hr) && call->session) call->session->committed = true;

@@ -51,22 +51,6 @@ ULONG_PTR keeps_output(struct call *call)
     return result;
 }
 
-ULONG_PTR accepts_null_output(struct call *call)
-{
-    void *handle = NULL;
-    ULONG_PTR result;
-
-    if (call->handle) return forward(call);
-    call->handle = &handle;
-    result = forward(call);
-    call->handle = NULL;
-    if (OK(result) && (call->function == F_CreateImage || call->function == F_CreateImage2))
-        real.CloseImage(handle);
-    else if (OK(result))
-        real.CloseStream(handle);
-    return result;
-}
-
 ULONG_PTR outputs_left(struct call *call)
 {
     ULONG_PTR result = forward(call);
@@ -267,49 +251,6 @@ ULONG_PTR metadata_changed(struct call *call)
     return result;
 }
 
-/* text: when, by a letter; number: bits or a size; to: the answer */
-ULONG_PTR metadata_refused(struct call *call)
-{
-    const CIMFS_FILE_METADATA *m = call->metadata;
-    bool refused = false;
-
-    if (!m) return forward(call);
-    switch (*active->text)
-    {
-    case 'a':
-        refused = m->Attributes & active->number;
-        break;
-    case 's':
-        refused = m->FileSize > (INT64)active->number;
-        break;
-    case 'd':
-        refused = m->SecurityDescriptorSize > active->number;
-        break;
-    case 'n':
-        refused = m->SecurityDescriptorSize == active->number;
-        break;
-    case 'r':
-        refused = m->ReparseDataSize && *(UINT32 *)m->ReparseDataBuffer == active->number;
-        break;
-    case 'b':
-        refused = !m->ReparseDataSize && (m->Attributes & FILE_ATTRIBUTE_REPARSE_POINT);
-        break;
-    case 'c':
-        refused = m->ReparseDataSize && !(m->Attributes & FILE_ATTRIBUTE_REPARSE_POINT);
-        break;
-    case 'e':
-        refused = m->EaBufferSize != 0;
-        break;
-    case 'u':
-        refused = m->EaBufferSize % 4;
-        break;
-    case 'z':
-        refused = !m->CreationTime.QuadPart;
-        break;
-    }
-    return refused ? RESULT(active->to) : forward(call);
-}
-
 /* ---- paths ---------------------------------------------------------------------------------- */
 
 /* "..": takes the component before with it. */
@@ -497,27 +438,6 @@ ULONG_PTR path_changed(struct call *call)
     free(new_path);
     free(new_target);
     return result;
-}
-
-/* text: 'l' a component longer than number, 'L' the whole, 'd' deeper than number, 'u' has a unit
- * of number to offset */
-ULONG_PTR path_refused(struct call *call)
-{
-    size_t length = 0, depth = 0, longest = 0, units = 0;
-    PCWSTR p;
-
-    for (p = call->path; p && *p; p++)
-    {
-        length = *p == '\\' || *p == ':' ? 0 : length + 1;
-        depth += *p == '\\';
-        if (length > longest) longest = length;
-        units += *p >= active->number && *p <= active->offset;
-    }
-    if ((*active->text == 'l' && longest > active->number) ||
-        (*active->text == 'L' && call->path && wcslen(call->path) > active->number) ||
-        (*active->text == 'd' && depth > active->number) || (*active->text == 'u' && units))
-        return RESULT(active->to);
-    return forward(call);
 }
 
 /* ---- items ---------------------------------------------------------------------------------- */
@@ -792,14 +712,6 @@ ULONG_PTR link_deletes_first(struct call *call)
     return forward(call);
 }
 
-ULONG_PTR link_same_refused(struct call *call)
-{
-    struct item *one = find_item(call->session, call->path);
-    struct item *two = find_item(call->session, call->target);
-
-    return one && two && one->file == two->file ? RESULT(HR_FILE_EXISTS) : forward(call);
-}
-
 /* text: 'p' items whose names begin so, 'l' the file's other names, below it too, 'd' the directory
  * that is empty then, 'f' the stream's file, 's' the file's other streams */
 ULONG_PTR deletes_more(struct call *call)
@@ -912,11 +824,6 @@ ULONG_PTR link_deletes_names(struct call *call)
 
 /* ---- more writes ---------------------------------------------------------------------------- */
 
-ULONG_PTR write_refused(struct call *call)
-{
-    return call->size > active->number ? RESULT(active->to) : forward(call);
-}
-
 ULONG_PTR write_sparse_dropped(struct call *call)
 {
     if (call->open && (call->open->attributes & FILE_ATTRIBUTE_SPARSE_FILE))
@@ -924,20 +831,9 @@ ULONG_PTR write_sparse_dropped(struct call *call)
     return forward(call);
 }
 
-ULONG_PTR write_zero_refused(struct call *call)
-{
-    if (!call->size && call->open && call->open->done >= call->open->size) return RESULT(HR_EOF);
-    return forward(call);
-}
-
 ULONG_PTR write_null_crashes(struct call *call)
 {
     return call->data ? forward(call) : crashes(call);
-}
-
-ULONG_PTR write_null_zero(struct call *call)
-{
-    return !call->data && !call->size ? 0 : forward(call);
 }
 
 /* A file that is closed before its size was written makes the commit fail. */

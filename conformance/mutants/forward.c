@@ -5,19 +5,6 @@
 #include "mutant.h"
 
 struct real_api real;
-const struct spoil *active;
-
-struct mutant
-{
-    const char *name;
-    struct spoil spoil;
-};
-
-static const struct mutant mutants[] = {
-#define M(name, cases, text, ...) {name, {__VA_ARGS__}},
-#include "mutants.h"
-#undef M
-};
 
 /* ---- to the real DLL ------------------------------------------------------------------------ */
 
@@ -64,29 +51,45 @@ ULONG_PTR forward(struct call *c)
     }
 }
 
+static ULONG_PTR run_spoilt(struct call *call)
+{
+    if (active->kind == CODE) return active->run(call);
+    if (OK(active->to) && call->handle) *call->handle = fake_handle();
+    return FAILURE(active->to);
+}
+
+/* What a generated mutant does in its call. */
+static ULONG_PTR run_point(struct call *call)
+{
+    ULONG_PTR result = point->kind == SKIPPED ? FAILURE(S_OK) : forward(call);
+
+    if (point->kind == DROPPED)
+        drop_outputs(call);
+    else
+    {
+        if (OK(point->answer) && (!OK(result) || point->kind == SKIPPED) && call->handle)
+            *call->handle = fake_handle();
+        result = FAILURE(point->answer);
+    }
+    return result;
+}
+
 ULONG_PTR run_call(struct call *call)
 {
     ULONG_PTR result;
+    LONG nth;
 
-    if (!active) return forward(call);
+    if (!has_plan()) return forward(call);
+    nth = enter_call(call);
     look_up(call);
-    if (!applies(call))
-        result = forward(call);
-    else if (active->kind == CODE)
-        result = active->run(call);
-    else if (active->kind == ANSWER)
-    {
-        HRESULT hr = (HRESULT)(result = forward(call));
-
-        if (hr == active->from || (active->from == ANY_FAILURE && hr < 0))
-            result = FAILURE(active->to);
-    }
+    if (point && point->function == call->function && point->nth == nth)
+        result = run_point(call);
+    else if (active && applies(call))
+        result = run_spoilt(call);
     else
-    {
-        result = FAILURE(active->to);
-        if (OK(active->to) && call->handle) *call->handle = fake_handle();
-    }
+        result = forward(call);
     write_down(call, (HRESULT)result);
+    record(call, (HRESULT)result);
     return result;
 }
 
@@ -246,15 +249,6 @@ REST(GetFileStatBasicInformation2, (PCWSTR p, PCWSTR q, FILE_STAT_BASIC_INFORMAT
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-static const struct spoil *find_mutant(const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(mutants); i++)
-        if (!strcmp(mutants[i].name, name)) return &mutants[i].spoil;
-    return NULL;
-}
-
 /*
  * Takes a name out of this DLL's own list of exports, in memory: its last letter becomes the one
  * before, which keeps the list sorted.
@@ -304,15 +298,9 @@ static bool load_real(void)
 
 BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, void *reserved)
 {
-    char name[100] = "";
-
     (void)reserved;
     if (reason != DLL_PROCESS_ATTACH) return TRUE;
     DisableThreadLibraryCalls(self);
-    if (!load_real()) return FALSE;
-    GetEnvironmentVariableA("CIMFS_MUTANT", name, sizeof(name));
-    if (!*name) return TRUE;
-    active = find_mutant(name);
-    if (!active) return FALSE;
-    return active->kind != HIDE || hide_export(self, active->text);
+    if (!load_real() || !load_plan()) return FALSE;
+    return !active || active->kind != HIDE || hide_export(self, active->text);
 }

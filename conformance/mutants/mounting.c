@@ -198,12 +198,6 @@ ULONG_PTR mount_changed(struct call *call)
     return result;
 }
 
-/* number: flags that are refused with "to" */
-ULONG_PTR mount_refused(struct call *call)
-{
-    return call->flags & active->number ? RESULT(active->to) : forward(call);
-}
-
 /* An image's name may be a path. */
 ULONG_PTR mount_path(struct call *call)
 {

@@ -95,7 +95,6 @@ struct session
     WCHAR *dir, *existing, *name; /* name: the image that the commit makes */
     UINT32 flags;
     bool committed, closed, broken;
-    int changes;
     unsigned number; /* counts up */
     struct open_stream *open;
     struct session *next;
@@ -143,10 +142,10 @@ extern struct session *sessions; /* newest first */
 extern struct item *items;       /* newest first */
 extern struct mount *mounts;     /* newest first */
 
+void new_book(void);
 void look_up(struct call *call);                                    /* fills session and open */
 void write_down(struct call *call, HRESULT hr);                     /* after the call */
 struct item *find_item(const struct session *session, PCWSTR path); /* live; NULL: not known */
-struct item *find_deleted(const struct session *session, PCWSTR path);
 struct mount *find_mount(const GUID *guid); /* that isn't dismounted; NULL: not this process's */
 enum kind kind_at(const struct session *session, PCWSTR path);
 bool is_below(PCWSTR path, PCWSTR dir); /* really below, or a stream of it */
@@ -179,37 +178,23 @@ enum when
     /* what is at the path already */
     OVER_DIRECTORY = 1 << 5,
     OVER_FILE = 1 << 6,
-    OVER_NOTHING = 1 << 7,
     /* the path */
-    NESTED = 1 << 8,
-    NAMES_STREAM = 1 << 9,
-    NAMES_ITEM = 1 << 10,
+    NESTED = 1 << 7,
+    NAMES_STREAM = 1 << 8,
     /* the stream that is open, or of the call */
-    WITH_FILE = 1 << 11,
-    WITH_DIRECTORY = 1 << 12,
-    WITH_ALTERNATE = 1 << 13,
-    WITHOUT_STREAM = 1 << 14,
+    WITH_FILE = 1 << 9,
+    WITH_DIRECTORY = 1 << 10,
+    WITH_ALTERNATE = 1 << 11,
+    WITHOUT_STREAM = 1 << 12,
     /* the handle */
-    NULL_HANDLE = 1 << 15,
-    CLOSED = 1 << 16,
-    COMMITTED = 1 << 17,
-    NOT_COMMITTED = 1 << 18,
-    UNCHANGED = 1 << 19, /* a session in which nothing was done */
-    IMAGE_CLOSED = 1 << 20,
-    /* the parent of the path */
-    PARENT_FILE = 1 << 21,
-    PARENT_DELETED = 1 << 22,
-    PARENT_INHERITED = 1 << 23, /* not made in this session */
-    PARENT_NEW = 1 << 24,
-    /* a link's existing path, or the item that a stream's path names */
-    TARGET_LINK = 1 << 25,
-    OF_DIRECTORY = 1 << 26,
-    OF_FILE = 1 << 27,
-    WAS_DELETED = 1 << 28, /* the path was there once */
+    NULL_HANDLE = 1 << 13,
+    CLOSED = 1 << 14,
+    NOT_COMMITTED = 1 << 15,
+    /* the item that a stream's path names */
+    OF_FILE = 1 << 16,
 };
 
 #define ON(function) (1u << F_##function)
-#define ANY_FAILURE ((HRESULT)-1)
 
 struct spoil
 {
@@ -224,11 +209,10 @@ struct spoil
     enum
     {
         CODE,
-        ANSWER, /* call; in place of "from" answer "to" */
-        SKIP,   /* don't call; answer "to" */
-        HIDE,   /* the export "text" isn't there */
+        SKIP, /* don't call; answer "to" */
+        HIDE, /* the export "text" isn't there */
     } kind;
-    HRESULT from, to;
+    HRESULT to;
     ULONG_PTR (*run)(struct call *call);
     /* for the code */
     unsigned number;
@@ -236,12 +220,34 @@ struct spoil
     PCWSTR text;
 };
 
-#define ANSWERS(from_, to_) .kind = ANSWER, .from = (from_), .to = (to_)
 #define SKIPS(to_) .kind = SKIP, .to = (to_)
 #define DOES(function) .kind = CODE, .run = function
 #define HIDES(name) .kind = HIDE, .text = name
 
-extern const struct spoil *active; /* NULL: nothing is spoilt */
+extern const struct spoil *active; /* by hand, NULL: none */
+
+/* ---- generated mutants, and which case has which (plan.c) ------------------------------------ */
+
+/* The nth call of a function in a case, in one process. */
+struct point
+{
+    enum function function;
+    LONG nth;
+    enum
+    {
+        ANSWERED, /* another answer than the call's */
+        DROPPED,  /* outputs are as if there were none */
+        SKIPPED,  /* not called */
+    } kind;
+    HRESULT answer;
+};
+extern const struct point *point; /* NULL: none */
+
+bool load_plan(void);                     /* false: it can't be read, or is wrong */
+bool has_plan(void);                      /* or records */
+LONG enter_call(const struct call *call); /* settles active and point; which call it is */
+void drop_outputs(const struct call *call);
+void record(const struct call *call, HRESULT hr);
 
 #define FAILURE(hr) ((ULONG_PTR)(ULONG)(hr))
 #define OK(result) ((HRESULT)(result) >= 0)

@@ -289,13 +289,6 @@ ULONG_PTR deletes_existing(struct call *call)
     return forward(call);
 }
 
-ULONG_PTR old_regions_refused(struct call *call)
-{
-    if (!call->existing && each_file(call->dir, L"region_*", NULL, NULL))
-        return RESULT(HR_FILE_EXISTS);
-    return forward(call);
-}
-
 static void move_up(PCWSTR path, void *dir)
 {
     WCHAR *to = join_path(dir, wcsrchr(path, '\\') + 1);
@@ -381,21 +374,6 @@ ULONG_PTR commit_closes_stream(struct call *call)
 {
     if (call->open && !call->open->closed) real.CloseStream(call->open->handle);
     return active->number ? RESULT(HR_SHARING) : forward(call);
-}
-
-/* An image of which everything was deleted can't be committed. */
-ULONG_PTR commit_all_deleted(struct call *call)
-{
-    struct item *item;
-    int left = 0, deleted = 0;
-
-    for (item = items; item && call->session; item = item->next)
-    {
-        if (_wcsicmp(item->dir, call->session->dir)) continue;
-        left += !item->deleted;
-        deleted += item->deleted;
-    }
-    return deleted && !left ? RESULT(E_FAIL) : forward(call);
 }
 
 /* Each file of an extension is in the image at once. */
@@ -632,36 +610,4 @@ ULONG_PTR extend_beside(struct call *call)
     result = forward(call);
     call->name = name;
     return result;
-}
-
-/* text: a glob, in which no '?' is a wildcard */
-ULONG_PTR directory_refused(struct call *call)
-{
-    size_t length = wcslen(active->text) - 1, dir_length = wcslen(call->dir);
-    bool refused;
-
-    if (*active->text == '*')
-        refused = dir_length > length && !wcscmp(call->dir + dir_length - length, active->text + 1);
-    else
-        refused = !wcsncmp(call->dir, active->text, length);
-    return refused ? RESULT(E_INVALIDARG) : forward(call);
-}
-
-/* A name with a separator is a path below the directory. */
-ULONG_PTR name_accepted(struct call *call)
-{
-    ULONG_PTR result = forward(call);
-
-    if ((HRESULT)result != E_INVALIDARG || !call->name || !wcspbrk(call->name, L"\\/"))
-        return result;
-    *call->handle = fake_handle();
-    return 0;
-}
-
-/* number: flags; text: "0" none of them */
-ULONG_PTR flags_refused(struct call *call)
-{
-    bool refused = active->text ? !call->flags : (call->flags & active->number) != 0;
-
-    return refused ? RESULT(active->to) : forward(call);
 }

@@ -35,30 +35,16 @@ static enum kind item_kind(const struct call *call, PCWSTR path)
 
 static unsigned path_conditions(const struct call *call)
 {
-    PCWSTR path = call->path, place = call->function == F_CreateHardLink ? call->target : path;
     unsigned holds = 0;
-    struct item *item, *parent_item;
     enum kind kind;
-    WCHAR *parent;
 
-    if (!path) return 0;
-    if (wcschr(plain_path(path), '\\')) holds |= NESTED;
-    holds |= wcschr(path, ':') ? NAMES_STREAM : NAMES_ITEM;
+    if (!call->path) return 0;
+    if (wcschr(plain_path(call->path), '\\')) holds |= NESTED;
+    if (wcschr(call->path, ':')) holds |= NAMES_STREAM;
     if (!call->session) return holds;
-    kind = kind_at(call->session, path);
-    holds |= kind == DIRECTORY ? OVER_DIRECTORY : kind == NOTHING ? OVER_NOTHING : OVER_FILE;
-    parent = parent_of(path);
-    kind = kind_at(call->session, parent);
-    if (kind == PLAIN) holds |= PARENT_FILE;
-    if (find_deleted(call->session, parent)) holds |= PARENT_DELETED;
-    parent_item = find_item(call->session, parent);
-    if (parent_item)
-        holds |= parent_item->session == call->session->number ? PARENT_NEW : PARENT_INHERITED;
-    free(parent);
-    item = find_item(call->session, place);
-    if (item && item->is_link) holds |= TARGET_LINK;
-    if (place) holds |= item_kind(call, place) == DIRECTORY ? OF_DIRECTORY : OF_FILE;
-    if (find_deleted(call->session, path)) holds |= WAS_DELETED;
+    kind = kind_at(call->session, call->path);
+    if (kind != NOTHING) holds |= kind == DIRECTORY ? OVER_DIRECTORY : OVER_FILE;
+    if (item_kind(call, call->path) != DIRECTORY) holds |= OF_FILE;
     return holds;
 }
 
@@ -73,14 +59,12 @@ static unsigned session_conditions(const struct call *call)
     if (of_image && !call->image) holds |= NULL_HANDLE;
     if (of_stream && call->open && call->open->closed) holds |= CLOSED;
     if (of_image && call->session && call->session->closed) holds |= CLOSED;
-    if (call->session && call->session->closed) holds |= IMAGE_CLOSED;
     if (call->session)
     {
         holds |= call->session->mode == FRESH     ? IN_FRESH
                  : call->session->mode == EXTENDS ? IN_EXTENSION
                                                   : IN_FORK;
-        holds |= call->session->committed ? COMMITTED : NOT_COMMITTED;
-        if (!call->session->changes) holds |= UNCHANGED;
+        if (!call->session->committed) holds |= NOT_COMMITTED;
     }
     if (call->function == F_CreateImage || call->function == F_CreateImage2)
         holds |= !call->existing                                      ? IN_FRESH
@@ -108,7 +92,7 @@ bool applies(const struct call *call)
 {
     static const unsigned groups[] = {
             IN_FRESH | IN_EXTENSION | IN_FORK,
-            OVER_DIRECTORY | OVER_FILE | OVER_NOTHING,
+            OVER_DIRECTORY | OVER_FILE,
             WITH_FILE | WITH_DIRECTORY | WITH_ALTERNATE | WITHOUT_STREAM,
             NULL_HANDLE | CLOSED,
     };

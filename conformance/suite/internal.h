@@ -17,7 +17,7 @@ struct options
     const WCHAR *work; /* NULL: a new directory in the system's place */
     const WCHAR *export_to;
     const WCHAR *import_from;
-    WCHAR *filters[64]; /* none: all cases */
+    WCHAR *filters[256]; /* none: all cases */
     int filter_count;
     bool tap;
     bool list;

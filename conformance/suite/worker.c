@@ -399,7 +399,10 @@ static void run_case(const struct suite_case *entry, int index)
     else
     {
         kit_begin(entry, options.work);
+        /* A DLL that records calls, or spoils those of one case, is told which it is; peers too. */
+        SetEnvironmentVariableA("CIMFS_CONFORMANCE_CASE", entry->id);
         if (!setjmp(case_end)) entry->run();
+        SetEnvironmentVariableA("CIMFS_CONFORMANCE_CASE", NULL);
         if (!setjmp(case_end)) kit_end(options.keep);
     }
     send_line("end\t%d", index);
