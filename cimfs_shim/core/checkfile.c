@@ -20,6 +20,7 @@
 #include "hash.h"
 #include "reader.h"
 #include "sort.h"
+#include "names.h"
 
 #define BLOCK_BITS 20
 #define BLOCK_SIZE (UINT64_C(1) << BLOCK_BITS)

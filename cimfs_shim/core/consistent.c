@@ -17,6 +17,7 @@
  */
 #include "owners.h"
 #include "writer.h"
+#include "names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -364,9 +365,9 @@ static void leave_files(struct cim_writer *writer)
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		if (!cim_is_private_name(writer->objects.regions[i].name))
+		if (!cim_has_temporary_prefix(writer->objects.regions[i].name))
 			writer->objects.regions[i].name[0] = '\0';
-		if (!cim_is_private_name(writer->id_names[i]))
+		if (!cim_has_temporary_prefix(writer->id_names[i]))
 			writer->id_names[i][0] = '\0';
 	}
 	cim_writer_poison(writer, CIM_E_EXISTS, NULL);
@@ -407,7 +408,7 @@ void cim_consistent_drop(struct cim_writer *writer)
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++)
-		if (cim_is_private_name(writer->objects.regions[i].name))
+		if (cim_has_temporary_prefix(writer->objects.regions[i].name))
 			vfs->remove(vfs->ctx, writer->dir, writer->objects.regions[i].name,
 				    &os_error);
 }

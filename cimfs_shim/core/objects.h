@@ -13,6 +13,7 @@
 #define CIM_OBJECTS_H
 
 #include "objectid.h"
+#include "names.h"
 
 #define CIM_REGION_BUFFER (1u << 20)
 static_assert(CIM_LARGE_OBJECT == CIM_REGION_BUFFER, "a smaller object stays in the buffer");

@@ -13,6 +13,7 @@
 #include "owners.h"
 #include "image.h"
 #include "io.h"
+#include "names.h"
 
 #include <string.h>
 
@@ -23,11 +24,6 @@ struct owner_search {
 	struct cim_error why; /* of a file that couldn't be looked at */
 	bool found;
 };
-
-bool cim_is_private_name(const char *name)
-{
-	return !strncmp(name, "cimtmp_", 7);
-}
 
 enum cim_status cim_read_head(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			      struct cim_file_head *head, long *os_error)
@@ -92,8 +88,10 @@ static enum cim_status look_for_owner(void *arg, const char *name)
 	struct cim_file_head head;
 	enum cim_status status;
 	long os_error;
+	size_t group;
 
-	if (cim_is_private_name(name)) /* what a dead session left is nobody's image */
+	if (cim_parse_temporary_name(search->env, name,
+				     &group)) /* what a dead session left is nobody's image */
 		return CIM_OK;
 	/* Most files aren't images: their first bytes tell. */
 	status = cim_read_head(search->env, search->dir, name, &head, &os_error);

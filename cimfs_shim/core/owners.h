@@ -7,9 +7,6 @@
 
 #include "image.h"
 
-/* Is it a session's own name, cimtmp_*? */
-bool cim_is_private_name(const char *name);
-
 /* The size and the first bytes of a file. */
 struct cim_file_head {
 	uint64_t size;

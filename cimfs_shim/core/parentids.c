@@ -10,6 +10,7 @@
  */
 #include "objectid.h"
 #include "reader.h"
+#include "names.h"
 
 #include <string.h>
 

@@ -9,6 +9,7 @@
 #include "io.h"
 #include "reader.h"
 #include "writer.h"
+#include "names.h"
 
 #include <stdio.h>
 #include <string.h>

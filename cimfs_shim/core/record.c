@@ -115,11 +115,3 @@ void cim_region_set_encode(uint8_t *bytes, const struct cim_guid *guid, uint16_t
 	memcpy(bytes + CIM_OFF(region_set, guid), guid->bytes, sizeof(guid->bytes));
 	cim_put16(bytes + CIM_OFF(region_set, count), count);
 }
-
-void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index)
-{
-	char text[CIM_GUID_TEXT];
-
-	cim_guid_format(guid, text);
-	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix, text, index & 0xffff);
-}

@@ -47,8 +47,4 @@ enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_typ
 					 struct cim_error *err);
 void cim_region_set_encode(uint8_t *bytes, const struct cim_guid *guid, uint16_t count);
 
-/* Room for "objectid_" + GUID + "_" + five digits + NUL. @prefix is "region_" or "objectid_". */
-#define CIM_SET_FILE_NAME 56
-void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index);
-
 #endif

@@ -16,6 +16,7 @@
  * threads may open the same one, and the later of them throws its own away.
  */
 #include "reader.h"
+#include "names.h"
 
 #include <string.h>
 

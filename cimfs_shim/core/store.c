@@ -38,12 +38,9 @@
 
 #include "image.h"
 #include "io.h"
+#include "names.h"
 #include "owners.h"
 #include "sort.h"
-
-#define REGION_PREFIX	 "region_"
-#define OBJECTID_PREFIX	 "objectid_"
-#define TEMPORARY_PREFIX "cimtmp_"
 
 #define NO_SET UINT32_MAX
 
@@ -85,83 +82,6 @@ struct cim_store {
 	bool consistent;  /* one that has no final names yet */
 	bool headless;	  /* an image is mounted that isn't here */
 };
-
-/* ---- names ---- */
-
-static char fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool same_char(const struct cim_store *store, char a, char b)
-{
-	return a == b || (store->env.vfs->fold_names && fold(a) == fold(b));
-}
-
-/* The rest of @name behind @prefix, or NULL. */
-static const char *after_prefix(const struct cim_store *store, const char *name, const char *prefix)
-{
-	for (; *prefix; name++, prefix++)
-		if (!same_char(store, *name, *prefix))
-			return NULL;
-	return name;
-}
-
-static bool same_name(const struct cim_store *store, const char *a, const char *b)
-{
-	const char *rest = after_prefix(store, a, b);
-
-	return rest && !*rest;
-}
-
-/* Is @name exactly the name of file N of some set? */
-static bool parse_set_name(const struct cim_store *store, const char *name, const char *prefix,
-			   struct cim_guid *guid, uint16_t *index)
-{
-	const char *rest = after_prefix(store, name, prefix);
-	char text[CIM_GUID_TEXT], canonical[CIM_SET_FILE_NAME];
-	unsigned value = 0;
-
-	if (!rest || strlen(rest) < CIM_GUID_TEXT + 1)
-		return false;
-	memcpy(text, rest, CIM_GUID_TEXT - 1);
-	text[CIM_GUID_TEXT - 1] = '\0';
-	if (!cim_guid_parse(text, guid))
-		return false;
-	for (rest += CIM_GUID_TEXT; *rest >= '0' && *rest <= '9' && value <= UINT16_MAX; rest++)
-		value = value * 10 + (unsigned)(*rest - '0');
-	if (*rest || value > UINT16_MAX)
-		return false;
-	/* Whatever spelling got this far, only the one that a reader opens counts. */
-	cim_set_file_name(canonical, prefix, guid, value);
-	*index = (uint16_t)value;
-	return same_name(store, name, canonical);
-}
-
-static bool is_hex(char c)
-{
-	c = fold(c);
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-/* cimtmp_RANDOM_TAIL: RANDOM hex digits, TAIL letters and digits. @group: up to the tail. */
-static bool parse_temporary_name(const struct cim_store *store, const char *name, size_t *group)
-{
-	const char *rest = after_prefix(store, name, TEMPORARY_PREFIX);
-	const char *random = rest;
-
-	if (!rest)
-		return false;
-	while (is_hex(*rest))
-		rest++;
-	if (rest == random || *rest++ != '_')
-		return false;
-	*group = (size_t)(rest - name);
-	for (random = rest; *rest; rest++)
-		if (!(*rest >= '0' && *rest <= '9') && !(fold(*rest) >= 'a' && fold(*rest) <= 'z'))
-			return false;
-	return rest != random;
-}
 
 /* ---- sets ---- */
 
@@ -231,11 +151,13 @@ static void parse_name(const struct cim_store *store, struct entry *entry)
 	struct cim_store_file *file = &entry->file;
 
 	entry->named = true;
-	if (parse_temporary_name(store, entry->name, &entry->group))
+	if (cim_parse_temporary_name(&store->env, entry->name, &entry->group))
 		file->kind = CIM_KIND_TEMPORARY;
-	else if (parse_set_name(store, entry->name, REGION_PREFIX, &file->set, &file->index))
+	else if (cim_parse_set_name(&store->env, entry->name, CIM_REGION_PREFIX, &file->set,
+				    &file->index))
 		file->kind = CIM_KIND_REGION;
-	else if (parse_set_name(store, entry->name, OBJECTID_PREFIX, &file->set, &file->index))
+	else if (cim_parse_set_name(&store->env, entry->name, CIM_OBJECTID_PREFIX, &file->set,
+				    &file->index))
 		file->kind = CIM_KIND_OBJECT_ID;
 	else
 		entry->named = false;
@@ -599,12 +521,8 @@ static void mark_sets(struct cim_store *store)
 
 static bool same_group(const struct cim_store *store, const struct entry *a, const struct entry *b)
 {
-	if (b->file.kind != CIM_KIND_TEMPORARY || a->group != b->group)
-		return false;
-	for (size_t i = 0; i < a->group; i++)
-		if (!same_char(store, a->name[i], b->name[i]))
-			return false;
-	return true;
+	return b->file.kind == CIM_KIND_TEMPORARY && a->group == b->group &&
+	       cim_same_start(&store->env, a->name, b->name, a->group);
 }
 
 /* Temporary files. The first region file of a group is "..._0"; a group without one (a filesystem

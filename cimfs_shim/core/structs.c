@@ -20,6 +20,7 @@
 #include "structs.h"
 #include "io.h"
 #include "reader.h"
+#include "names.h"
 
 #include <string.h>
 

@@ -10,6 +10,7 @@
 #include "writer.h"
 #include "collate.h"
 #include "metavalid.h"
+#include "names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,33 +48,6 @@ void cim_writer_tell(struct cim_writer *writer, enum cim_status status, const ch
 
 /* ---- opening ---- */
 
-static bool same_name(const struct cim_vfs *vfs, const char *a, const char *b)
-{
-	for (; *a && *b; a++, b++) {
-		char x = *a, y = *b;
-
-		if (vfs->fold_names && x >= 'A' && x <= 'Z')
-			x += 'a' - 'A';
-		if (vfs->fold_names && y >= 'A' && y <= 'Z')
-			y += 'a' - 'A';
-		if (x != y)
-			return false;
-	}
-	return *a == *b;
-}
-
-/* An image of such a name would be taken for what a dead session left, and be cleared away. */
-static bool has_private_prefix(const char *name)
-{
-	static const char prefix[] = "cimtmp_";
-
-	for (size_t i = 0; prefix[i]; i++)
-		if ((name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]) !=
-		    prefix[i])
-			return false;
-	return true;
-}
-
 static enum cim_status check_names(const char *existing, const char *name, struct cim_error *err)
 {
 	enum cim_status status;
@@ -86,7 +60,8 @@ static enum cim_status check_names(const char *existing, const char *name, struc
 	status = existing ? cim_check_image_name(existing, err) : CIM_OK;
 	if (!status && name)
 		status = cim_check_image_name(name, err);
-	if (!status && name && has_private_prefix(name))
+	/* It would be taken for what a dead session left, and be cleared away. */
+	if (!status && name && cim_has_temporary_prefix(name))
 		status = cim_fail(err, CIM_E_INVALID, "names like %s are a session's own", name);
 	return status;
 }
@@ -216,7 +191,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 	enum cim_status status;
 	long os_error = 0;
 
-	writer->replaces = existing && (!name || same_name(vfs, existing, name));
+	writer->replaces = existing && (!name || cim_same_name(&writer->env, existing, name));
 	writer->name = cim_strdup(&writer->env, writer->replaces ? existing : name);
 	if (writer->name)
 		writer->path = join_path(&writer->env, dir, writer->name);

@@ -473,6 +473,31 @@ static void test_doubtful_images(void)
 	}
 }
 
+/* What a dead writer left is nobody's image, however its name is spelt; no other file is. */
+static void test_temporary_names(void)
+{
+	static const struct {
+		const char *name;
+		bool fold;
+		enum cim_status want;
+	} cases[] = {
+		{"cimtmp_0123456789abcdef_fs", false, CIM_OK},
+		{"CIMTMP_0123456789ABCDEF_FS", true, CIM_OK},
+		{"CIMTMP_0123456789ABCDEF_FS", false, CIM_E_EXISTS},
+		{"cimtmp_notes", false, CIM_E_EXISTS},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct kit k = kit_new();
+
+		k.m->vfs.fold_names = cases[i].fold;
+		leave_orphans(&k, true);
+		memfs_put(k.m, cases[i].name, "cimfile0", 8);
+		conflict(&k, cases[i].want, cases[i].name);
+		kit_free(&k);
+	}
+}
+
 int main(void)
 {
 	test_held(false);
@@ -484,6 +509,7 @@ int main(void)
 	test_hollow();
 	test_without_holes();
 	test_owner_search();
+	test_temporary_names();
 	test_doubtful_images();
 	return tap_done();
 }

@@ -3,6 +3,7 @@
  * Unit test of core/record.c. The bytes here are written out by the published layout, by number,
  * not through format.h, so that a mistake there is found.
  */
+#include "../core/names.h"
 #include "../core/record.h"
 #include "testenv.h"
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * names.c - the names of the files beside an image: made, taken apart, recognised
+ *
+ * region_GUID_N and objectid_GUID_N belong to a region set, cimtmp_RANDOM_TAIL to a writer that
+ * has not committed, alive or dead. Where the file system folds names, so do we.
+ */
+#include "names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index)
+{
+	char text[CIM_GUID_TEXT];
+
+	cim_guid_format(guid, text);
+	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix, text, index & 0xffff);
+}
+
+static char fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The rest of @name behind @prefix, or NULL. */
+static const char *after_prefix(bool folded, const char *name, const char *prefix)
+{
+	for (; *prefix; name++, prefix++)
+		if (*name != *prefix && !(folded && fold(*name) == fold(*prefix)))
+			return NULL;
+	return name;
+}
+
+bool cim_same_name(const struct cim_env *env, const char *a, const char *b)
+{
+	const char *rest = after_prefix(env->vfs->fold_names, a, b);
+
+	return rest && !*rest;
+}
+
+bool cim_same_start(const struct cim_env *env, const char *a, const char *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (a[i] != b[i] && !(env->vfs->fold_names && fold(a[i]) == fold(b[i])))
+			return false;
+	return true;
+}
+
+bool cim_has_temporary_prefix(const char *name)
+{
+	return after_prefix(true, name, CIM_TEMPORARY_PREFIX) != NULL;
+}
+
+bool cim_parse_set_name(const struct cim_env *env, const char *name, const char *prefix,
+			struct cim_guid *guid, uint16_t *index)
+{
+	const char *rest = after_prefix(env->vfs->fold_names, name, prefix);
+	char text[CIM_GUID_TEXT], canonical[CIM_SET_FILE_NAME];
+	unsigned value = 0;
+
+	if (!rest || strlen(rest) < CIM_GUID_TEXT + 1)
+		return false;
+	memcpy(text, rest, CIM_GUID_TEXT - 1);
+	text[CIM_GUID_TEXT - 1] = '\0';
+	if (!cim_guid_parse(text, guid))
+		return false;
+	for (rest += CIM_GUID_TEXT; *rest >= '0' && *rest <= '9' && value <= UINT16_MAX; rest++)
+		value = value * 10 + (unsigned)(*rest - '0');
+	if (*rest || value > UINT16_MAX)
+		return false;
+	/* Whatever spelling got this far, only the one that a reader opens counts. */
+	cim_set_file_name(canonical, prefix, guid, value);
+	*index = (uint16_t)value;
+	return cim_same_name(env, name, canonical);
+}
+
+static bool is_hex(char c)
+{
+	c = fold(c);
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+bool cim_parse_temporary_name(const struct cim_env *env, const char *name, size_t *group)
+{
+	const char *rest = after_prefix(env->vfs->fold_names, name, CIM_TEMPORARY_PREFIX);
+	const char *random = rest;
+
+	if (!rest)
+		return false;
+	while (is_hex(*rest))
+		rest++;
+	if (rest == random || *rest++ != '_')
+		return false;
+	*group = (size_t)(rest - name);
+	for (random = rest; *rest; rest++)
+		if (!(*rest >= '0' && *rest <= '9') && !(fold(*rest) >= 'a' && fold(*rest) <= 'z'))
+			return false;
+	return rest != random;
+}

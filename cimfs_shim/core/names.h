@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * names.h - the names of the files beside an image
+ */
+#ifndef CIM_NAMES_H
+#define CIM_NAMES_H
+
+#include "../../include/libcim.h"
+
+#define CIM_REGION_PREFIX    "region_"
+#define CIM_OBJECTID_PREFIX  "objectid_"
+#define CIM_TEMPORARY_PREFIX "cimtmp_"
+
+/* Room for "objectid_" + GUID + "_" + five digits + NUL. @prefix is "region_" or "objectid_". */
+#define CIM_SET_FILE_NAME 56
+void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index);
+/* Is @name exactly the name of file *index of some set? */
+bool cim_parse_set_name(const struct cim_env *env, const char *name, const char *prefix,
+			struct cim_guid *guid, uint16_t *index);
+
+/* cimtmp_RANDOM_TAIL: RANDOM hex digits, TAIL letters and digits. @group: up to the tail. */
+bool cim_parse_temporary_name(const struct cim_env *env, const char *name, size_t *group);
+/* In any case of letters, for the image may be copied to where that is the same. */
+bool cim_has_temporary_prefix(const char *name);
+
+bool cim_same_name(const struct cim_env *env, const char *a, const char *b);
+/* Are the first @len bytes of two names the same? Both have as many. */
+bool cim_same_start(const struct cim_env *env, const char *a, const char *b, size_t len);
+
+#endif
