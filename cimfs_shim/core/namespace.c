@@ -220,10 +220,11 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 
 enum cim_status cim_ns_new_file(struct cim_namespace *ns, uint32_t *id, struct cim_error *err)
 {
-	size_t n = (size_t)(ns->next_id - ns->first_new_id);
+	size_t n;
 
 	if (ns->next_id > UINT32_MAX)
 		return cim_fail(err, CIM_E_LIMIT, "the image has no FileID left");
+	n = (size_t)(ns->next_id - ns->first_new_id);
 	if (n / CIM_FILES_PER_TABLE >= ns->new_block_count) {
 		struct cim_ns_file *block;
 
