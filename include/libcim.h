@@ -21,6 +21,11 @@
  *   Output parameters are set to NULL or 0 on failure.
  * - Every function may also fail with CIM_E_NO_MEMORY and, where it touches files, with
  *   CIM_E_IO, CIM_E_ACCESS and (for an image's own files) CIM_E_CORRUPT; comments name the rest.
+ * - A structure that the caller fills in for the library begins with struct_size, its size as the
+ *   caller's header has it, so that later versions can add to its end: CIM_SIZED() sets it, in
+ *   "struct cim_metadata m = {CIM_SIZED(m), .size = 5};". A copy of cim_env_default() has it. One
+ *   that is too small is CIM_E_INVALID; one that is larger than the library knows is fine as long
+ *   as the rest of it is zeros, else CIM_E_UNSUPPORTED.
  * - Sizes and offsets are bytes. Times are Windows FILETIMEs: 100 ns units since 1601-01-01 UTC.
  * - Names inside an image are UTF-16 code units. In UTF-8 they are written as WTF-8: an unpaired
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
@@ -55,6 +60,9 @@ extern "C" {
 #else
 #define CIM_API
 #endif
+
+/** The first member of a structure that the caller fills in: see the conventions above. */
+#define CIM_SIZED(variable) .struct_size = sizeof(variable)
 
 /** The version of this header, for #if: 0xMMmmpp, major, minor and patch. See cim_version(). */
 #define CIM_VERSION_NUMBER 0x000100
@@ -183,6 +191,7 @@ enum cim_vfs_lock {
  * CIM_E_FILE_NOT_FOUND: the name is missing; CIM_E_PATH_NOT_FOUND: the directory is.
  */
 struct cim_vfs {
+	size_t struct_size;
 	void *ctx;
 	/** @fold_names: names that differ in ASCII case only are the same file (Windows, Wine) */
 	bool fold_names;
@@ -262,6 +271,7 @@ struct cim_progress {
  * outlive the handle. NULL means cim_env_default().
  */
 struct cim_env {
+	size_t struct_size;
 	struct cim_allocator mem;
 	const struct cim_vfs *vfs;
 
@@ -950,6 +960,7 @@ struct cim_field {
  * Each may be NULL; returning non-zero stops with CIM_E_ABORTED.
  */
 struct cim_structure_visitor {
+	size_t struct_size;
 	void *ctx;
 	int (*structure)(void *ctx, const struct cim_structure *structure);
 	int (*field)(void *ctx, const struct cim_structure *structure,
@@ -1038,6 +1049,7 @@ CIM_API enum cim_status cim_writer_open(const struct cim_env *env, const char *d
  * The buffers stay the caller's and are not kept. A size that is not 0 needs its buffer.
  */
 struct cim_metadata {
+	size_t struct_size;
 	uint32_t attributes;
 	uint16_t other_flags;
 	int64_t size;
@@ -1123,6 +1135,7 @@ CIM_API enum cim_status cim_stream_write(struct cim_stream *stream, const void *
  *         must not call the session. @err may be NULL
  */
 struct cim_source {
+	size_t struct_size;
 	void *ctx;
 	enum cim_status (*pread)(void *ctx, uint64_t offset, void *buf, size_t len,
 				 struct cim_error *err);

@@ -402,9 +402,9 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 	if (!path)
 		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no path"), "open image",
 				       NULL);
-	if (!env)
-		env = cim_env_default();
-	status = cim_open_dir_of(env, path, &dir, &name, err);
+	status = cim_check_env(&env, err);
+	if (!status)
+		status = cim_open_dir_of(env, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "open image", path);
 	status = cim_image_open_in(env, dir, name, path, image, err);

@@ -268,6 +268,8 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 	if (stream)
 		*stream = NULL;
 	status = enter(writer, false, err);
+	if (!status && metadata)
+		status = cim_check_sized(metadata, sizeof(*metadata), "the metadata", err);
 	if (!status)
 		status = check_metadata(metadata, writer->as_stored, err);
 	if (!status)

@@ -610,8 +610,9 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	long os_error = 0;
 
 	*out = NULL;
-	if (!env)
-		env = cim_env_default();
+	status = cim_check_env(&env, err);
+	if (status)
+		return cim_error_where(err, status, op, dir);
 	store = cim_zalloc(env, sizeof(*store));
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);

@@ -159,6 +159,8 @@ enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_sour
 		err = &own;
 	else if (!status)
 		memset(err, 0, sizeof(*err)); /* a source needn't fill in all of it */
+	if (!status)
+		status = cim_check_sized(source, sizeof(*source), "the source", err);
 	if (!status && (stream->object.written || stream->known))
 		status = cim_fail(err, CIM_E_INVALID, "the stream has been written to");
 	if (!status)

@@ -1021,7 +1021,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 				     struct cim_error *err)
 {
 	struct structs s = {
-		.env = env ? env : cim_env_default(),
+		.env = env,
 		.visitor = visitor,
 		.err = err,
 		.budget = FREE_BUDGET,
@@ -1036,7 +1036,11 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 	if (!path || !visitor)
 		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no path or no visitor"),
 				       "tell structures", path);
-	status = cim_open_dir_of(s.env, path, &dir, &name, err);
+	status = cim_check_env(&s.env, err);
+	if (!status)
+		status = cim_check_sized(visitor, sizeof(*visitor), "the visitor", err);
+	if (!status)
+		status = cim_open_dir_of(s.env, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "tell structures", path);
 	visit(&s, dir, name, path);

@@ -233,9 +233,9 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	if (!out)
 		return cim_fail(err, CIM_E_POINTER, "no place for the handle");
 	*out = NULL;
-	if (!env)
-		env = cim_env_default();
-	status = check_names(existing, name, err);
+	status = cim_check_env(&env, err);
+	if (!status)
+		status = check_names(existing, name, err);
 	if (!status && (!dir || (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED))))
 		status = cim_fail(err, CIM_E_INVALID,
 				  dir ? "unknown flags" : "no directory is given");

@@ -156,6 +156,7 @@ ULONG_PTR WINAPI CimCloseImage(CIMFS_IMAGE_HANDLE handle)
 static struct cim_metadata convert_metadata(const CIMFS_FILE_METADATA *from)
 {
     return (struct cim_metadata){
+            .struct_size = sizeof(struct cim_metadata),
             .attributes = from->Attributes,
             .size = from->FileSize,
             .creation_time = from->CreationTime.QuadPart,

@@ -578,6 +578,7 @@ static void posix_mutex_unlock(void *ctx, void *mutex)
 const struct cim_env *cim_env_default(void)
 {
 	static const struct cim_vfs vfs = {
+		CIM_SIZED(vfs),
 		.fold_names = false,
 		.open_dir = posix_open_dir,
 		.close_dir = posix_close_dir,
@@ -599,6 +600,7 @@ const struct cim_env *cim_env_default(void)
 		.next_data = posix_next_data,
 	};
 	static const struct cim_env env = {
+		CIM_SIZED(env),
 		.mem = {.realloc = posix_realloc, .free = posix_free},
 		.vfs = &vfs,
 		.random = posix_random,

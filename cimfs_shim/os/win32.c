@@ -960,6 +960,7 @@ static void win32_mutex_unlock(void *ctx, void *mutex)
 const struct cim_env *cim_env_default(void)
 {
 	static const struct cim_vfs vfs = {
+		CIM_SIZED(vfs),
 		.fold_names = true,
 		.open_dir = win32_open_dir,
 		.close_dir = win32_close_dir,
@@ -980,6 +981,7 @@ const struct cim_env *cim_env_default(void)
 		.next_data = win32_next_data,
 	};
 	static const struct cim_env env = {
+		CIM_SIZED(env),
 		.mem = {.realloc = win32_realloc, .free = win32_free},
 		.vfs = &vfs,
 		.random = win32_random,

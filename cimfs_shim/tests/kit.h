@@ -121,6 +121,7 @@ static inline struct cim_metadata meta_file(int64_t size)
 	struct cim_metadata meta;
 
 	memset(&meta, 0, sizeof(meta));
+	meta.struct_size = sizeof(meta);
 	meta.size = size;
 	meta.creation_time = 0x01d0000000000001;
 	meta.last_write_time = 0x01d0000000000002;

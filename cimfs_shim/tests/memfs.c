@@ -817,6 +817,7 @@ struct memfs *memfs_new(void)
 	m->vfs.ctx = m;
 	m->vfs.open_dir = mem_open_dir;
 	m->vfs.close_dir = mem_close_dir;
+	m->vfs.struct_size = sizeof(m->vfs);
 	m->vfs.sync_dir = mem_sync_dir;
 	m->vfs.open = mem_open;
 	m->vfs.close = mem_close;
@@ -866,6 +867,7 @@ struct cim_env memfs_env(struct memfs *m)
 	struct cim_env env;
 
 	memset(&env, 0, sizeof(env));
+	env.struct_size = sizeof(env);
 	env.mem.ctx = m;
 	env.mem.realloc = mem_realloc;
 	env.mem.free = mem_free;

@@ -523,6 +523,7 @@ static inline struct cim_env mini_env(struct mini *m, struct cim_vfs *vfs)
 	struct cim_env env = *cim_env_default();
 
 	memset(vfs, 0, sizeof(*vfs));
+	vfs->struct_size = sizeof(*vfs);
 	vfs->ctx = m;
 	vfs->open_dir = mini_open_dir;
 	vfs->close_dir = mini_close_dir;

@@ -64,10 +64,8 @@ static enum cim_status fake_pread(void *ctx, cim_vfs_file *file, uint64_t offset
 }
 
 static struct cim_vfs fake_vfs = {
-	.open = fake_open,
-	.close = fake_close,
-	.size = fake_size,
-	.pread = fake_pread,
+	CIM_SIZED(fake_vfs), .open = fake_open,	  .close = fake_close,
+	.size = fake_size,   .pread = fake_pread,
 };
 
 static void split(const struct cim_env *env, const char *path, const char *want_dir,

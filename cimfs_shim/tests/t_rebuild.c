@@ -111,7 +111,7 @@ static void drop_image(struct place *place)
 static struct cim_writer *begin(struct place *place)
 {
 	static uint8_t bytes[SIZE];
-	struct cim_metadata meta = {.size = SIZE};
+	struct cim_metadata meta = {CIM_SIZED(meta), .size = SIZE};
 	struct cim_stream *stream = NULL;
 	struct cim_writer *w;
 

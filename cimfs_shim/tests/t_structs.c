@@ -160,11 +160,8 @@ static int on_broken(void *ctx, const struct cim_structure *s, const struct cim_
 static struct cim_structure_visitor visitor_of(struct notes *n)
 {
 	struct cim_structure_visitor v = {
-		.ctx = n,
-		.structure = on_structure,
-		.field = on_field,
-		.bytes = on_bytes,
-		.broken = on_broken,
+		CIM_SIZED(v),	   .ctx = n,	      .structure = on_structure,
+		.field = on_field, .bytes = on_bytes, .broken = on_broken,
 	};
 
 	return v;
@@ -313,7 +310,7 @@ static struct wanted field_of(struct mini *m, enum cim_structure_kind kind, cons
 		.element = index >= 0,
 		.index = index >= 0 ? (uint32_t)index : 0,
 	};
-	struct cim_structure_visitor v = {.ctx = &w, .field = look};
+	struct cim_structure_visitor v = {CIM_SIZED(v), .ctx = &w, .field = look};
 	struct cim_vfs vfs;
 	struct cim_env env = mini_env(m, &vfs);
 
@@ -717,7 +714,7 @@ static void test_stops(void)
 static void test_no_functions(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_structure_visitor v = {0};
+	struct cim_structure_visitor v = {CIM_SIZED(v)};
 	struct cim_vfs vfs;
 	struct cim_env env = mini_env(m, &vfs);
 	uint64_t broken = 0;

@@ -515,7 +515,8 @@ static void test_metadata(void)
 	static const uint8_t reparse[12] = {0xc, 0, 0, 0xa0, 4, 0, 0, 0, 1, 2, 3, 4};
 	struct kit k = kit_new();
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
-	struct cim_metadata meta = {.attributes = 0xffffffef,
+	struct cim_metadata meta = {CIM_SIZED(meta),
+				    .attributes = 0xffffffef,
 				    .size = 2,
 				    .creation_time = 1,
 				    .last_write_time = -2,

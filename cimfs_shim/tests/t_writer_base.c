@@ -554,7 +554,10 @@ static void test_hostile_loops(void)
 		if (turn % 2)
 			status = cim_writer_delete(w, cim_str8(two), &k.err);
 		else
-			status = try_file(&k, w, two, &(struct cim_metadata){0}, "", 0);
+			status = try_file(
+				&k, w, two,
+				&(struct cim_metadata){.struct_size = sizeof(struct cim_metadata)},
+				"", 0);
 		if (status && status != CIM_E_CORRUPT && status != CIM_E_PATH_NOT_FOUND)
 			ok(false, "a loop: %s then %s: %s", one, two, STATUS(status));
 		cim_writer_add(w, cim_str8(below), &meta, NULL, &k.err);

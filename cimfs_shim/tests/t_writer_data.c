@@ -550,7 +550,7 @@ static void test_too_large(void)
 static void test_full(void)
 {
 	struct source s = {a_bytes, 2500000, 0, 0, 0, NULL, 0};
-	struct cim_source source = {&s, source_pread};
+	struct cim_source source = {CIM_SIZED(source), &s, source_pread};
 	struct kit k = kit_new();
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata meta = meta_file(2500000);
@@ -630,7 +630,7 @@ static void test_gaps(void)
 
 static enum cim_status fill(struct kit *k, struct cim_writer *w, const char *path, struct source *s)
 {
-	struct cim_source source = {s, source_pread};
+	struct cim_source source = {CIM_SIZED(source), s, source_pread};
 	struct cim_metadata meta = meta_file((int64_t)s->size);
 	struct cim_stream *stream;
 	enum cim_status status;
@@ -730,7 +730,7 @@ static void test_fill_changing(void)
 static void test_fill_errors(void)
 {
 	struct source s = {a_bytes, 2500000, 0, 0, 1, NULL, 0};
-	struct cim_source source = {&s, source_pread};
+	struct cim_source source = {CIM_SIZED(source), &s, source_pread};
 	struct kit k = kit_new();
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata meta = meta_file(2500000), dir = meta_dir();

@@ -93,7 +93,7 @@ static enum cim_status source_pread(void *ctx, uint64_t offset, void *buf, size_
 
 static void file(struct run *run, const char *path, int64_t size, size_t written, bool fill)
 {
-	struct cim_source source = {NULL, source_pread};
+	struct cim_source source = {CIM_SIZED(source), NULL, source_pread};
 	struct cim_metadata meta = meta_file(size);
 	struct cim_stream *stream = NULL;
 	struct kit *k = run->k;

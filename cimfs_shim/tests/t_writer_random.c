@@ -320,7 +320,7 @@ static enum cim_status source_pread(void *ctx, uint64_t offset, void *buf, size_
 /* Write by one of the ways there are. */
 static void write_stream(struct kit *k, struct cim_stream *stream, struct bytes *b)
 {
-	struct cim_source source = {b, source_pread};
+	struct cim_source source = {CIM_SIZED(source), b, source_pread};
 	size_t done = 0, got;
 
 	if (b->written == b->size && b->size && !below(2)) {
@@ -364,6 +364,7 @@ static void random_add(struct kit *k, struct cim_writer *w, struct model *model)
 
 	memset(&file, 0, sizeof(file));
 	memset(&meta, 0, sizeof(meta));
+	meta.struct_size = sizeof(meta);
 	file.is_dir = below(3) == 0;
 	random_metadata(&file, &meta);
 	file.data = file.is_dir ? (struct bytes){0, 0, 0} : random_bytes();

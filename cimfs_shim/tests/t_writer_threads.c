@@ -25,7 +25,7 @@ struct job {
 /* Add a file, as often as it takes. */
 static enum cim_status add(struct job *job, unsigned n)
 {
-	struct cim_metadata meta = {.size = 100};
+	struct cim_metadata meta = {CIM_SIZED(meta), .size = 100};
 	struct cim_stream *stream;
 	enum cim_status status;
 	char path[40], text[100];

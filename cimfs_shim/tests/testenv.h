@@ -68,6 +68,7 @@ static inline struct cim_env test_env(struct test_memory *memory)
 	struct cim_env env;
 
 	memset(&env, 0, sizeof(env));
+	env.struct_size = sizeof(env);
 	memset(memory, 0, sizeof(*memory));
 	env.mem.ctx = memory;
 	env.mem.realloc = test_realloc;

@@ -353,7 +353,7 @@ static int store_streams(struct capture *c, const struct item *item)
 	for (size_t i = 0; i < item->meta.stream_count; i++) {
 		const struct host_stream *stream = &item->meta.streams[i];
 		struct memory_source memory = {.data = stream->value};
-		struct cim_source data = {.ctx = &memory, .pread = read_memory};
+		struct cim_source data = {CIM_SIZED(data), .ctx = &memory, .pread = read_memory};
 		struct cim_error err = {0};
 
 		if (i && !cim_name_compare_default(stream->name, stream->units, stream[-1].name,
@@ -415,7 +415,9 @@ static int store_data(struct capture *c, struct item *item)
 	if (size > CIM_MAX_STREAM)
 		return fail_text(item, "the file is larger than an image can hold");
 	if (item->data)
-		data = (struct cim_source){.ctx = &memory, .pread = read_memory};
+		data = (struct cim_source){.struct_size = sizeof(struct cim_source),
+					   .ctx = &memory,
+					   .pread = read_memory};
 	file.holes = item->holes != NO_HOLES;
 	item->meta.m.size = (int64_t)size;
 	if (item->holes != NO_HOLES)

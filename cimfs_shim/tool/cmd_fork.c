@@ -90,7 +90,7 @@ static int make_directories(struct session *s, const struct write_options *optio
 			    const struct change *change, const struct stat *source,
 			    const uint16_t *path, size_t units)
 {
-	struct cim_metadata m = {.attributes = CIM_ATTR_DIRECTORY};
+	struct cim_metadata m = {CIM_SIZED(m), .attributes = CIM_ATTR_DIRECTORY};
 	struct cim_error err = {0};
 	int code = hostmeta_same_times(s->t, options, &source->st_mtim, &m);
 

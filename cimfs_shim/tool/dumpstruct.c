@@ -336,6 +336,7 @@ int dump_structures(struct tool *t, const char *name, bool raw)
 {
 	struct printer p = {.t = t};
 	const struct cim_structure_visitor visitor = {
+		CIM_SIZED(visitor),
 		.ctx = &p,
 		.structure = on_structure,
 		.field = raw ? NULL : on_field,

@@ -352,7 +352,9 @@ static const struct cim_source *source_of(struct content *content, uint64_t size
 	if (content->file.fd >= 0)
 		*source = file_source(&content->file);
 	else
-		*source = (struct cim_source){.ctx = content->memory, .pread = read_memory};
+		*source = (struct cim_source){.struct_size = sizeof(struct cim_source),
+					      .ctx = content->memory,
+					      .pread = read_memory};
 	return source;
 }
 
@@ -424,7 +426,7 @@ static int check_new_stream(struct reader *r, const uint16_t *name, size_t units
 static int make_item(struct reader *r, char *fields, bool directory)
 {
 	struct content content = {.file.fd = -1};
-	struct cim_metadata m = {0};
+	struct cim_metadata m = {CIM_SIZED(m)};
 	struct cim_source source;
 	struct cim_error err = {0};
 	uint64_t size = 0;

@@ -59,6 +59,7 @@ void host_meta_free(struct host_meta *meta)
 	free(meta->ea);
 	free(meta->reparse);
 	memset(meta, 0, sizeof(*meta));
+	meta->m.struct_size = sizeof(meta->m);
 }
 
 void hostmeta_report(struct hostmeta *h, const char *op, const char *image)
@@ -359,6 +360,7 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 	struct cim_metadata *m = &meta->m;
 
 	memset(meta, 0, sizeof(*meta));
+	meta->m.struct_size = sizeof(meta->m);
 	if (S_ISDIR(stx->stx_mode))
 		m->attributes |= CIM_ATTR_DIRECTORY;
 	if (!S_ISLNK(stx->stx_mode) && !(stx->stx_mode & 0222))

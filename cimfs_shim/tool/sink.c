@@ -132,5 +132,6 @@ static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t l
 
 struct cim_source file_source(struct file_source *f)
 {
-	return (struct cim_source){.ctx = f, .pread = read_file};
+	return (struct cim_source){
+		.struct_size = sizeof(struct cim_source), .ctx = f, .pread = read_file};
 }

@@ -90,7 +90,7 @@ static enum cim_status read_memory(void *ctx, uint64_t offset, void *buf, size_t
 static enum cim_status do_fill(void *ctx, const void *buf, size_t len)
 {
 	struct native *n = ctx;
-	struct cim_source source = {(void *)buf, read_memory};
+	struct cim_source source = {CIM_SIZED(source), (void *)buf, read_memory};
 
 	(void)len;
 	return cim_stream_fill(n->stream, &source, &n->err);

@@ -307,7 +307,7 @@ static void try_others(struct story *s, struct rt_random *pieces)
 {
 	static const uint16_t name[] = {'b', 'u', 's', 'y', 0};
 	const struct rt_backend *backend = s->backend;
-	struct cim_metadata metadata = {0};
+	struct cim_metadata metadata = {CIM_SIZED(metadata)};
 
 	switch (rt_below(pieces, 4)) {
 	case 0:
@@ -392,6 +392,7 @@ static void random_metadata(struct story *s, struct rt_node *node, struct cim_me
 			      CIM_ATTR_ARCHIVE | CIM_ATTR_SPARSE;
 
 	memset(metadata, 0, sizeof(*metadata));
+	metadata->struct_size = sizeof(*metadata);
 	for (int i = 0; i < 4; i++)
 		node->times[i] = rt_random_time(&s->content);
 	metadata->attributes = rt_random_attributes(&s->content);
@@ -575,7 +576,7 @@ static void do_deep(struct story *s)
 	size_t limit = rt_chance(s->random, 15) ? CIM_MAX_PATH
 						: 2000 + (size_t)rt_below(s->random, 6000);
 	struct rt_stream stream = {0};
-	struct cim_metadata metadata = {0};
+	struct cim_metadata metadata = {CIM_SIZED(metadata)};
 	struct rt_node *dir = s->root;
 	struct rt_name name;
 
@@ -702,7 +703,7 @@ static void bad_path(struct story *s)
 	static const char *const bad[] = {"\\x",  ".",	   "..",  "a/b",   "a*",   "a?",  "a\"",
 					  "a<",	  "a>",	   "a|",  "a\x01", "\x1f", "x\\", "x\\\\y",
 					  ".\\x", "..\\x", "a:b", ":b",	   "a:",   "a::b"};
-	struct cim_metadata metadata = {0};
+	struct cim_metadata metadata = {CIM_SIZED(metadata)};
 
 	pick_dir(s, &s->path);
 	if (!s->path.units) /* or "\x" would be fine */
@@ -732,7 +733,7 @@ static void bad_metadata(struct story *s)
 	static const uint8_t revision[20] = {9, 0, 4, 0x80};
 	static const uint8_t ea[] = {99, 0, 0, 0, 0, 1, 0, 0, 'A', 0};
 	static const uint8_t reparse[] = {0x0c, 0, 0, 0xa0, 5, 0, 0, 0, 1, 2, 3, 4};
-	struct cim_metadata metadata = {0};
+	struct cim_metadata metadata = {CIM_SIZED(metadata)};
 	struct rt_name name;
 
 	switch (rt_below(s->random, 8)) {
@@ -778,7 +779,7 @@ static void bad_metadata(struct story *s)
 static void missing(struct story *s)
 {
 	const struct rt_backend *backend = s->backend;
-	struct cim_metadata metadata = {0};
+	struct cim_metadata metadata = {CIM_SIZED(metadata)};
 	struct rt_node *dir;
 	struct rt_name name;
 	const uint16_t *path = s->path.text;
@@ -826,7 +827,7 @@ static void bad_call(struct story *s)
 {
 	const struct rt_backend *backend = s->backend;
 	static const uint16_t root[] = {'\\', 0};
-	struct cim_metadata metadata = {0};
+	struct cim_metadata metadata = {CIM_SIZED(metadata)};
 	struct rt_node *dir;
 
 	switch (rt_below(s->random, 8)) {
