@@ -347,6 +347,11 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t t, struct c
 	/* The base was read before; it may be another file's bytes by now. */
 	if (count < base.count)
 		return cim_fail(err, CIM_E_CORRUPT, "file table %u has grown", (unsigned)t);
+	if (base.count) /* before memory is taken for what the table says of itself */
+		status = cim_image_check_range(writer->base, base.offset, 0,
+					       (uint64_t)base.count * base.entry_size, err);
+	if (status)
+		return status;
 	bytes = cim_zalloc(&writer->env, (size_t)count * stride);
 	if (!bytes)
 		return cim_no_memory(err);

@@ -524,6 +524,34 @@ static void test_hostile_twice(void)
 	end_hostile(&k, w, true, "a directory with one name twice");
 }
 
+/* A file table that says more of itself than its region file holds costs no memory. */
+static void test_hostile_table(void)
+{
+	struct base b = base_new();
+	uint8_t entry[4] = {1023 & 0xff, 1023 >> 8, 0xff, 0xff};
+	uint8_t header[72], fs[24];
+	struct mini_link links[1];
+	struct cim_writer *w;
+	const char *region;
+	struct kit k;
+	long before;
+
+	links[0] = mini_link("x", 2, 0);
+	k = hostile(&b, links, 1, mini_record(b.m)); /* the root is the table's first record */
+	region = memfs_find_name(k.m, "region_");
+	memfs_peek(k.m, "a.cim", 0, header, sizeof(header));
+	memfs_peek(k.m, region, cim_get64(header + 56), fs, sizeof(fs));
+	memfs_poke(k.m, region, cim_get64(fs + 8) + 8, entry, sizeof(entry));
+	w = begin(&k, "a.cim", NULL);
+	put(&k, w, "new", "new");
+	before = k.m->peak_bytes = k.m->bytes;
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_CORRUPT);
+	ok(k.m->peak_bytes - before < 16 << 20, "a table of 64 MiB that isn't there took %ld bytes",
+	   k.m->peak_bytes - before);
+	cim_writer_close(w);
+	kit_free(&k);
+}
+
 static void test_hostile_loops(void)
 {
 	static const char *const paths[] = {"self", "self/self", "d/up", "d/root",	  "d/up/d",
@@ -723,6 +751,7 @@ int main(void)
 	test_ids_limit();
 	test_hostile_ids();
 	test_hostile_twice();
+	test_hostile_table();
 	test_hostile_loops();
 	test_hostile_streams();
 	test_hostile_overlaps();
