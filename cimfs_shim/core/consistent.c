@@ -23,8 +23,6 @@
 #include <string.h>
 
 enum {
-	HOLD_MS = 1000, /* who deletes holds a file for a moment */
-	HOLD_STEP_MS = 20,
 	NAME_TRIES = 8, /* others may give and take a name meanwhile */
 };
 
@@ -182,17 +180,10 @@ static enum cim_status hold(struct cim_writer *writer, const char *name, bool al
 			    cim_vfs_file **file, struct cim_error *err)
 {
 	const struct cim_vfs *vfs = writer->env.vfs;
-	const uint64_t end = writer->env.now_ms(writer->env.clock_ctx) + HOLD_MS;
-	enum cim_status status = CIM_E_UNSUPPORTED;
+	enum cim_status status;
 	long os_error = 0;
 
-	*file = NULL;
-	while (vfs->hold) {
-		status = vfs->hold(vfs->ctx, writer->dir, name, alone, file, &os_error);
-		if (status != CIM_E_SHARING || writer->env.now_ms(writer->env.clock_ctx) >= end)
-			break;
-		writer->env.sleep_ms(writer->env.clock_ctx, HOLD_STEP_MS);
-	}
+	status = cim_hold_file(&writer->env, writer->dir, name, alone, file, &os_error);
 	if (status == CIM_E_UNSUPPORTED)
 		status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_UPDATE, file, &os_error);
 	if (!status)

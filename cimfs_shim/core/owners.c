@@ -17,6 +17,11 @@
 
 #include <string.h>
 
+enum {
+	HOLD_MS = 1000,
+	HOLD_STEP_MS = 20,
+};
+
 struct owner_search {
 	const struct cim_env *env;
 	cim_vfs_dir *dir;
@@ -42,6 +47,24 @@ enum cim_status cim_read_head(const struct cim_env *env, cim_vfs_dir *dir, const
 		status = vfs->pread(vfs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
 				    os_error);
 	vfs->close(vfs->ctx, file);
+	return status;
+}
+
+enum cim_status cim_hold_file(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			      bool alone, cim_vfs_file **file, long *os_error)
+{
+	const struct cim_vfs *vfs = env->vfs;
+	const uint64_t end = env->now_ms(env->clock_ctx) + HOLD_MS;
+	enum cim_status status = CIM_E_UNSUPPORTED;
+
+	while (vfs->hold) {
+		status = vfs->hold(vfs->ctx, dir, name, alone, file, os_error);
+		if (status != CIM_E_SHARING || env->now_ms(env->clock_ctx) >= end)
+			break;
+		env->sleep_ms(env->clock_ctx, HOLD_STEP_MS);
+	}
+	if (status)
+		*file = NULL;
 	return status;
 }
 

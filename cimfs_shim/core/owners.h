@@ -22,6 +22,11 @@ bool cim_head_is_image(const struct cim_file_head *head);
  * whole, one after the other. */
 enum cim_status cim_set_is_owned(const struct cim_env *env, cim_vfs_dir *dir,
 				 const struct cim_guid *guid, bool *owned, struct cim_error *err);
+/* Open a file and hold its byte lock, alone or with others who share it. Who has it for a moment,
+ * as one does who asks for it or deletes orphans, is waited for. CIM_E_SHARING: somebody keeps it;
+ * CIM_E_UNSUPPORTED: there are no locks. */
+enum cim_status cim_hold_file(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			      bool alone, cim_vfs_file **file, long *os_error);
 /* May a consistent session make this set, and so find its files there (decision D45)? */
 static inline bool cim_set_is_consistent(const struct cim_guid *guid)
 {

@@ -696,12 +696,11 @@ static enum cim_status remove_adoptable(struct cim_store *store, const struct en
 					struct cim_error *err)
 {
 	const struct cim_vfs *vfs = store->env.vfs;
-	enum cim_status status = CIM_E_UNSUPPORTED;
+	enum cim_status status;
 	cim_vfs_file *file;
 	long os_error = 0;
 
-	if (vfs->hold)
-		status = vfs->hold(vfs->ctx, store->dir, entry->name, true, &file, &os_error);
+	status = cim_hold_file(&store->env, store->dir, entry->name, true, &file, &os_error);
 	if (status == CIM_E_UNSUPPORTED) { /* no locks: all that can be done is to look again */
 		status = check_unowned(store, entry, err);
 		return status ? status : remove_name(store, entry->name, err);

@@ -699,6 +699,52 @@ static void test_no_access(void)
 	}
 }
 
+/* Somebody holds a file, and lets go of it when it was asked for so often (0: never). */
+static struct {
+	cim_vfs_file *file;
+	unsigned patience;
+} holding;
+
+static void let_go(struct memfs *m, enum mem_op op, const char *name)
+{
+	(void)name;
+	if (op != MEM_HOLD || !holding.patience || --holding.patience)
+		return;
+	m->before = NULL;
+	m->vfs.close(m, holding.file);
+}
+
+/* Who asks for a file, or looks whether it may go, holds it for a moment: that is waited for, as a
+ * consistent session waits. */
+static void test_remove_held(void)
+{
+	for (unsigned patience = 0; patience <= 3; patience += 3) {
+		struct kit k = prepare(ADOPT);
+		struct cim_store *store = look(&k);
+		const struct cim_store_file *file;
+		cim_vfs_dir *dir;
+		long os_error;
+		size_t i = 0;
+
+		while ((file = cim_store_get(store, i)) && file->kind != CIM_KIND_REGION)
+			i++;
+		must(&k, k.m->vfs.open_dir(k.m, "mem", 0, &dir, &os_error));
+		must(&k, k.m->vfs.hold(k.m, dir, file->name, false, &holding.file, &os_error));
+		holding.patience = patience;
+		k.m->before = let_go;
+		k.m->slept_ms = 0;
+		gives(&k, cim_store_remove(store, file->name, &k.err),
+		      patience ? CIM_OK : CIM_E_SHARING);
+		ok(patience ? k.m->slept_ms == 40 : k.m->slept_ms >= 1000 && k.m->slept_ms < 1100,
+		   "it was waited for: %llu ms", (unsigned long long)k.m->slept_ms);
+		if (!patience)
+			k.m->vfs.close(k.m, holding.file);
+		k.m->vfs.close_dir(k.m, dir);
+		cim_store_close(store);
+		kit_free(&k);
+	}
+}
+
 /* Each call fails once: an error, or nothing lost by it. */
 static void test_failing(void)
 {
@@ -749,6 +795,7 @@ int main(void)
 	test_mount_and_session();
 	test_consistent_mount();
 	test_no_access();
+	test_remove_held();
 	test_failing();
 	return tap_done();
 }
