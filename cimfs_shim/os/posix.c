@@ -222,6 +222,8 @@ static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flag
 	}
 	if (fstat(f->fd, &st) < 0) {
 		status = fail(os_error, errno);
+		if (flags & O_CREAT) /* nobody knows of the new file */
+			unlinkat(dir->fd, name, 0);
 		goto close_fd;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -352,7 +354,7 @@ static enum cim_status posix_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 	(void)ctx;
 	*data = offset;
 	if (offset > INT64_MAX)
-		return CIM_OK;
+		return posix_size(ctx, file, data, os_error);
 	/* Moves the descriptor's position, which nobody uses. */
 	found = lseek(file->fd, (off_t)offset, SEEK_DATA);
 	if (found >= 0)

@@ -32,6 +32,8 @@ struct cim_vfs_file {
 
 /* The most that one ReadFile() or WriteFile() is asked for. */
 #define MAX_IO (1u << 30)
+/* How often a file is opened that somebody doesn't share, 10 ms apart. */
+#define OPEN_TRIES 5
 /* A gap of this size is worth making the file sparse. */
 #define SPARSE_GAP (1u << 20)
 
@@ -352,11 +354,11 @@ close_find:
  * A file opened to be read shares everything. If somebody else shares nothing, that may be only for
  * a moment: target_is_open() below does so, and so do virus scanners.
  */
-static HANDLE open_existing(const WCHAR *path, DWORD access)
+static HANDLE open_existing(const WCHAR *path, DWORD access, int most_tries)
 {
 	HANDLE handle = INVALID_HANDLE_VALUE;
 
-	for (int tries = 0; tries < 5; tries++) {
+	for (int tries = 0; tries < most_tries; tries++) {
 		if (tries)
 			Sleep(10);
 		handle = CreateFileW(path, access, SHARE_ALL, NULL, OPEN_EXISTING,
@@ -367,14 +369,13 @@ static HANDLE open_existing(const WCHAR *path, DWORD access)
 	return handle;
 }
 
-static enum cim_status win32_open(void *ctx, cim_vfs_dir *dir, const char *name,
-				  enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
+static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode,
+				 int tries, cim_vfs_file **file, long *os_error)
 {
 	enum cim_status status;
 	cim_vfs_file *f;
 	WCHAR *path;
 
-	(void)ctx;
 	*file = NULL;
 	status = file_path(dir, name, &path, os_error);
 	if (status != CIM_OK)
@@ -391,7 +392,8 @@ static enum cim_status win32_open(void *ctx, cim_vfs_dir *dir, const char *name,
 					FILE_ATTRIBUTE_NORMAL, NULL);
 	else /* FlushFileBuffers() wants the right to write */
 		f->handle = open_existing(
-			path, mode == CIM_VFS_UPDATE ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ);
+			path, mode == CIM_VFS_UPDATE ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ,
+			tries);
 	if (f->handle == INVALID_HANDLE_VALUE) {
 		status = fail(os_error, GetLastError());
 		/* A new file has no name to miss, so it is the directory that is gone. */
@@ -410,11 +412,20 @@ static enum cim_status win32_open(void *ctx, cim_vfs_dir *dir, const char *name,
 
 close_handle:
 	CloseHandle(f->handle);
+	if (mode == CIM_VFS_CREATE) /* nobody knows of the new file */
+		DeleteFileW(path);
 free_file:
 	free(f);
 free_path:
 	free(path);
 	return status;
+}
+
+static enum cim_status win32_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				  enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
+{
+	(void)ctx;
+	return open_file(dir, name, mode, OPEN_TRIES, file, os_error);
 }
 
 static void win32_close(void *ctx, cim_vfs_file *file)
@@ -583,8 +594,10 @@ static enum cim_status win32_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 	*data = offset;
 	if (!GetFileSizeEx(file->handle, &size))
 		return fail(os_error, GetLastError());
-	if (offset >= (uint64_t)size.QuadPart)
+	if (offset >= (uint64_t)size.QuadPart) {
+		*data = (uint64_t)size.QuadPart;
 		return CIM_OK;
+	}
 	ask.FileOffset.QuadPart = (LONGLONG)offset;
 	ask.Length.QuadPart = size.QuadPart - (LONGLONG)offset;
 	/* More ranges than the one that there is room for is no failure. Wine doesn't know this. */
@@ -637,6 +650,33 @@ static bool try_byte(cim_vfs_file *file, DWORD flags, DWORD *error)
 }
 
 /*
+ * Open a file to ask for its lock, to be written if that can be. A session doesn't share that for
+ * as long as it lives, which isn't waited for; who shares nothing for a moment is, and then the
+ * file can be written after all.
+ */
+static enum cim_status open_to_ask(cim_vfs_dir *dir, const char *name, cim_vfs_file **file,
+				   DWORD *flags, long *os_error)
+{
+	enum cim_status status = open_file(dir, name, CIM_VFS_UPDATE, 1, file, os_error);
+	cim_vfs_file *to_write;
+	long ignored;
+
+	*flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
+	if (status != CIM_E_ACCESS && status != CIM_E_SHARING)
+		return status;
+	status = open_file(dir, name, CIM_VFS_READ, OPEN_TRIES, file, os_error);
+	if (status != CIM_OK)
+		return status;
+	if (open_file(dir, name, CIM_VFS_UPDATE, 1, &to_write, &ignored) != CIM_OK) {
+		*flags = LOCKFILE_FAIL_IMMEDIATELY;
+		return CIM_OK;
+	}
+	win32_close(NULL, *file);
+	*file = to_write;
+	return CIM_OK;
+}
+
+/*
  * Two kinds of locks are looked for: a session's, which is exclusive, and a mount server's, which
  * is shared, for an image may be mounted twice. Only an exclusive lock of our own conflicts with
  * both, and under Wine that takes the right to write; a shared one that is to be had then tells the
@@ -646,17 +686,12 @@ static bool try_byte(cim_vfs_file *file, DWORD flags, DWORD *error)
 static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
 				       enum cim_vfs_lock *lock, long *os_error)
 {
-	DWORD flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
 	enum cim_status status;
 	cim_vfs_file *file;
-	DWORD error;
+	DWORD flags, error;
 
 	*lock = CIM_LOCK_NONE;
-	status = win32_open(ctx, dir, name, CIM_VFS_UPDATE, &file, os_error);
-	if (status == CIM_E_ACCESS || status == CIM_E_SHARING) {
-		flags = LOCKFILE_FAIL_IMMEDIATELY;
-		status = win32_open(ctx, dir, name, CIM_VFS_READ, &file, os_error);
-	}
+	status = open_to_ask(dir, name, &file, &flags, os_error);
 	if (status != CIM_OK)
 		return status;
 	for (int tries = 0; tries < 10; tries++) {

@@ -7,4 +7,4 @@ TESTS_SCRIPT += cimfs_shim/tests/os_locks.sh
 CHECK_DEPS += build/win32/tests/t_os.exe
 
 # The test stands in for an older or a fickle system where it wants to.
-$(B)/tests/t_os: LDLIBS += $(addprefix -Wl$(comma)--wrap=,renameat2 linkat pread64 pwrite64 fcntl64)
+$(B)/tests/t_os: LDLIBS += $(addprefix -Wl$(comma)--wrap=,renameat2 linkat pread64 pwrite64 fcntl64 fstat64)

@@ -753,6 +753,74 @@ static void test_long_path(void)
 	vfs->close_dir(vfs->ctx, dir);
 }
 
+#ifdef _WIN32
+/* What os/win32.c imports of the system, in place of the import library's. */
+#ifdef _WIN64
+#define IMPORT(name, bytes) __asm__("__imp_" name)
+#else
+#define IMPORT(name, bytes) __asm__("__imp__" name "@" bytes)
+#endif
+
+static unsigned slept;
+static bool nameless_type;
+
+static void WINAPI count_sleep(DWORD ms)
+{
+	slept += ms;
+	SleepEx(ms, FALSE);
+}
+
+static DWORD WINAPI file_type(HANDLE handle)
+{
+	typedef DWORD(WINAPI * get_file_type)(HANDLE);
+	HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
+	get_file_type real = (get_file_type)(void *)GetProcAddress(kernel, "GetFileType");
+
+	return nameless_type ? FILE_TYPE_UNKNOWN : real(handle);
+}
+
+extern void(WINAPI *imported_sleep)(DWORD) IMPORT("Sleep", "4");
+extern DWORD(WINAPI *imported_file_type)(HANDLE) IMPORT("GetFileType", "4");
+void(WINAPI *imported_sleep)(DWORD) = count_sleep;
+DWORD(WINAPI *imported_file_type)(HANDLE) = file_type;
+
+#define CANT_LOOK(yes) (nameless_type = (yes))
+#else
+static bool no_fstat;
+
+int __real_fstat64(int fd, struct stat64 *st);
+int __wrap_fstat64(int fd, struct stat64 *st);
+int __wrap_fstat64(int fd, struct stat64 *st)
+{
+	if (no_fstat) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_fstat64(fd, st);
+}
+
+#define CANT_LOOK(yes) (no_fstat = (yes))
+#endif
+
+/* What was created and can't be looked at is removed again; what was there before is not. */
+static void test_unknown_file(void)
+{
+	cim_vfs_dir *dir = open_dir(fresh_dir("unknown"), 0);
+	enum cim_status created, opened;
+	long os_error;
+
+	make_file(dir, "old", "old");
+	CANT_LOOK(true);
+	created = try_open(dir, "new", CIM_VFS_CREATE, &os_error);
+	opened = try_open(dir, "old", CIM_VFS_UPDATE, &os_error);
+	CANT_LOOK(false);
+	ok(created && opened, "files that can't be looked at aren't opened: %s, %s",
+	   cim_status_name(created), cim_status_name(opened));
+	is_str(content(dir, "new"), "CIM_E_FILE_NOT_FOUND", "the new one is gone");
+	is_str(content(dir, "old"), "old", "the old one stays");
+	vfs->close_dir(vfs->ctx, dir);
+}
+
 static const char *locked_word(cim_vfs_dir *dir, const char *name)
 {
 	enum cim_vfs_lock lock = CIM_LOCK_ALONE;
@@ -786,6 +854,13 @@ static void test_byte_lock(void)
 	is_str(locked_word(dir, "ours"), "locked", "and is locked under its new name");
 	vfs->close(vfs->ctx, file);
 	is_str(locked_word(dir, "ours"), "free", "closing it ends the lock");
+#ifdef _WIN32
+	file = open_file(dir, "unlocked", CIM_VFS_CREATE);
+	slept = 0;
+	is_str(locked_word(dir, "unlocked"), "free", "a file that others can't open to write");
+	is_int(slept, 0, "is told at once");
+	vfs->close(vfs->ctx, file);
+#endif
 
 	child = start_role("hold-lock", path);
 	ok(wait_for(dir, "ready"), "another process makes and locks a file");
@@ -913,8 +988,13 @@ static void test_next_data(void)
 	IS_STATUS(vfs->next_data(vfs->ctx, file, late * 3 / 2, &at, &os_error), CIM_OK, "in it");
 	ok(at >= late * 3 / 2 && at <= late * 2, "no further than the end: %llu",
 	   (unsigned long long)at);
-	IS_STATUS(vfs->next_data(vfs->ctx, file, late * 2, &at, &os_error), CIM_OK, "at the end");
-	is_int((int64_t)at, (int64_t)late * 2, "nor from there");
+	for (uint64_t behind = 0; behind < 3; behind++) { /* the last lies behind INT64_MAX */
+		uint64_t from = behind == 2 ? UINT64_MAX : late * 2 + behind;
+
+		IS_STATUS(vfs->next_data(vfs->ctx, file, from, &at, &os_error), CIM_OK,
+			  "at the end, and behind it");
+		is_int((int64_t)at, (int64_t)late * 2, "the size, where there are no bytes");
+	}
 	vfs->close(vfs->ctx, file);
 	vfs->close_dir(vfs->ctx, dir);
 }
@@ -1292,6 +1372,7 @@ int main(int argc, char **argv)
 	test_list();
 	test_unicode_names();
 	test_long_path();
+	test_unknown_file();
 	test_byte_lock();
 	test_hold();
 	test_hold_processes();
