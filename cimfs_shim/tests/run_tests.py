@@ -77,6 +77,14 @@ def main():
         status, output = run(f"script:{TMP}/leaves-odd-files", by=BOUND)
         check(output.splitlines()[-1] == "1 passed, 0 failed" and "stays" not in output,
                "what a test left and can't be opened is removed", output)
+    mortal = TMP / "mortal"
+    mortal.write_text("#!/bin/sh\n# run-tests: no-wine\nfor s in INT TERM HUP; do "
+                      "sh -c \"kill -$s \\$\\$; echo not ok - SIG$s is ignored\"; done\n"
+                      "echo ok - here; echo 1..1\n")
+    mortal.chmod(0o755)
+    status, output = run(f"script:{mortal}", by=["env", "--ignore-signal=INT,TERM,HUP"])
+    check(output.splitlines()[-1] == "1 passed, 0 failed",
+           "signals that are ignored here end what a test starts", output)
     chosen = [spec for spec in specs if "/pass" in spec or "/skip" in spec or "/plan" in spec]
     status, output = run(*chosen)
     check(output.splitlines()[-1] == "4 passed, 0 failed, 1 skipped", "several programs", output)

@@ -3,13 +3,13 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "../../../scripts/lib")]
+import defaultsignals  # noqa: E402
 from tap import check, done, same, skip  # noqa: E402,F401
 
 CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
@@ -17,11 +17,8 @@ TMP = os.path.abspath(os.environ["TEST_TMP"])
 TIMEOUT = 120
 NOBODY = 65534
 
-# What is ignored here (nohup, "make check &" in a script) would be in all that is started, which then
-# couldn't be ended by it. In place of that a handler that does nothing: a program begins without.
-for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    if signal.getsignal(_number) == signal.SIG_IGN:
-        signal.signal(_number, lambda number, frame: None)
+defaultsignals.let_all_that_is_started_have_them()
+
 
 class Result:
     def __init__(self, code, out, err):
