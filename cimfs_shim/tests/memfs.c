@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CHUNK 16384u
 
@@ -40,6 +41,7 @@ struct content {
 struct mem_inode {
 	struct mem_inode *next;
 	struct content now, synced;
+	const struct mem_flat *flat; /* NULL: the content is in @now */
 	struct cim_vfs_file *lock_owner;
 	unsigned lock_sharers;
 };
@@ -182,17 +184,7 @@ static void truncate_content(struct content *c, uint64_t size)
 
 static bool same_name(const struct memfs *m, const char *a, const char *b)
 {
-	for (; *a && *b; a++, b++) {
-		char x = *a, y = *b;
-
-		if (m->vfs.fold_names && x >= 'A' && x <= 'Z')
-			x = (char)(x + 32);
-		if (m->vfs.fold_names && y >= 'A' && y <= 'Z')
-			y = (char)(y + 32);
-		if (x != y)
-			return false;
-	}
-	return *a == *b;
+	return !(m->vfs.fold_names ? strcasecmp(a, b) : strcmp(a, b));
 }
 
 static struct mem_name *find(const struct memfs *m, const struct mem_names *names, const char *name)
@@ -278,7 +270,7 @@ struct cim_vfs_file {
 	struct mem_inode *inode;
 	enum cim_vfs_mode mode;
 	bool shares_lock;
-	char name[300];
+	char name[];
 };
 
 static void check_handle(bool good)
@@ -365,17 +357,24 @@ static enum cim_status mem_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
 	return CIM_OK;
 }
 
+static void raise_peak(atomic_long *peak, long value)
+{
+	long seen = *peak;
+
+	while (value > seen && !atomic_compare_exchange_weak(peak, &seen, value))
+		;
+}
+
 static cim_vfs_file *new_file(struct memfs *m, struct mem_inode *inode, enum cim_vfs_mode mode,
 			      const char *name)
 {
-	cim_vfs_file *file = need(calloc(1, sizeof(*file)));
+	cim_vfs_file *file = need(calloc(1, sizeof(*file) + strlen(name) + 1));
 
 	file->magic = FILE_MAGIC;
 	file->inode = inode;
 	file->mode = mode;
-	snprintf(file->name, sizeof(file->name), "%s", name);
-	if (++m->open_files > m->peak_open_files)
-		m->peak_open_files = m->open_files;
+	memcpy(file->name, name, strlen(name));
+	raise_peak(&m->peak_open_files, 1 + atomic_fetch_add(&m->open_files, 1));
 	return file;
 }
 
@@ -418,20 +417,28 @@ static void mem_close(void *ctx, cim_vfs_file *file)
 	check_handle(file->magic == FILE_MAGIC);
 	if (file->inode->lock_owner == file)
 		file->inode->lock_owner = NULL;
-	file->inode->lock_sharers -= file->shares_lock;
+	if (file->shares_lock)
+		file->inode->lock_sharers--;
 	m->open_files--;
 	file->magic = 0;
 	/* Kept, so that a later use of it is noticed. */
 	file->next = m->closed;
-	m->closed = file;
+	while (!atomic_compare_exchange_weak(&m->closed, &file->next, file))
+		;
+}
+
+static uint64_t size_of(const struct mem_inode *inode)
+{
+	return inode->flat ? inode->flat->size : inode->now.size;
 }
 
 static enum cim_status mem_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
 {
 	enum cim_status status = begin(ctx, MEM_SIZE, file->name, os_error);
 
+	check_handle(file->magic == FILE_MAGIC);
 	if (!status)
-		*size = file->inode->now.size;
+		*size = size_of(file->inode);
 	return status;
 }
 
@@ -440,15 +447,19 @@ static enum cim_status mem_pread(void *ctx, cim_vfs_file *file, uint64_t offset,
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_PREAD, file->name, os_error);
-	const struct content *c = &file->inode->now;
+	const struct mem_inode *inode = file->inode;
+	uint64_t size = size_of(inode);
 
 	*got = 0;
 	check_handle(file->magic == FILE_MAGIC);
 	if (status)
 		return status;
-	if (offset < c->size)
-		*got = len < c->size - offset ? len : (size_t)(c->size - offset);
-	read_content(c, offset, buf, *got);
+	if (offset < size)
+		*got = len < size - offset ? len : (size_t)(size - offset);
+	if (!inode->flat)
+		read_content(&inode->now, offset, buf, *got);
+	else if (*got)
+		memcpy(buf, inode->flat->bytes + offset, *got);
 	m->bytes_read += *got;
 	return CIM_OK;
 }
@@ -726,9 +737,7 @@ static void *mem_realloc(void *ctx, void *p, size_t size)
 	b->size = size;
 	spoil(b + 1, 0xa5, size);
 	m->blocks++;
-	m->bytes += (long)size;
-	if (m->bytes > m->peak_bytes)
-		m->peak_bytes = m->bytes;
+	raise_peak(&m->peak_bytes, (long)size + atomic_fetch_add(&m->bytes, (long)size));
 	if (p) {
 		size_t old = ((struct block *)p - 1)->size;
 
@@ -921,6 +930,22 @@ void memfs_put(struct memfs *m, const char *name, const void *bytes, size_t size
 	copy_content(&inode->synced, &inode->now);
 	set_name(m, &m->now, name, inode);
 	set_name(m, &m->synced, name, inode);
+}
+
+void memfs_lend(struct memfs *m, const struct mem_flat *flat)
+{
+	struct mem_inode *inode = new_inode(m);
+
+	inode->flat = flat;
+	set_name(m, &m->now, flat->name, inode);
+	set_name(m, &m->synced, flat->name, inode);
+}
+
+intptr_t memfs_native(void *ctx, cim_vfs_file *file)
+{
+	(void)ctx;
+	check_handle(file->magic == FILE_MAGIC);
+	return (intptr_t)file->inode->flat;
 }
 
 void memfs_unlink(struct memfs *m, const char *name)

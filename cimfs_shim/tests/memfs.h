@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * memfs.h - a whole environment in memory, for the tests of the writer
+ * memfs.h - a whole environment in memory, for the tests of reader and writer
  *
  * One directory, called "mem", whose files live in memory, sparse ones at no cost. It counts what
  * is done, fails what a test tells it to, watches for handles and blocks that are never given
@@ -13,11 +13,13 @@
  *	...
  *	memfs_free(m);
  *
- * Its clock stands still but for sleep_ms(), its random numbers follow from m->seed. Not for more
- * than one thread.
+ * Its clock stands still but for sleep_ms(), its random numbers follow from m->seed. Several
+ *threads may open and read files and use memory at once, without faults; all else is for one.
  */
 #ifndef CIM_TESTS_MEMFS_H
 #define CIM_TESTS_MEMFS_H
+
+#include <stdatomic.h>
 
 #include "libcim.h"
 
@@ -54,6 +56,13 @@ struct mem_names {
 	size_t count, room;
 };
 
+/* A file whose bytes are the test's own (memfs_lend()). */
+struct mem_flat {
+	char name[300];
+	uint8_t *bytes;
+	size_t size, room;
+};
+
 /* A change of names that sync_dir() hasn't made last. */
 struct mem_change {
 	char from[300]; /* "": nothing disappears */
@@ -65,7 +74,7 @@ struct memfs {
 	struct cim_vfs vfs;
 
 	/* faults: the call number @fail_at (counted by @ops) fails with @fail_status */
-	unsigned long ops;
+	atomic_ulong ops;
 	unsigned long fail_at; /* 0: none */
 	bool fail_on;	       /* and so do all that follow */
 	bool spare_remove;     /* but remove() and rename() of private names go on working */
@@ -77,10 +86,11 @@ struct memfs {
 	uint64_t max_file; /* a larger file is CIM_E_TOO_LARGE */
 
 	/* what was done */
-	unsigned long count[MEM_OPS];
-	uint64_t bytes_read, bytes_written;
-	long open_files, open_dirs;
-	long peak_open_files;
+	atomic_ulong count[MEM_OPS];
+	_Atomic uint64_t bytes_read;
+	uint64_t bytes_written;
+	atomic_long open_files, open_dirs;
+	atomic_long peak_open_files;
 	bool misused; /* a write to a file that was opened for reading, an unknown mode, ... */
 
 	/* @before is called before each operation, @changed after each that changed something */
@@ -93,15 +103,15 @@ struct memfs {
 	struct mem_change *changes; /* since the last sync_dir() */
 	size_t change_count, change_room;
 	struct mem_inode *inodes;
-	cim_vfs_file *closed;
+	_Atomic(cim_vfs_file *) closed;
 	bool dir_locked;
 	bool lose_answer;    /* rename() to a .cim takes place, but fails with CIM_E_IO */
 	const char *held;    /* rename() over this name is CIM_E_SHARING ... */
 	uint64_t held_until; /* ... until then */
 
 	/* memory */
-	long blocks, bytes, peak_bytes;
-	unsigned long allocs;
+	atomic_long blocks, bytes, peak_bytes;
+	atomic_ulong allocs;
 	unsigned long fail_alloc; /* allocation number that fails, 0: none */
 	bool fail_alloc_on;
 	unsigned long failed_allocs;
@@ -125,6 +135,11 @@ bool memfs_is_clean(const struct memfs *m, const char **why);
 /* Behind the library's back, without faults and counting. A file may be read whole only if it is
  * small. */
 void memfs_put(struct memfs *m, const char *name, const void *bytes, size_t size);
+/* A file to be read only. Bytes and size stay the test's: what it changes shows at once, even in a
+ * file that is open. */
+void memfs_lend(struct memfs *m, const struct mem_flat *flat);
+/* For vfs->native: the address of an open file's struct mem_flat. */
+intptr_t memfs_native(void *ctx, cim_vfs_file *file);
 void memfs_unlink(struct memfs *m, const char *name);
 /* As if the file had never been synced. */
 void memfs_unsync(struct memfs *m, const char *name);

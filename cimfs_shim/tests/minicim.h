@@ -7,16 +7,12 @@
  * library: what it knows of the format is written down here a second time, from the format's
  * description, so that a misreading on one side shows.
  *
- * The files live in a struct mini. mini_env() gives an environment whose file system serves them,
- * and whose allocator and file system count, and fail when they are told to:
- *
- *	m.fail_alloc = 3	the third allocation from now on fails
- *	m.fail_io = 5		the fifth open, size or pread from now on fails
+ * The files live in a struct mini, and are lent to a directory in memory (m->fs, memfs.h), which
+ * counts what is read, and fails when it is told to. mini_env() gives an environment with it.
  */
 #ifndef CIM_TESTS_MINICIM_H
 #define CIM_TESTS_MINICIM_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +20,7 @@
 #include <string.h>
 
 #include "libcim.h"
+#include "memfs.h"
 
 /* ---- little-endian ---- */
 
@@ -35,22 +32,12 @@ static inline void mini_le(uint8_t *p, uint64_t value, int bytes)
 
 /* ---- files in memory ---- */
 
-struct mini_file {
-	char name[300];
-	uint8_t *bytes;
-	size_t size;
-	size_t room;
-};
-
-struct mini_region {
-	size_t file;
-};
-
 #define MINI_MAX_FILES 1200
 #define MINI_ENTRY     128 /* room for a record */
 
 struct mini {
-	struct mini_file files[MINI_MAX_FILES];
+	struct memfs *fs;
+	struct mem_flat files[MINI_MAX_FILES];
 	size_t file_count;
 
 	/* sets in the order of their regions; the last is the image's own */
@@ -67,20 +54,13 @@ struct mini {
 
 	unsigned major, minor;
 	unsigned entry_size;
-
-	/* counters and faults */
-	atomic_long live_bytes, live_blocks, peak_bytes;
-	atomic_long fail_alloc;
-	atomic_long fail_io;
-	atomic_long ios;
-	atomic_long open_files, peak_files, open_dirs;
-	atomic_long pread_bytes;
 };
 
 static inline struct mini *mini_new(void)
 {
 	struct mini *m = (struct mini *)calloc(1, sizeof(*m));
 
+	m->fs = memfs_new();
 	m->major = 2;
 	m->entry_size = 96;
 	return m;
@@ -91,16 +71,20 @@ static inline void mini_free(struct mini *m)
 	for (size_t i = 0; i < m->file_count; i++)
 		free(m->files[i].bytes);
 	free(m->records);
+	memfs_free(m->fs);
 	free(m);
 }
 
 static inline size_t mini_add_file(struct mini *m, const char *name)
 {
-	snprintf(m->files[m->file_count].name, sizeof(m->files[0].name), "%s", name);
+	struct mem_flat *file = &m->files[m->file_count];
+
+	snprintf(file->name, sizeof(file->name), "%s", name);
+	memfs_lend(m->fs, file);
 	return m->file_count++;
 }
 
-static inline struct mini_file *mini_find(struct mini *m, const char *name)
+static inline struct mem_flat *mini_find(struct mini *m, const char *name)
 {
 	for (size_t i = 0; i < m->file_count; i++) {
 		if (!strcmp(m->files[i].name, name))
@@ -109,7 +93,14 @@ static inline struct mini_file *mini_find(struct mini *m, const char *name)
 	return NULL;
 }
 
-static inline void mini_resize(struct mini_file *file, size_t size)
+static inline void mini_rename(struct mini *m, struct mem_flat *file, const char *name)
+{
+	memfs_unlink(m->fs, file->name);
+	snprintf(file->name, sizeof(file->name), "%s", name);
+	memfs_lend(m->fs, file);
+}
+
+static inline void mini_resize(struct mem_flat *file, size_t size)
 {
 	if (size > file->room) {
 		size_t room = size + size / 2 + 64;
@@ -169,7 +160,7 @@ static inline unsigned mini_set_of(struct mini *m, unsigned seed, unsigned count
 	return first;
 }
 
-static inline struct mini_file *mini_region_file(struct mini *m, unsigned region)
+static inline struct mem_flat *mini_region_file(struct mini *m, unsigned region)
 {
 	return &m->files[m->region_file[region]];
 }
@@ -178,7 +169,7 @@ static inline struct mini_file *mini_region_file(struct mini *m, unsigned region
 static inline uint64_t mini_put(struct mini *m, unsigned region, const void *bytes, size_t len,
 				size_t align)
 {
-	struct mini_file *file = mini_region_file(m, region);
+	struct mem_flat *file = mini_region_file(m, region);
 	size_t at = (file->size + align - 1) / align * align;
 
 	mini_resize(file, at + len);
@@ -341,7 +332,7 @@ static inline void mini_finish(struct mini *m, const char *name, unsigned region
 	size_t tables = (m->record_count + 1023) / 1024, own = m->set_count - 1;
 	uint8_t *directory = (uint8_t *)calloc(tables + 1, 16);
 	uint8_t filesystem[24], *header;
-	struct mini_file *file;
+	struct mem_flat *file;
 
 	for (size_t t = 0; t < tables; t++) {
 		size_t count = m->record_count - t * 1024 < 1024 ? m->record_count - t * 1024
@@ -378,164 +369,27 @@ static inline void mini_finish(struct mini *m, const char *name, unsigned region
 
 /* ---- the environment ---- */
 
-static inline bool mini_fault(atomic_long *counter)
-{
-	return atomic_load(counter) > 0 && atomic_fetch_sub(counter, 1) == 1;
-}
-
-static inline void mini_peak(atomic_long *peak, long value)
-{
-	long seen = atomic_load(peak);
-
-	while (value > seen && !atomic_compare_exchange_weak(peak, &seen, value))
-		;
-}
-
-/* Blocks carry their size in front, so that bytes can be counted. */
-static inline void *mini_realloc(void *ctx, void *ptr, size_t size)
-{
-	struct mini *m = (struct mini *)ctx;
-	size_t *block = ptr ? (size_t *)ptr - 2 : NULL;
-	size_t old = block ? block[0] : 0;
-
-	if (mini_fault(&m->fail_alloc))
-		return NULL;
-	if (size > ((size_t)1 << 40))
-		return NULL;
-	block = (size_t *)realloc(block, size + 2 * sizeof(size_t));
-	if (!block)
-		return NULL;
-	if (!ptr) {
-		atomic_fetch_add(&m->live_blocks, 1);
-		memset(block + 2, 0xdd, size);
-	}
-	block[0] = size;
-	mini_peak(&m->peak_bytes, atomic_fetch_add(&m->live_bytes, (long)size - (long)old) +
-					  (long)size - (long)old);
-	return block + 2;
-}
-
-static inline void mini_release(void *ctx, void *ptr)
-{
-	struct mini *m = (struct mini *)ctx;
-
-	if (!ptr)
-		return;
-	atomic_fetch_sub(&m->live_blocks, 1);
-	atomic_fetch_sub(&m->live_bytes, (long)((size_t *)ptr - 2)[0]);
-	free((size_t *)ptr - 2);
-}
-
-struct cim_vfs_file {
-	struct mini *m;
-	const struct mini_file *file;
-};
-
-static inline bool mini_io_fault(struct mini *m, long *os_error)
-{
-	atomic_fetch_add(&m->ios, 1);
-	*os_error = 0;
-	if (!mini_fault(&m->fail_io))
-		return false;
-	*os_error = 5;
-	return true;
-}
-
-static inline enum cim_status mini_open_dir(void *ctx, const char *path, unsigned flags,
-					    cim_vfs_dir **dir, long *os_error)
-{
-	struct mini *m = (struct mini *)ctx;
-
-	(void)flags;
-	if (mini_io_fault(m, os_error))
-		return CIM_E_IO;
-	if (strcmp(path, "mem")) {
-		*os_error = 2;
-		return CIM_E_PATH_NOT_FOUND;
-	}
-	atomic_fetch_add(&m->open_dirs, 1);
-	*dir = (cim_vfs_dir *)ctx;
-	return CIM_OK;
-}
-
-static inline void mini_close_dir(void *ctx, cim_vfs_dir *dir)
-{
-	(void)dir;
-	atomic_fetch_sub(&((struct mini *)ctx)->open_dirs, 1);
-}
-
-static inline enum cim_status mini_open(void *ctx, cim_vfs_dir *dir, const char *name,
-					enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
-{
-	struct mini *m = (struct mini *)ctx;
-	struct mini_file *found = mini_find(m, name);
-
-	(void)dir;
-	(void)mode;
-	if (mini_io_fault(m, os_error))
-		return CIM_E_IO;
-	if (!found) {
-		*os_error = 2;
-		return CIM_E_FILE_NOT_FOUND;
-	}
-	*file = (cim_vfs_file *)malloc(sizeof(**file));
-	(*file)->m = m;
-	(*file)->file = found;
-	mini_peak(&m->peak_files, atomic_fetch_add(&m->open_files, 1) + 1);
-	return CIM_OK;
-}
-
-static inline void mini_close(void *ctx, cim_vfs_file *file)
-{
-	atomic_fetch_sub(&((struct mini *)ctx)->open_files, 1);
-	file->file = NULL; /* a use after this crashes */
-	free(file);
-}
-
-static inline enum cim_status mini_size(void *ctx, cim_vfs_file *file, uint64_t *size,
-					long *os_error)
-{
-	if (mini_io_fault((struct mini *)ctx, os_error))
-		return CIM_E_IO;
-	*size = file->file->size;
-	return CIM_OK;
-}
-
-static inline enum cim_status mini_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
-					 size_t len, size_t *got, long *os_error)
-{
-	const struct mini_file *from = file->file;
-
-	*got = 0;
-	if (mini_io_fault((struct mini *)ctx, os_error))
-		return CIM_E_IO;
-	if (offset < from->size) {
-		*got = len < from->size - offset ? len : (size_t)(from->size - offset);
-		memcpy(buf, from->bytes + offset, *got);
-	}
-	atomic_fetch_add(&((struct mini *)ctx)->pread_bytes, (long)*got);
-	return CIM_OK;
-}
-
 /* The functions that only writers call are left NULL. The image is then "mem/NAME". */
 static inline struct cim_env mini_env(struct mini *m, struct cim_vfs *vfs)
 {
 	struct cim_env env = *cim_env_default();
+	const struct cim_vfs *all = &m->fs->vfs;
 
-	memset(vfs, 0, sizeof(*vfs));
-	vfs->struct_size = sizeof(*vfs);
-	vfs->ctx = m;
-	vfs->open_dir = mini_open_dir;
-	vfs->close_dir = mini_close_dir;
-	vfs->open = mini_open;
-	vfs->close = mini_close;
-	vfs->size = mini_size;
-	vfs->pread = mini_pread;
+	*vfs = (struct cim_vfs){CIM_SIZED(*vfs),	   .ctx = all->ctx,
+				.open_dir = all->open_dir, .close_dir = all->close_dir,
+				.open = all->open,	   .close = all->close,
+				.size = all->size,	   .pread = all->pread};
 	env.vfs = vfs;
-	env.mem.ctx = m;
-	env.mem.realloc = mini_realloc;
-	env.mem.free = mini_release;
+	env.mem = memfs_env(m->fs).mem;
 	return env;
+}
+
+/* Everything was given back. */
+static inline bool mini_is_clean(const struct mini *m)
+{
+	const char *why;
+
+	return memfs_is_clean(m->fs, &why);
 }
 
 /* Copy all files to a directory of the host; false if that fails. */

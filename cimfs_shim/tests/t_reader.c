@@ -26,11 +26,9 @@ static enum cim_status try_open(struct mini *m, const char *path)
 	enum cim_status status = cim_image_open(&env, path, &image, &err);
 
 	cim_image_close(image);
-	if (atomic_load(&m->live_blocks) || atomic_load(&m->open_files) ||
-	    atomic_load(&m->open_dirs))
-		diag("left behind: %ld blocks, %ld files, %ld directories",
-		     atomic_load(&m->live_blocks), atomic_load(&m->open_files),
-		     atomic_load(&m->open_dirs));
+	if (!mini_is_clean(m))
+		diag("left behind: %ld blocks, %ld files, %ld directories", m->fs->blocks,
+		     m->fs->open_files, m->fs->open_dirs);
 	return status;
 }
 
@@ -173,9 +171,7 @@ static void test_stat(void)
 		   info.attributes == CIM_ATTR_DIRECTORY,
 	   "a directory has no size");
 	cim_image_close(image);
-	ok(!atomic_load(&m->live_blocks) && !atomic_load(&m->open_files) &&
-		   !atomic_load(&m->open_dirs),
-	   "closing an image leaves nothing behind");
+	ok(mini_is_clean(m), "closing an image leaves nothing behind");
 	mini_free(m);
 }
 
@@ -539,12 +535,11 @@ static void test_stream_forms(void)
 		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_iter *iter = NULL;
-		struct mini_file *file = mini_find(m, "s.cim");
 		uint64_t upcase = (uint64_t)SAMPLE_UPCASE << 48 | 40;
 		uint32_t root = mini_record(m);
 		enum cim_status status;
 
-		file->name[0] = 'o';
+		mini_rename(m, mini_find(m, "s.cim"), "o.cim");
 		links[0] = mini_link(
 			"f", sample_streams(m, true, (uint32_t)((int32_t)own + cases[i].more)), 0);
 		mini_dir(m, root, SAMPLE_META, links, 1, true);
@@ -686,7 +681,7 @@ static void test_entry_sizes(void)
 		uint32_t root = 1;
 		uint64_t upcase = (uint64_t)SAMPLE_UPCASE << 48 | 40;
 
-		mini_find(m, "s.cim")->name[0] = 'o';
+		mini_rename(m, mini_find(m, "s.cim"), "o.cim");
 		m->entry_size = sizes[i];
 		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
 		image = open_mini(m, &vfs, "mem/s.cim");
@@ -812,8 +807,8 @@ static void test_many_regions(void)
 	mini_dir(m, root, SETS * EACH - 15, links, n, true);
 	mini_finish(m, "f.cim", SETS * EACH - 15, upcase, root);
 	image = open_mini(m, &vfs, "mem/f.cim");
-	ok(atomic_load(&m->peak_files) <= 2, "opening an image opens %ld files at a time",
-	   atomic_load(&m->peak_files));
+	ok(m->fs->peak_open_files <= 2, "opening an image opens %ld files at a time",
+	   m->fs->peak_open_files);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned region = 0; region < SETS * EACH; region++) {
 			snprintf(name, sizeof(name), "R%u", region * 7 % (SETS * EACH));
@@ -822,10 +817,10 @@ static void test_many_regions(void)
 		}
 	}
 	is_int(wrong, 0, "data of %d regions, three times", SETS * EACH);
-	ok(atomic_load(&m->peak_files) <= 65, "never more than 65 files open: %ld",
-	   atomic_load(&m->peak_files));
+	ok(m->fs->peak_open_files <= 65, "never more than 65 files open: %ld",
+	   m->fs->peak_open_files);
 	cim_image_close(image);
-	is_int(atomic_load(&m->open_files), 0, "all are closed with the image");
+	is_int(m->fs->open_files, 0, "all are closed with the image");
 	mini_free(m);
 }
 
@@ -835,7 +830,7 @@ static void test_most_regions(void)
 	for (unsigned own = 3; own <= 4; own++) {
 		struct mini *m = mini_new();
 		struct mini_link link;
-		struct mini_file *file;
+		struct mem_flat *file;
 		uint64_t upcase;
 		uint32_t root;
 
@@ -886,7 +881,7 @@ static void test_check_regions(void)
 	mini_dir(m, root, SETS * EACH - EACH, NULL, 0, false);
 	mini_finish(m, "f.cim", SETS * EACH - EACH, upcase, root);
 	for (unsigned region = 0; region < SETS * EACH; region++) {
-		struct mini_file *file = mini_region_file(m, region);
+		struct mem_flat *file = mini_region_file(m, region);
 		const size_t whole = file->size;
 		char name[sizeof(file->name)];
 
@@ -900,7 +895,7 @@ static void test_check_regions(void)
 			strcpy(name, file->name);
 			switch (fault) {
 			case 0:
-				strcpy(file->name, "gone");
+				mini_rename(m, file, "gone");
 				break;
 			case 1:
 				file->size = 39;
@@ -920,7 +915,7 @@ static void test_check_regions(void)
 						(fault == 4 ? CIM_E_VERSION : CIM_E_CORRUPT) ||
 					!strstr(err.cause, name) || strcmp(err.image, "mem/f.cim");
 			cim_image_close(image);
-			strcpy(file->name, name);
+			mini_rename(m, file, name);
 			file->size = whole;
 			file->bytes[0] = first;
 			file->bytes[12] = type;
@@ -935,10 +930,10 @@ static void test_check_regions(void)
 	image = open_mini(m, &vfs, "mem/f.cim");
 	is_status(cim_image_check_regions(image, &err), CIM_OK, "with all of them: sound");
 	is_status(cim_image_check_regions(image, NULL), CIM_OK, "and again");
-	ok(atomic_load(&m->peak_files) > 60 && atomic_load(&m->peak_files) <= 65,
-	   "never more than 65 of %d files open: %ld", SETS * EACH, atomic_load(&m->peak_files));
+	ok(m->fs->peak_open_files > 60 && m->fs->peak_open_files <= 65,
+	   "never more than 65 of %d files open: %ld", SETS * EACH, m->fs->peak_open_files);
 	cim_image_close(image);
-	is_int(atomic_load(&m->open_files), 0, "all are closed with the image");
+	is_int(m->fs->open_files, 0, "all are closed with the image");
 	mini_free(m);
 }
 
@@ -1000,23 +995,22 @@ static void test_cost(void)
 		mini_dir(m, root, 0, links, count, true);
 		mini_finish(m, "c.cim", 0, upcase, root);
 		image = open_mini(m, &vfs, "mem/c.cim");
-		cost[big] = atomic_load(&m->pread_bytes);
+		cost[big] = (long)m->fs->bytes_read;
 		ok(id_of(image, "39") != 0, "look up in a directory of %zu", count);
-		lookup[big] = atomic_load(&m->pread_bytes) - cost[big] - 131072;
+		lookup[big] = (long)m->fs->bytes_read - cost[big] - 131072;
 		is_status(cim_image_lookup(image, cim_str8("20x"), &id, &err), CIM_E_FILE_NOT_FOUND,
 			  "a missing name");
-		missing[big] = atomic_load(&m->pread_bytes) - cost[big] - 131072 - lookup[big];
+		missing[big] = (long)m->fs->bytes_read - cost[big] - 131072 - lookup[big];
 		/* All records are more than the cache holds. */
 		for (uint32_t i = 1; i <= count; i++)
 			cim_image_stat(image, i, &info, &err);
-		ios = atomic_load(&m->ios);
+		ios = (long)m->fs->ops;
 		/* The last few share their block with the file table directory. */
 		for (uint32_t i = 0; i < 10; i++)
 			cim_image_stat(image, big ? (uint32_t)count - 1000 - i : i + 1, &info,
 				       &err);
-		is_int(atomic_load(&m->ios) - ios, 0, "what was read last is in the cache");
-		ok(atomic_load(&m->peak_bytes) < (5L << 20), "%ld bytes of memory",
-		   atomic_load(&m->peak_bytes));
+		is_int((long)m->fs->ops - ios, 0, "what was read last is in the cache");
+		ok(m->fs->peak_bytes < (5L << 20), "%ld bytes of memory", m->fs->peak_bytes);
 		cim_image_close(image);
 		free(links);
 		mini_free(m);

@@ -34,20 +34,19 @@ static void judge(struct mini *m, uint64_t digest, unsigned allowed, const char 
 	struct read_all all;
 	bool bad;
 
-	atomic_store(&m->peak_bytes, 0);
+	m->fs->peak_bytes = 0;
 	read_all(&env, "mem/s.cim", &all);
 	tally->tried++;
 	tally->changed += all.digest != digest;
 	tally->refused += all.failed != 0;
-	bad = all.endless || (all.statuses & ~allowed) || atomic_load(&m->live_blocks) ||
-	      atomic_load(&m->open_files) || atomic_load(&m->open_dirs) ||
-	      atomic_load(&m->peak_bytes) > MEMORY_LIMIT;
+	bad = all.endless || (all.statuses & ~allowed) || !mini_is_clean(m) ||
+	      m->fs->peak_bytes > MEMORY_LIMIT;
 	/* A read that failed nowhere, of fewer items, would be a silent loss; the caller knows
 	 * where that can't happen. */
 	if (bad && ++tally->bad <= 5)
 		diag("%s at %zu: statuses %#x, endless %d, %ld blocks, %ld files, %ld bytes; %s",
-		     what, at, all.statuses, all.endless, atomic_load(&m->live_blocks),
-		     atomic_load(&m->open_files), atomic_load(&m->peak_bytes), all.err.cause);
+		     what, at, all.statuses, all.endless, m->fs->blocks, m->fs->open_files,
+		     m->fs->peak_bytes, all.err.cause);
 }
 
 static uint64_t digest_of(struct mini *m)
@@ -61,7 +60,7 @@ static uint64_t digest_of(struct mini *m)
 	return all.digest;
 }
 
-static void flip_file(struct mini *m, struct mini_file *file, size_t limit, uint64_t digest)
+static void flip_file(struct mini *m, struct mem_flat *file, size_t limit, uint64_t digest)
 {
 	struct tally tally = {0, 0, 0, 0};
 
@@ -123,7 +122,7 @@ static void test_scramble(void)
 	const char *text = getenv("CIM_SEED");
 	uint64_t seed = text ? strtoull(text, NULL, 0) : 20260101, x = seed * 2 + 1;
 	struct mini *m = mini_sample();
-	struct mini_file *file = mini_region_file(m, SAMPLE_META);
+	struct mem_flat *file = mini_region_file(m, SAMPLE_META);
 	uint64_t digest = digest_of(m);
 	uint8_t *copy = (uint8_t *)malloc(file->size);
 	struct tally tally = {0, 0, 0, 0};
@@ -155,7 +154,7 @@ static void test_truncation(void)
 	uint64_t digest = digest_of(m);
 
 	for (size_t f = 0; f < m->file_count; f++) {
-		struct mini_file *file = &m->files[f];
+		struct mem_flat *file = &m->files[f];
 		const bool image = !strcmp(file->name, "s.cim");
 		const size_t whole = file->size;
 		struct tally tally = {0, 0, 0, 0};
@@ -196,7 +195,7 @@ static void test_missing_files(void)
 		enum cim_status status;
 
 		strcpy(name, m->files[f].name);
-		strcpy(m->files[f].name, "gone");
+		mini_rename(m, &m->files[f], "gone");
 		status = read_all(&env, "mem/s.cim", &all);
 		if (!strcmp(name, "s.cim")) {
 			is_str(cim_status_name(status), "CIM_E_FILE_NOT_FOUND", "no image file");
@@ -209,7 +208,7 @@ static void test_missing_files(void)
 				  : !all.failed,
 			   "%s missing: %s", name, needed ? all.err.cause : "nobody needs it");
 		}
-		strcpy(m->files[f].name, name);
+		mini_rename(m, &m->files[f], name);
 	}
 	mini_free(m);
 }
@@ -223,10 +222,10 @@ static void sweep(bool io)
 	const unsigned allowed = BIT(io ? CIM_E_IO : CIM_E_NO_MEMORY) | BIT(CIM_E_FILE_NOT_FOUND);
 	uint64_t digest = digest_of(m);
 	unsigned wrong = 0, failed = 0, silent = 0, lies = 0;
-	long n = 0;
+	struct memfs *fs = m->fs;
+	unsigned long n = 0;
 
 	for (;;) {
-		atomic_long *fault = io ? &m->fail_io : &m->fail_alloc;
 		struct read_all all, again;
 		struct cim_image *image;
 		bool done;
@@ -234,11 +233,14 @@ static void sweep(bool io)
 		memset(&all, 0, sizeof(all));
 		memset(&again, 0, sizeof(again));
 		all.digest = again.digest = UINT64_C(0xcbf29ce484222325);
-		atomic_store(fault, ++n);
+		n++;
+		fs->failed = fs->failed_allocs = 0;
+		fs->fail_at = io ? fs->ops + n : 0;
+		fs->fail_alloc = io ? 0 : fs->allocs + n;
 		if (note(&all, cim_image_open(&env, "mem/s.cim", &image, &all.err))) {
 			read_image(image, &all);
-			done = atomic_load(fault) > 0;
-			atomic_store(fault, 0);
+			done = !fs->failed && !fs->failed_allocs;
+			fs->fail_at = fs->fail_alloc = 0;
 			/* The trouble has passed, and nothing of it has stayed in a cache. */
 			read_image(image, &again);
 			lies += again.failed || again.digest != digest;
@@ -249,12 +251,11 @@ static void sweep(bool io)
 		failed += all.failed != 0;
 		silent += !all.failed;
 		lies += !all.failed && all.digest != digest;
-		wrong += (all.statuses & ~allowed) || atomic_load(&m->live_blocks) ||
-			 atomic_load(&m->open_files) || atomic_load(&m->open_dirs);
+		wrong += (all.statuses & ~allowed) || !mini_is_clean(m);
 		if (done)
 			break;
 	}
-	is_int(wrong, 0, "%s number 1 to %ld fails: statuses are right, nothing stays behind",
+	is_int(wrong, 0, "%s number 1 to %lu fails: statuses are right, nothing stays behind",
 	       io ? "file system call" : "allocation", n - 1);
 	is_int(lies, 0, "a read without an error, or after one, is right (%u with, %u without)",
 	       failed, silent);
@@ -504,7 +505,7 @@ static uint8_t *header_of(struct mini *m)
 /* The filesystem object of the sample: the last object of its region. */
 static uint8_t *filesystem_of(struct mini *m)
 {
-	struct mini_file *file = mini_region_file(m, SAMPLE_META);
+	struct mem_flat *file = mini_region_file(m, SAMPLE_META);
 
 	return file->bytes + file->size - 24;
 }
@@ -804,7 +805,7 @@ static void test_record_rules(void)
 		struct cim_env env = mini_env(m, &vfs);
 		struct cim_image *image;
 		struct cim_file_info info;
-		struct mini_file *file;
+		struct mem_flat *file;
 		uint8_t directory[16] = {0}, record[96] = {0}, *fsobject;
 		uint64_t upcase, at;
 		enum cim_status second, first, again;

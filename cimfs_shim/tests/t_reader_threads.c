@@ -25,24 +25,18 @@ static void expect(struct job *job, bool good, const struct cim_error *err)
 		diag("thread %u: %s: %s", job->seed, cim_status_name(err->status), err->cause);
 }
 
-static intptr_t native(void *ctx, cim_vfs_file *file)
-{
-	(void)ctx;
-	return (intptr_t)file->file;
-}
-
 /* The first run of a stream, fetched from its file while others open and close files. */
 static bool run_is(struct cim_image *image, const struct cim_data *data, const char *text,
 		   struct cim_error *err)
 {
 	struct cim_run run;
-	const struct mini_file *file;
+	const struct mem_flat *file;
 	bool good;
 
 	if (cim_image_get_run(image, data, 0, 64, &run, err))
 		return false;
 	sched_yield();
-	file = (const struct mini_file *)run.native;
+	file = (const struct mem_flat *)run.native;
 	good = run.kind == CIM_RUN_FILE && run.len == strlen(text) && file &&
 	       !memcmp(file->bytes + run.offset, text, strlen(text));
 	cim_run_put(image, &run);
@@ -166,19 +160,19 @@ int main(void)
 	struct read_all alone;
 	unsigned wrong = 0;
 
-	vfs.native = native;
+	vfs.native = memfs_native;
 	if (cim_image_open(&env, "mem/t.cim", &image, &err))
 		bail("%s", err.cause);
 	hammer(image, big, run, jobs);
 	for (unsigned i = 0; i < THREADS; i++)
 		wrong += jobs[i].wrong;
 	is_int(wrong, 0, "%d threads look up and read, %d times each", THREADS, ROUNDS);
-	ok(atomic_load(&m->peak_files) > 60 && atomic_load(&m->peak_files) <= 64 + THREADS + 1,
-	   "of %d region files at most %ld were open", REGIONS, atomic_load(&m->peak_files));
-	ok(atomic_load(&m->peak_bytes) > (4L << 20) && atomic_load(&m->peak_bytes) < (5L << 20),
-	   "with a full cache, and %ld bytes of memory in all", atomic_load(&m->peak_bytes));
+	ok(m->fs->peak_open_files > 60 && m->fs->peak_open_files <= 64 + THREADS + 1,
+	   "of %d region files at most %ld were open", REGIONS, m->fs->peak_open_files);
+	ok(m->fs->peak_bytes > (4L << 20) && m->fs->peak_bytes < (5L << 20),
+	   "with a full cache, and %ld bytes of memory in all", m->fs->peak_bytes);
 	cim_image_close(image);
-	ok(!atomic_load(&m->live_blocks) && !atomic_load(&m->open_files), "nothing stays behind");
+	ok(mini_is_clean(m), "nothing stays behind");
 	mini_free(m);
 
 	sample = mini_sample();

@@ -2,7 +2,7 @@
 /*
  * Where a stream's bytes lie (cim_image_get_run()), for those who take them from the file itself.
  *
- * The "native handle" of the files in memory is the address of their struct mini_file, so that a
+ * The "native handle" of the files in memory is the address of their struct mem_flat, so that a
  * test can fetch a run's bytes past the library; on disk it is a real descriptor. What is fetched
  * must be what cim_image_read() reads.
  */
@@ -14,12 +14,6 @@
 #include <unistd.h>
 
 static struct cim_error err;
-
-static intptr_t native(void *ctx, cim_vfs_file *file)
-{
-	(void)ctx;
-	return (intptr_t)file->file;
-}
 
 static intptr_t no_native(void *ctx, cim_vfs_file *file)
 {
@@ -33,7 +27,7 @@ static struct cim_image *open_mini(struct mini *m, struct cim_vfs *vfs, const ch
 	struct cim_env env = mini_env(m, vfs);
 	struct cim_image *image;
 
-	vfs->native = native;
+	vfs->native = memfs_native;
 	if (cim_image_open(&env, path, &image, &err))
 		bail("%s: %s: %s", path, cim_status_name(err.status), err.cause);
 	return image;
@@ -59,7 +53,7 @@ static void is_status(enum cim_status got, enum cim_status want, const char *nam
 /* Fetch a run's bytes. */
 static bool fetch(const struct cim_run *run, bool on_disk, uint8_t *buf)
 {
-	const struct mini_file *file = (const struct mini_file *)run->native;
+	const struct mem_flat *file = (const struct mem_flat *)run->native;
 
 	switch (run->kind) {
 	case CIM_RUN_ZEROS:
@@ -186,17 +180,17 @@ static void test_kinds(void)
 
 	for (int i = 0; i < 2; i++) {
 		vfs.native = i ? no_native : NULL;
-		files = atomic_load(&m->open_files);
+		files = m->fs->open_files;
 		is_status(cim_image_get_run(image, &data, 1, 5, &run, &err), CIM_OK,
 			  i ? "no native handle for a file" : "a file system without native()");
 		ok(run.kind == CIM_RUN_READ && run.len == 5 && run.native == -1 && !run.offset &&
 			   !run.priv,
 		   "then it is to be read: kind %d", (int)run.kind);
 		cim_run_put(image, &run);
-		is_int(atomic_load(&m->open_files), files, "and nothing more is open");
+		is_int(m->fs->open_files, files, "and nothing more is open");
 	}
 	cim_image_close(image);
-	ok(!atomic_load(&m->open_files) && !atomic_load(&m->live_blocks), "nothing stays behind");
+	ok(mini_is_clean(m), "nothing stays behind");
 	mini_free(m);
 }
 
@@ -208,12 +202,12 @@ static void test_cut_short(void)
 	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	struct cim_data data = data_of(image, "Alpha.txt", NULL);
 	struct cim_run run;
-	struct mini_file *file;
+	struct mem_flat *file;
 	size_t whole;
 
 	if (cim_image_get_run(image, &data, 0, data.size, &run, &err))
 		bail("%s", err.cause);
-	file = (struct mini_file *)run.native;
+	file = (struct mem_flat *)run.native;
 	cim_run_put(image, &run);
 	whole = file->size;
 	mini_resize(file, whole - 1);
@@ -228,7 +222,7 @@ static void test_cut_short(void)
 		  "one byte less is still there");
 	cim_run_put(image, &run);
 	mini_resize(file, whole);
-	atomic_store(&m->fail_io, 1);
+	m->fs->fail_at = m->fs->ops + 1;
 	is_status(cim_image_get_run(image, &data, 0, 1, &run, &err), CIM_E_IO,
 		  "its length can't be asked for");
 	ok(run.kind == CIM_RUN_NONE && !run.priv, "no run either");
@@ -257,7 +251,7 @@ static void test_cut_short(void)
 		   names[i]);
 	}
 	cim_image_close(image);
-	ok(!atomic_load(&m->open_files) && !atomic_load(&m->live_blocks), "nothing stays behind");
+	ok(mini_is_clean(m), "nothing stays behind");
 	mini_free(m);
 }
 
@@ -304,14 +298,14 @@ static void test_held(void)
 			wrong += cim_image_read(image, &datas[i], 0, buf, 2, &got, &err) != CIM_OK;
 		/* A file that was closed and freed shows here, at the latest under a sanitizer. */
 		wrong += !fetch(&runs[round], false, (uint8_t *)buf) || memcmp(buf, "r0", 2);
-		ok(runs[round].priv && atomic_load(&m->open_files) <= 64,
-		   "with %u held, %ld files are open", 2 - round, atomic_load(&m->open_files));
+		ok(runs[round].priv && m->fs->open_files <= 64, "with %u held, %ld files are open",
+		   2 - round, m->fs->open_files);
 		cim_run_put(image, &runs[round]);
 	}
 	is_int(wrong, 0, "it can be read after %d others", 2 * (REGIONS - 1));
 	for (unsigned i = 0; i < REGIONS; i++)
 		wrong += cim_image_get_run(image, &datas[i], 0, 100, &runs[i], &err) != CIM_OK;
-	is_int(atomic_load(&m->open_files), REGIONS, "all held at once: so many are open");
+	is_int(m->fs->open_files, REGIONS, "all held at once: so many are open");
 	for (unsigned i = 0; i < REGIONS; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
 		wrong += !fetch(&runs[i], false, (uint8_t *)buf) ||
@@ -320,10 +314,9 @@ static void test_held(void)
 	is_int(wrong, 0, "and each run is its own file's");
 	for (unsigned i = 0; i < REGIONS; i++)
 		cim_run_put(image, &runs[i]);
-	ok(atomic_load(&m->open_files) <= 64, "given back: %ld are open",
-	   atomic_load(&m->open_files));
+	ok(m->fs->open_files <= 64, "given back: %ld are open", m->fs->open_files);
 	cim_image_close(image);
-	is_int(atomic_load(&m->open_files), 0, "none after the image");
+	is_int(m->fs->open_files, 0, "none after the image");
 	mini_free(m);
 }
 

@@ -77,7 +77,7 @@ static int on_structure(void *ctx, const struct cim_structure *s)
 {
 	struct notes *n = ctx;
 	struct noted *noted;
-	const struct mini_file *file = mini_find(n->m, s->file);
+	const struct mem_flat *file = mini_find(n->m, s->file);
 
 	n->count++;
 	n->kinds[s->kind]++;
@@ -101,7 +101,7 @@ static int on_structure(void *ctx, const struct cim_structure *s)
 static void compare(struct notes *n, const struct cim_structure *s, uint64_t at, const void *bytes,
 		    size_t len)
 {
-	const struct mini_file *file = mini_find(n->m, s->file);
+	const struct mem_flat *file = mini_find(n->m, s->file);
 
 	if (!n->count || !file || at > s->size || len > s->size - at ||
 	    s->offset + at + len > file->size ||
@@ -179,8 +179,7 @@ static enum cim_status visit(struct mini *m, struct notes *n, uint64_t *broken)
 
 static bool left_behind(struct mini *m)
 {
-	return atomic_load(&m->live_blocks) || atomic_load(&m->open_files) ||
-	       atomic_load(&m->open_dirs);
+	return !mini_is_clean(m);
 }
 
 /* Visit the sample; what is wrong with what was told. */
@@ -483,14 +482,14 @@ static void test_large(void)
 	dirs[1] = mini_link("two", two, 0);
 	mini_dir(m, root, 0, dirs, 2, true);
 	mini_finish(m, "s.cim", 0, upcase, root);
-	atomic_store(&m->peak_bytes, 0);
+	m->fs->peak_bytes = 0;
 	why = complaint(m, n);
 	is_str(why, "nothing", "a directory of %d files", LINKS);
 	is_int(n->kinds[CIM_STRUCT_FILE], LINKS + 3, "all records are told");
 	is_int(n->kinds[CIM_STRUCT_LINK_TABLE], 2, "a shared table is told once");
 	is_int(n->broken, 0, "nothing is broken");
-	ok(atomic_load(&m->peak_bytes) < (8 << 20), "in less than 8 MiB of memory (%ld bytes)",
-	   atomic_load(&m->peak_bytes));
+	ok(m->fs->peak_bytes < (8 << 20), "in less than 8 MiB of memory (%ld bytes)",
+	   m->fs->peak_bytes);
 	free(links);
 	free(n);
 	mini_free(m);
@@ -502,7 +501,7 @@ static void test_unopenable(void)
 {
 	struct mini *m = mini_sample();
 	struct notes *n = notes_new(m);
-	struct mini_file *image = mini_find(m, "s.cim");
+	struct mem_flat *image = mini_find(m, "s.cim");
 	struct cim_structure_visitor v = visitor_of(n);
 	struct cim_vfs vfs;
 	struct cim_env env = mini_env(m, &vfs);
@@ -530,7 +529,7 @@ static void test_unopenable(void)
 	memcpy(filesystem, image->bytes + 56, 8);
 	filesystem[6] = filesystem[7] = 0;
 	{
-		struct mini_file *region = mini_region_file(m, SAMPLE_META);
+		struct mem_flat *region = mini_region_file(m, SAMPLE_META);
 		size_t at = 0;
 
 		for (int i = 6; i--;)
@@ -552,8 +551,8 @@ static void test_overlap(void)
 	enum { TABLES = 20000 };
 	struct mini *m = plain_image(96, 1000);
 	struct notes *n = notes_new(m);
-	struct mini_file *region = mini_region_file(m, 0);
-	struct mini_file *image = mini_find(m, "s.cim");
+	struct mem_flat *region = mini_region_file(m, 0);
+	struct mem_flat *image = mini_find(m, "s.cim");
 	uint8_t *directory = calloc(TABLES, 16);
 	uint64_t table = 0, at = 0;
 	size_t object = 0;
@@ -591,7 +590,7 @@ static void test_flips(void)
 	static const uint8_t masks[] = {0x01, 0x80, 0xff};
 	struct mini *m = mini_sample();
 	struct notes *n = notes_new(m);
-	struct mini_file *files[2] = {mini_find(m, "s.cim"), mini_region_file(m, SAMPLE_META)};
+	struct mem_flat *files[2] = {mini_find(m, "s.cim"), mini_region_file(m, SAMPLE_META)};
 	unsigned bad = 0, runs = 0;
 
 	for (size_t f = 0; f < 2; f++)
@@ -618,8 +617,8 @@ static void test_cuts(void)
 {
 	struct mini *m = mini_sample();
 	struct notes *n = notes_new(m);
-	struct mini_file *files[3] = {mini_find(m, "s.cim"), mini_region_file(m, SAMPLE_META),
-				      mini_region_file(m, SAMPLE_SMALL)};
+	struct mem_flat *files[3] = {mini_find(m, "s.cim"), mini_region_file(m, SAMPLE_META),
+				     mini_region_file(m, SAMPLE_SMALL)};
 	unsigned bad = 0, silent = 0, runs = 0;
 
 	for (size_t f = 0; f < 3; f++) {
@@ -657,9 +656,9 @@ static void test_faults(void)
 	for (allocations = 0; status && allocations < 100000; allocations++) {
 		memset(n, 0, sizeof(*n));
 		n->m = m;
-		atomic_store(&m->fail_alloc, (long)allocations + 1);
+		m->fs->fail_alloc = m->fs->allocs + allocations + 1;
 		status = visit(m, n, NULL);
-		atomic_store(&m->fail_alloc, 0);
+		m->fs->fail_alloc = 0;
 		odd += status && status != CIM_E_NO_MEMORY;
 		leaks += left_behind(m);
 	}
@@ -669,10 +668,12 @@ static void test_faults(void)
 	for (ios = 0; (status || ios < 4) && ios < 100000; ios++) {
 		memset(n, 0, sizeof(*n));
 		n->m = m;
-		atomic_store(&m->fail_io, (long)ios + 1);
+		m->fs->failed = 0;
+		m->fs->fail_at = m->fs->ops + ios + 1;
 		status = visit(m, n, NULL);
 		/* What didn't happen this time mustn't happen next time. */
-		if (atomic_exchange(&m->fail_io, 0) > 0)
+		m->fs->fail_at = 0;
+		if (!m->fs->failed)
 			break;
 		odd += status && status != CIM_E_IO;
 		/* An open that fails is tried again if files can be closed for it. */
@@ -756,7 +757,7 @@ static void test_segments(void)
 	while (offset < data.size && pieces < 100) {
 		uint64_t end = pieces < SAMPLE_PE_MAPPINGS ? sample_pe_mappings[pieces].file_offset
 							   : SAMPLE_PE;
-		const struct mini_file *file = mini_region_file(m, SAMPLE_DATA);
+		const struct mem_flat *file = mini_region_file(m, SAMPLE_DATA);
 		uint64_t in_file;
 
 		if (cim_image_get_segment(image, &data, offset, &s, &err)) {
