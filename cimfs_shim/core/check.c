@@ -391,9 +391,7 @@ static void free_parts(struct cim_check *c)
 	for (uint32_t i = 0; c->read_maps && i < c->image->region_count; i++)
 		cim_free(env, c->read_maps[i].bits);
 	cim_free(env, c->read_maps);
-	for (uint32_t i = 0; c->seen && i < c->table_count; i++)
-		cim_free(env, c->seen[i]);
-	cim_free(env, c->seen);
+	cim_bitmap_free(env, &c->met);
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);
 	cim_free(env, c->bad);

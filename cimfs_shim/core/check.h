@@ -18,6 +18,7 @@
 #ifndef CIM_CHECK_H
 #define CIM_CHECK_H
 
+#include "bitmap.h"
 #include "image.h"
 
 /* One bit for each block of a region file that has been read (CIM_VERIFY_DEEP). */
@@ -56,8 +57,8 @@ struct cim_check {
 	const uint16_t *upcase; /* NULL if it can't be read */
 	uint32_t table_count;	/* tables that can be asked for */
 	uint64_t record_count;	/* in all tables */
-	uint8_t **seen;		/* by table: a bit for each record that was met */
-	uint64_t seen_count;
+	struct cim_bitmap met;	/* records */
+	uint64_t met_count;
 	struct cim_check_tables *tables; /* large link tables that were met: checktree.c */
 	uint64_t good_security[64];	 /* descriptors checked already: they are shared */
 };

@@ -147,21 +147,11 @@ static void note_directory(struct cim_check *c, const struct cim_link_table *tab
 /* Sets the bit of a FileID; *again tells whether it was set. False: no memory. */
 static bool meet(struct cim_check *c, uint32_t file_id, bool *again)
 {
-	const uint32_t table = (file_id - 1) / CIM_FILES_PER_TABLE;
-	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
-	const uint8_t bit = (uint8_t)(1u << index % 8);
-	uint8_t *byte;
-
-	if (!c->seen[table])
-		c->seen[table] = cim_zalloc(&c->image->env, CIM_FILES_PER_TABLE / 8);
-	if (!c->seen[table]) {
+	if (!cim_bitmap_add(&c->image->env, &c->met, file_id, again)) {
 		cim_check_stop(c, cim_no_memory(c->err));
 		return false;
 	}
-	byte = &c->seen[table][index / 8];
-	*again = *byte & bit;
-	c->seen_count += !*again;
-	*byte |= bit;
+	c->met_count += !*again;
 	return true;
 }
 
@@ -345,8 +335,7 @@ void cim_check_tree(struct cim_check *c)
 	struct walk walk = {.c = c};
 	struct cim_check_tables tables = {0};
 
-	c->seen = cim_zalloc(env, c->table_count * sizeof(*c->seen));
-	if (!c->seen) {
+	if (!cim_bitmap_init(env, &c->met, c->table_count)) {
 		cim_check_stop(c, cim_no_memory(c->err));
 		return;
 	}
@@ -361,10 +350,10 @@ void cim_check_tree(struct cim_check *c)
 			walk.depth--;
 	}
 	cim_check_pop(c, 0);
-	if (c->seen_count < c->record_count)
+	if (c->met_count < c->record_count)
 		cim_check_report(c, CIM_NOTE, "file table", 0,
 				 "%llu of %llu records can't be reached from the root",
-				 (unsigned long long)(c->record_count - c->seen_count),
+				 (unsigned long long)(c->record_count - c->met_count),
 				 (unsigned long long)c->record_count);
 	cim_free(env, walk.frames);
 	cim_free(env, tables.slots);

@@ -18,6 +18,7 @@
  * times over. Sound images, whose structures don't overlap, stay far below it.
  */
 #include "structs.h"
+#include "bitmap.h"
 #include "io.h"
 #include "reader.h"
 #include "names.h"
@@ -32,8 +33,6 @@
 /* Places that are remembered, of 16 bytes each; a hash table is at most half full. */
 #define MAX_PLACES   (UINT32_C(1) << 19)
 #define FIRST_PLACES 256u
-/* FileIDs in a chunk of the bits for those met. */
-#define CHUNK_BITS 15
 
 static_assert(BUFFER >= CIM_MAX_BLOB + 2, "a blob fits in");
 
@@ -62,8 +61,7 @@ struct structs {
 	size_t path_len, path_room;
 	uint32_t file_id;
 
-	uint8_t **chunks; /* bits of FileIDs met */
-	size_t chunk_count;
+	struct cim_bitmap met;
 	struct place *places; /* a power of two of them */
 	uint32_t place_count, place_room;
 };
@@ -389,25 +387,12 @@ static bool first_time(struct structs *s, enum cim_structure_kind kind, uint64_t
 }
 
 /* Set the bit of a FileID that has a record; true if it was set. */
-static bool met_before(struct structs *s, uint32_t file_id, bool set)
+static bool met_before(struct structs *s, uint32_t file_id)
 {
-	const uint32_t index = file_id - 1;
-	const uint32_t byte = (index & ((UINT32_C(1) << CHUNK_BITS) - 1)) / 8;
-	const uint8_t bit = (uint8_t)(1u << index % 8);
-	uint8_t **chunk = &s->chunks[index >> CHUNK_BITS];
-	bool met;
+	bool met = true;
 
-	if (!*chunk && !set)
-		return false;
-	if (!*chunk)
-		*chunk = cim_zalloc(s->env, (size_t)1 << CHUNK_BITS >> 3);
-	if (!*chunk) {
+	if (!cim_bitmap_add(s->env, &s->met, file_id, &met))
 		no_memory(s);
-		return true;
-	}
-	met = (*chunk)[byte] & bit;
-	if (set)
-		(*chunk)[byte] |= bit;
 	return met;
 }
 
@@ -714,7 +699,7 @@ static void tell_tree(struct structs *s)
 		if (!item)
 			break;
 		/* A file with several names is told with the first. */
-		if (met_before(s, item->info.file_id, true) || !set_path(s, 0, "/", item->path))
+		if (met_before(s, item->info.file_id) || !set_path(s, 0, "/", item->path))
 			continue;
 		s->file_id = item->info.file_id;
 		if (!tell_item(s, true, &of_record))
@@ -742,7 +727,7 @@ static void tell_others(struct structs *s)
 		fine(s, &t, status);
 		for (uint32_t i = 0; i < entry.count && !status && !stopped(s); i++) {
 			s->file_id = (uint32_t)(id + i);
-			if (id + i <= UINT32_MAX && !met_before(s, s->file_id, false))
+			if (id + i <= UINT32_MAX && !cim_bitmap_has(&s->met, s->file_id))
 				tell_item(s, false, &status);
 		}
 		id = next;
@@ -768,9 +753,7 @@ static void tell_tables(struct structs *s, bool root)
 			       count * CIM_SIZE(file_table));
 
 	tell(s, &t, &no_head, &cim_layout_file_table, count, "");
-	s->chunk_count = (size_t)(count / ((1u << CHUNK_BITS) / CIM_FILES_PER_TABLE)) + 1;
-	s->chunks = cim_zalloc(s->env, s->chunk_count * sizeof(*s->chunks));
-	if (!s->chunks) {
+	if (!cim_bitmap_init(s->env, &s->met, count)) {
 		no_memory(s);
 		return;
 	}
@@ -1007,9 +990,7 @@ static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const c
 
 static void clean_up(struct structs *s)
 {
-	for (size_t i = 0; s->chunks && i < s->chunk_count; i++)
-		cim_free(s->env, s->chunks[i]);
-	cim_free(s->env, s->chunks);
+	cim_bitmap_free(s->env, &s->met);
 	cim_free(s->env, s->places);
 	cim_free(s->env, s->path);
 	cim_free(s->env, s->buf);

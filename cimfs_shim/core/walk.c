@@ -4,9 +4,9 @@
  *
  * The directories on the way from the start to the current item lie on a stack, each a link table
  * and a position in it; nothing is called recursively. In a sound image every directory has one
- * name, so a bit is kept for each FileID of a directory that was met, in chunks that are allocated
- * when the first FileID of theirs comes up: a second meeting is a cycle or a hard link to a
- * directory and is reported instead of followed. Depth is bounded by the length of a path.
+ * name, so a bit is kept for each FileID of a directory that was met: a second meeting is a cycle
+ * or a hard link to a directory and is reported instead of followed. Depth is bounded by the length
+ * of a path.
  *
  * One more thing would let a small image keep a walk busy for hours: thousands of directories that
  * share one table of thousands of names. Sharing by itself is allowed (a writer may store equal
@@ -16,12 +16,11 @@
  *
  * Whatever goes wrong with one item, the next call goes on behind it.
  */
+#include "bitmap.h"
 #include "reader.h"
 
 #include <string.h>
 
-#define CHUNK_BITS   15 /* FileIDs in a chunk: 32,768, in 4 KiB */
-#define CHUNK_BYTES  ((1u << CHUNK_BITS) / 8)
 #define WALK_FREE    (UINT64_C(16) << 20)
 #define WALK_SHARING 64u
 #define REGION_BYTES (CIM_MAX_REGIONS / 8)
@@ -56,10 +55,9 @@ struct cim_walk {
 	char *path;
 	size_t path_room;
 
-	uint8_t **chunks; /* of FileIDs met */
-	size_t chunk_count;
-	uint8_t *regions; /* whose size is in the budget */
-	uint64_t budget;  /* bytes of link tables that may still be entered */
+	struct cim_bitmap met; /* directories */
+	uint8_t *regions;      /* whose size is in the budget */
+	uint64_t budget;       /* bytes of link tables that may still be entered */
 };
 
 enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct cim_walk **result,
@@ -74,13 +72,10 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 	walk->image = image;
 	walk->start_id = start_id;
 	walk->budget = WALK_FREE;
-	/* One pointer for 32 file tables, which are 512 bytes of the image. */
-	walk->chunk_count = image->table_count / ((1u << CHUNK_BITS) / CIM_FILES_PER_TABLE) + 1;
-	walk->chunks = cim_zalloc(env, walk->chunk_count * sizeof(*walk->chunks));
 	walk->regions = cim_zalloc(env, REGION_BYTES);
 	walk->path = cim_alloc(env, FIRST_PATH);
 	walk->path_room = FIRST_PATH;
-	if (!walk->chunks || !walk->regions || !walk->path)
+	if (!cim_bitmap_init(env, &walk->met, image->table_count) || !walk->regions || !walk->path)
 		goto close_walk;
 	walk->path[0] = 0;
 	walk->item.path = walk->path;
@@ -98,9 +93,7 @@ void cim_walk_close(struct cim_walk *walk)
 		return;
 	const struct cim_env *env = &walk->image->env;
 
-	for (size_t i = 0; walk->chunks && i < walk->chunk_count; i++)
-		cim_free(env, walk->chunks[i]);
-	cim_free(env, walk->chunks);
+	cim_bitmap_free(env, &walk->met);
 	cim_free(env, walk->regions);
 	cim_free(env, walk->path);
 	cim_free(env, walk->frames);
@@ -113,24 +106,16 @@ void cim_walk_skip(struct cim_walk *walk)
 		walk->stage = STAGE_INSIDE;
 }
 
-/* Set the bit of a directory; CIM_E_CORRUPT if it was set. @file_id has a record, so it is in one
- * of the image's file tables and its chunk among ours. */
+/* Set the bit of a directory, which has a record; CIM_E_CORRUPT if it was set. */
 static enum cim_status meet(struct cim_walk *walk, uint32_t file_id, struct cim_error *err)
 {
-	const uint32_t index = file_id - 1;
-	uint8_t **chunk = &walk->chunks[index >> CHUNK_BITS];
-	const uint32_t byte = (index & ((1u << CHUNK_BITS) - 1)) / 8;
-	const uint8_t bit = (uint8_t)(1u << index % 8);
+	bool again;
 
-	if (!*chunk)
-		*chunk = cim_zalloc(&walk->image->env, CHUNK_BYTES);
-	if (!*chunk)
+	if (!cim_bitmap_add(&walk->image->env, &walk->met, file_id, &again))
 		return cim_no_memory(err);
-	if ((*chunk)[byte] & bit)
-		return cim_fail(err, CIM_E_CORRUPT, "directory %u is met a second time",
-				(unsigned)file_id);
-	(*chunk)[byte] |= bit;
-	return CIM_OK;
+	return again ? cim_fail(err, CIM_E_CORRUPT, "directory %u is met a second time",
+				(unsigned)file_id)
+		     : CIM_OK;
 }
 
 /* Take a table's length from the budget, to which the size of its region file is added when the
