@@ -51,7 +51,7 @@ void cim_check_report(struct cim_check *c, enum cim_severity severity, const cha
 		.severity = severity,
 		.structure = structure,
 		.offset = offset,
-		.path = c->path ? c->path : "",
+		.path = c->path.text ? c->path.text : "",
 	};
 	char text[768];
 	va_list args;
@@ -395,7 +395,7 @@ static void free_parts(struct cim_check *c)
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);
 	cim_free(env, c->bad);
-	cim_free(env, c->path);
+	cim_free(env, c->path.text);
 	cim_free(env, c->buf);
 }
 

@@ -20,6 +20,7 @@
 
 #include "bitmap.h"
 #include "image.h"
+#include "pathbuf.h"
 
 /* One bit for each block of a region file that has been read (CIM_VERIFY_DEEP). */
 struct cim_read_map {
@@ -43,10 +44,9 @@ struct cim_check {
 	uint64_t faults; /* the same with what is only counted as lost */
 	uint64_t done;	 /* for progress reports */
 
-	struct cim_error why; /* of the last read that failed */
-	char *path;	      /* where the walk is, WTF-8; "" above the root */
-	size_t path_len, path_room;
-	uint8_t *buf; /* CIM_CHECK_BUFFER bytes for whoever needs them now */
+	struct cim_error why;	  /* of the last read that failed */
+	struct cim_path_buf path; /* where the walk is, WTF-8; "" above the root */
+	uint8_t *buf;		  /* CIM_CHECK_BUFFER bytes for whoever needs them now */
 
 	uint8_t *region_types; /* by region index; CIM_REGION_TYPES: no good, and that was told */
 	uint64_t *lost;	       /* by region index: how many things lie in one that is no good */

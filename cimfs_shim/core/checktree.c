@@ -46,36 +46,24 @@ struct walk {
 
 size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units)
 {
-	const struct cim_env *env = &c->image->env;
-	const size_t len = c->path_len;
-	/* Room for the separator and three bytes a unit. */
-	const size_t need = len + 1 + 3 * units + 1;
-	bool separate = len && !(separator == '/' && len == 1); /* the root is "/" already */
+	const size_t len = c->path.len;
+	const bool root = len == 1 && separator == '/'; /* it is "/" already */
+	char text[3 * CIM_MAX_NAME + 1];
+	const size_t size = cim_utf8_from_utf16(name, units, text, sizeof(text));
 
-	if (need > c->path_room) {
-		char *path = cim_realloc(env, c->path, need * 2);
-
-		if (!path) {
-			cim_check_stop(c, cim_no_memory(c->err));
-			return len;
-		}
-		c->path = path;
-		c->path_room = need * 2;
-	}
-	if (separate)
-		c->path[c->path_len++] = separator;
-	c->path_len += cim_utf8_from_utf16(name, units, c->path + c->path_len,
-					   c->path_room - c->path_len);
-	c->path[c->path_len] = '\0';
+	assert(size < sizeof(text));
+	if (!cim_path_buf_set(&c->image->env, &c->path, len, len && !root ? separator : 0, text,
+			      size))
+		cim_check_stop(c, cim_no_memory(c->err));
 	return len;
 }
 
 void cim_check_pop(struct cim_check *c, size_t len)
 {
-	if (!c->path)
+	if (!c->path.text)
 		return;
-	c->path_len = len;
-	c->path[len] = '\0';
+	c->path.len = len;
+	c->path.text[len] = '\0';
 }
 
 /* ---- tables that several may share ---- */
@@ -225,7 +213,7 @@ static void enter(struct walk *walk, uint32_t id, const struct cim_record *recor
 		return;
 	}
 	frame = &walk->frames[walk->depth];
-	*frame = (struct frame){.dir_id = id, .path_len = c->path_len, .path_units = path_units};
+	*frame = (struct frame){.dir_id = id, .path_len = c->path.len, .path_units = path_units};
 	if (open_table(c, record, &frame->table))
 		walk->depth++;
 }

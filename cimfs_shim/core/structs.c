@@ -19,6 +19,7 @@
  */
 #include "structs.h"
 #include "bitmap.h"
+#include "pathbuf.h"
 #include "io.h"
 #include "reader.h"
 #include "names.h"
@@ -56,9 +57,8 @@ struct structs {
 
 	struct cim_image *image;
 	char region_name[CIM_SET_FILE_NAME];
-	uint32_t named_region; /* whose name that is */
-	char *path;	       /* of the item told now */
-	size_t path_len, path_room;
+	uint32_t named_region;	  /* whose name that is */
+	struct cim_path_buf path; /* of the item told now */
 	uint32_t file_id;
 
 	struct cim_bitmap met;
@@ -104,7 +104,7 @@ static struct cim_structure public_of(struct structs *s, const struct told *t)
 		structure.file = s->region_name;
 	}
 	if (!structure.path)
-		structure.path = s->path;
+		structure.path = s->path.text;
 	return structure;
 }
 
@@ -399,34 +399,18 @@ static bool met_before(struct structs *s, uint32_t file_id)
 /* ---- paths ---- */
 
 /* Cut the path to @len bytes and add @text behind it. */
-static bool set_path(struct structs *s, size_t len, const char *separator, const char *text)
+static bool set_path(struct structs *s, size_t len, char separator, const char *text)
 {
-	const size_t add = strlen(separator), size = strlen(text);
-	size_t need;
-
-	if (!cim_ckd_add_size(&need, len + add + 1, size)) {
+	if (!cim_path_buf_set(s->env, &s->path, len, separator, text, strlen(text))) {
 		no_memory(s);
 		return false;
 	}
-	if (need > s->path_room) {
-		char *path = cim_realloc(s->env, s->path, need * 2);
-
-		if (!path) {
-			no_memory(s);
-			return false;
-		}
-		s->path = path;
-		s->path_room = need * 2;
-	}
-	memcpy(s->path + len, separator, add);
-	memcpy(s->path + len + add, text, size + 1);
-	s->path_len = len + add + size;
 	return true;
 }
 
 static void no_item(struct structs *s)
 {
-	set_path(s, 0, "", "");
+	set_path(s, 0, 0, "");
 	s->file_id = 0;
 }
 
@@ -561,7 +545,7 @@ static bool tell_directory(struct structs *s, const struct cim_record *record, b
 /* Alternate streams, and what those have that are PE images. */
 static void tell_streams(struct structs *s, const struct cim_record *record)
 {
-	const size_t path_len = s->path_len;
+	const size_t path_len = s->path.len;
 	struct cim_link_table table;
 	struct told t;
 	enum cim_status status;
@@ -583,12 +567,12 @@ static void tell_streams(struct structs *s, const struct cim_record *record)
 			continue; /* told above */
 		cim_utf8_from_utf16(link.name, link.units, name, sizeof(name));
 		/* An item that nothing leads to has no path, and so its streams have none. */
-		if (path_len && !set_path(s, path_len, ":", name))
+		if (path_len && !set_path(s, path_len, ':', name))
 			return;
 		t = object(s, CIM_STRUCT_STREAM_TABLE, record->streams, 0);
 		tell_stream(s, &t, link.stream_offset, link.stream_desc);
 		if (path_len && !stopped(s))
-			set_path(s, path_len, "", "");
+			set_path(s, path_len, 0, "");
 	}
 }
 
@@ -635,7 +619,7 @@ static bool tell_item(struct structs *s, bool walked, enum cim_status *status)
 	enum cim_status outside;
 
 	t.pub.file_id = id;
-	t.pub.path = s->path;
+	t.pub.path = s->path.text;
 	*status = cim_image_record(s->image, id, &record, &s->why);
 	if (!*status)
 		*status = cim_image_file_table(s->image, (id - 1) / CIM_FILES_PER_TABLE, &table,
@@ -669,13 +653,13 @@ static void tell_walk_failure(struct structs *s, enum cim_status status)
 	size_t at;
 
 	s->file_id = 0;
-	if (!set_path(s, 0, "/", s->why.path[0] == '\\' ? s->why.path + 1 : s->why.path))
+	if (!set_path(s, 0, '/', s->why.path[0] == '\\' ? s->why.path + 1 : s->why.path))
 		return;
-	for (at = 0; at < s->path_len; at++)
-		if (s->path[at] == '\\')
-			s->path[at] = '/';
+	for (at = 0; at < s->path.len; at++)
+		if (s->path.text[at] == '\\')
+			s->path.text[at] = '/';
 	t = in_file(CIM_STRUCT_LINK, "", NULL, 0);
-	t.pub.path = s->path;
+	t.pub.path = s->path.text;
 	fine(s, &t, status);
 }
 
@@ -699,7 +683,7 @@ static void tell_tree(struct structs *s)
 		if (!item)
 			break;
 		/* A file with several names is told with the first. */
-		if (met_before(s, item->info.file_id) || !set_path(s, 0, "/", item->path))
+		if (met_before(s, item->info.file_id) || !set_path(s, 0, '/', item->path))
 			continue;
 		s->file_id = item->info.file_id;
 		if (!tell_item(s, true, &of_record))
@@ -992,7 +976,7 @@ static void clean_up(struct structs *s)
 {
 	cim_bitmap_free(s->env, &s->met);
 	cim_free(s->env, s->places);
-	cim_free(s->env, s->path);
+	cim_free(s->env, s->path.text);
 	cim_free(s->env, s->buf);
 	cim_image_close(s->image);
 }

@@ -17,6 +17,7 @@
  * Whatever goes wrong with one item, the next call goes on behind it.
  */
 #include "bitmap.h"
+#include "pathbuf.h"
 #include "reader.h"
 
 #include <string.h>
@@ -24,7 +25,6 @@
 #define WALK_FREE    (UINT64_C(16) << 20)
 #define WALK_SHARING 64u
 #define REGION_BYTES (CIM_MAX_REGIONS / 8)
-#define FIRST_PATH   1024u
 
 /* A directory being gone through. */
 struct frame {
@@ -52,8 +52,7 @@ struct cim_walk {
 	struct cim_walk_item item; /* returned last */
 	struct cim_record record;  /* its record */
 	size_t item_units;	   /* of its path */
-	char *path;
-	size_t path_room;
+	struct cim_path_buf path;
 
 	struct cim_bitmap met; /* directories */
 	uint8_t *regions;      /* whose size is in the budget */
@@ -73,12 +72,10 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 	walk->start_id = start_id;
 	walk->budget = WALK_FREE;
 	walk->regions = cim_zalloc(env, REGION_BYTES);
-	walk->path = cim_alloc(env, FIRST_PATH);
-	walk->path_room = FIRST_PATH;
-	if (!cim_bitmap_init(env, &walk->met, image->table_count) || !walk->regions || !walk->path)
+	if (!cim_bitmap_init(env, &walk->met, image->table_count) || !walk->regions ||
+	    !cim_path_buf_set(env, &walk->path, 0, 0, "", 0))
 		goto close_walk;
-	walk->path[0] = 0;
-	walk->item.path = walk->path;
+	walk->item.path = walk->path.text;
 	*result = walk;
 	return CIM_OK;
 close_walk:
@@ -95,7 +92,7 @@ void cim_walk_close(struct cim_walk *walk)
 
 	cim_bitmap_free(env, &walk->met);
 	cim_free(env, walk->regions);
-	cim_free(env, walk->path);
+	cim_free(env, walk->path.text);
 	cim_free(env, walk->frames);
 	cim_free(env, walk);
 }
@@ -148,23 +145,6 @@ static enum cim_status spend(struct cim_walk *walk, const struct cim_link_table 
 	return CIM_OK;
 }
 
-static bool grow_path(struct cim_walk *walk, size_t bytes)
-{
-	size_t room = walk->path_room;
-	char *path;
-
-	while (room < bytes)
-		room *= 2;
-	if (room == walk->path_room)
-		return true;
-	path = cim_realloc(&walk->image->env, walk->path, room);
-	if (!path)
-		return false;
-	walk->path = path;
-	walk->path_room = room;
-	return true;
-}
-
 /* Go into the directory that was returned last. */
 static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 {
@@ -172,7 +152,7 @@ static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 	void *frames = walk->frames;
 	enum cim_status status;
 
-	frame.path_bytes = strlen(walk->path);
+	frame.path_bytes = walk->path.len;
 	status = cim_link_table_of_dir(walk->image, &walk->record, &frame.table, err);
 	if (!status)
 		status = spend(walk, &frame.table, err);
@@ -209,18 +189,14 @@ static enum cim_status append_name(struct cim_walk *walk, const struct frame *fr
 {
 	const char *name = walk->item.entry.utf8;
 	const size_t separator = walk->depth > 1 ? 1 : 0; /* none in front of the first */
-	const size_t len = strlen(name);
-	size_t end = frame->path_bytes;
 
 	walk->item_units = frame->path_units + separator + walk->item.entry.units;
 	if (walk->item_units > CIM_MAX_PATH)
 		return cim_fail(err, CIM_E_CORRUPT, "a path of %llu units",
 				(unsigned long long)walk->item_units);
-	if (!grow_path(walk, end + separator + len + 1))
+	if (!cim_path_buf_set(&walk->image->env, &walk->path, frame->path_bytes,
+			      separator ? '/' : 0, name, strlen(name)))
 		return cim_no_memory(err);
-	if (separator)
-		walk->path[end++] = '/';
-	memcpy(walk->path + end, name, len + 1);
 	return CIM_OK;
 }
 
@@ -233,7 +209,8 @@ static enum cim_status next_entry(struct cim_walk *walk, struct cim_error *err)
 	struct cim_link link;
 	enum cim_status status;
 
-	walk->path[frame->path_bytes] = 0;
+	walk->path.len = frame->path_bytes;
+	walk->path.text[walk->path.len] = '\0';
 	item->dir_id = frame->dir_id;
 	item->depth = (uint32_t)walk->depth;
 	status = cim_link_table_get(&frame->table, index, &link, err);
@@ -280,9 +257,9 @@ enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item 
 	enum cim_status status = step(walk, &done, err);
 
 	*item = NULL;
-	walk->item.path = walk->path; /* it may have moved */
+	walk->item.path = walk->path.text; /* it may have moved */
 	if (status) {
-		cim_error_str(err, cim_str8(walk->path));
+		cim_error_str(err, cim_str8(walk->path.text));
 		return cim_error_where(err, status, "walk", walk->image->path);
 	}
 	if (!done)
