@@ -286,6 +286,7 @@ static enum cim_status begin(struct memfs *m, enum mem_op op, const char *name, 
 {
 	m->ops++;
 	m->count[op]++;
+	*os_error = 77; /* means nothing after CIM_OK */
 	if (m->before)
 		m->before(m, op, name);
 	if (!m->fail_at || m->ops < m->fail_at || (m->ops > m->fail_at && !m->fail_on))
@@ -296,7 +297,7 @@ static enum cim_status begin(struct memfs *m, enum mem_op op, const char *name, 
 		m->first_failed = op;
 		snprintf(m->first_failed_name, sizeof(m->first_failed_name), "%s", name);
 	}
-	*os_error = 5;
+	*os_error = m->fail_os_error;
 	return m->fail_status;
 }
 
@@ -404,6 +405,8 @@ static enum cim_status mem_open(void *ctx, cim_vfs_dir *dir, const char *name,
 		set_name(m, &m->now, name, inode);
 		note_change(m, "", name, inode);
 	}
+	if (inode->flat && mode != CIM_VFS_READ)
+		m->misused = true;
 	*file = new_file(m, inode, mode, name);
 	if (!n)
 		changed(m, MEM_OPEN, name);
@@ -843,6 +846,7 @@ struct memfs *memfs_new(void)
 	m->vfs.hold = mem_hold;
 	m->vfs.next_data = mem_next_data;
 	m->fail_status = CIM_E_IO;
+	m->fail_os_error = 5;
 	m->space = UINT64_MAX;
 	m->max_file = UINT64_C(1) << 50;
 	m->seed = 1;

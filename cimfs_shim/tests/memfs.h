@@ -79,6 +79,7 @@ struct memfs {
 	bool fail_on;	       /* and so do all that follow */
 	bool spare_remove;     /* but remove() and rename() of private names go on working */
 	enum cim_status fail_status;
+	long fail_os_error;
 	unsigned long failed; /* calls that were failed */
 	enum mem_op first_failed;
 	char first_failed_name[300];

@@ -2,71 +2,10 @@
 /* Unit test of core/io.c: splitting host paths, reading small files whole. */
 #include "../core/io.h"
 #include "../core/mem.h"
+#include "memfs.h"
 #include "testenv.h"
 
 static struct test_memory memory;
-
-/* A file system of one file, which can fail in each of its calls. */
-static struct {
-	const char *content;
-	uint64_t size; /* that it claims */
-	enum cim_status open_status, size_status, read_status;
-	int opened; /* more opened than closed */
-} host;
-
-static enum cim_status fake_open(void *ctx, cim_vfs_dir *dir, const char *name,
-				 enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
-{
-	(void)ctx;
-	(void)dir;
-	*os_error = 11;
-	*file = NULL;
-	if (strcmp(name, "small") || mode != CIM_VFS_READ)
-		return CIM_E_FILE_NOT_FOUND;
-	if (host.open_status)
-		return host.open_status;
-	host.opened++;
-	*file = (cim_vfs_file *)(void *)&host;
-	return CIM_OK;
-}
-
-static void fake_close(void *ctx, cim_vfs_file *file)
-{
-	(void)ctx;
-	host.opened -= file == (cim_vfs_file *)(void *)&host;
-}
-
-static enum cim_status fake_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
-{
-	(void)ctx;
-	(void)file;
-	*os_error = 22;
-	*size = host.size;
-	return host.size_status;
-}
-
-static enum cim_status fake_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
-				  size_t len, size_t *got, long *os_error)
-{
-	size_t have = strlen(host.content);
-
-	(void)ctx;
-	(void)file;
-	*os_error = 33;
-	*got = 0;
-	if (host.read_status)
-		return host.read_status;
-	if (offset < have) {
-		*got = have - offset < len ? (size_t)(have - offset) : len;
-		memcpy(buf, host.content + offset, *got);
-	}
-	return CIM_OK;
-}
-
-static struct cim_vfs fake_vfs = {
-	CIM_SIZED(fake_vfs), .open = fake_open,	  .close = fake_close,
-	.size = fake_size,   .pread = fake_pread,
-};
 
 static void split(const struct cim_env *env, const char *path, const char *want_dir,
 		  const char *want_name)
@@ -115,9 +54,9 @@ static void splitting(void)
 	struct cim_error err;
 	const char *name;
 	char *dir;
+	struct cim_vfs vfs = {CIM_SIZED(vfs)};
 
-	env.vfs = &fake_vfs;
-	fake_vfs.fold_names = false;
+	env.vfs = &vfs;
 	split_everywhere(&env);
 	split(&env, "dir\\x.cim", ".", "dir\\x.cim");
 	split(&env, "a/b\\x.cim", "a", "b\\x.cim");
@@ -125,7 +64,7 @@ static void splitting(void)
 	split(&env, "C:/x.cim", "C:", "x.cim");
 	split(&env, "dir/\\", "dir", "\\");
 
-	fake_vfs.fold_names = true;
+	vfs.fold_names = true;
 	split_everywhere(&env);
 	split(&env, "dir\\x.cim", "dir", "x.cim");
 	split(&env, "a\\b/x.cim", "a\\b", "x.cim");
@@ -160,61 +99,75 @@ static void splitting(void)
 	is_int(memory.in_use, 0, "splitting loses nothing");
 }
 
-static void read_case(const char *why, size_t limit, enum cim_status want, long want_os)
+/* A file that claims more than it has is cut short before it is read. */
+static struct mem_flat *shrunk;
+static size_t true_size;
+
+static void shrink(struct memfs *m, enum mem_op op, const char *name)
+{
+	(void)m;
+	(void)name;
+	if (op == MEM_PREAD && shrunk)
+		shrunk->size = true_size;
+}
+
+/* @fail_at: which call of the file system fails, 0: none. @size: what the file claims. */
+static void read_case(const char *why, const char *content, size_t size, size_t limit,
+		      unsigned long fail_at, enum cim_status want)
 {
 	struct cim_env env = test_env(&memory);
+	struct mem_flat file = {"small", (uint8_t *)content, strlen(content), 0};
+	struct memfs *m = memfs_new();
 	uint8_t *bytes = (uint8_t *)1;
-	size_t size = 99;
 	struct cim_error err = {.cause = ""};
 	enum cim_status status;
+	cim_vfs_dir *dir;
+	long os_error;
 
-	env.vfs = &fake_vfs;
+	shrunk = size > file.size ? &file : NULL;
+	true_size = file.size;
+	file.size = size;
+	m->before = shrink;
+	memfs_lend(m, &file);
+	if (m->vfs.open_dir(m, "mem", 0, &dir, &os_error))
+		bail("no directory");
+	env.vfs = &m->vfs;
 	memory.fail_at = want == CIM_E_NO_MEMORY;
-	status = cim_read_whole(&env, NULL, "small", limit, &bytes, &size, &err);
+	m->fail_at = fail_at ? m->ops + fail_at : 0;
+	m->fail_status = want;
+	m->fail_os_error = 11 * (long)fail_at;
+	size = 99;
+	status = cim_read_whole(&env, dir, "small", limit, &bytes, &size, &err);
 	is_int(status, want, "read whole: %s: %s", why, cim_status_name(want));
 	if (!want && !status) {
-		is_int(size, strlen(host.content), "read whole: %s: the size", why);
-		is_mem(bytes, host.content, size, "read whole: %s: the bytes", why);
+		is_int(size, strlen(content), "read whole: %s: the size", why);
+		is_mem(bytes, content, size, "read whole: %s: the bytes", why);
 		cim_free(&env, bytes);
 	} else {
 		ok(!bytes && !size, "read whole: %s: no result", why);
-		is_int(err.os_error, want_os, "read whole: %s: the system's code", why);
+		is_int(err.os_error, m->fail_os_error, "read whole: %s: the system's code", why);
 		ok(want == CIM_E_NO_MEMORY || strstr(err.cause, "small"),
 		   "read whole: %s: the cause names the file: %s", why, err.cause);
 	}
-	is_int(host.opened, 0, "read whole: %s: the file is closed", why);
+	is_int(m->misused ? -1 : m->open_files, 0, "read whole: %s: the file is closed", why);
 	is_int(memory.in_use, 0, "read whole: %s: nothing is lost", why);
-}
-
-static void use_file(const char *content)
-{
-	memset(&host, 0, sizeof(host));
-	host.content = content;
-	host.size = strlen(content);
+	m->vfs.close_dir(m, dir);
+	memfs_free(m);
 }
 
 static void reading(void)
 {
-	use_file("twelve bytes");
-	read_case("a file", 100, CIM_OK, 0);
-	read_case("a file of just the limit", 12, CIM_OK, 0);
-	read_case("one byte over the limit", 11, CIM_E_CORRUPT, 0);
-	read_case("no memory", 100, CIM_E_NO_MEMORY, 0);
-	host.size = 13;
-	read_case("a file that became shorter", 100, CIM_E_CORRUPT, 0);
-	host.size = UINT64_MAX;
-	read_case("a size that no memory holds", SIZE_MAX / 4, CIM_E_CORRUPT, 0);
-	use_file("");
-	read_case("an empty file", 0, CIM_OK, 0);
-	use_file("x");
-	host.open_status = CIM_E_ACCESS;
-	read_case("open fails", 100, CIM_E_ACCESS, 11);
-	use_file("x");
-	host.size_status = CIM_E_IO;
-	read_case("size fails", 100, CIM_E_IO, 22);
-	use_file("x");
-	host.read_status = CIM_E_IO;
-	read_case("read fails", 100, CIM_E_IO, 33);
+	read_case("a file", "twelve bytes", 12, 100, 0, CIM_OK);
+	read_case("a file of just the limit", "twelve bytes", 12, 12, 0, CIM_OK);
+	read_case("one byte over the limit", "twelve bytes", 12, 11, 0, CIM_E_CORRUPT);
+	read_case("no memory", "twelve bytes", 12, 100, 0, CIM_E_NO_MEMORY);
+	read_case("a file that became shorter", "twelve bytes", 13, 100, 0, CIM_E_CORRUPT);
+	read_case("a size that no memory holds", "twelve bytes", SIZE_MAX, SIZE_MAX / 4, 0,
+		  CIM_E_CORRUPT);
+	read_case("an empty file", "", 0, 0, 0, CIM_OK);
+	read_case("open fails", "x", 1, 100, 1, CIM_E_ACCESS);
+	read_case("size fails", "x", 1, 100, 2, CIM_E_IO);
+	read_case("read fails", "x", 1, 100, 3, CIM_E_IO);
 }
 
 int main(void)
