@@ -14,14 +14,10 @@
  * mode a bit for each MiB of the region files; the rest is constant or goes with the depth of the
  * tree.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
 #include "sort.h"
-
-#define PROGRESS_STEP 256u
 
 /* No image can have more: FileIDs are 32 bits. */
 #define MAX_TABLES ((UINT32_MAX + UINT64_C(1)) / CIM_FILES_PER_TABLE)
@@ -29,137 +25,6 @@
 /* A shorter entry has no field of a default stream; then its files have no data, which is allowed.
  * One that ends within the times is nothing that anybody wrote on purpose. */
 #define SHORTEST_ENTRY CIM_OFF(file, stream)
-
-/* ---- reporting ---- */
-
-void cim_check_stop(struct cim_check *c, enum cim_status status)
-{
-	if (!c->status)
-		c->status = status;
-}
-
-static void no_memory(struct cim_check *c)
-{
-	if (!c->status)
-		c->status = cim_no_memory(c->err);
-}
-
-void cim_check_report(struct cim_check *c, enum cim_severity severity, const char *structure,
-		      uint64_t offset, const char *message, ...)
-{
-	struct cim_finding finding = {
-		.severity = severity,
-		.structure = structure,
-		.offset = offset,
-		.path = c->path.text ? c->path.text : "",
-	};
-	char text[768];
-	va_list args;
-
-	if (c->status)
-		return;
-	va_start(args, message);
-	vsnprintf(text, sizeof(text), message, args);
-	va_end(args);
-	finding.message = text;
-	if (severity == CIM_ERROR) {
-		c->errors++;
-		c->faults++;
-	}
-	if (c->found && c->found(c->ctx, &finding))
-		c->status = cim_fail(c->err, CIM_E_ABORTED, "the caller has seen enough");
-}
-
-bool cim_check_ok(struct cim_check *c, enum cim_status status)
-{
-	if (c->status)
-		return false;
-	if (!status)
-		return true;
-	if (status != CIM_E_CORRUPT && status != CIM_E_VERSION) {
-		c->status = status;
-		if (c->err)
-			*c->err = c->why;
-	}
-	return false;
-}
-
-bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
-		   uint64_t offset, const char *what)
-{
-	if (cim_check_ok(c, status))
-		return true;
-	if (status)
-		cim_check_report(c, CIM_ERROR, structure, offset, "%s: %s", what, c->why.cause);
-	return false;
-}
-
-void cim_check_tick(struct cim_check *c)
-{
-	const struct cim_env *env = &c->image->env;
-	struct cim_progress progress = {.phase = CIM_PHASE_VERIFY, .done = ++c->done};
-
-	if (c->status || !env->progress || c->done % PROGRESS_STEP)
-		return;
-	if (env->progress(env->progress_ctx, &progress))
-		c->status = cim_fail(c->err, CIM_E_ABORTED, "stopped by the progress callback");
-}
-
-/* ---- places ---- */
-
-bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset, uint64_t skip,
-		    void *buf, size_t len)
-{
-	enum cim_status status;
-
-	if (c->status)
-		return false;
-	status = cim_image_read_object(c->image, offset, skip, buf, len, &c->why);
-	return cim_check_try(c, status, structure, offset, "it can't be read");
-}
-
-bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len,
-		     bool metadata)
-{
-	const uint64_t byte = cim_region_byte(offset);
-	const char *kind = metadata ? "metadata" : "file data";
-	enum cim_region_type type;
-	uint64_t align = CIM_ALIGN_METADATA;
-	enum cim_status status;
-
-	if (c->status)
-		return false;
-	if (cim_region_index(offset) >= c->image->region_count) {
-		cim_check_report(c, CIM_ERROR, structure, offset,
-				 "its offset names region %u, but the image has %u",
-				 (unsigned)cim_region_index(offset),
-				 (unsigned)c->image->region_count);
-		return false;
-	}
-	status = cim_image_check_range(c->image, offset, 0, len, &c->why);
-	type = c->region_types[cim_region_index(offset)];
-	if (type == CIM_REGION_TYPES) {
-		if (cim_check_ok(c, status))
-			return true;
-		c->lost[cim_region_index(offset)]++;
-		c->faults++;
-		return false;
-	}
-	if (!cim_check_try(c, status, structure, offset, "it doesn't lie within its region file"))
-		return false;
-	if (metadata != (type == CIM_REGION_METADATA))
-		cim_check_report(c, CIM_WARNING, structure, offset, "%s in a %s region", kind,
-				 type == CIM_REGION_METADATA ? "metadata"
-				 : type == CIM_REGION_DATA   ? "data"
-							     : "small data");
-	else if (type == CIM_REGION_DATA)
-		align = CIM_ALIGN_DATA;
-	if (byte % align)
-		cim_check_report(c, CIM_WARNING, structure, offset,
-				 "not aligned: offset %llu isn't a multiple of %llu",
-				 (unsigned long long)byte, (unsigned long long)align);
-	return true;
-}
 
 /* ---- the upcase table ---- */
 
@@ -231,7 +96,7 @@ static void add_extent(struct cim_check *c, struct extents *extents, uint64_t of
 		return;
 	if (!cim_grow(&c->image->env, (void **)&extents->at, &extents->room, extents->count,
 		      sizeof(*extents->at)))
-		no_memory(c);
+		cim_check_no_memory(c);
 	else
 		extents->at[extents->count++] = (struct extent){offset, size};
 }
@@ -253,7 +118,7 @@ static void check_overlaps(struct cim_check *c, struct extents *extents)
 		return;
 	if (!cim_sort(&c->image->env, extents->at, extents->count, sizeof(*extents->at),
 		      compare_extents, NULL)) {
-		no_memory(c);
+		cim_check_no_memory(c);
 		return;
 	}
 	for (size_t i = 1; i < extents->count; i++) {
@@ -392,6 +257,7 @@ static void free_parts(struct cim_check *c)
 		cim_free(env, c->read_maps[i].bits);
 	cim_free(env, c->read_maps);
 	cim_bitmap_free(env, &c->met);
+	cim_free(env, c->tables.slots);
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);
 	cim_free(env, c->bad);
@@ -422,7 +288,7 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 	c->ctx = ctx;
 	c->err = err;
 	if (!alloc_parts(c))
-		no_memory(c);
+		cim_check_no_memory(c);
 	if (!c->status)
 		cim_check_files(c);
 	if (!c->status)

@@ -5,7 +5,7 @@
  * check.c runs the parts and checks the filesystem object, the upcase table and the file tables;
  * checkfile.c looks at each file that the image names, its header, and the object IDs; checktree.c
  * walks the directories; checkrec.c checks one record with all that it points to; checklink.c
- * checks one link table.
+ * checks one link table. Below them lies checkreport.c.
  *
  * A rule that is broken is reported and the check goes on, so nothing here returns a status:
  * functions return early where there is nothing more to see. What stops the whole check, a failure
@@ -26,6 +26,11 @@
 struct cim_read_map {
 	uint8_t *bits;
 	uint64_t size; /* of the region file */
+};
+
+struct cim_check_tables {
+	struct cim_shared_table *slots; /* open addressing; a power of two */
+	size_t count, slot_count;
 };
 
 struct cim_bad_object {
@@ -59,19 +64,19 @@ struct cim_check {
 	uint64_t record_count;	/* in all tables */
 	struct cim_bitmap met;	/* records */
 	uint64_t met_count;
-	struct cim_check_tables *tables; /* large link tables that were met: checktree.c */
-	uint64_t good_security[64];	 /* descriptors checked already: they are shared */
+	struct cim_check_tables tables; /* large link tables that were met */
+	uint64_t good_security[64];	/* descriptors checked already: they are shared */
 };
 
 #define CIM_CHECK_BUFFER (256u * 1024)
 static_assert(CIM_CHECK_BUFFER > CIM_MAX_BLOB + 2, "a blob fits in");
 
-/* ---- check.c ---- */
+/* ---- checkreport.c ---- */
 
 void cim_check_report(struct cim_check *c, enum cim_severity severity, const char *structure,
 		      uint64_t offset, const char *message, ...) CIM_PRINTF(5, 6);
-/* Stop the check. */
-void cim_check_stop(struct cim_check *c, enum cim_status status);
+/* Stop the check for want of memory. */
+void cim_check_no_memory(struct cim_check *c);
 /* True if @status is CIM_OK. A failure, with its cause in c->why, that is none of the image's (no
  * right to read a file, no memory, a disk that can't be read) stops the check: one that couldn't
  * look can't say anything. */
@@ -90,6 +95,15 @@ bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset,
 bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len,
 		     bool metadata);
 
+/* Add a component to c->path, behind @separator, and return its old length for cim_check_pop(). */
+size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units);
+void cim_check_pop(struct cim_check *c, size_t len);
+/* Is the link table at @offset to be gone through? Not if it was met before and is large. Tells
+ * also whether directories were met in it. */
+bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories);
+/* A directory was met in the link table. */
+void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *table);
+
 /* ---- checkfile.c ---- */
 
 void cim_check_files(struct cim_check *c);
@@ -105,12 +119,6 @@ void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset,
 /* ---- checktree.c ---- */
 
 void cim_check_tree(struct cim_check *c);
-/* Add a component to c->path, behind @separator, and return its old length for cim_check_pop(). */
-size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units);
-void cim_check_pop(struct cim_check *c, size_t len);
-/* Is the link table at @offset to be gone through? Not if it was met before and is large. Tells
- * also whether directories were met in it. */
-bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories);
 
 /* ---- checkrec.c ---- */
 

@@ -49,7 +49,7 @@ static struct cim_read_map *read_map(struct cim_check *c, uint64_t offset)
 		map->bits = cim_zalloc(&c->image->env, (size_t)bytes);
 	if (map->bits)
 		return map;
-	cim_check_stop(c, cim_no_memory(c->err));
+	cim_check_no_memory(c);
 	return NULL;
 }
 
@@ -143,7 +143,7 @@ static void add_bad(struct cim_check *c, uint64_t offset)
 	}
 	if (!cim_grow(&c->image->env, (void **)&c->bad, &c->bad_room, c->bad_count,
 		      sizeof(*c->bad)))
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 	else
 		c->bad[c->bad_count++] = (struct cim_bad_object){.offset = offset};
 }
@@ -538,13 +538,13 @@ static void check_set_guids(struct cim_check *c)
 	char text[CIM_GUID_TEXT];
 
 	if (!guids) {
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		guids[i] = c->image->sets[i].guid;
 	if (!cim_sort(env, guids, count, sizeof(*guids), compare_guids, NULL))
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 	for (size_t i = 1; i < count && !c->status; i++) {
 		if (compare_guids(&guids[i - 1], &guids[i], NULL))
 			continue;
@@ -599,5 +599,5 @@ void cim_check_files(struct cim_check *c)
 		}
 	}
 	if (!cim_sort(&image->env, c->bad, c->bad_count, sizeof(*c->bad), compare_bad, NULL))
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 }

@@ -186,7 +186,7 @@ static void find_overlaps(struct links *links, struct place *places, uint32_t co
 	uint32_t overlaps = 0;
 
 	if (!cim_sort(env, places, count, sizeof(*places), compare_places, NULL)) {
-		cim_check_stop(links->c, cim_no_memory(links->c->err));
+		cim_check_no_memory(links->c);
 		return;
 	}
 	for (uint32_t i = 1; i < count; i++) {
@@ -213,7 +213,7 @@ static void check_overlaps(struct links *links)
 	if (cim_ckd_mul_size(&bytes, count, sizeof(*places)))
 		places = cim_alloc(env, bytes);
 	if (!places) {
-		cim_check_stop(links->c, cim_no_memory(links->c->err));
+		cim_check_no_memory(links->c);
 		return;
 	}
 	while (known < count) {

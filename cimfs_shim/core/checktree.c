@@ -6,27 +6,9 @@
  * bit. A file that is met again has several names, which is fine; a directory that is met again
  * is in a cycle or has two parents, which no tree has. At the end the bits tell how many records
  * nobody can reach.
- *
- * Directories may share a link table (two that hold the same hard links look the same), and an
- * image could make a million directories share one with a million names. So tables of more than a
- * KiB are remembered by their offset, and gone through once.
  */
-#include <string.h>
 
 #include "check.h"
-
-/* Tables up to here may be gone through again and again: that costs little. */
-#define SMALL_TABLE 1024u
-
-struct shared_table {
-	uint64_t offset;  /* 0: free */
-	bool directories; /* it holds some */
-};
-
-struct cim_check_tables {
-	struct shared_table *slots; /* open addressing; a power of two */
-	size_t count, slot_count;
-};
 
 struct frame {
 	struct cim_link_table table;
@@ -42,101 +24,13 @@ struct walk {
 	size_t depth, room;
 };
 
-/* ---- the path ---- */
-
-size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units)
-{
-	const size_t len = c->path.len;
-	const bool root = len == 1 && separator == '/'; /* it is "/" already */
-	char text[3 * CIM_MAX_NAME + 1];
-	const size_t size = cim_utf8_from_utf16(name, units, text, sizeof(text));
-
-	assert(size < sizeof(text));
-	if (!cim_path_buf_set(&c->image->env, &c->path, len, len && !root ? separator : 0, text,
-			      size))
-		cim_check_stop(c, cim_no_memory(c->err));
-	return len;
-}
-
-void cim_check_pop(struct cim_check *c, size_t len)
-{
-	if (!c->path.text)
-		return;
-	c->path.len = len;
-	c->path.text[len] = '\0';
-}
-
-/* ---- tables that several may share ---- */
-
-static struct shared_table *find_slot(struct cim_check_tables *tables, uint64_t offset)
-{
-	size_t at = (size_t)(offset * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-
-	for (;; at++) {
-		struct shared_table *slot = &tables->slots[at & (tables->slot_count - 1)];
-
-		if (!slot->offset || slot->offset == offset)
-			return slot;
-	}
-}
-
-static bool grow_tables(struct cim_check *c)
-{
-	struct cim_check_tables *tables = c->tables;
-	struct cim_check_tables bigger = {.count = tables->count};
-	size_t bytes;
-
-	if (tables->count < tables->slot_count / 2)
-		return true;
-	bigger.slot_count = tables->slot_count ? tables->slot_count * 2 : 64;
-	if (cim_ckd_mul_size(&bytes, bigger.slot_count, sizeof(*bigger.slots)))
-		bigger.slots = cim_zalloc(&c->image->env, bytes);
-	if (!bigger.slots) {
-		cim_check_stop(c, cim_no_memory(c->err));
-		return false;
-	}
-	for (size_t i = 0; i < tables->slot_count; i++)
-		if (tables->slots[i].offset)
-			*find_slot(&bigger, tables->slots[i].offset) = tables->slots[i];
-	cim_free(&c->image->env, tables->slots);
-	*tables = bigger;
-	return true;
-}
-
-bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories)
-{
-	struct shared_table *slot;
-
-	if (directories)
-		*directories = false;
-	if (length <= SMALL_TABLE)
-		return true;
-	if (!grow_tables(c))
-		return false;
-	slot = find_slot(c->tables, offset);
-	if (slot->offset) {
-		if (directories)
-			*directories = slot->directories;
-		return false;
-	}
-	slot->offset = offset;
-	c->tables->count++;
-	return true;
-}
-
-static void note_directory(struct cim_check *c, const struct cim_link_table *table)
-{
-	if (table->length > SMALL_TABLE && c->tables->slot_count)
-		find_slot(c->tables, table->offset)->directories = true;
-}
-
 /* ---- records that were met ---- */
 
 /* Sets the bit of a FileID; *again tells whether it was set. False: no memory. */
 static bool meet(struct cim_check *c, uint32_t file_id, bool *again)
 {
 	if (!cim_bitmap_add(&c->image->env, &c->met, file_id, again)) {
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 		return false;
 	}
 	c->met_count += !*again;
@@ -209,7 +103,7 @@ static void enter(struct walk *walk, uint32_t id, const struct cim_record *recor
 
 	if (!cim_grow(&c->image->env, (void **)&walk->frames, &walk->room, walk->depth,
 		      sizeof(*walk->frames))) {
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 		return;
 	}
 	frame = &walk->frames[walk->depth];
@@ -260,7 +154,7 @@ static void visit(struct walk *walk, uint32_t id, uint32_t dir_id, uint64_t tabl
 	if (!cim_record_is_dir(&record))
 		return;
 	if (walk->depth)
-		note_directory(c, &walk->frames[walk->depth - 1].table);
+		cim_check_note_directory(c, &walk->frames[walk->depth - 1].table);
 	enter(walk, id, &record, path_units);
 }
 
@@ -321,13 +215,11 @@ void cim_check_tree(struct cim_check *c)
 {
 	const struct cim_env *env = &c->image->env;
 	struct walk walk = {.c = c};
-	struct cim_check_tables tables = {0};
 
 	if (!cim_bitmap_init(env, &c->met, c->table_count)) {
-		cim_check_stop(c, cim_no_memory(c->err));
+		cim_check_no_memory(c);
 		return;
 	}
-	c->tables = &tables;
 	check_root(&walk);
 	while (walk.depth && !c->status) {
 		struct frame *frame = &walk.frames[walk.depth - 1];
@@ -344,6 +236,4 @@ void cim_check_tree(struct cim_check *c)
 				 (unsigned long long)(c->record_count - c->met_count),
 				 (unsigned long long)c->record_count);
 	cim_free(env, walk.frames);
-	cim_free(env, tables.slots);
-	c->tables = NULL;
 }
