@@ -425,6 +425,7 @@ CIM_API bool cim_guid_parse(const char *text, struct cim_guid *guid);
  * @is_directory, @is_sparse: the default stream is a link table; is the all-zero form
  * @is_pe_image: the default stream is stored expanded, as a PE image
  * @has_*:       the record points to such data
+ * @priv:        the library's own, for cim_image_get_file_data()
  */
 struct cim_file_info {
 	uint32_t file_id;
@@ -445,6 +446,7 @@ struct cim_file_info {
 	bool has_ea;
 	bool has_reparse;
 	bool has_streams;
+	uint64_t priv[2];
 };
 
 /** struct cim_region_set - one of the region sets an image names; @first: index of its region 0 */
@@ -635,6 +637,16 @@ struct cim_data {
 CIM_API enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id,
 					   struct cim_str stream, struct cim_data *data,
 					   struct cim_error *err);
+
+/**
+ * cim_image_get_file_data() - find the default stream of a file already looked at
+ * @file: what this image told of it (cim_image_stat(), an entry of a directory)
+ *
+ * As cim_image_get_data(), but the record isn't read again. CIM_E_ACCESS: a directory.
+ */
+CIM_API enum cim_status cim_image_get_file_data(struct cim_image *image,
+						const struct cim_file_info *file,
+						struct cim_data *data, struct cim_error *err);
 
 /**
  * cim_image_read() - read from a stream at any offset

@@ -212,6 +212,8 @@ void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 		info->size = cim_stream_length(record->stream_desc);
 		info->is_sparse = record->stream_desc & CIM_STREAM_SPARSE;
 		info->is_pe_image = cim_stream_type(record->stream_desc) == CIM_STREAM_PE_IMAGE;
+		info->priv[0] = record->stream_offset;
+		info->priv[1] = record->stream_desc;
 	}
 }
 
@@ -335,9 +337,18 @@ static enum cim_status find_stream(struct cim_image *image, const struct cim_rec
 	return CIM_OK;
 }
 
+static enum cim_status get_file_data(struct cim_image *image, const struct cim_file_info *file,
+				     struct cim_data *data, struct cim_error *err)
+{
+	if (file->is_directory)
+		return cim_fail(err, CIM_E_ACCESS, "a directory has no data");
+	return cim_data_from_stream(image, file->priv[0], file->priv[1], data, err);
+}
+
 static enum cim_status get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
 				struct cim_data *data, struct cim_error *err)
 {
+	struct cim_file_info info;
 	struct cim_record record;
 	struct cim_link link;
 	enum cim_status status = cim_image_record(image, file_id, &record, err);
@@ -345,10 +356,8 @@ static enum cim_status get_data(struct cim_image *image, uint32_t file_id, struc
 	if (status)
 		return status;
 	if ((!stream.utf8 && !stream.utf16) || !stream.units) {
-		if (cim_record_is_dir(&record))
-			return cim_fail(err, CIM_E_ACCESS, "a directory has no data");
-		return cim_data_from_stream(image, record.stream_offset, record.stream_desc, data,
-					    err);
+		cim_info_from_record(&info, file_id, &record);
+		return get_file_data(image, &info, data, err);
 	}
 	status = find_stream(image, &record, stream, &link, err);
 	if (status)
@@ -361,5 +370,13 @@ enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, st
 {
 	memset(data, 0, sizeof(*data));
 	return cim_error_where(err, get_data(image, file_id, stream, data, err), "find the stream",
+			       image->path);
+}
+
+enum cim_status cim_image_get_file_data(struct cim_image *image, const struct cim_file_info *file,
+					struct cim_data *data, struct cim_error *err)
+{
+	memset(data, 0, sizeof(*data));
+	return cim_error_where(err, get_file_data(image, file, data, err), "find the stream",
 			       image->path);
 }

@@ -58,7 +58,9 @@ static enum cim_status read_target(const struct target *target, UINT64 offset, v
     /* The only thing without a default stream is a directory, which can't be read (D30). */
     if (info.is_directory && !target->stream.units)
         return fail(err, CIM_E_INVALID, "a directory can't be read");
-    status = cim_image_get_data(target->image, target->file_id, target->stream, &data, err);
+    status = target->stream.units ? cim_image_get_data(target->image, target->file_id,
+                                                       target->stream, &data, err)
+                                  : cim_image_get_file_data(target->image, &info, &data, err);
     if (status) return status;
     if (offset > data.size) return fail(err, CIM_E_EOF, "the offset is past the stream's end");
     if (size > data.size - offset) size = data.size - offset;

@@ -337,8 +337,7 @@ int restore_file(struct restore *r, const struct place *at)
 	int code;
 	int fd;
 
-	if (cim_image_get_data(r->job->image, at->info->file_id, (struct cim_str){0}, &data,
-			       &err)) {
+	if (cim_image_get_file_data(r->job->image, at->info, &data, &err)) {
 		restore_unreadable(r, at, &err);
 		return 0;
 	}

@@ -48,6 +48,21 @@ static uint32_t id_of(struct cim_image *image, const char *path)
 	return id;
 }
 
+/* Both ways to a default stream lead to the same place. */
+static bool is_found_by_info(struct cim_image *image, const char *path, const struct cim_data *want)
+{
+	struct cim_file_info info;
+	struct cim_data data;
+
+	if (cim_image_stat(image, id_of(image, path), &info, &err) ||
+	    cim_image_get_file_data(image, &info, &data, &err)) {
+		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
+		return false;
+	}
+	return data.size == want->size && data.sparse == want->sparse && data.pe == want->pe &&
+	       data.priv[0] == want->priv[0] && data.priv[1] == want->priv[1];
+}
+
 static bool data_is(struct cim_image *image, const char *path, const char *stream, const void *want,
 		    size_t len)
 {
@@ -60,6 +75,8 @@ static bool data_is(struct cim_image *image, const char *path, const char *strea
 	    cim_image_read(image, &data, 0, buf, len + 100, &got, &err))
 		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
 	same = got == len && data.size == len && !memcmp(buf, want, len);
+	if (same && !stream)
+		same = is_found_by_info(image, path, &data);
 	if (!same)
 		diag("%s: got %zu bytes of %zu", path, got, len);
 	free(buf);
@@ -347,6 +364,7 @@ static void test_streams(void)
 	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
 	uint8_t one[300], buf[100];
 	struct cim_data data;
+	struct cim_file_info info;
 	struct cim_iter *iter;
 	struct cim_entry entry;
 	bool found;
@@ -387,6 +405,9 @@ static void test_streams(void)
 	}
 	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8(""), &data, &err),
 		  CIM_E_ACCESS, "a directory's default stream");
+	ok(!cim_image_stat(image, id_of(image, "dir"), &info, &err), "look at the directory");
+	is_status(cim_image_get_file_data(image, &info, &data, &err), CIM_E_ACCESS,
+		  "its data, by what is known of it");
 	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8("s"), &data, &err),
 		  CIM_E_FILE_NOT_FOUND, "a directory's missing stream");
 	is_status(cim_iter_dir(image, id_of(image, "beta"), &iter, &err), CIM_E_PATH_NOT_FOUND,
@@ -574,6 +595,7 @@ static void test_pe(void)
 	is_status(cim_image_get_data(image, id_of(image, "pe.exe"), cim_str8(NULL), &data, &err),
 		  CIM_OK, "find a PE image");
 	ok(data.pe && data.size == SAMPLE_PE, "it is one, of the file's size");
+	ok(is_found_by_info(image, "pe.exe", &data), "found as well by what is known of the file");
 	ok(!cim_image_stat(image, id_of(image, "pe.exe"), &info, &err) && info.is_pe_image,
 	   "stat tells so");
 	ok(!cim_image_read(image, &data, 0, got, sizeof(got), &n, &err) && n == SAMPLE_PE &&

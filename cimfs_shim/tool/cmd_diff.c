@@ -273,9 +273,9 @@ static int compare_data(struct comparer *c, struct pair *p)
 	bool same;
 	int code;
 
-	if (cim_image_get_data(p->a.side->image, p->a.info.file_id, (struct cim_str){0}, &x, &err))
+	if (cim_image_get_file_data(p->a.side->image, &p->a.info, &x, &err))
 		return fail_side(p, &p->a, &err);
-	if (cim_image_get_data(p->b.side->image, p->b.info.file_id, (struct cim_str){0}, &y, &err))
+	if (cim_image_get_file_data(p->b.side->image, &p->b.info, &y, &err))
 		return fail_side(p, &p->b, &err);
 	if (x.size != y.size) {
 		field_number(p, "size", x.size, y.size);

@@ -288,7 +288,7 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 	if (!code)
 		code = put_blob(d, item, "reparse", CIM_BLOB_REPARSE, false);
 	if (!code && !info->is_directory) {
-		if (cim_image_get_data(d->image, info->file_id, (struct cim_str){0}, &data, &err))
+		if (cim_image_get_file_data(d->image, info, &data, &err))
 			code = fail_read(d, item->path, &err);
 		else
 			code = put_data(d, item->path, &data);

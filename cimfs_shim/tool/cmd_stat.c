@@ -162,7 +162,7 @@ static int own_segments(const struct item *item, struct json_t *into)
 
 	if (!item->info.is_pe_image)
 		return EXIT_OK;
-	if (cim_image_get_data(item->image, item->id, (struct cim_str){0}, &data, &err)) {
+	if (cim_image_get_file_data(item->image, &item->info, &data, &err)) {
 		snprintf(err.path, sizeof(err.path), "%s", item->path);
 		return tool_fail_cim(item->t, "read", item->name, &err);
 	}
