@@ -256,6 +256,7 @@ CASE(null_output, "CreateFile/NullOutput", DECISION, "D28", 0,
     check_hr("a next file", try_create_file(image, L"g", meta(0, 0)), S_OK);
     commit_and_close(image);
     gone("file", L"f");
+    there("the next file", L"g");
 }
 
 CASE(output_cleared, "CreateFile/OutputCleared", DECISION, "D28", 0,

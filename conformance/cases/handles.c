@@ -175,6 +175,8 @@ CASE(null_outputs, "Handle/NullOutputs", DECISION, "D28", 0,
     check_hr("the next call", try_create_file(image, L"h", meta(0, 0)), S_OK);
     commit_and_close(image);
     check_exists("the item", case_dir(), L"a.cim", L"g", false);
+    check_exists("the next item", case_dir(), L"a.cim", L"h", true);
+    check_stored_text("the file", case_dir(), L"a.cim", L"f", "x");
 }
 
 CASE(null_inputs, "Handle/NullInputs", QUESTION, "Q-35", 0, "NULL for paths and for the metadata")

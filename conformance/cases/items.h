@@ -89,25 +89,28 @@ static inline CIMFS_STREAM_HANDLE open_alternate(CIMFS_IMAGE_HANDLE image, const
     return stream;
 }
 
-static inline UINT32 attributes_of(const WCHAR *image, const WCHAR *path)
+/* The item must be there. */
+static inline FILE_STAT_BASIC_INFORMATION stat_of(const WCHAR *image, const WCHAR *path)
 {
     FILE_STAT_BASIC_INFORMATION info;
 
-    return SUCCEEDED(stored_stat(case_dir(), image, path, &info)) ? info.FileAttributes : 0;
+    need_hr("an item's stat", stored_stat(case_dir(), image, path, &info));
+    return info;
+}
+
+static inline UINT32 attributes_of(const WCHAR *image, const WCHAR *path)
+{
+    return stat_of(image, path).FileAttributes;
 }
 
 static inline INT64 size_of(const WCHAR *image, const WCHAR *path)
 {
-    FILE_STAT_BASIC_INFORMATION info;
-
-    return SUCCEEDED(stored_stat(case_dir(), image, path, &info)) ? info.EndOfFile.QuadPart : -1;
+    return stat_of(image, path).EndOfFile.QuadPart;
 }
 
 static inline INT64 id_of(const WCHAR *image, const WCHAR *path)
 {
-    FILE_STAT_BASIC_INFORMATION info;
-
-    return SUCCEEDED(stored_stat(case_dir(), image, path, &info)) ? info.FileId.QuadPart : 0;
+    return stat_of(image, path).FileId.QuadPart;
 }
 
 #endif

@@ -281,6 +281,7 @@ CASE(to_directory, "HardLink/ToDirectory", DOC, "CimCreateHardLink page", 0,
     check_hr("below", cim.CreateHardLink(image, L"new", L"d\\e"), E_ACCESSDENIED);
     commit_and_close(image);
     gone("new", L"new");
+    there("the directory", L"d\\e");
 }
 
 CASE(directory_harmless, "HardLink/ToDirectoryHarmless", CLIENT, "CimFSAPI sample", 0,

@@ -113,6 +113,7 @@ CASE(read_sizes, "ReadFile/OddSizes", CLIENT, READER, 0,
             done += SUCCEEDED(hr) ? count : 0;
         }
         sprintf(label, "%d bytes", sizes[i]);
+        need_hr("CimReadFile", hr);
         check_bytes(label, got, (size_t)done, want, sizes[i]);
     }
 }

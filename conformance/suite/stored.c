@@ -189,7 +189,13 @@ bool check_stored_text(const char *name, const WCHAR *dir, const WCHAR *image, c
 bool check_exists(const char *name, const WCHAR *dir, const WCHAR *image, const WCHAR *path,
                   bool want)
 {
-    return check_bool(name, stored_exists(dir, image, path), want);
+    FILE_STAT_BASIC_INFORMATION info;
+    HRESULT hr = stored_stat(dir, image, path, &info);
+
+    if (want) return check_hr(name, hr, S_OK);
+    /* (An image that isn't there holds nothing, too.) */
+    if (!file_exists(dir, image)) return check_text(name, "in no image", "in an image");
+    return check_hr_in(name, hr, 2, HR_FILE_NOT_FOUND, HR_PATH_NOT_FOUND);
 }
 
 void see_stored(const char *name, const WCHAR *dir, const WCHAR *image, const WCHAR *path)
