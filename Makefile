@@ -5,21 +5,22 @@
 # How it is put together: this file has the variables, the generic rules and the targets; what one
 # room alone needs is in that room's rules.mk, included below. A rules.mk may
 #
-#   BUILDS += FILE         have FILE built by plain "make"
-#   WIN64_FILES, WIN32_FILES += FILE
-#                          the same for a DLL or an import library, which "make install" installs
+#   NATIVE += FILE         have FILE built by "make native": what people who want the tools need
+#   WINDOWS += FILE        have it built by "make windows"
 #   TESTS_NATIVE += t_x    cimfs_shim/tests/t_x.c, linked with libcim.a, run by "make check"
-#   TESTS_WINE += FILE     build/win64/..., a test program for Wine; build/win64/tests/t_x.exe comes
-#                          from cimfs_shim/tests/t_x.c and libcimcore.a by a generic rule
-#   TESTS_SCRIPT += FILE   an executable test script
-#   CHECK_DEPS += FILE     what else the tests need
+#   TESTS_IN_PARTS += t_x  one of these that runs in two parts, side by side
+#   TESTS_WINE += FILE     a test program for Wine
+#   $(call test-scripts,FILES,WHAT THEY NEED)
+#                          executable test scripts
+#   $(call native-program,...), $(call windows-program,...)
+#                          a program or DLL (see "programs" below)
 #
 # and refine what the generic rules do: "$(B)/tests/t_x: LDLIBS += -lm", or an object file more as
 # a prerequisite. Generic rules make
 #
 #   $(B)/native/PATH.o     from PATH.c by $(CC)
-#   build/win64/PATH.o     from PATH.c by x86_64-w64-mingw32-gcc
-#   build/win32/PATH.o     from PATH.c by i686-w64-mingw32-gcc
+#   build/win64/PATH.o     from PATH.c by x86_64-w64-mingw32-gcc; PATH.res.o and PATH.def too
+#   build/win32/PATH.o     by i686-w64-mingw32-gcc
 #
 # $(B) is build, or build/clang, build/sanitize, ... for the variants.
 
@@ -58,6 +59,8 @@ bindir ?= $(PREFIX)/bin
 sbindir ?= $(PREFIX)/sbin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
+# Where an installed program looks for libcim.so, if it is no place where every program does
+RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 
 # ---- where things go -----------------------------------------------------------------------------
 
@@ -80,17 +83,20 @@ SANFLAGS := -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 endif
 
-NATIVE_CFLAGS = $(COMMON) -pthread -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden $(SANFLAGS) $(CFLAGS)
+NATIVE_CFLAGS = $(COMMON) -pthread -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden $(SANFLAGS) \
+	$(CPPFLAGS) $(CFLAGS)
 NATIVE_LDFLAGS = $(SANFLAGS) -pthread $(LDFLAGS)
 
 # mingw's own printf, which knows C99's formats whatever msvcrt.dll does.
 MINGW_CFLAGS := $(COMMON) -D__USE_MINGW_ANSI_STDIO=1
-WIN64 := x86_64-w64-mingw32-
-WIN32 := i686-w64-mingw32-
+win64.tools := x86_64-w64-mingw32-
+win32.tools := i686-w64-mingw32-
 # What any PE file is linked with: reproducible, no DLL of mingw's needed.
-MINGW_LDFLAGS := -static -static-libgcc -Wl,--no-insert-timestamp,--dynamicbase,--nxcompat
-WIN64_LDFLAGS := $(MINGW_LDFLAGS) -Wl,--high-entropy-va
-WIN32_LDFLAGS := $(MINGW_LDFLAGS)
+win32.ldflags := -static -static-libgcc -Wl,--no-insert-timestamp,--dynamicbase,--nxcompat
+win64.ldflags := $(win32.ldflags) -Wl,--high-entropy-va
+# A .def file has the names as the 32-bit compiler decorates them, Name@N, which --kill-at takes off
+# the exports again; 64-bit names have no decoration.
+win64.def := s/@[0-9]*$$//
 
 # $(call stamp,FILE,TEXT): a file that is written when its text changes, while make reads this, so that
 # a second "make" still has nothing to do. Other flags rebuild what was built with the old ones.
@@ -102,62 +108,98 @@ stamp = $(if $(subst x$(strip $(2)),,x$(strip $(file <$(1))))$(subst \
 Q := $(if $(filter-out 0,$(V)),,@)
 say = @$(if $(Q),printf '  %-8s %s\n' '$(1)' '$(2)',:)
 
-# ---- sources -------------------------------------------------------------------------------------
+# ---- programs ------------------------------------------------------------------------------------
+
+# $(call native-program,NAME,SOURCES,LIBRARIES): $(B)/NAME. Libraries are archives in $(B), and flags
+# for the linker.
+native-program = $(eval $(call native-program-rule,$(1),$(2),$(3)))
+define native-program-rule
+$(B)/$(1): $(2:%.c=$(B)/native/%.o) $(addprefix $(B)/,$(filter %.a %.so,$(3))) build/.sources
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(NATIVE_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a %.so,$$^) \
+		$(filter-out %.a %.so,$(3)) $$(LDLIBS)
+endef
+
+# $(call installed-program,NAME,SOURCES,LIBRARIES): $(B)/NAME with all of libcim in it, which runs from
+# where it lies or from a copy, and $(B)/installed/NAME, which wants the libcim.so that is installed.
+define installed-program
+$(call native-program,$(1),$(2),libhost.a libcim.a $(3))
+$(call native-program,installed/$(1),$(2),libhost.a libcim.so $(3))
+$(eval $(B)/installed/$(1): $(B)/.rpath)
+$(eval $(B)/installed/$(1): private NATIVE_LDFLAGS += $$(RPATH:%=-Wl,-rpath,%))
+endef
+
+# $(call windows-program,ARCHITECTURES,NAME,SOURCES,LIBRARIES): build/win64/NAME, build/win32/NAME, a
+# program or a DLL. Sources may be .rc and .def files too.
+windows-program = $(foreach w,$(1),$(eval $(call windows-program-rule,$(w),$(2),$(3),$(4))))
+define windows-program-rule
+build/$(1)/$(2): $(addprefix build/$(1)/,$(patsubst %.rc,%.res.o,$(3:.c=.o)) $(filter %.a,$(4))) \
+		build/.flags-mingw build/.sources
+build/$(1)/$(2): private LDLIBS = $(filter-out %.a,$(4))
+endef
+
+# $(call test-scripts,FILES,NEEDS)
+test-scripts = $(eval TESTS_SCRIPT += $(1))$(foreach s,$(1),$(eval NEEDS.$(s) := $(2)))
+
+# ---- rooms ---------------------------------------------------------------------------------------
 
 # The upcase table comes from Unicode's data, by a script.
 UPCASE := build/gen/upcase_table.c
-CORE_SRCS := $(sort $(wildcard cimfs_shim/core/*.c)) \
-	$(if $(wildcard cimfs_shim/core/gen-upcase.py),$(UPCASE))
-NATIVE_SRCS = $(CORE_SRCS) cimfs_shim/os/posix.c
-WINDOWS_SRCS = $(CORE_SRCS) cimfs_shim/os/win32.c
-TOOL_SRCS := $(sort $(wildcard cimfs_shim/tool/*.c))
-TOOL_LIBS :=
+CORE_SRCS := $(sort $(wildcard cimfs_shim/core/*.c)) $(UPCASE)
+NATIVE_SRCS := $(CORE_SRCS) cimfs_shim/os/posix.c
+WINDOWS_SRCS := $(CORE_SRCS) cimfs_shim/os/win32.c
 
-BUILDS := $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) $(B)/libcim.so
-ifneq ($(TOOL_SRCS),)
-BUILDS += $(B)/cimtool
-endif
-WIN64_FILES :=
-WIN32_FILES :=
+NATIVE := $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) $(B)/libcim.so
+WINDOWS :=
 TESTS_NATIVE :=
+TESTS_IN_PARTS :=
 TESTS_SCRIPT :=
 TESTS_WINE :=
-CHECK_DEPS :=
 
-include $(wildcard cimfs_shim/core/rules.mk cimfs_shim/os/rules.mk cimfs_shim/dll/rules.mk \
-	cimfs_shim/host/rules.mk cimfs_shim/tool/rules.mk cimfs_shim/mount/rules.mk \
-	cimfs_shim/tests/rules.mk cimfs_shim/tests/*/rules.mk conformance/rules.mk conformance/*/rules.mk \
-	wine-tests/rules.mk)
+include cimfs_shim/core/rules.mk
+include cimfs_shim/host/rules.mk
+include cimfs_shim/tool/rules.mk
+include cimfs_shim/mount/rules.mk
+include cimfs_shim/dll/rules.mk
+include cimfs_shim/tests/rules.mk
+include cimfs_shim/tests/dll/rules.mk
+include cimfs_shim/tests/roundtrip/rules.mk
+include cimfs_shim/tests/tool/rules.mk
+include cimfs_shim/tests/mount/rules.mk
+include cimfs_shim/tests/demo/rules.mk
+include wine-tests/rules.mk
+include conformance/rules.mk
+include conformance/compare/rules.mk
+include conformance/clients/rules.mk
+include conformance/mutants/rules.mk
+include conformance/tests/rules.mk
+include conformance/windows/rules.mk
 
 # ---- stamps --------------------------------------------------------------------------------------
 
-no-build-goals := help clean format format-check uninstall check demo bench conformance wine-tests \
-	conformance-mutants dist-windows check-wines
-ifneq ($(or $(filter-out $(no-build-goals),$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
+ifneq ($(or $(filter-out help clean format format-check uninstall,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
-$(call stamp,build/.flags-mingw,$(filter-out -Werror,$(MINGW_CFLAGS) $(WIN64_LDFLAGS)))
-# A source file that is gone must leave the archives.
-$(call stamp,$(B)/.sources,$(NATIVE_SRCS))
-$(call stamp,$(B)/.sources-host,$(HOST_SRCS))
-$(call stamp,$(B)/.sources-tool,$(TOOL_SRCS))
-$(call stamp,$(B)/.sources-mount,$(MOUNT_SRCS))
-$(call stamp,build/.sources-mingw,$(WINDOWS_SRCS))
+$(call stamp,$(B)/.rpath,rpath $(RPATH))
+$(call stamp,build/.flags-mingw,$(filter-out -Werror,$(MINGW_CFLAGS) $(win64.ldflags)))
+# A source file that is gone must leave the archives and programs.
+$(call stamp,build/.sources,$(NATIVE_SRCS) $(WINDOWS_SRCS) $(HOST_SRCS) $(TOOL_SRCS) $(MOUNT_SRCS) \
+	$(DLL_SRCS) $(CONFORMANCE_SRCS) $(COMPARE_SRCS) $(MUTANT_SRCS))
 endif
 
 # For a stamp that somebody removed since.
-$(B)/.flags build/.flags-mingw $(B)/.sources $(B)/.sources-host $(B)/.sources-tool \
-		$(B)/.sources-mount build/.sources-mingw:
+$(B)/.flags $(B)/.rpath build/.flags-mingw build/.sources:
 	@mkdir -p $(@D)
 	@touch $@
 
 # ---- generic rules -------------------------------------------------------------------------------
 
-# Only this one header of /usr/include, so that a mingw compiler doesn't meet the others.
-build/include/xxhash.h:
+# Only these headers of /usr/include, so that a mingw compiler doesn't meet the others.
+build/include/%.h:
 	@mkdir -p $(@D)
-	@test -e /usr/include/xxhash.h || { echo "xxhash.h is missing: run scripts/setup native" >&2; exit 1; }
-	$(Q)ln -sfn /usr/include/xxhash.h $@
+	@test -e /usr/include/$(@F) || { echo "$(@F) is missing: run scripts/setup" >&2; exit 1; }
+	$(Q)ln -sfn /usr/include/$(@F) $@
 
 $(UPCASE): cimfs_shim/core/gen-upcase.py
 	@mkdir -p $(@D)
@@ -170,23 +212,13 @@ $(B)/native/%.o: %.c $(B)/.flags | build/include/xxhash.h
 	$(call say,CC,$<)
 	$(Q)$(CC) $(NATIVE_CFLAGS) -MMD -MP -c -o $@ $<
 
-build/win64/%.o: %.c build/.flags-mingw | build/include/xxhash.h
-	@mkdir -p $(@D)
-	$(call say,CC64,$<)
-	$(Q)$(WIN64)gcc $(MINGW_CFLAGS) -MMD -MP -c -o $@ $<
-
-build/win32/%.o: %.c build/.flags-mingw | build/include/xxhash.h
-	@mkdir -p $(@D)
-	$(call say,CC32,$<)
-	$(Q)$(WIN32)gcc $(MINGW_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(B)/libcim.a: $(NATIVE_SRCS:%.c=$(B)/native/%.o) $(B)/.sources
+$(B)/libcim.a: $(NATIVE_SRCS:%.c=$(B)/native/%.o) build/.sources
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
 LIBCIM_MAP := cimfs_shim/core/libcim.map
-$(B)/libcim.so.$(SOVERSION): $(NATIVE_SRCS:%.c=$(B)/native/%.o) $(LIBCIM_MAP) $(B)/.sources
+$(B)/libcim.so.$(SOVERSION): $(NATIVE_SRCS:%.c=$(B)/native/%.o) $(LIBCIM_MAP) build/.sources
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(NATIVE_LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=$(LIBCIM_MAP) \
 		$(if $(SANFLAGS),,-Wl,-z,defs) -o $@ $(filter %.o,$^)
@@ -194,34 +226,43 @@ $(B)/libcim.so.$(SOVERSION): $(NATIVE_SRCS:%.c=$(B)/native/%.o) $(LIBCIM_MAP) $(
 $(B)/libcim.so: $(B)/libcim.so.$(SOVERSION)
 	$(Q)ln -sfn $(<F) $@
 
-$(B)/cimtool: $(TOOL_SRCS:%.c=$(B)/native/%.o) $(HOST_LIB) $(B)/libcim.a $(B)/.sources-tool
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(NATIVE_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TOOL_LIBS) $(LDLIBS)
+$(foreach t,$(TESTS_NATIVE),$(call native-program,tests/$(t),cimfs_shim/tests/$(t).c,libcim.a))
 
-build/win64/libcimcore.a: $(WINDOWS_SRCS:%.c=build/win64/%.o) build/.sources-mingw
-	@rm -f $@
-	$(call say,AR,$@)
-	$(Q)$(WIN64)ar rcs $@ $(filter %.o,$^)
+# ($(1) is win64 or win32)
+define windows-rules
+build/$(1)/%.o: %.c build/.flags-mingw | build/include/xxhash.h
+	@mkdir -p $$(@D)
+	$$(call say,CC $(1),$$<)
+	$$(Q)$$($(1).tools)gcc $$(MINGW_CFLAGS) -MMD -MP -c -o $$@ $$<
 
-build/win32/libcimcore.a: $(WINDOWS_SRCS:%.c=build/win32/%.o) build/.sources-mingw
-	@rm -f $@
-	$(call say,AR,$@)
-	$(Q)$(WIN32)ar rcs $@ $(filter %.o,$^)
+build/$(1)/%.res.o: %.rc Makefile
+	@mkdir -p $$(@D)
+	$$(call say,RC,$$@)
+	$$(Q)$$($(1).tools)windres $$(RC_FLAGS) -i $$< -o $$@
 
-$(B)/tests/t_%: $(B)/native/cimfs_shim/tests/t_%.o $(B)/libcim.a
-	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(NATIVE_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+build/$(1)/%.def: %.def Makefile
+	@mkdir -p $$(@D)
+	$$(Q)sed '$$($(1).def)' $$< >$$@
 
-build/win64/tests/t_%.exe: build/win64/cimfs_shim/tests/t_%.o build/win64/libcimcore.a
-	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)$(WIN64)gcc $(WIN64_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+build/$(1)/libcimcore.a: $(WINDOWS_SRCS:%.c=build/$(1)/%.o) build/.sources
+	@rm -f $$@
+	$$(call say,AR,$$@)
+	$$(Q)$$($(1).tools)ar rcs $$@ $$(filter %.o,$$^)
 
-build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcimcore.a
-	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)$(WIN32)gcc $(WIN32_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+build/$(1)/%.exe:
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(link-$(1))
+
+build/$(1)/%.dll:
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(link-$(1)-dll)
+
+link-$(1) = $$($(1).tools)gcc $$($(1).ldflags) -o $$@ $$(filter %.o,$$^) $$(filter %.def,$$^) $$(filter %.a,$$^) $$(LDLIBS)
+link-$(1)-dll = $$(link-$(1)) -shared -Wl,--kill-at,--disable-auto-image-base
+endef
+$(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 
 # Keep what only a pattern rule asked for: removing it would have it rebuilt for ever.
 .SECONDARY:
@@ -230,67 +271,74 @@ build/win32/tests/t_%.exe: build/win32/cimfs_shim/tests/t_%.o build/win32/libcim
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all check check-build check-run check-wines demo bench conformance conformance-mutants wine-tests dist-windows install uninstall format format-check clean help
+.PHONY: all native windows check check-build check-run check-wines demo bench conformance \
+	conformance-mutants wine-tests dist-windows install install-native install-windows uninstall \
+	format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
-all: $(BUILDS) $(WIN64_FILES) $(WIN32_FILES)
+all: native windows
+
+## native: libcim, cimtool and cimfs-mount alone, which need no mingw-w64
+native: $(NATIVE)
+
+## windows: the DLLs, the conformance suite, the tests in Wine's style
+windows: $(WINDOWS)
 
 # The set-up may install the compiler, so what needs one happens in a second make.
 jobs = $(if $(findstring -j,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-## check: install what is missing, build, run all tests (FILTER=TEXT: only some)
+# What FILTER leaves of the tests, as scripts/run-tests knows them, and what these need.
+# A program for Wine has no sanitizer: nothing new to learn from it in that variant.
+# The slowest run in two parts, side by side.
+in-parts := $(foreach p,1/2 2/2,$(TESTS_IN_PARTS:%=native:$(B)/tests/%+$(p)))
+tests := $(in-parts) $(patsubst %,native:$(B)/tests/%,$(filter-out $(TESTS_IN_PARTS),$(TESTS_NATIVE))) \
+	$(TESTS_SCRIPT:%=script:%) \
+	$(if $(SANFLAGS),,$(TESTS_WINE:%=wine:%))
+chosen := $(if $(FILTER),$(foreach t,$(tests),$(if $(findstring $(FILTER),$(t)),$(t))),$(tests))
+chosen-scripts := $(patsubst script:%,%,$(filter script:%,$(chosen)))
+needs := $(sort $(patsubst native:%,%,$(filter native:%,$(patsubst %+1/2,%,$(chosen:%+2/2=%)))) \
+	$(patsubst wine:%,%,$(filter wine:%,$(chosen))) $(foreach s,$(chosen-scripts),$(NEEDS.$(s))))
+
+## check: install what is missing, build, run all tests (FILTER=TEXT: only some, and only what they need)
 check:
-	@scripts/setup
+	@scripts/setup $(if $(variant)$(filter-out native:%,$(chosen)),,native)
 	@+$(MAKE) $(jobs) check-build
 	@+$(MAKE) check-run
 
-native-tests = $(TESTS_NATIVE:%=$(B)/tests/%)
-# The slowest run in two parts, side by side.
-native-specs = $(foreach t,$(native-tests),$(if $(filter $(TESTS_IN_PARTS),$(notdir $(t))),\
-	native:$(t)+1/2 native:$(t)+2/2,native:$(t)))
-# A program for Wine has no sanitizer: nothing new to learn from it in that variant.
-wine-tests = $(if $(SANFLAGS),,$(TESTS_WINE))
-
 ## check-build: build what "make check" runs
-check-build: all $(native-tests) $(wine-tests) $(CHECK_DEPS)
+check-build: $(if $(FILTER),,all) $(needs)
 
 check-run:
-	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(if $(FILTER),--filter '$(FILTER)') \
-		$(native-specs) $(TESTS_SCRIPT:%=script:%) $(wine-tests:%=wine:%)
+	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(chosen)
 
 ## demo: install what is missing, build, pack Wine's C:\windows into an image and compare
 demo:
 	@scripts/setup
-	@+$(MAKE) $(jobs) all
-	@+$(MAKE) $(jobs) demo-build
+	@+$(MAKE) $(jobs) $(DEMO_NEEDS)
 	@BUILD=$(B) scripts/demo
 
 ## bench: measure next to tar, squashfuse (ROUNDS=N ONLY=WORDS TREE=DIR; see scripts/bench --help)
 bench:
 	@scripts/setup --bench
-	@+$(MAKE) $(jobs) all build/win64/tests/dll/t_mount.exe
+	@+$(MAKE) $(jobs) native build/win64/tests/dll/t_mount.exe
 	@BUILD=$(B) scripts/bench
-
-# What the demo needs besides; its rules.mk adds prerequisites.
-.PHONY: demo-build
-demo-build: ;@:
 
 ## conformance: run the conformance suite under Wine against our cimfs.dll (ARGS="--filter 'Mount/*'")
 conformance:
 	@scripts/setup
-	@+$(MAKE) $(jobs) all
+	@+$(MAKE) $(jobs) $(CONFORMANCE_NEEDS)
 	@BUILD=$(B) conformance/run $(ARGS)
 
 ## conformance-mutants: run it against DLLs that are wrong in one thing each (ALL=1: all, no sample)
 conformance-mutants:
 	@scripts/setup
-	@+$(MAKE) $(jobs) all $(MUTANTS)
+	@+$(MAKE) $(jobs) $(MUTANTS_NEED)
 	@BUILD=$(B) $(PYTHON) conformance/mutants/run $(if $(ALL),--all) $(ARGS)
 
 ## wine-tests: run the tests in Wine's style under Wine, and check what scripts/export-wine writes
 wine-tests:
 	@scripts/setup
-	@+$(MAKE) $(jobs) all $(WINE_TESTS)
+	@+$(MAKE) $(jobs) $(WINE_TESTS_NEED)
 	@BUILD=$(B) $(PYTHON) scripts/run-tests $(WINE_TEST_SCRIPTS:%=script:%)
 
 ## check-wines: the demo, the suite and wine-tests in clean Debians 12, 13 and sid (ARGS="--all trixie")
@@ -302,40 +350,48 @@ dist-windows:
 	@scripts/setup
 	@+$(MAKE) $(jobs) $(WINDOWS_BUNDLE)
 
-## install: install to $(DESTDIR)$(PREFIX), /usr/local by default
-install: all
-	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(includedir)' \
-		'$(DESTDIR)$(libdir)/cimfs/x86_64-windows' '$(DESTDIR)$(libdir)/cimfs/i686-windows'
+## install: install to $(DESTDIR)$(PREFIX), /usr/local by default, what was built (all, if nothing was)
+install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
+	$(if $(wildcard build/win64/cimfs.dll),install-windows)),install-native install-windows)
+
+## install-native: libcim, cimtool and cimfs-mount alone
+install-native: native
+	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)/pkgconfig' \
+		'$(DESTDIR)$(includedir)'
 	install -m 644 $(wildcard include/*.h) '$(DESTDIR)$(includedir)'
-	install -m 644 $(B)/libcim.a '$(DESTDIR)$(libdir)'
-	install -m 644 $(B)/libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)'
+	install -m 644 $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)'
 	ln -sfn libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)/libcim.so'
 	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(libdir))|' \
 		-e 's|@includedir@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(includedir))|' \
 		-e 's|@version@|$(VERSION)|' \
 		cimfs_shim/core/libcim.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/libcim.pc'
 	chmod 644 '$(DESTDIR)$(libdir)/pkgconfig/libcim.pc'
-	$(if $(TOOL_SRCS),install -m 755 $(B)/cimtool '$(DESTDIR)$(bindir)')
-	$(if $(MOUNT_SRCS),install -m 755 $(B)/cimfs-mount '$(DESTDIR)$(bindir)')
-	$(if $(MOUNT_SRCS),install -d '$(DESTDIR)$(sbindir)')
-	$(if $(MOUNT_SRCS),ln -sfn '$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs')
-	$(if $(WIN64_FILES),install -m 644 $(WIN64_FILES) '$(DESTDIR)$(libdir)/cimfs/x86_64-windows')
-	$(if $(WIN32_FILES),install -m 644 $(WIN32_FILES) '$(DESTDIR)$(libdir)/cimfs/i686-windows')
-	$(if $(wildcard scripts/install-wine),install -m 755 scripts/install-wine \
-		'$(DESTDIR)$(bindir)/cimfs-install-wine')
+	install -m 755 $(B)/installed/cimtool $(B)/installed/cimfs-mount '$(DESTDIR)$(bindir)'
+	ln -sfnr '$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'
+	$(ldconfig)
+
+## install-windows: the DLLs, the import libraries and cimfs-install-wine
+install-windows: $(DLL_FILES)
+	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/cimfs/x86_64-windows' \
+		'$(DESTDIR)$(libdir)/cimfs/i686-windows'
+	install -m 644 $(filter build/win64/%,$^) '$(DESTDIR)$(libdir)/cimfs/x86_64-windows'
+	install -m 644 $(filter build/win32/%,$^) '$(DESTDIR)$(libdir)/cimfs/i686-windows'
+	install -m 755 scripts/install-wine '$(DESTDIR)$(bindir)/cimfs-install-wine'
 	install -m 644 scripts/lib/wine.sh '$(DESTDIR)$(libdir)/cimfs'
-	$(if $(DESTDIR),,-[ "$$(id -u)" != 0 ] || ldconfig)
 
 ## uninstall: remove what install put there
 uninstall:
 	rm -f $(foreach h,$(notdir $(wildcard include/*.h)),'$(DESTDIR)$(includedir)/$(h)') \
 		$(foreach f,libcim.a libcim.so libcim.so.$(SOVERSION) pkgconfig/libcim.pc \
-		cimfs/wine.sh $(addprefix cimfs/x86_64-windows/,$(notdir $(WIN64_FILES))) \
-		$(addprefix cimfs/i686-windows/,$(notdir $(WIN32_FILES))),'$(DESTDIR)$(libdir)/$(f)') \
-		'$(DESTDIR)$(bindir)/cimtool' '$(DESTDIR)$(bindir)/cimfs-install-wine' \
-		'$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'
-	-rmdir '$(DESTDIR)$(libdir)/cimfs/x86_64-windows' '$(DESTDIR)$(libdir)/cimfs/i686-windows' \
-		'$(DESTDIR)$(libdir)/cimfs'
+		cimfs/wine.sh $(patsubst build/win32/%,cimfs/i686-windows/%,\
+		$(DLL_FILES:build/win64/%=cimfs/x86_64-windows/%)),'$(DESTDIR)$(libdir)/$(f)') \
+		$(foreach f,cimtool cimfs-mount cimfs-install-wine,'$(DESTDIR)$(bindir)/$(f)') \
+		'$(DESTDIR)$(sbindir)/mount.cimfs'
+	[ ! -d '$(DESTDIR)$(libdir)/cimfs' ] || \
+		find '$(DESTDIR)$(libdir)/cimfs' -depth -type d -exec rmdir {} +
+	$(ldconfig)
+
+ldconfig = $(if $(DESTDIR),,-[ "$$(id -u)" != 0 ] || ldconfig)
 
 c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 

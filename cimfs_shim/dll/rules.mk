@@ -5,47 +5,38 @@
 #   build/win64/cimfs.dll  build/win64/cimwriter.dll  build/win64/libcimfs.a  build/win64/cimfs.lib
 #
 # and the same in build/win32. Both DLLs are linked from the same objects; a .def file says what
-# each exports. It has the names as the 32-bit compiler decorates them, Name@N, which --kill-at
-# takes off the exports again; 64-bit names have no decoration, so the .def loses it there. What a
-# debugger needs goes to cimfs.dll.debug.
+# each exports. What a debugger needs goes to cimfs.dll.debug.
 
 DLL_SRCS := $(sort $(wildcard cimfs_shim/dll/*.c))
-DLL_LIBS := -ladvapi32
+DLL_FILES := $(foreach w,win64 win32,$(addprefix build/$(w)/,cimfs.dll cimwriter.dll libcimfs.a cimfs.lib))
+WINDOWS += $(DLL_FILES)
 
-WIN64_FILES += build/win64/cimfs.dll build/win64/cimwriter.dll build/win64/libcimfs.a build/win64/cimfs.lib
-WIN32_FILES += build/win32/cimfs.dll build/win32/cimwriter.dll build/win32/libcimfs.a build/win32/cimfs.lib
+win64.machine := i386:x86-64
+win32.machine := i386
 
-DLL_RC_FLAGS = $(join -DV1= -DV2= -DV3=,$(subst ., ,$(VERSION))) \
-	$(if $(filter cimwriter,$*),-DCIMWRITER)
-
-# ($(1) win64 or win32, $(2) the tools' prefix, $(3) linker flags, $(4) dlltool's machine, $(5) sed)
+# ($(1) is win64 or win32)
 define dll-rules
-build/$(1)/%.def: cimfs_shim/dll/%.def cimfs_shim/dll/rules.mk
-	@mkdir -p $$(@D)
-	$$(call say,DEF,$$@)
-	$$(Q)sed '$(5)' $$< >$$@
-
-build/$(1)/%.res.o: cimfs_shim/dll/version.rc cimfs_shim/dll/rules.mk Makefile
+build/$(1)/cimfs_shim/dll/%.res.o: cimfs_shim/dll/version.rc Makefile
 	@mkdir -p $$(@D)
 	$$(call say,RC,$$@)
-	$$(Q)$(2)windres $$(DLL_RC_FLAGS) -i $$< -o $$@
+	$$(Q)$$($(1).tools)windres $$(join -DV1= -DV2= -DV3=,$$(subst ., ,$$(VERSION))) \
+		$$(if $$(filter cimwriter,$$*),-DCIMWRITER) -i $$< -o $$@
 
-build/$(1)/%.dll: $$(DLL_SRCS:%.c=build/$(1)/%.o) build/$(1)/%.res.o build/$(1)/%.def \
-		build/$(1)/libcimcore.a build/.flags-mingw
+build/$(1)/cimfs.dll build/$(1)/cimwriter.dll: build/$(1)/%.dll: $(DLL_SRCS:%.c=build/$(1)/%.o) \
+		build/$(1)/cimfs_shim/dll/%.res.o build/$(1)/cimfs_shim/dll/%.def \
+		build/$(1)/libcimcore.a build/.flags-mingw build/.sources
 	$$(call say,LINK,$$@)
-	$$(Q)$(2)gcc $(3) -shared -Wl,--kill-at,--disable-auto-image-base -o $$@ \
-		$$(filter %.o,$$^) $$(filter %.def,$$^) $$(filter %.a,$$^) $$(DLL_LIBS)
-	$$(Q)$(2)objcopy -p --only-keep-debug $$@ $$@.debug
-	$$(Q)$(2)strip -p $$@
-	$$(Q)cd $$(@D) && $(2)objcopy -p --add-gnu-debuglink=$$(@F).debug $$(@F)
+	$$(Q)$$(link-$(1)-dll) -ladvapi32
+	$$(Q)$$($(1).tools)objcopy -p --only-keep-debug $$@ $$@.debug
+	$$(Q)$$($(1).tools)strip -p $$@
+	$$(Q)cd $$(@D) && $$($(1).tools)objcopy -p --add-gnu-debuglink=$$(@F).debug $$(@F)
 
-build/$(1)/lib%.a: build/$(1)/%.def
+build/$(1)/libcimfs.a: build/$(1)/cimfs_shim/dll/cimfs.def
 	$$(call say,IMPLIB,$$@)
-	$$(Q)$(2)dlltool -m $(4) --kill-at --deterministic-libraries \
-		--temp-prefix build_$(1)_$$* -d $$< -l $$@
+	$$(Q)$$($(1).tools)dlltool -m $$($(1).machine) --kill-at --deterministic-libraries \
+		--temp-prefix build_$(1)_cimfs -d $$< -l $$@
 
-build/$(1)/%.lib: build/$(1)/lib%.a
+build/$(1)/cimfs.lib: build/$(1)/libcimfs.a
 	$$(Q)cp $$< $$@
 endef
-$(eval $(call dll-rules,win64,$(WIN64),$(WIN64_LDFLAGS),i386:x86-64,s/@[0-9]*$$$$//))
-$(eval $(call dll-rules,win32,$(WIN32),$(WIN32_LDFLAGS),i386,))
+$(foreach w,win64 win32,$(eval $(call dll-rules,$(w))))

@@ -2,13 +2,12 @@
 #
 # What cimtool and cimfs-mount both need; linked into each.
 HOST_SRCS := $(sort $(wildcard cimfs_shim/host/*.c))
-HOST_LIB := $(B)/libhost.a
 
 # All that Linux has, for these and the rooms that use them.
 HOST_CFLAGS := -D_GNU_SOURCE
 $(HOST_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(HOST_CFLAGS)
 
-$(HOST_LIB): $(HOST_SRCS:%.c=$(B)/native/%.o) $(B)/.sources-host
+$(B)/libhost.a: $(HOST_SRCS:%.c=$(B)/native/%.o) build/.sources
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
 #
-# "make install" puts everything where a program finds it, "make uninstall" takes it away, and a make
-# after a make has nothing to do. The variables given to the outer make come along in MAKEFLAGS.
+# What the Makefile promises. "make install" puts everything where a program finds it, "make uninstall"
+# takes it away; a make after a make has nothing to do; what is asked for by name builds no more than it
+# needs. The variables given to the outer make come along in MAKEFLAGS.
 . "$(dirname "$0")/../../scripts/lib/tap.bash"
 
 root=$TEST_TMP/root
@@ -17,13 +18,25 @@ cc=${CC:-gcc}
 check "a make after a make has nothing to do" \
 	sh -c 'make -j1 -q all || { make -j1 -n all | head -n 5; exit 1; }'
 check "make install" $MAKE install || { echo "Bail out! nothing is installed"; exit 1; }
-for file in bin/cimtool lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
+for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
 	include/libcim.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib; do
 	check "$file is there" test -e "$root$prefix/$file"
 done
-check "cimtool runs from there" "$root$prefix/bin/cimtool" --version
+is "$(readlink "$root$prefix/sbin/mount.cimfs")" ../bin/cimfs-mount "mount.cimfs is a link to it"
+
+# What is installed uses the libcim.so that is installed with it.
+runpath() { objdump -p "$1" | awk '$1 == "RUNPATH" || $1 == "RPATH" { print $2 }'; }
+for program in cimtool cimfs-mount; do
+	file=$root$prefix/bin/$program
+	check "$program needs libcim.so.0" sh -c "objdump -p '$file' | grep -q 'NEEDED  *libcim\.so\.0$'"
+	is "$(runpath "$file")" "$prefix/lib" "$program looks for it in PREFIX/lib"
+	is "$(runpath "$BUILD/$program")" "" "that in the build tree nowhere"
+	check "$program runs from there" env LD_LIBRARY_PATH="$root$prefix/lib" "$file" --version
+done
+is "$(make -n PREFIX=/usr "libdir=/usr/lib/$(uname -m)-linux-gnu" "$BUILD/installed/cimtool" | grep -c rpath)" \
+	0 "in the system's own directories they look for it as every program does"
 
 cat >"$TEST_TMP/use.c" <<'END'
 #include <libcim.h>
@@ -54,7 +67,35 @@ done
 check "and where that is" test "$(pc --variable=includedir)" = "$root$prefix/include" \
 	-o "$(pc --variable=includedir)" = "$prefix/include"
 check "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
+check "make install-native, to be used where it is put now" $MAKE "RPATH=$root$prefix/lib" install-native
+check "cimtool finds libcim.so by itself" "$root$prefix/bin/cimtool" --version
 check "make uninstall" $MAKE uninstall
-check "nothing stays" sh -c "find '$root' ! -type d | tee /dev/stderr | wc -l | grep -qx 0"
+is "$(find "$root" ! -type d -o -name cimfs)" "" "nothing stays"
+
+# ---- what would be built, in a tree where nothing is ---------------------------------------------
+
+fresh=$TEST_TMP/fresh
+mkdir -p "$fresh/$BUILD"
+ln -s "$TOP"/{Makefile,include,scripts,cimfs_shim,conformance,wine-tests} "$fresh"
+# would ARGUMENTS...: the commands, each in one line
+would() { make -C "$fresh" -j1 -n V=1 "$@" 2>&1 | sed ':a; /\\$/ { N; s/\\\n//; ba }'; }
+foreign='mingw32-|bin/go|jsmn\.h'
+
+is "$(would native | grep -E "$foreign")" "" "make native needs no mingw-w64, Wine or Go"
+is "$(would install-native | grep -E "$foreign")" "" "nor does make install-native"
+is "$(would install | grep -cE 'install .*(cimfs-mount|/cimfs\.dll)')" 3 "make install installs all where nothing is built"
+touch "$fresh/$BUILD/libcim.so"
+is "$(would install | grep -E "$foreign")" "" "else what is: the native programs"
+is "$(would check-build FILTER=t_path | grep -oE -e "-o $BUILD/(tests/|[a-z-]*\b).*|$foreign" | cut -d' ' -f2 | grep -v '\.o$')" \
+	"$BUILD/tests/t_path" "make check FILTER=t_path links that test alone"
+
+# What dpkg-buildflags and the like say is heeded by every compilation and every program.
+commands=$(would native CPPFLAGS=-DTHEIR_CPPFLAGS CFLAGS=-DTHEIR_CFLAGS LDFLAGS=-Wl,-z,now)
+compiled=$(grep -c -e ' -c -o ' <<<"$commands")
+[ "$compiled" -gt 50 ]
+result $? "make native compiles files ($compiled)"
+is "$(grep -e ' -c -o ' <<<"$commands" | grep -c -e ' -DTHEIR_CPPFLAGS -DTHEIR_CFLAGS ')" "$compiled" \
+	"with CPPFLAGS and CFLAGS"
+is "$(grep -e ' -o ' <<<"$commands" | grep -v -e ' -c -o ' | grep -vc -e ' -Wl,-z,now ')" 0 "all links have LDFLAGS"
 
 tap_done

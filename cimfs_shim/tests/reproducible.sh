@@ -10,7 +10,7 @@
 names="build/libcim.so.0 build/libcim.a build/win64/cimfs.dll build/win64/libcimfs.a"
 copy="$TEST_TMP/another directory"
 mkdir "$copy"
-cp -r Makefile include scripts cimfs_shim "$copy"
+cp -r Makefile include scripts cimfs_shim conformance wine-tests "$copy"
 # shellcheck disable=SC2086
 if ! make -C "$copy" -j2 $names >"$TEST_TMP/log" 2>&1; then
 	tail -n 20 "$TEST_TMP/log" | sed 's/^/# /'

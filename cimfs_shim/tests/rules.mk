@@ -1,4 +1,45 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Each group of tests registers its own in a file beside this one.
-include $(filter-out %/rules.mk,$(sort $(wildcard cimfs_shim/tests/*.mk)))
+# The unit tests of core and os, and the tests of what the Makefile and the scripts promise.
+
+# What everything else in core stands on
+TESTS_NATIVE += t_utf t_path t_record t_guid t_error t_mem t_compare
+$(call test-scripts,cimfs_shim/tests/gen_upcase.py)
+TESTS_WINE += build/win64/tests/t_upcase.exe
+$(call windows-program,win64,tests/t_upcase.exe,cimfs_shim/tests/t_upcase.c,libcimcore.a)
+
+# The room os: one test program, natively and under Wine, and both against each other. The test stands
+# in for an older or a fickle system where it wants to.
+TESTS_NATIVE += t_os
+$(B)/tests/t_os: LDLIBS += $(addprefix -Wl$(comma)--wrap=,renameat2 linkat pread64 pwrite64 fcntl64 fstat64)
+TESTS_WINE += build/win64/tests/t_os.exe
+$(call windows-program,win64 win32,tests/t_os.exe,cimfs_shim/tests/t_os.c,libcimcore.a)
+$(call test-scripts,cimfs_shim/tests/os_locks.sh,\
+	$(B)/tests/t_os build/win64/tests/t_os.exe build/win32/tests/t_os.exe)
+
+# On images and directories in a file system in memory: an image's structures as they lie in its files;
+# the reader: what it reads, what it refuses, and several threads at once; the writer; the store
+MEMFS_TESTS := t_io t_structs t_reader t_reader_hostile t_reader_threads t_runs t_objectid t_writer \
+	t_writer_data t_writer_base t_writer_commit t_writer_faults t_writer_random t_consistent \
+	t_collisions t_store t_refusals
+TESTS_NATIVE += t_metavalid t_sort t_hash t_limits t_writer_threads t_rebuild t_check $(MEMFS_TESTS)
+TESTS_IN_PARTS += t_reader_hostile t_writer_faults
+TESTS_WINE += build/win64/tests/t_rebuild.exe
+$(call windows-program,win64,tests/t_rebuild.exe,cimfs_shim/tests/t_rebuild.c,libcimcore.a)
+$(MEMFS_TESTS:%=$(B)/tests/%): $(B)/native/cimfs_shim/tests/memfs.o
+
+# A world in which all digests are the same.
+$(B)/tests/t_collisions: LDLIBS += \
+	$(addprefix -Wl$(comma)--wrap=,cim_hasher_final cim_digest_of)
+
+# The hand-made images (scripts/lib/imagebuilder.py, malformed/), and byte-exact images of our own writer,
+# through cimtool
+$(call test-scripts,cimfs_shim/tests/check_images.py cimfs_shim/tests/golden/golden.py,$(B)/cimtool)
+
+# What the Makefile and the scripts promise
+$(call test-scripts,cimfs_shim/tests/abi.py cimfs_shim/tests/exports.sh,$(B)/libcim.so)
+$(call test-scripts,cimfs_shim/tests/install.sh,all)
+$(call test-scripts,cimfs_shim/tests/reproducible.sh,\
+	build/libcim.so build/libcim.a build/win64/cimfs.dll build/win64/libcimfs.a)
+$(call test-scripts,$(addprefix cimfs_shim/tests/,\
+	run_tests.py find_wine.sh wine_start.sh setup.sh check_wines.sh))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# cimtool, the command line. The rule that links it is in the top Makefile.
+# cimtool, the command line.
+TOOL_SRCS := $(sort $(wildcard cimfs_shim/tool/*.c))
 
-TOOL_LIBS := -ljansson -lcrypto
+NATIVE += $(B)/cimtool $(B)/installed/cimtool
+$(call installed-program,cimtool,$(TOOL_SRCS),-ljansson -lcrypto)
 
 $(TOOL_SRCS:%.c=$(B)/native/%.o): NATIVE_CFLAGS += $(HOST_CFLAGS)

@@ -154,11 +154,12 @@ test_c copy "$clients/c-client.exe"
 
 # ---- the Go program itself -----------------------------------------------------------------------
 
-# Built at another place it has the same bytes. Needs the Makefile and these sources alone; the cache
+# Built at another place it has the same bytes. Needs the Makefiles and these sources alone; the cache
 # spares it the standard library.
 elsewhere=$TEST_TMP/else\ where
 mkdir -p "$elsewhere/conformance" "$elsewhere/build/go"
-cp "$TOP/Makefile" "$elsewhere/"
+(cd "$TOP" && find Makefile cimfs_shim conformance wine-tests \( -name Makefile -o -name rules.mk \) \
+	-exec cp --parents {} "$elsewhere" \;)
 cp -r "$TOP/conformance/clients" "$elsewhere/conformance/"
 ln -s "$TOP/build/go/cache" "$elsewhere/build/go/cache"
 check "the Go client is built elsewhere, without the network" env -u MAKEFLAGS -u MAKELEVEL \

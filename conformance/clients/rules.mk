@@ -20,18 +20,9 @@ build/win64/clients/go-client.exe: $(sort $(wildcard $(CLIENTS)/go/*.go)) $(CLIE
 	$(Q)cd $(CLIENTS)/go && $(GO_ENV) '$(GO)' build -trimpath -buildvcs=false \
 		-ldflags='-buildid= -s -w' -o '$(CURDIR)/$@' .
 
-# ($(1) win64 or win32, $(2) the tools' prefix, $(3) linker flags)
-define clients-rules
-build/$(1)/clients/c-client.exe: build/$(1)/$(CLIENTS)/c/client.o build/$(1)/libcimfs.a
-	@mkdir -p $$(@D)
-	$$(call say,LINK,$$@)
-	$$(Q)$(2)gcc $(3) -municode -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -lrpcrt4 -ladvapi32
+$(call windows-program,win64 win32,clients/c-client.exe,$(CLIENTS)/c/client.c,\
+	libcimfs.a -municode -lrpcrt4 -ladvapi32)
+build/win64/$(CLIENTS)/%.o build/win32/$(CLIENTS)/%.o: private MINGW_CFLAGS += -municode
 
-build/$(1)/$(CLIENTS)/c/client.o: MINGW_CFLAGS += -municode
-endef
-$(eval $(call clients-rules,win64,$(WIN64),$(WIN64_LDFLAGS)))
-$(eval $(call clients-rules,win32,$(WIN32),$(WIN32_LDFLAGS)))
-
-TESTS_SCRIPT += $(CLIENTS)/clients.sh
-CHECK_DEPS += build/win64/clients/go-client.exe build/win64/clients/c-client.exe \
-	build/win32/clients/c-client.exe build/win64/cimfs.dll build/win32/cimfs.dll
+$(call test-scripts,$(CLIENTS)/clients.sh,build/win64/clients/go-client.exe \
+	build/win64/clients/c-client.exe build/win32/clients/c-client.exe $(DLL_FILES) $(MOUNT) $(B)/cimtool)

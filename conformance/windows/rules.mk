@@ -13,5 +13,4 @@ $(WINDOWS_BUNDLE): conformance/windows/bundle.py conformance/windows/run.ps1 \
 	$(call say,ZIP,$@)
 	$(Q)$(PYTHON) conformance/windows/bundle.py $@
 
-TESTS_SCRIPT += conformance/windows/test.sh
-CHECK_DEPS += $(WINDOWS_BUNDLE_FILES) $(CONFORMANCE_IMAGES)
+$(call test-scripts,conformance/windows/test.sh,$(WINDOWS_BUNDLE_FILES) $(CONFORMANCE_IMAGES))

@@ -4,19 +4,10 @@
 # made and compares; and democheck, which compares on the Linux side.
 
 DEMO := cimfs_shim/tests/demo
+$(call native-program,democheck,$(DEMO)/democheck.c,libcim.a)
+$(call windows-program,win64,pack.exe,$(DEMO)/pack/pack.c,libcimfs.a -municode -ladvapi32)
+$(call windows-program,win64,mnt.exe,$(DEMO)/mnt/mnt.c,libcimfs.a -municode -lrpcrt4)
 
-$(B)/democheck: $(B)/native/$(DEMO)/democheck.o $(B)/libcim.a
-	@mkdir -p $(@D)
-	$(CC) $(NATIVE_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
-
-build/win64/pack.exe: build/win64/$(DEMO)/pack/pack.o build/win64/libcimfs.a
-	$(WIN64)gcc $(WIN64_LDFLAGS) -municode -o $@ $(filter %.o,$^) $(filter %.a,$^) -ladvapi32
-
-build/win64/mnt.exe: build/win64/$(DEMO)/mnt/mnt.o build/win64/libcimfs.a
-	$(WIN64)gcc $(WIN64_LDFLAGS) -municode -o $@ $(filter %.o,$^) $(filter %.a,$^) -lrpcrt4
-
-demo-build: $(B)/democheck $(B)/cimtool $(B)/cimfs-mount build/win64/pack.exe build/win64/mnt.exe \
+DEMO_NEEDS := $(B)/democheck $(B)/cimtool $(MOUNT) build/win64/pack.exe build/win64/mnt.exe \
 	build/win64/cimfs.dll build/win32/cimfs.dll
-CHECK_DEPS += $(B)/democheck build/win64/pack.exe build/win64/mnt.exe build/win64/cimfs.dll
-
-TESTS_SCRIPT += $(DEMO)/quick.sh $(DEMO)/interrupt.py
+$(call test-scripts,$(DEMO)/quick.sh $(DEMO)/interrupt.py,$(DEMO_NEEDS))

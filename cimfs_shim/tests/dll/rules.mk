@@ -6,30 +6,34 @@
 
 DLL_TESTS := t_abi t_errors t_handles t_metadata t_prefix t_trace
 DLL_TEST_HELPERS := t_access t_mount t_volume client
+DLL_TEST_PROGRAMS := $(patsubst %,tests/dll/%.exe,$(DLL_TESTS) $(DLL_TEST_HELPERS))
 
-TESTS_WINE += $(DLL_TESTS:%=build/win64/tests/dll/%.exe)
-TESTS_SCRIPT += $(sort $(wildcard cimfs_shim/tests/dll/*.sh))
-CHECK_DEPS += $(DLL_TEST_HELPERS:%=build/win64/tests/dll/%.exe) \
-	$(DLL_TESTS:%=build/win32/tests/dll/%.exe) build/win32/tests/dll/t_mount.exe
+$(foreach t,$(DLL_TESTS) $(DLL_TEST_HELPERS),$(call windows-program,win64 win32,tests/dll/$(t).exe,\
+	cimfs_shim/tests/dll/$(t).c,libcimfs.a libcimcore.a -municode -lversion -ladvapi32))
 
-# ($(1) win64 or win32, $(2) the tools' prefix, $(3) linker flags)
+# ($(1) is win64 or win32)
 define dll-test-rules
+$(DLL_TEST_PROGRAMS:%=build/$(1)/%): | build/$(1)/tests/dll/cimfs.dll build/$(1)/tests/dll/cimwriter.dll
+
 build/$(1)/tests/dll/%.dll: build/$(1)/%.dll
 	@mkdir -p $$(@D)
 	$$(Q)cp $$< $$@
 
-build/$(1)/tests/dll/%.exe: build/$(1)/cimfs_shim/tests/dll/%.o build/$(1)/libcimfs.a \
-		build/$(1)/libcimcore.a \
-		| build/$(1)/tests/dll/cimfs.dll build/$(1)/tests/dll/cimwriter.dll
-	@mkdir -p $$(@D)
-	$$(call say,LINK,$$@)
-	$$(Q)$(2)gcc $(3) -municode -o $$@ $$(filter %.o,$$^) build/$(1)/libcimfs.a build/$(1)/libcimcore.a \
-		-lversion -ladvapi32
-
 # It looks at a function of the DLL's own.
 build/$(1)/tests/dll/t_prefix.exe: build/$(1)/cimfs_shim/dll/prefix.o
 
-build/$(1)/cimfs_shim/tests/dll/%.o: MINGW_CFLAGS += -municode
+build/$(1)/cimfs_shim/tests/dll/%.o: private MINGW_CFLAGS += -municode
 endef
-$(eval $(call dll-test-rules,win64,$(WIN64),$(WIN64_LDFLAGS)))
-$(eval $(call dll-test-rules,win32,$(WIN32),$(WIN32_LDFLAGS)))
+$(foreach w,win64 win32,$(eval $(call dll-test-rules,$(w))))
+
+TESTS_WINE += $(DLL_TESTS:%=build/win64/tests/dll/%.exe)
+
+dll-test-scripts = $(call test-scripts,$(addprefix cimfs_shim/tests/dll/,$(1)),$(2))
+$(call dll-test-scripts,captured.sh header.sh objdump.sh)
+$(call dll-test-scripts,exports.sh link.sh,$(DLL_FILES))
+$(call dll-test-scripts,access.sh,build/win64/tests/dll/t_access.exe)
+$(call dll-test-scripts,winedebug.sh,build/win64/tests/dll/client.exe)
+$(call dll-test-scripts,wine32.sh,$(DLL_TESTS:%=build/win32/tests/dll/%.exe))
+$(call dll-test-scripts,install.sh,$(DLL_FILES) $(MOUNT) build/win64/tests/dll/client.exe)
+$(call dll-test-scripts,mount.sh user.sh,$(MOUNT) $(B)/cimtool build/win32/tests/dll/t_mount.exe \
+	$(addprefix build/win64/tests/dll/,t_mount.exe t_volume.exe))

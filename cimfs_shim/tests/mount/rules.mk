@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # cimfs-mount: mounts by hand, broken images, other users, and the volumes of Wine.
-TESTS_SCRIPT += $(addprefix cimfs_shim/tests/mount/,mount.py broken.py reparse.py user.py volume.py)
-CHECK_DEPS += $(B)/cimfs-mount $(B)/mount.cimfs $(B)/cimtool $(B)/tests/faults.so
+$(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py reparse.py user.py volume.py),\
+	$(MOUNT) $(B)/cimtool $(B)/tests/faults.so)
 
 # Preloaded into the server by tests; a sanitizer would have to come first.
 $(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c
