@@ -132,7 +132,8 @@ check "TAP: a limit is a TODO" grep -q '^not ok [0-9]* - Self/LimitHolds # TODO'
 # ---- mutants ------------------------------------------------------------------------------------
 
 # Or whether a mutant is noticed would depend on how the threads of a case take turns.
-CIMFS_MUTANT=random-writes-lost CIMFS_MUTANT_REAL=$BAD_REAL start "$selftest" --json "$(dos_path "$json")" \
+echo "Self/Interleaved random-writes-lost" >"$TEST_TMP/plan"
+CIMFS_MUTANT_PLAN=$(dos_path "$TEST_TMP/plan") CIMFS_MUTANT_REAL=$BAD_REAL start "$selftest" --json "$(dos_path "$json")" \
 	--dll "$(dos_path "$WIN64/conformance/mutants/cimfs.dll")" --filter 'Self/Interleaved'
 is "$(values Interleaved)" "lost: a40 b40" "a mutant counts the calls of each directory by themselves"
 
@@ -144,7 +145,7 @@ mkdir -p "$tree"/{bin,build/conformance/mutants,build/win64/conformance/mutants,
 mkdir "$tree/scripts"
 cp -r "$TOP/scripts/lib" "$tree/scripts/"
 cp "$TOP/conformance/run" "$tree/conformance/"
-cp "$TOP/conformance/mutants/run" "$tree/conformance/mutants/"
+cp "$TOP/conformance/mutants/"{run,*.py} "$tree/conformance/mutants/"
 for file in cimfs-mount win64/cimfs.dll win64/conformance/{cimfs-conformance.exe,mutants/cimfs.dll}; do
 	echo >"$tree/build/$file"
 	chmod +x "$tree/build/$file"
