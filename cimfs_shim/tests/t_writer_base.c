@@ -544,7 +544,8 @@ static void test_hostile_table(void)
 	memfs_poke(k.m, region, cim_get64(fs + 8) + 8, entry, sizeof(entry));
 	w = begin(&k, "a.cim", NULL);
 	put(&k, w, "new", "new");
-	before = k.m->peak_bytes = k.m->bytes;
+	k.m->peak_bytes = k.m->bytes;
+	before = k.m->bytes;
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_CORRUPT);
 	ok(k.m->peak_bytes - before < 16 << 20, "a table of 64 MiB that isn't there took %ld bytes",
 	   k.m->peak_bytes - before);
