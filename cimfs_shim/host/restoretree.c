@@ -445,11 +445,14 @@ static int add_directory(struct restore_tree *tree, const struct place *at, bool
 /* A directory was restored as a symlink, or not at all: what is in it is lost. */
 static int lost_below(struct restore_tree *tree, const struct place *at)
 {
+	struct cim_error err = {0};
 	struct cim_iter *iter;
 	uint32_t count;
 
-	if (cim_iter_dir(tree->job->image, at->info->file_id, &iter, NULL))
+	if (cim_iter_dir(tree->job->image, at->info->file_id, &iter, &err)) {
+		restore_unreadable(&tree->walk, at, &err);
 		return 0;
+	}
 	count = cim_iter_count(iter);
 	cim_iter_close(iter);
 	if (count)

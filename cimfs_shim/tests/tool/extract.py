@@ -12,7 +12,7 @@ import stat
 
 from tooltest import (CIMTOOL, TMP, check, done, expect, need_tool, plain_user, run, same, skip, tool,
                       write)
-from imagebuilder import (ARCHIVE, HIDDEN, READONLY, SYSTEM, Dir, File, Image, Link, Sparse, Stream,
+from imagebuilder import (ARCHIVE, HIDDEN, READONLY, RECORD_STREAM, SYSTEM, Dir, File, Image, Link, Sparse, Stream,
                           make_ea, make_reparse, make_sd, make_symlink)
 
 need_tool()
@@ -97,6 +97,16 @@ check(result.code == 3 and "lies below" in result.errors,
       "what lies below a symlink is not restored, and told", result)
 same(os.listdir(outside), [], "nothing went through the link")
 same(sorted(tree(target)), ["a", "b", "c", "good"], "the links themselves are restored")
+
+builder = Image(plain({"a": Dir({"file": File(b"evil")}, reparse=make_symlink("good")),
+                       "good": File(b"good")}))
+builder.poke("record:a", RECORD_STREAM, "Q", 99 << 48 | 4096)
+image = builder.write(os.path.join(TMP, "below-a-link"))
+target = os.path.join(TMP, "below-a-link-target")
+result = tool("extract", "-C", target, image)
+check(result.code == 4 and "/a" in result.errors,
+      "that what lies below a symlink can't be read is told, too", result)
+same(sorted(tree(target)), ["a", "good"], "and the rest is restored")
 
 # Two entries of one name: a link, then a file or a directory.
 for second in (File(b"evil"), Dir({"below": File(b"evil")})):
