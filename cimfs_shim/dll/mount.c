@@ -5,8 +5,8 @@
  * A volume \\?\Volume{GUID}\ is, under Wine, a link of that name in the prefix's directory of
  * devices. The helper (helper.c) opens the image, serves it as a Unix directory and makes the link;
  * here the arguments are checked, and the volume gets a drive letter (letter.c) that makes it
- * complete. All state is in the links and letters, so any
- * process may dismount what another one mounted.
+ * complete. All state is in the links and letters, so any process may dismount what another one
+ * mounted.
  *
  * On Windows there is nothing of all this: ERROR_NOT_SUPPORTED.
  */
@@ -123,36 +123,21 @@ static WCHAR *image_path(PCWSTR dir, PCWSTR name)
 }
 
 /* Can the file be opened? What the helper doesn't see is how Windows programs share it. */
-static enum cim_status try_file(const char *dir, const char *name, struct cim_error *err)
+static enum cim_status try_file(PCWSTR path, struct cim_error *err)
 {
-    const struct cim_vfs *vfs = cim_env_default()->vfs;
-    cim_vfs_file *file;
-    cim_vfs_dir *opened;
-    long os_error = 0;
-    enum cim_status status = vfs->open_dir(vfs->ctx, dir, 0, &opened, &os_error);
+    HANDLE file =
+            CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                        NULL, OPEN_EXISTING, 0, NULL);
+    const long os_error = (long)GetLastError();
+    const enum cim_status status = cim_status_from_os(os_error);
 
-    if (!status)
+    if (file != INVALID_HANDLE_VALUE)
     {
-        status = vfs->open(vfs->ctx, opened, name, CIM_VFS_READ, &file, &os_error);
-        if (!status) vfs->close(vfs->ctx, file);
-        vfs->close_dir(vfs->ctx, opened);
+        CloseHandle(file);
+        return CIM_OK;
     }
-    if (!status) return CIM_OK;
     fail(err, status, "the image can't be opened: %s", cim_status_text(status));
     err->os_error = os_error;
-    return status;
-}
-
-static enum cim_status try_path(PCWSTR path, struct cim_error *err)
-{
-    char *dir = wtf8_from_wide(path), *name;
-    enum cim_status status;
-
-    if (!dir) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    name = strrchr(dir, '\\');
-    *name++ = 0;
-    status = try_file(dir, name, err);
-    free(dir);
     return status;
 }
 
@@ -165,7 +150,7 @@ static enum cim_status find_image(PCWSTR dir, PCWSTR name, char **unix_path, str
     if (!*dir) return fail(err, CIM_E_PATH_NOT_FOUND, "the directory has no name");
     path = image_path(dir, name);
     if (!path) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = try_path(path, err);
+    status = try_file(path, err);
     if (status) goto free_path;
     *unix_path = wine_unix_path(path);
     if (!*unix_path)
