@@ -202,9 +202,9 @@ def always(*_):
     return True
 
 
-KINDS = {"unseen": is_unseen, "replaced": is_replaced, "discarded": is_discarded, "held": is_held, "any-failure": is_any_failure,
-         "threads": is_threads,
-         "mounted": is_mounted, "otherwise": always}
+KINDS = {"unseen": is_unseen, "replaced": is_replaced, "discarded": is_discarded, "held": is_held,
+         "any-failure": is_any_failure, "threads": is_threads, "mounted": is_mounted,
+         "otherwise": always}
 
 
 class Line:

@@ -9,8 +9,9 @@
  * by CIMFS_CONFORMANCE_CASE; what it does after a case, to clean up, belongs to none and isn't
  * spoilt.
  *
- * CIMFS_MUTANT_RECORD names a directory in which each process writes a line for each call: the
- * case, the function, the answer, and whether anything came out, between tabs.
+ * CIMFS_MUTANT_RECORD names a directory in which each process writes a line for each call, with
+ * tabs between its fields: the case, the function, the answer, whether anything came out, the
+ * thread, the image, the path, and a second name that the call was given.
  */
 #include "mutant.h"
 
