@@ -4,8 +4,10 @@
  *
  * An image stores no link counts: whether a file has several names is known only after a pass over
  * all directories. That pass keeps two bits a file, in pages that are made when first needed, so
- * that an image with wild FileIDs costs no more than what it really holds. Only for the few files
- * with several names the first name is kept.
+ * that an image with wild FileIDs costs no more than what it really holds.
+ *
+ * Of the few files with several names the first place is kept, and if there are any, that of each
+ * directory: a path for each file could take a thousand times the memory that the image does.
  */
 #include "idset.h"
 
@@ -61,54 +63,77 @@ void idset_free(struct idset *set)
 }
 
 /* The slot of an ID, or the free one where it belongs. */
-static size_t slot_of(const struct idmap *map, uint32_t id)
+static size_t slot_of(const struct places *places, uint32_t id)
 {
-	size_t i = (id * UINT32_C(2654435761)) & (map->room - 1);
+	size_t i = (id * UINT32_C(2654435761)) & (places->room - 1);
 
-	while (map->slots[i].text && map->slots[i].id != id)
-		i = (i + 1) & (map->room - 1);
+	while (places->slots[i].name && places->slots[i].id != id)
+		i = (i + 1) & (places->room - 1);
 	return i;
 }
 
-const char *idmap_get(const struct idmap *map, uint32_t id)
+bool places_has(const struct places *places, uint32_t id)
 {
-	return map->room ? map->slots[slot_of(map, id)].text : NULL;
+	return places->room && places->slots[slot_of(places, id)].name;
 }
 
-static void idmap_double(struct idmap *map)
+static void places_double(struct places *places)
 {
-	struct idmap bigger = {.room = map->room ? map->room * 2 : 64, .count = map->count};
+	struct places bigger = {.room = places->room ? places->room * 2 : 64,
+				.count = places->count};
 
 	bigger.slots = xcalloc(bigger.room, sizeof(*bigger.slots));
-	for (size_t i = 0; i < map->room; i++) {
-		if (map->slots[i].text)
-			bigger.slots[slot_of(&bigger, map->slots[i].id)] = map->slots[i];
+	for (size_t i = 0; i < places->room; i++) {
+		if (places->slots[i].name)
+			bigger.slots[slot_of(&bigger, places->slots[i].id)] = places->slots[i];
 	}
-	free(map->slots);
-	*map = bigger;
+	free(places->slots);
+	*places = bigger;
 }
 
-void idmap_put(struct idmap *map, uint32_t id, const char *text)
+void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char *name)
 {
 	size_t i;
 
-	if (map->count * 2 >= map->room)
-		idmap_double(map);
-	i = slot_of(map, id);
-	if (map->slots[i].text)
-		free(map->slots[i].text);
-	else
-		map->count++;
-	map->slots[i].id = id;
-	map->slots[i].text = xstrdup(text);
+	if (places->count * 2 >= places->room)
+		places_double(places);
+	i = slot_of(places, id);
+	if (places->slots[i].name)
+		return;
+	places->count++;
+	places->slots[i].id = id;
+	places->slots[i].dir_id = dir_id;
+	places->slots[i].name = xstrdup(name);
 }
 
-void idmap_free(struct idmap *map)
+const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
+			size_t *count)
 {
-	for (size_t i = 0; i < map->room; i++)
-		free(map->slots[i].text);
-	free(map->slots);
-	memset(map, 0, sizeof(*map));
+	const char **names = NULL;
+	size_t room = 0;
+
+	for (*count = 0; places_has(places, id);) {
+		const size_t i = slot_of(places, id);
+
+		if (*count == most) {
+			free(names);
+			return NULL;
+		}
+		if (!*count)
+			*dir_id = places->slots[i].dir_id;
+		names = xgrow(names, &room, *count, sizeof(*names));
+		names[(*count)++] = places->slots[i].name;
+		id = places->slots[i].dir_id;
+	}
+	return names;
+}
+
+void places_free(struct places *places)
+{
+	for (size_t i = 0; i < places->room; i++)
+		free(places->slots[i].name);
+	free(places->slots);
+	memset(places, 0, sizeof(*places));
 }
 
 enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset *multi,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idset.h - sets and maps of FileIDs
+ * idset.h - sets of FileIDs, and the places of items
  */
 #ifndef HOST_IDSET_H
 #define HOST_IDSET_H
@@ -20,18 +20,27 @@ bool idset_add(struct idset *set, uint32_t id);
 bool idset_has(const struct idset *set, uint32_t id);
 void idset_free(struct idset *set);
 
-/* FileID to text, for the few files with several names. */
-struct idmap {
+/* Where items are: each one's first place, as the FileID of its directory and a name there. */
+struct places {
 	struct {
 		uint32_t id;
-		char *text;
+		uint32_t dir_id;
+		char *name; /* NULL: a free slot */
 	} * slots;
 	size_t room;
 	size_t count;
 };
-const char *idmap_get(const struct idmap *map, uint32_t id);
-void idmap_put(struct idmap *map, uint32_t id, const char *text);
-void idmap_free(struct idmap *map);
+bool places_has(const struct places *places, uint32_t id);
+/* Keep an item's place, unless one is kept. */
+void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char *name);
+/*
+ * The names on the way to an item, its own first, up to below what has no place (*dir_id: that of
+ * its own directory). Allocated; the names belong to @places. NULL: no place is kept (*count is 0),
+ * or there are more than @most names.
+ */
+const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
+			size_t *count);
+void places_free(struct places *places);
 
 /* Which files have more than one name: a pass over all directories. CIM_E_ABORTED: @stopped. */
 enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset *multi,

@@ -70,7 +70,7 @@ struct restore_tree {
 	struct idset multi;
 	struct idset entered; /* directories on the way to what was added */
 	struct idset met;     /* of the files with several names */
-	struct idmap places;  /* first names, and all directories if there are any */
+	struct places places; /* first names, and all directories if there are any */
 	uint64_t links;	      /* that were looked for there, */
 	uint64_t steps;	      /* in so many steps */
 };
@@ -233,49 +233,24 @@ void restore_item_run(struct restore *r, struct restore_item *item)
 	end_item(r, item);
 }
 
-/* What has several names, or is a directory, and where it is: "5/name", 5 being the FileID of its
- * directory. So paths cost no more memory than the image does. */
 static void keep_place(struct restore_tree *tree, const struct place *at)
 {
-	char *where;
-
-	if (idmap_get(&tree->places, at->info->file_id))
-		return;
-	where = xasprintf("%u/%s", at->dir_id, at->name);
-	idmap_put(&tree->places, at->info->file_id, where);
-	free(where);
+	places_keep(&tree->places, at->info->file_id, at->dir_id, at->name);
 }
 
-/* Names from a place up to the target; false: these ways are too long. */
-static bool find_way(struct restore_tree *tree, const char *where, const char ***names,
-		     size_t *count)
+/* An item's first place, found again step by step from the target; the caller closes its directory.
+ * -1, with errno, for one that can't be. */
+static struct place open_place(struct restore_tree *tree, uint32_t id)
 {
-	size_t room = 0;
-
-	tree->links++;
-	for (*count = 0; where; ++*count) {
-		char *slash;
-
-		if (++tree->steps > FREE_STEPS + STEPS_A_LINK * tree->links)
-			return false;
-		*names = xgrow(*names, &room, *count, sizeof(**names));
-		where = idmap_get(&tree->places, (uint32_t)strtoul(where, &slash, 10));
-		(*names)[*count] = slash + 1;
-	}
-	return true;
-}
-
-/* A place, found again step by step from the target; the caller closes its directory. -1, with
- * errno, for one that can't be. */
-static struct place open_place(struct restore_tree *tree, const char *where)
-{
-	struct place at = {.dirfd = -1, .dir_id = (uint32_t)strtoul(where, NULL, 10)};
-	const char **names = NULL;
+	const uint64_t most = FREE_STEPS + STEPS_A_LINK * ++tree->links - tree->steps;
+	struct place at = {.dirfd = -1};
 	size_t count;
+	const char **names = places_way(&tree->places, id, most, &at.dir_id, &count);
 
-	if (!find_way(tree, where, &names, &count)) {
+	tree->steps += count;
+	if (!names) {
 		errno = EMLINK;
-		goto names;
+		return at;
 	}
 	at.name = names[0];
 	at.dirfd = dup(tree->target->fd);
@@ -286,7 +261,6 @@ static struct place open_place(struct restore_tree *tree, const char *where)
 		close(at.dirfd);
 		at.dirfd = next;
 	}
-names:
 	free(names);
 	return at;
 }
@@ -302,9 +276,9 @@ static int link_first(const struct restore_tree *tree, const struct place *first
 }
 
 /* A further name, as a link; false (with errno): it can't be one. */
-static bool link_item(struct restore_tree *tree, struct restore_item *item, const char *where)
+static bool link_item(struct restore_tree *tree, struct restore_item *item)
 {
-	const struct place first = open_place(tree, where);
+	const struct place first = open_place(tree, item->info.file_id);
 	const bool linked = first.dirfd >= 0 && !link_first(tree, &first, &item->at);
 	const int error = errno;
 
@@ -324,7 +298,7 @@ static bool link_item(struct restore_tree *tree, struct restore_item *item, cons
 /* A further name of a file: a link, if the first one could be restored. */
 static void restore_later(struct restore_tree *tree, struct restore_item *item)
 {
-	const char *first = idmap_get(&tree->places, item->info.file_id);
+	const bool first = places_has(&tree->places, item->info.file_id);
 	struct restore *r = &tree->work;
 	bool done = false;
 
@@ -332,7 +306,7 @@ static void restore_later(struct restore_tree *tree, struct restore_item *item)
 	/* Where a symlink leads may depend on where it lies. */
 	if (tree->job->picture)
 		item->code = restore_symlink(r, &item->at, &done);
-	if (item->code || done || (first && link_item(tree, item, first))) {
+	if (item->code || done || (first && link_item(tree, item))) {
 		end_item(r, item);
 	} else if (first && errno == EEXIST) {
 		item->code = restore_refused(r, &item->at, EEXIST);
@@ -640,7 +614,7 @@ int restore_tree_close(struct restore_tree *tree, uint64_t *items)
 	idset_free(&tree->multi);
 	idset_free(&tree->met);
 	idset_free(&tree->entered);
-	idmap_free(&tree->places);
+	places_free(&tree->places);
 	restore_free(&tree->walk);
 	restore_free(&tree->work);
 	free(tree);

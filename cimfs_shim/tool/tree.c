@@ -23,6 +23,7 @@ struct level {
 	size_t count;
 	size_t next;
 	size_t path_len;
+	uint32_t id;
 };
 
 struct tree {
@@ -41,7 +42,9 @@ struct tree {
 	uint32_t root;
 	struct idset directories;
 	struct idset multi;
-	struct idmap first;
+	/* of the files with several names, and of directories if there are any */
+	struct places places;
+	struct text first; /* path of the first of an item's names */
 };
 
 struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name, int *code)
@@ -81,7 +84,8 @@ void tree_close(struct tree *tree)
 	text_free(&tree->path);
 	idset_free(&tree->directories);
 	idset_free(&tree->multi);
-	idmap_free(&tree->first);
+	places_free(&tree->places);
+	text_free(&tree->first);
 	free(tree);
 }
 
@@ -185,6 +189,7 @@ static int enter(struct tree *tree)
 	level = &tree->levels[tree->depth];
 	memset(level, 0, sizeof(*level));
 	level->path_len = tree->depth ? tree->path.len : 0;
+	level->id = tree->item.info.file_id;
 	if (cim_iter_dir(tree->image, tree->item.info.file_id, &level->iter, &err))
 		return fail(tree, &err);
 	tree->depth++;
@@ -254,6 +259,29 @@ char *tree_shown(const char *escaped)
 	return text.s;
 }
 
+/*
+ * The path of an item's first name, if it isn't the one at hand. Its length is no more than what a
+ * dump's line about it takes, so the way there has no other limit.
+ */
+static const char *first_path(struct tree *tree, uint32_t id)
+{
+	const char **names;
+	uint32_t dir_id;
+	size_t count;
+
+	if (!places_has(&tree->places, id))
+		return NULL;
+	names = places_way(&tree->places, id, UINT64_MAX, &dir_id, &count);
+	text_cut(&tree->first, 0);
+	while (count) {
+		text_puts(&tree->first, "/");
+		text_puts(&tree->first, names[--count]);
+	}
+	free(names);
+	return tree->first.s;
+}
+
+/* What was met under tree->path: the root, or an entry of the top level. */
 static int take_item(struct tree *tree, uint32_t id)
 {
 	struct tree_item *item = &tree->item;
@@ -262,7 +290,6 @@ static int take_item(struct tree *tree, uint32_t id)
 	if (cim_image_stat(tree->image, id, &item->info, &err))
 		return fail(tree, &err);
 	item->path = tree->path.s;
-	item->first = NULL;
 	item->several = !item->info.is_directory && idset_has(&tree->multi, id);
 	tree->enter = item->info.is_directory;
 	if (item->info.is_directory && idset_add(&tree->directories, id)) {
@@ -270,10 +297,11 @@ static int take_item(struct tree *tree, uint32_t id)
 			  "the directory is met a second time");
 		return EXIT_CORRUPT;
 	}
-	if (item->several) {
-		item->first = idmap_get(&tree->first, id);
-		if (!item->first)
-			idmap_put(&tree->first, id, item->path);
+	item->first = item->several ? first_path(tree, id) : NULL;
+	if (tree->depth && (item->several || (item->info.is_directory && tree->multi.count))) {
+		const struct level *top = &tree->levels[tree->depth - 1];
+
+		places_keep(&tree->places, id, top->id, item->path + top->path_len + 1);
 	}
 	return EXIT_OK;
 }

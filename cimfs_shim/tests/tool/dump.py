@@ -13,8 +13,9 @@ import json
 import os
 import random
 import shutil
+import sys
 
-from tooltest import TMP, check, done, expect, files_of, need_tool, same, tool, write
+from tooltest import CIMTOOL, TMP, check, done, expect, files_of, need_tool, run, same, tool, write
 from imagebuilder import (HIDDEN, READONLY, Dir, File, Image, Link, Sparse, Stream, make_ea,
                           make_reparse, make_sd, make_symlink)
 import handmade
@@ -379,4 +380,33 @@ same(len(rows), 15, "of all items")
 back = tool("diff", b, a)
 same(len(back.text.splitlines()), 15, "the other way round as many")
 expect(0, "an image and itself", "diff", a, a)
+
+# ---- memory ----
+
+
+def peak(*args):
+    """The most memory that a run of cimtool had, in KiB."""
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+    # A process counts the memory of the one that started it, so that has to be a small one.
+    result = run([sys.executable, "-ISc", "import os, resource, subprocess, sys\n"
+                  "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n"
+                  "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)", CIMTOOL, *args],
+                 env=env)
+    check(result.code == 0, args[0] + ": of deep files, ends well", result)
+    return int(result.out or 0)
+
+
+DEPTH, NAMES = 150, 2000
+step = "d" * 200
+deep = Dir({"%04d" % n: File() for n in range(NAMES)})
+for _ in range(DEPTH):
+    deep = Dir({step: deep})
+files = {"%04d" % n: File() for n in range(NAMES)}
+links = {"%04d" % n: Link((step + "/") * (DEPTH + 1) + "%04d" % n) for n in range(NAMES)}
+images = [Image(Dir({step: deep, "names": Dir(names)})).write(place()) for names in (files, links)]
+paths = NAMES * DEPTH * len(step) >> 10
+for command in "dump", "diff":
+    alone, linked = (peak(command, *[image] * (1 + (command == "diff"))) for image in images)
+    check(linked < alone + paths // 2, command + ": hard links cost less than their paths",
+          "%d KiB, and %d KiB without links; paths: %d KiB" % (linked, alone, paths))
 done()
