@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "../host/error.h"
+
 /* Fill a stream, or leave it: what is never written takes the sparse form. */
 static enum cim_status fill(struct cim_stream *stream, const struct cim_source *source,
 			    struct cim_error *err)
@@ -104,13 +106,7 @@ static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t l
 			continue;
 		if (got < 0) {
 			f->failed = errno;
-			if (err) {
-				err->status = CIM_E_IO;
-				err->os_error = errno;
-				snprintf(err->cause, sizeof(err->cause), "read: %s",
-					 strerror(errno));
-			}
-			return CIM_E_IO;
+			return err ? fail_errno(err, "read") : cim_status_from_os(errno);
 		}
 		if (!got) {
 			f->shrank = true;
