@@ -37,15 +37,15 @@ static int run_write(struct tool *t, const char *image, char *const *sources, si
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	struct write_options options = {0};
+	const struct option longs[] = {
 		COMMON_LONGS,
 		EXCLUDE_LONGS,
-		WRITE_LONGS,
+		WRITE_LONGS(options),
 		{"from-dump", required_argument, NULL, OPT_FROM_DUMP},
 		{"data", required_argument, NULL, OPT_DATA},
 		{0},
 	};
-	struct write_options options = {0};
 	const char *data_dir = NULL;
 	const char *dump = NULL;
 	bool append = t->command == &cmd_append;

@@ -222,15 +222,15 @@ static int run_fork(struct tool *t, const char *parent, const char *child,
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
+	struct write_options options = {0};
+	const struct option longs[] = {
 		COMMON_LONGS,
 		EXCLUDE_LONGS,
-		WRITE_LONGS,
+		WRITE_LONGS(options),
 		{"add", required_argument, NULL, OPT_ADD},
 		{"delete", required_argument, NULL, OPT_DELETE},
 		{0},
 	};
-	struct write_options options = {0};
 	struct changes changes = {0};
 	int code = EXIT_OK;
 	int c;

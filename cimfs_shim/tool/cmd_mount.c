@@ -389,18 +389,13 @@ static bool is_wanted(const struct mount *m, char **texts)
 
 static int run_mounts(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"clean", no_argument, NULL, OPT_OWN}, COMMON_LONGS, {0}};
+	int clean = 0;
+	const struct option longs[] = {{"clean", no_argument, &clean, 1}, COMMON_LONGS, {0}};
 	struct mount_list list;
-	bool clean = false;
 	int code = EXIT_OK;
-	int c;
 
-	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c != OPT_OWN)
-			return EXIT_USAGE;
-		clean = true;
-	}
+	if (tool_getopt(t, argc, argv, "", longs) != -1)
+		return EXIT_USAGE;
 	mount_list_get(&list);
 	for (size_t i = 0; i < list.count; i++) {
 		struct mount *m = &list.mounts[i];

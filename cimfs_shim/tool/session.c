@@ -10,18 +10,6 @@
 int write_option(struct tool *t, struct write_options *options, int c)
 {
 	switch (c) {
-	case OPT_CONSISTENT:
-		options->consistent = true;
-		return EXIT_OK;
-	case OPT_VERIFY:
-		options->verify = true;
-		return EXIT_OK;
-	case OPT_ALL_TIMES:
-		options->all_times = true;
-		return EXIT_OK;
-	case OPT_NO_ACLS:
-		options->no_acls = true;
-		return EXIT_OK;
 	case OPT_STREAMS:
 		if (strcmp(optarg, "xattr") && strcmp(optarg, "none"))
 			return tool_usage(t, "--streams-interface is none or xattr here");

@@ -24,29 +24,22 @@ struct session {
 
 /* Options of create, append and fork. */
 struct write_options {
-	bool consistent;
-	bool as_stored; /* from a dump */
-	bool verify;
-	bool all_times;
+	int consistent, verify, all_times, no_acls; /* flags of getopt_long() */
+	bool as_stored;				    /* from a dump */
 	bool xattr_streams;
-	bool no_acls;
 	const char *mtime;
 	struct exclude exclude;
 };
 enum {
-	OPT_CONSISTENT = OPT_OWN + 50,
-	OPT_VERIFY,
-	OPT_ALL_TIMES,
-	OPT_STREAMS,
+	OPT_STREAMS = OPT_OWN + 50,
 	OPT_MTIME,
-	OPT_NO_ACLS,
 };
-#define WRITE_LONGS                                                          \
-	{"consistent", no_argument, NULL, OPT_CONSISTENT},                   \
-		{"verify", no_argument, NULL, OPT_VERIFY},                   \
-		{"all-times", no_argument, NULL, OPT_ALL_TIMES},             \
+#define WRITE_LONGS(options)                                                 \
+	{"consistent", no_argument, &(options).consistent, 1},               \
+		{"verify", no_argument, &(options).verify, 1},               \
+		{"all-times", no_argument, &(options).all_times, 1},         \
+		{"no-acls", no_argument, &(options).no_acls, 1},             \
 		{"streams-interface", required_argument, NULL, OPT_STREAMS}, \
-		{"no-acls", no_argument, NULL, OPT_NO_ACLS},                 \
 	{                                                                    \
 		"mtime", required_argument, NULL, OPT_MTIME                  \
 	}
