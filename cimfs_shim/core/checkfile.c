@@ -18,6 +18,7 @@
 
 #include "check.h"
 #include "hash.h"
+#include "io.h"
 #include "reader.h"
 #include "sort.h"
 #include "names.h"
@@ -200,37 +201,29 @@ struct file {
 static bool read_file(struct cim_check *c, const struct file *f, uint64_t offset, void *buf,
 		      size_t len)
 {
-	const struct cim_vfs *vfs = c->image->env.vfs;
-	enum cim_status status;
-	long os_error = 0;
-	size_t got = 0;
+	size_t got;
+	enum cim_status status = cim_io_read(&c->image->env, f->file, f->name, offset, buf, len,
+					     &got, &c->why);
 
-	status = vfs->pread(vfs->ctx, f->file, offset, buf, len, &got, &os_error);
-	if (status)
-		status = cim_fail_os(&c->why, status, os_error, "%s can't be read", f->name);
-	else if (got < len)
+	if (!status && got < len)
 		status = cim_fail(&c->why, CIM_E_CORRUPT, "%s has become shorter", f->name);
 	return cim_check_try(c, status, f->structure, f->offset, "reading failed");
 }
 
 static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_missing)
 {
-	const struct cim_vfs *vfs = c->image->env.vfs;
-	enum cim_status status;
-	long os_error = 0;
+	enum cim_status status = cim_open_beside(c->image, f->name, &f->file, &c->why);
 
-	status = cim_open_beside(c->image, f->name, &f->file, &os_error);
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND) {
 		cim_check_report(c, if_missing, f->structure, f->offset, "%s is missing", f->name);
 		return false;
 	}
-	if (!status) {
-		status = vfs->size(vfs->ctx, f->file, &f->size, &os_error);
-		if (!status)
-			return true;
-		vfs->close(vfs->ctx, f->file);
-	}
-	cim_check_ok(c, cim_fail_os(&c->why, status, os_error, "opening %s", f->name));
+	if (!status)
+		status = cim_io_size(&c->image->env, f->file, f->name, &f->size, &c->why);
+	if (!status)
+		return true;
+	cim_io_close(&c->image->env, f->file);
+	cim_check_ok(c, status);
 	return false;
 }
 
@@ -307,7 +300,6 @@ static bool check_region_fields(struct cim_check *c, const struct file *f, const
 static uint64_t check_region_file(struct cim_check *c, const struct cim_region_set *set,
 				  uint32_t index)
 {
-	const struct cim_vfs *vfs = c->image->env.vfs;
 	struct file f = {.structure = "region file", .set = set, .index = index};
 	uint8_t bytes[CIM_SIZE(region_header)];
 
@@ -327,7 +319,7 @@ static uint64_t check_region_file(struct cim_check *c, const struct cim_region_s
 	} else {
 		c->region_types[set->first + index] = bytes[CIM_OFF(region_header, type)];
 	}
-	vfs->close(vfs->ctx, f.file);
+	cim_io_close(&c->image->env, f.file);
 	return f.size;
 }
 
@@ -511,7 +503,6 @@ static void check_objectid_header(struct cim_check *c, const struct file *f, uin
 static void check_objectid_file(struct cim_check *c, const struct cim_region_set *set,
 				uint32_t index, uint64_t region_size, bool own)
 {
-	const struct cim_vfs *vfs = c->image->env.vfs;
 	struct file f = {.structure = "object ID file", .set = set, .index = index, .own = own};
 
 	f.offset = cim_region_offset(set->first + index, 0);
@@ -519,7 +510,7 @@ static void check_objectid_file(struct cim_check *c, const struct cim_region_set
 	if (!open_file(c, &f, own ? CIM_WARNING : CIM_NOTE))
 		return;
 	check_objectid_header(c, &f, region_size);
-	vfs->close(vfs->ctx, f.file);
+	cim_io_close(&c->image->env, f.file);
 }
 
 /* ---- the filesystem file ---- */

@@ -17,6 +17,7 @@
  */
 #include "owners.h"
 #include "writer.h"
+#include "io.h"
 #include "names.h"
 
 #include <stdio.h>
@@ -64,27 +65,30 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 
 /* ---- comparing ---- */
 
+/* A file of ours and the one that has the name it is to get. */
+struct compared {
+	const struct cim_env *env;
+	cim_vfs_file *ours, *theirs;
+	const char *name;
+};
+
 /* The first offset from @at on where either file may hold something: before it both are zero. A
  * stream that was hardly written is a hole in both, and may be huge (D19). */
-static enum cim_status next_data(const struct cim_vfs *vfs, cim_vfs_file *a, cim_vfs_file *b,
-				 uint64_t at, uint64_t *data, long *os_error)
+static enum cim_status next_data(const struct compared *c, uint64_t at, uint64_t *data,
+				 struct cim_error *err)
 {
-	uint64_t in_a = at, in_b = at;
-	enum cim_status status = CIM_OK;
+	uint64_t in_a, in_b = at;
+	enum cim_status status = cim_io_next_data(c->env, c->ours, c->name, at, &in_a, err);
 
-	if (vfs->next_data) {
-		status = vfs->next_data(vfs->ctx, a, at, &in_a, os_error);
-		if (!status && in_a > at)
-			status = vfs->next_data(vfs->ctx, b, at, &in_b, os_error);
-	}
+	if (!status && in_a > at)
+		status = cim_io_next_data(c->env, c->theirs, c->name, at, &in_b, err);
 	*data = in_a < in_b ? in_a : in_b;
 	return status;
 }
 
 /* Compare two files of the same size. */
-static enum cim_status compare_bytes(const struct cim_vfs *vfs, cim_vfs_file *a, cim_vfs_file *b,
-				     uint64_t size, uint8_t *buf, size_t chunk, bool *equal,
-				     long *os_error)
+static enum cim_status compare_bytes(const struct compared *c, uint64_t size, uint8_t *buf,
+				     size_t chunk, bool *equal, struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
 	size_t got_a, got_b, len;
@@ -92,13 +96,14 @@ static enum cim_status compare_bytes(const struct cim_vfs *vfs, cim_vfs_file *a,
 
 	*equal = true;
 	while (*equal) {
-		status = next_data(vfs, a, b, at, &at, os_error);
+		status = next_data(c, at, &at, err);
 		if (status || at >= size)
 			break;
 		len = size - at < chunk ? (size_t)(size - at) : chunk;
-		status = vfs->pread(vfs->ctx, a, at, buf, len, &got_a, os_error);
+		status = cim_io_read(c->env, c->ours, c->name, at, buf, len, &got_a, err);
 		if (!status)
-			status = vfs->pread(vfs->ctx, b, at, buf + chunk, len, &got_b, os_error);
+			status = cim_io_read(c->env, c->theirs, c->name, at, buf + chunk, len,
+					     &got_b, err);
 		if (status)
 			break;
 		*equal = got_a == len && got_b == len && !memcmp(buf, buf + chunk, len);
@@ -108,29 +113,25 @@ static enum cim_status compare_bytes(const struct cim_vfs *vfs, cim_vfs_file *a,
 }
 
 /* Is the file that was found the same as ours? Then it is synced. */
-static enum cim_status compare_files(struct cim_writer *writer, cim_vfs_file *ours,
-				     cim_vfs_file *theirs, const char *name, bool *equal,
-				     struct cim_error *err)
+static enum cim_status compare_files(const struct compared *c, bool *equal, struct cim_error *err)
 {
 	enum { CHUNK = 1 << 18 };
-	const struct cim_vfs *vfs = writer->env.vfs;
-	uint8_t *buf = cim_alloc(&writer->env, 2 * CHUNK);
+	uint8_t *buf = cim_alloc(c->env, 2 * CHUNK);
 	uint64_t size = 0, their_size = 0;
 	enum cim_status status;
-	long os_error = 0;
 
 	*equal = false;
 	if (!buf)
 		return cim_no_memory(err);
-	status = vfs->size(vfs->ctx, ours, &size, &os_error);
+	status = cim_io_size(c->env, c->ours, c->name, &size, err);
 	if (!status)
-		status = vfs->size(vfs->ctx, theirs, &their_size, &os_error);
+		status = cim_io_size(c->env, c->theirs, c->name, &their_size, err);
 	if (!status && size == their_size)
-		status = compare_bytes(vfs, ours, theirs, size, buf, CHUNK, equal, &os_error);
+		status = compare_bytes(c, size, buf, CHUNK, equal, err);
 	if (!status && *equal)
-		status = vfs->sync(vfs->ctx, theirs, &os_error);
-	cim_free(&writer->env, buf);
-	return status ? cim_fail_os(err, status, os_error, "comparing with %s", name) : CIM_OK;
+		status = cim_io_sync(c->env, c->theirs, c->name, err);
+	cim_free(c->env, buf);
+	return status;
 }
 
 /* ---- holding ---- */
@@ -144,17 +145,13 @@ static enum cim_status is_owned(struct cim_writer *writer, bool *owned, struct c
 static enum cim_status hold_own(struct cim_writer *writer, cim_vfs_file *file, const char *name,
 				bool *held, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	long os_error = 0;
 
 	if (*held)
 		return CIM_OK;
-	status = vfs->lock(vfs->ctx, file, &os_error);
-	if (status)
-		return cim_fail_os(err, status, os_error, "locking %s", name);
-	*held = true;
-	return CIM_OK;
+	status = cim_io_lock(&writer->env, file, name, err);
+	*held = !status;
+	return status;
 }
 
 static enum cim_status hold_all_own(struct cim_writer *writer, struct cim_error *err)
@@ -179,18 +176,12 @@ static enum cim_status hold_all_own(struct cim_writer *writer, struct cim_error 
 static enum cim_status hold(struct cim_writer *writer, const char *name, bool alone,
 			    cim_vfs_file **file, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
-	enum cim_status status;
-	long os_error = 0;
+	enum cim_status status = cim_hold_file(&writer->env, writer->dir, name, alone, file, err);
 
-	status = cim_hold_file(&writer->env, writer->dir, name, alone, file, &os_error);
 	if (status == CIM_E_UNSUPPORTED)
-		status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_UPDATE, file, &os_error);
-	if (!status)
-		return CIM_OK;
-	*file = NULL;
+		status = cim_io_open(&writer->env, writer->dir, name, CIM_VFS_UPDATE, file, err);
 	writer->harmless |= status == CIM_E_SHARING;
-	return cim_fail_os(err, status, os_error, "holding %s", name);
+	return status;
 }
 
 /* ---- names ---- */
@@ -199,10 +190,8 @@ static enum cim_status hold(struct cim_writer *writer, const char *name, bool al
 static enum cim_status clear_name(struct cim_writer *writer, const char *name, bool is_region,
 				  struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 	bool owned = false;
 
 	status = hold(writer, name, true, &file, err);
@@ -215,38 +204,31 @@ static enum cim_status clear_name(struct cim_writer *writer, const char *name, b
 	if (owned)
 		status = cim_fail(err, CIM_E_EXISTS,
 				  "%s is there with other bytes, and an image needs it", name);
-	if (status)
-		goto close;
-	status = vfs->remove(vfs->ctx, writer->dir, name, &os_error);
-	if (status == CIM_E_FILE_NOT_FOUND)
-		status = CIM_OK;
-	if (status)
-		cim_fail_os(err, status, os_error, "removing %s", name);
-close:
-	vfs->close(vfs->ctx, file);
-	return status;
+	if (!status)
+		status = cim_io_remove(&writer->env, writer->dir, name, err);
+	cim_io_close(&writer->env, file);
+	return status == CIM_E_FILE_NOT_FOUND ? CIM_OK : status;
 }
 
 /* A region file of that name is there. *kept: its bytes are ours, and it is held. */
 static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const char *name, bool *kept,
 				     struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
+	struct compared c = {&writer->env, writer->objects.regions[i].file, NULL, name};
 	enum cim_status status;
-	cim_vfs_file *theirs;
 
 	*kept = false;
-	status = hold(writer, name, false, &theirs, err);
+	status = hold(writer, name, false, &c.theirs, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return CIM_OK;
 	if (status)
 		return status;
-	status = compare_files(writer, writer->objects.regions[i].file, theirs, name, kept, err);
+	status = compare_files(&c, kept, err);
 	if (!status && *kept) {
-		writer->kept[i] = theirs;
+		writer->kept[i] = c.theirs;
 		return CIM_OK;
 	}
-	vfs->close(vfs->ctx, theirs);
+	cim_io_close(&writer->env, c.theirs);
 	return status ? status : clear_name(writer, name, true, err);
 }
 
@@ -254,29 +236,26 @@ static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const cha
  * removed after the commit). */
 static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	struct cim_region_out *out = &writer->objects.regions[i];
 	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
-	long os_error = 0;
 	bool kept;
 	int tries;
 
 	cim_set_file_name(name, "region_", &writer->guid, (unsigned)i);
 	for (tries = 0; tries < NAME_TRIES; tries++) {
-		status = vfs->rename(vfs->ctx, writer->dir, out->name, name, CIM_VFS_NOREPLACE,
-				     &os_error);
+		status = cim_io_rename(&writer->env, writer->dir, out->name, name,
+				       CIM_VFS_NOREPLACE, err);
 		if (status != CIM_E_EXISTS)
 			break;
 		status = keep_or_clear(writer, i, name, &kept, err);
 		if (status || kept)
 			return status;
-		status = CIM_E_EXISTS;
+		status = cim_fail(err, CIM_E_EXISTS, "%s is taken time and again", name);
 	}
-	if (status)
-		return cim_fail_os(err, status, os_error, "renaming %s", out->name);
-	memcpy(out->name, name, sizeof(out->name));
-	return CIM_OK;
+	if (!status)
+		memcpy(out->name, name, sizeof(out->name));
+	return status;
 }
 
 /* Replace an object ID file that is there, in one step: whatever fails, an image that shares its
@@ -284,22 +263,18 @@ static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_
 static enum cim_status replace_id_file(struct cim_writer *writer, int i, const char *name,
 				       struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 
 	status = hold(writer, name, true, &file, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return CIM_E_EXISTS;
 	if (status)
 		return status;
-	status = vfs->rename(vfs->ctx, writer->dir, writer->id_names[i], name, 0, &os_error);
-	vfs->close(vfs->ctx, file);
+	status = cim_io_rename(&writer->env, writer->dir, writer->id_names[i], name, 0, err);
+	cim_io_close(&writer->env, file);
 	if (status != CIM_E_SHARING)
-		return status ? cim_fail_os(err, status, os_error, "renaming %s",
-					    writer->id_names[i])
-			      : CIM_OK;
+		return status;
 	/* Windows: what is open, as we had it, can't be replaced. It can be deleted. */
 	status = clear_name(writer, name, false, err);
 	return status ? status : CIM_E_EXISTS;
@@ -307,24 +282,24 @@ static enum cim_status replace_id_file(struct cim_writer *writer, int i, const c
 
 static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
-	long os_error = 0;
 	int tries;
 
 	cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
 	for (tries = 0; status == CIM_E_EXISTS && tries < NAME_TRIES; tries++) {
-		status = vfs->rename(vfs->ctx, writer->dir, writer->id_names[i], name,
-				     CIM_VFS_NOREPLACE, &os_error);
+		status = cim_io_rename(&writer->env, writer->dir, writer->id_names[i], name,
+				       CIM_VFS_NOREPLACE, err);
 		if (status == CIM_E_EXISTS) {
 			status = replace_id_file(writer, i, name, err);
 			if (status && status != CIM_E_EXISTS)
 				return status;
 		}
 	}
+	if (status == CIM_E_EXISTS)
+		cim_fail(err, status, "%s is taken time and again", name);
 	if (status)
-		return cim_fail_os(err, status, os_error, "renaming %s", writer->id_names[i]);
+		return status;
 	/* If it serves a region file that isn't the session's, neither is it, but it is held. */
 	memcpy(writer->id_names[i], name, sizeof(writer->id_names[i]));
 	if (writer->kept[i])
@@ -367,9 +342,7 @@ static void leave_files(struct cim_writer *writer)
 
 void cim_consistent_unname(struct cim_writer *writer)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	char name[CIM_PRIVATE_NAME];
-	long os_error;
 	bool owned;
 	int i;
 
@@ -381,40 +354,36 @@ void cim_consistent_unname(struct cim_writer *writer)
 		struct cim_region_out *out = &writer->objects.regions[i];
 
 		cim_private_region_name(writer, i, name);
-		if (strcmp(name, out->name) && !vfs->rename(vfs->ctx, writer->dir, out->name, name,
-							    CIM_VFS_NOREPLACE, &os_error))
+		if (strcmp(name, out->name) && !cim_io_rename(&writer->env, writer->dir, out->name,
+							      name, CIM_VFS_NOREPLACE, NULL))
 			memcpy(out->name, name, sizeof(name));
 		cim_private_id_name(writer, i, name);
 		if (writer->id_names[i][0] && strcmp(name, writer->id_names[i]) &&
-		    !vfs->rename(vfs->ctx, writer->dir, writer->id_names[i], name,
-				 CIM_VFS_NOREPLACE, &os_error))
+		    !cim_io_rename(&writer->env, writer->dir, writer->id_names[i], name,
+				   CIM_VFS_NOREPLACE, NULL))
 			memcpy(writer->id_names[i], name, sizeof(name));
 	}
 }
 
 void cim_consistent_drop(struct cim_writer *writer)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
-	long os_error;
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++)
 		if (cim_has_temporary_prefix(writer->objects.regions[i].name))
-			vfs->remove(vfs->ctx, writer->dir, writer->objects.regions[i].name,
-				    &os_error);
+			cim_io_remove(&writer->env, writer->dir, writer->objects.regions[i].name,
+				      NULL);
 }
 
 void cim_consistent_release(struct cim_writer *writer)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		if (writer->kept[i])
-			vfs->close(vfs->ctx, writer->kept[i]);
+		cim_io_close(&writer->env, writer->kept[i]);
 		writer->kept[i] = NULL;
 		if (writer->id_files[i] && !writer->id_names[i][0]) {
-			vfs->close(vfs->ctx, writer->id_files[i]);
+			cim_io_close(&writer->env, writer->id_files[i]);
 			writer->id_files[i] = NULL;
 			writer->id_held[i] = false;
 		}

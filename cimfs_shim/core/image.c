@@ -409,7 +409,7 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 		return cim_error_where(err, status, "open image", path);
 	status = cim_image_open_in(env, dir, name, path, image, err);
 	if (status)
-		env->vfs->close_dir(env->vfs->ctx, dir);
+		cim_io_close_dir(env, dir);
 	else
 		(*image)->owns_dir = true;
 	return status;
@@ -431,7 +431,7 @@ void cim_image_close(struct cim_image *image)
 	if (image->lock)
 		env.mutex_free(env.thread_ctx, image->lock);
 	if (image->owns_dir)
-		env.vfs->close_dir(env.vfs->ctx, image->dir);
+		cim_io_close_dir(&env, image->dir);
 	cim_free(&env, image);
 }
 

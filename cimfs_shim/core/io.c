@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * io.c - small helpers over the environment's file system
+ * io.c - calls of the environment's file system, and small helpers over them
  *
  * Core names files by a directory, opened once, and one component in it, because an image's files
  * lie side by side. cim_split_path() makes the two from a path that a user gives. What a separator
@@ -63,19 +63,189 @@ enum cim_status cim_split_path(const struct cim_env *env, const char *path, char
 	return CIM_OK;
 }
 
+/* ---- one call each ---- */
+
+static enum cim_status told(enum cim_status status, long os_error, const char *doing,
+			    const char *name, struct cim_error *err)
+{
+	return status ? cim_fail_os(err, status, os_error, "%s %s", doing, name) : CIM_OK;
+}
+
+enum cim_status cim_io_open_dir(const struct cim_env *env, const char *path, unsigned flags,
+				cim_vfs_dir **dir, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->open_dir(env->vfs->ctx, path, flags, dir, &os_error);
+
+	if (status)
+		*dir = NULL;
+	return told(status, os_error, "opening directory", path, err);
+}
+
+void cim_io_close_dir(const struct cim_env *env, cim_vfs_dir *dir)
+{
+	if (dir)
+		env->vfs->close_dir(env->vfs->ctx, dir);
+}
+
+enum cim_status cim_io_sync_dir(const struct cim_env *env, cim_vfs_dir *dir, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->sync_dir(env->vfs->ctx, dir, &os_error);
+
+	return told(status, os_error, "syncing", "the directory", err);
+}
+
+enum cim_status cim_io_list(const struct cim_env *env, cim_vfs_dir *dir,
+			    enum cim_status (*each)(void *arg, const char *name), void *arg,
+			    struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->list(env->vfs->ctx, dir, each, arg, &os_error);
+
+	return told(status, os_error, "listing", "the directory", err);
+}
+
+enum cim_status cim_io_open(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			    enum cim_vfs_mode mode, cim_vfs_file **file, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->open(env->vfs->ctx, dir, name, mode, file, &os_error);
+
+	if (status)
+		*file = NULL;
+	return told(status, os_error, mode == CIM_VFS_CREATE ? "creating" : "opening", name, err);
+}
+
+enum cim_status cim_io_hold(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			    bool alone, cim_vfs_file **file, struct cim_error *err)
+{
+	const struct cim_vfs *vfs = env->vfs;
+	enum cim_status status = CIM_E_UNSUPPORTED;
+	long os_error = 0;
+
+	if (vfs->hold)
+		status = vfs->hold(vfs->ctx, dir, name, alone, file, &os_error);
+	if (status)
+		*file = NULL;
+	return told(status, os_error, "holding", name, err);
+}
+
+void cim_io_close(const struct cim_env *env, cim_vfs_file *file)
+{
+	if (file)
+		env->vfs->close(env->vfs->ctx, file);
+}
+
+enum cim_status cim_io_size(const struct cim_env *env, cim_vfs_file *file, const char *name,
+			    uint64_t *size, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->size(env->vfs->ctx, file, size, &os_error);
+
+	return told(status, os_error, "asking for the size of", name, err);
+}
+
+enum cim_status cim_io_read(const struct cim_env *env, cim_vfs_file *file, const char *name,
+			    uint64_t offset, void *buf, size_t len, size_t *got,
+			    struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status;
+
+	*got = 0;
+	status = env->vfs->pread(env->vfs->ctx, file, offset, buf, len, got, &os_error);
+	return told(status, os_error, "reading", name, err);
+}
+
+enum cim_status cim_io_write(const struct cim_env *env, cim_vfs_file *file, const char *name,
+			     uint64_t offset, const void *buf, size_t len, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->pwrite(env->vfs->ctx, file, offset, buf, len, &os_error);
+
+	return told(status, os_error, "writing", name, err);
+}
+
+enum cim_status cim_io_truncate(const struct cim_env *env, cim_vfs_file *file, const char *name,
+				uint64_t size, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->truncate(env->vfs->ctx, file, size, &os_error);
+
+	return told(status, os_error, "writing", name, err);
+}
+
+enum cim_status cim_io_sync(const struct cim_env *env, cim_vfs_file *file, const char *name,
+			    struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->sync(env->vfs->ctx, file, &os_error);
+
+	return told(status, os_error, "syncing", name, err);
+}
+
+enum cim_status cim_io_next_data(const struct cim_env *env, cim_vfs_file *file, const char *name,
+				 uint64_t offset, uint64_t *data, struct cim_error *err)
+{
+	const struct cim_vfs *vfs = env->vfs;
+	long os_error = 0;
+
+	*data = offset;
+	if (!vfs->next_data)
+		return CIM_OK;
+	return told(vfs->next_data(vfs->ctx, file, offset, data, &os_error), os_error,
+		    "looking for data in", name, err);
+}
+
+enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const char *name,
+			    struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->lock(env->vfs->ctx, file, &os_error);
+
+	return told(status, os_error, "locking", name, err);
+}
+
+enum cim_status cim_io_is_locked(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+				 enum cim_vfs_lock *lock, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->is_locked(env->vfs->ctx, dir, name, lock, &os_error);
+
+	return told(status, os_error, "asking for the lock of", name, err);
+}
+
+enum cim_status cim_io_rename(const struct cim_env *env, cim_vfs_dir *dir, const char *from,
+			      const char *to, unsigned flags, struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->rename(env->vfs->ctx, dir, from, to, flags, &os_error);
+
+	return told(status, os_error, "renaming", from, err);
+}
+
+enum cim_status cim_io_remove(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			      struct cim_error *err)
+{
+	long os_error = 0;
+	enum cim_status status = env->vfs->remove(env->vfs->ctx, dir, name, &os_error);
+
+	return told(status, os_error, "removing", name, err);
+}
+
+/* ---- several ---- */
+
 enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_vfs_dir **dir,
 				const char **name, struct cim_error *err)
 {
 	char *dir_path;
-	long os_error = 0;
 	enum cim_status status = cim_split_path(env, path, &dir_path, name, err);
 
 	*dir = NULL;
 	if (status)
 		return status;
-	status = env->vfs->open_dir(env->vfs->ctx, dir_path, 0, dir, &os_error);
-	if (status)
-		cim_fail_os(err, status, os_error, "opening directory %s", dir_path);
+	status = cim_io_open_dir(env, dir_path, 0, dir, err);
 	cim_free(env, dir_path);
 	return status;
 }
@@ -83,16 +253,14 @@ enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim
 static enum cim_status read_open(const struct cim_env *env, cim_vfs_file *file, const char *name,
 				 size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
-	long os_error = 0;
 	uint64_t length;
-	size_t got = 0;
 	uint8_t *buf;
+	size_t got;
 
-	status = vfs->size(vfs->ctx, file, &length, &os_error);
+	status = cim_io_size(env, file, name, &length, err);
 	if (status)
-		return cim_fail_os(err, status, os_error, "size of %s", name);
+		return status;
 	if (length > limit)
 		return cim_fail(err, CIM_E_CORRUPT,
 				"%s is larger than such a file can be (%llu bytes)", name,
@@ -100,38 +268,30 @@ static enum cim_status read_open(const struct cim_env *env, cim_vfs_file *file, 
 	buf = cim_alloc(env, (size_t)length);
 	if (!buf)
 		return cim_no_memory(err);
-	status = vfs->pread(vfs->ctx, file, 0, buf, (size_t)length, &got, &os_error);
-	if (status) {
-		cim_fail_os(err, status, os_error, "reading %s", name);
-		goto free_buf;
-	}
-	if (got != length) {
+	status = cim_io_read(env, file, name, 0, buf, (size_t)length, &got, err);
+	if (!status && got != length)
 		status = cim_fail(err, CIM_E_CORRUPT, "%s became shorter while it was read", name);
-		goto free_buf;
+	if (status) {
+		cim_free(env, buf);
+		return status;
 	}
 	*bytes = buf;
 	*size = (size_t)length;
 	return CIM_OK;
-
-free_buf:
-	cim_free(env, buf);
-	return status;
 }
 
 enum cim_status cim_read_whole(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			       size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 
 	*bytes = NULL;
 	*size = 0;
-	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, &os_error);
+	status = cim_io_open(env, dir, name, CIM_VFS_READ, &file, err);
 	if (status)
-		return cim_fail_os(err, status, os_error, "opening %s", name);
+		return status;
 	status = read_open(env, file, name, limit, bytes, size, err);
-	vfs->close(vfs->ctx, file);
+	cim_io_close(env, file);
 	return status;
 }

@@ -3,6 +3,7 @@
  * objectid.c - the session's own objects, and the object ID files written from them: objectid.h
  */
 #include "objectid.h"
+#include "io.h"
 #include "sort.h"
 
 #include <string.h>
@@ -173,13 +174,12 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 				       struct cim_error *err)
 {
 	enum { PER_WRITE = 1024 };
-	const struct cim_vfs *vfs = index->env->vfs;
+	static const char name[] = "the object ID file";
 	const struct cim_object_id **sorted;
 	enum cim_status status;
 	uint8_t *buf = NULL;
 	uint64_t offset = CIM_SIZE(objectid_header);
 	size_t count, i, used = 0;
-	long os_error = 0;
 
 	status = sorted_ids(index, region, &sorted, &count, err);
 	if (status)
@@ -192,7 +192,7 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 	memcpy(buf, header, CIM_SIZE(objectid_header));
 	cim_put32(buf + CIM_OFF(objectid_header, table_offset), (uint32_t)offset);
 	cim_put32(buf + CIM_OFF(objectid_header, count), (uint32_t)count);
-	status = vfs->pwrite(vfs->ctx, file, 0, buf, CIM_SIZE(objectid_header), &os_error);
+	status = cim_io_write(index->env, file, name, 0, buf, CIM_SIZE(objectid_header), err);
 	for (i = 0; i < count && !status; i++) {
 		uint8_t *p = buf + used * CIM_SIZE(objectid);
 
@@ -201,13 +201,11 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 		cim_put64(p + CIM_OFF(objectid, offset), cim_region_byte(sorted[i]->offset));
 		if (++used < PER_WRITE && i + 1 < count)
 			continue;
-		status = vfs->pwrite(vfs->ctx, file, offset, buf, used * CIM_SIZE(objectid),
-				     &os_error);
+		status = cim_io_write(index->env, file, name, offset, buf,
+				      used * CIM_SIZE(objectid), err);
 		offset += used * CIM_SIZE(objectid);
 		used = 0;
 	}
-	if (status)
-		cim_fail_os(err, status, os_error, "writing the object ID file");
 	cim_free(index->env, buf);
 free_sorted:
 	cim_free(index->env, (void *)sorted);

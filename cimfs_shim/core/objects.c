@@ -3,16 +3,11 @@
  * objects.c - appending objects to a session's region files, each one once: see objects.h
  */
 #include "objects.h"
+#include "io.h"
 
 #include <string.h>
 
 /* ---- region files ---- */
-
-static enum cim_status region_failed(const struct cim_region_out *out, enum cim_status status,
-				     long os_error, struct cim_error *err)
-{
-	return cim_fail_os(err, status, os_error, "writing %s", out->name);
-}
 
 static uint64_t region_end(const struct cim_region_out *out)
 {
@@ -31,28 +26,26 @@ static bool all_zero(const uint8_t *data, size_t len)
 static enum cim_status region_put(struct cim_objects *objects, struct cim_region_out *out,
 				  const uint8_t *data, size_t len, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = objects->env->vfs;
 	enum cim_status status = CIM_OK;
 	size_t from = 0, at;
-	long os_error = 0;
 
 	for (at = 0; at < len && !status; at += HOLE) {
 		if (len - at < HOLE || !all_zero(data + at, HOLE))
 			continue;
 		if (at > from)
-			status = vfs->pwrite(vfs->ctx, out->file, out->flushed + from, data + from,
-					     at - from, &os_error);
+			status = cim_io_write(objects->env, out->file, out->name,
+					      out->flushed + from, data + from, at - from, err);
 		from = at + HOLE;
 	}
 	if (!status && from < len)
-		status = vfs->pwrite(vfs->ctx, out->file, out->flushed + from, data + from,
-				     len - from, &os_error);
+		status = cim_io_write(objects->env, out->file, out->name, out->flushed + from,
+				      data + from, len - from, err);
 	else if (!status) /* the file must end where the hole does */
-		status = vfs->truncate(vfs->ctx, out->file, out->flushed + len, &os_error);
-	if (status)
-		return region_failed(out, status, os_error, err);
-	out->flushed += len;
-	return CIM_OK;
+		status = cim_io_truncate(objects->env, out->file, out->name, out->flushed + len,
+					 err);
+	if (!status)
+		out->flushed += len;
+	return status;
 }
 
 static enum cim_status region_flush(struct cim_objects *objects, struct cim_region_out *out,
@@ -100,10 +93,8 @@ static enum cim_status region_append(struct cim_objects *objects, struct cim_reg
 static enum cim_status region_extend(struct cim_objects *objects, struct cim_region_out *out,
 				     uint64_t end, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = objects->env->vfs;
 	uint64_t len = end - region_end(out);
 	enum cim_status status;
-	long os_error = 0;
 
 	if (len < HOLE && len <= CIM_REGION_BUFFER - out->used) {
 		memset(out->buf + out->used, 0, (size_t)len);
@@ -111,30 +102,26 @@ static enum cim_status region_extend(struct cim_objects *objects, struct cim_reg
 		return CIM_OK;
 	}
 	status = region_flush(objects, out, err);
-	if (status)
-		return status;
-	status = vfs->truncate(vfs->ctx, out->file, end, &os_error);
-	if (status)
-		return region_failed(out, status, os_error, err);
-	out->flushed = end;
-	return CIM_OK;
+	if (!status)
+		status = cim_io_truncate(objects->env, out->file, out->name, end, err);
+	if (!status)
+		out->flushed = end;
+	return status;
 }
 
 /* Cut the region back to @end; what was there is gone, so that gaps always hold zeros. */
 static enum cim_status region_cut(struct cim_objects *objects, struct cim_region_out *out,
 				  uint64_t end, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = objects->env->vfs;
 	enum cim_status status;
-	long os_error = 0;
 
 	if (end >= out->flushed) {
 		out->used = (size_t)(end - out->flushed);
 		return CIM_OK;
 	}
-	status = vfs->truncate(vfs->ctx, out->file, end, &os_error);
+	status = cim_io_truncate(objects->env, out->file, out->name, end, err);
 	if (status)
-		return region_failed(out, status, os_error, err);
+		return status;
 	out->flushed = end;
 	out->used = 0;
 	return CIM_OK;
@@ -144,9 +131,7 @@ static enum cim_status region_cut(struct cim_objects *objects, struct cim_region
 static bool region_read(struct cim_objects *objects, const struct cim_region_out *out,
 			uint64_t offset, uint8_t *buf, size_t len)
 {
-	const struct cim_vfs *vfs = objects->env->vfs;
 	size_t in_file = 0, got;
-	long os_error;
 
 	if (!cim_in_range(offset, len, region_end(out)))
 		return false;
@@ -154,7 +139,8 @@ static bool region_read(struct cim_objects *objects, const struct cim_region_out
 		uint64_t left = out->flushed - offset;
 
 		in_file = left < len ? (size_t)left : len;
-		if (vfs->pread(vfs->ctx, out->file, offset, buf, in_file, &got, &os_error) ||
+		if (cim_io_read(objects->env, out->file, out->name, offset, buf, in_file, &got,
+				NULL) ||
 		    got != in_file)
 			return false;
 	}
@@ -179,41 +165,34 @@ static enum cim_status region_create(struct cim_objects *objects, enum cim_regio
 {
 	static const uint64_t aligns[CIM_REGION_TYPES] = {CIM_ALIGN_METADATA, CIM_ALIGN_DATA,
 							  CIM_ALIGN_SMALL_DATA};
-	const struct cim_vfs *vfs = objects->env->vfs;
 	struct cim_region_out *out = &objects->regions[type];
 	uint8_t header[CIM_SIZE(region_header)] = {0};
 	enum cim_status status;
-	long os_error = 0;
 
 	out->type = type;
 	out->align = aligns[type];
 	out->buf = cim_alloc(objects->env, CIM_REGION_BUFFER);
 	if (!out->buf)
 		return cim_no_memory(err);
-	status = vfs->open(vfs->ctx, objects->dir, out->name, CIM_VFS_CREATE, &out->file,
-			   &os_error);
-	if (status) {
-		out->file = NULL;
-		return cim_fail_os(err, status, os_error, "creating %s", out->name);
-	}
+	status = cim_io_open(objects->env, objects->dir, out->name, CIM_VFS_CREATE, &out->file,
+			     err);
+	if (status)
+		return status;
 	cim_common_header_encode(header, sizeof(header), CIM_FILE_REGION, major, minor);
 	cim_put16(header + CIM_OFF(region_header, index), (uint16_t)type);
 	header[CIM_OFF(region_header, type)] = (uint8_t)type;
 	/* Written at once, not buffered: a full disk must show now (D46). */
-	status = vfs->pwrite(vfs->ctx, out->file, 0, header, sizeof(header), &os_error);
-	if (status)
-		return region_failed(out, status, os_error, err);
-	out->flushed = sizeof(header);
-	return CIM_OK;
+	status = cim_io_write(objects->env, out->file, out->name, 0, header, sizeof(header), err);
+	if (!status)
+		out->flushed = sizeof(header);
+	return status;
 }
 
 enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_env *env,
 				 cim_vfs_dir *dir, struct cim_image *base, uint32_t major,
 				 uint32_t minor, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status = CIM_OK;
-	long os_error = 0;
 	int type;
 
 	objects->env = env;
@@ -225,12 +204,10 @@ enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_e
 		status = cim_parent_ids_open(base, &objects->parents, err);
 	for (type = 0; type < CIM_REGION_TYPES && !status; type++) {
 		status = region_create(objects, type, major, minor, err);
-		if (status || type)
-			continue;
 		/* The mark of a living session, before anybody can take its files for orphans. */
-		status = vfs->lock(vfs->ctx, objects->regions[0].file, &os_error);
-		if (status)
-			cim_fail_os(err, status, os_error, "locking %s", objects->regions[0].name);
+		if (!status && !type)
+			status = cim_io_lock(env, objects->regions[0].file,
+					     objects->regions[0].name, err);
 	}
 	if (status)
 		cim_objects_close(objects, true);
@@ -239,17 +216,14 @@ enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_e
 
 void cim_objects_close(struct cim_objects *objects, bool remove)
 {
-	const struct cim_vfs *vfs = objects->env->vfs;
-	long os_error;
 	int i;
 
 	for (i = CIM_REGION_TYPES; i-- > 0;) {
 		struct cim_region_out *out = &objects->regions[i];
 
-		if (out->file)
-			vfs->close(vfs->ctx, out->file);
+		cim_io_close(objects->env, out->file);
 		if (out->file && remove && out->name[0])
-			vfs->remove(vfs->ctx, objects->dir, out->name, &os_error);
+			cim_io_remove(objects->env, objects->dir, out->name, NULL);
 		out->file = NULL;
 		cim_free(objects->env, out->buf);
 		out->buf = NULL;
@@ -263,22 +237,17 @@ void cim_objects_close(struct cim_objects *objects, bool remove)
 
 enum cim_status cim_objects_sync(struct cim_objects *objects, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = objects->env->vfs;
-	enum cim_status status;
-	long os_error = 0;
+	enum cim_status status = CIM_OK;
 	int i;
 
-	for (i = 0; i < CIM_REGION_TYPES; i++) {
+	for (i = 0; i < CIM_REGION_TYPES && !status; i++) {
 		struct cim_region_out *out = &objects->regions[i];
 
 		status = region_flush(objects, out, err);
-		if (status)
-			return status;
-		status = vfs->sync(vfs->ctx, out->file, &os_error);
-		if (status)
-			return cim_fail_os(err, status, os_error, "syncing %s", out->name);
+		if (!status)
+			status = cim_io_sync(objects->env, out->file, out->name, err);
 	}
-	return CIM_OK;
+	return status;
 }
 
 uint64_t cim_objects_nowhere(const struct cim_objects *objects)

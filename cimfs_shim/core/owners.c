@@ -31,41 +31,35 @@ struct owner_search {
 };
 
 enum cim_status cim_read_head(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
-			      struct cim_file_head *head, long *os_error)
+			      struct cim_file_head *head, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = env->vfs;
 	enum cim_status status;
 	cim_vfs_file *file;
 
 	memset(head, 0, sizeof(*head));
-	*os_error = 0;
-	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, os_error);
+	status = cim_io_open(env, dir, name, CIM_VFS_READ, &file, err);
 	if (status)
 		return status;
-	status = vfs->size(vfs->ctx, file, &head->size, os_error);
+	status = cim_io_size(env, file, name, &head->size, err);
 	if (!status)
-		status = vfs->pread(vfs->ctx, file, 0, head->bytes, sizeof(head->bytes), &head->got,
-				    os_error);
-	vfs->close(vfs->ctx, file);
+		status = cim_io_read(env, file, name, 0, head->bytes, sizeof(head->bytes),
+				     &head->got, err);
+	cim_io_close(env, file);
 	return status;
 }
 
 enum cim_status cim_hold_file(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
-			      bool alone, cim_vfs_file **file, long *os_error)
+			      bool alone, cim_vfs_file **file, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = env->vfs;
 	const uint64_t end = env->now_ms(env->clock_ctx) + HOLD_MS;
-	enum cim_status status = CIM_E_UNSUPPORTED;
+	enum cim_status status;
 
-	while (vfs->hold) {
-		status = vfs->hold(vfs->ctx, dir, name, alone, file, os_error);
+	for (;;) {
+		status = cim_io_hold(env, dir, name, alone, file, err);
 		if (status != CIM_E_SHARING || env->now_ms(env->clock_ctx) >= end)
-			break;
+			return status;
 		env->sleep_ms(env->clock_ctx, HOLD_STEP_MS);
 	}
-	if (status)
-		*file = NULL;
-	return status;
 }
 
 bool cim_head_is_image(const struct cim_file_head *head)
@@ -110,18 +104,15 @@ static enum cim_status look_for_owner(void *arg, const char *name)
 	struct owner_search *search = arg;
 	struct cim_file_head head;
 	enum cim_status status;
-	long os_error;
 	size_t group;
 
 	if (cim_parse_temporary_name(search->env, name,
 				     &group)) /* what a dead session left is nobody's image */
 		return CIM_OK;
 	/* Most files aren't images: their first bytes tell. */
-	status = cim_read_head(search->env, search->dir, name, &head, &os_error);
+	status = cim_read_head(search->env, search->dir, name, &head, &search->why);
 	if (!status && cim_head_is_image(&head))
 		status = look_at_image(search, name);
-	else if (status && status != CIM_E_FILE_NOT_FOUND)
-		cim_fail_os(&search->why, status, os_error, "looking at %s", name);
 	if (search->found)
 		return CIM_E_EXISTS;
 	return status == CIM_E_FILE_NOT_FOUND ? CIM_OK : status; /* gone meanwhile */
@@ -131,17 +122,12 @@ enum cim_status cim_set_is_owned(const struct cim_env *env, cim_vfs_dir *dir,
 				 const struct cim_guid *guid, bool *owned, struct cim_error *err)
 {
 	struct owner_search search = {.env = env, .dir = dir, .guid = guid};
-	const struct cim_vfs *vfs = env->vfs;
-	enum cim_status status;
-	long os_error = 0;
+	enum cim_status status = cim_io_list(env, dir, look_for_owner, &search, err);
 
-	status = vfs->list(vfs->ctx, dir, look_for_owner, &search, &os_error);
 	*owned = search.found;
 	if (!status || search.found)
 		return CIM_OK;
-	if (status != search.why.status)
-		return cim_fail_os(err, status, os_error, "listing the directory");
-	if (err)
+	if (err && status == search.why.status)
 		*err = search.why;
 	return status;
 }

@@ -14,7 +14,7 @@ struct cim_file_head {
 	uint8_t bytes[CIM_SIZE(common_header)];
 };
 enum cim_status cim_read_head(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
-			      struct cim_file_head *head, long *os_error);
+			      struct cim_file_head *head, struct cim_error *err);
 /* Is it a filesystem file, even one cut short or of a version to come? */
 bool cim_head_is_image(const struct cim_file_head *head);
 /* Does an image of the directory name the set, as it is now? One that is broken may, so it counts;
@@ -26,7 +26,7 @@ enum cim_status cim_set_is_owned(const struct cim_env *env, cim_vfs_dir *dir,
  * as one does who asks for it or deletes orphans, is waited for. CIM_E_SHARING: somebody keeps it;
  * CIM_E_UNSUPPORTED: there are no locks. */
 enum cim_status cim_hold_file(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
-			      bool alone, cim_vfs_file **file, long *os_error);
+			      bool alone, cim_vfs_file **file, struct cim_error *err);
 /* May a consistent session make this set, and so find its files there (decision D45)? */
 static inline bool cim_set_is_consistent(const struct cim_guid *guid)
 {

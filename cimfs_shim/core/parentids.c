@@ -9,6 +9,7 @@
  * objects.
  */
 #include "objectid.h"
+#include "io.h"
 #include "reader.h"
 #include "names.h"
 
@@ -93,7 +94,7 @@ static void close_all(struct cim_parent_ids *ids)
 	while (ids->open) {
 		struct id_file *f = ids->opened[--ids->open];
 
-		ids->base->env.vfs->close(ids->base->env.vfs->ctx, f->file);
+		cim_io_close(&ids->base->env, f->file);
 		f->state = CLOSED;
 	}
 }
@@ -116,7 +117,7 @@ static uint32_t close_oldest(struct cim_parent_ids *ids)
 	for (i = 1; i < ids->open; i++)
 		if (ids->opened[i]->used < ids->opened[oldest]->used)
 			oldest = i;
-	ids->base->env.vfs->close(ids->base->env.vfs->ctx, ids->opened[oldest]->file);
+	cim_io_close(&ids->base->env, ids->opened[oldest]->file);
 	ids->opened[oldest]->state = CLOSED;
 	return oldest;
 }
@@ -127,19 +128,18 @@ static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
 	const struct cim_region_set *set = &ids->base->sets[f->set];
 	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
-	long os_error;
 
 	f->used = ++ids->clock;
 	if (f->state == OPEN)
 		return true;
 	cim_set_file_name(name, "objectid_", &set->guid, (uint32_t)(f - ids->files) - set->first);
-	status = cim_open_beside(ids->base, name, &f->file, &os_error);
+	status = cim_open_beside(ids->base, name, &f->file, NULL);
 	if (status && status != CIM_E_FILE_NOT_FOUND && status != CIM_E_PATH_NOT_FOUND &&
 	    ids->open) {
 		uint32_t limit = ids->open > 1 ? ids->open / 2 : 1;
 
 		close_all(ids);
-		status = cim_open_beside(ids->base, name, &f->file, &os_error);
+		status = cim_open_beside(ids->base, name, &f->file, NULL);
 		if (!status)
 			ids->limit = limit;
 	}
@@ -155,17 +155,16 @@ static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
 /* Read and check the header; false: of no use. */
 static bool read_header(struct cim_parent_ids *ids, struct id_file *f)
 {
-	const struct cim_vfs *vfs = ids->base->env.vfs;
+	const struct cim_env *env = &ids->base->env;
 	uint8_t header[CIM_SIZE(objectid_header)];
 	struct cim_common_header common;
 	uint64_t size, bytes;
 	size_t got;
-	long os_error;
 
-	if (vfs->pread(vfs->ctx, f->file, 0, header, sizeof(header), &got, &os_error) ||
+	if (cim_io_read(env, f->file, "", 0, header, sizeof(header), &got, NULL) ||
 	    got != sizeof(header) ||
 	    cim_common_header_decode(header, CIM_FILE_OBJECT_ID, "object ID file", &common, NULL) ||
-	    vfs->size(vfs->ctx, f->file, &size, &os_error))
+	    cim_io_size(env, f->file, "", &size, NULL))
 		return false;
 	f->type = header[CIM_OFF(objectid_header, type)];
 	f->table_offset = cim_get32(header + CIM_OFF(objectid_header, table_offset));
@@ -191,7 +190,6 @@ static struct id_file *use_file(struct cim_parent_ids *ids, uint32_t set, uint32
 /* Entry @n of a file, NULL if it can't be read. */
 static const uint8_t *entry(struct cim_parent_ids *ids, struct id_file *f, uint32_t n)
 {
-	const struct cim_vfs *vfs = ids->base->env.vfs;
 	uint32_t region = (uint32_t)(f - ids->files), number = n / BLOCK_ENTRIES;
 	struct id_block *block = &ids->blocks[(number * 31 + region * 7919) % ids->block_count];
 
@@ -199,13 +197,12 @@ static const uint8_t *entry(struct cim_parent_ids *ids, struct id_file *f, uint3
 		uint32_t first = number * BLOCK_ENTRIES, count = f->count - first;
 		size_t len = (count < BLOCK_ENTRIES ? count : BLOCK_ENTRIES) * CIM_SIZE(objectid);
 		size_t got;
-		long os_error;
 
 		block->region = 0;
 		if (!open_file(ids, f) ||
-		    vfs->pread(vfs->ctx, f->file,
-			       f->table_offset + (uint64_t)first * CIM_SIZE(objectid), block->bytes,
-			       len, &got, &os_error) ||
+		    cim_io_read(&ids->base->env, f->file, "",
+				f->table_offset + (uint64_t)first * CIM_SIZE(objectid),
+				block->bytes, len, &got, NULL) ||
 		    got != len)
 			return NULL;
 		block->region = region + 1;

@@ -20,22 +20,18 @@ enum { RETRY_MS = 1000, RETRY_STEP_MS = 20 };
 
 static enum cim_status write_id_file(struct cim_writer *writer, int i, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	uint8_t header[CIM_SIZE(objectid_header)] = {0};
 	char *name = writer->id_names[i];
 	enum cim_status status;
-	long os_error = 0;
 
 	if (!writer->id_files[i]) {
 		if (writer->consistent)
 			cim_private_id_name(writer, i, name);
 		else
 			cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
-		status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_CREATE,
-				   &writer->id_files[i], &os_error);
+		status = cim_io_open(&writer->env, writer->dir, name, CIM_VFS_CREATE,
+				     &writer->id_files[i], err);
 		if (status) {
-			writer->id_files[i] = NULL;
-			status = cim_fail_os(err, status, os_error, "creating %s", name);
 			name[0] = '\0';
 			return status;
 		}
@@ -46,12 +42,7 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 	header[CIM_OFF(objectid_header, type)] = (uint8_t)i;
 	status = cim_object_index_write(&writer->objects.index, writer->objects.regions[i].region,
 					header, writer->id_files[i], err);
-	if (status)
-		return status;
-	status = vfs->sync(vfs->ctx, writer->id_files[i], &os_error);
-	if (status)
-		return cim_fail_os(err, status, os_error, "syncing %s", name);
-	return CIM_OK;
+	return status ? status : cim_io_sync(&writer->env, writer->id_files[i], name, err);
 }
 
 /* ---- the filesystem file ---- */
@@ -89,11 +80,8 @@ struct fs_file {
  * before the next one is made, and when the session is closed. */
 static void remove_fs_file(struct cim_writer *writer, const char *name)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
-	enum cim_status status;
-	long os_error;
+	enum cim_status status = cim_io_remove(&writer->env, writer->dir, name, NULL);
 
-	status = vfs->remove(vfs->ctx, writer->dir, name, &os_error);
 	writer->fs_file_left = status && status != CIM_E_FILE_NOT_FOUND;
 }
 
@@ -110,23 +98,20 @@ void cim_remove_left_file(struct cim_writer *writer)
 static enum cim_status write_fs_file(struct cim_writer *writer, const struct fs_file *out,
 				     struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
+	const struct cim_env *env = &writer->env;
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 
 	cim_remove_left_file(writer);
-	status = vfs->open(vfs->ctx, writer->dir, out->name, CIM_VFS_CREATE, &file, &os_error);
+	status = cim_io_open(env, writer->dir, out->name, CIM_VFS_CREATE, &file, err);
 	if (status)
-		return cim_fail_os(err, status, os_error, "creating %s", out->name);
-	status = vfs->pwrite(vfs->ctx, file, 0, out->bytes, out->size, &os_error);
+		return status;
+	status = cim_io_write(env, file, out->name, 0, out->bytes, out->size, err);
 	if (!status)
-		status = vfs->sync(vfs->ctx, file, &os_error);
-	vfs->close(vfs->ctx, file);
-	if (status) {
-		cim_fail_os(err, status, os_error, "writing %s", out->name);
+		status = cim_io_sync(env, file, out->name, err);
+	cim_io_close(env, file);
+	if (status)
 		remove_fs_file(writer, out->name);
-	}
 	return status;
 }
 
@@ -155,18 +140,16 @@ static enum cim_status image_is(struct cim_writer *writer, const uint8_t *bytes,
 static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_error *err)
 {
 	const struct cim_image *base = writer->base;
-	const struct cim_vfs *vfs = writer->env.vfs;
 	char name[CIM_SET_FILE_NAME];
 	enum cim_vfs_lock lock;
 	enum cim_status status;
-	long os_error = 0;
 
 	cim_set_file_name(name, "region_", &base->sets[base->set_count - 1].guid, 0);
-	status = vfs->is_locked(vfs->ctx, writer->dir, name, &lock, &os_error);
+	status = cim_io_is_locked(&writer->env, writer->dir, name, &lock, err);
 	if (status == CIM_E_UNSUPPORTED)
 		return CIM_OK;
 	if (status)
-		return cim_fail_os(err, status, os_error, "looking for a mount of %s", name);
+		return status;
 	return lock ? cim_fail(err, CIM_E_SHARING, "the image is mounted") : CIM_OK;
 }
 
@@ -193,9 +176,7 @@ static enum cim_status may_replace(struct cim_writer *writer, bool *final, struc
 static enum cim_status try_rename(struct cim_writer *writer, const struct fs_file *out, bool *final,
 				  struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	long os_error = 0;
 	bool ours;
 
 	if (writer->replaces) {
@@ -203,17 +184,15 @@ static enum cim_status try_rename(struct cim_writer *writer, const struct fs_fil
 		if (status)
 			return status;
 	}
-	status = vfs->rename(vfs->ctx, writer->dir, out->name, writer->name,
-			     writer->replaces ? 0 : CIM_VFS_NOREPLACE, &os_error);
+	status = cim_io_rename(&writer->env, writer->dir, out->name, writer->name,
+			       writer->replaces ? 0 : CIM_VFS_NOREPLACE, err);
 	*final = status != CIM_E_SHARING;
 	if (status == CIM_E_EXISTS)
 		return cim_fail(err, status, "the name has been taken meanwhile");
 	/* A network may lose the answer to a rename that took place. */
 	if (status && *final && !image_is(writer, out->bytes, out->size, &ours, NULL) && ours)
 		return CIM_OK;
-	if (status)
-		return cim_fail_os(err, status, os_error, "renaming %s", out->name);
-	return CIM_OK;
+	return status;
 }
 
 /* An image held open by somebody is waited for (D47), and looked at again before each try. */
@@ -236,39 +215,23 @@ static enum cim_status rename_fs_file(struct cim_writer *writer, const struct fs
 	return status;
 }
 
-static enum cim_status sync_names(struct cim_writer *writer, struct cim_error *err)
-{
-	const struct cim_vfs *vfs = writer->env.vfs;
-	enum cim_status status;
-	long os_error = 0;
-
-	status = vfs->sync_dir(vfs->ctx, writer->dir, &os_error);
-	if (status)
-		return cim_fail_os(err, status, os_error, "syncing the directory");
-	return CIM_OK;
-}
-
 /* The files that the image shares with its base may be gone by now: somebody whom the directory's
  * lock doesn't bind can have removed the base. Then its own tables are gone as well. */
 static enum cim_status check_base(struct cim_writer *writer, struct cim_error *err)
 {
 	struct cim_image *base = writer->base;
-	const struct cim_vfs *vfs = writer->env.vfs;
 	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 
 	if (!base)
 		return CIM_OK;
 	cim_region_name(base, cim_region_index(base->file_table_directory), name);
-	status = vfs->open(vfs->ctx, writer->dir, name, CIM_VFS_READ, &file, &os_error);
+	status = cim_io_open(&writer->env, writer->dir, name, CIM_VFS_READ, &file, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return cim_fail(err, CIM_E_CORRUPT, "%s has been removed", name);
-	if (status)
-		return cim_fail_os(err, status, os_error, "opening %s", name);
-	vfs->close(vfs->ctx, file);
-	return CIM_OK;
+	cim_io_close(&writer->env, file);
+	return status;
 }
 
 /* All that the filesystem file will name, synced and under its final names. */
@@ -287,7 +250,7 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 	if (writer->consistent && !status)
 		status = cim_consistent_name(writer, filesystem, err);
 	if (!status)
-		status = sync_names(writer, err);
+		status = cim_io_sync_dir(&writer->env, writer->dir, err);
 	return status;
 }
 
@@ -315,5 +278,5 @@ enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, stru
 	else if (writer->consistent)
 		cim_consistent_drop(writer);
 	cim_consistent_release(writer);
-	return status ? status : sync_names(writer, err);
+	return status ? status : cim_io_sync_dir(&writer->env, writer->dir, err);
 }

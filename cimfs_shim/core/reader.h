@@ -15,6 +15,7 @@
 #define CIM_READER_H
 
 #include "image.h"
+#include "names.h"
 
 static inline void cim_image_lock(struct cim_image *image)
 {
@@ -34,6 +35,7 @@ struct cim_region_file {
 	uint64_t size;
 	uint32_t region;
 	enum cim_region_type type;
+	char name[CIM_SET_FILE_NAME];
 
 	unsigned users;			       /* calls that are using it now */
 	struct cim_region_file *chain;	       /* the next of the same hash */
@@ -58,7 +60,7 @@ enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region
  * missing name, too many open files maybe, region files that nobody uses now are closed and it is
  * tried once more. */
 enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
-				long *os_error);
+				struct cim_error *err);
 /* The name of a region's file, for messages and for opening; "?" if there is no such region. */
 void cim_region_name(const struct cim_image *image, uint32_t region, char *name);
 /* CIM_E_CORRUPT: what an object needs lies outside its region file. */

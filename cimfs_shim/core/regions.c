@@ -16,6 +16,7 @@
  * threads may open the same one, and the later of them throws its own away.
  */
 #include "reader.h"
+#include "io.h"
 #include "names.h"
 
 #include <string.h>
@@ -89,14 +90,14 @@ enum cim_status cim_region_outside(const struct cim_image *image, uint32_t regio
 
 static void close_file(struct cim_image *image, struct cim_region_file *file)
 {
-	if (file->file)
-		image->env.vfs->close(image->env.vfs->ctx, file->file);
+	cim_io_close(&image->env, file->file);
 	cim_free(&image->env, file);
 }
 
 static enum cim_status check_header(struct cim_image *image, struct cim_region_file *file,
-				    const char *name, struct cim_error *err)
+				    struct cim_error *err)
 {
+	const char *name = file->name;
 	uint8_t bytes[CIM_SIZE(region_header)];
 	struct cim_common_header header;
 	unsigned index, type;
@@ -162,15 +163,13 @@ static void close_chain(struct cim_image *image, struct cim_region_file *file)
 }
 
 enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
-				long *os_error)
+				struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
 	struct cim_region_file *idle;
 	enum cim_status status;
 	unsigned limit;
 
-	*os_error = 0;
-	status = vfs->open(vfs->ctx, image->dir, name, CIM_VFS_READ, file, os_error);
+	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, err);
 	if (!status || status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
 		return status;
 	/* No status of its own says that too many files are open. */
@@ -181,8 +180,7 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_v
 	if (!idle)
 		return status;
 	close_chain(image, idle);
-	*os_error = 0;
-	status = vfs->open(vfs->ctx, image->dir, name, CIM_VFS_READ, file, os_error);
+	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, err);
 	if (status)
 		return status;
 	/* That was it. Leave some for the rest of the program. */
@@ -196,37 +194,24 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_v
 static enum cim_status open_file(struct cim_image *image, uint32_t region,
 				 struct cim_region_file **opened, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
-	char name[CIM_SET_FILE_NAME];
 	struct cim_region_file *file = cim_zalloc(&image->env, sizeof(*file));
 	enum cim_status status;
-	long os_error = 0;
 
 	if (!file)
 		return cim_no_memory(err);
 	file->region = region;
-	cim_region_name(image, region, name);
-	status = cim_open_beside(image, name, &file->file, &os_error);
-	if (status) {
-		file->file = NULL;
-		if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
-			status = cim_fail(err, CIM_E_CORRUPT, "region file %s is missing", name);
-		else
-			status = cim_fail_os(err, status, os_error, "opening %s", name);
-		goto close;
-	}
-	status = vfs->size(vfs->ctx, file->file, &file->size, &os_error);
-	if (status) {
-		status = cim_fail_os(err, status, os_error, "asking for the size of %s", name);
-		goto close;
-	}
-	status = check_header(image, file, name, err);
+	cim_region_name(image, region, file->name);
+	status = cim_open_beside(image, file->name, &file->file, err);
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
+		status = cim_fail(err, CIM_E_CORRUPT, "region file %s is missing", file->name);
+	if (!status)
+		status = cim_io_size(&image->env, file->file, file->name, &file->size, err);
+	if (!status)
+		status = check_header(image, file, err);
 	if (status)
-		goto close;
-	*opened = file;
-	return CIM_OK;
-close:
-	close_file(image, file);
+		close_file(image, file);
+	else
+		*opened = file;
 	return status;
 }
 
@@ -329,17 +314,12 @@ void cim_region_put(struct cim_image *image, struct cim_region_file *file)
 enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
 				uint64_t offset, void *buf, size_t len, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
-	char name[CIM_SET_FILE_NAME];
-	enum cim_status status;
-	long os_error = 0;
-	size_t got = 0;
+	size_t got;
+	enum cim_status status = cim_io_read(&image->env, file->file, file->name, offset, buf, len,
+					     &got, err);
 
-	status = vfs->pread(vfs->ctx, file->file, offset, buf, len, &got, &os_error);
-	if (status) {
-		cim_region_name(image, file->region, name);
-		return cim_fail_os(err, status, os_error, "reading %s", name);
-	}
+	if (status)
+		return status;
 	/* It was long enough when it was opened: somebody cuts it short while we read. */
 	if (got != len)
 		return cim_region_outside(image, file->region, offset, len, err);
@@ -349,17 +329,11 @@ enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file 
 enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region_file *file,
 				      uint64_t offset, uint64_t len, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
-	char name[CIM_SET_FILE_NAME];
-	enum cim_status status;
-	long os_error = 0;
 	uint64_t size;
+	enum cim_status status = cim_io_size(&image->env, file->file, file->name, &size, err);
 
-	status = vfs->size(vfs->ctx, file->file, &size, &os_error);
-	if (status) {
-		cim_region_name(image, file->region, name);
-		return cim_fail_os(err, status, os_error, "asking for the size of %s", name);
-	}
+	if (status)
+		return status;
 	if (!cim_in_range(offset, len, size))
 		return cim_region_outside(image, file->region, offset, len, err);
 	return CIM_OK;
@@ -380,20 +354,16 @@ void cim_regions_free(struct cim_image *image)
 static enum cim_status file_size(struct cim_image *image, const char *name, uint64_t *size,
 				 struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 
-	status = cim_open_beside(image, name, &file, &os_error);
+	status = cim_open_beside(image, name, &file, err);
 	if (status)
-		return cim_fail_os(err, status, os_error, "opening %s", name);
-	status = vfs->size(vfs->ctx, file, size, &os_error);
-	if (status) {
+		return status;
+	status = cim_io_size(&image->env, file, name, size, err);
+	if (status)
 		*size = 0;
-		cim_fail_os(err, status, os_error, "asking for the size of %s", name);
-	}
-	vfs->close(vfs->ctx, file);
+	cim_io_close(&image->env, file);
 	return status;
 }
 

@@ -184,16 +184,9 @@ static enum cim_status add_name(void *arg, const char *name)
 static enum cim_status list_names(struct cim_store *store, bool late, struct cim_error *err)
 {
 	struct listing listing = {store, late, err};
-	const struct cim_vfs *vfs = store->env.vfs;
-	enum cim_status status;
-	long os_error = 0;
+	enum cim_status status = cim_io_list(&store->env, store->dir, add_name, &listing, err);
 
-	status = vfs->list(vfs->ctx, store->dir, add_name, &listing, &os_error);
-	if (status == CIM_E_NO_MEMORY)
-		return cim_no_memory(err);
-	if (status)
-		return cim_fail_os(err, status, os_error, "can't list the directory");
-	return CIM_OK;
+	return status == CIM_E_NO_MEMORY ? cim_no_memory(err) : status;
 }
 
 /* Is it the file that a session holds the lock of? */
@@ -210,12 +203,10 @@ static bool is_first(const struct entry *entry)
  * file that was listed and isn't there: somebody is renaming files just now. */
 static void ask_lock(struct cim_store *store, struct entry *entry)
 {
-	const struct cim_vfs *vfs = store->env.vfs;
 	enum cim_vfs_lock lock = CIM_LOCK_NONE;
 	enum cim_status status;
-	long os_error;
 
-	status = vfs->is_locked(vfs->ctx, store->dir, entry->name, &lock, &os_error);
+	status = cim_io_is_locked(&store->env, store->dir, entry->name, &lock, NULL);
 	if (status == CIM_E_ACCESS && entry->file.kind == CIM_KIND_REGION)
 		entry->unasked = true;
 	else if (status)
@@ -275,9 +266,7 @@ static enum cim_status classify(struct cim_store *store, struct entry *entry, st
 {
 	const bool temporary = entry->named && entry->file.kind == CIM_KIND_TEMPORARY;
 	struct cim_file_head head;
-	long os_error;
-	enum cim_status status = cim_read_head(&store->env, store->dir, entry->name, &head,
-					       &os_error);
+	enum cim_status status = cim_read_head(&store->env, store->dir, entry->name, &head, err);
 
 	if (status == CIM_E_NO_MEMORY)
 		return cim_no_memory(err);
@@ -293,7 +282,7 @@ static enum cim_status classify(struct cim_store *store, struct entry *entry, st
 		return CIM_OK;
 	}
 	if (status)
-		return cim_fail_os(err, status, os_error, "can't look at %s", entry->name);
+		return status;
 	if (cim_head_is_image(&head))
 		entry->file.kind = CIM_KIND_IMAGE;
 	else
@@ -607,7 +596,6 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	static const char op[] = "look at image directory";
 	struct cim_store *store;
 	enum cim_status status;
-	long os_error = 0;
 
 	*out = NULL;
 	status = cim_check_env(&env, err);
@@ -617,14 +605,9 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);
 	store->env = *env;
-	status = env->vfs->open_dir(env->vfs->ctx, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir,
-				    &os_error);
-	if (status) {
-		store->dir = NULL;
-		status = cim_fail_os(err, status, os_error, "can't open the directory");
-	} else {
+	status = cim_io_open_dir(env, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir, err);
+	if (!status)
 		status = scan(store, err);
-	}
 	if (status) {
 		cim_store_close(store);
 		return cim_error_where(err, status, op, dir);
@@ -680,39 +663,25 @@ static enum cim_status check_unowned(struct cim_store *store, const struct entry
 	return status;
 }
 
-static enum cim_status remove_name(struct cim_store *store, const char *name, struct cim_error *err)
-{
-	const struct cim_vfs *vfs = store->env.vfs;
-	long os_error = 0;
-	enum cim_status status = vfs->remove(vfs->ctx, store->dir, name, &os_error);
-
-	return status ? cim_fail_os(err, status, os_error, "can't remove the file") : CIM_OK;
-}
-
 /* A file that a consistent session may have taken into use since the store looked: the session
  * holds it until its image is there, so who holds it alone sees that image, or keeps the session
  * from taking it. */
 static enum cim_status remove_adoptable(struct cim_store *store, const struct entry *entry,
 					struct cim_error *err)
 {
-	const struct cim_vfs *vfs = store->env.vfs;
 	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
 
-	status = cim_hold_file(&store->env, store->dir, entry->name, true, &file, &os_error);
-	if (status == CIM_E_UNSUPPORTED) { /* no locks: all that can be done is to look again */
-		status = check_unowned(store, entry, err);
-		return status ? status : remove_name(store, entry->name, err);
-	}
+	status = cim_hold_file(&store->env, store->dir, entry->name, true, &file, err);
 	if (status == CIM_E_SHARING)
 		return cim_fail(err, status, "somebody holds the file");
-	if (status)
-		return cim_fail_os(err, status, os_error, "can't lock the file");
+	/* Where there are no locks, all that can be done is to look again. */
+	if (status && status != CIM_E_UNSUPPORTED)
+		return status;
 	status = check_unowned(store, entry, err);
 	if (!status)
-		status = remove_name(store, entry->name, err);
-	vfs->close(vfs->ctx, file);
+		status = cim_io_remove(&store->env, store->dir, entry->name, err);
+	cim_io_close(&store->env, file);
 	return status;
 }
 
@@ -730,7 +699,7 @@ enum cim_status cim_store_remove(struct cim_store *store, const char *name, stru
 		 cim_set_is_consistent(&entry->file.set))
 		status = remove_adoptable(store, entry, err);
 	else
-		status = remove_name(store, name, err);
+		status = cim_io_remove(&store->env, store->dir, name, err);
 	return cim_error_where(err, status, op, name);
 }
 
@@ -747,7 +716,6 @@ void cim_store_close(struct cim_store *store)
 	cim_free(&env, store->sets);
 	cim_free(&env, store->refs);
 	cim_free(&env, store->owners);
-	if (store->dir)
-		env.vfs->close_dir(env.vfs->ctx, store->dir);
+	cim_io_close_dir(&env, store->dir);
 	cim_free(&env, store);
 }

@@ -183,16 +183,12 @@ static struct told in_file(enum cim_structure_kind kind, const char *name, const
 static enum cim_status read_at(struct structs *s, cim_vfs_file *file, const char *name,
 			       uint64_t offset, void *buf, size_t len)
 {
-	const struct cim_vfs *vfs = s->env->vfs;
-	long os_error = 0;
-	size_t got = 0;
-	enum cim_status status = vfs->pread(vfs->ctx, file, offset, buf, len, &got, &os_error);
+	size_t got;
+	enum cim_status status = cim_io_read(s->env, file, name, offset, buf, len, &got, &s->why);
 
-	if (status)
-		return cim_fail_os(&s->why, status, os_error, "reading %s", name);
-	if (got < len)
+	if (!status && got < len)
 		return cim_fail(&s->why, CIM_E_CORRUPT, "%s has become shorter", name);
-	return CIM_OK;
+	return status;
 }
 
 /* Bytes [skip, skip + len) of a structure. */
@@ -772,13 +768,7 @@ static void tell_filesystem(struct structs *s, uint64_t filesystem)
 static bool read_front(struct structs *s, const struct told *t, cim_vfs_file *file, size_t most,
 		       uint8_t *bytes, size_t *len, uint64_t *size)
 {
-	const struct cim_vfs *vfs = s->env->vfs;
-	long os_error = 0;
-	enum cim_status status = vfs->size(vfs->ctx, file, size, &os_error);
-
-	if (status)
-		cim_fail_os(&s->why, status, os_error, "asking for the size of %s", t->pub.file);
-	if (!fine(s, t, status))
+	if (!fine(s, t, cim_io_size(s->env, file, t->pub.file, size, &s->why)))
 		return false;
 	*len = *size < most ? (size_t)*size : most;
 	return fine(s, t, read_at(s, file, t->pub.file, 0, bytes, *len));
@@ -787,13 +777,10 @@ static bool read_front(struct structs *s, const struct told *t, cim_vfs_file *fi
 /* A file beside the image, opened; false if it isn't there or can't be. */
 static bool open_beside(struct structs *s, const struct told *t, cim_vfs_file **file)
 {
-	long os_error = 0;
-	enum cim_status status = cim_open_beside(s->image, t->pub.file, file, &os_error);
+	enum cim_status status = cim_open_beside(s->image, t->pub.file, file, &s->why);
 
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
 		return false;
-	if (status)
-		cim_fail_os(&s->why, status, os_error, "opening %s", t->pub.file);
 	return fine(s, t, status);
 }
 
@@ -814,7 +801,7 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 			t.pub.size = len;
 			tell(s, &t, &cim_layout_region_header, NULL, 0, "Rest");
 		}
-		s->env->vfs->close(s->env->vfs->ctx, file);
+		cim_io_close(s->env, file);
 	}
 	if (stopped(s))
 		return;
@@ -881,7 +868,7 @@ static void tell_object_id_file(struct structs *s, const struct cim_region_set *
 		fine(s, &t,
 		     cim_fail(&s->why, CIM_E_CORRUPT, "%s is shorter than its header", name));
 close:
-	s->env->vfs->close(s->env->vfs->ctx, file);
+	cim_io_close(s->env, file);
 }
 
 static void tell_regions(struct structs *s)
@@ -923,20 +910,15 @@ static void tell_image_bytes(struct structs *s, const char *name, const uint8_t 
 
 static void tell_image_file(struct structs *s, cim_vfs_dir *dir, const char *name)
 {
-	const struct cim_vfs *vfs = s->env->vfs;
 	const struct told t = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
 	uint8_t *bytes = NULL;
 	cim_vfs_file *file;
 	uint64_t size;
 	size_t len;
-	long os_error = 0;
-	enum cim_status status;
 
-	status = vfs->open(vfs->ctx, dir, name, CIM_VFS_READ, &file, &os_error);
-	if (status) {
-		s->status = cim_fail_os(s->err, status, os_error, "opening %s", name);
+	s->status = cim_io_open(s->env, dir, name, CIM_VFS_READ, &file, s->err);
+	if (s->status)
 		return;
-	}
 	bytes = cim_alloc(s->env, CIM_MAX_FILESYSTEM_FILE);
 	if (!bytes) {
 		no_memory(s);
@@ -946,7 +928,7 @@ static void tell_image_file(struct structs *s, cim_vfs_dir *dir, const char *nam
 		tell_image_bytes(s, name, bytes, len);
 	cim_free(s->env, bytes);
 close:
-	vfs->close(vfs->ctx, file);
+	cim_io_close(s->env, file);
 }
 
 static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const char *path)
@@ -1010,7 +992,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		return cim_error_where(err, status, "tell structures", path);
 	visit(&s, dir, name, path);
 	clean_up(&s);
-	s.env->vfs->close_dir(s.env->vfs->ctx, dir);
+	cim_io_close_dir(s.env, dir);
 	if (broken)
 		*broken = s.broken;
 	return cim_error_where(err, s.status, "tell structures", path);

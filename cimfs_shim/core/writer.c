@@ -9,6 +9,7 @@
  */
 #include "writer.h"
 #include "collate.h"
+#include "io.h"
 #include "metavalid.h"
 #include "names.h"
 
@@ -84,20 +85,17 @@ static char *join_path(const struct cim_env *env, const char *dir, const char *n
 /* The new name must be free; only asked here, published without replacing later. */
 static enum cim_status check_free(struct cim_writer *writer, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
-	enum cim_status status;
 	cim_vfs_file *file;
-	long os_error = 0;
+	enum cim_status status = cim_io_open(&writer->env, writer->dir, writer->name, CIM_VFS_READ,
+					     &file, err);
 
-	status = vfs->open(vfs->ctx, writer->dir, writer->name, CIM_VFS_READ, &file, &os_error);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return CIM_OK;
-	if (!status)
-		vfs->close(vfs->ctx, file);
+	cim_io_close(&writer->env, file);
 	/* Whatever has the name, readable or not, a directory too: it is taken. */
 	if (!status || status == CIM_E_ACCESS || status == CIM_E_SHARING)
 		return cim_fail(err, CIM_E_EXISTS, "the name is taken");
-	return cim_fail_os(err, status, os_error, "looking for %s", writer->name);
+	return status;
 }
 
 static enum cim_status open_base(struct cim_writer *writer, const char *existing,
@@ -187,9 +185,7 @@ static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_er
 static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 				    const char *existing, const char *name, struct cim_error *err)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
 	enum cim_status status;
-	long os_error = 0;
 
 	writer->replaces = existing && (!name || cim_same_name(&writer->env, existing, name));
 	writer->name = cim_strdup(&writer->env, writer->replaces ? existing : name);
@@ -199,13 +195,9 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 		writer->lock = writer->env.mutex_new(writer->env.thread_ctx);
 	if (!writer->lock)
 		return cim_no_memory(err);
-	status = vfs->open_dir(vfs->ctx, dir, CIM_VFS_DIR_LOCK, &writer->dir, &os_error);
-	if (status) {
-		writer->dir = NULL;
-		if (status == CIM_E_FILE_NOT_FOUND)
-			status = CIM_E_PATH_NOT_FOUND;
-		return cim_fail_os(err, status, os_error, "opening the directory");
-	}
+	status = cim_io_open_dir(&writer->env, dir, CIM_VFS_DIR_LOCK, &writer->dir, err);
+	if (status)
+		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
 	status = open_base(writer, existing, err);
 	if (!status && !writer->replaces)
 		status = check_free(writer, err);
@@ -261,16 +253,13 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 
 static void close_id_files(struct cim_writer *writer, bool remove)
 {
-	const struct cim_vfs *vfs = writer->env.vfs;
-	long os_error;
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		if (writer->id_files[i])
-			vfs->close(vfs->ctx, writer->id_files[i]);
+		cim_io_close(&writer->env, writer->id_files[i]);
 		writer->id_files[i] = NULL;
 		if (remove && writer->id_names[i][0])
-			vfs->remove(vfs->ctx, writer->dir, writer->id_names[i], &os_error);
+			cim_io_remove(&writer->env, writer->dir, writer->id_names[i], NULL);
 	}
 }
 
@@ -288,8 +277,7 @@ void cim_writer_destroy(struct cim_writer *writer)
 	if (writer->ns.env)
 		cim_ns_free(&writer->ns);
 	cim_image_close(writer->base);
-	if (writer->dir)
-		env.vfs->close_dir(env.vfs->ctx, writer->dir);
+	cim_io_close_dir(&env, writer->dir);
 	if (writer->lock)
 		env.mutex_free(env.thread_ctx, writer->lock);
 	cim_free(&env, writer->name);
