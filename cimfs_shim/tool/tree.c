@@ -47,24 +47,88 @@ struct tree {
 	struct text first; /* path of the first of an item's names */
 };
 
+/* The directories whose entries are still to be looked at. */
+struct todo {
+	uint32_t *ids;
+	size_t count;
+	size_t room;
+};
+
+static void todo_add(struct todo *todo, uint32_t id)
+{
+	todo->ids = xgrow(todo->ids, &todo->room, todo->count, sizeof(*todo->ids));
+	todo->ids[todo->count++] = id;
+}
+
+/* Note what is in a directory. What is broken is told by the walk, for want of memory nothing is.
+ */
+static enum cim_status note_entries(struct tree *tree, uint32_t dir, struct idset *met,
+				    struct todo *todo, struct cim_error *err)
+{
+	struct cim_file_info info;
+	struct cim_iter *iter;
+	bool found = true;
+	enum cim_status status = cim_iter_dir(tree->image, dir, &iter, err);
+
+	if (status)
+		return status;
+	for (uint32_t left = cim_iter_count(iter); left && found && status != CIM_E_NO_MEMORY;
+	     left--) {
+		const uint32_t *id = &tree->entry.file_id;
+
+		status = cim_iter_next(iter, &tree->entry, &found, err);
+		if (status || !found)
+			continue;
+		if (idset_add(met, *id)) {
+			idset_add(&tree->multi, *id);
+			continue;
+		}
+		status = cim_image_stat(tree->image, *id, &info, err);
+		if (!status && info.is_directory)
+			todo_add(todo, *id);
+	}
+	cim_iter_close(iter);
+	return status;
+}
+
+/*
+ * Which files have several names: each directory is looked at once. (The library's walk, by which
+ * host/idset.h finds them, goes no deeper than a path may be long; a dump tells of all there is.)
+ */
+static int find_several(struct tree *tree)
+{
+	struct cim_error err = {0};
+	enum cim_status status = CIM_OK;
+	struct idset met = {0};
+	struct todo todo = {0};
+
+	idset_add(&met, tree->root);
+	todo_add(&todo, tree->root);
+	while (todo.count && status != CIM_E_NO_MEMORY && !tool_signal)
+		status = note_entries(tree, todo.ids[--todo.count], &met, &todo, &err);
+	free(todo.ids);
+	idset_free(&met);
+	if (tool_signal)
+		return tool_interrupted();
+	return status == CIM_E_NO_MEMORY ? tool_fail_cim(tree->t, "read", tree->name, &err)
+					 : EXIT_OK;
+}
+
 struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name, int *code)
 {
 	struct tree *tree = xcalloc(1, sizeof(*tree));
 	struct cim_image_info info;
-	struct cim_error err = {0};
 
-	*code = EXIT_OK;
 	cim_image_get_info(image, &info);
 	tree->t = t;
 	tree->image = image;
 	tree->name = name;
 	tree->root = info.root_id;
-	if (find_links(image, info.root_id, &tree->multi, tool_stopped, NULL, &err)) {
-		*code = tool_fail_cim(t, "read", name, &err);
-		tree_close(tree);
-		return NULL;
-	}
-	return tree;
+	*code = find_several(tree);
+	if (!*code)
+		return tree;
+	tree_close(tree);
+	return NULL;
 }
 
 static void free_level(struct level *level)

@@ -409,4 +409,19 @@ for command in "dump", "diff":
     alone, linked = (peak(command, *[image] * (1 + (command == "diff"))) for image in images)
     check(linked < alone + paths // 2, command + ": hard links cost less than their paths",
           "%d KiB, and %d KiB without links; paths: %d KiB" % (linked, alone, paths))
+
+# ---- deeper than a path may be long ----
+
+DEPTH = 170
+deep = Dir({"one": File(b"1"), "two": File(b"2")})
+for _ in range(DEPTH):
+    deep = Dir({step: deep})
+down = "/".join([step] * DEPTH)
+apart, linked = (Image(Dir({step: deep.entries[step], "x": x})).write(place())
+                 for x in (File(b"1"), Link(down + "/one")))
+result = tool("dump", linked)
+same([line for line in result.out.decode().splitlines() if line.startswith("link")],
+     ["link /x to=/%s/one" % down], "dump: a hard link to a file deeper than a path may be long")
+result = tool("diff", apart, linked)
+check(result.code == 1 and "~ /x: hard link to" in result.text, "diff: tells of it", result)
 done()
