@@ -355,9 +355,11 @@ install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
 	$(if $(wildcard build/win64/cimfs.dll),install-windows)),install-native install-windows)
 
 ## install-native: libcim, cimtool and cimfs-mount alone
+# (The cimfs-mount in lib/cimfs is for cimfs-install-wine to copy: with all of libcim in it, for what is
+# in a Wine prefix must outlive this installation.)
 install-native: native
 	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)/pkgconfig' \
-		'$(DESTDIR)$(includedir)'
+		'$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(includedir)'
 	install -m 644 $(wildcard include/*.h) '$(DESTDIR)$(includedir)'
 	install -m 644 $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)'
 	ln -sfn libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)/libcim.so'
@@ -367,6 +369,7 @@ install-native: native
 		cimfs_shim/core/libcim.pc.in >'$(DESTDIR)$(libdir)/pkgconfig/libcim.pc'
 	chmod 644 '$(DESTDIR)$(libdir)/pkgconfig/libcim.pc'
 	install -m 755 $(B)/installed/cimtool $(B)/installed/cimfs-mount '$(DESTDIR)$(bindir)'
+	install -m 755 $(B)/cimfs-mount '$(DESTDIR)$(libdir)/cimfs'
 	ln -sfnr '$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'
 	$(ldconfig)
 
@@ -383,7 +386,7 @@ install-windows: $(DLL_FILES)
 uninstall:
 	rm -f $(foreach h,$(notdir $(wildcard include/*.h)),'$(DESTDIR)$(includedir)/$(h)') \
 		$(foreach f,libcim.a libcim.so libcim.so.$(SOVERSION) pkgconfig/libcim.pc \
-		cimfs/wine.sh $(patsubst build/win32/%,cimfs/i686-windows/%,\
+		cimfs/wine.sh cimfs/cimfs-mount $(patsubst build/win32/%,cimfs/i686-windows/%,\
 		$(DLL_FILES:build/win64/%=cimfs/x86_64-windows/%)),'$(DESTDIR)$(libdir)/$(f)') \
 		$(foreach f,cimtool cimfs-mount cimfs-install-wine,'$(DESTDIR)$(bindir)/$(f)') \
 		'$(DESTDIR)$(sbindir)/mount.cimfs'

@@ -19,7 +19,7 @@ check "a make after a make has nothing to do" \
 	sh -c 'make -j1 -q all || { make -j1 -n all | head -n 5; exit 1; }'
 check "make install" $MAKE install || { echo "Bail out! nothing is installed"; exit 1; }
 for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
-	include/libcim.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh \
+	include/libcim.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib; do
 	check "$file is there" test -e "$root$prefix/$file"
@@ -69,8 +69,23 @@ check "and where that is" test "$(pc --variable=includedir)" = "$root$prefix/inc
 check "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
 check "make install-native, to be used where it is put now" $MAKE "RPATH=$root$prefix/lib" install-native
 check "cimtool finds libcim.so by itself" "$root$prefix/bin/cimtool" --version
+
+wine=$TEST_TMP/wine
+mkdir -p "$wine/drive_c/windows/system32" "$TEST_TMP/mnt"
+printf 'WINE REGISTRY Version 2\n\n#arch=win64\n' >"$wine/system.reg"
+check "cimfs-install-wine" env WINEPREFIX="$wine" "$root$prefix/bin/cimfs-install-wine"
 check "make uninstall" $MAKE uninstall
 is "$(find "$root" ! -type d -o -name cimfs)" "" "nothing stays"
+helper=$wine/cimfs/bin/cimfs-mount
+is "$(objdump -p "$helper" | grep -c 'NEEDED *libcim')" 0 "the Wine prefix's cimfs-mount needs none of it"
+if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
+	check "it mounts all the same" "$helper" \
+		"$TOP/cimfs_shim/tests/golden/ours/every-kind/every-kind.cim" "$TEST_TMP/mnt"
+	check "and what it mounts can be read" sh -c "ls '$TEST_TMP/mnt' | grep -q ."
+	check "until it is unmounted" "$BUILD/cimtool" umount "$TEST_TMP/mnt"
+else
+	skip "$no_fuse" "it mounts all the same"
+fi
 
 # ---- what would be built, in a tree where nothing is ---------------------------------------------
 
@@ -83,7 +98,7 @@ foreign='mingw32-|bin/go|jsmn\.h'
 
 is "$(would native | grep -E "$foreign")" "" "make native needs no mingw-w64, Wine or Go"
 is "$(would install-native | grep -E "$foreign")" "" "nor does make install-native"
-is "$(would install | grep -cE 'install .*(cimfs-mount|/cimfs\.dll)')" 3 "make install installs all where nothing is built"
+is "$(would install | grep -cE 'install .*(cimfs-mount|/cimfs\.dll)')" 4 "make install installs all where nothing is built"
 touch "$fresh/$BUILD/libcim.so"
 is "$(would install | grep -E "$foreign")" "" "else what is: the native programs"
 is "$(would check-build FILTER=t_path | grep -oE -e "-o $BUILD/(tests/|[a-z-]*\b).*|$foreign" | cut -d' ' -f2 | grep -v '\.o$')" \

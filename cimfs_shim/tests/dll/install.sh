@@ -94,13 +94,13 @@ new_prefix installed win64 syswow64
 check "from an installed copy" env WINEPREFIX="$TEST_TMP/installed" "$root/bin/cimfs-install-wine"
 is "$(files installed)" "./system32/cimfs.dll ./syswow64/cimfs.dll " "the same files"
 
-# The helper beside the script goes along; this one is a stand-in that notes what it is asked.
-cat >"$root/bin/cimfs-mount" <<'END'
+# The helper in lib/cimfs goes along; this one is a stand-in that notes what it is asked.
+cat >"$root/lib/cimfs/cimfs-mount" <<'END'
 #!/bin/sh
 echo "$*" >>"$(dirname "$0")/asked"
 rm -rf "$3/volume{$5}" "$3/../cimfs/volumes/$5"
 END
-chmod +x "$root/bin/cimfs-mount"
+chmod +x "$root/lib/cimfs/cimfs-mount"
 prefix=$TEST_TMP/installed
 installed() { WINEPREFIX=$prefix "$root/bin/cimfs-install-wine" "$@" 2>"$TEST_TMP/err"; }
 check "with the helper" installed
@@ -131,25 +131,25 @@ is "$(cat "$prefix/cimfs/bin/asked")" \
 	"--wine-dismount --dosdevices $prefix/dosdevices --guid $guid" "it has the helper dismounted it"
 check "its state is gone" test ! -e "$prefix/cimfs/volumes/$guid"
 check "installed for a volume that stays" installed
-sed -i 's/^rm .*/exit 69/' "$root/bin/cimfs-mount"
-cp "$root/bin/cimfs-mount" "$prefix/cimfs/bin"
+sed -i 's/^rm .*/exit 69/' "$root/lib/cimfs/cimfs-mount"
+cp "$root/lib/cimfs/cimfs-mount" "$prefix/cimfs/bin"
 mkdir -p "$prefix/cimfs/volumes/$guid"
 being_mounted() { ! installed --uninstall && grep -q "volume {$guid} is being mounted" "$TEST_TMP/err"; }
 check "--uninstall is refused while a volume is being mounted" being_mounted
 check "and removes nothing then either" test -e "$prefix/drive_c/windows/system32/cimfs.dll"
-mv "$root/bin/cimfs-mount" "$TEST_TMP/aside"
+mv "$root/lib/cimfs/cimfs-mount" "$TEST_TMP/aside"
 rm "$prefix/cimfs/bin/cimfs-mount"
 mkdir -p "$prefix/cimfs/volumes/$guid/mnt/root/sub"
 chmod 500 "$prefix/cimfs/volumes/$guid/mnt/root"
 check "without a helper --uninstall takes remains away by itself" installed --uninstall
 check "all of them" test ! -e "$prefix/cimfs/volumes"
-mv "$TEST_TMP/aside" "$root/bin/cimfs-mount"
+mv "$TEST_TMP/aside" "$root/lib/cimfs/cimfs-mount"
 rm -f "$prefix/cimfs/bin/asked"
 rmdir "$prefix/cimfs/bin" "$prefix/cimfs"
 check "installed once more" installed
 check "--uninstall" installed --uninstall
 check "takes the helper's directory along" test ! -e "$prefix/cimfs"
-rm "$root/bin/cimfs-mount"
+rm "$root/lib/cimfs/cimfs-mount"
 without() { installed && grep -q 'no cimfs-mount' "$TEST_TMP/err"; }
 check "without a helper it says so" without
 rm -r "$root/lib/cimfs"
