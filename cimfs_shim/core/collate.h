@@ -5,7 +5,7 @@
 #ifndef CIM_COLLATE_H
 #define CIM_COLLATE_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 #include "format.h"
 
 /* Our own upcase table, generated at build time. */

@@ -10,7 +10,8 @@
 #ifndef CIM_ERROR_H
 #define CIM_ERROR_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
+#include "../../include/libcim_env.h"
 
 #if defined(__GNUC__)
 #define CIM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -7,7 +7,7 @@
  * stand in the opposite order of their bytes.
  */
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 
 /* Which byte the n-th pair of digits stands for. */
 static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -13,7 +13,7 @@
 #ifndef CIM_IMAGE_H
 #define CIM_IMAGE_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 #include "error.h"
 #include "mem.h"
 #include "record.h"

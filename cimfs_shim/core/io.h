@@ -7,7 +7,7 @@
 #ifndef CIM_IO_H
 #define CIM_IO_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_env.h"
 
 enum cim_status cim_io_open_dir(const struct cim_env *env, const char *path, unsigned flags,
 				cim_vfs_dir **dir, struct cim_error *err);

@@ -5,7 +5,7 @@
 #ifndef CIM_MEM_H
 #define CIM_MEM_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_env.h"
 
 void *cim_alloc(const struct cim_env *env, size_t size);  /* not cleared; NULL if none */
 void *cim_zalloc(const struct cim_env *env, size_t size); /* cleared */

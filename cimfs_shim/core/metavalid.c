@@ -6,7 +6,7 @@
  * SID (MS-DTYP 2.4), FILE_FULL_EA_INFORMATION and REPARSE_DATA_BUFFER (MS-FSCC 2.4.15, 2.1.2).
  */
 #include "metavalid.h"
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 #include "bytes.h"
 #include "format.h"
 

@@ -5,7 +5,8 @@
 #ifndef CIM_NAMES_H
 #define CIM_NAMES_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
+#include "../../include/libcim_env.h"
 
 #define CIM_REGION_PREFIX    "region_"
 #define CIM_OBJECTID_PREFIX  "objectid_"

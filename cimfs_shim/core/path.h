@@ -5,7 +5,7 @@
 #ifndef CIM_PATH_H
 #define CIM_PATH_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 
 /* A parsed path: components and, where one was named, a stream; all point into `units`. */
 struct cim_path {

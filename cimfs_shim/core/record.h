@@ -5,7 +5,7 @@
 #ifndef CIM_RECORD_H
 #define CIM_RECORD_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 #include "bytes.h"
 #include "format.h"
 

@@ -10,7 +10,7 @@
 #ifndef CIM_STRUCTS_H
 #define CIM_STRUCTS_H
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_debug.h"
 #include "format.h"
 
 struct cim_field_layout {

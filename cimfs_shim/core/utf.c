@@ -8,7 +8,7 @@
  * spelling is taken for each string of code units: overlong forms, code points past U+10FFFF and a
  * pair written as two surrogates are refused.
  */
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
 
 #include <string.h>
 

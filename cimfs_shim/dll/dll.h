@@ -20,7 +20,7 @@
 #define CIMFSAPI_(type) extern ULONG_PTR WINAPI
 
 #include "cimfs.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 struct blob {
 	uint8_t *data; /* with EA_NTFS_ROOM more */

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 /*
  * An image's path as the library needs it, allocated: what a symlink leads to, for an image's other

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "libcim.h"
+#include "libcim_advanced.h"
 #include "process.h"
 
 /* Below a prefix: the directory of each volume, and of its content in that. */

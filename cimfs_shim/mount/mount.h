@@ -28,7 +28,7 @@
 #include "../host/error.h"
 #include "../host/exit.h"
 #include "../host/volumeinfo.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 /* The exit code in Wine mode, + enum cim_status. */
 #define WINE_EXIT 64

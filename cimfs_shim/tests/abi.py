@@ -38,12 +38,11 @@ def functions():
 
 def measured(headers):
     """C expressions, each with what it is called in the list."""
-    text = run(CC + ["-fpreprocessed", "-dD", "-E", "-P", "-x", "c"] +
-               [os.path.join(INCLUDE, h) for h in headers])
-    for struct, body in re.findall(r"struct (\w+) \{(.*?)\n\};", text, re.S):
+    text = run(CC + ["-E", "-P", "-I", INCLUDE, "-x", "c", "-"], input=headers)
+    for struct, body in re.findall(r"struct (cim_\w+) \{(.*?)\n\};", text, re.S):
         yield "sizeof(struct %s)" % struct, "struct %s, bytes" % struct
         body = re.sub(r"\)\s*\(.*?\);", ");", body, flags=re.S)  # a function's arguments
-        for field in re.findall(r"(\w+)\)?(?:\[\w+\])?;", body):
+        for field in re.findall(r"(\w+)\)?(?:\[[^]]*\])?;", body):
             yield "offsetof(struct %s, %s)" % (struct, field), "struct %s, %s" % (struct, field)
     for body in re.findall(r"enum \w* ?\{(.*?)\}", text, re.S):
         for name in re.findall(r"\b(CIM_\w+)\b(?=\s*[,=}]|\s*$)", body):
@@ -51,9 +50,9 @@ def measured(headers):
 
 
 def layouts():
-    headers = sorted(h for h in os.listdir(INCLUDE) if h.startswith("libcim"))
-    program = "#include <stdio.h>\n" + "".join('#include "%s"\n' % h for h in headers)
-    program += "int main(void)\n{\n"
+    headers = "".join('#include "%s"\n' % h for h in sorted(os.listdir(INCLUDE))
+                      if h.startswith("libcim"))
+    program = "#include <stdio.h>\n" + headers + "int main(void)\n{\n"
     for expression, name in measured(headers):
         program += '\tprintf("%s %%llu\\n", (unsigned long long)%s);\n' % (name, expression)
     tmp = os.path.join(os.environ.get("TEST_TMP", BUILD), "abi")

@@ -19,7 +19,7 @@ check "a make after a make has nothing to do" \
 	sh -c 'make -j1 -q all || { make -j1 -n all | head -n 5; exit 1; }'
 check "make install" $MAKE install || { echo "Bail out! nothing is installed"; exit 1; }
 for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
-	include/libcim.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
+	include/libcim.h include/libcim_env.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib; do
 	check "$file is there" test -e "$root$prefix/$file"
@@ -40,6 +40,9 @@ is "$(make -n PREFIX=/usr "libdir=/usr/lib/$(uname -m)-linux-gnu" "$BUILD/instal
 
 cat >"$TEST_TMP/use.c" <<'END'
 #include <libcim.h>
+#include <libcim_advanced.h>
+#include <libcim_debug.h>
+#include <libcim_env.h>
 #include <string.h>
 int main(void)
 {

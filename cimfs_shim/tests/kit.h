@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "../core/format.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
 #include "memfs.h"
 #include "tap.h"
 

@@ -21,7 +21,7 @@
 
 #include <stdatomic.h>
 
-#include "libcim.h"
+#include "libcim_env.h"
 
 enum mem_op {
 	MEM_OPEN_DIR,

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcim.h"
+#include "libcim_advanced.h"
 #include "memfs.h"
 
 /* ---- little-endian ---- */

@@ -7,7 +7,8 @@
  * that are there are kept, replaced, held by somebody, and looked for by who deletes orphans.
  */
 #include "tap.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
+#include "libcim_env.h"
 
 #include <errno.h>
 #ifdef _WIN32

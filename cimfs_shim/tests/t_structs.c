@@ -6,6 +6,7 @@
  * test knows of it. Then the sample is broken in every place, and every allocation and every read
  * fails once: nothing may crash, leak, hang, or tell bytes that aren't there.
  */
+#include "libcim_debug.h"
 #include "minisample.h"
 #include "tap.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "libcim.h"
+#include "libcim_advanced.h"
 #include "tap.h"
 
 enum { THREADS = 4, FILES = 150 };

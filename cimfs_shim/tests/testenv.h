@@ -12,7 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../include/libcim.h"
+#include "../../include/libcim_advanced.h"
+#include "../../include/libcim_env.h"
 #include "tap.h"
 
 struct test_memory {

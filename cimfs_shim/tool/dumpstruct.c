@@ -8,6 +8,7 @@
  * structure is and where a field points to one, so that a search for it finds both. Nothing in the
  * text depends on anything but the image, so two of them can be compared by diff.
  */
+#include "libcim_debug.h"
 #include "tool.h"
 
 #define HEX_LINE 16u

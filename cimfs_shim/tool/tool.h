@@ -32,7 +32,8 @@
 #include "../host/idset.h"
 #include "../host/reparse.h"
 #include "../host/xattr.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
+#include "libcim_env.h"
 
 #define TOOL_PRINTF HOST_PRINTF
 

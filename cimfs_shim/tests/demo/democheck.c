@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../../include/libcim.h"
+#include "../../../include/libcim_advanced.h"
 
 #define CHUNK	      (1u << 20)
 #define SHOWN	      50 /* differences told one by one; the rest is counted */

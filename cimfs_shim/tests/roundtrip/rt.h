@@ -16,7 +16,7 @@
 #ifndef CIM_RT_H
 #define CIM_RT_H
 
-#include "../../../include/libcim.h"
+#include "../../../include/libcim_advanced.h"
 
 /* ---- random numbers: the same on every system ---- */
 

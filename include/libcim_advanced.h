@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libcim_advanced.h - what fewer programs need of libcim
+ *
+ * Names and GUIDs; the region sets and files of an image, and where in them a stream's bytes lie;
+ * rebuilding an image, and writing without storing anything twice; the upkeep of a directory of
+ * images. The conventions of libcim.h hold here too.
+ */
+#ifndef LIBCIM_ADVANCED_H
+#define LIBCIM_ADVANCED_H
+
+#include "libcim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------
+ * Names, GUIDs and metadata
+ */
+
+/**
+ * cim_check_image_name() - can an image's file be called @name (WTF-8)?
+ *
+ * CIM_E_INVALID: it is empty, "." or "..", longer than CIM_MAX_NAME code units, or holds a
+ * separator ('/', '\') or a ':' (D23).
+ */
+CIM_API enum cim_status cim_check_image_name(const char *name, struct cim_error *err);
+
+/**
+ * cim_utf8_from_utf16() - convert code units to WTF-8
+ * @src: @units code units; unpaired surrogates are encoded in three bytes each
+ * @dst: room for @size bytes, or NULL to count; always NUL-terminated if @size is not 0
+ *
+ * Returns the bytes of the whole result without its NUL; if that is >= @size it was cut at a
+ * character's end.
+ */
+CIM_API size_t cim_utf8_from_utf16(const uint16_t *src, size_t units, char *dst, size_t size);
+
+/**
+ * cim_utf16_from_utf8() - convert WTF-8 to code units
+ * @src:   @bytes bytes
+ * @dst:   room for @size code units, or NULL to count; no terminator is written
+ * @units: receives the code units of the whole result
+ *
+ * CIM_E_INVALID: malformed (overlong, out of range, cut short; also a surrogate pair written as
+ * two three-byte sequences, which has another spelling). CIM_E_LIMIT: more than @size units.
+ */
+CIM_API enum cim_status cim_utf16_from_utf8(const char *src, size_t bytes, uint16_t *dst,
+					    size_t size, size_t *units);
+
+/**
+ * cim_name_compare_default() - compare two names as a directory of a new image sorts them
+ *
+ * By upcased code units, a name before those it begins. Returns <0, 0 or >0; 0 means that the two
+ * can't stand in one directory.
+ */
+CIM_API int cim_name_compare_default(const uint16_t *a, size_t a_units, const uint16_t *b,
+				     size_t b_units);
+
+/** A GUID in Windows' binary order, as the format stores it. */
+struct cim_guid {
+	uint8_t bytes[16];
+};
+
+/** Bytes of a GUID's text, 8-4-4-4-12 in lower case, its NUL included. */
+#define CIM_GUID_TEXT 37
+
+/** cim_guid_format() - write a GUID's text to @text, which holds CIM_GUID_TEXT bytes */
+CIM_API void cim_guid_format(const struct cim_guid *guid, char *text);
+
+/** cim_guid_parse() - read a GUID's text, either case, with or without braces; false if malformed
+ */
+CIM_API bool cim_guid_parse(const char *text, struct cim_guid *guid);
+
+/**
+ * cim_blob_valid() - do the bytes keep the rules of their kind (D9, D16, D17)?
+ *
+ * A self-relative security descriptor whose SIDs and ACLs lie inside it; a chain of EAs, perhaps
+ * with up to 3 bytes behind the last; a reparse buffer whose length field tells its size. The
+ * writer takes no others; an image of another's making may have them.
+ */
+CIM_API bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size);
+
+/**
+ * cim_image_lookup_at() - find one name in a directory
+ * @dir_id: FileID of a directory
+ * @name:   a component, not checked against D20, so that any stored name can be asked for
+ * @exact:  compare code units as they are, not upcased
+ *
+ * CIM_E_FILE_NOT_FOUND: no such name. CIM_E_PATH_NOT_FOUND: @dir_id is not a directory.
+ */
+CIM_API enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id,
+					    struct cim_str name, bool exact, uint32_t *file_id,
+					    struct cim_error *err);
+
+/* ------------------------------------------------------------------------------------------
+ * The files of an image, and where in them bytes lie
+ */
+
+/** struct cim_region_set - one of the region sets an image names; @first: index of its region 0 */
+struct cim_region_set {
+	struct cim_guid guid;
+	uint16_t count;
+	uint32_t first;
+};
+
+/** cim_image_get_set() - region set @index (parents first); false if there is none */
+CIM_API bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set);
+
+/** Room for the name of a region file, its NUL included. */
+#define CIM_REGION_NAME 56
+
+/**
+ * cim_image_region_name() - the name of region @index's file, which lies beside the image
+ * @index: counts through the sets, parents first
+ * @name:  CIM_REGION_NAME bytes; "" if there is no such region
+ */
+CIM_API bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name);
+
+/**
+ * cim_image_region_size() - bytes of region @index's file, whatever is in it
+ * CIM_E_INVALID: there is no such region. CIM_E_FILE_NOT_FOUND: there is no such file.
+ */
+CIM_API enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index,
+					      uint64_t *size, struct cim_error *err);
+
+/**
+ * cim_image_check_regions() - are the region files that an image names all there?
+ *
+ * Opens the region files of all sets one after the other and checks the header of each, which
+ * cim_image_open() leaves to the time when they are needed. For whoever would rather refuse an
+ * image than show half of it (D31). What lies behind the headers is cim_image_verify()'s.
+ *
+ * Costs opening and a read of 40 bytes for each region file: a writer makes three for a session,
+ * and an image can name 65,536. A bounded number stays open.
+ *
+ * CIM_E_CORRUPT: one is missing, shorter than its header, or not the region file that its name
+ * says. CIM_E_VERSION: as for cim_image_open().
+ */
+CIM_API enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err);
+
+/** What a run of a stream's bytes is. */
+enum cim_run_kind {
+	CIM_RUN_NONE,  /* nothing: at or past the stream's end, or no bytes were asked for */
+	CIM_RUN_ZEROS, /* zeros that are stored nowhere */
+	CIM_RUN_FILE,  /* bytes of a file, in one piece */
+	CIM_RUN_READ,  /* bytes that the environment has no native handle for: cim_image_read() */
+};
+
+/**
+ * struct cim_run - where a piece of a stream lies
+ * @len:    bytes of the run
+ * @native: CIM_RUN_FILE: the file, as the environment's native() names it (POSIX: a descriptor),
+ *          else -1. It is the library's: to be read by position, and not to be closed
+ * @offset: CIM_RUN_FILE: where in that file the run begins, else 0
+ * @priv:   the library's own
+ */
+struct cim_run {
+	enum cim_run_kind kind;
+	uint64_t len;
+	intptr_t native;
+	uint64_t offset;
+	void *priv;
+};
+
+/**
+ * cim_image_get_run() - find the file that holds a stream's bytes, to have them without a copy
+ * @offset, @len: what is wanted
+ * @run:  receives the first run of it: where @offset is, and @len bytes or fewer. Fewer does not
+ *        mean that the stream ends: an expanded PE image lies in pieces
+ *
+ * For a server that splices from the page cache. Until cim_run_put() the file stays open, however
+ * many others are opened meanwhile; hold it for one answer, not for an open file, because each one
+ * held is one descriptor more. Every run must be put back before the image is closed, also by
+ * whoever doesn't use it.
+ *
+ * The file's length is asked for in this call, not remembered: CIM_E_CORRUPT where a region file
+ * that has been cut short no longer holds the run, so that nobody takes a short splice for a
+ * stream's end. Only one that is cut short between this call and the splice can still cause it;
+ * compare what was moved with @len.
+ */
+CIM_API enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
+					  uint64_t offset, uint64_t len, struct cim_run *run,
+					  struct cim_error *err);
+
+/** cim_run_put() - give a run's file back, and make @run CIM_RUN_NONE; any kind, also twice */
+CIM_API void cim_run_put(struct cim_image *image, struct cim_run *run);
+
+/** cim_region_index() - the region, among all of an image's, that a RegionOffset leads to */
+static inline uint32_t cim_region_index(uint64_t region_offset)
+{
+	return (uint32_t)(region_offset >> 48);
+}
+
+/** cim_region_byte() - the byte in that region's file */
+static inline uint64_t cim_region_byte(uint64_t region_offset)
+{
+	return region_offset & ((UINT64_C(1) << 48) - 1);
+}
+
+/**
+ * struct cim_segment - a piece of a stream, and where the image has it
+ * @offset, @len: the piece: bytes of the stream
+ * @stored:       false: the sparse form, nothing is stored and the rest is 0
+ * @place:        RegionOffset of its bytes: see cim_region_index()
+ * @in_object:    where they begin in the object that holds the stream's bytes; for an expanded PE
+ *                image that is @offset and the mapping's Delta, else @offset
+ */
+struct cim_segment {
+	uint64_t offset;
+	uint64_t len;
+	bool stored;
+	uint64_t place;
+	uint64_t in_object;
+};
+
+/**
+ * cim_image_get_segment() - find the piece of a stream that begins at @offset
+ *
+ * To list all of a stream's: begin at 0, go on at the piece's @offset + @len. A plain or sparse
+ * stream has one piece, an expanded PE image one for each mapping that maps anything.
+ *
+ * CIM_E_EOF: @offset is at the stream's end or past it.
+ */
+CIM_API enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_data *data,
+					      uint64_t offset, struct cim_segment *segment,
+					      struct cim_error *err);
+
+/* ------------------------------------------------------------------------------------------
+ * Writing
+ */
+
+/**
+ * For rebuilding what another image holds (cimtool create --from-dump): what the API adds or
+ * refuses for a program's good is left as it is. An item without a security descriptor gets none,
+ * cim_metadata's other_flags are stored, and ":STREAM" is a stream of the root.
+ */
+#define CIM_WRITE_AS_STORED 0x2u
+
+/**
+ * struct cim_source - data that can be read twice
+ * @pread: reads @len bytes at @offset, all or an error; called under the session's lock, so it
+ *         must not call the session. @err may be NULL
+ */
+struct cim_source {
+	size_t struct_size;
+	void *ctx;
+	enum cim_status (*pread)(void *ctx, uint64_t offset, void *buf, size_t len,
+				 struct cim_error *err);
+};
+
+/**
+ * cim_stream_fill() - write a whole stream from a source
+ *
+ * As cim_stream_write() of all of it, but where an object of the same size is known the source
+ * is hashed first, so that a copy of what the image already holds is never written. Only for a
+ * stream to which nothing was written. CIM_E_INVALID otherwise, and for a directory's stream.
+ * An error of @pread is returned and poisons the session if part of the stream had been written.
+ */
+CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
+					struct cim_error *err);
+
+/** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
+struct cim_writer_stats {
+	uint64_t files;	       /* items added (directories, files), links not counted */
+	uint64_t streams;      /* streams with data, default and alternate */
+	uint64_t bytes;	       /* their bytes */
+	uint64_t stored_bytes; /* what of it was stored, the rest being known already */
+};
+
+/** cim_writer_get_stats() - see struct cim_writer_stats; can't fail */
+CIM_API void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats);
+
+/* ------------------------------------------------------------------------------------------
+ * The files of a directory of images
+ */
+
+/** What a file in an image directory is, by its header or, for the last two, by its name. */
+enum cim_file_kind {
+	CIM_KIND_IMAGE,
+	CIM_KIND_REGION,
+	CIM_KIND_OBJECT_ID,
+	CIM_KIND_TEMPORARY, /* cimtmp_*: private to a session, alive or dead */
+};
+
+/**
+ * struct cim_store_file - one file of an image directory
+ * @name:   its name, WTF-8
+ * @kind:   what it is
+ * @set:    the region set it belongs to (an image: its own set); zeros for a temporary file
+ * @index:  its number in the set
+ * @size:   bytes
+ * @owners: the images that need it (region, object ID); 0: nobody, it is an orphan
+ * @in_use: somebody holds it, a living session or a mount: leave it alone
+ * @broken: an image that can't be read, or what may be one; while there is one, nothing can be
+ *          called an orphan
+ * @mounted: it is in use by a mount of the image that this set is the own one of; neither that
+ *          image nor what it needs may go. Where that image isn't there, so is all that has no
+ *          owner
+ * @denied: there is no right to read it, so that only its name tells what it is, any name but those
+ *          of the other kinds being taken for an image's; or, of what is in use: there is no right
+ *          to see who holds its region set
+ */
+struct cim_store_file {
+	const char *name;
+	enum cim_file_kind kind;
+	struct cim_guid set;
+	uint16_t index;
+	uint64_t size;
+	uint32_t owners;
+	bool in_use;
+	bool broken;
+	bool mounted;
+	bool denied;
+};
+
+/** struct cim_store - a directory's images and files, as they were when it was opened */
+struct cim_store;
+
+/** cim_store_open() - look at every file of a directory; @lock: and keep writers out meanwhile */
+CIM_API enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,
+				       struct cim_store **store, struct cim_error *err);
+/** cim_store_get() - file number @index, sorted by name; NULL past the last; lives with the store
+ */
+CIM_API const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index);
+/** cim_store_owner() - name of the @n-th image that needs a region set; NULL past the last */
+CIM_API const char *cim_store_owner(struct cim_store *store, const struct cim_guid *set, size_t n);
+/**
+ * cim_store_remove() - delete a file of the directory by its name
+ *
+ * A region or object ID file of a consistent set (D45) may have been taken into use since the store
+ * was opened: CIM_E_SHARING if somebody holds it, or an image of the directory names its set.
+ */
+CIM_API enum cim_status cim_store_remove(struct cim_store *store, const char *name,
+					 struct cim_error *err);
+/** cim_store_close() - NULL is fine */
+CIM_API void cim_store_close(struct cim_store *store);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBCIM_ADVANCED_H */

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libcim_env.h - libcim's way to the world outside, and how to replace it
+ *
+ * Memory, files, randomness, time, locks and reports of progress reach the library through one
+ * structure, a copy of which a program may change: for a file system of its own, limits on memory,
+ * images that are the same each time. The conventions of libcim.h hold here too.
+ */
+#ifndef LIBCIM_ENV_H
+#define LIBCIM_ENV_H
+
+#include "libcim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** struct cim_allocator - where memory comes from; any function may be called by any thread */
+struct cim_allocator {
+	void *ctx;
+	/** @realloc: as C's realloc(): @ptr NULL allocates; never called with @size 0 */
+	void *(*realloc)(void *ctx, void *ptr, size_t size);
+	/** @free: as C's free(), NULL included */
+	void (*free)(void *ctx, void *ptr);
+};
+
+/** A directory and a file that a struct cim_vfs opened; their content is the file system's own. */
+typedef struct cim_vfs_dir cim_vfs_dir;
+typedef struct cim_vfs_file cim_vfs_file;
+
+/** open_dir(): take the writer's lock (decision D36); CIM_E_SHARING if another writer has it. */
+#define CIM_VFS_DIR_LOCK 0x1u
+
+/** How a file is opened. */
+enum cim_vfs_mode {
+	CIM_VFS_READ,	/* existing, for reading, sharing everything */
+	CIM_VFS_CREATE, /* new, for reading and writing; CIM_E_EXISTS if the name is taken */
+	CIM_VFS_UPDATE, /* existing, for reading and for sync() */
+};
+
+/** The byte lock of a file (D36, D33): a reader's mark is shared, a session's is its own alone. */
+enum cim_vfs_lock {
+	CIM_LOCK_NONE,
+	CIM_LOCK_SHARED,
+	CIM_LOCK_ALONE,
+};
+
+/** rename(): fail with CIM_E_EXISTS rather than replace. Without it the target is replaced. */
+#define CIM_VFS_NOREPLACE 0x1u
+
+/**
+ * struct cim_vfs - the file system that images live in
+ *
+ * All names are single components in WTF-8 (on POSIX: the bytes as they are). Every function
+ * returns a status and, on failure, sets *os_error to the system's code (0 if it has none).
+ * CIM_E_FILE_NOT_FOUND: the name is missing; CIM_E_PATH_NOT_FOUND: the directory is.
+ */
+struct cim_vfs {
+	size_t struct_size;
+	void *ctx;
+	/** @fold_names: names that differ in ASCII case only are the same file (Windows, Wine) */
+	bool fold_names;
+	enum cim_status (*open_dir)(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
+				    long *os_error);
+	void (*close_dir)(void *ctx, cim_vfs_dir *dir);
+	/** @sync_dir: make the directory's names last (fsync of the directory) */
+	enum cim_status (*sync_dir)(void *ctx, cim_vfs_dir *dir, long *os_error);
+	enum cim_status (*open)(void *ctx, cim_vfs_dir *dir, const char *name,
+				enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error);
+	void (*close)(void *ctx, cim_vfs_file *file);
+	enum cim_status (*size)(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error);
+	/** @pread: reads @len bytes unless the file ends before; *@got tells; short only at the end
+	 */
+	enum cim_status (*pread)(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
+				 size_t len, size_t *got, long *os_error);
+	/** @pwrite: writes all or fails; past the end the gap reads as zero */
+	enum cim_status (*pwrite)(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
+				  size_t len, long *os_error);
+	/** @truncate: sets the size, either way; a longer file reads as zero there, as a hole if
+	 * possible */
+	enum cim_status (*truncate)(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error);
+	enum cim_status (*sync)(void *ctx, cim_vfs_file *file, long *os_error);
+	/** @lock: the byte lock by which a living session marks its first region file (D36) */
+	enum cim_status (*lock)(void *ctx, cim_vfs_file *file, long *os_error);
+	/** @is_locked: who (this process too) holds the byte lock of a file? Where a lock can be
+	 * seen but not of which kind, CIM_LOCK_ALONE */
+	enum cim_status (*is_locked)(void *ctx, cim_vfs_dir *dir, const char *name,
+				     enum cim_vfs_lock *lock, long *os_error);
+	/** @rename: atomic, within the directory; @flags CIM_VFS_NOREPLACE; CIM_E_SHARING if the
+	 *  target is held open by somebody and so can't be replaced now */
+	enum cim_status (*rename)(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
+				  unsigned flags, long *os_error);
+	enum cim_status (*remove)(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error);
+	/** @list: calls @each with every name of a file in the directory ("." and ".." and
+	 *  subdirectories left out), until it returns something else than CIM_OK, which is returned
+	 */
+	enum cim_status (*list)(void *ctx, cim_vfs_dir *dir,
+				enum cim_status (*each)(void *arg, const char *name), void *arg,
+				long *os_error);
+
+	/* What follows may be NULL. */
+
+	/** @native: the system's own handle of an open file, a file descriptor on POSIX, which
+	 * stays this file system's; -1 if it has none. For cim_image_get_run() */
+	intptr_t (*native)(void *ctx, cim_vfs_file *file);
+	/** @hold: opens an existing file as CIM_VFS_UPDATE does, with the byte lock of lock() on
+	 * it:
+	 *  @alone, or shared with others who share it; CIM_E_SHARING if that can't be had now.
+	 *  When it returns the name still is this file's. CIM_E_UNSUPPORTED: there are no locks.
+	 *  A consistent session holds what it finds (D45), cim_store_remove() what it deletes */
+	enum cim_status (*hold)(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
+				cim_vfs_file **file, long *os_error);
+	/** @next_data: the first offset from @offset on where a file may hold anything but zeros:
+	 *  @offset itself where that isn't known, the file's size where there is no such byte */
+	enum cim_status (*next_data)(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
+				     long *os_error);
+};
+
+/** What a progress report is about. */
+enum cim_phase {
+	CIM_PHASE_COMMIT, /* tables being written; done and total in steps */
+	CIM_PHASE_VERIFY, /* done: items checked; total: 0, unknown */
+};
+
+/** struct cim_progress - one report: @done of @total (0: unknown) of @phase */
+struct cim_progress {
+	enum cim_phase phase;
+	uint64_t done;
+	uint64_t total;
+};
+
+/**
+ * struct cim_env - everything the library does to the world outside
+ *
+ * Passed by pointer to the functions that open something, which copy it; what it points to must
+ * outlive the handle. NULL means cim_env_default().
+ */
+struct cim_env {
+	size_t struct_size;
+	struct cim_allocator mem;
+	const struct cim_vfs *vfs;
+
+	/** @random: fills @buf with @len unpredictable bytes (names of private files, GUIDs) */
+	enum cim_status (*random)(void *ctx, void *buf, size_t len);
+	void *random_ctx;
+
+	/** @now_ms, @sleep_ms: a monotonic clock, for waits with an end (decision D47) */
+	uint64_t (*now_ms)(void *ctx);
+	void (*sleep_ms)(void *ctx, unsigned ms);
+	void *clock_ctx;
+
+	/** @progress: may be NULL; returning non-zero stops the call with CIM_E_ABORTED. Called
+	 * under the handle's lock: it must not call the library with that handle */
+	int (*progress)(void *ctx, const struct cim_progress *progress);
+	void *progress_ctx;
+
+	/** Locks. mutex_new() returns NULL for want of memory. */
+	void *(*mutex_new)(void *ctx);
+	void (*mutex_free)(void *ctx, void *mutex);
+	void (*mutex_lock)(void *ctx, void *mutex);
+	void (*mutex_unlock)(void *ctx, void *mutex);
+	void *thread_ctx;
+};
+
+/**
+ * cim_env_default() - the environment of this system: malloc, files, the system's random source
+ *
+ * Copy it to replace a part. The returned structure is constant and lives for ever.
+ */
+CIM_API const struct cim_env *cim_env_default(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBCIM_ENV_H */
