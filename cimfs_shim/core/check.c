@@ -238,6 +238,7 @@ static bool alloc_parts(struct cim_check *c)
 	const struct cim_env *env = &c->image->env;
 	const size_t regions = c->image->region_count;
 
+	cim_hash_table_init(&c->table_map, env);
 	c->buf = cim_alloc(env, CIM_CHECK_BUFFER);
 	c->region_types = cim_alloc(env, regions);
 	if (c->region_types)
@@ -257,7 +258,8 @@ static void free_parts(struct cim_check *c)
 		cim_free(env, c->read_maps[i].bits);
 	cim_free(env, c->read_maps);
 	cim_bitmap_free(env, &c->met);
-	cim_free(env, c->tables.slots);
+	cim_free(env, c->tables);
+	cim_hash_table_free(&c->table_map);
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);
 	cim_free(env, c->bad);

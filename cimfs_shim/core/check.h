@@ -19,6 +19,7 @@
 #define CIM_CHECK_H
 
 #include "bitmap.h"
+#include "hashtable.h"
 #include "image.h"
 #include "pathbuf.h"
 
@@ -28,9 +29,10 @@ struct cim_read_map {
 	uint64_t size; /* of the region file */
 };
 
-struct cim_check_tables {
-	struct cim_shared_table *slots; /* open addressing; a power of two */
-	size_t count, slot_count;
+/* A large link table that was met: several directories may share it. */
+struct cim_shared_table {
+	uint64_t offset;
+	bool directories; /* it holds some */
 };
 
 struct cim_bad_object {
@@ -64,8 +66,10 @@ struct cim_check {
 	uint64_t record_count;	/* in all tables */
 	struct cim_bitmap met;	/* records */
 	uint64_t met_count;
-	struct cim_check_tables tables; /* large link tables that were met */
-	uint64_t good_security[64];	/* descriptors checked already: they are shared */
+	struct cim_shared_table *tables;
+	size_t tables_room;
+	struct cim_hash_table table_map;
+	uint64_t good_security[64]; /* descriptors checked already: they are shared */
 };
 
 #define CIM_CHECK_BUFFER (256u * 1024)

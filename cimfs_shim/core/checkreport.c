@@ -16,11 +16,6 @@
 /* Tables up to here may be gone through again and again: that costs little. */
 #define SMALL_TABLE 1024u
 
-struct cim_shared_table {
-	uint64_t offset;  /* 0: free */
-	bool directories; /* it holds some */
-};
-
 /* ---- reporting ---- */
 
 void cim_check_no_memory(struct cim_check *c)
@@ -172,64 +167,53 @@ void cim_check_pop(struct cim_check *c, size_t len)
 
 /* ---- tables that several may share ---- */
 
-static struct cim_shared_table *find_slot(struct cim_check_tables *tables, uint64_t offset)
+static struct cim_shared_table *find_table(struct cim_check *c, uint64_t offset)
 {
-	size_t at = (size_t)(offset * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+	const uint32_t key = cim_hash_table_key(&c->table_map, &offset, sizeof(offset));
+	size_t cursor = 0;
+	uint32_t i;
 
-	for (;; at++) {
-		struct cim_shared_table *slot = &tables->slots[at & (tables->slot_count - 1)];
-
-		if (!slot->offset || slot->offset == offset)
-			return slot;
-	}
+	while (cim_hash_table_next(&c->table_map, key, &cursor, &i))
+		if (c->tables[i].offset == offset)
+			return &c->tables[i];
+	return NULL;
 }
 
-static bool grow_tables(struct cim_check *c)
+static bool add_table(struct cim_check *c, uint64_t offset)
 {
-	struct cim_check_tables *tables = &c->tables;
-	struct cim_check_tables bigger = {.count = tables->count};
-	size_t bytes;
-
-	if (tables->count < tables->slot_count / 2)
-		return true;
-	bigger.slot_count = tables->slot_count ? tables->slot_count * 2 : 64;
-	if (cim_ckd_mul_size(&bytes, bigger.slot_count, sizeof(*bigger.slots)))
-		bigger.slots = cim_zalloc(&c->image->env, bytes);
-	if (!bigger.slots) {
+	if (!cim_grow(&c->image->env, (void **)&c->tables, &c->tables_room, c->table_map.count,
+		      sizeof(*c->tables)) ||
+	    !cim_hash_table_reserve(&c->table_map)) {
 		cim_check_no_memory(c);
 		return false;
 	}
-	for (size_t i = 0; i < tables->slot_count; i++)
-		if (tables->slots[i].offset)
-			*find_slot(&bigger, tables->slots[i].offset) = tables->slots[i];
-	cim_free(&c->image->env, tables->slots);
-	*tables = bigger;
+	c->tables[c->table_map.count] = (struct cim_shared_table){.offset = offset};
+	cim_hash_table_add(&c->table_map,
+			   cim_hash_table_key(&c->table_map, &offset, sizeof(offset)),
+			   (uint32_t)c->table_map.count);
 	return true;
 }
 
 bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories)
 {
-	struct cim_shared_table *slot;
+	const struct cim_shared_table *table;
 
 	if (directories)
 		*directories = false;
 	if (length <= SMALL_TABLE)
 		return true;
-	if (!grow_tables(c))
-		return false;
-	slot = find_slot(&c->tables, offset);
-	if (slot->offset) {
-		if (directories)
-			*directories = slot->directories;
-		return false;
-	}
-	slot->offset = offset;
-	c->tables.count++;
-	return true;
+	table = find_table(c, offset);
+	if (!table)
+		return add_table(c, offset);
+	if (directories)
+		*directories = table->directories;
+	return false;
 }
 
 void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *table)
 {
-	if (table->length > SMALL_TABLE && c->tables.slot_count)
-		find_slot(&c->tables, table->offset)->directories = true;
+	struct cim_shared_table *shared = find_table(c, table->offset);
+
+	if (shared)
+		shared->directories = true;
 }

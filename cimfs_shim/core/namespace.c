@@ -7,69 +7,12 @@
  */
 #include "namespace.h"
 #include "collate.h"
-#include "hash.h"
 #include "path.h"
 #include "sort.h"
 
 #include <string.h>
 
-/* ---- maps and names ---- */
-
-static size_t map_slot(const struct cim_id_slot *slots, size_t count, uint32_t id)
-{
-	/* The product's high bits depend on all of the ID's. */
-	size_t slot = (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (count - 1);
-
-	while (slots[slot].id && slots[slot].id != id)
-		slot = (slot + 1) & (count - 1);
-	return slot;
-}
-
-static bool map_get(const struct cim_id_map *map, uint32_t id, uint32_t *value)
-{
-	size_t slot;
-
-	if (!map->slot_count)
-		return false;
-	slot = map_slot(map->slots, map->slot_count, id);
-	if (!map->slots[slot].id)
-		return false;
-	*value = map->slots[slot].value;
-	return true;
-}
-
-/* Make room for one more key. */
-static bool map_reserve(const struct cim_env *env, struct cim_id_map *map)
-{
-	size_t count = map->slot_count ? map->slot_count * 2 : 64, i, bytes;
-	struct cim_id_slot *slots;
-
-	if (map->count < map->slot_count / 2)
-		return true;
-	if (!cim_ckd_mul_size(&bytes, count, sizeof(*slots)))
-		return false;
-	slots = cim_zalloc(env, bytes);
-	if (!slots)
-		return false;
-	for (i = 0; i < map->slot_count; i++)
-		if (map->slots[i].id)
-			slots[map_slot(slots, count, map->slots[i].id)] = map->slots[i];
-	cim_free(env, map->slots);
-	map->slots = slots;
-	map->slot_count = count;
-	return true;
-}
-
-/* After map_reserve(). */
-static void map_put(struct cim_id_map *map, uint32_t id, uint32_t value)
-{
-	size_t slot = map_slot(map->slots, map->slot_count, id);
-
-	if (!map->slots[slot].id)
-		map->count++;
-	map->slots[slot].id = id;
-	map->slots[slot].value = value;
-}
+/* ---- names ---- */
 
 struct cim_name_block {
 	struct cim_name_block *next;
@@ -105,26 +48,26 @@ static const uint16_t *keep_name(struct cim_namespace *ns, const uint16_t *name,
 static uint32_t name_hash(const struct cim_namespace *ns, uint32_t node, const uint16_t *name,
 			  size_t units)
 {
-	uint16_t upper[CIM_MAX_NAME];
+	uint16_t upper[CIM_MAX_NAME + 2];
 	size_t i;
 
 	for (i = 0; i < units; i++)
 		upper[i] = ns->upcase[name[i]];
-	return (uint32_t)cim_hash64(upper, units * sizeof(upper[0]), ns->seed + node);
+	/* Behind the name, the node. */
+	memcpy(upper + units, &node, sizeof(node));
+	return cim_hash_table_key(&ns->entry_map, upper, units * sizeof(upper[0]) + sizeof(node));
 }
 
 static uint32_t find_entry(const struct cim_namespace *ns, uint32_t node, uint32_t hash,
 			   const uint16_t *name, size_t units)
 {
+	size_t cursor = 0;
 	uint32_t i;
 
-	if (!ns->bucket_count)
-		return UINT32_MAX;
-	i = ns->buckets[hash & (ns->bucket_count - 1)];
-	for (; i != UINT32_MAX; i = ns->entries[i].next_in_bucket) {
+	while (cim_hash_table_next(&ns->entry_map, hash, &cursor, &i)) {
 		const struct cim_ns_entry *e = &ns->entries[i];
 
-		if (e->hash == hash && e->node == node &&
+		if (e->node == node &&
 		    !cim_name_compare(ns->upcase, e->name, e->units, name, units))
 			return i;
 	}
@@ -139,31 +82,6 @@ const struct cim_ns_entry *cim_ns_entry(const struct cim_namespace *ns, uint32_t
 	return i == UINT32_MAX ? NULL : &ns->entries[i];
 }
 
-static bool grow_buckets(struct cim_namespace *ns)
-{
-	size_t count = ns->bucket_count ? ns->bucket_count * 2 : 1024, bytes;
-	uint32_t *buckets, i;
-
-	if (ns->entry_count < ns->bucket_count)
-		return true;
-	if (ns->entry_count >= UINT32_MAX - 1 || !cim_ckd_mul_size(&bytes, count, sizeof(*buckets)))
-		return false;
-	buckets = cim_alloc(ns->env, bytes);
-	if (!buckets)
-		return false;
-	memset(buckets, 0xff, bytes);
-	for (i = 0; i < ns->entry_count; i++) {
-		uint32_t *bucket = &buckets[ns->entries[i].hash & (count - 1)];
-
-		ns->entries[i].next_in_bucket = *bucket;
-		*bucket = i;
-	}
-	cim_free(ns->env, ns->buckets);
-	ns->buckets = buckets;
-	ns->bucket_count = count;
-	return true;
-}
-
 /* Find the entry of a place or make one that says what holds already. */
 enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_place *place,
 			       uint32_t *entry, struct cim_error *err)
@@ -172,11 +90,11 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 	struct cim_ns_node *node = &ns->nodes[place->node];
 	struct cim_ns_entry *e;
 	const uint16_t *name;
-	uint32_t *bucket, i;
+	uint32_t i;
 
 	/* cim_ns_put() drops a directory by the tree of nodes: it must hang where it was found,
 	 * which isn't so in a base that lists it twice. */
-	if (place->id && map_get(&ns->node_map, place->id, &i) &&
+	if (place->id && cim_hash_table_get(&ns->node_map, place->id, &i) &&
 	    ns->nodes[i].file_id == place->id && ns->nodes[i].parent != place->node)
 		return cim_fail(err, CIM_E_CORRUPT, "directory %u is listed twice",
 				(unsigned)place->id);
@@ -196,19 +114,17 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 		*entry = i;
 		return CIM_OK;
 	}
-	if (!grow_buckets(ns) || !cim_grow(ns->env, (void **)&ns->entries, &ns->entry_room,
-					   ns->entry_count, sizeof(*ns->entries)))
+	if (!cim_hash_table_reserve(&ns->entry_map) ||
+	    !cim_grow(ns->env, (void **)&ns->entries, &ns->entry_room, ns->entry_count,
+		      sizeof(*ns->entries)))
 		return cim_no_memory(err);
 	i = (uint32_t)ns->entry_count++;
 	e = &ns->entries[i];
 	e->node = place->node;
 	e->file_id = place->id;
-	e->hash = hash;
 	e->units = (uint16_t)place->units;
 	e->name = name;
-	bucket = &ns->buckets[hash & (ns->bucket_count - 1)];
-	e->next_in_bucket = *bucket;
-	*bucket = i;
+	cim_hash_table_add(&ns->entry_map, hash, i);
 	e->next_in_node = node->first_entry;
 	node->first_entry = i;
 	node->entry_count++;
@@ -252,7 +168,7 @@ enum cim_status cim_ns_read(struct cim_namespace *ns, uint32_t id, struct cim_re
 		*record = cim_ns_new_at(ns, id)->record;
 		return CIM_OK;
 	}
-	if (map_get(&ns->changed_map, id, &i)) {
+	if (cim_hash_table_get(&ns->changed_map, id, &i)) {
 		*record = ns->changed[i].record;
 		return CIM_OK;
 	}
@@ -270,7 +186,7 @@ enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_
 		*file = cim_ns_new_at(ns, id);
 		return CIM_OK;
 	}
-	if (map_get(&ns->changed_map, id, &i)) {
+	if (cim_hash_table_get(&ns->changed_map, id, &i)) {
 		*file = &ns->changed[i];
 		return CIM_OK;
 	}
@@ -281,12 +197,12 @@ enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_
 		      sizeof(*ns->changed)) ||
 	    !cim_grow(ns->env, (void **)&ns->changed_ids, &ns->changed_ids_room, ns->changed_count,
 		      sizeof(*ns->changed_ids)) ||
-	    !map_reserve(ns->env, &ns->changed_map))
+	    !cim_hash_table_reserve(&ns->changed_map))
 		return cim_no_memory(err);
 	ns->changed[ns->changed_count].record = record;
 	ns->changed[ns->changed_count].links = 0;
 	ns->changed_ids[ns->changed_count] = id;
-	map_put(&ns->changed_map, id, (uint32_t)ns->changed_count);
+	cim_hash_table_add(&ns->changed_map, id, (uint32_t)ns->changed_count);
 	*file = &ns->changed[ns->changed_count++];
 	return CIM_OK;
 }
@@ -305,7 +221,7 @@ static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t 
 	struct cim_record record;
 	enum cim_status status;
 
-	if (map_get(&ns->node_map, id, number)) {
+	if (cim_hash_table_get(&ns->node_map, id, number)) {
 		/* Nodes form a tree by which a deleted directory's are found; a base that lists
 		 * a directory twice would break it. */
 		if (ns->nodes[*number].parent != parent || ns->nodes[*number].file_id != id)
@@ -327,7 +243,7 @@ static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t 
 	if (ns->node_count >= CIM_NO_NODE ||
 	    !cim_grow(ns->env, (void **)&ns->nodes, &ns->node_room, ns->node_count,
 		      sizeof(*ns->nodes)) ||
-	    !map_reserve(ns->env, &ns->node_map))
+	    !cim_hash_table_reserve(&ns->node_map))
 		return cim_no_memory(err);
 	*number = (uint32_t)ns->node_count++;
 	if (parent != CIM_NO_NODE) {
@@ -335,7 +251,7 @@ static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t 
 		ns->nodes[parent].first_child = *number;
 	}
 	ns->nodes[*number] = node;
-	map_put(&ns->node_map, id, *number);
+	cim_hash_table_add(&ns->node_map, id, *number);
 	return CIM_OK;
 }
 
@@ -414,14 +330,17 @@ enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *
 }
 
 enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
-			    struct cim_image *base, uint64_t seed, struct cim_error *err)
+			    struct cim_image *base, struct cim_error *err)
 {
 	struct cim_file_table last = {0};
 	enum cim_status status;
 
 	memset(ns, 0, sizeof(*ns));
 	ns->env = env;
-	ns->seed = seed;
+	cim_hash_table_init(&ns->changed_map, env);
+	cim_hash_table_init(&ns->node_map, env);
+	cim_hash_table_init(&ns->entry_map, env);
+	cim_hash_table_init(&ns->streams_map, env);
 	ns->base = base;
 	ns->upcase = cim_upcase_default;
 	ns->first_new_id = 1;
@@ -475,13 +394,13 @@ void cim_ns_free(struct cim_namespace *ns)
 	cim_free(ns->env, ns->new_files);
 	cim_free(ns->env, ns->changed);
 	cim_free(ns->env, ns->changed_ids);
-	cim_free(ns->env, ns->changed_map.slots);
+	cim_hash_table_free(&ns->changed_map);
 	cim_free(ns->env, ns->nodes);
-	cim_free(ns->env, ns->node_map.slots);
+	cim_hash_table_free(&ns->node_map);
 	cim_free(ns->env, ns->entries);
-	cim_free(ns->env, ns->buckets);
+	cim_hash_table_free(&ns->entry_map);
 	cim_free(ns->env, ns->streams);
-	cim_free(ns->env, ns->streams_map.slots);
+	cim_hash_table_free(&ns->streams_map);
 }
 
 /* ---- putting and dropping ---- */
@@ -524,7 +443,7 @@ static void drop_name(struct cim_namespace *ns, uint32_t id)
 	uint32_t number;
 
 	/* The node stays in its parent's list, where an empty one does no harm. */
-	if (map_get(&ns->node_map, id, &number) && ns->nodes[number].file_id == id)
+	if (cim_hash_table_get(&ns->node_map, id, &number) && ns->nodes[number].file_id == id)
 		drop_node(ns, number);
 	if (cim_ns_is_new(ns, id) && !--cim_ns_new_at(ns, id)->links)
 		memset(cim_ns_new_at(ns, id), 0, sizeof(struct cim_ns_file));
@@ -599,11 +518,11 @@ enum cim_status cim_ns_get_streams(struct cim_namespace *ns, uint32_t id, uint32
 	struct cim_record record;
 	enum cim_status status;
 
-	if (map_get(&ns->streams_map, id, streams))
+	if (cim_hash_table_get(&ns->streams_map, id, streams))
 		return CIM_OK;
 	if (!cim_grow(ns->env, (void **)&ns->streams, &ns->streams_room, ns->streams_count,
 		      sizeof(*ns->streams)) ||
-	    !map_reserve(ns->env, &ns->streams_map))
+	    !cim_hash_table_reserve(&ns->streams_map))
 		return cim_no_memory(err);
 	status = cim_ns_read(ns, id, &record, err);
 	if (!status && record.streams && !cim_ns_is_new(ns, id))
@@ -614,7 +533,7 @@ enum cim_status cim_ns_get_streams(struct cim_namespace *ns, uint32_t id, uint32
 	}
 	*streams = (uint32_t)ns->streams_count++;
 	ns->streams[*streams] = list;
-	map_put(&ns->streams_map, id, *streams);
+	cim_hash_table_add(&ns->streams_map, id, *streams);
 	return CIM_OK;
 }
 

@@ -16,6 +16,7 @@
 #ifndef CIM_NAMESPACE_H
 #define CIM_NAMESPACE_H
 
+#include "hashtable.h"
 #include "image.h"
 #include "path.h"
 
@@ -43,9 +44,7 @@ struct cim_ns_node {
 struct cim_ns_entry {
 	uint32_t node;
 	uint32_t file_id; /* 0: deleted */
-	uint32_t next_in_bucket;
 	uint32_t next_in_node;
-	uint32_t hash;
 	uint16_t units;
 	const uint16_t *name;
 };
@@ -67,21 +66,11 @@ struct cim_ns_streams {
 	struct cim_ns_stream *streams;
 };
 
-/* FileID -> index: open addressing, key 0 free. */
-struct cim_id_map {
-	struct cim_id_slot {
-		uint32_t id;
-		uint32_t value;
-	} * slots;
-	size_t slot_count, count;
-};
-
 struct cim_name_block; /* names, in blocks that never move */
 
 struct cim_namespace {
 	const struct cim_env *env;
 	struct cim_image *base; /* NULL: none */
-	uint64_t seed; /* of the names' hash, so that nobody can choose names that collide */
 	const uint16_t *upcase;
 	uint32_t root_id;
 	uint32_t root_node;
@@ -94,20 +83,19 @@ struct cim_namespace {
 	struct cim_ns_file *changed;
 	uint32_t *changed_ids;
 	size_t changed_count, changed_room, changed_ids_room;
-	struct cim_id_map changed_map;
+	struct cim_hash_table changed_map;
 
 	struct cim_ns_node *nodes;
 	size_t node_count, node_room;
-	struct cim_id_map node_map;
+	struct cim_hash_table node_map;
 
 	struct cim_ns_entry *entries;
 	size_t entry_count, entry_room;
-	uint32_t *buckets;
-	size_t bucket_count;
+	struct cim_hash_table entry_map;
 
 	struct cim_ns_streams *streams;
 	size_t streams_count, streams_room;
-	struct cim_id_map streams_map;
+	struct cim_hash_table streams_map;
 
 	struct cim_name_block *names;
 };
@@ -122,7 +110,7 @@ struct cim_ns_place {
 
 /* An empty tree, or the base's. A new root is described as D22 says, without its security. */
 enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
-			    struct cim_image *base, uint64_t seed, struct cim_error *err);
+			    struct cim_image *base, struct cim_error *err);
 void cim_ns_free(struct cim_namespace *ns);
 
 /* Follow a path to its last component. CIM_E_PATH_NOT_FOUND: a directory on the way is missing

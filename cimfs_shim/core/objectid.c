@@ -12,98 +12,57 @@ void cim_object_index_init(struct cim_object_index *index, const struct cim_env 
 {
 	memset(index, 0, sizeof(*index));
 	index->env = env;
+	cim_hash_table_init(&index->by_digest, env);
+	cim_hash_table_init(&index->by_length, env);
 }
 
 void cim_object_index_free(struct cim_object_index *index)
 {
 	cim_free(index->env, index->ids);
-	cim_free(index->env, index->slots);
-	cim_free(index->env, index->lengths);
+	cim_hash_table_free(&index->by_digest);
+	cim_hash_table_free(&index->by_length);
 }
 
-/* The digest is as good as random, so its bytes serve as the hash. */
-static size_t slot_of(const struct cim_object_index *index, uint64_t length,
-		      const struct cim_digest *digest)
+static uint32_t digest_key(const struct cim_object_index *index, uint64_t length,
+			   const struct cim_digest *digest)
 {
-	return (size_t)(cim_get64(digest->bytes) ^ length) & (index->slot_count - 1);
+	uint8_t bytes[8 + sizeof(*digest)];
+
+	cim_put64(bytes, length);
+	memcpy(bytes + 8, digest, sizeof(*digest));
+	return cim_hash_table_key(&index->by_digest, bytes, sizeof(bytes));
 }
 
-static void slot_insert(struct cim_object_index *index, uint32_t number)
+static uint32_t length_key(const struct cim_object_index *index, uint64_t length)
 {
-	const struct cim_object_id *id = &index->ids[number];
-	size_t slot = slot_of(index, id->length, &id->digest);
-
-	while (index->slots[slot])
-		slot = (slot + 1) & (index->slot_count - 1);
-	index->slots[slot] = number + 1;
+	return cim_hash_table_key(&index->by_length, &length, sizeof(length));
 }
 
-static bool grow_slots(struct cim_object_index *index)
+bool cim_object_index_has_length(const struct cim_object_index *index, uint64_t length)
 {
-	size_t count = index->slot_count ? index->slot_count * 2 : 256;
-	uint32_t *slots, i;
+	const uint32_t key = length_key(index, length);
+	size_t cursor = 0;
+	uint32_t number;
 
-	if (index->count < index->slot_count / 4 * 3)
-		return true;
-	if (index->count >= UINT32_MAX - 1 || count > SIZE_MAX / sizeof(*slots))
-		return false;
-	slots = cim_zalloc(index->env, count * sizeof(*slots));
-	if (!slots)
-		return false;
-	cim_free(index->env, index->slots);
-	index->slots = slots;
-	index->slot_count = count;
-	for (i = 0; i < index->count; i++)
-		slot_insert(index, i);
-	return true;
-}
-
-static size_t length_slot(const uint64_t *lengths, size_t slots, uint64_t length)
-{
-	size_t slot = (size_t)cim_hash64(&length, sizeof(length), 0) & (slots - 1);
-
-	while (lengths[slot] && lengths[slot] != length)
-		slot = (slot + 1) & (slots - 1);
-	return slot;
-}
-
-static bool add_length(struct cim_object_index *index, uint64_t length)
-{
-	size_t slot, i;
-
-	if (length < CIM_LARGE_OBJECT)
-		return true;
-	if (index->length_count >= index->length_slots / 2) {
-		size_t slots = index->length_slots ? index->length_slots * 2 : 64;
-		uint64_t *lengths = cim_zalloc(index->env, slots * sizeof(*lengths));
-
-		if (!lengths)
-			return false;
-		for (i = 0; i < index->length_slots; i++)
-			if (index->lengths[i])
-				lengths[length_slot(lengths, slots, index->lengths[i])] =
-					index->lengths[i];
-		cim_free(index->env, index->lengths);
-		index->lengths = lengths;
-		index->length_slots = slots;
-	}
-	slot = length_slot(index->lengths, index->length_slots, length);
-	if (!index->lengths[slot]) {
-		index->lengths[slot] = length;
-		index->length_count++;
-	}
-	return true;
+	while (cim_hash_table_next(&index->by_length, key, &cursor, &number))
+		if (index->ids[number].length == length)
+			return true;
+	return false;
 }
 
 bool cim_object_index_add(struct cim_object_index *index, const struct cim_object_id *id)
 {
 	if (!cim_grow(index->env, (void **)&index->ids, &index->room, index->count,
 		      sizeof(*index->ids)) ||
-	    !grow_slots(index) || !add_length(index, id->length))
+	    !cim_hash_table_reserve(&index->by_digest) ||
+	    !cim_hash_table_reserve(&index->by_length))
 		return false;
-	index->ids[index->count] = *id;
-	slot_insert(index, (uint32_t)index->count);
-	index->count++;
+	if (id->length >= CIM_LARGE_OBJECT && !cim_object_index_has_length(index, id->length))
+		cim_hash_table_add(&index->by_length, length_key(index, id->length),
+				   (uint32_t)index->count);
+	cim_hash_table_add(&index->by_digest, digest_key(index, id->length, &id->digest),
+			   (uint32_t)index->count);
+	index->ids[index->count++] = *id;
 	return true;
 }
 
@@ -111,26 +70,16 @@ const struct cim_object_id *cim_object_index_find(const struct cim_object_index 
 						  uint64_t length, const struct cim_digest *digest,
 						  size_t *cursor)
 {
-	size_t slot;
+	const uint32_t key = digest_key(index, length, digest);
+	uint32_t number;
 
-	if (!index->slot_count)
-		return NULL;
-	slot = (slot_of(index, length, digest) + *cursor) & (index->slot_count - 1);
-	for (; index->slots[slot]; slot = (slot + 1) & (index->slot_count - 1)) {
-		const struct cim_object_id *id = &index->ids[index->slots[slot] - 1];
+	while (cim_hash_table_next(&index->by_digest, key, cursor, &number)) {
+		const struct cim_object_id *id = &index->ids[number];
 
-		++*cursor;
 		if (id->length == length && !memcmp(&id->digest, digest, sizeof(*digest)))
 			return id;
 	}
 	return NULL;
-}
-
-bool cim_object_index_has_length(const struct cim_object_index *index, uint64_t length)
-{
-	if (!index->length_slots)
-		return false;
-	return index->lengths[length_slot(index->lengths, index->length_slots, length)] != 0;
 }
 
 static int compare_ids(const void *a, const void *b, const void *ctx)

@@ -12,6 +12,7 @@
 #define CIM_OBJECTID_H
 
 #include "hash.h"
+#include "hashtable.h"
 #include "image.h"
 
 struct cim_object_id {
@@ -26,10 +27,8 @@ struct cim_object_index {
 	const struct cim_env *env;
 	struct cim_object_id *ids; /* in the order they were added */
 	size_t count, room;
-	uint32_t *slots; /* open addressing: 1 + index into ids; 0 is free */
-	size_t slot_count;
-	uint64_t *lengths; /* the large lengths among them, a set; 0 is free */
-	size_t length_count, length_slots;
+	struct cim_hash_table by_digest; /* and length */
+	struct cim_hash_table by_length; /* the first of each large length */
 };
 
 void cim_object_index_init(struct cim_object_index *index, const struct cim_env *env);

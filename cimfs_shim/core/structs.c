@@ -19,6 +19,7 @@
  */
 #include "structs.h"
 #include "bitmap.h"
+#include "hashtable.h"
 #include "pathbuf.h"
 #include "io.h"
 #include "reader.h"
@@ -31,18 +32,18 @@
 #define MIN_COST    64u
 #define FREE_BUDGET (UINT64_C(16) << 20)
 #define SHARING	    8u
-/* Places that are remembered, of 16 bytes each; a hash table is at most half full. */
-#define MAX_PLACES   (UINT32_C(1) << 19)
-#define FIRST_PLACES 256u
+/* Places that are remembered, of 16 bytes each. */
+#define MAX_PLACES (UINT32_C(1) << 19)
 
 static_assert(BUFFER >= CIM_MAX_BLOB + 2, "a blob fits in");
 
 /* A structure that was told: where it is, as what, and how long. */
 struct place {
-	uint64_t offset; /* RegionOffset; 0: free */
+	uint64_t offset; /* RegionOffset */
 	uint32_t size;
 	uint32_t kind;
 };
+static_assert(sizeof(struct place) == 16, "compared as bytes");
 
 struct structs {
 	const struct cim_env *env;
@@ -62,8 +63,9 @@ struct structs {
 	uint32_t file_id;
 
 	struct cim_bitmap met;
-	struct place *places; /* a power of two of them */
-	uint32_t place_count, place_room;
+	struct place *places;
+	size_t place_room;
+	struct cim_hash_table place_map;
 };
 
 /* A structure, and where its bytes come from: memory, a file, or else the image's region. Its file
@@ -327,58 +329,30 @@ static const struct cim_layout no_head;
 
 /* ---- what was told and met before ---- */
 
-static struct place *slot_of(struct structs *s, const struct place *place)
-{
-	/* Fibonacci hashing; the multiplier is 2^64 divided by the golden ratio. */
-	const uint64_t mixed = (place->offset ^ (uint64_t)place->size << 32 ^ place->kind) *
-			       UINT64_C(0x9e3779b97f4a7c15);
-	uint32_t i = (uint32_t)(mixed >> 32) & (s->place_room - 1);
-
-	while (s->places[i].offset &&
-	       (s->places[i].offset != place->offset || s->places[i].size != place->size ||
-		s->places[i].kind != place->kind))
-		i = (i + 1) & (s->place_room - 1);
-	return &s->places[i];
-}
-
-static bool more_places(struct structs *s)
-{
-	struct place *old = s->places;
-	const uint32_t old_room = s->place_room;
-	const uint32_t room = old_room ? old_room * 2 : FIRST_PLACES;
-	struct place *places = cim_zalloc(s->env, room * sizeof(*places));
-
-	if (!places)
-		return false;
-	s->places = places;
-	s->place_room = room;
-	for (uint32_t i = 0; i < old_room; i++)
-		if (old[i].offset)
-			*slot_of(s, &old[i]) = old[i];
-	cim_free(s->env, old);
-	return true;
-}
-
 /* Is this the first time for the structure? (Or is it one of those that couldn't be remembered?) */
 static bool first_time(struct structs *s, enum cim_structure_kind kind, uint64_t offset,
 		       uint32_t size)
 {
 	const struct place place = {offset, size, (uint32_t)kind};
-	struct place *slot;
+	const uint32_t key = cim_hash_table_key(&s->place_map, &place, sizeof(place));
+	size_t cursor = 0;
+	uint32_t i;
 
 	if (!offset)
 		return true;
-	if (s->place_count >= s->place_room / 2 && s->place_count < MAX_PLACES && !more_places(s)) {
+	while (cim_hash_table_next(&s->place_map, key, &cursor, &i))
+		if (!memcmp(&s->places[i], &place, sizeof(place)))
+			return false;
+	if (s->place_map.count == MAX_PLACES)
+		return true;
+	if (!cim_grow(s->env, (void **)&s->places, &s->place_room, s->place_map.count,
+		      sizeof(*s->places)) ||
+	    !cim_hash_table_reserve(&s->place_map)) {
 		no_memory(s);
 		return false;
 	}
-	slot = slot_of(s, &place);
-	if (slot->offset)
-		return false;
-	if (s->place_count < MAX_PLACES) {
-		*slot = place;
-		s->place_count++;
-	}
+	s->places[s->place_map.count] = place;
+	cim_hash_table_add(&s->place_map, key, (uint32_t)s->place_map.count);
 	return true;
 }
 
@@ -958,6 +932,7 @@ static void clean_up(struct structs *s)
 {
 	cim_bitmap_free(s->env, &s->met);
 	cim_free(s->env, s->places);
+	cim_hash_table_free(&s->place_map);
 	cim_free(s->env, s->path.text);
 	cim_free(s->env, s->buf);
 	cim_image_close(s->image);
@@ -990,6 +965,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		status = cim_open_dir_of(s.env, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "tell structures", path);
+	cim_hash_table_init(&s.place_map, s.env);
 	visit(&s, dir, name, path);
 	clean_up(&s);
 	cim_io_close_dir(s.env, dir);

@@ -127,14 +127,13 @@ static enum cim_status make_names(struct cim_writer *writer, struct cim_error *e
 	static const char hex[] = "0123456789abcdef";
 	uint32_t first = writer->base ? writer->base->region_count : 0;
 	enum cim_status status;
-	uint8_t random[32];
+	uint8_t random[24];
 	int i;
 
 	status = writer->env.random(writer->env.random_ctx, random, sizeof(random));
 	if (status)
 		return cim_fail(err, status, "no random numbers are to be had");
 	memcpy(writer->guid.bytes, random, 16);
-	writer->seed = cim_get64(random + 24);
 	writer->guid.bytes[7] = (uint8_t)((random[7] & 0x0f) | 0x40); /* version 4 */
 	writer->guid.bytes[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
 	for (i = 0; i < 16; i++)
@@ -204,7 +203,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 	if (!status)
 		status = make_names(writer, err);
 	if (!status)
-		status = cim_ns_init(&writer->ns, &writer->env, writer->base, writer->seed, err);
+		status = cim_ns_init(&writer->ns, &writer->env, writer->base, err);
 	if (status)
 		return status;
 	status = cim_objects_open(&writer->objects, &writer->env, writer->dir, writer->base,

@@ -56,7 +56,6 @@ struct cim_writer {
 	struct cim_image *base;
 	struct cim_guid guid;
 	char random[17]; /* 16 hex digits: the private names' middle */
-	uint64_t seed;
 	uint32_t major, minor;
 
 	struct cim_namespace ns;
