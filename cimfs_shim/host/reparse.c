@@ -19,7 +19,7 @@
 
 #include "alloc.h"
 #include "bytes.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 #define SYMLINK_HEADER	   20
 #define MOUNT_POINT_HEADER 16
