@@ -10,13 +10,14 @@
 #include "mount.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../host/args.h"
 
 static const char usage_text[] =
 	"Usage: cimfs-mount IMAGE DIR [-o OPTION,...] [--foreground] [--ready-fd N]\n"
@@ -53,161 +54,131 @@ static int usage_error(const char *text)
 	return EXIT_USAGE;
 }
 
-/* -h or -V */
-static int tell(int option, const char *name)
+/* For -h, or -V */
+static int tell(bool help, const char *name)
 {
-	if (option == 'h')
+	if (help)
 		printf("%s%s%s", usage_text, options_help, usage_end);
 	else
 		printf("%s %s\n", name, cim_version());
 	return EXIT_OK;
 }
 
-enum {
-	OPT_READY_FD = 256,
-	OPT_WINE_MOUNT,
-	OPT_WINE_DISMOUNT,
-	OPT_DOSDEVICES,
-	OPT_GUID,
-	OPT_STATUS,
-	OPT_DLL_VERSION,
-	OPT_BACKEND,
-	OPT_REPARSE,
-	OPT_IMAGE,
+/* What the command line says, as it is understood. */
+struct request {
+	struct options *options;
+	const char *ready_fd;
+	bool help;
+	bool version;
+	struct wine_call call;
+	bool wine_mount;
+	bool wine_dismount;
+	bool wrong; /* what the DLL asks for */
 };
 
-static const struct option long_options[] = {
-	{"foreground", no_argument, NULL, 'f'},
-	{"ready-fd", required_argument, NULL, OPT_READY_FD},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{"wine-mount", no_argument, NULL, OPT_WINE_MOUNT},
-	{"wine-dismount", no_argument, NULL, OPT_WINE_DISMOUNT},
-	{"dosdevices", required_argument, NULL, OPT_DOSDEVICES},
-	{"guid", required_argument, NULL, OPT_GUID},
-	{"status", required_argument, NULL, OPT_STATUS},
-	{"dll-version", required_argument, NULL, OPT_DLL_VERSION},
-	{"backend", required_argument, NULL, OPT_BACKEND},
-	{"reparse", required_argument, NULL, OPT_REPARSE},
-	{"image", required_argument, NULL, OPT_IMAGE},
-	{0},
-};
-
-static bool set_backend(struct wine_call *call, const char *name)
+static int wrong_option(void *request, const char *text)
 {
-	if (!strcmp(name, "auto"))
-		call->backend = BACKEND_AUTO;
-	else if (!strcmp(name, "fuse"))
-		call->backend = BACKEND_FUSE;
-	else if (!strcmp(name, "extract"))
-		call->backend = BACKEND_EXTRACT;
-	else
-		return false;
-	return true;
+	(void)request;
+	return usage_error(text);
+}
+
+static int take_options(void *request, void *options, char *text)
+{
+	(void)request;
+	return options_parse(options, text) ? EXIT_OK : EXIT_USAGE;
+}
+
+static int take_backend(void *request, void *ctx, char *name)
+{
+	static const char *const names[] = {
+		[BACKEND_AUTO] = "auto",
+		[BACKEND_FUSE] = "fuse",
+		[BACKEND_EXTRACT] = "extract",
+	};
+	struct request *r = request;
+	int which = arg_word(name, names, sizeof(names) / sizeof(names[0]));
+
+	(void)ctx;
+	r->wrong |= which < 0;
+	r->call.backend = which < 0 ? BACKEND_AUTO : (enum backend)which;
+	return EXIT_OK;
+}
+
+static int take_reparse(void *request, void *ctx, char *form)
+{
+	struct request *r = request;
+
+	(void)ctx;
+	r->wrong |= !reparse_form_parse(form, &r->call.reparse);
+	return EXIT_OK;
+}
+
+static int parse(struct request *r, int argc, char **argv)
+{
+	const struct arg_option options[] = {
+		{.letter = 'o', .take = take_options, .ctx = r->options},
+		{.name = "foreground", .letter = 'f', .flag = &r->options->foreground},
+		{.name = "ready-fd", .value = &r->ready_fd},
+		{.name = "help", .letter = 'h', .flag = &r->help},
+		{.name = "version", .letter = 'V', .flag = &r->version},
+		{.name = "wine-mount", .flag = &r->wine_mount},
+		{.name = "wine-dismount", .flag = &r->wine_dismount},
+		{.name = "dosdevices", .value = &r->call.dosdevices},
+		{.name = "guid", .value = &r->call.guid},
+		{.name = "status", .value = &r->call.status},
+		{.name = "dll-version", .value = &r->call.version},
+		{.name = "backend", .take = take_backend},
+		{.name = "reparse", .take = take_reparse},
+		{.name = "image", .value = &r->call.image},
+		{0},
+	};
+	const struct args args = {.program = r, .wrong = wrong_option};
+
+	return args_parse(&args, options, NULL, argc, argv);
 }
 
 static bool set_ready_fd(struct options *o, const char *text)
 {
-	char *end;
-	long fd = strtol(text, &end, 10);
+	uint64_t fd;
 
-	if (*end || end == text || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0)
+	if (!arg_number(text, 10, INT_MAX, &fd) || fcntl((int)fd, F_GETFD) < 0)
 		return false;
 	o->ready_fd = (int)fd;
 	return true;
 }
 
-/* What the DLL asks for, as it is understood. */
-struct wine_request {
-	struct wine_call call;
-	int what; /* OPT_WINE_MOUNT or OPT_WINE_DISMOUNT; 0: it isn't the DLL */
-	bool wrong;
-};
-
-/* false: not an option of the DLL's. */
-static bool take_wine_option(struct wine_request *r, int c)
+static int run_wine(struct request *r)
 {
-	switch (c) {
-	case OPT_WINE_MOUNT:
-	case OPT_WINE_DISMOUNT:
-		r->what = c;
-		return true;
-	case OPT_DOSDEVICES:
-		r->call.dosdevices = optarg;
-		return true;
-	case OPT_GUID:
-		r->call.guid = optarg;
-		return true;
-	case OPT_STATUS:
-		r->call.status = optarg;
-		return true;
-	case OPT_DLL_VERSION:
-		r->call.version = optarg;
-		return true;
-	case OPT_BACKEND:
-		r->wrong |= !set_backend(&r->call, optarg);
-		return true;
-	case OPT_REPARSE:
-		r->wrong |= !reparse_form_parse(optarg, &r->call.reparse);
-		return true;
-	case OPT_IMAGE:
-		r->call.image = optarg;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static int run_wine(struct wine_request *r)
-{
-	const bool mount = r->what == OPT_WINE_MOUNT;
 	struct wine_call *call = &r->call;
 	struct cim_guid guid;
 	char text[CIM_GUID_TEXT];
 
-	if (r->wrong || !call->dosdevices || !call->guid || mount != (call->image != NULL) ||
-	    !cim_guid_parse(call->guid, &guid)) {
+	if (r->wrong || !call->dosdevices || !call->guid ||
+	    r->wine_mount != (call->image != NULL) || !cim_guid_parse(call->guid, &guid)) {
 		const struct cim_error err = {.cause = "wrong arguments; see cimfs-mount --help"};
 
-		return volume_refuse(CIM_E_INVALID, mount ? "mount" : "dismount",
+		return volume_refuse(CIM_E_INVALID, r->wine_mount ? "mount" : "dismount",
 				     call->guid ? call->guid : "a volume", &err, call);
 	}
 	cim_guid_format(&guid, text);
 	call->guid = text;
-	return mount ? volume_mount(call) : volume_dismount(call);
+	return r->wine_mount ? volume_mount(call) : volume_dismount(call);
 }
 
 static int run_cimfs_mount(struct options *o, int argc, char **argv)
 {
-	struct wine_request wine = {0};
-	int c;
+	struct request r = {.options = o};
+	int code = parse(&r, argc, argv);
 
-	while ((c = getopt_long(argc, argv, ":o:fhV", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'o':
-			if (!options_parse(o, optarg))
-				return EXIT_USAGE;
-			break;
-		case 'f':
-			o->foreground = true;
-			break;
-		case 'h':
-		case 'V':
-			return tell(c, "cimfs-mount");
-		case OPT_READY_FD:
-			if (!set_ready_fd(o, optarg))
-				return usage_error("--ready-fd: not an open file descriptor");
-			break;
-		case ':':
-			return usage_error("an option lacks its argument");
-		default:
-			if (!take_wine_option(&wine, c))
-				return usage_error("unknown option");
-		}
-	}
+	if (code)
+		return code;
+	if (r.help || r.version)
+		return tell(r.help, "cimfs-mount");
+	if (r.ready_fd && !set_ready_fd(o, r.ready_fd))
+		return usage_error("--ready-fd: not an open file descriptor");
 	close_others(o->ready_fd);
-	if (wine.what)
-		return run_wine(&wine);
+	if (r.wine_mount || r.wine_dismount)
+		return run_wine(&r);
 	if (argc - optind != 2)
 		return usage_error("an image and a directory are needed");
 	return mount_by_hand(o, argv[optind], argv[optind + 1]);
@@ -239,7 +210,7 @@ static int run_mount_helper(struct options *o, int argc, char **argv)
 			break;
 		case 'h':
 		case 'V':
-			return tell(c, "mount.cimfs");
+			return tell(c == 'h', "mount.cimfs");
 		case 'n':
 		case 'v':
 		case 'N':

@@ -8,10 +8,11 @@
  */
 #include "mount.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../host/args.h"
 
 const char options_help[] =
 	"Options (-o A,B,...):\n"
@@ -64,20 +65,6 @@ static void add_kernel(struct options *o, const char *name)
 	o->kernel = all;
 }
 
-static bool parse_number(const char *name, const char *value, int base, unsigned long max,
-			 unsigned long *n)
-{
-	char *end;
-
-	errno = 0;
-	*n = strtoul(value, &end, base);
-	if (*value < '0' || *value > '9' || *end || errno || *n > max) {
-		say("-o %s: '%s' is not a number that it could be", name, value);
-		return false;
-	}
-	return true;
-}
-
 /* @list: words with a space between; a '*' at a word's end stands for anything. */
 static bool is_one_of(const char *word, const char *list)
 {
@@ -102,24 +89,21 @@ static bool parse_streams(const char *value, enum streams_interface *streams)
 		[STREAMS_BOTH] = "both",
 	};
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(value, names[i])) {
-			*streams = (enum streams_interface)i;
-			return true;
-		}
-	}
-	return false;
+	const int which = arg_word(value, names, sizeof(names) / sizeof(names[0]));
+
+	if (which >= 0)
+		*streams = (enum streams_interface)which;
+	return which >= 0;
 }
 
 bool reparse_form_parse(const char *value, enum reparse_form *form)
 {
-	if (!strcmp(value, "links"))
-		*form = REPARSE_LINKS;
-	else if (!strcmp(value, "wine"))
-		*form = REPARSE_WINE;
-	else
-		return false;
-	return true;
+	static const char *const names[] = {[REPARSE_LINKS] = "links", [REPARSE_WINE] = "wine"};
+	const int which = arg_word(value, names, sizeof(names) / sizeof(names[0]));
+
+	if (which >= 0)
+		*form = (enum reparse_form)which;
+	return which >= 0;
 }
 
 enum taken {
@@ -160,16 +144,15 @@ static enum taken take_number(struct options *o, const char *name, const char *v
 {
 	const bool mask = is_one_of(name, "umask fmask dmask");
 	const bool max_read = !strcmp(name, "max_read");
-	unsigned long n;
+	const uint64_t max = mask ? 0777 : max_read ? 1u << 20 : UINT32_MAX - 1;
+	uint64_t n;
 
 	if (!mask && !max_read && !is_one_of(name, "uid gid"))
 		return NOT_OURS;
-	if (!parse_number(name, value, mask ? 8 : 10,
-			  mask	     ? 0777
-			  : max_read ? 1u << 20
-				     : UINT32_MAX - 1,
-			  &n))
+	if (!arg_number(value, mask ? 8 : 10, max, &n)) {
+		say("-o %s: '%s' is not a number that it could be", name, value);
 		return WRONG;
+	}
 	if (max_read) {
 		o->max_read = (unsigned)n;
 		return NOT_OURS; /* but the kernel's too */

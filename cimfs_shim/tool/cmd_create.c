@@ -4,11 +4,6 @@
  */
 #include "write.h"
 
-enum {
-	OPT_FROM_DUMP = OPT_OWN,
-	OPT_DATA,
-};
-
 static int run_write(struct tool *t, const char *image, char *const *sources, size_t count,
 		     bool append, const char *dump, const char *data_dir,
 		     const struct write_options *options)
@@ -38,38 +33,22 @@ static int run_write(struct tool *t, const char *image, char *const *sources, si
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct write_options options = {0};
-	const struct option longs[] = {
-		COMMON_LONGS,
-		EXCLUDE_LONGS,
-		WRITE_LONGS(options),
-		{"from-dump", required_argument, NULL, OPT_FROM_DUMP},
-		{"data", required_argument, NULL, OPT_DATA},
-		{0},
-	};
 	const char *data_dir = NULL;
 	const char *dump = NULL;
+	const struct arg_option own[] = {
+		WRITE_OPTIONS(options),
+		{.name = "from-dump", .value = &dump},
+		{.name = "data", .value = &data_dir},
+		{0},
+	};
 	bool append = t->command == &cmd_append;
-	int code = EXIT_OK;
-	int c;
+	int code = tool_args(t, argc, argv, own, 1, ANY_NUMBER, "IMAGE is missing");
 
-	while (!code && (c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c == '?') {
-			code = EXIT_USAGE;
-		} else if (c == OPT_FROM_DUMP && !append) {
-			dump = optarg;
-		} else if (c == OPT_DATA && !append) {
-			data_dir = optarg;
-		} else if (c == OPT_FROM_DUMP || c == OPT_DATA) {
-			code = tool_usage(t, "--from-dump and --data are for create");
-		} else {
-			code = write_option(t, &options, c);
-		}
-	}
 	options.as_stored = dump != NULL;
 	if (code)
 		;
-	else if (optind == argc)
-		code = tool_usage(t, "IMAGE is missing");
+	else if (append && (dump || data_dir))
+		code = tool_usage(t, "--from-dump and --data are for create");
 	else if (dump && argc - optind > 1)
 		code = tool_usage(t, "--from-dump takes no SOURCE");
 	else if (data_dir && !dump)

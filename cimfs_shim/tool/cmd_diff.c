@@ -572,14 +572,11 @@ static void close_side(struct side *side)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_LONGS, {0}};
 	struct diff d = {.t = t};
-	int code;
+	int code = tool_args(t, argc, argv, NULL, 2, 2, "two images are needed");
 
-	while (tool_getopt(t, argc, argv, "", longs) != -1)
-		return EXIT_USAGE;
-	if (argc - optind != 2)
-		return tool_usage(t, "two images are needed");
+	if (code)
+		return code;
 	progress_start(&d.progress, t, "diff");
 	code = open_side(&d, &d.a, argv[optind]);
 	if (!code)

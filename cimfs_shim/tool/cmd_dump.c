@@ -36,10 +36,6 @@
 #define INLINE_LIMIT 4096u
 #define BUFFER	     (4u << 20)
 
-enum {
-	OPT_DATA = OPT_OWN,
-};
-
 /* What waits in the queue: so many items with so much text each. */
 #define QUEUED	  256
 #define WAIT_TEXT 65536u
@@ -444,29 +440,23 @@ static int dump_contents(struct tool *t, const char *name, const char *dir)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	int raw = 0, fields = 0;
-	const struct option longs[] = {
-		COMMON_LONGS,
-		{"data", required_argument, NULL, OPT_DATA},
-		{"raw", no_argument, &raw, 1},
-		{"struct", no_argument, &fields, 1},
+	const char *dir = NULL;
+	bool fields = false;
+	bool raw = false;
+	const struct arg_option options[] = {
+		{.name = "data", .value = &dir},
+		{.name = "raw", .flag = &raw},
+		{.name = "struct", .flag = &fields},
 		{0},
 	};
-	const char *dir = NULL;
-	int c;
+	int code = tool_args(t, argc, argv, options, 1, 1, "IMAGE is missing");
 
-	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c != OPT_DATA)
-			return EXIT_USAGE;
-		dir = optarg;
-	}
+	if (code)
+		return code;
 	if (t->json)
 		return tool_usage(t, "a dump is text; there is no JSON form");
 	if (raw + fields + (dir != NULL) > 1)
 		return tool_usage(t, "--data, --raw and --struct exclude each other");
-	if (argc - optind != 1)
-		return tool_usage(t, "%s",
-				  optind == argc ? "IMAGE is missing" : "too many arguments");
 	if (raw || fields)
 		return dump_structures(t, argv[optind], raw);
 	return dump_contents(t, argv[optind], dir);

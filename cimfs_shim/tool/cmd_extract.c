@@ -18,10 +18,6 @@
 
 #define QUEUED 256
 
-enum {
-	OPT_STREAMS_INTERFACE = OPT_OWN,
-};
-
 struct extract {
 	struct tool *t;
 	const char *name;   /* the image's, for messages */
@@ -411,40 +407,25 @@ static int open_and_extract(struct extract *x, char **args, size_t count, bool g
 	return code;
 }
 
-static int streams_mode(struct extract *x, const char *mode)
+static int take_streams(void *tool, void *ctx, char *mode)
 {
-	static const char *const names[] = {
+	static const char *const modes[] = {
 		[RESTORE_STREAMS_NONE] = "none",
 		[RESTORE_STREAMS_FILES] = "windows",
 		[RESTORE_STREAMS_XATTR] = "xattr",
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(mode, names[i])) {
-			x->job.streams = (enum restore_streams)i;
-			return EXIT_OK;
-		}
-	}
-	return tool_usage(x->t, "--streams-interface is none, windows or xattr");
+	struct extract *x = ctx;
+	int which = arg_word(mode, modes, COUNT_OF(modes));
+
+	if (which < 0)
+		return tool_usage(tool, "--streams-interface is none, windows or xattr");
+	x->job.streams = (enum restore_streams)which;
+	return EXIT_OK;
 }
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	int overwrite = 0, no_acls = 0, strict_acls = 0, no_attributes = 0;
-	int no_globs = 0, nullglob = 0;
-	const struct option longs[] = {
-		COMMON_LONGS,
-		EXCLUDE_LONGS,
-		{"directory", required_argument, NULL, 'C'},
-		{"overwrite", no_argument, &overwrite, 1},
-		{"no-acls", no_argument, &no_acls, 1},
-		{"strict-acls", no_argument, &strict_acls, 1},
-		{"no-attributes", no_argument, &no_attributes, 1},
-		{"streams-interface", required_argument, NULL, OPT_STREAMS_INTERFACE},
-		{"no-globs", no_argument, &no_globs, 1},
-		{"nullglob", no_argument, &nullglob, 1},
-		{0},
-	};
 	struct extract x = {
 		.t = t,
 		.target = ".",
@@ -453,35 +434,24 @@ static int run(struct tool *t, int argc, char **argv)
 			.streams = RESTORE_STREAMS_XATTR,
 			.dosattrib = CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE},
 	};
-	int code = EXIT_OK;
-	int c;
+	bool no_globs = false;
+	bool nullglob = false;
+	const struct arg_option options[] = {
+		EXCLUDE_OPTIONS(x.exclude),
+		{.name = "directory", .letter = 'C', .value = &x.target},
+		{.name = "overwrite", .flag = &x.job.overwrite},
+		{.name = "no-acls", .flag = &x.job.no_acls},
+		{.name = "strict-acls", .flag = &x.strict_acls},
+		{.name = "no-attributes", .flag = &x.job.no_attributes},
+		{.name = "streams-interface", .take = take_streams, .ctx = &x},
+		{.name = "no-globs", .flag = &no_globs},
+		{.name = "nullglob", .flag = &nullglob},
+		{0},
+	};
+	int code = tool_args(t, argc, argv, options, 1, ANY_NUMBER, "IMAGE is missing");
 
-	while (!code && (c = tool_getopt(t, argc, argv, "C:", longs)) != -1) {
-		switch (c) {
-		case 'C':
-			x.target = optarg;
-			break;
-		case OPT_STREAMS_INTERFACE:
-			code = streams_mode(&x, optarg);
-			break;
-		case OPT_EXCLUDE:
-			exclude_add(&x.exclude, optarg);
-			break;
-		case OPT_EXCLUDE_FROM:
-			code = exclude_from(t, &x.exclude, optarg);
-			break;
-		default:
-			code = EXIT_USAGE;
-		}
-	}
-	x.job.overwrite = overwrite;
-	x.job.no_acls = no_acls;
-	x.job.no_attributes = no_attributes;
-	x.strict_acls = strict_acls;
-	if (!code && no_acls && strict_acls)
+	if (!code && x.job.no_acls && x.strict_acls)
 		code = tool_usage(t, "--no-acls and --strict-acls exclude each other");
-	if (!code && optind == argc)
-		code = tool_usage(t, "IMAGE is missing");
 	if (!code)
 		code = open_and_extract(&x, argv + optind, (size_t)(argc - optind), !no_globs,
 					nullglob);

@@ -20,8 +20,8 @@ struct files {
 	struct cim_store *store;
 	const char *dir;
 	const char *image; /* only what this one needs; NULL: all */
-	int orphans;
-	int delete;
+	bool orphans;
+	bool delete;
 	bool unknown; /* there is an image of which nobody knows what it needs */
 	unsigned long deleted;
 	unsigned long in_use;
@@ -278,10 +278,9 @@ static int list(struct files *files)
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct files files = {.t = t};
-	const struct option longs[] = {
-		COMMON_LONGS,
-		{"orphans", no_argument, &files.orphans, 1},
-		{"delete", no_argument, &files.delete, 1},
+	const struct arg_option options[] = {
+		{.name = "orphans", .flag = &files.orphans},
+		{.name = "delete", .flag = &files.delete},
 		{0},
 	};
 	struct cim_error err = {0};
@@ -290,12 +289,8 @@ static int run(struct tool *t, int argc, char **argv)
 	char *dir;
 	int code;
 
-	if (tool_getopt(t, argc, argv, "", longs) != -1)
+	if (tool_args(t, argc, argv, options, 1, 1, "a directory or an image is needed"))
 		return EXIT_USAGE;
-	if (argc - optind != 1)
-		return tool_usage(t, "%s",
-				  optind == argc ? "a directory or an image is needed"
-						 : "too many arguments");
 	if (files.delete &&!files.orphans)
 		return tool_usage(t, "--delete works with --orphans only");
 	files.where = argv[optind];

@@ -6,11 +6,6 @@
 
 #include <sys/stat.h>
 
-enum {
-	OPT_ADD = OPT_OWN,
-	OPT_DELETE,
-};
-
 /* What to do, in the order of the command line. */
 struct change {
 	bool delete;
@@ -24,22 +19,29 @@ struct changes {
 	size_t room;
 };
 
-static int add_change(struct tool *t, struct changes *changes, int c, char *arg)
+static void add_change(struct changes *changes, struct change change)
 {
-	struct change change = {.delete = c == OPT_DELETE, .path = arg};
-
-	if (c == OPT_ADD) {
-		/* An image's path holds no ':'. */
-		char *colon = strrchr(arg, ':');
-
-		if (!colon || colon == arg)
-			return tool_usage(t, "--add is SRC:DST, a host path and one in the image");
-		change.source = xstrndup(arg, (size_t)(colon - arg));
-		change.path = colon + 1;
-	}
 	changes->list = xgrow(changes->list, &changes->room, changes->count,
 			      sizeof(*changes->list));
 	changes->list[changes->count++] = change;
+}
+
+static int take_add(void *tool, void *changes, char *arg)
+{
+	/* An image's path holds no ':'. */
+	char *colon = strrchr(arg, ':');
+
+	if (!colon || colon == arg)
+		return tool_usage(tool, "--add is SRC:DST, a host path and one in the image");
+	add_change(changes, (struct change){.source = xstrndup(arg, (size_t)(colon - arg)),
+					    .path = colon + 1});
+	return EXIT_OK;
+}
+
+static int take_delete(void *tool, void *changes, char *path)
+{
+	(void)tool;
+	add_change(changes, (struct change){.delete = true, .path = path});
 	return EXIT_OK;
 }
 
@@ -223,28 +225,15 @@ static int run_fork(struct tool *t, const char *parent, const char *child,
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct write_options options = {0};
-	const struct option longs[] = {
-		COMMON_LONGS,
-		EXCLUDE_LONGS,
-		WRITE_LONGS(options),
-		{"add", required_argument, NULL, OPT_ADD},
-		{"delete", required_argument, NULL, OPT_DELETE},
+	struct changes changes = {0};
+	const struct arg_option own[] = {
+		WRITE_OPTIONS(options),
+		{.name = "add", .take = take_add, .ctx = &changes},
+		{.name = "delete", .take = take_delete, .ctx = &changes},
 		{0},
 	};
-	struct changes changes = {0};
-	int code = EXIT_OK;
-	int c;
+	int code = tool_args(t, argc, argv, own, 2, 2, "PARENT and NEW are needed");
 
-	while (!code && (c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c == '?')
-			code = EXIT_USAGE;
-		else if (c == OPT_ADD || c == OPT_DELETE)
-			code = add_change(t, &changes, c, optarg);
-		else
-			code = write_option(t, &options, c);
-	}
-	if (!code && argc - optind != 2)
-		code = tool_usage(t, "PARENT and NEW are needed");
 	if (!code)
 		code = run_fork(t, argv[optind], argv[optind + 1], &changes, &options);
 	for (size_t i = 0; i < changes.count; i++)

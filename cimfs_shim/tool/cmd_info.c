@@ -180,31 +180,24 @@ static void print_json(struct tool *t, struct cim_image *image, const char *name
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	int counted = 1;
-	const struct option longs[] = {
-		COMMON_LONGS,
-		{"no-count", no_argument, &counted, 0},
-		{0},
-	};
+	bool no_count = false;
+	const struct arg_option options[] = {{.name = "no-count", .flag = &no_count}, {0}};
 	struct counts counts = {0};
 	struct cim_image_info info;
 	struct cim_image *image;
 	const char *name;
-	int code;
+	int code = tool_args(t, argc, argv, options, 1, 1, "IMAGE is missing");
 
-	if (tool_getopt(t, argc, argv, "", longs) != -1)
-		return EXIT_USAGE;
-	if (argc - optind != 1)
-		return tool_usage(t, "%s",
-				  optind == argc ? "IMAGE is missing" : "too many arguments");
+	if (code)
+		return code;
 	name = argv[optind];
 	image = tool_open(t, name, &code);
 	if (!image)
 		return code;
 	cim_image_get_info(image, &info);
-	if (counted)
+	if (!no_count)
 		code = count(t, image, name, info.root_id, &counts);
-	(t->json ? print_json : print_text)(t, image, name, &info, counted ? &counts : NULL);
+	(t->json ? print_json : print_text)(t, image, name, &info, no_count ? NULL : &counts);
 	cim_image_close(image);
 	return code;
 }

@@ -17,26 +17,19 @@ struct ls {
 	bool color;
 };
 
-enum {
-	OPT_LS_STREAMS = OPT_OWN,
-	OPT_COLOR,
-};
-
 /* --color's argument, NULL if it has none (as with ls(1): always). */
-static int set_color(struct ls *ls, const char *when)
+static int take_color(void *tool, void *ctx, char *when)
 {
+	static const char *const words[] = {"never", "always", "auto"};
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
+	struct ls *ls = ctx;
+	int which = when ? arg_word(when, words, COUNT_OF(words)) : 1;
 
-	if (!when || !strcmp(when, "always"))
-		ls->color = true;
-	else if (!strcmp(when, "never"))
-		ls->color = false;
-	else if (!strcmp(when, "auto"))
-		ls->color = isatty(STDOUT_FILENO) && !(no_color && *no_color) && term &&
-			    strcmp(term, "dumb") != 0;
-	else
-		return tool_usage(ls->t, "--color is auto, always or never");
+	if (which < 0)
+		return tool_usage(tool, "--color is auto, always or never");
+	ls->color = which == 1 || (which == 2 && isatty(STDOUT_FILENO) &&
+				   !(no_color && *no_color) && term && strcmp(term, "dumb") != 0);
 	return EXIT_OK;
 }
 
@@ -204,50 +197,24 @@ static int list(struct ls *ls, uint32_t id, const char *prefix)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		COMMON_LONGS,
-		{"all", no_argument, NULL, 'a'},
-		{"long", no_argument, NULL, 'l'},
-		{"recursive", no_argument, NULL, 'R'},
-		{"streams", no_argument, NULL, OPT_LS_STREAMS},
-		{"color", optional_argument, NULL, OPT_COLOR},
+	struct ls ls = {.t = t};
+	const struct arg_option options[] = {
+		{.name = "all", .letter = 'a', .flag = &ls.all},
+		{.name = "long", .letter = 'l', .flag = &ls.longer},
+		{.name = "recursive", .letter = 'R', .flag = &ls.recursive},
+		{.letter = '1'},
+		{.name = "streams", .flag = &ls.streams},
+		{.name = "color", .take = take_color, .ctx = &ls, .optional = true},
 		{0},
 	};
-	struct ls ls = {.t = t};
 	const char *path;
 	uint32_t id;
 	int code;
-	int c;
 
-	set_color(&ls, "auto");
-	while ((c = tool_getopt(t, argc, argv, "alR1", longs)) != -1) {
-		switch (c) {
-		case 'a':
-			ls.all = true;
-			break;
-		case 'l':
-			ls.longer = true;
-			break;
-		case 'R':
-			ls.recursive = true;
-			break;
-		case '1':
-			break;
-		case OPT_LS_STREAMS:
-			ls.streams = true;
-			break;
-		case OPT_COLOR:
-			if (set_color(&ls, optarg))
-				return EXIT_USAGE;
-			break;
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	if (optind == argc)
-		return tool_usage(t, "IMAGE is missing");
-	if (argc - optind > 2)
-		return tool_usage(t, "too many arguments");
+	take_color(t, &ls, "auto");
+	code = tool_args(t, argc, argv, options, 1, 2, "IMAGE is missing");
+	if (code)
+		return code;
 	ls.name = argv[optind];
 	path = argc - optind == 2 ? argv[optind + 1] : "/";
 	ls.image = tool_open(t, ls.name, &code);

@@ -44,56 +44,53 @@ static char *find_helper(void)
 
 /* ---- mount ---- */
 
-enum {
-	OPT_FOREGROUND = OPT_OWN,
-	OPT_READY_FD,
+/* The helper's command line. */
+struct words {
+	char **words;
+	size_t count;
 };
+
+static int take_option(void *tool, void *ctx, char *option)
+{
+	struct words *to = ctx;
+
+	(void)tool;
+	to->words[to->count++] = "-o";
+	to->words[to->count++] = option;
+	return EXIT_OK;
+}
 
 static int run_mount(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"options", required_argument, NULL, 'o'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"ready-fd", required_argument, NULL, OPT_READY_FD},
-		COMMON_LONGS,
+	struct words to = {.words = xcalloc((size_t)argc * 2 + 8, sizeof(char *)), .count = 1};
+	const char *ready_fd = NULL;
+	bool foreground = false;
+	const struct arg_option options[] = {
+		{.name = "options", .letter = 'o', .take = take_option, .ctx = &to},
+		{.name = "foreground", .letter = 'f', .flag = &foreground},
+		{.name = "ready-fd", .value = &ready_fd},
 		{0},
 	};
-	char **args = xcalloc((size_t)argc * 2 + 4, sizeof(*args));
-	size_t count = 1;
-	int c;
+	int code = tool_args(t, argc, argv, options, 2, 2, "an image and a directory are needed");
 
-	while ((c = tool_getopt(t, argc, argv, "o:f", longs)) != -1) {
-		switch (c) {
-		case 'o':
-			args[count++] = "-o";
-			args[count++] = optarg;
-			break;
-		case 'f':
-			args[count++] = "--foreground";
-			break;
-		case OPT_READY_FD:
-			args[count++] = "--ready-fd";
-			args[count++] = optarg;
-			break;
-		default:
-			free(args);
-			return EXIT_USAGE;
+	if (!code) {
+		to.words[0] = find_helper();
+		if (foreground)
+			to.words[to.count++] = "--foreground";
+		if (ready_fd) {
+			to.words[to.count++] = "--ready-fd";
+			to.words[to.count++] = (char *)ready_fd;
 		}
+		to.words[to.count++] = "--";
+		to.words[to.count++] = argv[optind];
+		to.words[to.count++] = argv[optind + 1];
+		execvp(to.words[0], to.words);
+		code = tool_fail(t, "mount", argv[optind], NULL, "%s can't be run: %s", to.words[0],
+				 strerror(errno));
+		free(to.words[0]);
 	}
-	if (argc - optind != 2) {
-		free(args);
-		return tool_usage(t, "an image and a directory are needed");
-	}
-	args[0] = find_helper();
-	args[count++] = "--";
-	args[count++] = argv[optind];
-	args[count++] = argv[optind + 1];
-	execvp(args[0], args);
-	c = tool_fail(t, "mount", argv[optind], NULL, "%s can't be run: %s", args[0],
-		      strerror(errno));
-	free(args[0]);
-	free(args);
-	return c;
+	free(to.words);
+	return code;
 }
 
 const struct command cmd_mount = {
@@ -307,18 +304,16 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 
 static int run_umount(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {{"lazy", no_argument, NULL, 'l'}, COMMON_LONGS, {0}};
 	bool lazy = false;
-	int code = EXIT_OK;
-	int c;
+	const struct arg_option options[] = {
+		{.name = "lazy", .letter = 'l', .flag = &lazy},
+		{0},
+	};
+	int code = tool_args(t, argc, argv, options, 1, ANY_NUMBER,
+			     "a directory, an image or a GUID is needed");
 
-	while ((c = tool_getopt(t, argc, argv, "l", longs)) != -1) {
-		if (c != 'l')
-			return EXIT_USAGE;
-		lazy = true;
-	}
-	if (optind == argc)
-		return tool_usage(t, "a directory, an image or a GUID is needed");
+	if (code)
+		return code;
 	for (int i = optind; i < argc; i++) {
 		int one = umount_one(t, argv[i], lazy);
 
@@ -389,13 +384,13 @@ static bool is_wanted(const struct mount *m, char **texts)
 
 static int run_mounts(struct tool *t, int argc, char **argv)
 {
-	int clean = 0;
-	const struct option longs[] = {{"clean", no_argument, &clean, 1}, COMMON_LONGS, {0}};
+	bool clean = false;
+	const struct arg_option options[] = {{.name = "clean", .flag = &clean}, {0}};
 	struct mount_list list;
-	int code = EXIT_OK;
+	int code = tool_args(t, argc, argv, options, 0, ANY_NUMBER, NULL);
 
-	if (tool_getopt(t, argc, argv, "", longs) != -1)
-		return EXIT_USAGE;
+	if (code)
+		return code;
 	mount_list_get(&list);
 	for (size_t i = 0; i < list.count; i++) {
 		struct mount *m = &list.mounts[i];

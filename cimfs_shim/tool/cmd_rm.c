@@ -224,22 +224,15 @@ static int rm_one(struct tool *t, const char *path, bool force)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		COMMON_LONGS,
-		{"force", no_argument, NULL, 'f'},
+	bool force = false;
+	const struct arg_option options[] = {
+		{.name = "force", .letter = 'f', .flag = &force},
 		{0},
 	};
-	bool force = false;
-	int code = EXIT_OK;
-	int c;
+	int code = tool_args(t, argc, argv, options, 1, ANY_NUMBER, "IMAGE is missing");
 
-	while ((c = tool_getopt(t, argc, argv, "f", longs)) != -1) {
-		if (c != 'f')
-			return EXIT_USAGE;
-		force = true;
-	}
-	if (optind == argc)
-		return tool_usage(t, "IMAGE is missing");
+	if (code)
+		return code;
 	for (; optind < argc; optind++) {
 		int one = rm_one(t, argv[optind], force);
 

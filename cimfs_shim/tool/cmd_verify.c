@@ -4,10 +4,6 @@
  */
 #include "tool.h"
 
-enum {
-	OPT_MANIFEST = OPT_OWN,
-};
-
 struct verify {
 	struct tool *t;
 	const char *name;
@@ -124,22 +120,17 @@ static int verify(struct tool *t, const char *name, bool deep)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	int deep = 0;
-	const struct option longs[] = {
-		COMMON_LONGS,
-		{"deep", no_argument, &deep, 1},
-		{"manifest", required_argument, NULL, OPT_MANIFEST},
+	const char *manifest = NULL;
+	bool deep = false;
+	const struct arg_option options[] = {
+		{.name = "deep", .flag = &deep},
+		{.name = "manifest", .value = &manifest},
 		{0},
 	};
-	const char *manifest = NULL;
-	int code = EXIT_OK;
-	int c;
+	int code = tool_args(t, argc, argv, options, 0, ANY_NUMBER, NULL);
 
-	while ((c = tool_getopt(t, argc, argv, "", longs)) != -1) {
-		if (c != OPT_MANIFEST)
-			return EXIT_USAGE;
-		manifest = optarg;
-	}
+	if (code)
+		return code;
 	if (manifest && optind < argc)
 		return tool_usage(t, "--manifest names the images itself");
 	if (manifest) {

@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <fnmatch.h>
 
-void exclude_add(struct exclude *x, const char *pattern)
+int exclude_add(void *tool, void *exclude, char *pattern)
 {
+	struct exclude *x = exclude;
 	size_t len = strlen(pattern);
 
 	/* "dir/" means the same as "dir". */
@@ -20,9 +21,11 @@ void exclude_add(struct exclude *x, const char *pattern)
 		len--;
 	x->patterns = xgrow(x->patterns, &x->room, x->count, sizeof(*x->patterns));
 	x->patterns[x->count++] = xstrndup(pattern, len);
+	(void)tool;
+	return EXIT_OK;
 }
 
-int exclude_from(struct tool *t, struct exclude *x, const char *file)
+int exclude_from(void *tool, void *exclude, char *file)
 {
 	FILE *f = !strcmp(file, "-") ? stdin : fopen(file, "re");
 	char *line = NULL;
@@ -31,17 +34,17 @@ int exclude_from(struct tool *t, struct exclude *x, const char *file)
 	bool bad;
 
 	if (!f)
-		return tool_fail_errno(t, "read patterns", file, NULL);
+		return tool_fail_errno(tool, "read patterns", file, NULL);
 	while ((len = getline(&line, &room, f)) >= 0) {
 		while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 			line[--len] = '\0';
 		if (len && *line != '#')
-			exclude_add(x, line);
+			exclude_add(tool, exclude, line);
 	}
 	bad = ferror(f) != 0;
 	free(line);
 	if (bad)
-		tool_fail_errno(t, "read patterns", file, NULL);
+		tool_fail_errno(tool, "read patterns", file, NULL);
 	if (f != stdin)
 		fclose(f);
 	return bad ? EXIT_FAILED : EXIT_OK;

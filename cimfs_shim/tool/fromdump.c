@@ -187,12 +187,7 @@ static int split_fields(struct reader *r, char *line, unsigned needed, unsigned 
 
 static int parse_size(struct reader *r, uint64_t *size)
 {
-	const char *s = r->field[KEY_SIZE];
-	char *end;
-
-	errno = 0;
-	*size = strtoull(s, &end, 10);
-	if (errno || end == s || *end || *s < '0' || *s > '9' || *size > CIM_MAX_STREAM)
+	if (!arg_number(r->field[KEY_SIZE], 10, CIM_MAX_STREAM, size))
 		return bad(r, "size is no size");
 	return EXIT_OK;
 }
@@ -208,17 +203,15 @@ static int parse_flags(struct reader *r, struct cim_metadata *m)
 		{FLAG_SPARSE, CIM_ATTR_SPARSE},
 	};
 	const char *s = r->field[KEY_FLAGS];
-	unsigned long flags;
-	char *end;
+	uint64_t flags;
 
-	flags = strtoul(s, &end, 16);
-	if (strncmp(s, "0x", 2) || end == s + 2 || *end || flags > 0xFFFF)
+	if (strncmp(s, "0x", 2) || !arg_number(s + 2, 16, 0xFFFF, &flags))
 		return bad(r, "flags are no flags");
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
 		if (flags & map[i].flag)
 			m->attributes |= map[i].attribute;
 	}
-	m->other_flags = (uint16_t)(flags & ~(unsigned long)KNOWN_FLAGS);
+	m->other_flags = (uint16_t)(flags & ~(uint64_t)KNOWN_FLAGS);
 	return EXIT_OK;
 }
 

@@ -4,7 +4,6 @@
  */
 #include "tool.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <sys/resource.h>
 
@@ -36,7 +35,6 @@ static const struct command *const commands[] = {
 	&cmd_extract, &cmd_info,   &cmd_dump,	&cmd_diff,   &cmd_verify, &cmd_files,
 	&cmd_rm,      &cmd_mount,  &cmd_umount, &cmd_mounts, &cmd_help,	  &cmd_version,
 };
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static const char common_help[] =
 	"\nOptions of every command:\n"
@@ -61,7 +59,7 @@ static const char exit_help[] =
 
 static const struct command *find_command(const char *name)
 {
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
 		const struct command *c = commands[i];
 
 		if (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))
@@ -83,7 +81,7 @@ static void print_overview(void)
 	puts("Usage: cimtool COMMAND [OPTION]... ARGUMENT...\n"
 	     "\n"
 	     "Make, look into, unpack and check Composite Images (CIM), without mounting.\n");
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
 		const struct command *c = commands[i];
 		char name[32];
 
@@ -100,13 +98,10 @@ static void print_overview(void)
 
 static int run_help(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_LONGS, {0}};
 	const struct command *c;
 
-	while (tool_getopt(t, argc, argv, "", longs) != -1)
+	if (tool_args(t, argc, argv, NULL, 0, 1, NULL))
 		return EXIT_USAGE;
-	if (argc - optind > 1)
-		return tool_usage(t, "too many arguments");
 	if (optind == argc) {
 		print_overview();
 		return EXIT_OK;
@@ -124,12 +119,8 @@ static int run_help(struct tool *t, int argc, char **argv)
 
 static int run_version(struct tool *t, int argc, char **argv)
 {
-	static const struct option longs[] = {COMMON_LONGS, {0}};
-
-	while (tool_getopt(t, argc, argv, "", longs) != -1)
+	if (tool_args(t, argc, argv, NULL, 0, 0, NULL))
 		return EXIT_USAGE;
-	if (optind != argc)
-		return tool_usage(t, "too many arguments");
 	if (t->json)
 		printf("{\"name\": \"cimtool\", \"version\": \"%s\"}\n", cim_version());
 	else
@@ -150,98 +141,66 @@ int tool_usage(struct tool *t, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-static bool set_progress(struct tool *t, const char *mode)
+static int take_progress(void *tool, void *ctx, char *mode)
 {
-	static const char *const names[] = {
+	static const char *const modes[] = {
 		[PROGRESS_AUTO] = "auto",
 		[PROGRESS_LINE] = "line",
 		[PROGRESS_JSON] = "json",
 		[PROGRESS_NONE] = "none",
 	};
+	struct tool *t = tool;
+	int which = arg_word(mode, modes, COUNT_OF(modes));
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(mode, names[i])) {
-			t->progress = (enum progress_mode)i;
-			return true;
-		}
-	}
-	return false;
+	(void)ctx;
+	if (which < 0)
+		return tool_usage(t, "--progress is auto, line, json or none");
+	t->progress = (enum progress_mode)which;
+	return EXIT_OK;
 }
 
-static bool set_threads(struct tool *t, const char *number)
+static int take_threads(void *tool, void *ctx, char *number)
 {
-	char *end;
-	unsigned long n = strtoul(number, &end, 10);
+	struct tool *t = tool;
+	uint64_t n;
 
-	if (*number < '0' || *number > '9' || *end || !n || n > MAX_THREADS)
-		return false;
+	(void)ctx;
+	if (!arg_number(number, 10, MAX_THREADS, &n) || !n)
+		return tool_usage(t, "--threads is a number from 1 to %d", MAX_THREADS);
 	t->threads = (unsigned)n;
-	return true;
+	return EXIT_OK;
 }
 
-/* The words of getopt's complaint. */
-static int bad_option(struct tool *t, char **argv, bool missing)
+static int wrong_option(void *tool, const char *text)
 {
-	const char *arg = argv[optind - 1];
-
-	if (missing && optopt > 0 && optopt < 256)
-		return tool_usage(t, "option '-%c' needs an argument", optopt), '?';
-	if (missing)
-		return tool_usage(t, "option '%s' needs an argument", arg), '?';
-	if (optopt > 0 && strncmp(arg, "--", 2))
-		return tool_usage(t, "unknown option '-%c'", optopt), '?';
-	if (optopt > 0)
-		return tool_usage(t, "option '%s' takes no argument", arg), '?';
-	return tool_usage(t, "unknown option '%s'", arg), '?';
+	return tool_usage(tool, "%s", text);
 }
 
-int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
-		const struct option *longs)
+int tool_args(struct tool *t, int argc, char **argv, const struct arg_option *options, int least,
+	      int most, const char *needed)
 {
-	char all[64];
+	const struct arg_option common[] = {
+		{.name = "quiet", .letter = 'q', .flag = &t->quiet},
+		{.name = "verbose", .letter = 'v', .flag = &t->verbose},
+		{.name = "json", .flag = &t->json},
+		{.name = "progress", .take = take_progress},
+		{.name = "strict", .flag = &t->strict},
+		{.name = "threads", .take = take_threads},
+		{.name = "help", .flag = &t->help},
+		{0},
+	};
+	const struct args args = {.program = t, .wrong = wrong_option};
+	int code = args_parse(&args, common, options, argc, argv);
 
-	snprintf(all, sizeof(all), ":" COMMON_SHORTS "%s", shorts);
-	opterr = 0;
-	for (;;) {
-		int c = getopt_long(argc, argv, all, longs, NULL);
-
-		switch (c) {
-		case 0: /* a flag was set */
-			break;
-		case 'q':
-			t->quiet = true;
-			break;
-		case 'v':
-			t->verbose = true;
-			break;
-		case OPT_JSON:
-			t->json = true;
-			break;
-		case OPT_STRICT:
-			t->strict = true;
-			break;
-		case OPT_PROGRESS:
-			if (!set_progress(t, optarg)) {
-				tool_usage(t, "--progress is auto, line, json or none");
-				return '?';
-			}
-			break;
-		case OPT_THREADS:
-			if (!set_threads(t, optarg)) {
-				tool_usage(t, "--threads is a number from 1 to %d", MAX_THREADS);
-				return '?';
-			}
-			break;
-		case OPT_HELP:
-			print_command_help(t->command);
-			exit(tool_finish(t, EXIT_OK));
-		case ':':
-		case '?':
-			return bad_option(t, argv, c == ':');
-		default:
-			return c;
-		}
+	if (code)
+		return code;
+	if (t->help) {
+		print_command_help(t->command);
+		exit(tool_finish(t, EXIT_OK));
 	}
+	if (argc - optind < least)
+		return tool_usage(t, "%s", needed);
+	return argc - optind > most ? tool_usage(t, "too many arguments") : EXIT_OK;
 }
 
 /* Directories are kept open while a tree is walked: take all the descriptors there are. */

@@ -361,15 +361,20 @@ malformed:
 	return NULL;
 }
 
-static bool number_of(const char *text, int base, bool negative, uint64_t *value)
+static bool number_of(const char *text, int base, uint64_t *value)
 {
-	char *end;
+	return arg_number(text, base, UINT64_MAX, value);
+}
 
-	if (!*text || (*text == '-' && !negative) || *text == '+' || *text == ' ')
+static bool time_of(const char *text, int64_t *time)
+{
+	const bool negative = *text == '-';
+	uint64_t value;
+
+	if (!arg_number(text + negative, 10, UINT64_MAX, &value))
 		return false;
-	errno = 0;
-	*value = *text == '-' ? (uint64_t)strtoll(text, &end, base) : strtoull(text, &end, base);
-	return !errno && !*end;
+	*time = (int64_t)(negative ? -value : value);
+	return true;
 }
 
 static bool is_hex(const char *text)
@@ -385,24 +390,22 @@ static bool take_field(struct line *line, const char *name, const char *value)
 	size_t i;
 
 	for (i = 0; i < COUNT(times); i++)
-		if (!strcmp(name, times[i]) && number_of(value, 10, true, &number)) {
-			line->times[i] = (int64_t)number;
-			return true;
-		}
+		if (!strcmp(name, times[i]))
+			return time_of(value, &line->times[i]);
 	for (i = 0; i < COUNT(blobs); i++)
 		if (!strcmp(name, blobs[i]) && is_hex(value)) {
 			line->blobs[i] = value;
 			return true;
 		}
-	if (!strcmp(name, "attributes") && number_of(value, 16, false, &number)) {
+	if (!strcmp(name, "attributes") && number_of(value, 16, &number)) {
 		line->attributes = (uint32_t)number;
 		return true;
 	}
 	if (!strcmp(name, "size"))
-		return number_of(value, 10, false, &line->size);
+		return number_of(value, 10, &line->size);
 	if (!strcmp(name, "data")) {
 		line->zeros = !strcmp(value, "zeros");
-		return line->zeros || number_of(value, 16, false, &line->hash);
+		return line->zeros || number_of(value, 16, &line->hash);
 	}
 	if ((!strcmp(name, "to") && *value == '/') || !strcmp(name, "name")) {
 		free(line->other);

@@ -29,14 +29,11 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 
 int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *))
 {
-	static const struct option longs[] = {COMMON_LONGS, {0}};
 	struct tool_path path = {.t = t, .first = true};
-	int code;
+	int code = tool_args(t, argc, argv, NULL, 2, ANY_NUMBER, "IMAGE and PATH are needed");
 
-	while (tool_getopt(t, argc, argv, "", longs) != -1)
-		return EXIT_USAGE;
-	if (argc - optind < 2)
-		return tool_usage(t, "IMAGE and PATH are needed");
+	if (code)
+		return code;
 	path.name = argv[optind++];
 	path.image = tool_open(t, path.name, &code);
 	if (!path.image)

@@ -7,25 +7,14 @@
  */
 #include "write.h"
 
-int write_option(struct tool *t, struct write_options *options, int c)
+int take_streams_interface(void *tool, void *options, char *mode)
 {
-	switch (c) {
-	case OPT_STREAMS:
-		if (strcmp(optarg, "xattr") && strcmp(optarg, "none"))
-			return tool_usage(t, "--streams-interface is none or xattr here");
-		options->xattr_streams = !strcmp(optarg, "xattr");
-		return EXIT_OK;
-	case OPT_MTIME:
-		options->mtime = optarg;
-		return EXIT_OK;
-	case OPT_EXCLUDE:
-		exclude_add(&options->exclude, optarg);
-		return EXIT_OK;
-	case OPT_EXCLUDE_FROM:
-		return exclude_from(t, &options->exclude, optarg);
-	default:
-		return -1;
-	}
+	static const char *const modes[] = {"none", "xattr"};
+	struct write_options *o = options;
+	int which = arg_word(mode, modes, COUNT_OF(modes));
+
+	o->xattr_streams = which > 0;
+	return which < 0 ? tool_usage(tool, "--streams-interface is none or xattr here") : EXIT_OK;
 }
 
 static void close_hook(void *arg)

@@ -10,7 +10,7 @@
 #ifndef CIMTOOL_TOOL_H
 #define CIMTOOL_TOOL_H
 
-#include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "../host/alloc.h"
+#include "../host/args.h"
 #include "../host/blob.h"
 #include "../host/bytes.h"
 #include "../host/ea.h"
@@ -35,7 +36,8 @@
 #include "libcim_advanced.h"
 #include "libcim_env.h"
 
-#define TOOL_PRINTF HOST_PRINTF
+#define TOOL_PRINTF	HOST_PRINTF
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 struct tool;
 
@@ -63,6 +65,7 @@ struct tool {
 	bool verbose;
 	bool json;
 	bool strict;
+	bool help;
 	enum progress_mode progress;
 	unsigned threads; /* --threads; 0: as many as there are processors for us */
 	unsigned long warnings;
@@ -75,37 +78,14 @@ extern const struct command cmd_create, cmd_append, cmd_fork, cmd_ls, cmd_stat, 
 	cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm, cmd_mount,
 	cmd_umount, cmd_mounts;
 
-/* Options that every command takes; a command's own begin at OPT_OWN. */
-enum {
-	OPT_JSON = 256,
-	OPT_PROGRESS,
-	OPT_STRICT,
-	OPT_HELP,
-	OPT_EXCLUDE,
-	OPT_EXCLUDE_FROM,
-	OPT_THREADS,
-	OPT_OWN = 300,
-};
-#define COMMON_SHORTS "qv"
-#define COMMON_LONGS                                                            \
-	{"quiet", no_argument, NULL, 'q'}, {"verbose", no_argument, NULL, 'v'}, \
-		{"json", no_argument, NULL, OPT_JSON},                          \
-		{"progress", required_argument, NULL, OPT_PROGRESS},            \
-		{"strict", no_argument, NULL, OPT_STRICT},                      \
-		{"threads", required_argument, NULL, OPT_THREADS},              \
-	{                                                                       \
-		"help", no_argument, NULL, OPT_HELP                             \
-	}
-#define EXCLUDE_LONGS                                                     \
-	{"exclude", required_argument, NULL, OPT_EXCLUDE},                \
-	{                                                                 \
-		"exclude-from", required_argument, NULL, OPT_EXCLUDE_FROM \
-	}
-
-/* getopt_long() that deals with the common options and those with a flag. -1: no more; '?': a usage
- * error was told. */
-int tool_getopt(struct tool *t, int argc, char **argv, const char *shorts,
-		const struct option *longs);
+/*
+ * Take the options that all commands have, and @options (NULL: none). From @least to @most
+ * arguments must follow, from optind on; @needed says which if there are fewer. EXIT_OK, or the
+ * end.
+ */
+int tool_args(struct tool *t, int argc, char **argv, const struct arg_option *options, int least,
+	      int most, const char *needed);
+#define ANY_NUMBER INT_MAX
 /* The one line of a usage error, with the hint; returns EXIT_USAGE. */
 int tool_usage(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
 
@@ -306,9 +286,15 @@ struct exclude {
 	size_t count;
 	size_t room;
 };
-void exclude_add(struct exclude *x, const char *pattern);
+/* The options that fill it. */
+#define EXCLUDE_OPTIONS(exclude)                                                \
+	{.name = "exclude", .take = exclude_add, .ctx = &(exclude)},            \
+	{                                                                       \
+		.name = "exclude-from", .take = exclude_from, .ctx = &(exclude) \
+	}
+int exclude_add(void *tool, void *exclude, char *pattern);
 /* One pattern a line, '#' begins a comment. */
-int exclude_from(struct tool *t, struct exclude *x, const char *file);
+int exclude_from(void *tool, void *exclude, char *file);
 /* @path: components separated by '/', without one in front; @fold: ignore case */
 bool excluded(const struct exclude *x, const char *path, bool fold);
 void exclude_free(struct exclude *x);

@@ -24,25 +24,23 @@ struct session {
 
 /* Options of create, append and fork. */
 struct write_options {
-	int consistent, verify, all_times, no_acls; /* flags of getopt_long() */
-	bool as_stored;				    /* from a dump */
+	bool consistent;
+	bool verify;
+	bool all_times;
+	bool no_acls;
+	bool as_stored; /* from a dump */
 	bool xattr_streams;
 	const char *mtime;
 	struct exclude exclude;
 };
-enum {
-	OPT_STREAMS = OPT_OWN + 50,
-	OPT_MTIME,
-};
-#define WRITE_LONGS(options)                                                 \
-	{"consistent", no_argument, &(options).consistent, 1},               \
-		{"verify", no_argument, &(options).verify, 1},               \
-		{"all-times", no_argument, &(options).all_times, 1},         \
-		{"no-acls", no_argument, &(options).no_acls, 1},             \
-		{"streams-interface", required_argument, NULL, OPT_STREAMS}, \
-	{                                                                    \
-		"mtime", required_argument, NULL, OPT_MTIME                  \
-	}
+#define WRITE_OPTIONS(options)                                                                    \
+	{.name = "consistent", .flag = &(options).consistent},                                    \
+		{.name = "verify", .flag = &(options).verify},                                    \
+		{.name = "all-times", .flag = &(options).all_times},                              \
+		{.name = "no-acls", .flag = &(options).no_acls},                                  \
+		{.name = "streams-interface", .take = take_streams_interface, .ctx = &(options)}, \
+		{.name = "mtime", .value = &(options).mtime}, EXCLUDE_OPTIONS((options).exclude)
+int take_streams_interface(void *tool, void *options, char *mode);
 #define WRITE_HELP                                                                          \
 	"      --consistent     the same content under the same name gives the same\n"      \
 	"                       bytes\n"                                                    \
@@ -61,9 +59,6 @@ enum {
 	"                       leave out what matches: a pattern without '/' is matched\n" \
 	"                       with names, one with '/' with paths from the top of a\n"    \
 	"                       SOURCE\n"
-
-/* Take one of these options: EXIT_OK, a failure, or -1 if it is none of them. */
-int write_option(struct tool *t, struct write_options *options, int c);
 
 /* @parent: the name of the image to fork; NULL to make a new image; "" to extend @image. */
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
