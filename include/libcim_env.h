@@ -114,6 +114,10 @@ struct cim_vfs {
 	 *  @offset itself where that isn't known, the file's size where there is no such byte */
 	enum cim_status (*next_data)(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
 				     long *os_error);
+	/** @error_text: what the system calls a code of its own, for struct cim_error's cause: a
+	 *  line without a full stop, NUL-terminated. false: it has no words for it, or not so few.
+	 *  Without it the cause names the status and the code */
+	bool (*error_text)(void *ctx, long os_error, char *buf, size_t size);
 };
 
 /** What a progress report is about. */

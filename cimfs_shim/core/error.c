@@ -133,10 +133,22 @@ enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const ch
 	return status;
 }
 
-enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status, long os_error,
-			    const char *what, ...)
+/* The system's words for its error, or our own. */
+static void reason_of(const struct cim_vfs *vfs, enum cim_status status, long os_error,
+		      char *reason, size_t size)
 {
-	char text[CIM_LONG_CAUSE];
+	if (os_error && vfs->error_text && vfs->error_text(vfs->ctx, os_error, reason, size))
+		return;
+	if (os_error)
+		snprintf(reason, size, "%s (system error %ld)", cim_status_text(status), os_error);
+	else
+		snprintf(reason, size, "%s", cim_status_text(status));
+}
+
+enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
+			    const struct cim_vfs *vfs, long os_error, const char *what, ...)
+{
+	char text[CIM_LONG_CAUSE], reason[CIM_LONG_CAUSE / 4];
 	va_list args;
 	size_t len;
 
@@ -148,11 +160,8 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status, long 
 		text[0] = 0;
 	va_end(args);
 	len = strlen(text);
-	snprintf(text + len, sizeof(text) - len, "%s%s", len ? ": " : "", cim_status_text(status));
-	if (os_error) {
-		len = strlen(text);
-		snprintf(text + len, sizeof(text) - len, " (system error %ld)", os_error);
-	}
+	reason_of(vfs, status, os_error, reason, sizeof(reason));
+	snprintf(text + len, sizeof(text) - len, "%s%s", len ? ": " : "", reason);
 	begin(err, status, os_error);
 	set_cause(err, text);
 	return status;

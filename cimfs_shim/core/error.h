@@ -23,9 +23,11 @@
 enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const char *cause, ...)
 	CIM_PRINTF(3, 4);
 
-/* The same for a failed system call: appends the status's text and keeps @os_error. */
-enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status, long os_error,
-			    const char *what, ...) CIM_PRINTF(4, 5);
+/* The same for a call of @vfs that failed: appends what the system says of @os_error, and keeps
+ * it. */
+enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
+			    const struct cim_vfs *vfs, long os_error, const char *what, ...)
+	CIM_PRINTF(5, 6);
 
 /* The rule of libcim.h about a structure that the caller filled in; @known: its size here, @what:
  * its name. */

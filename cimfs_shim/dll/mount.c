@@ -11,6 +11,7 @@
  * On Windows there is nothing of all this: ERROR_NOT_SUPPORTED.
  */
 #include "dll.h"
+#include "libcim_env.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,13 +131,16 @@ static enum cim_status try_file(PCWSTR path, struct cim_error *err)
                         NULL, OPEN_EXISTING, 0, NULL);
     const long os_error = (long)GetLastError();
     const enum cim_status status = cim_status_from_os(os_error);
+    const struct cim_vfs *vfs = cim_env_default()->vfs;
+    char text[256];
 
     if (file != INVALID_HANDLE_VALUE)
     {
         CloseHandle(file);
         return CIM_OK;
     }
-    fail(err, status, "the image can't be opened: %s", cim_status_text(status));
+    fail(err, status, "the image can't be opened: %s",
+         vfs->error_text(vfs->ctx, os_error, text, sizeof(text)) ? text : cim_status_text(status));
     err->os_error = os_error;
     return status;
 }

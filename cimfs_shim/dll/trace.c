@@ -210,7 +210,6 @@ static void append_detail(struct line *line, const struct cim_error *err)
     if (err->image[0]) append(line, "%s%s", separator, err->image);
     if (err->path[0]) append(line, "%s%s", separator, err->path);
     if (err->cause[0]) append(line, "%s%s", separator, err->cause);
-    if (err->os_error) append(line, " (system error %ld)", err->os_error);
 }
 
 /* A cause could quote a name out of a broken image: no control characters to a terminal. */

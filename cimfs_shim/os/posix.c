@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,22 @@ enum cim_status cim_status_from_os(long os_error)
 		if (status_of_errno[i].code == os_error)
 			return status_of_errno[i].status;
 	return CIM_E_IO;
+}
+
+/* In English whatever the program's locale is, as all of libcim's words are. */
+static bool posix_error_text(void *ctx, long os_error, char *buf, size_t size)
+{
+	const locale_t english = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	int length = -1;
+
+	(void)ctx;
+	if (os_error == EAGAIN) /* of a lock; the system's words for it name no lock */
+		length = snprintf(buf, size, "%s", cim_status_text(CIM_E_SHARING));
+	else if (english)
+		length = snprintf(buf, size, "%s", strerror_l((int)os_error, english));
+	if (english)
+		freelocale(english);
+	return length >= 0 && (size_t)length < size;
 }
 
 /* Fail with @code, an errno. */
@@ -600,6 +617,7 @@ const struct cim_env *cim_env_default(void)
 		.native = posix_native,
 		.hold = posix_hold,
 		.next_data = posix_next_data,
+		.error_text = posix_error_text,
 	};
 	static const struct cim_env env = {
 		CIM_SIZED(env),

@@ -14,6 +14,7 @@
 
 #include <windows.h>
 #include <winioctl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -77,6 +78,28 @@ enum cim_status cim_status_from_os(long os_error)
 		if (status_of_error[i].code == (DWORD)os_error)
 			return status_of_error[i].status;
 	return CIM_E_IO;
+}
+
+/* In English, as all of libcim's words are, or else in the system's language; with the code, which
+ * is what one looks for, the text being another in each. */
+static bool win32_error_text(void *ctx, long os_error, char *buf, size_t size)
+{
+	static const DWORD languages[] = {MAKELANGID(LANG_ENGLISH, SUBLANG_ENGLISH_US), 0};
+	DWORD units = 0;
+	WCHAR text[256];
+	size_t len;
+
+	(void)ctx;
+	for (size_t i = 0; !units && i < sizeof(languages) / sizeof(languages[0]); i++)
+		units = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
+					       FORMAT_MESSAGE_MAX_WIDTH_MASK,
+				       NULL, (DWORD)os_error, languages[i], text,
+				       sizeof(text) / sizeof(text[0]), NULL);
+	while (units && wcschr(L". \r\n", text[units - 1]))
+		units--;
+	len = cim_utf8_from_utf16((const uint16_t *)text, units, buf, size);
+	return units && len < size &&
+	       (size_t)snprintf(buf + len, size - len, " (%ld)", os_error) < size - len;
 }
 
 /* Fail with @code, a Win32 error code. */
@@ -1014,6 +1037,7 @@ const struct cim_env *cim_env_default(void)
 		.list = win32_list,
 		.hold = win32_hold,
 		.next_data = win32_next_data,
+		.error_text = win32_error_text,
 	};
 	static const struct cim_env env = {
 		CIM_SIZED(env),

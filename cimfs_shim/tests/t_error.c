@@ -59,6 +59,15 @@ static void version(void)
 	is_int(CIM_VERSION_NUMBER, cim_version_number(), "which is the header's");
 }
 
+static bool text_of_28(void *ctx, long os_error, char *buf, size_t size)
+{
+	(void)ctx;
+	snprintf(buf, size, "No space left");
+	return os_error == 28;
+}
+
+static const struct cim_vfs mute, speaking = {.error_text = text_of_28};
+
 static void failing(void)
 {
 	struct cim_error err;
@@ -73,16 +82,22 @@ static void failing(void)
 	is_int(cim_fail(NULL, CIM_E_EOF, "x"), CIM_E_EOF, "cim_fail takes NULL");
 
 	rubbish(&err);
-	is_int(cim_fail_os(&err, CIM_E_DISK_FULL, 28, "writing %s", "region_0"), CIM_E_DISK_FULL,
-	       "cim_fail_os returns the status");
+	is_int(cim_fail_os(&err, CIM_E_DISK_FULL, &mute, 28, "writing %s", "region_0"),
+	       CIM_E_DISK_FULL, "cim_fail_os returns the status");
 	is_int(err.status, CIM_E_DISK_FULL, "cim_fail_os records it");
 	is_int(err.os_error, 28, "cim_fail_os keeps the system's code");
 	is_str(err.cause, "writing region_0: the disk is full (system error 28)",
 	       "cim_fail_os: the cause ends with the status's text and the code");
+	cim_fail_os(&err, CIM_E_DISK_FULL, &speaking, 28, "writing %s", "region_0");
+	is_str(err.cause, "writing region_0: No space left", "or with the system's own text");
+	is_int(err.os_error, 28, "beside which the code is kept");
+	cim_fail_os(&err, CIM_E_IO, &speaking, 5, "reading");
+	is_str(err.cause, "reading: input/output error (system error 5)",
+	       "not where the system has none");
 	ok(!err.op[0] && !err.image[0] && !err.path[0], "cim_fail_os clears the rest");
-	cim_fail_os(&err, CIM_E_IO, 0, "reading");
+	cim_fail_os(&err, CIM_E_IO, &speaking, 0, "reading");
 	is_str(err.cause, "reading: input/output error", "cim_fail_os without a code");
-	is_int(cim_fail_os(NULL, CIM_E_IO, 5, "x"), CIM_E_IO, "cim_fail_os takes NULL");
+	is_int(cim_fail_os(NULL, CIM_E_IO, &mute, 5, "x"), CIM_E_IO, "cim_fail_os takes NULL");
 
 	cim_fail(&err, CIM_E_CORRUPT, "name %s", "a\nb\tc\x1b[0m\x7f\xc3\xa4");
 	is_str(err.cause, "name a?b?c?[0m?\xc3\xa4",
@@ -118,7 +133,7 @@ static void long_causes(void)
 	numbered(text, 4999);
 	cim_fail(&err, CIM_E_IO, "%s", text);
 	is_int(strlen(err.cause), sizeof(err.cause) - 1, "a monstrous cause is cut");
-	cim_fail_os(&err, CIM_E_IO, 5, "%s", text);
+	cim_fail_os(&err, CIM_E_IO, &mute, 5, "%s", text);
 	is_str(err.cause + strlen(err.cause) - 37, ": input/output error (system error 5)",
 	       "a monstrous cause of a system call keeps the reason");
 }

@@ -1080,6 +1080,27 @@ static void test_status_table(void)
 			  "status of system error %ld", want[i].code);
 }
 
+static void test_error_text(void)
+{
+	const char *want = ON_WINDOWS ? " (2)" : "No such file or directory";
+	char text[256] = "", tight[8];
+	size_t len;
+
+	ok(vfs->error_text(vfs->ctx, 2, text, sizeof(text)), "an error that the system knows");
+	len = strlen(text);
+	ok(len > strlen(want) || !ON_WINDOWS, "the text isn't only the code: %s", text);
+	is_str(len < strlen(want) ? text : text + len - strlen(want), want,
+	       "its text, on Windows with the code");
+	ok(!strpbrk(text, "\r\n") && !strstr(text, ". ("), "one line, no full stop: %s", text);
+	ok(!vfs->error_text(vfs->ctx, 2, tight, sizeof(tight)), "no half of a text");
+#ifdef _WIN32
+	ok(!vfs->error_text(vfs->ctx, 0x2fffffff, text, sizeof(text)), "no text, no code alone");
+#else
+	ok(vfs->error_text(vfs->ctx, EAGAIN, text, sizeof(text)), "a lock that is held");
+	is_str(text, "in use", "is told so");
+#endif
+}
+
 static void test_rest_of_environment(void)
 {
 	uint8_t a[64] = {0};
@@ -1379,6 +1400,7 @@ int main(int argc, char **argv)
 	test_next_data();
 	test_directory_lock();
 	test_status_table();
+	test_error_text();
 	test_rest_of_environment();
 #ifndef _WIN32
 	test_hold_races();

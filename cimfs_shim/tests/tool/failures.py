@@ -154,7 +154,7 @@ else:
     held = next(n for n in regions if n.endswith("_2"))
     os.chmod(os.path.join(os.path.dirname(theirs), held), 0o000)
     result = run(user + ["cat", theirs, "a"])
-    check(result.code == 1 and one_line(result, "/a: ", held, "access denied") and "directory" not in
+    check(result.code == 1 and one_line(result, "/a: ", held, "Permission denied") and "directory" not in
           result.errors, "cat of a file whose region can't be read says so", result)
     result = run(user + ["ls", theirs])
     check(result.code == 0 and result.text == "a\nkey\n", "ls, which needs another region, works", result)
@@ -177,7 +177,7 @@ else:
          [(os.path.basename(private), 1234)], "--json tells which that is")
     os.chmod(theirs, 0o000)
     result = run(user + ["files", theirs])
-    check(result.code == 1 and one_line(result, "a.cim", "access denied"),
+    check(result.code == 1 and one_line(result, "a.cim", "Permission denied"),
           "an image that can't be read is named too", result)
 
     # One image that can't be read among others: it is listed, and since nobody knows what it needs,
