@@ -67,12 +67,8 @@ M("commit-held-ends", "Commit/ImageHeldOpen Mount/CommitAfterDismount", "after a
   .on = ON(CommitImage), .when = WITHOUT_STREAM, DOES(failure_breaks))
 
 /* ---- closing ----------------------------------------------------------------------------------------- */
-M("close-commits-fresh", "Close/DiscardsFresh Close/FreesTheName", "closing a fresh image commits it",
-  .on = ON(CloseImage), .when = IN_FRESH, DOES(close_commits))
-M("close-commits-extension", "Close/DiscardsExtension Extend/Discarded", "closing an extension commits it",
-  .on = ON(CloseImage), .when = IN_EXTENSION, DOES(close_commits))
-M("close-commits-fork", "Close/DiscardsFork Fork/Discarded", "closing a fork commits it",
-  .on = ON(CloseImage), .when = IN_FORK, DOES(close_commits))
+M("close-commits", "Close/DiscardsFresh Close/FreesTheName Close/DiscardsExtension Extend/Discarded Close/DiscardsFork Fork/Discarded", "closing an image commits it",
+  .on = ON(CloseImage), DOES(close_commits))
 M("extension-at-once", "Sharing/KilledExtension Extend/Discarded", "each file of an extension is in the image at once",
   .on = ON(CloseStream), .when = IN_EXTENSION, DOES(commits_early))
 M("name-stays-taken", "Close/FreesTheName", "a discarded image's name stays taken",
@@ -109,38 +105,18 @@ M("directory-without-handle", "Handle/NeverNull CreateFile/DirectoryHasStream", 
   .on = ON(CreateFile), .when = MAKES_DIRECTORY, DOES(directory_stream_closed), .number = 1)
 M("overwrite-keeps-attributes", "CreateFile/OverwriteMetadata", "a file over a file keeps the old one's attributes",
   .on = ON(CreateFile), .when = MAKES_FILE | OVER_FILE, DOES(metadata_changed), .text = L"o")
-M("overwrite-keeps-streams", "CreateFile/OverwriteDropsStreams", "a file over a file keeps the old one's streams",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_FRESH, DOES(old_ones_stay), .text = L"streams")
-M("overwrite-keeps-streams-in-extension", "Extend/ReplacedDropsStreams", "a file over an inherited one keeps its streams, extending",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_EXTENSION, DOES(old_ones_stay), .text = L"streams")
-M("overwrite-keeps-streams-in-fork", "Fork/ReplacedDropsStreams", "a file over an inherited one keeps its streams, forking",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_FORK, DOES(old_ones_stay), .text = L"streams")
-M("directory-again-empty", "CreateFile/DirectoryKeepsChildren Path/CaseVariantsAreOne", "a directory over a directory loses its children",
-  .on = ON(CreateFile), .when = IN_FRESH | MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_emptied))
-M("directory-again-empty-in-extension", "Extend/DirectoryKeepsChildren Extend/DeletesNestedAfterParent", "a directory over an inherited one loses its children, extending",
-  .on = ON(CreateFile), .when = IN_EXTENSION | MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_emptied))
-M("directory-again-empty-in-fork", "Fork/DirectoryKeepsChildren Fork/LayerImport Fork/DeletesNestedAfterParent Fork/ChildrenOfDirectoryMadeAgain", "a directory over an inherited one loses its children, forking",
-  .on = ON(CreateFile), .when = IN_FORK | MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_emptied))
-M("directory-again-without-streams", "CreateFile/DirectoryKeepsStreams", "a directory over a directory loses its streams",
-  .on = ON(CreateFile), .when = IN_FRESH | MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_streams_lost))
-M("directory-again-without-streams-in-extension", "Extend/DirectoryKeepsStreams", "a directory over an inherited one loses its streams, extending",
-  .on = ON(CreateFile), .when = IN_EXTENSION | MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_streams_lost))
-M("directory-again-without-streams-in-fork", "Fork/DirectoryKeepsStreams", "a directory over an inherited one loses its streams, forking",
-  .on = ON(CreateFile), .when = IN_FORK | MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_streams_lost))
+M("overwrite-keeps-streams", "CreateFile/OverwriteDropsStreams Extend/ReplacedDropsStreams Fork/ReplacedDropsStreams", "a file over a file keeps the old one's streams",
+  .on = ON(CreateFile) | ON(CloseStream), DOES(old_ones_stay), .text = L"streams")
+M("directory-again-empty", "CreateFile/DirectoryKeepsChildren Path/CaseVariantsAreOne Extend/DirectoryKeepsChildren Extend/DeletesNestedAfterParent Fork/DirectoryKeepsChildren Fork/LayerImport Fork/DeletesNestedAfterParent Fork/ChildrenOfDirectoryMadeAgain", "a directory over a directory loses its children",
+  .on = ON(CreateFile), .when = MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_emptied))
+M("directory-again-without-streams", "CreateFile/DirectoryKeepsStreams Extend/DirectoryKeepsStreams Fork/DirectoryKeepsStreams", "a directory over a directory loses its streams",
+  .on = ON(CreateFile), .when = MAKES_DIRECTORY | OVER_DIRECTORY, DOES(directory_streams_lost))
 M("directory-over-file-keeps-streams", "CreateFile/DirectoryOverFile", "a directory over a file has that one's streams",
   .on = ON(CreateFile) | ON(CloseStream), .when = IN_FRESH, .path = NULL, DOES(old_ones_stay), .text = L"streams")
-M("write-through-links", "CreateFile/OverOneOfLinks HardLink/NewFileOverOneName", "a file over one of several links replaces them all",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_FRESH, DOES(other_names_follow))
-M("write-through-links-in-extension", "Extend/OverOneOfLinks Extend/LinkThenReplace", "a file over one of several inherited links replaces them all, extending",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_EXTENSION, DOES(other_names_follow))
-M("write-through-links-in-fork", "Fork/OverOneOfLinks Fork/LinkThenReplace", "a file over one of several inherited links replaces them all, forking",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_FORK, DOES(other_names_follow))
-M("deleted-streams-return", "CreateFile/AfterDelete DeletePath/RecreatedIsEmpty", "what was deleted with an item is back when that is made again",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_FRESH, DOES(old_ones_stay), .text = L"deleted")
-M("deleted-return-in-extension", "Extend/RecreatedIsNew", "what was deleted with an inherited item is back when that is made again, extending",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_EXTENSION, DOES(old_ones_stay), .text = L"deleted")
-M("deleted-return-in-fork", "Fork/RecreatedIsNew", "what was deleted with an inherited item is back when that is made again, forking",
-  .on = ON(CreateFile) | ON(CloseStream), .when = IN_FORK, DOES(old_ones_stay), .text = L"deleted")
+M("write-through-links", "CreateFile/OverOneOfLinks HardLink/NewFileOverOneName Extend/OverOneOfLinks Extend/LinkThenReplace Fork/OverOneOfLinks Fork/LinkThenReplace", "a file over one of several links replaces them all",
+  .on = ON(CreateFile) | ON(CloseStream), DOES(other_names_follow))
+M("deleted-streams-return", "CreateFile/AfterDelete DeletePath/RecreatedIsEmpty Extend/RecreatedIsNew Fork/RecreatedIsNew", "what was deleted with an item is back when that is made again",
+  .on = ON(CreateFile) | ON(CloseStream), DOES(old_ones_stay), .text = L"deleted")
 M("create-file-closes-other", "CreateFile/FileOpen", "CimCreateFile closes the file that is open",
   .on = ON(CreateFile), .when = WITH_FILE, DOES(commit_closes_stream))
 M("create-file-while-alternate-open", "CreateFile/AlternateStreamOpen Handle/OneStreamAlternate", "CimCreateFile closes the alternate stream that is open",
@@ -235,18 +211,10 @@ M("delete-stream-takes-file", "DeletePath/Stream DeletePath/DataSuffix", "deleti
   .on = ON(DeletePath), DOES(deletes_more), .text = L"f")
 M("delete-stream-takes-others", "DeletePath/Stream", "deleting a stream takes the others of its item",
   .on = ON(DeletePath), .when = NAMES_STREAM, DOES(deletes_more), .text = L"s")
-M("delete-takes-all-names", "DeletePath/HardLinkName DeletePath/LinkOutsideDirectory", "deleting takes all names of a file",
-  .on = ON(DeletePath), .when = IN_FRESH, DOES(deletes_more), .text = L"l")
-M("delete-takes-all-names-in-extension", "Extend/DeletesLinkName", "deleting takes all names of a file, extending",
-  .on = ON(DeletePath), .when = IN_EXTENSION, DOES(deletes_more), .text = L"l")
-M("delete-takes-all-names-in-fork", "Fork/DeletesLinkName Tree/ManyLinks", "deleting takes all names of a file, forking",
-  .on = ON(DeletePath), .when = IN_FORK, DOES(deletes_more), .text = L"l")
-M("delete-takes-empty-parent", "DeletePath/ParentStays", "deleting the last child takes the directory",
-  .on = ON(DeletePath), .when = IN_FRESH, DOES(deletes_more), .text = L"d")
-M("delete-takes-empty-parent-in-extension", "Extend/ParentStays", "deleting the last child takes the directory, extending",
-  .on = ON(DeletePath), .when = IN_EXTENSION, DOES(deletes_more), .text = L"d")
-M("delete-takes-empty-parent-in-fork", "Fork/ParentStays", "deleting the last child takes the directory, forking",
-  .on = ON(DeletePath), .when = IN_FORK, DOES(deletes_more), .text = L"d")
+M("delete-takes-all-names", "DeletePath/HardLinkName DeletePath/LinkOutsideDirectory Extend/DeletesLinkName Fork/DeletesLinkName Tree/ManyLinks", "deleting takes all names of a file",
+  .on = ON(DeletePath), DOES(deletes_more), .text = L"l")
+M("delete-takes-empty-parent", "DeletePath/ParentStays Extend/ParentStays Fork/ParentStays", "deleting the last child takes the directory",
+  .on = ON(DeletePath), DOES(deletes_more), .text = L"d")
 M("delete-while-file-open", "DeletePath/FileOpen Handle/OneStreamFile", "CimDeletePath closes the file that is open",
   .on = ON(DeletePath), .when = WITH_FILE, DOES(commit_closes_stream))
 M("delete-while-stream-open", "DeletePath/AlternateStreamOpen Handle/OneStreamAlternate", "CimDeletePath closes the alternate stream that is open",
