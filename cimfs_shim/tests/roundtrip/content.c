@@ -278,6 +278,8 @@ static uint64_t random_size(struct rt_content *content)
 				       4088,  4095,  4096,  4097,  4104,  8191,	 8192,	8193, 12287,
 				       12288, 12289, 16384, 65535, 65536, 65537, 131072};
 
+	if (rt_chance(&content->random, 1)) /* looked for before anything of it is written */
+		return 1048576 + rt_below(&content->random, 3) * UINT64_C(700001);
 	if (rt_chance(&content->random, 60))
 		return odd[rt_below(&content->random, sizeof(odd) / sizeof(*odd))];
 	return rt_below(&content->random, rt_chance(&content->random, 20) ? 150000 : 6000);

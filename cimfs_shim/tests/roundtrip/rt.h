@@ -4,10 +4,11 @@
  *
  * A seed stands for a story: several sessions that make, extend and fork images by a few hundred
  * calls, good and bad ones. story.c tells it, one call at a time, to a back end: libcim on Linux
- * (rt_libcim.c) or cimfs.dll under Wine (win/rt_cimfs.c). Since both ask for consistent images,
- * both must come to the same files, byte for byte. Meanwhile the model (model.c), a plain tree in
- * memory that knows what each call means by the documentation and decisions.md, says what each
- * call must answer, and what the images must hold in the end (verify.c).
+ * (rt_libcim.c; in memory ../t_writer_random.c) or cimfs.dll under Wine (win/rt_cimfs.c). Since
+ * both ask for consistent images, both must come to the same files, byte for byte. Meanwhile the
+ * model (model.c), a plain tree in memory that knows what each call means by the documentation and
+ * decisions.md, says what each call must answer, and what the images must hold in the end
+ * (verify.c).
  *
  * All of this is portable C; the story depends on nothing but the seed, the list of PE files and
  * the options, so no number may come from where two compilers or systems differ: no order of
@@ -159,12 +160,17 @@ struct rt_image {
 	const struct rt_stored *stored;
 };
 
+struct rt_result;
+
 struct rt_options {
 	uint64_t seed;
 	const char *pe_list; /* file with the path of a PE file on each line; NULL: none */
 	bool trace;	     /* print each call */
 	bool big;	     /* also partly written streams of more than 4 GiB */
 	bool fill;	     /* write whole streams by fill() */
+	/* after each session; the story ends if it answers false; may be NULL */
+	bool (*after_session)(void *ctx, struct rt_result *result);
+	void *ctx;
 };
 
 struct rt_result {
@@ -186,7 +192,21 @@ int rt_parse_options(int argc, char **argv, struct rt_options *options);
 /* ---- verify.c (native): an image against a tree ---- */
 
 /* Returns the number of differences; each of the first few is printed. */
-uint64_t rt_verify(const char *path, struct rt_node *root, struct rt_random *random,
-		   uint64_t *items);
+uint64_t rt_verify(const struct cim_env *env, const char *path, struct rt_node *root,
+		   struct rt_random *random, uint64_t *items);
+
+/* ---- native.c: libcim as a back end ---- */
+
+struct rt_native;
+
+/* @env as for cim_writer_open(), @flags CIM_WRITE_*. Never NULL. */
+struct rt_native *rt_native_new(const struct cim_env *env, const char *dir, unsigned flags);
+void rt_native_free(struct rt_native *n);
+struct rt_backend rt_native_backend(struct rt_native *n);
+/* Differences of all images of the story, so far. */
+uint64_t rt_native_verify(const struct rt_native *n, struct rt_result *result, uint64_t seed,
+			  uint64_t *items);
+/* Files that nobody needs any more: an aborted session has left them, or a bad commit. */
+uint64_t rt_native_strays(const struct rt_native *n);
 
 #endif

@@ -1033,7 +1033,8 @@ bool rt_tell(const struct rt_options *options, const struct rt_backend *backend,
 	path_start(&s->other);
 	told = rt_content_init(&s->content, options->seed, options->pe_list, &result->world);
 	for (uint32_t session = 0; told && session < SESSIONS; session++)
-		told = tell_session(s, session);
+		told = tell_session(s, session) &&
+		       (!options->after_session || options->after_session(options->ctx, result));
 	rt_content_free(&s->content);
 	free(s);
 	return told;

@@ -309,8 +309,8 @@ static int found(void *ctx, const struct cim_finding *finding)
 	return 0;
 }
 
-uint64_t rt_verify(const char *path, struct rt_node *root, struct rt_random *random,
-		   uint64_t *items)
+uint64_t rt_verify(const struct cim_env *env, const char *path, struct rt_node *root,
+		   struct rt_random *random, uint64_t *items)
 {
 	struct verify *v = calloc(1, sizeof(*v));
 	struct cim_image_info info;
@@ -319,7 +319,7 @@ uint64_t rt_verify(const char *path, struct rt_node *root, struct rt_random *ran
 	if (!v)
 		return 1;
 	v->random = random;
-	if (cim_image_open(NULL, path, &v->image, &v->err)) {
+	if (cim_image_open(env, path, &v->image, &v->err)) {
 		printf("# %s: %s: %s\n", path, cim_status_text(v->err.status), v->err.cause);
 		free(v);
 		return 1;
