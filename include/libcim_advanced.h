@@ -140,6 +140,27 @@ CIM_API enum cim_status cim_image_region_size(struct cim_image *image, uint32_t 
  */
 CIM_API enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err);
 
+/** What cim_image_hold() does about an image in use. */
+enum cim_hold {
+	CIM_HOLD_TRY,  /* hold the image until it is closed */
+	CIM_HOLD_WAIT, /* the same, once the session that made it is closed */
+	CIM_HOLD_ASK,  /* does anybody hold it, this handle too? */
+};
+
+/**
+ * cim_image_hold() - mark an image as in use, so that a commit over it is refused (D33)
+ * @native: receives the file that the mark stands on, as the environment's native() names it
+ *          (POSIX: a descriptor, a copy of which keeps the mark), or -1; may be NULL. It is set
+ *          after CIM_E_SHARING too, and is the library's
+ *
+ * Not for two threads at a time. While one waits the image may be read, but not closed.
+ *
+ * CIM_E_SHARING: the session that made the image still has it; CIM_HOLD_ASK: somebody holds it.
+ * CIM_E_FILE_NOT_FOUND: the region file is gone. CIM_E_UNSUPPORTED: there are no locks.
+ */
+CIM_API enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,
+				       struct cim_error *err);
+
 /** What a run of a stream's bytes is. */
 enum cim_run_kind {
 	CIM_RUN_NONE,  /* nothing: at or past the stream's end, or no bytes were asked for */

@@ -38,7 +38,7 @@ enum cim_vfs_mode {
 	CIM_VFS_UPDATE, /* existing, for reading and for sync() */
 };
 
-/** The byte lock of a file (D36, D33): a reader's mark is shared, a session's is its own alone. */
+/** The byte lock of a file (D36, D33): a reader's is shared, a session's is its own alone. */
 enum cim_vfs_lock {
 	CIM_LOCK_NONE,
 	CIM_LOCK_SHARED,
@@ -80,8 +80,11 @@ struct cim_vfs {
 	 * possible */
 	enum cim_status (*truncate)(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error);
 	enum cim_status (*sync)(void *ctx, cim_vfs_file *file, long *os_error);
-	/** @lock: the byte lock by which a living session marks its first region file (D36) */
-	enum cim_status (*lock)(void *ctx, cim_vfs_file *file, long *os_error);
+	/** @lock: the byte lock by which a living session (CIM_LOCK_ALONE) and a user of an image
+	 *  (CIM_LOCK_SHARED; an open for reading will do) mark a first region file (D36);
+	 *  CIM_E_SHARING if it can't be had now, unless @wait. It ends when the file is closed */
+	enum cim_status (*lock)(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
+				long *os_error);
 	/** @is_locked: who (this process too) holds the byte lock of a file? Where a lock can be
 	 * seen but not of which kind, CIM_LOCK_ALONE */
 	enum cim_status (*is_locked)(void *ctx, cim_vfs_dir *dir, const char *name,

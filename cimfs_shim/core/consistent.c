@@ -149,7 +149,7 @@ static enum cim_status hold_own(struct cim_writer *writer, cim_vfs_file *file, c
 
 	if (*held)
 		return CIM_OK;
-	status = cim_io_lock(&writer->env, file, name, err);
+	status = cim_io_lock(&writer->env, file, name, CIM_LOCK_ALONE, false, err);
 	*held = !status;
 	return status;
 }

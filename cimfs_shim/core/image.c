@@ -423,6 +423,7 @@ void cim_image_close(struct cim_image *image)
 		return;
 	env = image->env;
 	cim_regions_free(image);
+	cim_io_close(&env, image->mark);
 	cim_cache_free(&env, image->cache);
 	cim_free(&env, image->upcase);
 	cim_free(&env, image->sets);
@@ -433,6 +434,49 @@ void cim_image_close(struct cim_image *image)
 	if (image->owns_dir)
 		cim_io_close_dir(&env, image->dir);
 	cim_free(&env, image);
+}
+
+/* ---- using ---- */
+
+static enum cim_status ask_held(struct cim_image *image, const char *name, struct cim_error *err)
+{
+	enum cim_vfs_lock lock = CIM_LOCK_NONE;
+	enum cim_status status = cim_io_is_locked(&image->env, image->dir, name, &lock, err);
+
+	if (status || lock == CIM_LOCK_NONE)
+		return status;
+	return cim_fail(err, CIM_E_SHARING, "somebody holds %s", name);
+}
+
+static enum cim_status hold(struct cim_image *image, const char *name, bool wait, intptr_t *native,
+			    struct cim_error *err)
+{
+	const struct cim_vfs *vfs = image->env.vfs;
+	enum cim_status status = CIM_OK;
+
+	if (!image->mark)
+		status = cim_open_beside(image, name, &image->mark, err);
+	if (status)
+		return status;
+	if (vfs->native)
+		*native = vfs->native(vfs->ctx, image->mark);
+	return cim_io_lock(&image->env, image->mark, name, CIM_LOCK_SHARED, wait, err);
+}
+
+enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,
+			       struct cim_error *err)
+{
+	char name[CIM_REGION_NAME];
+	intptr_t ignored;
+	enum cim_status status;
+
+	if (!native)
+		native = &ignored;
+	*native = -1;
+	cim_image_region_name(image, image->sets[image->set_count - 1].first, name);
+	status = how == CIM_HOLD_ASK ? ask_held(image, name, err)
+				     : hold(image, name, how == CIM_HOLD_WAIT, native, err);
+	return cim_error_where(err, status, "hold the image", image->path);
 }
 
 void cim_image_get_info(struct cim_image *image, struct cim_image_info *info)

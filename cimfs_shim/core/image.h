@@ -43,8 +43,9 @@ struct cim_image {
 	uint32_t table_count;
 	uint32_t root_id;
 
-	void *lock;	  /* guards what is below */
-	uint16_t *upcase; /* loaded at the first lookup; then constant */
+	cim_vfs_file *mark; /* cim_image_hold()'s */
+	void *lock;	    /* guards what is below */
+	uint16_t *upcase;   /* loaded at the first lookup; then constant */
 	struct cim_region_files *files;
 	struct cim_block_cache *cache;
 };

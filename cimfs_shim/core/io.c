@@ -200,10 +200,10 @@ enum cim_status cim_io_next_data(const struct cim_env *env, cim_vfs_file *file, 
 }
 
 enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const char *name,
-			    struct cim_error *err)
+			    enum cim_vfs_lock how, bool wait, struct cim_error *err)
 {
 	long os_error = 0;
-	enum cim_status status = env->vfs->lock(env->vfs->ctx, file, &os_error);
+	enum cim_status status = env->vfs->lock(env->vfs->ctx, file, how, wait, &os_error);
 
 	return told(env, status, os_error, "locking", name, err);
 }

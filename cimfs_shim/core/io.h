@@ -42,7 +42,7 @@ enum cim_status cim_io_sync(const struct cim_env *env, cim_vfs_file *file, const
 enum cim_status cim_io_next_data(const struct cim_env *env, cim_vfs_file *file, const char *name,
 				 uint64_t offset, uint64_t *data, struct cim_error *err);
 enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const char *name,
-			    struct cim_error *err);
+			    enum cim_vfs_lock how, bool wait, struct cim_error *err);
 
 enum cim_status cim_io_is_locked(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				 enum cim_vfs_lock *lock, struct cim_error *err);

@@ -207,7 +207,7 @@ enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_e
 		/* The mark of a living session, before anybody can take its files for orphans. */
 		if (!status && !type)
 			status = cim_io_lock(env, objects->regions[0].file,
-					     objects->regions[0].name, err);
+					     objects->regions[0].name, CIM_LOCK_ALONE, false, err);
 	}
 	if (status)
 		cim_objects_close(objects, true);

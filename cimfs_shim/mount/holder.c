@@ -78,7 +78,7 @@ static bool hold(const char *dir)
 }
 
 pid_t start_holder(const struct volume *v, const char *dir, const char *log,
-		   const struct image_mark *mark, const char *path, struct cim_error *err)
+		   struct image_mark *mark, struct cim_error *err)
 {
 	pid_t pid = fork();
 
@@ -92,7 +92,7 @@ pid_t start_holder(const struct volume *v, const char *dir, const char *log,
 	/* The log isn't kept open: a file that is, in a directory that is removed, would keep the
 	 * kernel from telling of that. */
 	if (mark->wait)
-		lock_image_later(mark->fd, path, log);
+		lock_image_later(mark, log);
 	if (hold(dir))
 		volume_ended(v);
 	_exit(EXIT_OK);

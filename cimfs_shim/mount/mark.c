@@ -8,57 +8,48 @@
  */
 #include "mount.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "../host/imagefile.h"
 
 /* What a mark that can't be set means. The mount is worth having without it. */
-static char *mark_warning(const char *path, int error)
+static char *mark_warning(const char *path, const struct cim_error *err)
 {
 	return xasprintf("%s: a commit over this image won't be refused while it is mounted, for "
 			 "it can't be marked as in use: %s",
-			 path, strerror(error));
+			 path, err->os_error ? strerror((int)err->os_error) : err->cause);
 }
 
 void lock_image(struct cim_image *image, const char *path, struct image_mark *mark)
 {
-	int error;
+	struct cim_error err;
+	intptr_t fd;
+	enum cim_status status = cim_image_hold(image, CIM_HOLD_TRY, &fd, &err);
 
-	memset(mark, 0, sizeof(*mark));
-	mark->fd = mark_open(image, path);
-	error = mark->fd < 0 ? errno : mark_take(mark->fd, false);
-	mark->wait = mark->fd >= 0 && error == EAGAIN;
-	if (error && !mark->wait)
-		mark->warning = mark_warning(path, error);
+	*mark = (struct image_mark){.image = image, .path = path, .fd = (int)fd};
+	mark->wait = mark->fd >= 0 && status == CIM_E_SHARING;
+	if (status && !mark->wait)
+		mark->warning = mark_warning(path, &err);
 }
 
-void unlock_image(struct image_mark *mark)
+void mark_end(struct image_mark *mark)
 {
-	if (mark->fd >= 0)
-		close(mark->fd);
-	mark->fd = -1;
+	if (mark->waits) {
+		pthread_cancel(mark->waiter);
+		pthread_join(mark->waiter, NULL);
+	}
 	free(mark->warning);
 	mark->warning = NULL;
 }
 
-struct later {
-	int fd;
-	const char *path;
-	const char *log;
-};
-
-static void tell_unmarked(const struct later *later, int error)
+static void tell_unmarked(const struct image_mark *mark, const struct cim_error *err)
 {
-	char *warning = mark_warning(later->path, error);
+	char *warning = mark_warning(mark->path, err);
 
-	if (later->log)
-		log_open(later->log);
+	if (mark->log)
+		log_open(mark->log);
 	log_line("%s", warning);
-	if (later->log)
+	if (mark->log)
 		log_close();
 	free(warning);
 }
@@ -66,36 +57,31 @@ static void tell_unmarked(const struct later *later, int error)
 /* The session that made the image still has it open: take the lock when that is done. */
 static void *lock_later(void *arg)
 {
-	struct later later = *(struct later *)arg;
-	int error;
+	const struct image_mark *mark = arg;
+	struct cim_error err;
+	enum cim_status status = cim_image_hold(mark->image, CIM_HOLD_WAIT, NULL, &err);
+	int old;
 
-	free(arg);
-	error = mark_take(later.fd, true);
-	if (error)
-		tell_unmarked(&later, error);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	if (status)
+		tell_unmarked(mark, &err);
 	return NULL;
 }
 
-void lock_image_later(int fd, const char *path, const char *log)
+void lock_image_later(struct image_mark *mark, const char *log)
 {
-	struct later *later = xmalloc(sizeof(*later));
-	pthread_attr_t attr;
-	pthread_t thread;
+	struct cim_error err;
 	sigset_t all, old;
 	int error;
 
-	later->fd = fd;
-	later->path = path;
-	later->log = log;
+	mark->log = log;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	error = pthread_create(&thread, &attr, lock_later, later);
-	pthread_attr_destroy(&attr);
+	error = pthread_create(&mark->waiter, NULL, lock_later, mark);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	mark->waits = !error;
 	if (error) {
-		tell_unmarked(later, error);
-		free(later);
+		err.os_error = error;
+		tell_unmarked(mark, &err);
 	}
 }

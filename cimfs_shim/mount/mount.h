@@ -269,19 +269,24 @@ enum cim_status fuse_available(struct cim_error *err);
 /* ---- mark.c ---- */
 
 struct image_mark {
-	int fd;	       /* -1: the file can't even be opened */
-	bool wait;     /* somebody has the lock: lock_image_later() */
+	struct cim_image *image;
+	const char *path, *log;
+	int fd;	    /* what a copy of keeps the lock; -1: the file can't even be opened */
+	bool wait;  /* somebody has the lock: lock_image_later() */
+	bool waits; /* and that is what this thread does */
+	pthread_t waiter;
 	char *warning; /* one line for the log where it can't be had at all (some network file
 			* systems have no locks); allocated, or NULL */
 };
+/* @path must stay. The lock is held until the image is closed. */
 void lock_image(struct cim_image *image, const char *path, struct image_mark *mark);
-void unlock_image(struct image_mark *mark);
+void mark_end(struct image_mark *mark);
 /*
  * Take the lock once whoever has it lets go, in a thread, which logs a failure: what to do where
- * image_mark.wait is set, in the process that keeps @fd. @path must stay. @log: the file to open
- * for that; NULL: the log is open.
+ * image_mark.wait is set, in the process that keeps @fd. @log: the file to open for that; NULL: the
+ * log is open.
  */
-void lock_image_later(int fd, const char *path, const char *log);
+void lock_image_later(struct image_mark *mark, const char *log);
 
 /* ---- Wine mode: volume.h tells which file ---- */
 
@@ -315,11 +320,11 @@ bool volume_interrupted(const struct volume *v);
 /* ---- holder.c ---- */
 
 /*
- * Start the process that holds the lock @mark of the image @path, taken or to be waited for, for as
+ * Start the process that holds the lock @mark, taken or to be waited for, for as
  * long as the volume's directory @dir exists; it logs to @log. -1: it can't be, told in @err.
  */
 pid_t start_holder(const struct volume *v, const char *dir, const char *log,
-		   const struct image_mark *mark, const char *path, struct cim_error *err);
+		   struct image_mark *mark, struct cim_error *err);
 
 /* ---- extract.c ---- */
 

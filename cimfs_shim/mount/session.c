@@ -262,12 +262,12 @@ static int run(struct life *l)
 	if (l->mark.warning)
 		log_line("%s", l->mark.warning);
 	if (l->mark.wait)
-		lock_image_later(l->mark.fd, l->server.options->image, NULL);
+		lock_image_later(&l->mark, NULL);
 	result = fuse_session_loop_mt(l->session, config);
 	fuse_loop_cfg_destroy(config);
 	end_session(l);
 	server_free(&l->server);
-	unlock_image(&l->mark);
+	mark_end(&l->mark);
 	return result < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -401,7 +401,7 @@ static enum cim_status serve_apart(struct life *l, pid_t *pid, char **warning,
 		*warning = l->mark.warning;
 		l->mark.warning = NULL;
 	}
-	unlock_image(&l->mark);
+	mark_end(&l->mark);
 	server_free(&l->server);
 	return status;
 }
@@ -421,7 +421,7 @@ enum cim_status serve(const struct options *o, struct cim_image *image, pid_t *p
 	lock_image(image, o->image, &l->mark);
 	status = make_mount(l, err);
 	if (status) {
-		unlock_image(&l->mark);
+		mark_end(&l->mark);
 		server_free(&l->server);
 	} else if (o->foreground) {
 		status = serve_here(l, err);

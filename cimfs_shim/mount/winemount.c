@@ -132,10 +132,10 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 		return fail_errno(err, "%s", v->info);
 	status = make_copy(v, o, image, &mark, err);
 	if (!status) {
-		holder = start_holder(v, v->dir, v->log, &mark, o->image, err);
+		holder = start_holder(v, v->dir, v->log, &mark, err);
 		status = holder < 0 ? err->status : CIM_OK;
 	}
-	unlock_image(&mark);
+	mark_end(&mark);
 	if (status)
 		return status;
 	status = publish(v, o, &info, BACKEND_EXTRACT, holder, err);

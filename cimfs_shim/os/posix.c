@@ -384,28 +384,29 @@ static enum cim_status posix_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 
 /* ---- the byte lock ---- */
 
-static enum cim_status lock_byte(cim_vfs_file *file, short type, long *os_error)
+static struct flock byte_lock(short type)
 {
-	struct flock range = {
+	return (struct flock){
 		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)CIM_OS_LOCK_OFFSET,
 		.l_len = 1,
 	};
+}
 
-	while (fcntl(file->fd, F_OFD_SETLK, &range) < 0) {
+static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
+				  long *os_error)
+{
+	struct flock range = byte_lock(how == CIM_LOCK_SHARED ? F_RDLCK : F_WRLCK);
+
+	(void)ctx;
+	while (fcntl(file->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &range) < 0) {
 		if (errno == EINTR)
 			continue;
 		/* POSIX leaves the choice of code for a conflict to the system. */
 		return fail(os_error, errno == EACCES ? EAGAIN : errno);
 	}
 	return CIM_OK;
-}
-
-static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, long *os_error)
-{
-	(void)ctx;
-	return lock_byte(file, F_WRLCK, os_error);
 }
 
 /* Does the name still lead to this file? */
@@ -430,7 +431,7 @@ static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name,
 
 	if (status != CIM_OK)
 		return status;
-	status = lock_byte(*file, alone ? F_WRLCK : F_RDLCK, os_error);
+	status = posix_lock(ctx, *file, alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED, false, os_error);
 	if (status == CIM_OK)
 		status = is_named(dir, name, *file, os_error);
 	if (status == CIM_OK)
@@ -443,12 +444,7 @@ static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name,
 static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
 				       enum cim_vfs_lock *lock, long *os_error)
 {
-	struct flock range = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)CIM_OS_LOCK_OFFSET,
-		.l_len = 1,
-	};
+	struct flock range = byte_lock(F_WRLCK);
 	enum cim_status status;
 	cim_vfs_file *file;
 

@@ -637,8 +637,11 @@ static enum cim_status win32_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 
 /* ---- the byte lock ---- */
 
-static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, long *os_error)
+static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
+				  long *os_error)
 {
+	const DWORD flags = (how == CIM_LOCK_SHARED ? 0 : LOCKFILE_EXCLUSIVE_LOCK) |
+			    (wait ? 0 : LOCKFILE_FAIL_IMMEDIATELY);
 	DWORD error = 0;
 
 	(void)ctx;
@@ -648,8 +651,7 @@ static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, long *os_error)
 
 		if (tries)
 			Sleep(10);
-		if (LockFileEx(file->handle, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0,
-			       1, 0, &where))
+		if (LockFileEx(file->handle, flags, 0, 1, 0, &where))
 			return CIM_OK;
 		error = GetLastError();
 		if (error != ERROR_LOCK_VIOLATION)

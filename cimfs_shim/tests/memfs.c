@@ -533,18 +533,29 @@ static enum cim_status mem_sync(void *ctx, cim_vfs_file *file, long *os_error)
 	return CIM_OK;
 }
 
-static enum cim_status mem_lock(void *ctx, cim_vfs_file *file, long *os_error)
+/* Who would wait here would wait for ever: that is refused as if nobody waited. */
+static enum cim_status take_lock(cim_vfs_file *file, bool alone, long *os_error)
 {
-	enum cim_status status = begin(ctx, MEM_LOCK, file->name, os_error);
-
-	if (status)
-		return status;
-	if (file->inode->lock_owner || file->inode->lock_sharers) {
+	if (file->inode->lock_owner || (alone && file->inode->lock_sharers)) {
 		*os_error = 11;
 		return CIM_E_SHARING;
 	}
-	file->inode->lock_owner = file;
+	if (alone) {
+		file->inode->lock_owner = file;
+	} else if (!file->shares_lock) {
+		file->inode->lock_sharers++;
+		file->shares_lock = true;
+	}
 	return CIM_OK;
+}
+
+static enum cim_status mem_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
+				long *os_error)
+{
+	enum cim_status status = begin(ctx, MEM_LOCK, file->name, os_error);
+
+	(void)wait;
+	return status ? status : take_lock(file, how == CIM_LOCK_ALONE, os_error);
 }
 
 static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
@@ -581,18 +592,13 @@ static enum cim_status mem_hold(void *ctx, cim_vfs_dir *dir, const char *name, b
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
 	}
-	if (n->inode->lock_owner || (alone && n->inode->lock_sharers)) {
-		*os_error = 11;
-		return CIM_E_SHARING;
-	}
 	*file = new_file(m, n->inode, CIM_VFS_UPDATE, name);
-	if (alone) {
-		n->inode->lock_owner = *file;
-	} else {
-		n->inode->lock_sharers++;
-		(*file)->shares_lock = true;
+	status = take_lock(*file, alone, os_error);
+	if (status) {
+		mem_close(m, *file);
+		*file = NULL;
 	}
-	return CIM_OK;
+	return status;
 }
 
 static enum cim_status mem_next_data(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,

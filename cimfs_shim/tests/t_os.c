@@ -228,7 +228,7 @@ static int role_hold(const char *role, const char *path)
 			bail("can't hold: %ld", os_error);
 	} else if (!strcmp(role, "hold-lock")) {
 		file = open_file(dir, "victim", CIM_VFS_CREATE);
-		if (vfs->lock(vfs->ctx, file, &os_error) != CIM_OK)
+		if (vfs->lock(vfs->ctx, file, CIM_LOCK_ALONE, false, &os_error) != CIM_OK)
 			bail("can't lock: %ld", os_error);
 	} else if (!strcmp(role, "hold-open")) {
 		file = open_file(dir, "target", CIM_VFS_READ);
@@ -845,7 +845,7 @@ static void test_byte_lock(void)
 	file = open_file(dir, "mine", CIM_VFS_CREATE);
 	vfs->pwrite(vfs->ctx, file, 0, "content", 7, &os_error);
 	is_str(locked_word(dir, "mine"), "free", "an open file is not locked by that");
-	IS_STATUS(vfs->lock(vfs->ctx, file, &os_error), CIM_OK, "lock it");
+	IS_STATUS(vfs->lock(vfs->ctx, file, CIM_LOCK_ALONE, false, &os_error), CIM_OK, "lock it");
 	is_str(locked_word(dir, "mine"), "locked", "this process sees its own lock");
 	is_str(locked_word(dir, "mine"), "locked", "and asking doesn't end it");
 	is_str(content(dir, "mine"), "content", "a locked file can be read");
@@ -865,9 +865,16 @@ static void test_byte_lock(void)
 	child = start_role("hold-lock", path);
 	ok(wait_for(dir, "ready"), "another process makes and locks a file");
 	is_str(locked_word(dir, "victim"), "locked", "we see its lock");
+	file = open_file(dir, "victim", CIM_VFS_READ);
+	IS_STATUS(vfs->lock(vfs->ctx, file, CIM_LOCK_SHARED, false, &os_error), CIM_E_SHARING,
+		  "a share of it can't be had");
 	make_file(dir, "stop", "");
+	IS_STATUS(vfs->lock(vfs->ctx, file, CIM_LOCK_SHARED, true, &os_error), CIM_OK,
+		  "but waited for");
 	is_int(wait_role(child), 0, "the other process ends");
-	is_str(locked_word(dir, "victim"), "free", "its lock is gone");
+	is_str(locked_word(dir, "victim"), "shared", "its lock is gone, ours is there");
+	vfs->close(vfs->ctx, file);
+	is_str(locked_word(dir, "victim"), "free", "until the file is closed");
 
 	vfs->remove(vfs->ctx, dir, "ready", &os_error);
 	vfs->remove(vfs->ctx, dir, "stop", &os_error);
@@ -925,7 +932,8 @@ static void test_hold(void)
 	vfs->close(vfs->ctx, b);
 
 	locked = open_file(dir, "own", CIM_VFS_CREATE);
-	IS_STATUS(vfs->lock(vfs->ctx, locked, &os_error), CIM_OK, "a session locks its file");
+	IS_STATUS(vfs->lock(vfs->ctx, locked, CIM_LOCK_ALONE, false, &os_error), CIM_OK,
+		  "a session locks its file");
 	IS_STATUS(try_hold(dir, "own", false, &b), CIM_E_SHARING, "it can't be held then");
 	IS_STATUS(vfs->rename(vfs->ctx, dir, "own", "renamed", CIM_VFS_NOREPLACE, &os_error),
 		  CIM_OK, "its name may change");

@@ -393,21 +393,25 @@ static void take_name(struct memfs *m, enum mem_op op, const char *name)
 		memfs_put(m, name, "somebody's", 10);
 }
 
-/* A mount holds the byte lock of the image's first region file. */
+/* A mount holds the image, once who made it lets go. */
 static void test_mounted(unsigned flags)
 {
 	struct kit k = kit_new();
 	struct cim_writer *w = begin_flags(&k, NULL, "x.cim", flags);
-	cim_vfs_dir *dir;
-	cim_vfs_file *file;
-	long os_error;
+	struct cim_image *image;
+	intptr_t native = 0;
 
 	build(&k, w, "text");
-	finish(&k, w);
-	must(&k, k.m->vfs.open_dir(k.m, "mem", 0, &dir, &os_error));
-	must(&k, k.m->vfs.open(k.m, dir, set_file(&k, "x.cim", "region_", 0), CIM_VFS_UPDATE, &file,
-			       &os_error));
-	must(&k, k.m->vfs.lock(k.m, file, &os_error));
+	must(&k, cim_writer_commit(w, &k.err));
+	image = open_image(&k, "x.cim");
+	gives(&k, cim_image_hold(image, CIM_HOLD_ASK, &native, &k.err), CIM_E_SHARING);
+	gives(&k, cim_image_hold(image, CIM_HOLD_TRY, &native, &k.err), CIM_E_SHARING);
+	is_int(native, -1, "a file in memory has no descriptor");
+	cim_writer_close(w);
+	gives(&k, cim_image_hold(image, CIM_HOLD_ASK, NULL, &k.err), CIM_OK);
+	gives(&k, cim_image_hold(image, CIM_HOLD_WAIT, NULL, &k.err), CIM_OK);
+	gives(&k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
+	gives(&k, cim_image_hold(image, CIM_HOLD_ASK, NULL, &k.err), CIM_E_SHARING);
 	w = begin_flags(&k, "x.cim", "y.cim", flags);
 	put(&k, w, "new", "new");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
@@ -415,8 +419,7 @@ static void test_mounted(unsigned flags)
 	w = begin_flags(&k, "x.cim", NULL, flags);
 	put(&k, w, "new", "new");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
-	k.m->vfs.close(k.m, file);
-	k.m->vfs.close_dir(k.m, dir);
+	cim_image_close(image);
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	cim_writer_close(w);
 	must_be_sound(&k, "x.cim");

@@ -116,16 +116,16 @@ static void wait_for_end(const char *image_path)
 {
 	char *real = image_path_of(image_path);
 	struct cim_image *image;
-	int fd = -1;
+	unsigned ms = 0;
 
 	if (!cim_image_open(NULL, real, &image, NULL)) {
-		fd = mark_open(image, real);
+		while (ms < END_MS &&
+		       cim_image_hold(image, CIM_HOLD_ASK, NULL, NULL) == CIM_E_SHARING) {
+			usleep(5000);
+			ms += 5;
+		}
 		cim_image_close(image);
 	}
-	for (unsigned ms = 0; fd >= 0 && ms < END_MS && mark_is_held(fd); ms += 5)
-		usleep(5000);
-	if (fd >= 0)
-		close(fd);
 	free(real);
 }
 
