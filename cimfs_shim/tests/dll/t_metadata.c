@@ -6,7 +6,7 @@
  * back through libcim) or doesn't ask for; each decision is called by its number.
  */
 #include "dlltest.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 #include <sddl.h>
 
