@@ -14,10 +14,10 @@
  * mode a bit for each MiB of the region files; the rest is constant or goes with the depth of the
  * tree.
  */
-#include <string.h>
-
 #include "check.h"
 #include "sort.h"
+
+#include <string.h>
 
 /* No image can have more: FileIDs are 32 bits. */
 #define MAX_TABLES ((UINT32_MAX + UINT64_C(1)) / CIM_FILES_PER_TABLE)

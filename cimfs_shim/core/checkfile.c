@@ -14,14 +14,14 @@
  * share them; blocks that lie in an object whose digest was right have been read already. So a
  * region file is read about once, whatever an image says about it.
  */
-#include <string.h>
-
 #include "check.h"
 #include "hash.h"
 #include "io.h"
+#include "names.h"
 #include "reader.h"
 #include "sort.h"
-#include "names.h"
+
+#include <string.h>
 
 #define BLOCK_BITS 20
 #define BLOCK_SIZE (UINT64_C(1) << BLOCK_BITS)

@@ -5,10 +5,10 @@
  * A record is met once, however many names it has. What it points to may be shared by many: a
  * security descriptor that was fine is remembered, and not looked at again.
  */
-#include <string.h>
-
 #include "check.h"
 #include "metavalid.h"
+
+#include <string.h>
 
 #define KNOWN_FLAGS \
 	(CIM_FLAG_READONLY | CIM_FLAG_HIDDEN | CIM_FLAG_SYSTEM | CIM_FLAG_ARCHIVE | CIM_FLAG_SPARSE)

@@ -6,10 +6,10 @@
  * image could make a million directories share one with a million names. So tables of more than a
  * KiB are remembered by their offset, and gone through once.
  */
+#include "check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "check.h"
 
 #define PROGRESS_STEP 256u
 

@@ -49,9 +49,8 @@ static uint32_t name_hash(const struct cim_namespace *ns, uint32_t node, const u
 			  size_t units)
 {
 	uint16_t upper[CIM_MAX_NAME + 2];
-	size_t i;
 
-	for (i = 0; i < units; i++)
+	for (size_t i = 0; i < units; i++)
 		upper[i] = ns->upcase[name[i]];
 	/* Behind the name, the node. */
 	memcpy(upper + units, &node, sizeof(node));
@@ -379,7 +378,6 @@ enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
 
 void cim_ns_free(struct cim_namespace *ns)
 {
-	size_t i;
 
 	while (ns->names) {
 		struct cim_name_block *block = ns->names;
@@ -387,9 +385,9 @@ void cim_ns_free(struct cim_namespace *ns)
 		ns->names = block->next;
 		cim_free(ns->env, block);
 	}
-	for (i = 0; i < ns->new_block_count; i++)
+	for (size_t i = 0; i < ns->new_block_count; i++)
 		cim_free(ns->env, ns->new_files[i]);
-	for (i = 0; i < ns->streams_count; i++)
+	for (size_t i = 0; i < ns->streams_count; i++)
 		cim_free(ns->env, ns->streams[i].streams);
 	cim_free(ns->env, ns->new_files);
 	cim_free(ns->env, ns->changed);
@@ -476,10 +474,9 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 	struct cim_link link;
 	enum cim_status status;
 	size_t units = 0;
-	uint32_t i;
 
 	status = cim_link_table_of_streams(ns->base, record, &table, err);
-	for (i = 0; !status && i < table.count; i++) {
+	for (uint32_t i = 0; !status && i < table.count; i++) {
 		struct cim_ns_stream *s;
 
 		status = cim_link_table_get(&table, i, &link, err);
@@ -505,7 +502,7 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 	if (!status && !cim_sort(ns->env, list->streams, list->count, sizeof(*list->streams),
 				 compare_streams, ns->upcase))
 		status = cim_no_memory(err);
-	for (i = 1; !status && i < list->count; i++)
+	for (uint32_t i = 1; !status && i < list->count; i++)
 		if (!compare_streams(&list->streams[i - 1], &list->streams[i], ns->upcase))
 			status = cim_fail(err, CIM_E_CORRUPT, "a file has two streams of one name");
 	return status;

@@ -102,13 +102,12 @@ static enum cim_status sorted_ids(const struct cim_object_index *index, uint32_t
 				  const struct cim_object_id ***sorted, size_t *count,
 				  struct cim_error *err)
 {
-	size_t i;
 
 	*count = 0;
 	*sorted = cim_alloc(index->env, (index->count + 1) * sizeof(**sorted));
 	if (!*sorted)
 		return cim_no_memory(err);
-	for (i = 0; i < index->count; i++)
+	for (size_t i = 0; i < index->count; i++)
 		if (cim_region_index(index->ids[i].offset) == region)
 			(*sorted)[(*count)++] = &index->ids[i];
 	if (!cim_sort(index->env, (void *)*sorted, *count, sizeof(**sorted), compare_ids, NULL)) {
@@ -128,7 +127,7 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 	enum cim_status status;
 	uint8_t *buf = NULL;
 	uint64_t offset = CIM_SIZE(objectid_header);
-	size_t count, i, used = 0;
+	size_t count, used = 0;
 
 	status = sorted_ids(index, region, &sorted, &count, err);
 	if (status)
@@ -142,7 +141,7 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 	cim_put32(buf + CIM_OFF(objectid_header, table_offset), (uint32_t)offset);
 	cim_put32(buf + CIM_OFF(objectid_header, count), (uint32_t)count);
 	status = cim_io_write(index->env, file, name, 0, buf, CIM_SIZE(objectid_header), err);
-	for (i = 0; i < count && !status; i++) {
+	for (size_t i = 0; i < count && !status; i++) {
 		uint8_t *p = buf + used * CIM_SIZE(objectid);
 
 		cim_put64(p, sorted[i]->length);

@@ -10,8 +10,8 @@
  */
 #include "objectid.h"
 #include "io.h"
-#include "reader.h"
 #include "names.h"
+#include "reader.h"
 
 #include <string.h>
 
@@ -112,9 +112,9 @@ void cim_parent_ids_close(struct cim_parent_ids *ids)
 /* Close the file whose last use is longest ago; returns its place. */
 static uint32_t close_oldest(struct cim_parent_ids *ids)
 {
-	uint32_t i, oldest = 0;
+	uint32_t oldest = 0;
 
-	for (i = 1; i < ids->open; i++)
+	for (uint32_t i = 1; i < ids->open; i++)
 		if (ids->opened[i]->used < ids->opened[oldest]->used)
 			oldest = i;
 	cim_io_close(&ids->base->env, ids->opened[oldest]->file);
@@ -272,10 +272,9 @@ bool cim_parent_ids_find(struct cim_parent_ids *ids, uint64_t length,
 			 const struct cim_digest *digest, bool metadata,
 			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
 {
-	uint32_t s, i;
 
-	for (s = ids->base->set_count; s-- > ids->first_set;) {
-		for (i = 0; i < ids->base->sets[s].count; i++) {
+	for (uint32_t s = ids->base->set_count; s-- > ids->first_set;) {
+		for (uint32_t i = 0; i < ids->base->sets[s].count; i++) {
 			struct id_file *f = use_file(ids, s, i);
 
 			if (f && (f->type == CIM_REGION_METADATA) == metadata &&
@@ -289,10 +288,9 @@ bool cim_parent_ids_find(struct cim_parent_ids *ids, uint64_t length,
 bool cim_parent_ids_has_length(struct cim_parent_ids *ids, uint64_t length)
 {
 	static const struct cim_digest lowest;
-	uint32_t s, i;
 
-	for (s = ids->base->set_count; s-- > ids->first_set;) {
-		for (i = 0; i < ids->base->sets[s].count; i++) {
+	for (uint32_t s = ids->base->set_count; s-- > ids->first_set;) {
+		for (uint32_t i = 0; i < ids->base->sets[s].count; i++) {
 			struct id_file *f = use_file(ids, s, i);
 			const uint8_t *e;
 			uint32_t n;

@@ -34,13 +34,13 @@
  * Memory: the listed files with their names, and 4 bytes for each set that an image names and
  * that has a file here, a sixth of what the name of the set takes in the image.
  */
-#include <string.h>
-
 #include "image.h"
 #include "io.h"
 #include "names.h"
 #include "owners.h"
 #include "sort.h"
+
+#include <string.h>
 
 #define NO_SET UINT32_MAX
 

@@ -6,10 +6,10 @@
  * to format.h adds its line here, and every tool that shows structures shows it. Names are those of
  * the format's description, in one word, with the name of an inner structure and a dot in front.
  */
-#include <string.h>
-
-#include "format.h"
 #include "structs.h"
+#include "format.h"
+
+#include <string.h>
 
 #define FIELD(name, structure, field, type)                                                 \
 	{                                                                                   \

@@ -20,10 +20,10 @@
 #include "structs.h"
 #include "bitmap.h"
 #include "hashtable.h"
-#include "pathbuf.h"
 #include "io.h"
-#include "reader.h"
 #include "names.h"
+#include "pathbuf.h"
+#include "reader.h"
 
 #include <string.h>
 

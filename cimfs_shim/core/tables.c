@@ -56,10 +56,9 @@ static void put_value(uint8_t *p, const struct row *row, uint32_t value_size)
 
 static void put_name(uint8_t *p, const struct row *row)
 {
-	uint32_t i;
 
 	cim_put16(p, (uint16_t)row->units);
-	for (i = 0; i < row->units; i++)
+	for (uint32_t i = 0; i < row->units; i++)
 		cim_put16(p + 2 + 2 * i, row->name[i]);
 }
 
@@ -86,9 +85,8 @@ static enum cim_status write_link_table(struct cim_writer *writer, const struct 
 	uint64_t size, names, name_units = 0;
 	enum cim_status status;
 	uint8_t *table;
-	size_t i;
 
-	for (i = 0; i < count; i++) /* at most 255 each: can't overflow */
+	for (size_t i = 0; i < count; i++) /* at most 255 each: can't overflow */
 		name_units += rows[i].units;
 	status = cim_link_table_size(count, value_size, name_units, &size, err);
 	if (status)
@@ -99,7 +97,7 @@ static enum cim_status write_link_table(struct cim_writer *writer, const struct 
 		return cim_no_memory(err);
 	cim_put32(table, (uint32_t)size);
 	cim_put32(table + CIM_OFF(link_table, count), (uint32_t)count);
-	for (i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		uint8_t *values = table + CIM_SIZE(link_table);
 
 		put_value(values + i * value_size, &rows[i], value_size);
@@ -141,7 +139,6 @@ static enum cim_status add_base_rows(struct cim_writer *writer, uint32_t number,
 	enum cim_status status;
 	struct cim_link link;
 	size_t used = 0, room = table->length / sizeof(link.name[0]);
-	uint32_t i;
 
 	/* Names can't be longer than their number allows, nor than the table says; they may overlap
 	 * in a hostile one, hence the room is checked as well. */
@@ -150,7 +147,7 @@ static enum cim_status add_base_rows(struct cim_writer *writer, uint32_t number,
 	rows->base_names = cim_alloc(&writer->env, room * sizeof(link.name[0]));
 	if (!rows->base_names)
 		return cim_no_memory(err);
-	for (i = 0; i < table->count; i++) {
+	for (uint32_t i = 0; i < table->count; i++) {
 		struct row *row = &rows->rows[rows->count];
 
 		status = cim_link_table_get(table, i, &link, err);
@@ -184,7 +181,6 @@ static enum cim_status collect_rows(struct cim_writer *writer, uint32_t number, 
 			(node->has_base ? node->base_table.count : 0) + 1;
 	enum cim_status status = CIM_OK;
 	size_t bytes, at;
-	uint32_t i;
 
 	memset(rows, 0, sizeof(*rows));
 	if (room > SIZE_MAX || !cim_ckd_mul_size(&bytes, (size_t)room, sizeof(*rows->rows)))
@@ -193,10 +189,10 @@ static enum cim_status collect_rows(struct cim_writer *writer, uint32_t number, 
 	if (!rows->rows)
 		return cim_no_memory(err);
 	/* The list runs from the last entry to the first; callers often add in sorted order. */
-	for (i = node->first_entry; i != UINT32_MAX; i = entries[i].next_in_node)
+	for (uint32_t i = node->first_entry; i != UINT32_MAX; i = entries[i].next_in_node)
 		rows->count += entries[i].file_id != 0;
 	at = rows->count;
-	for (i = node->first_entry; i != UINT32_MAX; i = entries[i].next_in_node) {
+	for (uint32_t i = node->first_entry; i != UINT32_MAX; i = entries[i].next_in_node) {
 		if (!entries[i].file_id)
 			continue;
 		at--;
@@ -252,7 +248,6 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 	enum cim_status status = CIM_OK;
 	struct cim_ns_file *file;
 	struct row *rows;
-	uint32_t i;
 
 	if (list->count) {
 		size_t bytes;
@@ -262,7 +257,7 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 		rows = cim_zalloc(&writer->env, bytes);
 		if (!rows)
 			return cim_no_memory(err);
-		for (i = 0; i < list->count; i++) {
+		for (uint32_t i = 0; i < list->count; i++) {
 			rows[i].name = list->streams[i].name;
 			rows[i].units = list->streams[i].units;
 			rows[i].stream_offset = list->streams[i].offset;
@@ -309,13 +304,12 @@ static enum cim_status load_table(struct table_writer *tw, const struct cim_file
 {
 	struct cim_image *image = tw->writer->base;
 	enum cim_status status;
-	uint32_t i;
 
 	if (!base->count)
 		return CIM_OK;
 	status = cim_image_read_raw(image, base->offset, 0, bytes,
 				    (size_t)base->count * base->entry_size, err);
-	for (i = base->count; !status && base->entry_size < stride && i-- > 0;) {
+	for (uint32_t i = base->count; !status && base->entry_size < stride && i-- > 0;) {
 		memmove(bytes + (size_t)i * stride, bytes + (size_t)i * base->entry_size,
 			base->entry_size);
 		memset(bytes + (size_t)i * stride + base->entry_size, 0, stride - base->entry_size);
@@ -400,9 +394,8 @@ static uint32_t count_tables(const struct table_writer *tw)
 {
 	const struct cim_namespace *ns = &tw->writer->ns;
 	uint32_t new_from = first_new_table(tw), count = tw->tables - new_from, last = new_from;
-	size_t i;
 
-	for (i = 0; i < ns->changed_count; i++) {
+	for (size_t i = 0; i < ns->changed_count; i++) {
 		uint32_t t = table_of(ns->changed_ids[tw->changed[i]]);
 
 		if (t >= new_from)
@@ -436,7 +429,7 @@ static enum cim_status open_tables(struct table_writer *tw, struct cim_error *er
 {
 	struct cim_writer *writer = tw->writer;
 	struct cim_namespace *ns = &writer->ns;
-	uint32_t base_tables = writer->base ? writer->base->table_count : 0, i;
+	uint32_t base_tables = writer->base ? writer->base->table_count : 0;
 	uint32_t tables = ns->next_id > 1 ? table_of(ns->next_id - 1) + 1 : 0;
 	size_t bytes;
 
@@ -447,7 +440,7 @@ static enum cim_status open_tables(struct table_writer *tw, struct cim_error *er
 	tw->changed = cim_alloc(&writer->env, (ns->changed_count + 1) * sizeof(*tw->changed));
 	if (!tw->directory || !tw->changed)
 		return cim_no_memory(err);
-	for (i = 0; i < ns->changed_count; i++)
+	for (uint32_t i = 0; i < ns->changed_count; i++)
 		tw->changed[i] = i;
 	if (!cim_sort(&writer->env, tw->changed, ns->changed_count, sizeof(*tw->changed),
 		      compare_changed, ns->changed_ids))
@@ -511,17 +504,17 @@ enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem
 	uint8_t bytes[CIM_SIZE(filesystem)] = {0};
 	enum cim_status status = CIM_OK;
 	uint64_t directory;
-	uint32_t tables, i;
+	uint32_t tables;
 
 	/* How many file tables of the base will change isn't known yet: at least the root's. */
 	steps.total = ns->streams_count + ns->node_count + ns->new_block_count + 1;
-	for (i = 0; i < ns->streams_count && !status; i++) {
+	for (uint32_t i = 0; i < ns->streams_count && !status; i++) {
 		if (streams_count(ns, &ns->streams[i]))
 			status = write_streams(writer, &ns->streams[i], err);
 		if (!status)
 			status = step(&steps, err);
 	}
-	for (i = 0; i < ns->node_count && !status; i++) {
+	for (uint32_t i = 0; i < ns->node_count && !status; i++) {
 		if (ns->nodes[i].file_id && ns->nodes[i].dirty)
 			status = write_directory(writer, i, err);
 		if (!status)
