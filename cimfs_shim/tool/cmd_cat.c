@@ -16,8 +16,7 @@ static int copy_out(const struct tool_path *from, const struct cim_data *data)
 
 	for (;;) {
 		if (cim_image_read(from->image, data, offset, buf, BUFFER, &got, &err)) {
-			snprintf(err.path, sizeof(err.path), "%s", from->path);
-			code = tool_fail_cim(from->t, "read", from->name, &err);
+			code = tool_fail_at(from->t, "read", from->name, from->path, &err);
 			break;
 		}
 		/* What went wrong with stdout is told at the end. */
@@ -48,8 +47,7 @@ static int cat(const struct tool_path *from)
 		status = cim_image_get_data(from->image, id, stream, &data, &err);
 	if (!status)
 		return copy_out(from, &data);
-	snprintf(err.path, sizeof(err.path), "%s", from->path);
-	return tool_fail_cim(from->t, "read", from->name, &err);
+	return tool_fail_at(from->t, "read", from->name, from->path, &err);
 }
 
 static int run(struct tool *t, int argc, char **argv)

@@ -53,7 +53,7 @@ struct pair {
 	struct one a;
 	struct one b;
 	struct text fields; /* what differs, for people */
-	struct json_t *json;
+	json_t *json;
 	int code;
 };
 
@@ -62,13 +62,13 @@ struct pair {
 static void field_text(struct pair *p, const char *field, const char *a, const char *b)
 {
 	if (p->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_name(o, "field", field);
+		json_put_text(o, "field", field);
 		if (a)
-			json_put_name(o, "a", a);
+			json_put_text(o, "a", a);
 		if (b)
-			json_put_name(o, "b", b);
+			json_put_text(o, "b", b);
 		json_append(p->json, "fields", o);
 		return;
 	}
@@ -117,11 +117,11 @@ static void tell_single(struct diff *d, char sign, const struct one *item)
 
 	d->differences++;
 	if (d->t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_string(o, "change", sign == '+' ? "added" : "removed");
-		json_put_name(o, "path", path);
-		json_put_string(o, "type", item->info.is_directory ? "directory" : "file");
+		json_put_text(o, "change", sign == '+' ? "added" : "removed");
+		json_put_text(o, "path", path);
+		json_put_text(o, "type", item->info.is_directory ? "directory" : "file");
 		json_put_int(o, "size", item->info.size);
 		json_print(stdout, o);
 	} else if (item->info.is_directory) {
@@ -192,9 +192,7 @@ static char *blob_text(const struct pair *p, enum cim_blob which, const struct b
 			return text.s;
 		}
 	}
-	for (size_t i = 0; i < blob->size; i++)
-		text_printf(&text, "%02x", blob->data[i]);
-	return text.s;
+	return hex_text(blob->data, blob->size);
 }
 
 static int compare_blob(struct pair *p, const char *field, enum cim_blob which)
@@ -375,9 +373,9 @@ static void compare_pair(void *own, void *work)
 		return;
 	}
 	path = tree_plain(p->b.path);
-	p->json = json_new();
-	json_put_string(p->json, "change", "changed");
-	json_put_name(p->json, "path", path);
+	p->json = json_object();
+	json_put_text(p->json, "change", "changed");
+	json_put_text(p->json, "path", path);
 	free(path);
 	p->code = compare_items(c, p);
 }
@@ -386,8 +384,7 @@ static void drop_pair(void *work)
 {
 	struct pair *p = work;
 
-	if (p->json)
-		json_free(p->json);
+	json_decref(p->json);
 	text_free(&p->fields);
 	free(p->a.path);
 	free(p->a.first);
@@ -400,7 +397,7 @@ static void tell_pair(struct diff *d, struct pair *p)
 {
 	char *path;
 
-	if (p->json && json_has(p->json, "fields")) {
+	if (p->json && json_object_get(p->json, "fields")) {
 		d->differences++;
 		json_print(stdout, p->json);
 		p->json = NULL;

@@ -66,10 +66,10 @@ struct piece {
 static int fail_read(struct dump *d, const char *path, struct cim_error *err)
 {
 	char *plain = tree_plain(path);
+	int code = tool_fail_at(d->t, "dump", d->name, plain, err);
 
-	snprintf(err->path, sizeof(err->path), "%s", plain);
 	free(plain);
-	return tool_fail_cim(d->t, "dump", d->name, err);
+	return code;
 }
 
 /* ---- data ---- */
@@ -158,7 +158,7 @@ static int put_data(struct dump *d, const char *path, const struct cim_data *dat
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct cim_error err = {0};
-	char hash[65];
+	char *hash;
 	size_t got;
 	int code;
 
@@ -184,11 +184,12 @@ static int put_data(struct dump *d, const char *path, const struct cim_data *dat
 	if (code)
 		return code;
 	EVP_DigestFinal_ex(d->md, digest, NULL);
-	for (size_t i = 0; i < 32; i++)
-		snprintf(hash + i * 2, 3, "%02x", digest[i]);
+	hash = hex_text(digest, 32);
 	text_puts(&d->line, "sha256:");
 	text_puts(&d->line, hash);
-	return store_data(d, path, data, hash);
+	code = store_data(d, path, data, hash);
+	free(hash);
+	return code;
 }
 
 /* ---- lines ---- */

@@ -247,10 +247,8 @@ static int find_entry(struct extract *x, uint32_t dir, const char *name, size_t 
 		*spelling = xstrndup(name, len);
 		return EXIT_OK;
 	}
-	if (cim_image_lookup_at(image, dir, want, false, id, &err)) {
-		snprintf(err.path, sizeof(err.path), "%s", path);
-		return fail_cim(x, &err);
-	}
+	if (cim_image_lookup_at(image, dir, want, false, id, &err))
+		return tool_fail_at(x->t, "extract", x->name, path, &err);
 	if (cim_iter_dir(image, dir, &iter, &err))
 		return fail_cim(x, &err);
 	*spelling = spelling_of(x, iter, name, len, *id);
@@ -352,11 +350,11 @@ static void print_summary(struct extract *x)
 	char size[32];
 
 	if (x->t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_string(o, "command", "extract");
-		json_put_name(o, "image", x->name);
-		json_put_name(o, "target", x->target);
+		json_put_text(o, "command", "extract");
+		json_put_text(o, "image", x->name);
+		json_put_text(o, "target", x->target);
 		json_put_int(o, "items", x->items);
 		json_put_int(o, "bytes", x->progress.bytes);
 		json_put_int(o, "milliseconds", (uint64_t)(seconds * 1000));

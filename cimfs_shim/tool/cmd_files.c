@@ -102,16 +102,16 @@ static void print_text(struct files *files, const struct cim_store_file *f, uint
 static void print_json(struct files *files, const struct cim_store_file *f, uint64_t size,
 		       bool readable, bool deleted)
 {
-	struct json_t *o = json_new();
+	json_t *o = json_object();
 	const char *owner;
 	char guid[CIM_GUID_TEXT];
 
-	json_put_name(o, "name", f->name);
-	json_put_string(o, "kind", kind_name(f->kind));
+	json_put_text(o, "name", f->name);
+	json_put_text(o, "kind", kind_name(f->kind));
 	json_put_int(o, "size", size);
 	if (f->kind != CIM_KIND_TEMPORARY && !f->broken) {
 		cim_guid_format(&f->set, guid);
-		json_put_string(o, "set", guid);
+		json_put_text(o, "set", guid);
 	}
 	json_put_bool(o, "broken", f->broken);
 	json_put_bool(o, "readable", readable);
@@ -123,9 +123,9 @@ static void print_json(struct files *files, const struct cim_store_file *f, uint
 	for (size_t n = 0; f->kind != CIM_KIND_IMAGE && f->owners &&
 			   (owner = cim_store_owner(files->store, &f->set, n));
 	     n++) {
-		struct json_t *one = json_new();
+		json_t *one = json_object();
 
-		json_put_name(one, "image", owner);
+		json_put_text(one, "image", owner);
 		json_append(o, "owners", one);
 	}
 	json_print(stdout, o);
@@ -181,7 +181,7 @@ static bool is_there(struct files *files, const char *name)
 
 static void show_missing(struct files *files, const struct cim_region_set *set, const char *name)
 {
-	struct json_t *o;
+	json_t *o;
 	char guid[CIM_GUID_TEXT];
 
 	if (!files->t->json) {
@@ -190,11 +190,11 @@ static void show_missing(struct files *files, const struct cim_region_set *set, 
 		putchar('\n');
 		return;
 	}
-	o = json_new();
+	o = json_object();
 	cim_guid_format(&set->guid, guid);
-	json_put_string(o, "name", name);
-	json_put_string(o, "kind", "region");
-	json_put_string(o, "set", guid);
+	json_put_text(o, "name", name);
+	json_put_text(o, "kind", "region");
+	json_put_text(o, "set", guid);
 	json_put_bool(o, "missing", true);
 	json_print(stdout, o);
 }
@@ -275,6 +275,23 @@ static int list(struct files *files)
 	return files->image ? list_missing(files) : EXIT_OK;
 }
 
+/* With the store open. */
+static int look(struct files *files)
+{
+	const struct cim_store_file *f;
+	bool known = !files->image;
+
+	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
+		known |= f->kind == CIM_KIND_IMAGE && files->image &&
+			 !strcmp(f->name, files->image);
+		files->unknown |= f->broken;
+	}
+	if (known)
+		return list(files);
+	tool_fail(files->t, "list", files->where, NULL, "not an image");
+	return EXIT_CORRUPT;
+}
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct files files = {.t = t};
@@ -287,10 +304,10 @@ static int run(struct tool *t, int argc, char **argv)
 	struct stat st;
 	char *real;
 	char *dir;
-	int code;
+	int code = tool_args(t, argc, argv, options, 1, 1, "a directory or an image is needed");
 
-	if (tool_args(t, argc, argv, options, 1, 1, "a directory or an image is needed"))
-		return EXIT_USAGE;
+	if (code)
+		return code;
 	if (files.delete &&!files.orphans)
 		return tool_usage(t, "--delete works with --orphans only");
 	files.where = argv[optind];
@@ -299,30 +316,13 @@ static int run(struct tool *t, int argc, char **argv)
 	if (!S_ISDIR(st.st_mode) && files.orphans)
 		return tool_usage(t, "--orphans is for a directory");
 	real = image_path_of(files.where);
-	if (S_ISDIR(st.st_mode)) {
-		dir = xstrdup(files.where);
-	} else {
-		dir = split_image(real, &files.image);
-	}
+	dir = S_ISDIR(st.st_mode) ? xstrdup(files.where) : split_image(real, &files.image);
 	files.dir = dir;
 	if (files.delete)
 		tool_catch_signals();
-	if (cim_store_open(NULL, dir, files.delete, &files.store, &err)) {
-		code = tool_fail_dir(t, "list", files.where, &err);
-	} else {
-		const struct cim_store_file *f;
-		bool known = !files.image;
-
-		for (size_t i = 0; (f = cim_store_get(files.store, i)) != NULL; i++) {
-			known |= f->kind == CIM_KIND_IMAGE && files.image &&
-				 !strcmp(f->name, files.image);
-			files.unknown |= f->broken;
-		}
-		code = known ? list(&files)
-			     : tool_fail(t, "list", files.where, NULL, "not an image");
-		if (!known)
-			code = EXIT_CORRUPT;
-	}
+	code = cim_store_open(NULL, dir, files.delete, &files.store, &err)
+		       ? tool_fail_dir(t, "list", files.where, &err)
+		       : look(&files);
 	cim_store_close(files.store);
 	free(dir);
 	free(real);

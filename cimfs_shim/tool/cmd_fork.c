@@ -49,10 +49,8 @@ static int delete_path(struct session *s, const char *path)
 {
 	struct cim_error err = {0};
 
-	if (cim_writer_delete(s->writer, cim_str8(path), &err)) {
-		snprintf(err.path, sizeof(err.path), "%s", path);
-		return tool_fail_cim(s->t, "delete from", s->image, &err);
-	}
+	if (cim_writer_delete(s->writer, cim_str8(path), &err))
+		return tool_fail_at(s->t, "delete from", s->image, path, &err);
 	s->deleted++;
 	tool_verbose(s->t, "deleted %s", path);
 	return EXIT_OK;
@@ -106,13 +104,11 @@ static int make_directories(struct session *s, const struct write_options *optio
 		status = cim_writer_lookup(s->writer, dir, &exists, &err);
 		if (!status && !exists)
 			status = cim_writer_add(s->writer, dir, &m, NULL, &err);
-		if (status == CIM_E_PATH_NOT_FOUND) {
+		if (status == CIM_E_PATH_NOT_FOUND)
 			code = tool_fail(s->t, s->op, s->image, change->path,
 					 "a directory of the path is a file");
-		} else if (status) {
-			snprintf(err.path, sizeof(err.path), "%.1000s", change->path);
-			code = tool_fail_cim(s->t, s->op, s->image, &err);
-		}
+		else if (status)
+			code = tool_fail_at(s->t, s->op, s->image, change->path, &err);
 	}
 	return code;
 }

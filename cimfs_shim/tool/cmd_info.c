@@ -18,68 +18,83 @@ struct counts {
 	uint64_t stream_bytes;
 };
 
-static int count_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
-			 struct cim_entry *entry, struct counts *counts)
+/* What is counted, and the means for it. */
+struct count {
+	struct tool *t;
+	struct cim_image *image;
+	const char *name;
+	struct cim_entry *entry;
+	struct idset seen; /* files */
+	struct counts *counts;
+};
+
+static int count_streams(struct count *c, uint32_t id)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	enum cim_status status;
 	bool found;
 
-	if (cim_iter_streams(image, id, &iter, &err))
-		return tool_fail_cim(t, "read", name, &err);
-	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {
-		counts->streams++;
-		counts->stream_bytes += entry->data.size;
+	if (cim_iter_streams(c->image, id, &iter, &err))
+		return tool_fail_cim(c->t, "read", c->name, &err);
+	while (!(status = cim_iter_next(iter, c->entry, &found, &err)) && found) {
+		c->counts->streams++;
+		c->counts->stream_bytes += c->entry->data.size;
 	}
 	cim_iter_close(iter);
-	return status ? tool_fail_cim(t, "read", name, &err) : EXIT_OK;
+	return status ? tool_fail_cim(c->t, "read", c->name, &err) : EXIT_OK;
+}
+
+static int count_item(struct count *c, const struct cim_file_info *info)
+{
+	struct counts *counts = c->counts;
+
+	if (!info->is_directory && idset_add(&c->seen, info->file_id)) {
+		counts->links++;
+		return EXIT_OK;
+	}
+	counts->directories += info->is_directory;
+	counts->files += !info->is_directory;
+	counts->bytes += info->size;
+	counts->reparse += info->has_reparse;
+	counts->sparse += info->is_sparse;
+	return info->has_streams ? count_streams(c, info->file_id) : EXIT_OK;
+}
+
+static int count_all(struct count *c, uint32_t root)
+{
+	const struct cim_walk_item *item;
+	struct cim_error err = {0};
+	struct cim_walk *walk;
+	enum cim_status status;
+	int code = EXIT_OK;
+
+	if (cim_walk_open(c->image, root, &walk, &err))
+		return tool_fail_cim(c->t, "read", c->name, &err);
+	/* What is broken is told, and the rest counted. */
+	while ((status = cim_walk_next(walk, &item, &err)) == CIM_E_CORRUPT || item) {
+		int one = status ? tool_fail_cim(c->t, "read", c->name, &err)
+				 : count_item(c, &item->info);
+
+		if (one)
+			code = one;
+	}
+	if (status)
+		code = tool_fail_cim(c->t, "read", c->name, &err);
+	cim_walk_close(walk);
+	return code;
 }
 
 static int count(struct tool *t, struct cim_image *image, const char *name, uint32_t root,
 		 struct counts *counts)
 {
-	struct cim_entry *entry = xmalloc(sizeof(*entry));
-	const struct cim_walk_item *item;
-	struct cim_error err = {0};
-	struct idset seen = {0};
-	struct cim_walk *walk;
-	int code = EXIT_OK;
+	struct count c = {.t = t, .image = image, .name = name, .counts = counts};
+	int code;
 
-	if (cim_walk_open(image, root, &walk, &err)) {
-		free(entry);
-		return tool_fail_cim(t, "read", name, &err);
-	}
-	for (;;) {
-		enum cim_status status = cim_walk_next(walk, &item, &err);
-
-		if (status)
-			code = tool_fail_cim(t, "read", name, &err);
-		if (status == CIM_E_CORRUPT)
-			continue;
-		if (status || !item)
-			break;
-		if (item->info.is_directory)
-			counts->directories++;
-		else if (idset_add(&seen, item->info.file_id)) {
-			counts->links++;
-			continue;
-		} else {
-			counts->files++;
-		}
-		counts->bytes += item->info.size;
-		counts->reparse += item->info.has_reparse;
-		counts->sparse += item->info.is_sparse;
-		if (item->info.has_streams) {
-			int one = count_streams(t, image, name, item->info.file_id, entry, counts);
-
-			if (one)
-				code = one;
-		}
-	}
-	cim_walk_close(walk);
-	idset_free(&seen);
-	free(entry);
+	c.entry = xmalloc(sizeof(*c.entry));
+	code = count_all(&c, root);
+	idset_free(&c.seen);
+	free(c.entry);
 	return code;
 }
 
@@ -144,20 +159,20 @@ static void print_text(struct tool *t, struct cim_image *image, const char *name
 static void print_json(struct tool *t, struct cim_image *image, const char *name,
 		       const struct cim_image_info *info, const struct counts *counts)
 {
-	struct json_t *o = json_new();
+	json_t *o = json_object();
 	struct cim_region_set set;
 
-	json_put_name(o, "image", name);
+	json_put_text(o, "image", name);
 	json_put_int(o, "version_major", info->version_major);
 	json_put_int(o, "version_minor", info->version_minor);
 	json_put_bool(o, "sealed", false);
 	json_put_int(o, "parents", parents_of(info));
 	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
-		struct json_t *one = json_new();
+		json_t *one = json_object();
 		char guid[CIM_GUID_TEXT];
 
 		cim_guid_format(&set.guid, guid);
-		json_put_string(one, "guid", guid);
+		json_put_text(one, "guid", guid);
 		json_put_int(one, "regions", set.count);
 		json_put_int(one, "bytes", set_size(t, image, name, &set));
 		json_put_bool(one, "own", i + 1 == info->set_count);

@@ -43,29 +43,29 @@ static const char *color_of(const struct ls *ls, const struct cim_file_info *inf
 	return info->is_directory ? "\033[01;34m" : "";
 }
 
-/* Target of a symlink or mount point, NULL if it is neither. */
-static char *target_of(struct ls *ls, const struct cim_file_info *info)
+/* *target: where a symlink or mount point leads, NULL if it is neither. */
+static int read_target(struct ls *ls, const char *path, const struct cim_file_info *info,
+		       char **target)
 {
 	struct cim_error err = {0};
 	struct blob blob;
-	char *target;
 
+	*target = NULL;
 	if (info->reparse_tag != CIM_TAG_SYMLINK && info->reparse_tag != CIM_TAG_MOUNT_POINT)
-		return NULL;
+		return EXIT_OK;
 	if (blob_read(ls->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err))
-		return NULL;
-	target = reparse_target(blob.data, blob.size);
+		return tool_fail_at(ls->t, "list", ls->name, path, &err);
+	*target = reparse_target(blob.data, blob.size);
 	blob_free(&blob);
-	return target;
+	return EXIT_OK;
 }
 
 /* One line: an item, or a stream of it. */
 static void print_text(struct ls *ls, const char *path, const char *stream,
-		       const struct cim_file_info *info, uint64_t size)
+		       const struct cim_file_info *info, uint64_t size, const char *target)
 {
 	char letters[8];
 	char when[TIME_TEXT];
-	char *target = stream ? NULL : target_of(ls, info);
 	const char *color = color_of(ls, info);
 
 	if (ls->longer) {
@@ -92,39 +92,44 @@ static void print_text(struct ls *ls, const char *path, const char *stream,
 		put_target(stdout, target);
 	}
 	putchar('\n');
-	free(target);
 }
 
-static void print_json(struct ls *ls, const char *path, const char *stream,
-		       const struct cim_file_info *info, uint64_t size)
+static void print_json(const char *path, const char *stream, const struct cim_file_info *info,
+		       uint64_t size, const char *target)
 {
-	struct json_t *o = json_new();
+	json_t *o = json_object();
 	char letters[8];
-	char *target;
 
-	json_put_name(o, "path", path);
+	json_put_text(o, "path", path);
 	if (stream) {
-		json_put_name(o, "stream", stream);
+		json_put_text(o, "stream", stream);
 		json_put_int(o, "size", size);
 		json_print(stdout, o);
 		return;
 	}
-	json_put_string(o, "type", info->is_directory ? "directory" : "file");
-	json_put_string(o, "attributes", attribute_letters(info->attributes, letters));
+	json_put_text(o, "type", info->is_directory ? "directory" : "file");
+	json_put_text(o, "attributes", attribute_letters(info->attributes, letters));
 	json_put_int(o, "attribute_bits", info->attributes);
 	json_put_int(o, "size", size);
 	json_put_int(o, "file_id", info->file_id);
 	json_put_time(o, "last_write", info->last_write_time);
-	target = target_of(ls, info);
 	if (info->reparse_tag)
 		json_put_int(o, "reparse_tag", info->reparse_tag);
 	if (target)
-		json_put_name(o, "target", target);
-	free(target);
+		json_put_text(o, "target", target);
 	json_print(stdout, o);
 }
 
-static int print_item(struct ls *ls, const char *path, const struct cim_file_info *info)
+static void print(struct ls *ls, const char *path, const char *stream,
+		  const struct cim_file_info *info, uint64_t size, const char *target)
+{
+	if (ls->t->json)
+		print_json(path, stream, info, size, target);
+	else
+		print_text(ls, path, stream, info, size, target);
+}
+
+static int print_streams(struct ls *ls, const char *path, const struct cim_file_info *info)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
@@ -132,18 +137,45 @@ static int print_item(struct ls *ls, const char *path, const struct cim_file_inf
 	enum cim_status status;
 	bool found;
 
-	(ls->t->json ? print_json : print_text)(ls, path, NULL, info, info->size);
-	if (!ls->streams || !info->has_streams)
-		return EXIT_OK;
 	if (cim_iter_streams(ls->image, info->file_id, &iter, &err))
 		return tool_fail_cim(ls->t, "list", ls->name, &err);
 	entry = xmalloc(sizeof(*entry));
 	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found)
-		(ls->t->json ? print_json : print_text)(ls, path, entry->utf8, info,
-							entry->data.size);
+		print(ls, path, entry->utf8, info, entry->data.size, NULL);
 	free(entry);
 	cim_iter_close(iter);
 	return status ? tool_fail_cim(ls->t, "list", ls->name, &err) : EXIT_OK;
+}
+
+static int print_item(struct ls *ls, const char *path, const struct cim_file_info *info)
+{
+	char *target = NULL;
+	int code = EXIT_OK;
+	int one = EXIT_OK;
+
+	if (ls->longer || ls->t->json)
+		code = read_target(ls, path, info, &target);
+	print(ls, path, NULL, info, info->size, target);
+	free(target);
+	if (ls->streams && info->has_streams)
+		one = print_streams(ls, path, info);
+	return one ? one : code;
+}
+
+/* What the walk met. @prefix: the path that was asked for */
+static int list_item(struct ls *ls, struct cim_walk *walk, const struct cim_walk_item *item,
+		     const char *prefix)
+{
+	const bool hidden = item->depth && !ls->all && item->info.attributes & CIM_ATTR_HIDDEN;
+
+	if (item->info.is_directory && item->depth && (hidden || !ls->recursive))
+		cim_walk_skip(walk);
+	/* A directory that was asked for is listed, not shown; -a shows it too, as ".". */
+	if (hidden || (!item->depth && item->info.is_directory && !ls->all))
+		return EXIT_OK;
+	if (!item->depth)
+		return print_item(ls, item->info.is_directory ? "." : prefix, &item->info);
+	return print_item(ls, item->path, &item->info);
 }
 
 /* The directory, or the one file, with what is below it if asked for. */
@@ -151,47 +183,23 @@ static int list(struct ls *ls, uint32_t id, const char *prefix)
 {
 	const struct cim_walk_item *item;
 	struct cim_error err = {0};
-	struct text path = {0};
 	struct cim_walk *walk;
+	enum cim_status status;
 	int code = EXIT_OK;
 
 	if (cim_walk_open(ls->image, id, &walk, &err))
 		return tool_fail_cim(ls->t, "list", ls->name, &err);
-	for (;;) {
-		enum cim_status status = cim_walk_next(walk, &item, &err);
-		int one;
+	/* What is broken is told, and the rest listed. */
+	while ((status = cim_walk_next(walk, &item, &err)) == CIM_E_CORRUPT || item) {
+		int one = status ? tool_fail_cim(ls->t, "list", ls->name, &err)
+				 : list_item(ls, walk, item, prefix);
 
-		if (status == CIM_E_CORRUPT) {
-			code = tool_fail_cim(ls->t, "list", ls->name, &err);
-			continue;
-		}
-		if (status) {
-			code = tool_fail_cim(ls->t, "list", ls->name, &err);
-			break;
-		}
-		if (!item)
-			break;
-		if (item->info.is_directory && (item->depth ? !ls->recursive : false))
-			cim_walk_skip(walk);
-		if (item->depth && !ls->all && item->info.attributes & CIM_ATTR_HIDDEN) {
-			if (item->info.is_directory)
-				cim_walk_skip(walk);
-			continue;
-		}
-		/* A directory that was asked for is listed, not shown; -a shows it too, as ".". */
-		if (!item->depth && item->info.is_directory && !ls->all)
-			continue;
-		text_cut(&path, 0);
-		if (item->depth)
-			text_puts(&path, item->path);
-		else
-			text_puts(&path, item->info.is_directory ? "." : prefix);
-		one = print_item(ls, path.s, &item->info);
 		if (one)
 			code = one;
 	}
+	if (status)
+		code = tool_fail_cim(ls->t, "list", ls->name, &err);
 	cim_walk_close(walk);
-	text_free(&path);
 	return code;
 }
 

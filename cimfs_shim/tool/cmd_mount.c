@@ -344,7 +344,7 @@ const struct command cmd_umount = {
 static void print_mount(struct tool *t, const struct mount *m, bool cleaned)
 {
 	const char *state = cleaned ? "removed" : mount_state_name(m->state);
-	struct json_t *object;
+	json_t *object;
 
 	if (!t->json) {
 		printf("%-9s ", state);
@@ -355,14 +355,14 @@ static void print_mount(struct tool *t, const struct mount *m, bool cleaned)
 		       m->backend == BACKEND_EXTRACT ? " (unpacked copy)" : "");
 		return;
 	}
-	object = json_new();
-	json_put_name(object, "image", m->image);
-	json_put_name(object, "dir", m->dir);
-	json_put_string(object, "backend", backend_name(m->backend));
-	json_put_string(object, "state", state);
+	object = json_object();
+	json_put_text(object, "image", m->image);
+	json_put_text(object, "dir", m->dir);
+	json_put_text(object, "backend", backend_name(m->backend));
+	json_put_text(object, "state", state);
 	if (m->guid) {
-		json_put_string(object, "guid", m->guid);
-		json_put_name(object, "dosdevices", m->dosdevices);
+		json_put_text(object, "guid", m->guid);
+		json_put_text(object, "dosdevices", m->dosdevices);
 	}
 	json_print(stdout, object);
 }

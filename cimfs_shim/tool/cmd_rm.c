@@ -124,27 +124,24 @@ static int sync_dir(struct rm *rm)
 	return code;
 }
 
-static int remove_image(struct rm *rm)
+static int not_found(struct rm *rm)
 {
-	const struct cim_store_file *image = find_image(rm);
-	const struct cim_store_file *f;
+	char *path = xasprintf("%s/%s", rm->dir, rm->name);
+	int code = EXIT_CORRUPT;
+
+	if (access(path, F_OK))
+		code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
+	else
+		tool_fail(rm->t, "remove", rm->image, NULL, "not an image");
+	free(path);
+	return code;
+}
+
+/* Somebody uses the image, or whatever is in its directory: not to be forced. */
+static int refuse_in_use(struct rm *rm, const struct cim_store_file *image)
+{
 	const char *session = find_session(rm);
-	const struct cim_store_file *broken = find_broken(rm);
-	const char *fork;
-	int code;
 
-	if (!image) {
-		char *path = xasprintf("%s/%s", rm->dir, rm->name);
-
-		if (access(path, F_OK)) {
-			code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
-		} else {
-			tool_fail(rm->t, "remove", rm->image, NULL, "not an image");
-			code = EXIT_CORRUPT;
-		}
-		free(path);
-		return code;
-	}
 	if (session)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "a session is writing in its directory (it holds %s)", session);
@@ -153,21 +150,30 @@ static int remove_image(struct rm *rm)
 	if (image->in_use)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "no permission to see whether the image is mounted");
-	if (image->broken && !rm->force) {
+	return EXIT_OK;
+}
+
+/* Files would be left that nobody may need any more, or that somebody needs: only by --force. */
+static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
+			 const struct cim_store_file *broken)
+{
+	const char *fork = image->broken ? NULL : find_fork(rm, image);
+
+	if (rm->force)
+		return EXIT_OK;
+	if (image->broken) {
 		tool_fail(rm->t, "remove", rm->image, NULL,
 			  "the image can't be read, so what belongs to it is unknown; --force "
-			  "removes "
-			  "its file alone");
+			  "removes its file alone");
 		return EXIT_CORRUPT;
 	}
-	fork = image->broken ? NULL : find_fork(rm, image);
-	if (fork && !rm->force)
+	if (fork)
 		return tool_fail(
 			rm->t, "remove", rm->image, NULL,
 			"%s is a fork of it and needs its region files; --force removes the "
 			"image and leaves those",
 			fork);
-	if (broken && !rm->force)
+	if (broken)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "%s %s, and may need its region files; --force removes the image "
 				 "and leaves them",
@@ -175,11 +181,25 @@ static int remove_image(struct rm *rm)
 				 !broken->broken  ? "is in use by a mount whose image isn't here"
 				 : broken->denied ? "can't be read, for want of permission"
 						  : "can't be read");
-	code = remove_file(rm, image);
+	return EXIT_OK;
+}
+
+static int remove_image(struct rm *rm)
+{
+	const struct cim_store_file *image = find_image(rm);
+	const struct cim_store_file *broken = find_broken(rm);
+	const struct cim_store_file *f;
+	int code = image ? refuse_in_use(rm, image) : not_found(rm);
+
+	if (!code)
+		code = refuse_needed(rm, image, broken);
+	if (!code)
+		code = remove_file(rm, image);
 	if (!code)
 		code = sync_dir(rm);
-	for (size_t i = 0;
-	     !code && !broken && !image->broken && (f = cim_store_get(rm->store, i)) != NULL; i++) {
+	if (code || broken || image->broken)
+		return code;
+	for (size_t i = 0; !code && (f = cim_store_get(rm->store, i)) != NULL; i++) {
 		if (only_ours(rm, f))
 			code = remove_file(rm, f);
 	}
@@ -207,9 +227,9 @@ static int rm_one(struct tool *t, const char *path, bool force)
 		code = remove_image(&rm);
 	cim_store_close(rm.store);
 	if (!code && t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_name(o, "image", path);
+		json_put_text(o, "image", path);
 		json_put_int(o, "files", rm.files);
 		json_put_int(o, "bytes", rm.bytes);
 		json_print(stdout, o);

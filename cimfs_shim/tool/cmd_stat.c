@@ -16,14 +16,9 @@ struct item {
 	struct blob reparse;
 };
 
-static char *hex_text(const uint8_t *data, size_t size)
+static int fail_read(const struct item *item, struct cim_error *err)
 {
-	char *s = xmalloc(size * 2 + 1);
-
-	for (size_t i = 0; i < size; i++)
-		snprintf(s + i * 2, 3, "%02x", data[i]);
-	s[size * 2] = '\0';
-	return s;
+	return tool_fail_at(item->t, "read", item->name, item->path, err);
 }
 
 /* A blob as hex under a label. */
@@ -120,19 +115,17 @@ static void print_text(const struct item *item)
 }
 
 /* Where the pieces of an expanded PE image lie: of the item's data, or of one of its streams. */
-static int each_segment(const struct item *item, const struct cim_data *data, struct json_t *into)
+static int each_segment(const struct item *item, const struct cim_data *data, json_t *into)
 {
 	struct cim_segment segment;
 	struct cim_error err = {0};
 	uint64_t offset = 0;
 
 	while (data->pe && offset < data->size && !ferror(stdout)) {
-		if (cim_image_get_segment(item->image, data, offset, &segment, &err)) {
-			snprintf(err.path, sizeof(err.path), "%s", item->path);
-			return tool_fail_cim(item->t, "read", item->name, &err);
-		}
+		if (cim_image_get_segment(item->image, data, offset, &segment, &err))
+			return fail_read(item, &err);
 		if (into) {
-			struct json_t *o = json_new();
+			json_t *o = json_object();
 
 			json_put_int(o, "offset", segment.offset);
 			json_put_int(o, "size", segment.len);
@@ -155,33 +148,79 @@ static int each_segment(const struct item *item, const struct cim_data *data, st
 }
 
 /* The same of the item's own data. */
-static int own_segments(const struct item *item, struct json_t *into)
+static int own_segments(const struct item *item, json_t *into)
 {
 	struct cim_error err = {0};
 	struct cim_data data;
 
 	if (!item->info.is_pe_image)
 		return EXIT_OK;
-	if (cim_image_get_file_data(item->image, &item->info, &data, &err)) {
-		snprintf(err.path, sizeof(err.path), "%s", item->path);
-		return tool_fail_cim(item->t, "read", item->name, &err);
-	}
+	if (cim_image_get_file_data(item->image, &item->info, &data, &err))
+		return fail_read(item, &err);
 	return each_segment(item, &data, into);
 }
 
-static struct json_t *json_of(const struct item *item)
+static void json_security(json_t *o, const struct item *item)
+{
+	struct text sddl = {0};
+
+	if (!item->info.has_security)
+		return;
+	if (sddl_format(&sddl, item->security.data, item->security.size))
+		json_put_text(o, "sddl", sddl.len ? sddl.s : "");
+	json_put_hex(o, "security", item->security.data, item->security.size);
+	text_free(&sddl);
+}
+
+static void json_ea(json_t *o, const struct item *item)
+{
+	struct ea_entry entry;
+	size_t offset = 0;
+
+	if (!item->info.has_ea)
+		return;
+	while (ea_next(item->ea.data, item->ea.size, &offset, &entry) == 1) {
+		char *name = xstrndup(entry.name, entry.name_len);
+		json_t *ea = json_object();
+
+		json_put_text(ea, "name", name);
+		json_put_int(ea, "flags", entry.flags);
+		json_put_hex(ea, "value", entry.value, entry.value_len);
+		json_append(o, "eas", ea);
+		free(name);
+	}
+	json_put_hex(o, "ea", item->ea.data, item->ea.size);
+}
+
+static void json_reparse(json_t *o, const struct item *item)
+{
+	const char *tag = reparse_tag_name(item->info.reparse_tag);
+	char *target;
+
+	if (!item->info.has_reparse)
+		return;
+	target = reparse_target(item->reparse.data, item->reparse.size);
+	json_put_int(o, "reparse_tag", item->info.reparse_tag);
+	if (tag)
+		json_put_text(o, "reparse_tag_name", tag);
+	if (target)
+		json_put_text(o, "target", target);
+	json_put_hex(o, "reparse", item->reparse.data, item->reparse.size);
+	free(target);
+}
+
+static json_t *json_of(const struct item *item)
 {
 	const struct cim_file_info *info = &item->info;
-	struct json_t *o = json_new();
-	struct text sddl = {0};
+	json_t *o = json_object();
 	char letters[8];
 
-	json_put_name(o, "path", item->path);
-	json_put_string(o, "type", info->is_directory ? "directory" : "file");
+	json_put_text(o, "path", item->path);
+	json_put_text(o, "type", info->is_directory ? "directory" : "file");
 	json_put_int(o, "size", info->size);
 	json_put_bool(o, "sparse", info->is_sparse);
 	json_put_bool(o, "pe_image", info->is_pe_image);
-	json_put_string(o, "attributes", attribute_letters(info->attributes, letters));
+	json_put_text(o, "attributes", attribute_letters(info->attributes, letters));
 	json_put_int(o, "attribute_bits", info->attributes);
 	json_put_int(o, "flags", info->flags);
 	json_put_int(o, "file_id", info->file_id);
@@ -190,52 +229,13 @@ static struct json_t *json_of(const struct item *item)
 	json_put_time(o, "last_write", info->last_write_time);
 	json_put_time(o, "change", info->change_time);
 	json_put_time(o, "last_access", info->last_access_time);
-	if (info->has_security) {
-		char *hex = hex_text(item->security.data, item->security.size);
-
-		if (sddl_format(&sddl, item->security.data, item->security.size))
-			json_put_string(o, "sddl", sddl.len ? sddl.s : "");
-		json_put_string(o, "security", hex);
-		free(hex);
-		text_free(&sddl);
-	}
-	if (info->has_ea) {
-		char *hex = hex_text(item->ea.data, item->ea.size);
-		struct ea_entry entry;
-		size_t offset = 0;
-
-		while (ea_next(item->ea.data, item->ea.size, &offset, &entry) == 1) {
-			char *name = xstrndup(entry.name, entry.name_len);
-			char *value = hex_text(entry.value, entry.value_len);
-			struct json_t *ea = json_new();
-
-			json_put_name(ea, "name", name);
-			json_put_int(ea, "flags", entry.flags);
-			json_put_string(ea, "value", value);
-			json_append(o, "eas", ea);
-			free(name);
-			free(value);
-		}
-		json_put_string(o, "ea", hex);
-		free(hex);
-	}
-	if (info->has_reparse) {
-		char *hex = hex_text(item->reparse.data, item->reparse.size);
-		char *target = reparse_target(item->reparse.data, item->reparse.size);
-
-		json_put_int(o, "reparse_tag", info->reparse_tag);
-		if (reparse_tag_name(info->reparse_tag))
-			json_put_string(o, "reparse_tag_name", reparse_tag_name(info->reparse_tag));
-		if (target)
-			json_put_name(o, "target", target);
-		json_put_string(o, "reparse", hex);
-		free(target);
-		free(hex);
-	}
+	json_security(o, item);
+	json_ea(o, item);
+	json_reparse(o, item);
 	return o;
 }
 
-static int each_stream(const struct item *item, struct json_t *into)
+static int each_stream(const struct item *item, json_t *into)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
@@ -250,11 +250,11 @@ static int each_stream(const struct item *item, struct json_t *into)
 		return tool_fail_cim(item->t, "read", item->name, &err);
 	entry = xmalloc(sizeof(*entry));
 	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found && !code) {
-		struct json_t *o = NULL;
+		json_t *o = NULL;
 
 		if (into) {
-			o = json_new();
-			json_put_name(o, "name", entry->utf8);
+			o = json_object();
+			json_put_text(o, "name", entry->utf8);
 			json_put_int(o, "size", entry->data.size);
 			json_put_bool(o, "sparse", entry->data.sparse);
 			json_put_bool(o, "pe_image", entry->data.pe);
@@ -284,20 +284,17 @@ static int show(struct item *item)
 	    blob_read(item->image, item->id, CIM_BLOB_SECURITY, &item->security, &err) ||
 	    blob_read(item->image, item->id, CIM_BLOB_EA, &item->ea, &err) ||
 	    blob_read(item->image, item->id, CIM_BLOB_REPARSE, &item->reparse, &err)) {
-		snprintf(err.path, sizeof(err.path), "%s", item->path);
-		code = tool_fail_cim(item->t, "read", item->name, &err);
-	} else if (item->t->json) {
-		struct json_t *o = json_of(item);
+		code = fail_read(item, &err);
+	} else {
+		json_t *o = item->t->json ? json_of(item) : NULL;
 
+		if (!o)
+			print_text(item);
 		code = own_segments(item, o);
 		if (!code)
 			code = each_stream(item, o);
-		json_print(stdout, o);
-	} else {
-		print_text(item);
-		code = own_segments(item, NULL);
-		if (!code)
-			code = each_stream(item, NULL);
+		if (o)
+			json_print(stdout, o);
 	}
 	blob_free(&item->security);
 	blob_free(&item->ea);

@@ -26,15 +26,15 @@ static int on_finding(void *ctx, const struct cim_finding *f)
 		return tool_signal != 0;
 	progress_clear();
 	if (v->t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 		char offset[32];
 
 		snprintf(offset, sizeof(offset), "0x%llx", (unsigned long long)f->offset);
-		json_put_string(o, "severity", severities[f->severity]);
-		json_put_string(o, "structure", f->structure);
-		json_put_string(o, "offset", offset);
-		json_put_name(o, "path", f->path);
-		json_put_name(o, "message", f->message);
+		json_put_text(o, "severity", severities[f->severity]);
+		json_put_text(o, "structure", f->structure);
+		json_put_text(o, "offset", offset);
+		json_put_text(o, "path", f->path);
+		json_put_text(o, "message", f->message);
 		json_print(stdout, o);
 		return tool_signal != 0;
 	}
@@ -54,10 +54,10 @@ static int on_finding(void *ctx, const struct cim_finding *f)
 static void print_result(struct verify *v, bool deep)
 {
 	if (v->t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_name(o, "image", v->name);
-		json_put_string(o, "result", v->count[CIM_ERROR] ? "corrupt" : "ok");
+		json_put_text(o, "image", v->name);
+		json_put_text(o, "result", v->count[CIM_ERROR] ? "corrupt" : "ok");
 		json_put_bool(o, "deep", deep);
 		json_put_int(o, "errors", v->count[CIM_ERROR]);
 		json_put_int(o, "warnings", v->count[CIM_WARNING]);

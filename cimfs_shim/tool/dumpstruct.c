@@ -70,12 +70,6 @@ static void put_structure(struct text *line, const struct cim_structure *s)
 	}
 }
 
-static void put_hex(struct text *line, const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		text_printf(line, "%02x", bytes[i]);
-}
-
 /* Lines of hexadecimal bytes, numbered from @offset on. */
 static int put_hex_lines(struct printer *p, uint64_t offset, const uint8_t *bytes, size_t len)
 {
@@ -161,7 +155,7 @@ static void put_value(struct text *line, const struct cim_field *f)
 		text_puts(line, "\"");
 		break;
 	case CIM_FIELD_BYTES:
-		put_hex(line, f->bytes, f->len);
+		text_hex(line, f->bytes, f->len);
 		break;
 	}
 }
@@ -181,7 +175,7 @@ static int put_eas(struct printer *p, const struct cim_field *f)
 		begin_field(p, f);
 		text_escape(&p->line, entry.name, entry.name_len, 0);
 		text_printf(&p->line, "%s = ", entry.flags & 0x80 ? " (needed)" : "");
-		put_hex(&p->line, entry.value, entry.value_len);
+		text_hex(&p->line, entry.value, entry.value_len);
 		if (put_line(p))
 			return 1;
 	}
@@ -189,7 +183,7 @@ static int put_eas(struct printer *p, const struct cim_field *f)
 		return 0;
 	begin_field(p, f);
 	text_puts(&p->line, "no valid list: ");
-	put_hex(&p->line, f->bytes, f->len);
+	text_hex(&p->line, f->bytes, f->len);
 	return put_line(p);
 }
 
@@ -207,7 +201,7 @@ static int put_reparse(struct printer *p, const struct cim_field *f)
 		text_escape(&p->line, target, strlen(target), ESCAPE_BACKSLASH_NOT);
 	} else {
 		text_puts(&p->line, ": ");
-		put_hex(&p->line, f->bytes, f->len);
+		text_hex(&p->line, f->bytes, f->len);
 	}
 	free(target);
 	return put_line(p);
@@ -266,7 +260,7 @@ static int put_bytes(struct printer *p, const struct cim_structure *s, const str
 			return put_line(p) ||
 			       put_hex_lines(p, s->offset + f->offset, f->bytes, f->len);
 		}
-		put_hex(&p->line, f->bytes, f->len);
+		text_hex(&p->line, f->bytes, f->len);
 	}
 	return put_line(p);
 }

@@ -271,8 +271,9 @@ static int fail_file(struct reader *r, const char *hash, const char *cause)
 static int check_hash(struct reader *r, int fd, const char *hash)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	char text[65];
+	char *text;
 	ssize_t got;
+	bool same;
 
 	EVP_DigestInit_ex(r->md, EVP_sha256(), NULL);
 	while ((got = read(fd, r->buf, HASH_BUFFER)) != 0) {
@@ -286,9 +287,10 @@ static int check_hash(struct reader *r, int fd, const char *hash)
 		progress_tick(&r->s->progress);
 	}
 	EVP_DigestFinal_ex(r->md, digest, NULL);
-	for (size_t i = 0; i < 32; i++)
-		snprintf(text + i * 2, 3, "%02x", digest[i]);
-	return strcmp(text, hash) ? fail_file(r, hash, "its contents have another hash") : EXIT_OK;
+	text = hex_text(digest, 32);
+	same = !strcmp(text, hash);
+	free(text);
+	return same ? EXIT_OK : fail_file(r, hash, "its contents have another hash");
 }
 
 static int open_hash(struct reader *r, const char *hash, uint64_t size, struct content *content)

@@ -8,9 +8,7 @@
  */
 #include "tool.h"
 
-#include <jansson.h>
-
-void json_put_name(struct json_t *object, const char *key, const char *wtf8)
+void json_put_text(json_t *object, const char *key, const char *wtf8)
 {
 	size_t len = strlen(wtf8);
 	struct text clean = {0};
@@ -47,27 +45,7 @@ void json_put_name(struct json_t *object, const char *key, const char *wtf8)
 	}
 }
 
-struct json_t *json_new(void)
-{
-	return json_object();
-}
-
-bool json_has(const struct json_t *object, const char *key)
-{
-	return json_object_get(object, key) != NULL;
-}
-
-void json_free(struct json_t *object)
-{
-	json_decref(object);
-}
-
-void json_put_object(struct json_t *into, const char *key, struct json_t *object)
-{
-	json_object_set_new(into, key, object);
-}
-
-void json_append(struct json_t *into, const char *key, struct json_t *object)
+void json_append(json_t *into, const char *key, json_t *object)
 {
 	json_t *array = json_object_get(into, key);
 
@@ -78,29 +56,32 @@ void json_append(struct json_t *into, const char *key, struct json_t *object)
 	json_array_append_new(array, object);
 }
 
-void json_put_string(struct json_t *object, const char *key, const char *utf8)
-{
-	json_put_name(object, key, utf8);
-}
-
-void json_put_int(struct json_t *object, const char *key, uint64_t value)
+void json_put_int(json_t *object, const char *key, uint64_t value)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)value));
 }
 
-void json_put_bool(struct json_t *object, const char *key, bool value)
+void json_put_bool(json_t *object, const char *key, bool value)
 {
 	json_object_set_new(object, key, json_boolean(value));
 }
 
-void json_put_time(struct json_t *object, const char *key, int64_t filetime)
+void json_put_time(json_t *object, const char *key, int64_t filetime)
 {
 	char buf[TIME_TEXT];
 
 	json_object_set_new(object, key, json_string(filetime_text(filetime, buf)));
 }
 
-void json_print(FILE *f, struct json_t *object)
+void json_put_hex(json_t *object, const char *key, const void *data, size_t size)
+{
+	char *hex = hex_text(data, size);
+
+	json_object_set_new(object, key, json_string(hex));
+	free(hex);
+}
+
+void json_print(FILE *f, json_t *object)
 {
 	json_dumpf(object, f, 0);
 	fputc('\n', f);

@@ -13,8 +13,6 @@
 #include <libgen.h>
 #include <stdarg.h>
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
 enum kind {
 	IS_DIRECTORY,
 	IS_FILE,
@@ -73,11 +71,11 @@ static void TOOL_PRINTF(3, 4) differs(struct manifest *m, const char *path, cons
 	m->differences++;
 	progress_clear();
 	if (m->t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_name(o, "image", m->name);
-		json_put_name(o, "path", path);
-		json_put_name(o, "difference", what.s);
+		json_put_text(o, "image", m->name);
+		json_put_text(o, "path", path);
+		json_put_text(o, "difference", what.s);
 		json_print(stdout, o);
 	} else {
 		put_escaped(stdout, m->name);
@@ -254,8 +252,7 @@ static int compare_line(struct manifest *m, const struct line *line)
 	}
 	if (!status)
 		return EXIT_OK;
-	snprintf(err.path, sizeof(err.path), "%s", line->path);
-	return tool_fail_cim(m->t, "compare", m->image_path, &err);
+	return tool_fail_at(m->t, "compare", m->image_path, line->path, &err);
 }
 
 /* ---- an image ------------------------------------------------------------------------------- */
@@ -389,10 +386,10 @@ static bool take_field(struct line *line, const char *name, const char *value)
 	uint64_t number;
 	size_t i;
 
-	for (i = 0; i < COUNT(times); i++)
+	for (i = 0; i < COUNT_OF(times); i++)
 		if (!strcmp(name, times[i]))
 			return time_of(value, &line->times[i]);
-	for (i = 0; i < COUNT(blobs); i++)
+	for (i = 0; i < COUNT_OF(blobs); i++)
 		if (!strcmp(name, blobs[i]) && is_hex(value)) {
 			line->blobs[i] = value;
 			return true;
@@ -435,9 +432,9 @@ static int take_line(struct manifest *m, char *text)
 		free(name);
 		return code;
 	}
-	for (i = 0; i < COUNT(kinds) && strcmp(kind, kinds[i]); i++)
+	for (i = 0; i < COUNT_OF(kinds) && strcmp(kind, kinds[i]); i++)
 		;
-	if (i == COUNT(kinds) || !m->image)
+	if (i == COUNT_OF(kinds) || !m->image)
 		return bad_line(m, "neither an image nor an item of one");
 	line.kind = (enum kind)i;
 	line.units = *line.path == '/' ? units_of(line.path + 1) : NULL;
@@ -463,9 +460,9 @@ static int take_line(struct manifest *m, char *text)
 static void print_result(struct manifest *m)
 {
 	if (m->t->json) {
-		struct json_t *o = json_new();
+		json_t *o = json_object();
 
-		json_put_name(o, "manifest", m->file);
+		json_put_text(o, "manifest", m->file);
 		json_put_int(o, "images", m->images);
 		json_put_int(o, "items", m->items);
 		json_put_int(o, "differences", m->differences);

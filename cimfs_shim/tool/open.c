@@ -69,10 +69,8 @@ int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const
 		status = cim_image_lookup(image, cim_str8(clean.s), id, &err);
 	if (stream && stream->units) /* it is to outlive the copy */
 		stream->utf8 = path + (stream->utf8 - clean.s);
-	if (status) {
-		snprintf(err.path, sizeof(err.path), "%s", clean.s);
-		code = tool_fail_cim(t, "find", name, &err);
-	}
+	if (status)
+		code = tool_fail_at(t, "find", name, clean.s, &err);
 	text_free(&clean);
 	return code;
 }

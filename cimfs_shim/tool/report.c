@@ -194,6 +194,13 @@ int tool_fail_cim(struct tool *t, const char *op, const char *image, const struc
 	return exit_of(err->status);
 }
 
+int tool_fail_at(struct tool *t, const char *op, const char *image, const char *path,
+		 struct cim_error *err)
+{
+	snprintf(err->path, sizeof(err->path), "%s", path);
+	return tool_fail_cim(t, op, image, err);
+}
+
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err)
 {
 	if (err->status != CIM_E_SHARING || !err->os_error)

@@ -107,10 +107,10 @@ static void print_summary(struct session *s, const struct cim_writer_stats *stat
 
 static void print_json(struct session *s, const struct cim_writer_stats *stats, double seconds)
 {
-	struct json_t *o = json_new();
+	json_t *o = json_object();
 
-	json_put_string(o, "command", s->t->command->name);
-	json_put_name(o, "image", s->image);
+	json_put_text(o, "command", s->t->command->name);
+	json_put_text(o, "image", s->image);
 	json_put_int(o, "items", stats->files);
 	json_put_int(o, "streams", stats->streams);
 	json_put_int(o, "bytes", stats->bytes);

@@ -50,6 +50,23 @@ void text_printf(struct text *text, const char *fmt, ...)
 	}
 }
 
+void text_hex(struct text *text, const void *data, size_t size)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < size; i++)
+		text_printf(text, "%02x", p[i]);
+}
+
+char *hex_text(const void *data, size_t size)
+{
+	struct text text = {0};
+
+	text_puts(&text, "");
+	text_hex(&text, data, size);
+	return text.s;
+}
+
 void text_cut(struct text *text, size_t len)
 {
 	text->len = len;

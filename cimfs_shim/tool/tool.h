@@ -10,6 +10,7 @@
 #ifndef CIMTOOL_TOOL_H
 #define CIMTOOL_TOOL_H
 
+#include <jansson.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -98,6 +99,9 @@ int tool_fail(struct tool *t, const char *op, const char *image, const char *pat
 int tool_fail_errno(struct tool *t, const char *op, const char *image, const char *path);
 /* The same from the library's detail record; @op and @image stand in where it names none. */
 int tool_fail_cim(struct tool *t, const char *op, const char *image, const struct cim_error *err);
+/* The same of @path, whatever path the library's record names. */
+int tool_fail_at(struct tool *t, const char *op, const char *image, const char *path,
+		 struct cim_error *err);
 /* The same for what takes the lock of a directory: the system's "busy" is another writer's. */
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err);
 /* As tool_fail() but a warning: counted, the exit code becomes 3. */
@@ -236,6 +240,8 @@ struct text {
 void text_add(struct text *text, const char *s, size_t len);
 void text_puts(struct text *text, const char *s);
 void text_printf(struct text *text, const char *fmt, ...) TOOL_PRINTF(2, 3);
+void text_hex(struct text *text, const void *data, size_t size);
+char *hex_text(const void *data, size_t size);
 void text_cut(struct text *text, size_t len);
 void text_free(struct text *text);
 
@@ -310,22 +316,16 @@ const char *reparse_tag_name(uint32_t tag);
 
 /* ---- json.c ---- */
 
-struct json_t;
-/* An empty object; json_put_object() and json_append() nest one in another. */
-struct json_t *json_new(void);
 /* A string member; bytes that aren't UTF-8 become U+FFFD and NAME_escaped tells what they were. */
-void json_put_name(struct json_t *object, const char *key, const char *wtf8);
-void json_put_string(struct json_t *object, const char *key, const char *utf8);
-void json_put_int(struct json_t *object, const char *key, uint64_t value);
-void json_put_bool(struct json_t *object, const char *key, bool value);
-void json_put_time(struct json_t *object, const char *key, int64_t filetime);
-/* @object becomes a member; an array member of that name is made as needed. */
-void json_put_object(struct json_t *into, const char *key, struct json_t *object);
-void json_append(struct json_t *into, const char *key, struct json_t *object);
-bool json_has(const struct json_t *object, const char *key);
-void json_free(struct json_t *object);
+void json_put_text(json_t *object, const char *key, const char *wtf8);
+void json_put_int(json_t *object, const char *key, uint64_t value);
+void json_put_bool(json_t *object, const char *key, bool value);
+void json_put_time(json_t *object, const char *key, int64_t filetime);
+void json_put_hex(json_t *object, const char *key, const void *data, size_t size);
+/* @object becomes an element of an array member, which is made as needed. */
+void json_append(json_t *into, const char *key, json_t *object);
 /* Print an object on a line of its own and let go of it. */
-void json_print(FILE *f, struct json_t *object);
+void json_print(FILE *f, json_t *object);
 
 /* ---- open.c ---- */
 

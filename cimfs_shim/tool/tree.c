@@ -156,10 +156,10 @@ void tree_close(struct tree *tree)
 static int fail(struct tree *tree, struct cim_error *err)
 {
 	char *path = tree_plain(tree->path.len ? tree->path.s : "/");
+	int code = tool_fail_at(tree->t, "read", tree->name, path, err);
 
-	snprintf(err->path, sizeof(err->path), "%s", path);
 	free(path);
-	return tool_fail_cim(tree->t, "read", tree->name, err);
+	return code;
 }
 
 static int compare_names(const void *a, const void *b, void *arg)

@@ -163,8 +163,8 @@ static bool put_ace(struct text *text, const uint8_t *p, size_t size)
 		text_printf(text, "(0x%02x;", p[0]);
 		put_flags(text, p[1]);
 		text_puts(text, ";;;;");
-		for (size_t i = 4; i < size; i++)
-			text_printf(text, "%02x", p[i]);
+		if (size > 4)
+			text_hex(text, p + 4, size - 4);
 		text_puts(text, ")");
 		return true;
 	}

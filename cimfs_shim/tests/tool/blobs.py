@@ -11,8 +11,9 @@ import os
 import random
 import struct
 
-from tooltest import TMP, check, done, need_tool, same, tool
-from imagebuilder import (Dir, File, Image, make_ea, make_reparse, make_sd, make_sid, make_symlink)
+from tooltest import TMP, check, done, expect, need_tool, same, tool
+from imagebuilder import (RECORD_REPARSE, Dir, File, Image, make_ea, make_reparse, make_sd, make_sid,
+                          make_symlink)
 
 need_tool()
 seed = int(os.environ.get("CIM_SEED") or random.randrange(1 << 32))
@@ -91,6 +92,15 @@ for name, want in (("ea", "EA:          ONE = 01ff\nEA:          NEED.IT =  (nee
     result = tool("stat", image, name)
     check(want in result.text, "stat shows %s as text" % name, "want: %s\n%s" % (want, result))
 
+image = Image(Dir({"link": File(b"", reparse=make_symlink("a")), "rest": File(b"")}))
+image.poke("record:link", RECORD_REPARSE, "Q", 1 << 40)
+image = image.write(os.path.join(TMP, "lost"))
+for options in ["-l"], ["--json"]:
+    result = tool("ls", *options, image)
+    check(result.code == 4 and "/link: " in result.errors and "link" in result.text and
+          "rest" in result.text, "ls %s tells of reparse data that can't be read" % options[0], result)
+expect(0, "ls without them doesn't", "ls", image)
+
 # ---- malformed ones: shown somehow, never a crash ----
 
 good = [("sd", sd) for sd, _ in SD.values()] + [("sd", make_sd())] + [
@@ -133,5 +143,5 @@ for command in (["stat", image, *files], ["stat", "--json", image, *files], ["ls
     result = tool(*command)
     check(result.code in (0, 2, 3, 4), "%s of %d malformed things ends in order" % (
         command[0], len(files)), "exit code %s\n%s" % (result.code, result.errors[:1500]))
-same(sorted(os.listdir(TMP)), ["out", "sddl", "shown", "spoilt"], "nothing got outside")
+same(sorted(os.listdir(TMP)), ["lost", "out", "sddl", "shown", "spoilt"], "nothing got outside")
 done()
