@@ -305,6 +305,19 @@ enum cim_file_kind {
 	CIM_KIND_TEMPORARY, /* cimtmp_*: private to a session, alive or dead */
 };
 
+/** Somebody holds the file, a living session or a mount: leave it alone. */
+#define CIM_STORE_IN_USE 0x1u
+/** In use by a mount of the image that this set is the own one of; neither that image nor what it
+ * needs may go. Where that image isn't there, so is all that has no owner. */
+#define CIM_STORE_MOUNTED 0x2u
+/** An image that can't be read, or what may be one; while there is one, nothing can be called an
+ * orphan. */
+#define CIM_STORE_BROKEN 0x4u
+/** There is no right to read it, so that only its name tells what it is, any name but those of the
+ * other kinds being taken for an image's; or, of what is in use: there is no right to see who holds
+ * its region set. */
+#define CIM_STORE_DENIED 0x8u
+
 /**
  * struct cim_store_file - one file of an image directory
  * @name:   its name, WTF-8
@@ -313,15 +326,7 @@ enum cim_file_kind {
  * @index:  its number in the set
  * @size:   bytes
  * @owners: the images that need it (region, object ID); 0: nobody, it is an orphan
- * @in_use: somebody holds it, a living session or a mount: leave it alone
- * @broken: an image that can't be read, or what may be one; while there is one, nothing can be
- *          called an orphan
- * @mounted: it is in use by a mount of the image that this set is the own one of; neither that
- *          image nor what it needs may go. Where that image isn't there, so is all that has no
- *          owner
- * @denied: there is no right to read it, so that only its name tells what it is, any name but those
- *          of the other kinds being taken for an image's; or, of what is in use: there is no right
- *          to see who holds its region set
+ * @flags:  CIM_STORE_*
  */
 struct cim_store_file {
 	const char *name;
@@ -330,10 +335,7 @@ struct cim_store_file {
 	uint16_t index;
 	uint64_t size;
 	uint32_t owners;
-	bool in_use;
-	bool broken;
-	bool mounted;
-	bool denied;
+	unsigned flags;
 };
 
 /** struct cim_store - a directory's images and files, as they were when it was opened */

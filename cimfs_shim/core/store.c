@@ -272,13 +272,15 @@ static enum cim_status classify(struct cim_store *store, struct entry *entry, st
 		return cim_no_memory(err);
 	entry->gone = status == CIM_E_FILE_NOT_FOUND;
 	entry->file.size = head.size;
-	entry->file.denied = status == CIM_E_ACCESS;
+	if (status == CIM_E_ACCESS)
+		entry->file.flags |= CIM_STORE_DENIED;
 	if (entry->gone || temporary)
 		return CIM_OK;
-	if (entry->file.denied) {
-		entry->file.broken = !entry->named;
-		if (!entry->named)
-			entry->file.kind = CIM_KIND_IMAGE;
+	if (status == CIM_E_ACCESS) {
+		if (entry->named)
+			return CIM_OK;
+		entry->file.flags |= CIM_STORE_BROKEN;
+		entry->file.kind = CIM_KIND_IMAGE;
 		return CIM_OK;
 	}
 	if (status)
@@ -346,22 +348,23 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 	enum cim_status status;
 	uint32_t set_count = 0;
 
-	if (entry->file.denied)
+	if (entry->file.flags & CIM_STORE_DENIED)
 		return add_ref(store, NO_SET, err);
 	status = read_image(store, entry, &sets, &set_count, &why);
 	if (status == CIM_E_FILE_NOT_FOUND) {
 		entry->gone = true;
 		return CIM_OK;
 	}
-	entry->file.denied = status == CIM_E_ACCESS;
-	if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION && !entry->file.denied) {
+	if (status == CIM_E_ACCESS)
+		entry->file.flags |= CIM_STORE_DENIED;
+	else if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION) {
 		if (err)
 			*err = why;
 		return status;
 	}
 	if (status) {
 		/* What is wrong is the image's own; this call goes on. */
-		entry->file.broken = true;
+		entry->file.flags |= CIM_STORE_BROKEN;
 		sets = NULL;
 		set_count = 0;
 		status = CIM_OK;
@@ -479,31 +482,38 @@ static const struct set *own_set(const struct cim_store *store, const struct cim
 	return index == NO_SET ? NULL : &store->sets[index];
 }
 
+static unsigned flags_of_set(const struct set *set)
+{
+	if (set->session)
+		return CIM_STORE_IN_USE;
+	return (set->mounted ? CIM_STORE_IN_USE | CIM_STORE_MOUNTED : 0) |
+	       (set->unasked ? CIM_STORE_IN_USE | CIM_STORE_DENIED : 0);
+}
+
 static void mark_sets(struct cim_store *store)
 {
 	for (size_t i = 0; i < store->count; i++) {
 		struct cim_store_file *file = &store->entries[i].file;
 		const struct set *set = set_of(store, &store->entries[i]);
 
-		if (!set && file->kind == CIM_KIND_IMAGE && !file->broken)
+		if (!set && file->kind == CIM_KIND_IMAGE && !(file->flags & CIM_STORE_BROKEN))
 			set = own_set(store, file);
 		if (!set)
 			continue;
-		file->in_use = set->session || set->mounted || set->unasked;
-		file->mounted = set->mounted && !set->session;
 		/* Nobody's region file that can't be read: an image may have such a name. */
 		if (file->kind != CIM_KIND_IMAGE) {
 			file->owners = set->owners;
-			file->broken = file->denied && !set->owners;
+			if ((file->flags & CIM_STORE_DENIED) && !set->owners)
+				file->flags |= CIM_STORE_BROKEN;
 		}
-		file->denied |= set->unasked && !set->session;
+		file->flags |= flags_of_set(set);
 		if (file->kind == CIM_KIND_IMAGE || set->owners)
 			continue;
 		if (store->consistent) {
-			file->in_use = true;
-			file->mounted = file->denied = false;
-		} else if (store->headless && !file->in_use) {
-			file->in_use = file->mounted = true;
+			file->flags &= ~(CIM_STORE_MOUNTED | CIM_STORE_DENIED);
+			file->flags |= CIM_STORE_IN_USE;
+		} else if (store->headless && !(file->flags & CIM_STORE_IN_USE)) {
+			file->flags |= CIM_STORE_IN_USE | CIM_STORE_MOUNTED;
 		}
 	}
 }
@@ -538,8 +548,8 @@ static void mark_groups(struct cim_store *store)
 			has_first |= is_first(entry);
 			in_use |= entry->lock || entry->late;
 		}
-		for (size_t i = from; i < to; i++)
-			store->entries[i].file.in_use = in_use || (!has_first && store->session);
+		for (size_t i = from; i < to && (in_use || (!has_first && store->session)); i++)
+			store->entries[i].file.flags |= CIM_STORE_IN_USE;
 	}
 }
 

@@ -483,8 +483,9 @@ static void is_owned(struct cim_store *store, const char *name, unsigned owners,
 	if (!ok(file, "%s is listed", name))
 		return;
 	is_int(file->owners, owners, "%s has %u owners", name, owners);
-	ok(file->in_use == in_use, "%s is%s in use", name, in_use ? "" : "n't");
-	ok(!file->broken, "%s isn't broken", name);
+	ok(!(file->flags & CIM_STORE_IN_USE) == !in_use, "%s is%s in use", name,
+	   in_use ? "" : "n't");
+	ok(!(file->flags & CIM_STORE_BROKEN), "%s isn't broken", name);
 }
 
 static void test_store(const char *dir)
@@ -598,9 +599,10 @@ static void is_broken(const char *dir, const char *name, const void *bytes, size
 	if (cim_store_open(NULL, dir, false, &store, &err))
 		bail("%s: %s", dir, err.cause);
 	file = find(store, name);
-	ok(file && file->kind == CIM_KIND_IMAGE && file->broken, "%s is a broken image", name);
+	ok(file && file->kind == CIM_KIND_IMAGE && (file->flags & CIM_STORE_BROKEN),
+	   "%s is a broken image", name);
 	file = find(store, "base.cim");
-	ok(file && !file->broken, "beside %s another image is fine", name);
+	ok(file && !(file->flags & CIM_STORE_BROKEN), "beside %s another image is fine", name);
 	cim_store_close(store);
 }
 

@@ -107,7 +107,7 @@ static struct cim_store *look(struct kit *k)
 
 static bool may_go(const struct cim_store_file *file)
 {
-	return file->kind != CIM_KIND_IMAGE && !file->owners && !file->in_use;
+	return file->kind != CIM_KIND_IMAGE && !file->owners && !(file->flags & CIM_STORE_IN_USE);
 }
 
 /* As "cimtool files --orphans --delete". What was called an orphan may be in use by now, and a file
@@ -120,7 +120,7 @@ static unsigned delete_orphans(struct kit *k, struct cim_store *store)
 	for (size_t i = 0; (file = cim_store_get(store, i)); i++) {
 		enum cim_status status;
 
-		if (file->broken)
+		if (file->flags & CIM_STORE_BROKEN)
 			ok(false, "%s is called broken", file->name);
 		if (!may_go(file))
 			continue;
@@ -433,7 +433,7 @@ static void test_vanishing(void)
 		happened = event.happened;
 		rounds += happened;
 		for (size_t i = 0; (file = cim_store_get(store, i)); i++)
-			wrong += file->broken;
+			wrong += (file->flags & CIM_STORE_BROKEN) != 0;
 		cim_store_close(store);
 		kit_free(&k);
 	}
@@ -455,11 +455,11 @@ static const struct cim_store_file *find(struct cim_store *store, const char *na
 /* Who holds a file, as the store tells it. */
 static const char *holder(const struct cim_store_file *file)
 {
-	if (!file->in_use)
-		return file->mounted ? "not in use but mounted" : "nobody";
-	if (file->mounted)
-		return file->denied ? "mounted and denied" : "a mount";
-	return file->denied ? "unknown" : "a session";
+	if (!(file->flags & CIM_STORE_IN_USE))
+		return (file->flags & CIM_STORE_MOUNTED) ? "not in use but mounted" : "nobody";
+	if (file->flags & CIM_STORE_MOUNTED)
+		return (file->flags & CIM_STORE_DENIED) ? "mounted and denied" : "a mount";
+	return (file->flags & CIM_STORE_DENIED) ? "unknown" : "a session";
 }
 
 /* The same of all files of a set, and of the image whose own one it is. */
@@ -629,8 +629,10 @@ static const char *state_of(const struct cim_store_file *file)
 
 	if (!file)
 		return "not listed";
-	snprintf(text, sizeof(text), "%s%s%s%s", kinds[file->kind], file->denied ? " denied" : "",
-		 file->broken ? " broken" : "", file->in_use ? " in_use" : "");
+	snprintf(text, sizeof(text), "%s%s%s%s", kinds[file->kind],
+		 (file->flags & CIM_STORE_DENIED) ? " denied" : "",
+		 (file->flags & CIM_STORE_BROKEN) ? " broken" : "",
+		 (file->flags & CIM_STORE_IN_USE) ? " in_use" : "");
 	return text;
 }
 
@@ -680,7 +682,8 @@ static void test_no_access(void)
 		       locked_out);
 		for (size_t n = 0; (file = cim_store_get(store, n)); n++) {
 			may += may_go(file);
-			broken += file->broken && strcmp(file->name, locked_out);
+			broken += (file->flags & CIM_STORE_BROKEN) &&
+				  strcmp(file->name, locked_out);
 		}
 		is_int(may, files[i].may_go, "nobody needs so many");
 		is_int(broken, 0, "none else is broken");
@@ -769,8 +772,9 @@ static void test_failing(void)
 			failures += failed;
 			denied = 0;
 			for (size_t n = 0; store && (file = cim_store_get(store, n)); n++) {
-				denied += file->denied;
-				broken += file->broken && !file->denied;
+				denied += (file->flags & CIM_STORE_DENIED) != 0;
+				broken += (file->flags & CIM_STORE_BROKEN) &&
+					  !(file->flags & CIM_STORE_DENIED);
 			}
 			/* A lock that can't be asked for is held, a file that may not be read is
 			 * told of. */

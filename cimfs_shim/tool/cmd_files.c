@@ -44,7 +44,7 @@ static const char *kind_name(enum cim_file_kind kind)
 static bool is_readable(const struct files *files, const struct cim_store_file *f, uint64_t *size)
 {
 	char *path = xasprintf("%s/%s", files->dir, f->name);
-	bool readable = (!f->denied || f->in_use) &&
+	bool readable = (!(f->flags & CIM_STORE_DENIED) || (f->flags & CIM_STORE_IN_USE)) &&
 			(!faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) || errno != EACCES);
 	struct stat st;
 
@@ -109,14 +109,14 @@ static void print_json(struct files *files, const struct cim_store_file *f, uint
 	json_put_text(o, "name", f->name);
 	json_put_text(o, "kind", kind_name(f->kind));
 	json_put_int(o, "size", size);
-	if (f->kind != CIM_KIND_TEMPORARY && !f->broken) {
+	if (f->kind != CIM_KIND_TEMPORARY && !(f->flags & CIM_STORE_BROKEN)) {
 		cim_guid_format(&f->set, guid);
 		json_put_text(o, "set", guid);
 	}
-	json_put_bool(o, "broken", f->broken);
+	json_put_bool(o, "broken", f->flags & CIM_STORE_BROKEN);
 	json_put_bool(o, "readable", readable);
-	json_put_bool(o, "in_use", f->in_use);
-	json_put_bool(o, "mounted", f->mounted);
+	json_put_bool(o, "in_use", f->flags & CIM_STORE_IN_USE);
+	json_put_bool(o, "mounted", f->flags & CIM_STORE_MOUNTED);
 	json_put_bool(o, "orphan", is_orphan(files, f));
 	if (files->delete)
 		json_put_bool(o, "deleted", deleted);
@@ -135,21 +135,21 @@ static int show(struct files *files, const struct cim_store_file *f)
 {
 	uint64_t size;
 	bool readable = is_readable(files, f, &size);
-	const char *held = f->mounted ? "mounted" : "in use";
-	const char *state = !readable		  ? "no permission"
-			    : f->broken		  ? "unreadable"
-			    : f->in_use		  ? held
-			    : is_orphan(files, f) ? "orphan"
-			    : has_no_owner(f)	  ? "owner unknown"
-						  : "";
+	const char *held = (f->flags & CIM_STORE_MOUNTED) ? "mounted" : "in use";
+	const char *state = !readable			    ? "no permission"
+			    : (f->flags & CIM_STORE_BROKEN) ? "unreadable"
+			    : (f->flags & CIM_STORE_IN_USE) ? held
+			    : is_orphan(files, f)	    ? "orphan"
+			    : has_no_owner(f)		    ? "owner unknown"
+							    : "";
 	enum cim_status status = CIM_OK;
 	struct cim_error err = {0};
 	bool gone = false;
 
-	if (files->delete &&!f->in_use)
+	if (files->delete &&!(f->flags & CIM_STORE_IN_USE))
 		status = cim_store_remove(files->store, f->name, &err);
 	/* A session that began meanwhile has taken it into use. */
-	if (files->delete &&(f->in_use || status == CIM_E_SHARING)) {
+	if (files->delete &&((f->flags & CIM_STORE_IN_USE) || status == CIM_E_SHARING)) {
 		files->in_use++;
 		state = held;
 	} else if (files->delete) {
@@ -239,12 +239,13 @@ static int find_broken(struct files *files)
 	int code = EXIT_OK;
 
 	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
-		if (!f->broken)
+		if (!(f->flags & CIM_STORE_BROKEN))
 			continue;
 		code = EXIT_CORRUPT;
 		tool_fail(files->t, "look for orphans in", files->where, f->name,
 			  "%s, so nothing can be called an orphan",
-			  f->denied ? "no permission to read it" : "the image can't be read");
+			  (f->flags & CIM_STORE_DENIED) ? "no permission to read it"
+							: "the image can't be read");
 	}
 	return code;
 }
@@ -284,7 +285,7 @@ static int look(struct files *files)
 	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
 		known |= f->kind == CIM_KIND_IMAGE && files->image &&
 			 !strcmp(f->name, files->image);
-		files->unknown |= f->broken;
+		files->unknown |= (f->flags & CIM_STORE_BROKEN) != 0;
 	}
 	if (known)
 		return list(files);

@@ -54,7 +54,8 @@ static const char *find_session(struct rm *rm)
 	const struct cim_store_file *f;
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
-		if (f->in_use && !f->mounted && !f->denied)
+		if ((f->flags & CIM_STORE_IN_USE) && !(f->flags & CIM_STORE_MOUNTED) &&
+		    !(f->flags & CIM_STORE_DENIED))
 			return f->name;
 	}
 	return NULL;
@@ -66,7 +67,7 @@ static bool has_image(struct rm *rm, const struct cim_store_file *file)
 	const struct cim_store_file *f;
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
-		if (f->kind == CIM_KIND_IMAGE && !f->broken &&
+		if (f->kind == CIM_KIND_IMAGE && !(f->flags & CIM_STORE_BROKEN) &&
 		    !memcmp(&f->set, &file->set, sizeof(f->set)))
 			return true;
 	}
@@ -80,7 +81,9 @@ static const struct cim_store_file *find_broken(struct rm *rm)
 	const struct cim_store_file *f;
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
-		if (strcmp(f->name, rm->name) && (f->broken || (f->mounted && !has_image(rm, f))))
+		if (strcmp(f->name, rm->name) &&
+		    ((f->flags & CIM_STORE_BROKEN) ||
+		     ((f->flags & CIM_STORE_MOUNTED) && !has_image(rm, f))))
 			return f;
 	}
 	return NULL;
@@ -91,7 +94,8 @@ static bool only_ours(struct rm *rm, const struct cim_store_file *f)
 {
 	const char *owner;
 
-	if ((f->kind != CIM_KIND_REGION && f->kind != CIM_KIND_OBJECT_ID) || f->in_use)
+	if ((f->kind != CIM_KIND_REGION && f->kind != CIM_KIND_OBJECT_ID) ||
+	    (f->flags & CIM_STORE_IN_USE))
 		return false;
 	owner = cim_store_owner(rm->store, &f->set, 0);
 	return owner && !strcmp(owner, rm->name) && !cim_store_owner(rm->store, &f->set, 1);
@@ -145,9 +149,9 @@ static int refuse_in_use(struct rm *rm, const struct cim_store_file *image)
 	if (session)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "a session is writing in its directory (it holds %s)", session);
-	if (image->mounted)
+	if (image->flags & CIM_STORE_MOUNTED)
 		return tool_fail(rm->t, "remove", rm->image, NULL, "the image is mounted");
-	if (image->in_use)
+	if (image->flags & CIM_STORE_IN_USE)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "no permission to see whether the image is mounted");
 	return EXIT_OK;
@@ -157,11 +161,11 @@ static int refuse_in_use(struct rm *rm, const struct cim_store_file *image)
 static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 			 const struct cim_store_file *broken)
 {
-	const char *fork = image->broken ? NULL : find_fork(rm, image);
+	const char *fork = (image->flags & CIM_STORE_BROKEN) ? NULL : find_fork(rm, image);
 
 	if (rm->force)
 		return EXIT_OK;
-	if (image->broken) {
+	if (image->flags & CIM_STORE_BROKEN) {
 		tool_fail(rm->t, "remove", rm->image, NULL,
 			  "the image can't be read, so what belongs to it is unknown; --force "
 			  "removes its file alone");
@@ -178,9 +182,11 @@ static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 				 "%s %s, and may need its region files; --force removes the image "
 				 "and leaves them",
 				 broken->name,
-				 !broken->broken  ? "is in use by a mount whose image isn't here"
-				 : broken->denied ? "can't be read, for want of permission"
-						  : "can't be read");
+				 !(broken->flags & CIM_STORE_BROKEN)
+					 ? "is in use by a mount whose image isn't here"
+				 : (broken->flags & CIM_STORE_DENIED)
+					 ? "can't be read, for want of permission"
+					 : "can't be read");
 	return EXIT_OK;
 }
 
@@ -197,7 +203,7 @@ static int remove_image(struct rm *rm)
 		code = remove_file(rm, image);
 	if (!code)
 		code = sync_dir(rm);
-	if (code || broken || image->broken)
+	if (code || broken || (image->flags & CIM_STORE_BROKEN))
 		return code;
 	for (size_t i = 0; !code && (f = cim_store_get(rm->store, i)) != NULL; i++) {
 		if (only_ours(rm, f))

@@ -168,7 +168,9 @@ uint64_t rt_native_strays(const struct rt_native *n)
 		return 1;
 	}
 	for (size_t i = 0; (file = cim_store_get(store, i)); i++) {
-		if (file->kind == CIM_KIND_IMAGE ? !file->broken : file->owners && !file->in_use)
+		if (file->kind == CIM_KIND_IMAGE
+			    ? !(file->flags & CIM_STORE_BROKEN)
+			    : file->owners && !(file->flags & CIM_STORE_IN_USE))
 			continue;
 		printf("# %s: of no image, in use, or broken\n", file->name);
 		strays++;
