@@ -8,7 +8,7 @@
  * description, so that a misreading on one side shows.
  *
  * The files live in a struct mini, and are lent to a directory in memory (m->fs, memfs.h), which
- * counts what is read, and fails when it is told to. mini_env() gives an environment with it.
+ * counts what is read, and fails when it is told to. m->env is an environment with it.
  */
 #ifndef CIM_TESTS_MINICIM_H
 #define CIM_TESTS_MINICIM_H
@@ -21,6 +21,7 @@
 
 #include "libcim_advanced.h"
 #include "memfs.h"
+#include "tap.h"
 
 /* ---- little-endian ---- */
 
@@ -37,6 +38,8 @@ static inline void mini_le(uint8_t *p, uint64_t value, int bytes)
 
 struct mini {
 	struct memfs *fs;
+	struct cim_vfs vfs; /* m->fs's; the functions that only writers call are NULL */
+	struct cim_env env; /* with that; the image is "mem/NAME" */
 	struct mem_flat files[MINI_MAX_FILES];
 	size_t file_count;
 
@@ -51,6 +54,8 @@ struct mini {
 
 	uint8_t (*records)[MINI_ENTRY];
 	size_t record_count, record_room;
+	uint64_t upcase;
+	uint32_t root;
 
 	unsigned major, minor;
 	unsigned entry_size;
@@ -59,8 +64,18 @@ struct mini {
 static inline struct mini *mini_new(void)
 {
 	struct mini *m = (struct mini *)calloc(1, sizeof(*m));
+	const struct cim_vfs *all;
 
 	m->fs = memfs_new();
+	all = &m->fs->vfs;
+	m->vfs = (struct cim_vfs){CIM_SIZED(m->vfs),	     .ctx = all->ctx,
+				  .open_dir = all->open_dir, .close_dir = all->close_dir,
+				  .open = all->open,	     .close = all->close,
+				  .size = all->size,	     .pread = all->pread};
+	m->env = *cim_env_default();
+	m->env.vfs = &m->vfs;
+	m->env.mem = memfs_env(m->fs).mem;
+	m->root = 1;
 	m->major = 2;
 	m->entry_size = 96;
 	return m;
@@ -313,21 +328,26 @@ static inline void mini_dir(struct mini *m, uint32_t id, unsigned region, struct
 
 /* ---- finishing ---- */
 
-static inline uint64_t mini_put_upcase(struct mini *m, unsigned region)
+static inline void mini_put_upcase(struct mini *m, unsigned region)
 {
 	uint8_t *bytes = (uint8_t *)malloc(131072);
-	uint64_t offset;
 
 	for (unsigned i = 0; i < 65536; i++)
 		mini_le(bytes + 2 * i, mini_upcase((uint16_t)i), 2);
-	offset = mini_put(m, region, bytes, 131072, 8);
+	m->upcase = mini_put(m, region, bytes, 131072, 8);
 	free(bytes);
-	return offset;
+}
+
+/* The usual beginning: a set of so many regions, the upcase table in one of them, the root. */
+static inline void mini_begin(struct mini *m, unsigned regions, unsigned upcase)
+{
+	mini_set_of(m, 1, regions, regions);
+	mini_put_upcase(m, upcase);
+	m->root = mini_record(m);
 }
 
 /* Write file tables and filesystem object into @region, and the filesystem file. */
-static inline void mini_finish(struct mini *m, const char *name, unsigned region, uint64_t upcase,
-			       uint32_t root)
+static inline void mini_finish(struct mini *m, const char *name, unsigned region)
 {
 	size_t tables = (m->record_count + 1023) / 1024, own = m->set_count - 1;
 	uint8_t *directory = (uint8_t *)calloc(tables + 1, 16);
@@ -348,10 +368,10 @@ static inline void mini_finish(struct mini *m, const char *name, unsigned region
 		mini_le(directory + 16 * t + 10, m->entry_size, 2);
 		free(bytes);
 	}
-	mini_le(filesystem, upcase, 8);
+	mini_le(filesystem, m->upcase, 8);
 	mini_le(filesystem + 8, mini_put(m, region, directory, tables * 16, 8), 8);
 	mini_le(filesystem + 16, tables, 4);
-	mini_le(filesystem + 20, root, 4);
+	mini_le(filesystem + 20, m->root, 4);
 	free(directory);
 	file = &m->files[mini_add_file(m, name)];
 	mini_resize(file, 72 + 24 * own);
@@ -367,21 +387,24 @@ static inline void mini_finish(struct mini *m, const char *name, unsigned region
 	}
 }
 
-/* ---- the environment ---- */
-
-/* The functions that only writers call are left NULL. The image is then "mem/NAME". */
-static inline struct cim_env mini_env(struct mini *m, struct cim_vfs *vfs)
+/* The usual end: the root has these entries, sorted if @sort. */
+static inline void mini_finish_dir(struct mini *m, const char *name, unsigned region,
+				   struct mini_link *links, size_t count, bool sort)
 {
-	struct cim_env env = *cim_env_default();
-	const struct cim_vfs *all = &m->fs->vfs;
+	mini_dir(m, m->root, region, links, count, sort);
+	mini_finish(m, name, region);
+}
 
-	*vfs = (struct cim_vfs){CIM_SIZED(*vfs),	   .ctx = all->ctx,
-				.open_dir = all->open_dir, .close_dir = all->close_dir,
-				.open = all->open,	   .close = all->close,
-				.size = all->size,	   .pread = all->pread};
-	env.vfs = vfs;
-	env.mem = memfs_env(m->fs).mem;
-	return env;
+/* ---- reading ---- */
+
+static inline struct cim_image *mini_open(struct mini *m, const char *path)
+{
+	struct cim_image *image = NULL;
+	struct cim_error err;
+
+	if (cim_image_open(&m->env, path, &image, &err))
+		bail("%s: %s: %s", path, cim_status_name(err.status), err.cause);
+	return image;
 }
 
 /* Everything was given back. */

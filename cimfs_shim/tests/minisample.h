@@ -147,19 +147,18 @@ static inline struct mini *mini_sample(void)
 {
 	struct mini *m = mini_new();
 	uint8_t alpha[SAMPLE_ALPHA];
-	uint32_t root, dir, nested, id;
+	uint32_t dir, nested, id;
 	struct mini_link links[16];
-	uint64_t upcase;
 	size_t n = 0;
 
 	sample_fill(alpha, 1, sizeof(alpha));
 	mini_set_of(m, 1, 3, 3);
 	mini_set_of(m, 2, 3, 3);
-	upcase = mini_put_upcase(m, SAMPLE_UPCASE);
-	root = mini_record(m);
+	mini_put_upcase(m, SAMPLE_UPCASE);
+	m->root = mini_record(m);
 	dir = mini_record(m);
 	nested = mini_record(m);
-	mini_field(m, root, 88, root, 4);
+	mini_field(m, m->root, 88, m->root, 4);
 	links[n++] = mini_link("x", mini_plain(m, SAMPLE_SMALL, "x", 1), 0);
 	mini_dir(m, nested, SAMPLE_META, links, n, true);
 	n = 0;
@@ -187,8 +186,7 @@ static inline struct mini *mini_sample(void)
 	id = mini_record(m);
 	mini_stream(m, id, (uint64_t)SAMPLE_SMALL << 48 | 40, 0, 0, false);
 	links[n++] = mini_link("zero", id, 0);
-	mini_dir(m, root, SAMPLE_META, links, n, true);
-	mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
+	mini_finish_dir(m, "s.cim", SAMPLE_META, links, n, true);
 	return m;
 }
 

@@ -7,23 +7,10 @@
 
 static struct cim_error err;
 
-/* Open an image of @m; bails if that fails. */
-static struct cim_image *open_mini(struct mini *m, struct cim_vfs *vfs, const char *path)
-{
-	struct cim_env env = mini_env(m, vfs);
-	struct cim_image *image;
-
-	if (cim_image_open(&env, path, &image, &err))
-		bail("%s: %s: %s", path, cim_status_name(err.status), err.cause);
-	return image;
-}
-
 static enum cim_status try_open(struct mini *m, const char *path)
 {
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
-	enum cim_status status = cim_image_open(&env, path, &image, &err);
+	enum cim_status status = cim_image_open(&m->env, path, &image, &err);
 
 	cim_image_close(image);
 	if (!mini_is_clean(m))
@@ -90,8 +77,7 @@ static void test_sample(void)
 		"hard",	     "pe.exe", "sparse", "streams1",   "streams2",     "zero",
 	};
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	struct cim_image *none = image;
 	struct cim_image_info info;
 	struct cim_region_set set;
@@ -141,8 +127,7 @@ static void test_sample(void)
 static void test_stat(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	struct cim_file_info info;
 	uint8_t blob[64];
 	size_t size;
@@ -196,8 +181,7 @@ static void test_lookup(void)
 {
 	static const uint16_t wide[] = {'D', 'I', 'R', '\\', 'O', 'T', 'H', 'E', 'R', 0};
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	uint32_t id, dir = id_of(image, "dir");
 	char longest[600];
 
@@ -245,23 +229,18 @@ static void test_big_directory(void)
 	enum { COUNT = 5000 };
 	struct mini *m = mini_new();
 	struct mini_link *links = (struct mini_link *)calloc(COUNT, sizeof(*links));
-	struct cim_vfs vfs;
 	struct cim_image *image;
 	char name[32];
-	uint64_t upcase;
 	unsigned wrong = 0;
-	uint32_t root, id;
+	uint32_t id;
 
-	mini_set_of(m, 1, 1, 1);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, 1, 0);
 	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "File%u.dat", i * 7919 % COUNT);
 		links[i] = mini_link(name, mini_record(m), 0);
 	}
-	mini_dir(m, root, 0, links, COUNT, true);
-	mini_finish(m, "big.cim", 0, upcase, root);
-	image = open_mini(m, &vfs, "mem/big.cim");
+	mini_finish_dir(m, "big.cim", 0, links, COUNT, true);
+	image = mini_open(m, "mem/big.cim");
 	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "fILE%u.DAT", i * 7919 % COUNT);
 		if (cim_image_lookup(image, cim_str8(name), &id, &err) || id != i + 2)
@@ -300,28 +279,23 @@ static void test_disputed_order(void)
 	for (unsigned sorted = 0; sorted < 2; sorted++) {
 		struct mini *m = mini_new();
 		struct mini_link links[6];
-		struct cim_vfs vfs;
 		struct cim_image *image;
-		uint64_t upcase;
-		uint32_t root, id;
+		uint32_t id;
 
-		mini_set_of(m, 1, 1, 1);
-		upcase = mini_put_upcase(m, 0);
-		root = mini_record(m);
+		mini_begin(m, 1, 0);
 		for (unsigned i = 0; i < 6; i++)
 			links[i] = wide_link(names[i], units[i], mini_record(m));
-		mini_dir(m, root, 0, links, 6, sorted);
-		mini_finish(m, "w.cim", 0, upcase, root);
-		image = open_mini(m, &vfs, "mem/w.cim");
+		mini_finish_dir(m, "w.cim", 0, links, 6, sorted);
+		image = mini_open(m, "mem/w.cim");
 		for (unsigned i = 0; i < 7; i++) {
 			struct cim_str name = {NULL, names[i], units[i]};
-			enum cim_status status = cim_image_lookup_at(image, root, name, false, &id,
-								     &err);
+			enum cim_status status = cim_image_lookup_at(image, m->root, name, false,
+								     &id, &err);
 
 			ok(i < 6 ? !status && id == i + 2 : status == CIM_E_FILE_NOT_FOUND,
 			   "name %u in a table sorted by code %s", i, sorted ? "units" : "points");
 		}
-		ok(!cim_image_lookup_at(image, root, text, false, &id, &err) && id == 5,
+		ok(!cim_image_lookup_at(image, m->root, text, false, &id, &err) && id == 5,
 		   "a fullwidth letter in the other case, sorted by code %s",
 		   sorted ? "units" : "points");
 		cim_image_close(image);
@@ -333,25 +307,20 @@ static void test_same_names(void)
 {
 	struct mini *m = mini_new();
 	struct mini_link links[5];
-	struct cim_vfs vfs;
 	struct cim_image *image;
-	uint64_t upcase;
-	uint32_t root, id = 0;
+	uint32_t id = 0;
 
-	mini_set_of(m, 1, 1, 1);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, 1, 0);
 	links[0] = mini_link("aaa", mini_record(m), 0);
 	links[1] = mini_link("NAME", mini_record(m), 0);
 	links[2] = mini_link("Name", mini_record(m), 0);
 	links[3] = mini_link("name", mini_record(m), 0);
 	links[4] = mini_link("zzz", mini_record(m), 0);
-	mini_dir(m, root, 0, links, 5, false);
-	mini_finish(m, "d.cim", 0, upcase, root);
-	image = open_mini(m, &vfs, "mem/d.cim");
-	ok(!cim_image_lookup_at(image, root, cim_str8("name"), true, &id, &err) && id == 5,
+	mini_finish_dir(m, "d.cim", 0, links, 5, false);
+	image = mini_open(m, "mem/d.cim");
+	ok(!cim_image_lookup_at(image, m->root, cim_str8("name"), true, &id, &err) && id == 5,
 	   "an exact look-up goes through names that upcase alike");
-	ok(!cim_image_lookup_at(image, root, cim_str8("nAME"), false, &id, &err) && id == 3,
+	ok(!cim_image_lookup_at(image, m->root, cim_str8("nAME"), false, &id, &err) && id == 3,
 	   "otherwise the first of them is found");
 	cim_image_close(image);
 	mini_free(m);
@@ -360,8 +329,7 @@ static void test_same_names(void)
 static void test_streams(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	uint8_t one[300], buf[100];
 	struct cim_data data;
 	struct cim_file_info info;
@@ -451,8 +419,7 @@ static void test_stream_paths(void)
 	static const uint16_t wide[] = {'s', 't', 'r', 'e', 'a', 'm', 's', '1', ':', 'O',
 					'n', 'e', ':', '$', 'd', 'a', 't', 'a', 0};
 	struct mini *m = mini_sample();
-	struct cim_vfs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 
 	try_stream_path(image, cim_str8("streams1"), "PATH", CIM_OK, 0);
 	try_stream_path(image, cim_str8("streams1:one"), "PATH:STREAM", CIM_OK, 3);
@@ -470,8 +437,7 @@ static void test_stream_paths(void)
 static void test_root_stream_path(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	struct cim_image_info info;
 	struct cim_str stream;
 	uint32_t id;
@@ -487,8 +453,7 @@ static void test_root_stream_path(void)
 static void test_region_files(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs fs;
-	struct cim_image *image = open_mini(m, &fs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	struct cim_image_info info;
 	char name[CIM_REGION_NAME];
 	uint64_t size = 1;
@@ -522,11 +487,10 @@ static enum cim_status open_with(const struct cim_env *env)
 static void test_struct_sizes(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
 	struct {
 		struct cim_env env;
 		uint64_t more;
-	} later = {.env = mini_env(m, &vfs)};
+	} later = {.env = m->env};
 
 	is_status(open_with(&later.env), CIM_OK, "an environment of this version");
 	later.env.struct_size = sizeof(later);
@@ -536,7 +500,7 @@ static void test_struct_sizes(void)
 	later.env.struct_size = sizeof(later.env) - 1;
 	is_status(open_with(&later.env), CIM_E_INVALID, "one that is too small");
 	later.env.struct_size = sizeof(later.env);
-	vfs.struct_size = 0;
+	m->vfs.struct_size = 0;
 	is_status(open_with(&later.env), CIM_E_INVALID, "a file system without a size");
 	mini_free(m);
 }
@@ -553,19 +517,16 @@ static void test_stream_forms(void)
 		const uint32_t own = 8 + 3 * 20 + 3 * 2 + 2 * 10;
 		struct mini *m = mini_sample();
 		struct mini_link links[1];
-		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_iter *iter = NULL;
-		uint64_t upcase = (uint64_t)SAMPLE_UPCASE << 48 | 40;
-		uint32_t root = mini_record(m);
 		enum cim_status status;
 
 		mini_rename(m, mini_find(m, "s.cim"), "o.cim");
+		m->root = mini_record(m);
 		links[0] = mini_link(
 			"f", sample_streams(m, true, (uint32_t)((int32_t)own + cases[i].more)), 0);
-		mini_dir(m, root, SAMPLE_META, links, 1, true);
-		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
-		image = open_mini(m, &vfs, "mem/s.cim");
+		mini_finish_dir(m, "s.cim", SAMPLE_META, links, 1, true);
+		image = mini_open(m, "mem/s.cim");
 		status = cim_iter_streams(image, id_of(image, "f"), &iter, &err);
 		ok(cases[i].readable ? !status && cim_iter_count(iter) == 3
 				     : status == CIM_E_CORRUPT,
@@ -580,8 +541,7 @@ static void test_stream_forms(void)
 static void test_pe(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = mini_open(m, "mem/s.cim");
 	uint8_t want[SAMPLE_PE], got[SAMPLE_PE + 10];
 	struct cim_data data;
 	struct cim_file_info info;
@@ -622,26 +582,22 @@ static void try_pe(const char *name, const struct mini_mapping *mappings, size_t
 	static uint8_t bytes[65536];
 	struct mini *m = mini_new();
 	struct mini_link link;
-	struct cim_vfs vfs;
 	struct cim_image *image;
 	struct cim_data data;
-	uint64_t upcase, at;
-	uint32_t root, id;
+	uint64_t at;
+	uint32_t id;
 	enum cim_status status;
 	size_t got = 0, wrong = 0;
 	uint8_t *buf = (uint8_t *)malloc(70000);
 
 	sample_fill(bytes, 9, sizeof(bytes));
-	mini_set_of(m, 1, 3, 3);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, 3, 0);
 	id = mini_record(m);
 	at = mini_put(m, 1, bytes, sizeof(bytes), 4096);
 	mini_stream(m, id, mini_pe(m, 0, at, data_length, mappings, count), length, 2, false);
 	link = mini_link("p", id, 0);
-	mini_dir(m, root, 0, &link, 1, true);
-	mini_finish(m, "p.cim", 0, upcase, root);
-	image = open_mini(m, &vfs, "mem/p.cim");
+	mini_finish_dir(m, "p.cim", 0, &link, 1, true);
+	image = mini_open(m, "mem/p.cim");
 	status = cim_image_get_data(image, id, cim_str8(NULL), &data, &err);
 	is_status(status, want, name);
 	if (!status) {
@@ -697,16 +653,13 @@ static void test_entry_sizes(void)
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct mini *m = mini_sample();
-		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_file_info info;
-		uint32_t root = 1;
-		uint64_t upcase = (uint64_t)SAMPLE_UPCASE << 48 | 40;
 
 		mini_rename(m, mini_find(m, "s.cim"), "o.cim");
 		m->entry_size = sizes[i];
-		mini_finish(m, "s.cim", SAMPLE_META, upcase, root);
-		image = open_mini(m, &vfs, "mem/s.cim");
+		mini_finish(m, "s.cim", SAMPLE_META);
+		image = mini_open(m, "mem/s.cim");
 		/* The fifth record is the first thing in "dir", the eighth "beta". */
 		if (sizes[i] < 56) {
 			ok(!cim_image_stat(image, 1, &info, &err) && !info.is_directory &&
@@ -739,7 +692,6 @@ static void test_versions(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_sample();
-		struct cim_vfs vfs;
 		char name[64];
 
 		for (size_t j = 0; j < m->file_count; j++) {
@@ -749,7 +701,7 @@ static void test_versions(void)
 		snprintf(name, sizeof(name), "version %u.%u", cases[i].major, cases[i].minor);
 		is_status(try_open(m, "mem/s.cim"), cases[i].want, name);
 		if (!cases[i].want) {
-			struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+			struct cim_image *image = mini_open(m, "mem/s.cim");
 
 			cim_image_get_info(image, &info);
 			ok(info.version_major == cases[i].major &&
@@ -766,10 +718,8 @@ static void test_parents(void)
 {
 	struct mini *m = mini_new();
 	struct mini_link links[64];
-	struct cim_vfs vfs;
 	struct cim_image *image;
-	uint64_t upcase;
-	uint32_t root, n = 0;
+	uint32_t n = 0;
 	char name[32], text[32];
 
 	/* Parents of 1 to 5 regions, one of them without any, then the image's own. */
@@ -778,8 +728,8 @@ static void test_parents(void)
 	mini_set_of(m, 6, 0, 0);
 	mini_set_of(m, 7, 3, 3);
 	is_int(m->region_count, 18, "regions of six parents and the image");
-	upcase = mini_put_upcase(m, 9);
-	root = mini_record(m);
+	mini_put_upcase(m, 9);
+	m->root = mini_record(m);
 	for (unsigned region = 0; region < 18; region++) {
 		uint32_t id;
 
@@ -790,9 +740,9 @@ static void test_parents(void)
 			    false);
 		links[n++] = mini_link(name, id, 0);
 	}
-	mini_dir(m, root, 6, links, n, true);
-	mini_finish(m, "f.cim", 15, upcase, root);
-	image = open_mini(m, &vfs, "mem/f.cim");
+	mini_dir(m, m->root, 6, links, n, true);
+	mini_finish(m, "f.cim", 15);
+	image = mini_open(m, "mem/f.cim");
 	for (unsigned region = 0; region < 18; region++) {
 		snprintf(text, sizeof(text), "in region %u", region);
 		snprintf(name, sizeof(name), "r%u", region);
@@ -807,17 +757,15 @@ static void test_many_regions(void)
 	enum { SETS = 20, EACH = 15 };
 	struct mini *m = mini_new();
 	struct mini_link links[SETS * EACH];
-	struct cim_vfs vfs;
 	struct cim_image *image;
-	uint64_t upcase;
-	uint32_t root, n = 0;
+	uint32_t n = 0;
 	unsigned wrong = 0;
 	char name[32];
 
 	for (unsigned i = 0; i < SETS; i++)
 		mini_set_of(m, i, EACH, EACH);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_put_upcase(m, 0);
+	m->root = mini_record(m);
 	for (unsigned region = 0; region < SETS * EACH; region++) {
 		uint32_t id = mini_record(m);
 
@@ -826,9 +774,8 @@ static void test_many_regions(void)
 			    false);
 		links[n++] = mini_link(name, id, 0);
 	}
-	mini_dir(m, root, SETS * EACH - 15, links, n, true);
-	mini_finish(m, "f.cim", SETS * EACH - 15, upcase, root);
-	image = open_mini(m, &vfs, "mem/f.cim");
+	mini_finish_dir(m, "f.cim", SETS * EACH - 15, links, n, true);
+	image = mini_open(m, "mem/f.cim");
 	ok(m->fs->peak_open_files <= 2, "opening an image opens %ld files at a time",
 	   m->fs->peak_open_files);
 	for (unsigned round = 0; round < 3; round++) {
@@ -853,15 +800,10 @@ static void test_most_regions(void)
 		struct mini *m = mini_new();
 		struct mini_link link;
 		struct mem_flat *file;
-		uint64_t upcase;
-		uint32_t root;
 
-		mini_set_of(m, 1, own, own);
-		upcase = mini_put_upcase(m, 0);
-		root = mini_record(m);
+		mini_begin(m, own, 0);
 		link = mini_link("f", mini_plain(m, 1, "data", 4), 0);
-		mini_dir(m, root, 0, &link, 1, true);
-		mini_finish(m, "f.cim", 0, upcase, root);
+		mini_finish_dir(m, "f.cim", 0, &link, 1, true);
 		/* Two parents in front, so that the own set's regions end at 65,536 or 65,537;
 		 * all RegionOffsets move with them. */
 		file = mini_find(m, "f.cim");
@@ -890,18 +832,14 @@ static void test_check_regions(void)
 {
 	enum { SETS = 3, EACH = 30 };
 	struct mini *m = mini_new();
-	struct cim_vfs vfs;
 	struct cim_image *image;
-	uint64_t upcase;
-	uint32_t root;
 	unsigned wrong[5] = {0};
 
 	for (unsigned i = 0; i < SETS; i++)
 		mini_set_of(m, i, EACH, EACH);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
-	mini_dir(m, root, SETS * EACH - EACH, NULL, 0, false);
-	mini_finish(m, "f.cim", SETS * EACH - EACH, upcase, root);
+	mini_put_upcase(m, 0);
+	m->root = mini_record(m);
+	mini_finish_dir(m, "f.cim", SETS * EACH - EACH, NULL, 0, false);
 	for (unsigned region = 0; region < SETS * EACH; region++) {
 		struct mem_flat *file = mini_region_file(m, region);
 		const size_t whole = file->size;
@@ -932,7 +870,7 @@ static void test_check_regions(void)
 				file->bytes[16] = 9;
 				break;
 			}
-			image = open_mini(m, &vfs, "mem/f.cim");
+			image = mini_open(m, "mem/f.cim");
 			wrong[fault] += cim_image_check_regions(image, &err) !=
 						(fault == 4 ? CIM_E_VERSION : CIM_E_CORRUPT) ||
 					!strstr(err.cause, name) || strcmp(err.image, "mem/f.cim");
@@ -949,7 +887,7 @@ static void test_check_regions(void)
 	is_int(wrong[2], 0, "each without the magic number");
 	is_int(wrong[3], 0, "each of another file's type");
 	is_int(wrong[4], 0, "each of an unknown version");
-	image = open_mini(m, &vfs, "mem/f.cim");
+	image = mini_open(m, "mem/f.cim");
 	is_status(cim_image_check_regions(image, &err), CIM_OK, "with all of them: sound");
 	is_status(cim_image_check_regions(image, NULL), CIM_OK, "and again");
 	ok(m->fs->peak_open_files > 60 && m->fs->peak_open_files <= 65,
@@ -963,8 +901,6 @@ static void test_on_disk(void)
 {
 	const char *dir = getenv("TEST_TMP");
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct read_all memory, disk;
 	struct cim_image *image;
 	char path[4096];
@@ -977,7 +913,7 @@ static void test_on_disk(void)
 	if (!mini_save(m, dir))
 		bail("can't write to %s", dir);
 	snprintf(path, sizeof(path), "%s/s.cim", dir);
-	read_all(&env, "mem/s.cim", &memory);
+	read_all(&m->env, "mem/s.cim", &memory);
 	read_all(NULL, path, &disk);
 	ok(!memory.failed && !disk.failed && memory.items == 14,
 	   "the image is read without failure in memory and from disk: %u items", memory.items);
@@ -999,24 +935,19 @@ static void test_cost(void)
 		struct mini *m = mini_new();
 		size_t count = big ? 60000 : 40;
 		struct mini_link *links = (struct mini_link *)calloc(count, sizeof(*links));
-		struct cim_vfs vfs;
 		struct cim_image *image;
 		struct cim_file_info info;
-		uint64_t upcase;
-		uint32_t root, id;
+		uint32_t id;
 
-		mini_set_of(m, 1, 2, 2);
-		upcase = mini_put_upcase(m, 1);
-		root = mini_record(m);
+		mini_begin(m, 2, 1);
 		for (size_t i = 0; i < count; i++) {
 			char name[32];
 
 			snprintf(name, sizeof(name), "%zu", i);
 			links[i] = mini_link(name, mini_record(m), 0);
 		}
-		mini_dir(m, root, 0, links, count, true);
-		mini_finish(m, "c.cim", 0, upcase, root);
-		image = open_mini(m, &vfs, "mem/c.cim");
+		mini_finish_dir(m, "c.cim", 0, links, count, true);
+		image = mini_open(m, "mem/c.cim");
 		cost[big] = (long)m->fs->bytes_read;
 		ok(id_of(image, "39") != 0, "look up in a directory of %zu", count);
 		lookup[big] = (long)m->fs->bytes_read - cost[big] - 131072;

@@ -29,13 +29,11 @@ struct tally {
 static void judge(struct mini *m, uint64_t digest, unsigned allowed, const char *what, size_t at,
 		  struct tally *tally)
 {
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct read_all all;
 	bool bad;
 
 	m->fs->peak_bytes = 0;
-	read_all(&env, "mem/s.cim", &all);
+	read_all(&m->env, "mem/s.cim", &all);
 	tally->tried++;
 	tally->changed += all.digest != digest;
 	tally->refused += all.failed != 0;
@@ -51,11 +49,9 @@ static void judge(struct mini *m, uint64_t digest, unsigned allowed, const char 
 
 static uint64_t digest_of(struct mini *m)
 {
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct read_all all;
 
-	if (read_all(&env, "mem/s.cim", &all) || all.failed)
+	if (read_all(&m->env, "mem/s.cim", &all) || all.failed)
 		bail("the sample can't be read: %s", all.err.cause);
 	return all.digest;
 }
@@ -188,15 +184,13 @@ static void test_missing_files(void)
 	struct mini *m = mini_sample();
 
 	for (size_t f = 0; f < m->file_count; f++) {
-		struct cim_vfs vfs;
-		struct cim_env env = mini_env(m, &vfs);
 		struct read_all all;
 		char name[300];
 		enum cim_status status;
 
 		strcpy(name, m->files[f].name);
 		mini_rename(m, &m->files[f], "gone");
-		status = read_all(&env, "mem/s.cim", &all);
+		status = read_all(&m->env, "mem/s.cim", &all);
 		if (!strcmp(name, "s.cim")) {
 			is_str(cim_status_name(status), "CIM_E_FILE_NOT_FOUND", "no image file");
 		} else {
@@ -217,8 +211,6 @@ static void test_missing_files(void)
 static void sweep(bool io)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	const unsigned allowed = BIT(io ? CIM_E_IO : CIM_E_NO_MEMORY) | BIT(CIM_E_FILE_NOT_FOUND);
 	uint64_t digest = digest_of(m);
 	unsigned wrong = 0, failed = 0, silent = 0, lies = 0;
@@ -237,7 +229,7 @@ static void sweep(bool io)
 		fs->failed = fs->failed_allocs = 0;
 		fs->fail_at = io ? fs->ops + n : 0;
 		fs->fail_alloc = io ? 0 : fs->allocs + n;
-		if (note(&all, cim_image_open(&env, "mem/s.cim", &image, &all.err))) {
+		if (note(&all, cim_image_open(&m->env, "mem/s.cim", &image, &all.err))) {
 			read_image(image, &all);
 			done = !fs->failed && !fs->failed_allocs;
 			fs->fail_at = fs->fail_alloc = 0;
@@ -273,15 +265,12 @@ struct walked {
 static struct walked walk_mini(struct mini *m, const char *path, unsigned most)
 {
 	struct walked walked = {0, 0, 0, false, ""};
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	const struct cim_walk_item *item;
 	struct cim_image_info info;
 	struct cim_image *image;
 	struct cim_walk *walk;
 
-	if (cim_image_open(&env, path, &image, &err))
-		bail("%s: %s", path, err.cause);
+	image = mini_open(m, path);
 	cim_image_get_info(image, &info);
 	if (cim_walk_open(image, info.root_id, &walk, &err))
 		bail("%s: %s", path, err.cause);
@@ -314,26 +303,23 @@ static void test_cycles(void)
 	struct mini *m = mini_new();
 	struct mini_link links[4];
 	struct walked walked;
-	uint64_t upcase;
-	uint32_t root, a, b;
+	uint32_t a, b;
 
-	mini_set_of(m, 1, 1, 1);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, 1, 0);
 	a = mini_record(m);
 	b = mini_record(m);
 	links[0] = mini_link("a", a, 0);
 	links[1] = mini_link("b", b, 0); /* also in a: a DAG */
-	links[2] = mini_link("self", root, 0);
+	links[2] = mini_link("self", m->root, 0);
 	links[3] = mini_link("z", mini_plain(m, 0, "z", 1), 0);
-	mini_dir(m, root, 0, links, 4, true);
+	mini_dir(m, m->root, 0, links, 4, true);
 	links[0] = mini_link("b", b, 0);
-	links[1] = mini_link("up", root, 0);
+	links[1] = mini_link("up", m->root, 0);
 	mini_dir(m, a, 0, links, 2, true);
 	links[0] = mini_link("loop", a, 0);
 	links[1] = mini_link("none", 99, 0);
 	mini_dir(m, b, 0, links, 2, true);
-	mini_finish(m, "c.cim", 0, upcase, root);
+	mini_finish(m, "c.cim", 0);
 	walked = walk_mini(m, "mem/c.cim", 100);
 	ok(!walked.endless, "a walk of cycles ends");
 	is_int(walked.items, 4, "each directory is met once, and what is behind a cycle");
@@ -345,14 +331,13 @@ static void test_cycles(void)
 static void test_skip(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	const struct cim_walk_item *item;
 	struct cim_image *image;
 	struct cim_walk *walk = NULL;
 	unsigned below = 0, items = 0;
 
-	if (cim_image_open(&env, "mem/s.cim", &image, &err) || cim_walk_open(image, 1, &walk, &err))
+	if (cim_image_open(&m->env, "mem/s.cim", &image, &err) ||
+	    cim_walk_open(image, 1, &walk, &err))
 		bail("%s", err.cause);
 	while (!cim_walk_next(walk, &item, &err) && item) {
 		items++;
@@ -386,14 +371,13 @@ static void test_deep(void)
 	for (int wide = 0; wide < 2; wide++) {
 		struct mini *m = mini_new();
 		struct walked walked;
-		uint64_t upcase;
 		char name[201];
 		unsigned expect = wide ? 1 + 32767 / 201 : 1 + 32768 / 2;
 
 		memset(name, 'n', sizeof(name));
 		name[wide ? 200 : 1] = 0;
 		mini_set_of(m, 1, 1, 1);
-		upcase = mini_put_upcase(m, 0);
+		mini_put_upcase(m, 0);
 		for (unsigned i = 0; i < DEPTH; i++)
 			mini_record(m);
 		for (unsigned i = 0; i + 1 < DEPTH; i++) {
@@ -401,7 +385,7 @@ static void test_deep(void)
 
 			mini_dir(m, i + 1, 0, &link, 1, true);
 		}
-		mini_finish(m, "d.cim", 0, upcase, 1);
+		mini_finish(m, "d.cim", 0);
 		walked = walk_mini(m, "mem/d.cim", DEPTH);
 		ok(!walked.endless && walked.corrupt == 1,
 		   "a chain of %d directories ends with an error", DEPTH);
@@ -418,26 +402,23 @@ static void test_shared_tables(void)
 	struct mini *m = mini_new();
 	struct mini_link *links = (struct mini_link *)calloc(DIRS, sizeof(*links));
 	struct walked walked;
-	uint64_t upcase, all, offset;
-	uint32_t root;
+	uint64_t all, offset;
 
-	mini_set_of(m, 1, 2, 2);
-	upcase = mini_put_upcase(m, 1);
-	root = mini_record(m);
+	mini_begin(m, 2, 1);
 	for (unsigned i = 0; i < DIRS; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "%u", i);
 		links[i] = mini_link(name, mini_record(m), 0);
 	}
-	mini_dir(m, root, 0, links, DIRS, true);
+	mini_dir(m, m->root, 0, links, DIRS, true);
 	memcpy(&offset, m->records[0] + 40, 8);
 	memcpy(&all, m->records[0] + 48, 8);
 	for (unsigned i = 0; i < DIRS; i++) {
 		mini_field(m, i + 2, 40, offset, 8);
 		mini_field(m, i + 2, 48, all, 8);
 	}
-	mini_finish(m, "b.cim", 0, upcase, root);
+	mini_finish(m, "b.cim", 0);
 	walked = walk_mini(m, "mem/b.cim", DIRS * DIRS / 2);
 	ok(!walked.endless && !walked.other,
 	   "3,000 directories with the same 3,000 directories in them: %u items, %u errors",
@@ -453,13 +434,10 @@ static void test_shared_is_fine(void)
 	struct mini *m = mini_new();
 	struct mini_link links[200];
 	struct walked walked;
-	uint64_t upcase, table;
+	uint64_t table;
 	size_t length;
-	uint32_t root;
 
-	mini_set_of(m, 1, 1, 1);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, 1, 0);
 	for (unsigned i = 0; i < FILES; i++) {
 		char name[16];
 
@@ -475,8 +453,7 @@ static void test_shared_is_fine(void)
 		links[i] = mini_link(name, id, 0);
 		mini_stream(m, id, table, length, 1, false);
 	}
-	mini_dir(m, root, 0, links, DIRS, true);
-	mini_finish(m, "e.cim", 0, upcase, root);
+	mini_finish_dir(m, "e.cim", 0, links, DIRS, true);
 	walked = walk_mini(m, "mem/e.cim", 100000);
 	is_int(walked.corrupt, 0, "200 directories share a table of 200 files without errors");
 	is_int(walked.items, 1 + DIRS + DIRS * FILES, "and all of it is visited");
@@ -486,10 +463,8 @@ static void test_shared_is_fine(void)
 /* Single rules, each broken by itself: the cause must be the right one. */
 static void refused(struct mini *m, const char *name, const char *cause)
 {
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image = NULL;
-	enum cim_status status = cim_image_open(&env, "mem/s.cim", &image, &err);
+	enum cim_status status = cim_image_open(&m->env, "mem/s.cim", &image, &err);
 
 	ok(status == CIM_E_CORRUPT && strstr(err.cause, cause), "%s: %s", name,
 	   status ? err.cause : "opened");
@@ -577,7 +552,6 @@ static void test_rules(void)
 struct link_image {
 	struct mini *m;
 	uint64_t dir, streams; /* where the tables lie */
-	uint32_t root;
 };
 
 static struct link_image make_link_image(void)
@@ -585,38 +559,32 @@ static struct link_image make_link_image(void)
 	struct link_image li;
 	struct mini_link links[2];
 	uint8_t *padding;
-	uint64_t upcase;
 	size_t length;
 
 	li.m = mini_new();
-	mini_set_of(li.m, 1, 2, 2);
-	upcase = mini_put_upcase(li.m, 1);
-	li.root = mini_record(li.m);
+	mini_begin(li.m, 2, 1);
 	links[0] = mini_link("ab", mini_plain(li.m, 1, "1", 1), 0);
 	links[1] = mini_link("cd", mini_plain(li.m, 1, "2", 1), 0);
 	li.dir = mini_table(li.m, 0, links, 2, 4, false, 0, &length);
-	mini_stream(li.m, li.root, li.dir, length, 1, false);
+	mini_stream(li.m, li.m->root, li.dir, length, 1, false);
 	links[0] = mini_link("ab", (uint64_t)1 << 48 | 40, 1);
 	links[1] = mini_link("cd", (uint64_t)1 << 48 | 40, 1);
 	li.streams = mini_table(li.m, 0, links, 2, 16, false, 0, &length);
-	mini_field(li.m, li.root, 80, li.streams, 8);
+	mini_field(li.m, li.m->root, 80, li.streams, 8);
 	/* What would be read of it if nobody looked at lengths. */
 	padding = (uint8_t *)calloc(1, 2000);
 	mini_put(li.m, 0, padding, 2000, 1);
 	free(padding);
-	mini_finish(li.m, "l.cim", 0, upcase, li.root);
+	mini_finish(li.m, "l.cim", 0);
 	return li;
 }
 
 static void judge_links(struct link_image *li, bool refused, const char *name)
 {
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(li->m, &vfs);
 	struct cim_image *image;
 	unsigned failed[2] = {0, 0}, other = 0;
 
-	if (cim_image_open(&env, "mem/l.cim", &image, &err))
-		bail("%s: %s", name, err.cause);
+	image = mini_open(li->m, "mem/l.cim");
 	for (int streams = 0; streams < 2; streams++) {
 		struct cim_iter *iter;
 		struct cim_entry entry;
@@ -709,26 +677,21 @@ static void test_stream_rules(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_new();
 		struct mini_link link;
-		struct cim_vfs vfs;
-		struct cim_env env = mini_env(m, &vfs);
 		struct cim_image *image;
 		struct cim_data data;
 		struct cim_file_info info;
-		uint64_t upcase;
-		uint32_t root, id;
+		uint32_t id;
 		enum cim_status status;
 
 		mini_set_of(m, 1, 2, 2);
-		root = mini_record(m);
+		m->root = mini_record(m);
 		id = mini_plain(m, 1, "data", 4);
-		upcase = mini_put_upcase(m, 0);
+		mini_put_upcase(m, 0);
 		mini_stream(m, id, cases[i].offset, cases[i].length, cases[i].type,
 			    cases[i].sparse);
 		link = mini_link("f", id, 0);
-		mini_dir(m, root, 0, &link, 1, true);
-		mini_finish(m, "s.cim", 0, upcase, root);
-		if (cim_image_open(&env, "mem/s.cim", &image, &err))
-			bail("%s", err.cause);
+		mini_finish_dir(m, "s.cim", 0, &link, 1, true);
+		image = mini_open(m, "mem/s.cim");
 		status = cim_image_get_data(image, id, cim_str8(NULL), &data, &err);
 		is_str(cim_status_name(status), cim_status_name(cases[i].want), "a stream with %s",
 		       cases[i].name);
@@ -745,8 +708,6 @@ static void test_directory_rules(void)
 {
 	for (int i = 0; i < 3; i++) {
 		struct link_image li = make_link_image();
-		struct cim_vfs vfs;
-		struct cim_env env = mini_env(li.m, &vfs);
 		struct cim_image *image;
 		uint32_t id;
 		uint8_t *bytes = mini_region_file(li.m, 0)->bytes;
@@ -759,8 +720,7 @@ static void test_directory_rules(void)
 			mini_le(record + 40, 0, 8);
 		if (i == 2)
 			mini_le(record + 48, 35, 6); /* the table has 36 bytes */
-		if (cim_image_open(&env, "mem/l.cim", &image, &err))
-			bail("%s", err.cause);
+		image = mini_open(li.m, "mem/l.cim");
 		is_str(cim_status_name(cim_image_lookup(image, cim_str8("ab"), &id, &err)),
 		       "CIM_E_CORRUPT", "a directory %s",
 		       i == 0	? "marked as sparse"
@@ -801,19 +761,17 @@ static void test_record_rules(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_new();
-		struct cim_vfs vfs;
-		struct cim_env env = mini_env(m, &vfs);
 		struct cim_image *image;
 		struct cim_file_info info;
 		struct mem_flat *file;
 		uint8_t directory[16] = {0}, record[96] = {0}, *fsobject;
-		uint64_t upcase, at;
+		uint64_t at;
 		enum cim_status second, first, again;
 
 		mini_set_of(m, 1, 3, 3);
-		upcase = mini_put_upcase(m, 2);
+		mini_put_upcase(m, 2);
 		mini_put(m, 1, record, sizeof(record), 8); /* so that its start is long enough */
-		mini_finish(m, "s.cim", 1, upcase, 1);
+		mini_finish(m, "s.cim", 1);
 		file = mini_region_file(m, 1);
 		fsobject = file->bytes + file->size - 24;
 		at = mini_put(m, 0, record, 96, 8);
@@ -827,8 +785,7 @@ static void test_record_rules(void)
 		fsobject = file->bytes + file->size - 16 - 24; /* it may have moved */
 		mini_le(fsobject + 8, at, 8);
 		mini_region_file(m, 0)->size -= cases[i].cut;
-		if (cim_image_open(&env, "mem/s.cim", &image, &err))
-			bail("%s: %s", cases[i].name, err.cause);
+		image = mini_open(m, "mem/s.cim");
 		second = cim_image_stat(image, 2, &info, &err);
 		first = cim_image_stat(image, 1, &info, &err);
 		again = cim_image_stat(image, 2, &info, &err);
@@ -846,15 +803,13 @@ static void test_record_rules(void)
 static void test_shrinking(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_data data;
 	uint8_t buf[100];
 	uint32_t id;
 	size_t got;
 
-	if (cim_image_open(&env, "mem/s.cim", &image, &err) ||
+	if (cim_image_open(&m->env, "mem/s.cim", &image, &err) ||
 	    cim_image_lookup(image, cim_str8("Alpha.txt"), &id, &err) ||
 	    cim_image_get_data(image, id, cim_str8(NULL), &data, &err) ||
 	    cim_image_read(image, &data, 8000, buf, sizeof(buf), &got, &err))
@@ -880,37 +835,31 @@ static void test_blob_rules(void)
 		for (int room = 0; room < 3; room++) {
 			struct mini *m = mini_new();
 			uint8_t bytes[12] = {0};
-			struct cim_vfs vfs;
-			struct cim_env env = mini_env(m, &vfs);
 			struct cim_image *image;
-			uint64_t upcase, at;
-			uint32_t root;
+			uint64_t at;
 			size_t size;
 			uint8_t blob[CIM_MAX_BLOB];
 			enum cim_status status;
 
-			mini_set_of(m, 1, 2, 2);
-			upcase = mini_put_upcase(m, 0);
-			root = mini_record(m);
+			mini_begin(m, 2, 0);
 			/* The last object of its region, for a length of 9, 10 or 11. */
 			mini_le(bytes, 9u + (unsigned)room, 2);
 			at = mini_put(m, 1, bytes, sizeof(bytes), 8);
 			if (which == 2) {
-				mini_field(m, root, 2, 11u + (unsigned)room, 2);
-				mini_field(m, root, 64, at, 8);
+				mini_field(m, m->root, 2, 11u + (unsigned)room, 2);
+				mini_field(m, m->root, 64, at, 8);
 			} else {
-				mini_field(m, root, fields[which], at, 8);
+				mini_field(m, m->root, fields[which], at, 8);
 			}
-			mini_finish(m, "s.cim", 0, upcase, root);
-			if (cim_image_open(&env, "mem/s.cim", &image, &err))
-				bail("%s", err.cause);
-			status = cim_image_get_blob(image, root, (enum cim_blob)index[which], blob,
-						    sizeof(blob), &size, &err);
+			mini_finish(m, "s.cim", 0);
+			image = mini_open(m, "mem/s.cim");
+			status = cim_image_get_blob(image, m->root, (enum cim_blob)index[which],
+						    blob, sizeof(blob), &size, &err);
 			is_str(cim_status_name(status), room < 2 ? "CIM_OK" : "CIM_E_CORRUPT",
 			       "metadata %u, %+d bytes behind the region's end", index[which],
 			       room - 1);
 			is_int(size, room == 2 ? 0 : (which == 2 ? 11 : 9) + room, "its size");
-			is_str(cim_status_name(cim_image_get_blob(image, root,
+			is_str(cim_status_name(cim_image_get_blob(image, m->root,
 								  (enum cim_blob)index[which], NULL,
 								  0, &size, &err)),
 			       room < 2 ? "CIM_OK" : "CIM_E_CORRUPT", "asked for its size");

@@ -97,14 +97,12 @@ static struct mini *make_big(uint32_t *big)
 	struct mini *m = mini_new();
 	struct mini_link *links = (struct mini_link *)calloc(FILES, sizeof(*links));
 	struct mini_link top[REGIONS + 1];
-	uint64_t upcase;
-	uint32_t root;
 	unsigned n = 0;
 
 	mini_set_of(m, 1, REGIONS - 5, REGIONS - 5);
 	mini_set_of(m, 2, 5, 5);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_put_upcase(m, 0);
+	m->root = mini_record(m);
 	for (unsigned i = 0; i < REGIONS; i++) {
 		char name[32], text[32];
 		uint32_t id = mini_record(m);
@@ -124,8 +122,7 @@ static struct mini *make_big(uint32_t *big)
 	}
 	mini_dir(m, *big, REGIONS - 5, links, FILES, true);
 	top[n++] = mini_link("big", *big, 0);
-	mini_dir(m, root, REGIONS - 5, top, n, true);
-	mini_finish(m, "t.cim", REGIONS - 5, upcase, root);
+	mini_finish_dir(m, "t.cim", REGIONS - 5, top, n, true);
 	free(links);
 	return m;
 }
@@ -153,16 +150,13 @@ int main(void)
 	static struct job jobs[THREADS];
 	uint32_t big;
 	struct mini *m = make_big(&big), *sample;
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_error err;
 	struct read_all alone;
 	unsigned wrong = 0;
 
-	vfs.native = memfs_native;
-	if (cim_image_open(&env, "mem/t.cim", &image, &err))
-		bail("%s", err.cause);
+	m->vfs.native = memfs_native;
+	image = mini_open(m, "mem/t.cim");
 	hammer(image, big, run, jobs);
 	for (unsigned i = 0; i < THREADS; i++)
 		wrong += jobs[i].wrong;
@@ -176,9 +170,8 @@ int main(void)
 	mini_free(m);
 
 	sample = mini_sample();
-	env = mini_env(sample, &vfs);
-	if (read_all(&env, "mem/s.cim", &alone) || alone.failed ||
-	    cim_image_open(&env, "mem/s.cim", &image, &err))
+	if (read_all(&sample->env, "mem/s.cim", &alone) || alone.failed ||
+	    cim_image_open(&sample->env, "mem/s.cim", &image, &err))
 		bail("%s", err.cause);
 	hammer(image, 0, walk_all, jobs);
 	for (unsigned i = 0; i < THREADS; i++)

@@ -22,15 +22,11 @@ static intptr_t no_native(void *ctx, cim_vfs_file *file)
 	return -1;
 }
 
-static struct cim_image *open_mini(struct mini *m, struct cim_vfs *vfs, const char *path)
+/* With native handles. */
+static struct cim_image *open_native(struct mini *m, const char *path)
 {
-	struct cim_env env = mini_env(m, vfs);
-	struct cim_image *image;
-
-	vfs->native = memfs_native;
-	if (cim_image_open(&env, path, &image, &err))
-		bail("%s: %s: %s", path, cim_status_name(err.status), err.cause);
-	return image;
+	m->vfs.native = memfs_native;
+	return mini_open(m, path);
 }
 
 static struct cim_data data_of(struct cim_image *image, const char *path, const char *stream)
@@ -145,8 +141,7 @@ static void test_same_as_read(struct cim_image *image, bool on_disk)
 static void test_kinds(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = open_native(m, "mem/s.cim");
 	struct cim_data data = data_of(image, "sparse", NULL);
 	struct cim_run run;
 	long files;
@@ -179,7 +174,7 @@ static void test_kinds(void)
 	}
 
 	for (int i = 0; i < 2; i++) {
-		vfs.native = i ? no_native : NULL;
+		m->vfs.native = i ? no_native : NULL;
 		files = m->fs->open_files;
 		is_status(cim_image_get_run(image, &data, 1, 5, &run, &err), CIM_OK,
 			  i ? "no native handle for a file" : "a file system without native()");
@@ -198,8 +193,7 @@ static void test_kinds(void)
 static void test_cut_short(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = open_native(m, "mem/s.cim");
 	struct cim_data data = data_of(image, "Alpha.txt", NULL);
 	struct cim_run run;
 	struct mem_flat *file;
@@ -263,17 +257,12 @@ static void test_held(void)
 	static struct cim_run runs[REGIONS];
 	struct cim_data datas[REGIONS];
 	struct mini_link links[REGIONS];
-	struct cim_vfs vfs;
 	struct cim_image *image;
-	uint64_t upcase;
-	uint32_t root;
 	unsigned wrong = 0;
 	char name[32], buf[32];
 	size_t got;
 
-	mini_set_of(m, 1, REGIONS, REGIONS);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, REGIONS, 0);
 	for (unsigned i = 0; i < REGIONS; i++) {
 		uint32_t id = mini_record(m);
 
@@ -281,9 +270,8 @@ static void test_held(void)
 		mini_stream(m, id, mini_put(m, i, name, strlen(name), 8), strlen(name), 0, false);
 		links[i] = mini_link(name, id, 0);
 	}
-	mini_dir(m, root, 0, links, REGIONS, true);
-	mini_finish(m, "h.cim", 0, upcase, root);
-	image = open_mini(m, &vfs, "mem/h.cim");
+	mini_finish_dir(m, "h.cim", 0, links, REGIONS, true);
+	image = open_native(m, "mem/h.cim");
 	for (unsigned i = 0; i < REGIONS; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
 		datas[i] = data_of(image, name, NULL);
@@ -357,8 +345,7 @@ static void test_on_disk(void)
 int main(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_image *image = open_mini(m, &vfs, "mem/s.cim");
+	struct cim_image *image = open_native(m, "mem/s.cim");
 
 	test_same_as_read(image, false);
 	cim_image_close(image);

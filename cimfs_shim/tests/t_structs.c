@@ -170,12 +170,10 @@ static struct cim_structure_visitor visitor_of(struct notes *n)
 
 static enum cim_status visit(struct mini *m, struct notes *n, uint64_t *broken)
 {
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_structure_visitor v = visitor_of(n);
 
 	memset(&err, 0, sizeof(err));
-	return cim_structures_visit(&env, "mem/s.cim", &v, broken, &err);
+	return cim_structures_visit(&m->env, "mem/s.cim", &v, broken, &err);
 }
 
 static bool left_behind(struct mini *m)
@@ -311,10 +309,8 @@ static struct wanted field_of(struct mini *m, enum cim_structure_kind kind, cons
 		.index = index >= 0 ? (uint32_t)index : 0,
 	};
 	struct cim_structure_visitor v = {CIM_SIZED(v), .ctx = &w, .field = look};
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 
-	if (cim_structures_visit(&env, "mem/s.cim", &v, NULL, &err) || !w.found)
+	if (cim_structures_visit(&m->env, "mem/s.cim", &v, NULL, &err) || !w.found)
 		diag("%s of %s has no field %s [%d]", cim_structure_name(kind), path, name, index);
 	return w;
 }
@@ -411,21 +407,16 @@ static void test_names(void)
 static struct mini *plain_image(unsigned entry_size, size_t count)
 {
 	struct mini *m = mini_new();
-	uint32_t root;
-	uint64_t upcase;
 	struct mini_link link;
 
 	m->entry_size = entry_size;
 	m->major = 3;
-	mini_set_of(m, 1, 3, 3);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
-	mini_field(m, root, 88, root, 4);
+	mini_begin(m, 3, 0);
+	mini_field(m, m->root, 88, m->root, 4);
 	link = mini_link("f", mini_plain(m, 2, "f", 1), 0);
 	for (size_t i = 1; i < count; i++)
 		mini_record(m);
-	mini_dir(m, root, 0, &link, 1, false);
-	mini_finish(m, "s.cim", 0, upcase, root);
+	mini_finish_dir(m, "s.cim", 0, &link, 1, false);
 	return m;
 }
 
@@ -459,15 +450,13 @@ static void test_large(void)
 	struct mini *m = mini_new();
 	struct mini_link *links = calloc(LINKS, sizeof(*links));
 	struct notes *n = notes_new(m);
-	uint32_t root, one, two;
-	uint64_t upcase, offset;
+	uint32_t one, two;
+	uint64_t offset;
 	size_t length;
 	struct mini_link dirs[2];
 	const char *why;
 
-	mini_set_of(m, 1, 3, 3);
-	upcase = mini_put_upcase(m, 0);
-	root = mini_record(m);
+	mini_begin(m, 3, 0);
 	one = mini_record(m);
 	two = mini_record(m);
 	for (unsigned i = 0; i < LINKS; i++) {
@@ -481,8 +470,7 @@ static void test_large(void)
 	mini_stream(m, two, offset, length, 1, false);
 	dirs[0] = mini_link("one", one, 0);
 	dirs[1] = mini_link("two", two, 0);
-	mini_dir(m, root, 0, dirs, 2, true);
-	mini_finish(m, "s.cim", 0, upcase, root);
+	mini_finish_dir(m, "s.cim", 0, dirs, 2, true);
 	m->fs->peak_bytes = 0;
 	why = complaint(m, n);
 	is_str(why, "nothing", "a directory of %d files", LINKS);
@@ -504,16 +492,14 @@ static void test_unopenable(void)
 	struct notes *n = notes_new(m);
 	struct mem_flat *image = mini_find(m, "s.cim");
 	struct cim_structure_visitor v = visitor_of(n);
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	uint8_t filesystem[8];
 
-	is_status(cim_structures_visit(&env, "mem/none", &v, NULL, &err), CIM_E_FILE_NOT_FOUND,
+	is_status(cim_structures_visit(&m->env, "mem/none", &v, NULL, &err), CIM_E_FILE_NOT_FOUND,
 		  "an image that isn't there");
-	is_status(cim_structures_visit(&env, "nowhere/s.cim", &v, NULL, &err), CIM_E_PATH_NOT_FOUND,
-		  "a directory that isn't there");
-	is_status(cim_structures_visit(&env, NULL, &v, NULL, &err), CIM_E_POINTER, "no path");
-	is_status(cim_structures_visit(&env, "mem/s.cim", NULL, NULL, &err), CIM_E_POINTER,
+	is_status(cim_structures_visit(&m->env, "nowhere/s.cim", &v, NULL, &err),
+		  CIM_E_PATH_NOT_FOUND, "a directory that isn't there");
+	is_status(cim_structures_visit(&m->env, NULL, &v, NULL, &err), CIM_E_POINTER, "no path");
+	is_status(cim_structures_visit(&m->env, "mem/s.cim", NULL, NULL, &err), CIM_E_POINTER,
 		  "no visitor");
 	is_int(n->calls, 0, "nothing was told of those");
 
@@ -717,12 +703,10 @@ static void test_no_functions(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_structure_visitor v = {CIM_SIZED(v)};
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	uint64_t broken = 0;
 
 	m->files[m->region_file[SAMPLE_SMALL]].size = 44;
-	is_status(cim_structures_visit(&env, "mem/s.cim", &v, &broken, NULL), CIM_OK,
+	is_status(cim_structures_visit(&m->env, "mem/s.cim", &v, &broken, NULL), CIM_OK,
 		  "a visitor without functions");
 	ok(broken > 0, "learns that something is broken (%llu)", (unsigned long long)broken);
 	mini_free(m);
@@ -743,16 +727,13 @@ static void test_segments(void)
 {
 	static const struct cim_str none;
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_data data;
 	struct cim_segment s;
 	uint64_t offset = 0;
 	unsigned pieces = 0, wrong = 0;
 
-	if (cim_image_open(&env, "mem/s.cim", &image, &err))
-		bail("%s", err.cause);
+	image = mini_open(m, "mem/s.cim");
 	if (cim_image_get_data(image, id_of(image, "pe.exe"), none, &data, &err))
 		bail("%s", err.cause);
 	while (offset < data.size && pieces < 100) {
@@ -811,15 +792,12 @@ static void test_segments(void)
 static void test_forged_segment(void)
 {
 	struct mini *m = mini_sample();
-	struct cim_vfs vfs;
-	struct cim_env env = mini_env(m, &vfs);
 	struct cim_image *image;
 	struct cim_segment s;
 	static const uint64_t places[] = {0, 40, UINT64_C(99) << 48 | 40,
 					  (uint64_t)SAMPLE_META << 48 | 0xffffff, UINT64_MAX};
 
-	if (cim_image_open(&env, "mem/s.cim", &image, &err))
-		bail("%s", err.cause);
+	image = mini_open(m, "mem/s.cim");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct cim_data data = {.size = UINT64_C(1) << 40, .priv = {places[i], 0}};
 

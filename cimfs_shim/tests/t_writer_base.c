@@ -15,46 +15,41 @@
 enum { META, DATA, SMALL };
 
 /* An image being put together, with a set of three regions. */
-struct base {
-	struct mini *m;
-	uint64_t upcase;
-};
-
-static struct base base_of_version(unsigned major, unsigned minor)
+static struct mini *base_of_version(unsigned major, unsigned minor)
 {
-	struct base b;
+	struct mini *m = mini_new();
 
-	b.m = mini_new();
-	b.m->major = major;
-	b.m->minor = minor;
-	mini_set_of(b.m, 1, 3, 3);
-	b.upcase = mini_put_upcase(b.m, META);
-	return b;
+	m->major = major;
+	m->minor = minor;
+	mini_set_of(m, 1, 3, 3);
+	mini_put_upcase(m, META);
+	return m;
 }
 
-static struct base base_new(void)
+static struct mini *base_new(void)
 {
 	return base_of_version(2, 0);
 }
 
 /* "a.cim" in a directory. */
-static struct kit base_done(struct base *b, uint32_t root)
+static struct kit base_done(struct mini *m, uint32_t root)
 {
 	struct kit k = kit_new();
 
-	mini_field(b->m, root, 88, root, 4);
-	mini_finish(b->m, "a.cim", META, b->upcase, root);
-	for (size_t i = 0; i < b->m->file_count; i++)
-		memfs_put(k.m, b->m->files[i].name, b->m->files[i].bytes, b->m->files[i].size);
-	mini_free(b->m);
+	m->root = root;
+	mini_field(m, root, 88, root, 4);
+	mini_finish(m, "a.cim", META);
+	for (size_t i = 0; i < m->file_count; i++)
+		memfs_put(k.m, m->files[i].name, m->files[i].bytes, m->files[i].size);
+	mini_free(m);
 	return k;
 }
 
-static uint32_t new_dir(struct base *b, struct mini_link *links, size_t count)
+static uint32_t new_dir(struct mini *m, struct mini_link *links, size_t count)
 {
-	uint32_t id = mini_record(b->m);
+	uint32_t id = mini_record(m);
 
-	mini_dir(b->m, id, META, links, count, true);
+	mini_dir(m, id, META, links, count, true);
 	return id;
 }
 
@@ -82,7 +77,7 @@ static void test_entry_size(unsigned entry_size, unsigned want_size)
 	static const char want[] = "#1 / 10" T0 "\n#2 /dir 10" T0
 				   "\n#3 /File 2 times=77,0,0,0 3 'old'\n"
 				   "    :s 6 'stream'\n#4 /new 80 3 'new'\n";
-	struct base b = base_of_version(3, 1);
+	struct mini *m = base_of_version(3, 1);
 	struct mini_link links[2];
 	uint32_t file, root;
 	struct kit k;
@@ -91,17 +86,17 @@ static void test_entry_size(unsigned entry_size, unsigned want_size)
 	unsigned got;
 	char *text;
 
-	b.m->entry_size = entry_size;
-	file = mini_plain(b.m, SMALL, "old", 3);
-	mini_field(b.m, file, 0, 0x8022, 2); /* hidden and what we don't know */
-	mini_field(b.m, file, 8, 77, 8);
-	mini_field(b.m, file, 92, 7, 2); /* BaseRegionIndex */
-	mini_field(b.m, file, 94, 9, 2);
+	m->entry_size = entry_size;
+	file = mini_plain(m, SMALL, "old", 3);
+	mini_field(m, file, 0, 0x8022, 2); /* hidden and what we don't know */
+	mini_field(m, file, 8, 77, 8);
+	mini_field(m, file, 92, 7, 2); /* BaseRegionIndex */
+	mini_field(m, file, 94, 9, 2);
 	links[0] = mini_link("File", file, 0);
-	links[1] = mini_link("dir", new_dir(&b, links, 0), 0);
-	root = new_dir(&b, links, 2);
-	memcpy(old, b.m->records[file - 1], sizeof(old));
-	k = base_done(&b, root);
+	links[1] = mini_link("dir", new_dir(m, links, 0), 0);
+	root = new_dir(m, links, 2);
+	memcpy(old, m->records[file - 1], sizeof(old));
+	k = base_done(m, root);
 
 	w = begin(&k, "a.cim", "b.cim");
 	put(&k, w, "new", "new");
@@ -137,14 +132,14 @@ static void test_entry_size(unsigned entry_size, unsigned want_size)
 /* Names are compared by the base's own table: here only Latin-1 has two cases. */
 static void test_upcase(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[1];
 	struct cim_writer *w;
 	struct cim_image *one, *two;
 	struct kit k;
 
-	links[0] = mini_link("\xe4", mini_plain(b.m, SMALL, "1", 1), 0);
-	k = base_done(&b, new_dir(&b, links, 1));
+	links[0] = mini_link("\xe4", mini_plain(m, SMALL, "1", 1), 0);
+	k = base_done(m, new_dir(m, links, 1));
 	w = begin(&k, "a.cim", "b.cim");
 	put(&k, w, "\xc3\x84", "2");	 /* A with two dots */
 	put(&k, w, "\xc4\x81", "small"); /* a with a line, U+0101 */
@@ -166,20 +161,20 @@ static void test_upcase(void)
 
 static void test_unsorted(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[4];
 	struct cim_writer *w;
 	uint32_t root, sub;
 	struct kit k;
 
-	links[0] = mini_link("zz", mini_plain(b.m, SMALL, "z", 1), 0);
-	links[1] = mini_link("B", mini_plain(b.m, SMALL, "b", 1), 0);
-	links[2] = mini_link("a", mini_plain(b.m, SMALL, "a", 1), 0);
-	sub = mini_record(b.m);
-	mini_dir(b.m, sub, META, links, 3, false);
+	links[0] = mini_link("zz", mini_plain(m, SMALL, "z", 1), 0);
+	links[1] = mini_link("B", mini_plain(m, SMALL, "b", 1), 0);
+	links[2] = mini_link("a", mini_plain(m, SMALL, "a", 1), 0);
+	sub = mini_record(m);
+	mini_dir(m, sub, META, links, 3, false);
 	links[0] = mini_link("d", sub, 0);
-	root = new_dir(&b, links, 1);
-	k = base_done(&b, root);
+	root = new_dir(m, links, 1);
+	k = base_done(m, root);
 	w = begin(&k, "a.cim", NULL);
 	put(&k, w, "d/C", "c");
 	finish(&k, w);
@@ -192,22 +187,22 @@ static void test_unsorted(void)
 
 static void test_code_points(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[3];
 	struct cim_writer *w;
 	uint32_t root;
 	struct kit k;
 
 	/* By code points: a, U+FFA0, U+10000. */
-	links[0] = mini_link("a", mini_plain(b.m, SMALL, "a", 1), 0);
-	links[1] = mini_link("x", mini_plain(b.m, SMALL, "half", 4), 0);
+	links[0] = mini_link("a", mini_plain(m, SMALL, "a", 1), 0);
+	links[1] = mini_link("x", mini_plain(m, SMALL, "half", 4), 0);
 	links[1].name[0] = 0xffa0;
-	links[2] = mini_link("xy", mini_plain(b.m, SMALL, "pair", 4), 0);
+	links[2] = mini_link("xy", mini_plain(m, SMALL, "pair", 4), 0);
 	links[2].name[0] = 0xd800;
 	links[2].name[1] = 0xdc00;
-	root = mini_record(b.m);
-	mini_dir(b.m, root, META, links, 3, false);
-	k = base_done(&b, root);
+	root = mini_record(m);
+	mini_dir(m, root, META, links, 3, false);
+	k = base_done(m, root);
 	w = begin(&k, "a.cim", "b.cim");
 	put(&k, w, "\xf0\x90\x80\x80", "replaced");
 	finish(&k, w);
@@ -228,7 +223,7 @@ static void test_code_points(void)
 static void test_stream_forms(void)
 {
 	for (int second = 0; second < 2; second++) {
-		struct base b = base_new();
+		struct mini *m = base_new();
 		struct mini_link links[2];
 		uint8_t before[96], after[96];
 		uint32_t root, id[2];
@@ -238,16 +233,16 @@ static void test_stream_forms(void)
 		for (int i = 0; i < 2; i++) {
 			size_t length;
 
-			id[i] = mini_plain(b.m, SMALL, "main", 4);
-			links[0] = mini_link("one", mini_put(b.m, SMALL, "11", 2, 8), 2);
-			links[1] = mini_link("two", mini_put(b.m, SMALL, "22", 2, 8), 2);
-			mini_field(b.m, id[i], 80,
-				   mini_table(b.m, META, links, 2, 16, second, 0, &length), 8);
+			id[i] = mini_plain(m, SMALL, "main", 4);
+			links[0] = mini_link("one", mini_put(m, SMALL, "11", 2, 8), 2);
+			links[1] = mini_link("two", mini_put(m, SMALL, "22", 2, 8), 2);
+			mini_field(m, id[i], 80,
+				   mini_table(m, META, links, 2, 16, second, 0, &length), 8);
 		}
 		links[0] = mini_link("f", id[0], 0);
 		links[1] = mini_link("g", id[1], 0);
-		root = new_dir(&b, links, 2);
-		k = base_done(&b, root);
+		root = new_dir(m, links, 2);
+		k = base_done(m, root);
 		raw_record(&k, "a.cim", id[1], before, sizeof(before));
 		w = begin(&k, "a.cim", NULL);
 		put_stream(&k, w, "f:ONE", "1");
@@ -267,20 +262,20 @@ static void test_stream_forms(void)
 /* A stream table in another order than ours. */
 static void test_stream_order(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[3];
 	struct cim_writer *w;
 	size_t length;
 	uint32_t id;
 	struct kit k;
 
-	id = mini_plain(b.m, SMALL, "main", 4);
-	links[0] = mini_link("c", mini_put(b.m, SMALL, "cc", 2, 8), 2);
-	links[1] = mini_link("a", mini_put(b.m, SMALL, "aa", 2, 8), 2);
-	links[2] = mini_link("B", mini_put(b.m, SMALL, "bb", 2, 8), 2);
-	mini_field(b.m, id, 80, mini_table(b.m, META, links, 3, 16, false, 0, &length), 8);
+	id = mini_plain(m, SMALL, "main", 4);
+	links[0] = mini_link("c", mini_put(m, SMALL, "cc", 2, 8), 2);
+	links[1] = mini_link("a", mini_put(m, SMALL, "aa", 2, 8), 2);
+	links[2] = mini_link("B", mini_put(m, SMALL, "bb", 2, 8), 2);
+	mini_field(m, id, 80, mini_table(m, META, links, 3, 16, false, 0, &length), 8);
 	links[0] = mini_link("f", id, 0);
-	k = base_done(&b, new_dir(&b, links, 1));
+	k = base_done(m, new_dir(m, links, 1));
 	w = begin(&k, "a.cim", NULL);
 	put_stream(&k, w, "f:C", "changed");
 	finish(&k, w);
@@ -298,7 +293,7 @@ static void test_table_ends(void)
 	static const unsigned counts[] = {1, 2, 1022, 1023, 1024, 1025, 2048};
 
 	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
-		struct base b = base_new();
+		struct mini *m = base_new();
 		struct mini_link links[1];
 		struct cim_writer *w;
 		struct cim_image *image;
@@ -306,16 +301,16 @@ static void test_table_ends(void)
 		uint32_t root, id = 0;
 		struct kit k;
 
-		links[0] = mini_link("x", mini_plain(b.m, SMALL, "x", 1), 0);
-		root = new_dir(&b, links, counts[c] > 1);
+		links[0] = mini_link("x", mini_plain(m, SMALL, "x", 1), 0);
+		root = new_dir(m, links, counts[c] > 1);
 		if (counts[c] == 1) { /* the root alone */
-			memcpy(b.m->records[0], b.m->records[1], sizeof(b.m->records[0]));
-			b.m->record_count = 1;
+			memcpy(m->records[0], m->records[1], sizeof(m->records[0]));
+			m->record_count = 1;
 			root = 1;
 		}
-		while (b.m->record_count < counts[c])
-			mini_plain(b.m, SMALL, "", 0);
-		k = base_done(&b, root);
+		while (m->record_count < counts[c])
+			mini_plain(m, SMALL, "", 0);
+		k = base_done(m, root);
 		w = begin(&k, "a.cim", "b.cim");
 		put(&k, w, "new1", "1");
 		put(&k, w, "new2", "2");
@@ -397,16 +392,16 @@ static void test_regions_limit(void)
 static struct kit many_tables(unsigned last_count)
 {
 	const uint64_t tables = 1 << 22, directory = 1 << 20, filesystem = directory + 16 * tables;
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[1];
 	uint8_t header[72], fs[24], entry[16];
 	uint32_t root;
 	struct kit k;
 	const char *region;
 
-	links[0] = mini_link("x", mini_plain(b.m, SMALL, "x", 1), 0);
-	root = new_dir(&b, links, 1);
-	k = base_done(&b, root);
+	links[0] = mini_link("x", mini_plain(m, SMALL, "x", 1), 0);
+	root = new_dir(m, links, 1);
+	k = base_done(m, root);
 	region = memfs_find_name(k.m, "region_");
 	memfs_peek(k.m, "a.cim", 0, header, sizeof(header));
 	memfs_peek(k.m, region, cim_get64(header + 56), fs, sizeof(fs));
@@ -457,10 +452,10 @@ static void test_ids_limit(void)
 /* ---- made to harm ---- */
 
 /* A root with these entries, added as they are. */
-static struct kit hostile(struct base *b, struct mini_link *links, size_t count, uint32_t root)
+static struct kit hostile(struct mini *m, struct mini_link *links, size_t count, uint32_t root)
 {
-	mini_dir(b->m, root, META, links, count, true);
-	return base_done(b, root);
+	mini_dir(m, root, META, links, count, true);
+	return base_done(m, root);
 }
 
 /* The session may fail with CORRUPT, at any point; then the base is as it was. */
@@ -487,16 +482,16 @@ static void test_hostile_ids(void)
 	static const uint32_t ids[] = {0, 3, 4, 5000, UINT32_MAX};
 
 	for (size_t i = 0; i < 5; i++) {
-		struct base b = base_new();
+		struct mini *m = base_new();
 		struct mini_link links[2];
 		struct cim_writer *w;
 		bool exists;
-		uint32_t root = mini_record(b.m);
+		uint32_t root = mini_record(m);
 		struct kit k;
 
-		links[0] = mini_link("x", mini_plain(b.m, SMALL, "x", 1), 0);
+		links[0] = mini_link("x", mini_plain(m, SMALL, "x", 1), 0);
 		links[1] = mini_link("nobody", ids[i], 0);
-		k = hostile(&b, links, 2, root);
+		k = hostile(m, links, 2, root);
 		w = begin(&k, "a.cim", NULL);
 		gives(&k, cim_writer_lookup(w, cim_str8("nobody"), &exists, &k.err), CIM_E_CORRUPT);
 		gives(&k, cim_writer_delete(w, cim_str8("nobody"), &k.err), CIM_E_CORRUPT);
@@ -510,15 +505,15 @@ static void test_hostile_ids(void)
 
 static void test_hostile_twice(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[2];
 	struct cim_writer *w;
-	uint32_t root = mini_record(b.m);
+	uint32_t root = mini_record(m);
 	struct kit k;
 
-	links[0] = mini_link("same", mini_plain(b.m, SMALL, "1", 1), 0);
-	links[1] = mini_link("SAME", mini_plain(b.m, SMALL, "2", 1), 0);
-	k = hostile(&b, links, 2, root);
+	links[0] = mini_link("same", mini_plain(m, SMALL, "1", 1), 0);
+	links[1] = mini_link("SAME", mini_plain(m, SMALL, "2", 1), 0);
+	k = hostile(m, links, 2, root);
 	w = begin(&k, "a.cim", NULL);
 	put(&k, w, "new", "1");
 	end_hostile(&k, w, true, "a directory with one name twice");
@@ -527,7 +522,7 @@ static void test_hostile_twice(void)
 /* A file table that says more of itself than its region file holds costs no memory. */
 static void test_hostile_table(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	uint8_t entry[4] = {1023 & 0xff, 1023 >> 8, 0xff, 0xff};
 	uint8_t header[72], fs[24];
 	struct mini_link links[1];
@@ -537,7 +532,7 @@ static void test_hostile_table(void)
 	long before;
 
 	links[0] = mini_link("x", 2, 0);
-	k = hostile(&b, links, 1, mini_record(b.m)); /* the root is the table's first record */
+	k = hostile(m, links, 1, mini_record(m)); /* the root is the table's first record */
 	region = memfs_find_name(k.m, "region_");
 	memfs_peek(k.m, "a.cim", 0, header, sizeof(header));
 	memfs_peek(k.m, region, cim_get64(header + 56), fs, sizeof(fs));
@@ -561,10 +556,10 @@ static void test_hostile_loops(void)
 
 	for (unsigned turn = 0; turn < count * count * 2; turn++) {
 		const char *one = paths[turn / 2 / count], *two = paths[turn / 2 % count];
-		struct base b = base_new();
+		struct mini *m = base_new();
 		struct mini_link links[4];
 		struct cim_writer *w;
-		uint32_t root = mini_record(b.m), dir = mini_record(b.m);
+		uint32_t root = mini_record(m), dir = mini_record(m);
 		struct cim_metadata meta = meta_dir();
 		enum cim_status status;
 		char below[100];
@@ -572,11 +567,11 @@ static void test_hostile_loops(void)
 
 		links[0] = mini_link("up", dir, 0); /* itself */
 		links[1] = mini_link("root", root, 0);
-		mini_dir(b.m, dir, META, links, 2, true);
+		mini_dir(m, dir, META, links, 2, true);
 		links[0] = mini_link("self", root, 0);
 		links[1] = mini_link("d", dir, 0);
 		links[2] = mini_link("e", dir, 0);
-		k = hostile(&b, links, 3, root);
+		k = hostile(m, links, 3, root);
 		w = begin(&k, "a.cim", NULL);
 		snprintf(below, sizeof(below), "%s/new", one);
 		cim_writer_add(w, cim_str8(below), &meta, NULL, &k.err);
@@ -602,18 +597,18 @@ static void test_hostile_loops(void)
 
 static void test_hostile_streams(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[2];
 	struct cim_writer *w;
-	uint32_t root = mini_record(b.m), id = mini_plain(b.m, SMALL, "main", 4);
+	uint32_t root = mini_record(m), id = mini_plain(m, SMALL, "main", 4);
 	size_t length;
 	struct kit k;
 
-	links[0] = mini_link("same", mini_put(b.m, SMALL, "1", 1, 8), 1);
-	links[1] = mini_link("SAME", mini_put(b.m, SMALL, "2", 1, 8), 1);
-	mini_field(b.m, id, 80, mini_table(b.m, META, links, 2, 16, false, 0, &length), 8);
+	links[0] = mini_link("same", mini_put(m, SMALL, "1", 1, 8), 1);
+	links[1] = mini_link("SAME", mini_put(m, SMALL, "2", 1, 8), 1);
+	mini_field(m, id, 80, mini_table(m, META, links, 2, 16, false, 0, &length), 8);
 	links[0] = mini_link("f", id, 0);
-	k = hostile(&b, links, 1, root);
+	k = hostile(m, links, 1, root);
 	w = begin(&k, "a.cim", NULL);
 	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
 	put(&k, w, "g", "text");
@@ -621,7 +616,7 @@ static void test_hostile_streams(void)
 }
 
 /* A table whose hundred names lie on top of each other: each begins one unit behind the last. */
-static uint64_t overlapping(struct base *b, unsigned value_size, uint64_t value, size_t *length)
+static uint64_t overlapping(struct mini *m, unsigned value_size, uint64_t value, size_t *length)
 {
 	enum { LINKS = 100, UNITS = 200 };
 	static uint8_t bytes[8 + LINKS * 20 + 2 * (UNITS + 1)];
@@ -638,34 +633,34 @@ static uint64_t overlapping(struct base *b, unsigned value_size, uint64_t value,
 	/* What is one name's unit is another's length. */
 	for (unsigned i = 0; i <= UNITS; i++)
 		mini_le(bytes + names + 2 * i, UNITS - i, 2);
-	return mini_put(b->m, META, bytes, *length, 8);
+	return mini_put(m, META, bytes, *length, 8);
 }
 
 static void test_hostile_overlaps(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[1];
 	struct cim_writer *w;
-	uint32_t root = mini_record(b.m), dir = mini_record(b.m), file;
+	uint32_t root = mini_record(m), dir = mini_record(m), file;
 	size_t length;
 	uint64_t at;
 	struct kit k;
 
-	file = mini_plain(b.m, SMALL, "x", 1);
-	at = overlapping(&b, 4, file, &length);
-	mini_stream(b.m, dir, at, length, 1, false);
+	file = mini_plain(m, SMALL, "x", 1);
+	at = overlapping(m, 4, file, &length);
+	mini_stream(m, dir, at, length, 1, false);
 	links[0] = mini_link("d", dir, 0);
-	k = hostile(&b, links, 1, root);
+	k = hostile(m, links, 1, root);
 	w = begin(&k, "a.cim", NULL);
 	put(&k, w, "d/new", "text");
 	end_hostile(&k, w, true, "a directory whose names overlap");
 
-	b = base_new();
-	root = mini_record(b.m);
-	file = mini_plain(b.m, SMALL, "x", 1);
-	mini_field(b.m, file, 80, overlapping(&b, 16, 0, &length), 8);
+	m = base_new();
+	root = mini_record(m);
+	file = mini_plain(m, SMALL, "x", 1);
+	mini_field(m, file, 80, overlapping(m, 16, 0, &length), 8);
 	links[0] = mini_link("f", file, 0);
-	k = hostile(&b, links, 1, root);
+	k = hostile(m, links, 1, root);
 	w = begin(&k, "a.cim", NULL);
 	gives(&k, cim_writer_add_stream(w, cim_str8("f:s"), 1, NULL, &k.err), CIM_E_CORRUPT);
 	gives(&k, cim_writer_delete(w, cim_str8("f:s"), &k.err), CIM_E_CORRUPT);
@@ -675,18 +670,18 @@ static void test_hostile_overlaps(void)
 /* What can't be dropped without harm to the rest of the tree isn't. */
 static void test_hostile_ancestors(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct mini_link links[2];
 	struct cim_writer *w;
-	uint32_t root = mini_record(b.m), dir = mini_record(b.m);
+	uint32_t root = mini_record(m), dir = mini_record(m);
 	struct kit k;
 
 	links[0] = mini_link("up", root, 0);
 	links[1] = mini_link("self", dir, 0);
-	mini_dir(b.m, dir, META, links, 2, true);
+	mini_dir(m, dir, META, links, 2, true);
 	links[0] = mini_link("self", root, 0);
 	links[1] = mini_link("d", dir, 0);
-	k = hostile(&b, links, 2, root);
+	k = hostile(m, links, 2, root);
 	w = begin(&k, "a.cim", NULL);
 	gives(&k, cim_writer_delete(w, cim_str8("self"), &k.err), CIM_E_CORRUPT);
 	gives(&k, cim_writer_delete(w, cim_str8("d/up"), &k.err), CIM_E_CORRUPT);
@@ -697,9 +692,9 @@ static void test_hostile_ancestors(void)
 
 static void test_hostile_root(void)
 {
-	struct base b = base_new();
+	struct mini *m = base_new();
 	struct cim_writer *w;
-	struct kit k = base_done(&b, mini_plain(b.m, SMALL, "I am the root", 13));
+	struct kit k = base_done(m, mini_plain(m, SMALL, "I am the root", 13));
 
 	gives(&k, cim_writer_open(&k.env, "mem", "a.cim", NULL, 0, &w, &k.err), CIM_E_CORRUPT);
 	is_int(memfs_count_names(k.m, "region_"), 3, "a root that is a file: nothing is left");
