@@ -62,77 +62,50 @@ void idset_free(struct idset *set)
 	memset(set, 0, sizeof(*set));
 }
 
-/* The slot of an ID, or the free one where it belongs. */
-static size_t slot_of(const struct places *places, uint32_t id)
-{
-	size_t i = (id * UINT32_C(2654435761)) & (places->room - 1);
-
-	while (places->slots[i].name && places->slots[i].id != id)
-		i = (i + 1) & (places->room - 1);
-	return i;
-}
-
 bool places_has(const struct places *places, uint32_t id)
 {
-	return places->room && places->slots[slot_of(places, id)].name;
-}
-
-static void places_double(struct places *places)
-{
-	struct places bigger = {.room = places->room ? places->room * 2 : 64,
-				.count = places->count};
-
-	bigger.slots = xcalloc(bigger.room, sizeof(*bigger.slots));
-	for (size_t i = 0; i < places->room; i++) {
-		if (places->slots[i].name)
-			bigger.slots[slot_of(&bigger, places->slots[i].id)] = places->slots[i];
-	}
-	free(places->slots);
-	*places = bigger;
+	return hash_table_get(&places->numbers, 0, id) != 0;
 }
 
 void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char *name)
 {
-	size_t i;
+	size_t *number = hash_table_at(&places->numbers, 0, id);
 
-	if (places->count * 2 >= places->room)
-		places_double(places);
-	i = slot_of(places, id);
-	if (places->slots[i].name)
+	if (*number)
 		return;
-	places->count++;
-	places->slots[i].id = id;
-	places->slots[i].dir_id = dir_id;
-	places->slots[i].name = xstrdup(name);
+	places->places = xgrow(places->places, &places->room, places->count,
+			       sizeof(*places->places));
+	places->places[places->count].dir_id = dir_id;
+	places->places[places->count].name = xstrdup(name);
+	*number = ++places->count;
 }
 
 const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
 			size_t *count)
 {
 	const char **names = NULL;
-	size_t room = 0;
+	size_t room = 0, number;
 
-	for (*count = 0; places_has(places, id);) {
-		const size_t i = slot_of(places, id);
-
+	for (*count = 0; (number = hash_table_get(&places->numbers, 0, id)) != 0;) {
 		if (*count == most) {
 			free(names);
 			return NULL;
 		}
+		id = places->places[number - 1].dir_id;
 		if (!*count)
-			*dir_id = places->slots[i].dir_id;
+			*dir_id = id;
 		names = xgrow(names, &room, *count, sizeof(*names));
-		names[(*count)++] = places->slots[i].name;
-		id = places->slots[i].dir_id;
+		names[(*count)++] = places->places[number - 1].name;
 	}
 	return names;
 }
 
 void places_free(struct places *places)
 {
-	for (size_t i = 0; i < places->room; i++)
-		free(places->slots[i].name);
-	free(places->slots);
+	for (size_t i = 0; i < places->count; i++)
+		free(places->places[i].name);
+	free(places->places);
+	hash_table_free(&places->numbers);
 	memset(places, 0, sizeof(*places));
 }
 

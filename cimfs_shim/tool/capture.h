@@ -60,25 +60,17 @@ struct level {
 };
 
 /* Files with several names, by device and inode. */
-struct link_slot {
-	uint64_t dev;
-	uint64_t ino;
+struct first_name {
 	uint16_t *path;
 	size_t units;
 };
 
 /* The last access of symlinks, as it was before they were read here. */
-struct link_time {
-	uint64_t dev;
-	uint64_t ino;
-	struct statx_timestamp accessed;
-	bool used;
-};
 struct link_times {
 	pthread_mutex_t lock;
-	struct link_time *slots;
-	size_t room;
-	size_t count;
+	struct hash_table numbers; /* 1 + index, by device and inode */
+	struct statx_timestamp *accessed;
+	size_t count, room;
 };
 
 /* Buffers for files that are read ahead; as many as pieces wait in the queue, at most. */
@@ -106,11 +98,11 @@ struct capture {
 	size_t depth;
 	uint16_t *path; /* of the item at hand, in the image */
 	size_t path_units;
-	struct text rel;   /* of the item at hand, below its source */
-	struct text where; /* the same as the user would write it */
-	struct link_slot *links;
-	size_t link_room;
-	size_t link_count;
+	struct text rel;		/* of the item at hand, below its source */
+	struct text where;		/* the same as the user would write it */
+	struct hash_table link_numbers; /* 1 + index */
+	struct first_name *links;
+	size_t link_count, link_room;
 	struct link_times link_times;
 	uint64_t image_dev;
 	uint64_t image_ino;

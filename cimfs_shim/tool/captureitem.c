@@ -18,41 +18,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* ---- files with several names ---- */
-
-static size_t link_slot(const struct link_slot *slots, size_t room, uint64_t dev, uint64_t ino)
-{
-	size_t i = (size_t)((ino * UINT64_C(0x9E3779B97F4A7C15)) >> 20 ^ dev) & (room - 1);
-
-	while (slots[i].path && (slots[i].dev != dev || slots[i].ino != ino))
-		i = (i + 1) & (room - 1);
-	return i;
-}
-
-static struct link_slot *find_link(struct capture *c, uint64_t dev, uint64_t ino)
-{
-	if (c->link_count * 2 >= c->link_room) {
-		size_t room = c->link_room ? c->link_room * 2 : 256;
-		struct link_slot *slots = xcalloc(room, sizeof(*slots));
-
-		for (size_t i = 0; i < c->link_room; i++) {
-			if (c->links[i].path)
-				slots[link_slot(slots, room, c->links[i].dev, c->links[i].ino)] =
-					c->links[i];
-		}
-		free(c->links);
-		c->links = slots;
-		c->link_room = room;
-	}
-	return &c->links[link_slot(c->links, c->link_room, dev, ino)];
-}
-
 void capture_items_free(struct capture *c)
 {
-	for (size_t i = 0; i < c->link_room; i++)
+	for (size_t i = 0; i < c->link_count; i++)
 		free(c->links[i].path);
 	free(c->links);
-	free(c->link_times.slots);
+	hash_table_free(&c->link_numbers);
+	free(c->link_times.accessed);
+	hash_table_free(&c->link_times.numbers);
 	pthread_mutex_destroy(&c->link_times.lock);
 	for (struct free_buffer *buf = c->buffers.free; buf;) {
 		struct free_buffer *next = buf->next;
@@ -382,23 +355,26 @@ static int store_plain(struct capture *c, const struct item *item)
 /* A file that is met again under another name; *stored: it was linked. */
 static int store_link(struct capture *c, const struct item *item, bool *stored)
 {
-	uint64_t dev = makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor);
-	struct link_slot *slot = find_link(c, dev, item->stx.stx_ino);
+	size_t *number = hash_table_at(&c->link_numbers,
+				       makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor),
+				       item->stx.stx_ino);
 	struct cim_error err = {0};
+	struct first_name *first;
 
-	*stored = slot->path != NULL;
-	if (!slot->path) {
-		slot->dev = dev;
-		slot->ino = item->stx.stx_ino;
-		slot->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
-		slot->units = item->path_units;
-		c->link_count++;
+	*stored = *number != 0;
+	if (!*number) {
+		c->links = xgrow(c->links, &c->link_room, c->link_count, sizeof(*c->links));
+		first = &c->links[c->link_count];
+		first->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
+		first->units = item->path_units;
+		*number = ++c->link_count;
 		return EXIT_OK;
 	}
+	first = &c->links[*number - 1];
 	c->s->progress.files++;
 	if (cim_writer_link(c->s->writer,
 			    (struct cim_str){.utf16 = item->path, .units = item->path_units},
-			    (struct cim_str){.utf16 = slot->path, .units = slot->units}, &err))
+			    (struct cim_str){.utf16 = first->path, .units = first->units}, &err))
 		return capture_fail_cim(c, item->where, &err);
 	return EXIT_OK;
 }

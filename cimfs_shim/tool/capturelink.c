@@ -26,54 +26,22 @@
 
 /* ---- how links looked at first ---- */
 
-static size_t slot_of(const struct link_time *slots, size_t room, const struct link_time *link)
-{
-	size_t i = (size_t)((link->ino * UINT64_C(0x9E3779B97F4A7C15)) >> 20 ^ link->dev);
-
-	for (i &= room - 1; slots[i].used; i = (i + 1) & (room - 1)) {
-		if (slots[i].dev == link->dev && slots[i].ino == link->ino)
-			break;
-	}
-	return i;
-}
-
-static void make_room(struct link_times *times)
-{
-	size_t room = times->room ? times->room * 2 : 64;
-	struct link_time *slots;
-
-	if (times->count * 2 < times->room)
-		return;
-	slots = xcalloc(room, sizeof(*slots));
-	for (size_t i = 0; i < times->room; i++) {
-		if (times->slots[i].used)
-			slots[slot_of(slots, room, &times->slots[i])] = times->slots[i];
-	}
-	free(times->slots);
-	times->slots = slots;
-	times->room = room;
-}
-
 /* Who looked before the link's first reader finds the same time, who looked after it finds it here.
  */
 static void first_time(struct link_times *times, struct statx *stx)
 {
-	struct link_time link = {
-		.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
-		.ino = stx->stx_ino,
-		.accessed = stx->stx_atime,
-		.used = true,
-	};
-	struct link_time *slot;
+	size_t *number;
 
 	pthread_mutex_lock(&times->lock);
-	make_room(times);
-	slot = &times->slots[slot_of(times->slots, times->room, &link)];
-	if (!slot->used) {
-		*slot = link;
-		times->count++;
+	number = hash_table_at(&times->numbers, makedev(stx->stx_dev_major, stx->stx_dev_minor),
+			       stx->stx_ino);
+	if (!*number) {
+		times->accessed = xgrow(times->accessed, &times->room, times->count,
+					sizeof(*times->accessed));
+		times->accessed[times->count] = stx->stx_atime;
+		*number = ++times->count;
 	}
-	stx->stx_atime = slot->accessed;
+	stx->stx_atime = times->accessed[*number - 1];
 	pthread_mutex_unlock(&times->lock);
 }
 
