@@ -112,6 +112,15 @@ static void numbered(char *text, size_t len)
 	text[len] = 0;
 }
 
+/* A field of @size has a text of @len whole, or its end behind "...". */
+static bool keeps_end(const char *field, size_t size, const char *text, size_t len)
+{
+	if (len < size)
+		return !strcmp(field, text);
+	return strlen(field) == size - 1 && !memcmp(field, "...", 3) &&
+	       !strcmp(field + 3, text + len - (size - 4));
+}
+
 static void long_causes(void)
 {
 	static char text[5000];
@@ -122,12 +131,7 @@ static void long_causes(void)
 		numbered(text, len);
 		rubbish(&err);
 		cim_fail(&err, CIM_E_IO, "%s", text);
-		if (len < sizeof(err.cause))
-			wrong += strcmp(err.cause, text) != 0;
-		else
-			wrong += strlen(err.cause) != sizeof(err.cause) - 1 ||
-				 memcmp(err.cause, "...", 3) != 0 ||
-				 strcmp(err.cause + 3, text + len - (sizeof(err.cause) - 4)) != 0;
+		wrong += !keeps_end(err.cause, sizeof(err.cause), text, len);
 	}
 	is_int(wrong, 0, "a cause that is too long keeps its end behind \"...\"");
 	numbered(text, 4999);
@@ -165,16 +169,8 @@ static void where(void)
 	for (size_t len = 0; len < 1000; len++) {
 		numbered(text, len);
 		cim_error_where(&err, CIM_E_IO, text, text);
-		if (len < sizeof(err.op))
-			wrong += strcmp(err.op, text) != 0;
-		else
-			wrong += memcmp(err.op, "...", 3) != 0 ||
-				 strcmp(err.op + 3, text + len - (sizeof(err.op) - 4)) != 0;
-		if (len < sizeof(err.image))
-			wrong += strcmp(err.image, text) != 0;
-		else
-			wrong += memcmp(err.image, "...", 3) != 0 ||
-				 strcmp(err.image + 3, text + len - (sizeof(err.image) - 4)) != 0;
+		wrong += !keeps_end(err.op, sizeof(err.op), text, len) ||
+			 !keeps_end(err.image, sizeof(err.image), text, len);
 	}
 	is_int(wrong, 0, "any length: the operation and the image keep their end");
 }
@@ -186,27 +182,32 @@ static bool wellformed(const char *text)
 	return cim_utf16_from_utf8(text, strlen(text), NULL, 0, &units) == CIM_OK;
 }
 
+static const uint16_t odd_path[] = {'d', '\\', 0xe4, '\\', 0xd800};
+
 static void paths(void)
 {
-	static const uint16_t plain[] = {'d', '\\', 0xe4, '\\', 0xd800};
 	static const uint16_t with_nul[] = {'a', 0, 'b'};
-	static uint16_t text[40000];
 	struct cim_error err;
-	unsigned wrong = 0;
-	char *utf8;
-	size_t len;
 
 	cim_fail(&err, CIM_E_CORRUPT, "cause");
-	cim_error_path(&err, plain, 5);
+	cim_error_path(&err, odd_path, 5);
 	is_str(err.path, "d\\\xc3\xa4\\\xed\xa0\x80", "a path in WTF-8");
 	cim_error_path(&err, NULL, 0);
 	is_str(err.path, "d\\\xc3\xa4\\\xed\xa0\x80", "NULL leaves it as it is");
-	cim_error_path(&err, plain, 0);
+	cim_error_path(&err, odd_path, 0);
 	is_str(err.path, "\\", "the root is a lone backslash");
 	cim_error_path(&err, with_nul, 3);
 	is_str(err.path, "a?b", "a NUL in a name doesn't end it");
-	cim_error_path(NULL, plain, 5);
+	cim_error_path(NULL, odd_path, 5);
 	is_str(err.cause, "cause", "the cause is kept");
+}
+
+static void long_paths(void)
+{
+	static uint16_t text[40000];
+	struct cim_error err;
+	unsigned wrong = 0;
+	size_t len;
 
 	/* Pairs and three-byte characters at each place of the cut. */
 	for (size_t kind = 0; kind < 3; kind++) {
@@ -233,6 +234,13 @@ static void paths(void)
 	ok(!memcmp(err.path, "...", 3) && err.path[sizeof(err.path) - 2] == '0' &&
 		   err.path[3] == '0' + (sizeof(err.path) - 5) % 10,
 	   "and shows its end");
+}
+
+static void paths_as_given(void)
+{
+	struct cim_error err;
+	unsigned wrong = 0;
+	char *utf8;
 
 	cim_error_str(&err, cim_str8("dir/\xc3\xa4/f:s"));
 	is_str(err.path, "dir\\\xc3\xa4\\f:s", "UTF-8: separators become '\\'");
@@ -242,13 +250,12 @@ static void paths(void)
 	is_str(err.path, "a??", "UTF-8: what is malformed is replaced");
 	cim_error_str(&err, (struct cim_str){.utf8 = "a\0b", .units = 3});
 	is_str(err.path, "a?b", "UTF-8: a NUL is replaced");
-	cim_error_str(&err, (struct cim_str){.utf16 = plain, .units = 5});
+	cim_error_str(&err, (struct cim_str){.utf16 = odd_path, .units = 5});
 	is_str(err.path, "d\\\xc3\xa4\\\xed\xa0\x80", "UTF-16 likewise");
 	cim_error_str(&err, cim_str8(NULL));
 	is_str(err.path, "d\\\xc3\xa4\\\xed\xa0\x80", "NULL text leaves it as it is");
 	cim_error_str(NULL, cim_str8("x"));
 
-	wrong = 0;
 	for (size_t bytes = 1; bytes < 1200; bytes++) {
 		/* Of its own size, so that the sanitizers see a read past it. */
 		utf8 = malloc(bytes);
@@ -274,5 +281,7 @@ int main(void)
 	long_causes();
 	where();
 	paths();
+	long_paths();
+	paths_as_given();
 	return tap_done();
 }
