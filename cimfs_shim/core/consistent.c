@@ -328,6 +328,7 @@ enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesyst
  * our files for his. */
 static void leave_files(struct cim_writer *writer)
 {
+	struct cim_error why = {0};
 	int i;
 
 	for (i = 0; i < CIM_REGION_TYPES; i++) {
@@ -336,7 +337,8 @@ static void leave_files(struct cim_writer *writer)
 		if (!cim_has_temporary_prefix(writer->id_names[i]))
 			writer->id_names[i][0] = '\0';
 	}
-	cim_writer_poison(writer, CIM_E_EXISTS, NULL);
+	cim_fail(&why, CIM_E_EXISTS, "another's image has taken the session's files");
+	cim_session_poison(writer, why.status, &why);
 	writer->harmless = false;
 }
 

@@ -12,36 +12,6 @@
 
 #include <string.h>
 
-/* ---- every call's frame ---- */
-
-/* Lock, and see whether the session takes calls; @streaming: also while a stream is open. */
-static enum cim_status enter(struct cim_writer *writer, bool streaming, struct cim_error *err)
-{
-	if (!writer)
-		return cim_fail(err, CIM_E_INVALID, "no session");
-	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
-	if (writer->state != CIM_WRITER_OPEN)
-		return cim_fail(err, CIM_E_INVALID, "the session has been committed");
-	if (writer->poison.status) {
-		if (err)
-			*err = writer->poison;
-		return writer->poison.status;
-	}
-	if (writer->stream && !streaming)
-		return cim_fail(err, CIM_E_SHARING, "a stream is open");
-	return CIM_OK;
-}
-
-static enum cim_status leave(struct cim_writer *writer, enum cim_status status, const char *op,
-			     struct cim_str path, struct cim_error *err)
-{
-	if (!writer)
-		return cim_error_where(err, status, op, NULL);
-	cim_writer_tell(writer, status, op, path, err);
-	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
-	return status;
-}
-
 /* ---- metadata ---- */
 
 static enum cim_status check_blob(const void *data, uint32_t size, const char *what,
@@ -136,7 +106,7 @@ static enum cim_status store_metadata(struct cim_writer *writer, const struct ci
 		status = cim_objects_put_shared(&writer->objects, m->reparse, m->reparse_size, true,
 						&record->reparse, err);
 	}
-	return cim_writer_poison(writer, status, err);
+	return cim_session_poison(writer, status, err);
 }
 
 /* ---- add ---- */
@@ -262,23 +232,22 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 			       const struct cim_metadata *metadata, struct cim_stream **stream,
 			       struct cim_error *err)
 {
+	struct cim_path path = {0};
 	enum cim_status status;
-	struct cim_path path;
 
 	if (stream)
 		*stream = NULL;
-	status = enter(writer, false, err);
+	status = cim_session_enter(writer, false, &err);
 	if (!status && metadata)
 		status = cim_check_sized(metadata, sizeof(*metadata), "the metadata", err);
 	if (!status)
 		status = check_metadata(metadata, writer->as_stored, err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
-	if (!status) {
+	if (!status)
 		status = add(writer, &path, metadata, stream, err);
-		cim_path_free(&path);
-	}
-	return leave(writer, status, "add", text, err);
+	cim_path_free(&path);
+	return cim_session_leave(writer, status, "add", text, err);
 }
 
 /* ---- alternate streams ---- */
@@ -286,8 +255,8 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 static enum cim_status add_stream(struct cim_writer *writer, const struct cim_path *path,
 				  uint64_t size, struct cim_stream **out, struct cim_error *err)
 {
+	struct cim_stream *stream = NULL;
 	struct cim_ns_stream *entry;
-	struct cim_stream *stream;
 	struct cim_ns_place place;
 	struct cim_ns_file *file;
 	enum cim_status status;
@@ -301,7 +270,7 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 	status = cim_ns_change(&writer->ns, place.id, &file, err);
 	if (!status)
 		status = cim_ns_get_streams(&writer->ns, place.id, &streams, err);
-	if (!status)
+	if (!status && out)
 		status = new_stream(writer, place.id, path, &stream, err);
 	if (status)
 		return status;
@@ -314,10 +283,8 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 	entry = &writer->ns.streams[streams].streams[position];
 	entry->offset = cim_objects_nowhere(&writer->objects);
 	entry->desc = unwritten(size);
-	if (!out) {
-		cim_free(&writer->env, stream);
+	if (!out)
 		return CIM_OK;
-	}
 	stream->alternate = true;
 	stream->streams = streams;
 	memcpy(stream->name, path->stream, path->stream_units * sizeof(stream->name[0]));
@@ -330,12 +297,12 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str text, uint64_t size,
 				      struct cim_stream **stream, struct cim_error *err)
 {
+	struct cim_path path = {0};
 	enum cim_status status;
-	struct cim_path path;
 
 	if (stream)
 		*stream = NULL;
-	status = enter(writer, false, err);
+	status = cim_session_enter(writer, false, &err);
 	if (!status && size > CIM_MAX_STREAM)
 		status = cim_fail(err, CIM_E_INVALID, "a size of %llu is not possible",
 				  (unsigned long long)size);
@@ -344,11 +311,10 @@ enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str 
 					writer->as_stored ? CIM_PATH_STREAM_OF_ANY
 							  : CIM_PATH_STREAM_REQUIRED,
 					&path, err);
-	if (!status) {
+	if (!status)
 		status = add_stream(writer, &path, size, stream, err);
-		cim_path_free(&path);
-	}
-	return leave(writer, status, "add stream", text, err);
+	cim_path_free(&path);
+	return cim_session_leave(writer, status, "add stream", text, err);
 }
 
 /* ---- link ---- */
@@ -395,22 +361,20 @@ static enum cim_status link_paths(struct cim_writer *writer, const struct cim_pa
 enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_str text,
 				struct cim_str existing_text, struct cim_error *err)
 {
-	struct cim_path path, existing;
+	struct cim_path path = {0}, existing = {0};
 	enum cim_status status;
 
-	status = enter(writer, false, err);
-	if (status)
-		return leave(writer, status, "link", text, err);
-	status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
-	if (status)
-		return leave(writer, status, "link", text, err);
-	status = cim_path_parse(&writer->env, existing_text, CIM_PATH_NO_STREAM, &existing, err);
-	if (!status) {
+	status = cim_session_enter(writer, false, &err);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
+	if (!status)
+		status = cim_path_parse(&writer->env, existing_text, CIM_PATH_NO_STREAM, &existing,
+					err);
+	if (!status)
 		status = link_paths(writer, &path, &existing, err);
-		cim_path_free(&existing);
-	}
+	cim_path_free(&existing);
 	cim_path_free(&path);
-	return leave(writer, status, "link", text, err);
+	return cim_session_leave(writer, status, "link", text, err);
 }
 
 /* ---- delete ---- */
@@ -462,17 +426,16 @@ static enum cim_status delete_path(struct cim_writer *writer, const struct cim_p
 enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str text,
 				  struct cim_error *err)
 {
+	struct cim_path path = {0};
 	enum cim_status status;
-	struct cim_path path;
 
-	status = enter(writer, false, err);
+	status = cim_session_enter(writer, false, &err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_PATH_STREAM_ALLOWED, &path, err);
-	if (!status) {
+	if (!status)
 		status = delete_path(writer, &path, err);
-		cim_path_free(&path);
-	}
-	return leave(writer, status, "delete", text, err);
+	cim_path_free(&path);
+	return cim_session_leave(writer, status, "delete", text, err);
 }
 
 /* ---- lookup ---- */
@@ -505,18 +468,17 @@ static enum cim_status lookup_path(struct cim_writer *writer, const struct cim_p
 enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text, bool *exists,
 				  struct cim_error *err)
 {
+	struct cim_path path = {0};
 	enum cim_status status;
-	struct cim_path path;
 
 	if (!exists)
 		return cim_fail(err, CIM_E_POINTER, "no place for the answer");
 	*exists = false;
-	status = enter(writer, true, err);
+	status = cim_session_enter(writer, true, &err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_PATH_STREAM_ALLOWED, &path, err);
-	if (!status) {
+	if (!status)
 		status = lookup_path(writer, &path, exists, err);
-		cim_path_free(&path);
-	}
-	return leave(writer, status, "look up", text, err);
+	cim_path_free(&path);
+	return cim_session_leave(writer, status, "look up", text, err);
 }

@@ -271,8 +271,7 @@ enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, stru
 	if (!status)
 		status = rename_fs_file(writer, &out, err);
 	cim_free(&writer->env, out.bytes);
-	if (!status)
-		writer->state = CIM_WRITER_COMMITTED;
+	writer->committed = !status;
 	if (status && writer->consistent)
 		cim_consistent_unname(writer);
 	else if (writer->consistent)

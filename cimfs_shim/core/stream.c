@@ -12,38 +12,19 @@
 
 #include <string.h>
 
-/* Lock, and see whether this stream may be written. */
-static enum cim_status enter(struct cim_stream *stream, struct cim_error *err)
+/* Enter the session, and see whether this stream may be written. */
+static enum cim_status enter(struct cim_stream *stream, struct cim_error **err)
 {
-	struct cim_writer *writer = stream->writer;
+	enum cim_status status = cim_session_enter(stream->writer, true, err);
 
-	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
-	if (writer->poison.status) {
-		if (err)
-			*err = writer->poison;
-		return writer->poison.status;
-	}
-	if (stream->is_dir)
-		return cim_fail(err, CIM_E_INVALID, "a directory's stream takes no data");
-	return CIM_OK;
-}
-
-static void tell(struct cim_stream *stream, enum cim_status status, const char *op,
-		 struct cim_error *err)
-{
-	struct cim_str path = {.utf16 = stream->path, .units = stream->path_units};
-
-	cim_writer_tell(stream->writer, status, op, path, err);
-}
-
-static enum cim_status leave(struct cim_stream *stream, enum cim_status status, const char *op,
-			     struct cim_error *err)
-{
-	struct cim_writer *writer = stream->writer;
-
-	tell(stream, status, op, err);
-	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+	if (!status && stream->is_dir)
+		return cim_fail(*err, CIM_E_INVALID, "a directory's stream takes no data");
 	return status;
+}
+
+static struct cim_str path_of(const struct cim_stream *stream)
+{
+	return (struct cim_str){.utf16 = stream->path, .units = stream->path_units};
 }
 
 enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, size_t len,
@@ -56,19 +37,16 @@ enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, siz
 		*written = 0;
 	if (!stream)
 		return cim_fail(err, CIM_E_INVALID, "no stream");
-	status = enter(stream, err);
+	status = enter(stream, &err);
 	if (!status && !buf)
 		status = cim_fail(err, CIM_E_POINTER, "no buffer");
 	if (!status && len) {
-		uint64_t left = stream->object.size - stream->object.written;
-		struct cim_error own = {0};
+		uint64_t left = stream->known ? 0 : stream->object.size - stream->object.written;
 
-		if (stream->known)
-			left = 0;
 		fits = len < left ? len : (size_t)left;
 		status = cim_object_write(&stream->writer->objects, &stream->object, buf, fits,
-					  err ? err : &own);
-		cim_writer_poison(stream->writer, status, err ? err : &own);
+					  err);
+		cim_session_poison(stream->writer, status, err);
 		if (!status && written)
 			*written = fits;
 		if (!status && fits < len)
@@ -77,7 +55,7 @@ enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, siz
 					  (unsigned long long)stream->object.size,
 					  (unsigned long long)(len - fits));
 	}
-	return leave(stream, status, "write stream", err);
+	return cim_session_leave(stream->writer, status, "write stream", path_of(stream), err);
 }
 
 /* ---- filling from a source ---- */
@@ -137,10 +115,10 @@ static enum cim_status copy_source(struct cim_stream *stream, const struct cim_s
 	while (object->written < object->size) {
 		status = cim_object_room(&writer->objects, object, &room, &len, err);
 		if (status)
-			return cim_writer_poison(writer, status, err);
+			return cim_session_poison(writer, status, err);
 		status = source->pread(source->ctx, object->written, room, len, err);
 		if (status) /* half an item must not be published as if it were whole */
-			return object->written ? cim_writer_poison(writer, status, err) : status;
+			return object->written ? cim_session_poison(writer, status, err) : status;
 		cim_object_took(object, len);
 	}
 	return CIM_OK;
@@ -149,25 +127,22 @@ static enum cim_status copy_source(struct cim_stream *stream, const struct cim_s
 enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
 				struct cim_error *err)
 {
-	struct cim_error own = {0};
 	enum cim_status status;
 
 	if (!stream || !source)
 		return cim_fail(err, CIM_E_INVALID, stream ? "no source" : "no stream");
-	status = enter(stream, err);
-	if (!err)
-		err = &own;
-	else if (!status)
-		memset(err, 0, sizeof(*err)); /* a source needn't fill in all of it */
-	if (!status)
+	status = enter(stream, &err);
+	if (!status) {
+		*err = (struct cim_error){0}; /* a source needn't fill in all of it */
 		status = cim_check_sized(source, sizeof(*source), "the source", err);
+	}
 	if (!status && (stream->object.written || stream->known))
 		status = cim_fail(err, CIM_E_INVALID, "the stream has been written to");
 	if (!status)
 		status = look_first(stream, source, err);
 	if (!status && !stream->known)
 		status = copy_source(stream, source, err);
-	return leave(stream, status, "fill stream", err);
+	return cim_session_leave(stream->writer, status, "fill stream", path_of(stream), err);
 }
 
 /* ---- closing ---- */
@@ -212,8 +187,8 @@ static void end_stream(struct cim_stream *stream)
 		status = cim_object_end(&writer->objects, &stream->object, &stored, &err);
 	if (!status)
 		status = settle(stream, &stored, &err);
-	cim_writer_poison(writer, status, &err);
-	tell(stream, status, "close stream", &err);
+	cim_session_poison(writer, status, &err);
+	cim_session_annotate(writer, status, "close stream", path_of(stream), &err);
 	if (status || !stream->object.size)
 		return;
 	writer->stats.streams++;
@@ -225,20 +200,14 @@ static void end_stream(struct cim_stream *stream)
 void cim_stream_close(struct cim_stream *stream)
 {
 	struct cim_writer *writer;
-	struct cim_env env;
-	bool last;
 
 	if (!stream)
 		return;
 	writer = stream->writer;
-	env = writer->env; /* once unlocked, cim_writer_close() may free the session */
-	env.mutex_lock(env.thread_ctx, writer->lock);
+	cim_session_lock(writer);
 	if (!stream->is_dir && !writer->poison.status && !writer->closed)
 		end_stream(stream);
 	writer->stream = NULL;
-	last = writer->closed;
-	env.mutex_unlock(env.thread_ctx, writer->lock);
-	cim_free(&env, stream);
-	if (last)
-		cim_writer_destroy(writer);
+	cim_free(&writer->env, stream);
+	cim_session_let_go(writer);
 }

@@ -16,37 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum cim_status cim_writer_poison(struct cim_writer *writer, enum cim_status status,
-				  struct cim_error *err)
-{
-	if (status && !writer->poison.status) {
-		if (err)
-			writer->poison = *err;
-		else
-			cim_fail(&writer->poison, status, "%s", cim_status_text(status));
-		writer->poison.status = status;
-	}
-	return status;
-}
-
-void cim_writer_tell(struct cim_writer *writer, enum cim_status status, const char *op,
-		     struct cim_str path, struct cim_error *err)
-{
-	bool fresh = writer->poison.status && !writer->poison_told;
-	struct cim_error *to = fresh ? &writer->poison : err;
-
-	if (!fresh && (!status || (writer->poison.status == status && writer->poison_told)))
-		return;
-	if (path.utf8 || path.utf16)
-		cim_error_str(to, path);
-	cim_error_where(to, fresh ? writer->poison.status : status, op, writer->path);
-	if (!fresh)
-		return;
-	writer->poison_told = true;
-	if (err && status)
-		*err = writer->poison;
-}
-
 /* ---- opening ---- */
 
 static enum cim_status check_names(const char *existing, const char *name, struct cim_error *err)
@@ -241,7 +210,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	status = open_session(writer, dir, existing, name, err);
 	if (status) {
 		cim_error_where(err, status, "open session", writer->path);
-		cim_writer_destroy(writer);
+		cim_session_destroy(writer);
 		return status;
 	}
 	*out = writer;
@@ -262,10 +231,10 @@ static void close_id_files(struct cim_writer *writer, bool remove)
 	}
 }
 
-void cim_writer_destroy(struct cim_writer *writer)
+void cim_session_destroy(struct cim_writer *writer)
 {
 	struct cim_env env = writer->env;
-	bool remove = writer->state != CIM_WRITER_COMMITTED;
+	bool remove = !writer->committed;
 
 	if (writer->dir) {
 		cim_remove_left_file(writer);
@@ -286,23 +255,18 @@ void cim_writer_destroy(struct cim_writer *writer)
 
 void cim_writer_close(struct cim_writer *writer)
 {
-	bool last;
-
 	if (!writer)
 		return;
-	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	cim_session_lock(writer);
 	writer->closed = true;
-	last = !writer->stream;
-	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
-	if (last)
-		cim_writer_destroy(writer);
+	cim_session_let_go(writer);
 }
 
 void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats)
 {
-	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+	cim_session_lock(writer);
 	*stats = writer->stats;
-	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+	cim_session_unlock(writer);
 }
 
 /* ---- commit ---- */
@@ -310,21 +274,9 @@ void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *st
 static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 {
 	struct cim_objects_mark mark;
-	struct cim_error own = {0};
 	enum cim_status status;
 	uint64_t filesystem;
 
-	if (writer->state != CIM_WRITER_OPEN)
-		return cim_fail(err, CIM_E_INVALID, "the session has been committed");
-	if (writer->poison.status) {
-		if (err)
-			*err = writer->poison;
-		return writer->poison.status;
-	}
-	if (writer->stream)
-		return cim_fail(err, CIM_E_SHARING, "a stream is open");
-	if (!err)
-		err = &own; /* the poison wants the detail */
 	writer->harmless = false;
 	cim_objects_get_mark(&writer->objects, &mark);
 	status = cim_write_tables(writer, &filesystem, err);
@@ -337,23 +289,19 @@ static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 
 		if (!bad)
 			bad = cim_unwrite_tables(writer, &cut);
-		cim_writer_poison(writer, bad, &cut);
+		cim_session_poison(writer, bad, &cut);
 		return status;
 	}
-	if (status && writer->state == CIM_WRITER_OPEN)
-		cim_writer_poison(writer, status, err);
+	if (status && !writer->committed)
+		cim_session_poison(writer, status, err);
 	return status;
 }
 
 enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err)
 {
-	enum cim_status status;
+	enum cim_status status = cim_session_enter(writer, false, &err);
 
-	if (!writer)
-		return cim_fail(err, CIM_E_INVALID, "no session");
-	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
-	status = commit(writer, err);
-	cim_writer_tell(writer, status, "commit", (struct cim_str){0}, err);
-	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
-	return status;
+	if (!status)
+		status = commit(writer, err);
+	return cim_session_leave(writer, status, "commit", (struct cim_str){0}, err);
 }

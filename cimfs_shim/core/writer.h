@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * writer.h - a writing session, as the files of the writer see it
+ * writer.h - a session, as the files that make it up see it
  *
- *   writer.c     opens and closes a session, and keeps its state
- *   items.c      the calls that change the tree: add, link, delete, lookup
- *   stream.c     the open stream
- *   tables.c     commit, first half: link tables, file tables, the filesystem object
- *   publish.c    commit, second half: names, syncs and the one rename
- *   consistent.c the names of consistent mode, which may be another's already
- *   namespace.c  the tree; objects.c  the region files; objectid.c, parentids.c  what is known
+ * A session is what is done with one struct cim_writer, from cim_writer_open() to its close, and
+ * `writer` is always that handle. "A writer" is whoever makes images: this library or another.
+ *
+ *   writer.c       opens and closes a session, and commits it
+ *   session.c      every call's frame: lock, poison, errors
+ *   items.c        the calls that change the tree: add, link, delete, lookup
+ *   stream.c       the open stream
+ *   tables.c       commit, first half: link tables, file tables, the filesystem object
+ *   publish.c      commit, second half: names, syncs and the one rename
+ *   consistent.c   the names of consistent mode, which may be another's already
+ *   namespace.c    the tree; objects.c  what is in the region files; objectid.c, parentids.c  what
+ *                  is known
  */
 #ifndef CIM_WRITER_H
 #define CIM_WRITER_H
@@ -16,11 +21,6 @@
 #include "image.h"
 #include "namespace.h"
 #include "objects.h"
-
-enum cim_writer_state {
-	CIM_WRITER_OPEN,
-	CIM_WRITER_COMMITTED,
-};
 
 struct cim_stream {
 	struct cim_writer *writer;
@@ -45,12 +45,13 @@ struct cim_writer {
 	bool replaces; /* it exists: this session extends it */
 	bool consistent;
 	bool as_stored;
-	enum cim_writer_state state;
-	bool closed;		 /* by the caller; the open stream keeps it alive */
-	bool harmless;		 /* the commit failed where it may be tried again */
-	bool fs_file_left;	 /* a private filesystem file that couldn't be removed */
-	struct cim_error poison; /* status CIM_OK: none; else what every call answers */
-	bool poison_told;	 /* it has its operation and path: it is another call's */
+	bool committed;		    /* the image is there */
+	bool closed;		    /* by the caller; the open stream keeps it alive */
+	bool harmless;		    /* the commit failed where it may be tried again */
+	bool fs_file_left;	    /* a private filesystem file that couldn\'t be removed */
+	struct cim_error poison;    /* status CIM_OK: none; else what every call answers */
+	bool poison_annotated;	    /* it has its operation and path: it is another call's */
+	struct cim_error own_error; /* of a call whose caller wants none */
 
 	cim_vfs_dir *dir;
 	struct cim_image *base;
@@ -75,21 +76,37 @@ struct cim_writer {
 	bool region_held[CIM_REGION_TYPES], id_held[CIM_REGION_TYPES];
 };
 
+/* ---- session.c ---- */
+
+void cim_session_lock(struct cim_writer *writer);
+void cim_session_unlock(struct cim_writer *writer);
+/* Lock, and see whether the session takes calls; @streaming: also while a stream is open. *err is
+ * the session's own where the caller has none: a poison wants the detail. */
+enum cim_status cim_session_enter(struct cim_writer *writer, bool streaming,
+				  struct cim_error **err);
 /* A write failed: this is what the session answers from now on. */
-enum cim_status cim_writer_poison(struct cim_writer *writer, enum cim_status status,
-				  struct cim_error *err);
+enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
+				   const struct cim_error *err);
 /* Complete the detail of a call that failed: the operation, the image and the path ({NULL}: none).
  * A poison keeps those of the call that it comes from. */
-void cim_writer_tell(struct cim_writer *writer, enum cim_status status, const char *op,
-		     struct cim_str path, struct cim_error *err);
-/* Free a session that is closed and has no open stream. */
-void cim_writer_destroy(struct cim_writer *writer);
+void cim_session_annotate(struct cim_writer *writer, enum cim_status status, const char *op,
+			  struct cim_str path, struct cim_error *err);
+/* Annotate, and unlock. */
+enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status status, const char *op,
+				  struct cim_str path, struct cim_error *err);
+/* Unlock, and free a session that is closed and has no open stream. */
+void cim_session_let_go(struct cim_writer *writer);
 
-/* tables.c: write the tables behind the data. *filesystem: RegionOffset of the root of it all. */
+/* writer.c: free a session, closed or never opened. */
+void cim_session_destroy(struct cim_writer *writer);
+
+/* ---- tables.c ---- */
+
+/* Write the tables behind the data. *filesystem: RegionOffset of the root of it all. */
 enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem,
 				 struct cim_error *err);
 
-/* tables.c: bytes of a link table of @count rows whose names have @name_units code units in all;
+/* Bytes of a link table of @count rows whose names have @name_units code units in all;
  * CIM_E_LIMIT where the format has no room for it (D48). */
 enum cim_status cim_link_table_size(uint64_t count, uint32_t value_size, uint64_t name_units,
 				    uint64_t *size, struct cim_error *err);
@@ -97,10 +114,11 @@ enum cim_status cim_link_table_size(uint64_t count, uint32_t value_size, uint64_
 /* After a failed commit that may be tried again, once the tables are cut off. */
 enum cim_status cim_unwrite_tables(struct cim_writer *writer, struct cim_error *err);
 
-/* publish.c: try once more to remove a private filesystem file. */
-void cim_remove_left_file(struct cim_writer *writer);
+/* ---- publish.c ---- */
 
-/* publish.c: object ID files, syncs, names, and the filesystem file. */
+/* Try once more to remove a private filesystem file. */
+void cim_remove_left_file(struct cim_writer *writer);
+/* Object ID files, syncs, names, and the filesystem file. */
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err);
 
 /* ---- consistent.c ---- */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * session.c - every call's frame: into the session and out of it
+ *
+ * A session's calls are serialised by its lock. The first write that fails leaves a poison: its
+ * error, with the operation and the path of the call that it comes from, which is what every later
+ * call answers.
+ */
+#include "writer.h"
+
+void cim_session_lock(struct cim_writer *writer)
+{
+	writer->env.mutex_lock(writer->env.thread_ctx, writer->lock);
+}
+
+void cim_session_unlock(struct cim_writer *writer)
+{
+	writer->env.mutex_unlock(writer->env.thread_ctx, writer->lock);
+}
+
+enum cim_status cim_session_enter(struct cim_writer *writer, bool streaming, struct cim_error **err)
+{
+	if (!writer)
+		return cim_fail(*err, CIM_E_INVALID, "no session");
+	cim_session_lock(writer);
+	if (!*err) {
+		writer->own_error = (struct cim_error){0};
+		*err = &writer->own_error;
+	}
+	if (writer->committed)
+		return cim_fail(*err, CIM_E_INVALID, "the session has been committed");
+	if (writer->poison.status) {
+		**err = writer->poison;
+		return writer->poison.status;
+	}
+	if (writer->stream && !streaming)
+		return cim_fail(*err, CIM_E_SHARING, "a stream is open");
+	return CIM_OK;
+}
+
+enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status status,
+				   const struct cim_error *err)
+{
+	if (status && !writer->poison.status) {
+		writer->poison = *err;
+		writer->poison.status = status;
+	}
+	return status;
+}
+
+void cim_session_annotate(struct cim_writer *writer, enum cim_status status, const char *op,
+			  struct cim_str path, struct cim_error *err)
+{
+	bool fresh = writer->poison.status && !writer->poison_annotated;
+	struct cim_error *to = fresh ? &writer->poison : err;
+
+	if (!fresh && (!status || (writer->poison.status == status && writer->poison_annotated)))
+		return;
+	if (path.utf8 || path.utf16)
+		cim_error_str(to, path);
+	cim_error_where(to, fresh ? writer->poison.status : status, op, writer->path);
+	if (!fresh)
+		return;
+	writer->poison_annotated = true;
+	if (status)
+		*err = writer->poison;
+}
+
+enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status status, const char *op,
+				  struct cim_str path, struct cim_error *err)
+{
+	if (!writer)
+		return cim_error_where(err, status, op, NULL);
+	cim_session_annotate(writer, status, op, path, err);
+	cim_session_unlock(writer);
+	return status;
+}
+
+void cim_session_let_go(struct cim_writer *writer)
+{
+	bool last = writer->closed && !writer->stream;
+
+	cim_session_unlock(writer);
+	if (last)
+		cim_session_destroy(writer);
+}
