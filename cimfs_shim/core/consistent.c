@@ -20,26 +20,16 @@
 #include "io.h"
 #include "names.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
 	NAME_TRIES = 8, /* others may give and take a name meanwhile */
 };
 
-void cim_private_region_name(const struct cim_writer *writer, int i, char *name)
-{
-	snprintf(name, CIM_PRIVATE_NAME, "cimtmp_%s_%d", writer->random, i);
-}
-
-void cim_private_id_name(const struct cim_writer *writer, int i, char *name)
-{
-	snprintf(name, CIM_PRIVATE_NAME, "cimtmp_%s_o%d", writer->random, i);
-}
-
 /* The set's GUID: a version 8 UUID of all that makes the image what it is. */
 static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 {
+	uint8_t *guid = writer->files.guid.bytes;
 	struct cim_hasher hasher;
 	struct cim_digest digest;
 	uint8_t bytes[16 + 2];
@@ -58,9 +48,9 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 	cim_hasher_update(&hasher, bytes, 16);
 	cim_hasher_update(&hasher, writer->name, strlen(writer->name));
 	cim_hasher_final(&hasher, &digest);
-	memcpy(writer->guid.bytes, digest.bytes, 16);
-	writer->guid.bytes[7] = (uint8_t)((writer->guid.bytes[7] & 0x0f) | 0x80); /* version 8 */
-	writer->guid.bytes[8] = (uint8_t)((writer->guid.bytes[8] & 0x3f) | 0x80); /* RFC variant */
+	memcpy(guid, digest.bytes, 16);
+	guid[7] = (uint8_t)((guid[7] & 0x0f) | 0x80); /* version 8 */
+	guid[8] = (uint8_t)((guid[8] & 0x3f) | 0x80); /* RFC variant */
 }
 
 /* ---- comparing ---- */
@@ -138,37 +128,7 @@ static enum cim_status compare_files(const struct compared *c, bool *equal, stru
 
 static enum cim_status is_owned(struct cim_writer *writer, bool *owned, struct cim_error *err)
 {
-	return cim_set_is_owned(&writer->env, writer->dir, &writer->guid, owned, err);
-}
-
-/* Hold one of the session's own files. */
-static enum cim_status hold_own(struct cim_writer *writer, cim_vfs_file *file, const char *name,
-				bool *held, struct cim_error *err)
-{
-	enum cim_status status;
-
-	if (*held)
-		return CIM_OK;
-	status = cim_io_lock(&writer->env, file, name, CIM_LOCK_ALONE, false, err);
-	*held = !status;
-	return status;
-}
-
-static enum cim_status hold_all_own(struct cim_writer *writer, struct cim_error *err)
-{
-	struct cim_region_out *regions = writer->objects.regions;
-	enum cim_status status = CIM_OK;
-	int i;
-
-	writer->region_held[0] = true; /* since it was made */
-	for (i = 0; i < CIM_REGION_TYPES && !status; i++) {
-		status = hold_own(writer, regions[i].file, regions[i].name, &writer->region_held[i],
-				  err);
-		if (!status)
-			status = hold_own(writer, writer->id_files[i], writer->id_names[i],
-					  &writer->id_held[i], err);
-	}
-	return status;
+	return cim_set_is_owned(&writer->env, writer->dir, &writer->files.guid, owned, err);
 }
 
 /* Hold the file that bears @name. Where there are no locks it is only opened. CIM_E_FILE_NOT_FOUND:
@@ -210,58 +170,51 @@ static enum cim_status clear_name(struct cim_writer *writer, const char *name, b
 	return status == CIM_E_FILE_NOT_FOUND ? CIM_OK : status;
 }
 
-/* A region file of that name is there. *kept: its bytes are ours, and it is held. */
-static enum cim_status keep_or_clear(struct cim_writer *writer, int i, const char *name, bool *kept,
-				     struct cim_error *err)
+/* A file with a region file's final name is there. It is adopted if its bytes are ours. */
+static enum cim_status adopt_or_clear(struct cim_writer *writer, struct cim_session_file *region,
+				      const char *name, struct cim_error *err)
 {
-	struct compared c = {&writer->env, writer->objects.regions[i].file, NULL, name};
+	struct compared c = {&writer->env, region->handle, NULL, name};
 	enum cim_status status;
+	bool equal;
 
-	*kept = false;
 	status = hold(writer, name, false, &c.theirs, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return CIM_OK;
 	if (status)
 		return status;
-	status = compare_files(&c, kept, err);
-	if (!status && *kept) {
-		writer->kept[i] = c.theirs;
+	status = compare_files(&c, &equal, err);
+	if (!status && equal) {
+		cim_session_file_adopt(region, c.theirs);
 		return CIM_OK;
 	}
 	cim_io_close(&writer->env, c.theirs);
 	return status ? status : clear_name(writer, name, true, err);
 }
 
-/* Give a region file its name. If the same bytes are there, ours keeps its private name (and is
- * removed after the commit). */
-static enum cim_status name_region(struct cim_writer *writer, int i, struct cim_error *err)
+static enum cim_status name_region(struct cim_writer *writer, struct cim_session_file *region,
+				   struct cim_error *err)
 {
-	struct cim_region_out *out = &writer->objects.regions[i];
-	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
-	bool kept;
+	enum cim_status status;
 	int tries;
 
-	cim_set_file_name(name, "region_", &writer->guid, (unsigned)i);
+	cim_session_file_final_name(region, name);
 	for (tries = 0; tries < NAME_TRIES; tries++) {
-		status = cim_io_rename(&writer->env, writer->dir, out->name, name,
-				       CIM_VFS_NOREPLACE, err);
+		status = cim_session_file_give_name(region, CIM_VFS_NOREPLACE, err);
 		if (status != CIM_E_EXISTS)
-			break;
-		status = keep_or_clear(writer, i, name, &kept, err);
-		if (status || kept)
 			return status;
-		status = cim_fail(err, CIM_E_EXISTS, "%s is taken time and again", name);
+		status = adopt_or_clear(writer, region, name, err);
+		if (status || region->state == CIM_FILE_ADOPTED)
+			return status;
 	}
-	if (!status)
-		memcpy(out->name, name, sizeof(out->name));
-	return status;
+	return cim_fail(err, CIM_E_EXISTS, "%s is taken time and again", name);
 }
 
 /* Replace an object ID file that is there, in one step: whatever fails, an image that shares its
  * set has the old one or the new one. CIM_E_EXISTS: to be tried again. */
-static enum cim_status replace_id_file(struct cim_writer *writer, int i, const char *name,
-				       struct cim_error *err)
+static enum cim_status replace_id_file(struct cim_writer *writer, struct cim_session_file *id,
+				       const char *name, struct cim_error *err)
 {
 	enum cim_status status;
 	cim_vfs_file *file;
@@ -271,7 +224,7 @@ static enum cim_status replace_id_file(struct cim_writer *writer, int i, const c
 		return CIM_E_EXISTS;
 	if (status)
 		return status;
-	status = cim_io_rename(&writer->env, writer->dir, writer->id_names[i], name, 0, err);
+	status = cim_session_file_give_name(id, 0, err);
 	cim_io_close(&writer->env, file);
 	if (status != CIM_E_SHARING)
 		return status;
@@ -280,114 +233,59 @@ static enum cim_status replace_id_file(struct cim_writer *writer, int i, const c
 	return status ? status : CIM_E_EXISTS;
 }
 
-static enum cim_status name_id_file(struct cim_writer *writer, int i, struct cim_error *err)
+static enum cim_status name_id_file(struct cim_writer *writer, struct cim_session_file *id,
+				    struct cim_error *err)
 {
 	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
 	int tries;
 
-	cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
+	cim_session_file_final_name(id, name);
 	for (tries = 0; status == CIM_E_EXISTS && tries < NAME_TRIES; tries++) {
-		status = cim_io_rename(&writer->env, writer->dir, writer->id_names[i], name,
-				       CIM_VFS_NOREPLACE, err);
-		if (status == CIM_E_EXISTS) {
-			status = replace_id_file(writer, i, name, err);
-			if (status && status != CIM_E_EXISTS)
-				return status;
-		}
+		status = cim_session_file_give_name(id, CIM_VFS_NOREPLACE, err);
+		if (status != CIM_E_EXISTS)
+			break;
+		status = replace_id_file(writer, id, name, err);
 	}
 	if (status == CIM_E_EXISTS)
 		cim_fail(err, status, "%s is taken time and again", name);
-	if (status)
-		return status;
 	/* If it serves a region file that isn't the session's, neither is it, but it is held. */
-	memcpy(writer->id_names[i], name, sizeof(writer->id_names[i]));
-	if (writer->kept[i])
-		writer->id_names[i][0] = '\0';
-	return CIM_OK;
+	if (!status && writer->files.regions[id->index].state == CIM_FILE_ADOPTED)
+		cim_session_file_give_away(id);
+	return status;
 }
 
 enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesystem,
 				    struct cim_error *err)
 {
-	enum cim_status status;
+	struct cim_session_files *files = &writer->files;
+	enum cim_status status = CIM_OK;
 	int i;
 
 	compute_guid(writer, filesystem);
-	status = hold_all_own(writer, err);
+	for (i = 0; i < CIM_SET_FILES && !status; i++)
+		status = cim_session_file_hold(&files->all[i], err);
 	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
-		status = name_region(writer, i, err);
+		status = name_region(writer, &files->regions[i], err);
 	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
-		status = name_id_file(writer, i, err);
+		status = name_id_file(writer, &files->ids[i], err);
 	return status;
 }
 
-/* ---- afterwards ---- */
-
 /* Where the locks don't bind everybody, somebody may have made the same image meanwhile, and taken
- * our files for his. */
-static void leave_files(struct cim_writer *writer)
+ * our files for his: then they stay, and the session has none that it could go on with. */
+void cim_consistent_unname(struct cim_writer *writer)
 {
+	struct cim_session_files *files = &writer->files;
+	bool owned, taken = !is_owned(writer, &owned, NULL) && owned;
 	struct cim_error why = {0};
 	int i;
 
-	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		if (!cim_has_temporary_prefix(writer->objects.regions[i].name))
-			writer->objects.regions[i].name[0] = '\0';
-		if (!cim_has_temporary_prefix(writer->id_names[i]))
-			writer->id_names[i][0] = '\0';
-	}
+	for (i = 0; i < CIM_SET_FILES; i++)
+		(taken ? cim_session_file_give_away : cim_session_file_take_back)(&files->all[i]);
+	if (!taken)
+		return;
 	cim_fail(&why, CIM_E_EXISTS, "another's image has taken the session's files");
 	cim_session_poison(writer, why.status, &why);
 	writer->harmless = false;
-}
-
-void cim_consistent_unname(struct cim_writer *writer)
-{
-	char name[CIM_PRIVATE_NAME];
-	bool owned;
-	int i;
-
-	if (!is_owned(writer, &owned, NULL) && owned) {
-		leave_files(writer);
-		return;
-	}
-	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		struct cim_region_out *out = &writer->objects.regions[i];
-
-		cim_private_region_name(writer, i, name);
-		if (strcmp(name, out->name) && !cim_io_rename(&writer->env, writer->dir, out->name,
-							      name, CIM_VFS_NOREPLACE, NULL))
-			memcpy(out->name, name, sizeof(name));
-		cim_private_id_name(writer, i, name);
-		if (writer->id_names[i][0] && strcmp(name, writer->id_names[i]) &&
-		    !cim_io_rename(&writer->env, writer->dir, writer->id_names[i], name,
-				   CIM_VFS_NOREPLACE, NULL))
-			memcpy(writer->id_names[i], name, sizeof(name));
-	}
-}
-
-void cim_consistent_drop(struct cim_writer *writer)
-{
-	int i;
-
-	for (i = 0; i < CIM_REGION_TYPES; i++)
-		if (cim_has_temporary_prefix(writer->objects.regions[i].name))
-			cim_io_remove(&writer->env, writer->dir, writer->objects.regions[i].name,
-				      NULL);
-}
-
-void cim_consistent_release(struct cim_writer *writer)
-{
-	int i;
-
-	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		cim_io_close(&writer->env, writer->kept[i]);
-		writer->kept[i] = NULL;
-		if (writer->id_files[i] && !writer->id_names[i][0]) {
-			cim_io_close(&writer->env, writer->id_files[i]);
-			writer->id_files[i] = NULL;
-			writer->id_held[i] = false;
-		}
-	}
 }

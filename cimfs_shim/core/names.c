@@ -2,8 +2,8 @@
 /*
  * names.c - the names of the files beside an image: made, taken apart, recognised
  *
- * region_GUID_N and objectid_GUID_N belong to a region set, cimtmp_RANDOM_TAIL to a writer that
- * has not committed, alive or dead. Where the file system folds names, so do we.
+ * region_GUID_N and objectid_GUID_N belong to a region set, cimtmp_RANDOM_TAIL to a session
+ * that has not committed, alive or dead. Where the file system folds names, so do we.
  */
 #include "names.h"
 
@@ -16,6 +16,17 @@ void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *gu
 
 	cim_guid_format(guid, text);
 	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix, text, index & 0xffff);
+}
+
+void cim_temporary_name(char *name, const char *random, enum cim_file_kind kind, unsigned index)
+{
+	const char *tail = kind == CIM_KIND_OBJECT_ID ? "o" : "";
+
+	if (kind == CIM_KIND_IMAGE)
+		snprintf(name, CIM_SET_FILE_NAME, CIM_TEMPORARY_PREFIX "%s_fs", random);
+	else
+		snprintf(name, CIM_SET_FILE_NAME, CIM_TEMPORARY_PREFIX "%s_%s%u", random, tail,
+			 index);
 }
 
 static char fold(char c)

@@ -19,6 +19,8 @@ void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *gu
 bool cim_parse_set_name(const struct cim_env *env, const char *name, const char *prefix,
 			struct cim_guid *guid, uint16_t *index);
 
+/* A session's private name for a file of that kind and number; @name has room for a set's. */
+void cim_temporary_name(char *name, const char *random, enum cim_file_kind kind, unsigned index);
 /* cimtmp_RANDOM_TAIL: RANDOM hex digits, TAIL letters and digits. @group: up to the tail. */
 bool cim_parse_temporary_name(const struct cim_env *env, const char *name, size_t *group);
 /* In any case of letters, for the image may be copied to where that is the same. */

@@ -33,16 +33,16 @@ static enum cim_status region_put(struct cim_objects *objects, struct cim_region
 		if (len - at < HOLE || !all_zero(data + at, HOLE))
 			continue;
 		if (at > from)
-			status = cim_io_write(objects->env, out->file, out->name,
+			status = cim_io_write(objects->env, out->file->handle, out->file->name,
 					      out->flushed + from, data + from, at - from, err);
 		from = at + HOLE;
 	}
 	if (!status && from < len)
-		status = cim_io_write(objects->env, out->file, out->name, out->flushed + from,
-				      data + from, len - from, err);
+		status = cim_io_write(objects->env, out->file->handle, out->file->name,
+				      out->flushed + from, data + from, len - from, err);
 	else if (!status) /* the file must end where the hole does */
-		status = cim_io_truncate(objects->env, out->file, out->name, out->flushed + len,
-					 err);
+		status = cim_io_truncate(objects->env, out->file->handle, out->file->name,
+					 out->flushed + len, err);
 	if (!status)
 		out->flushed += len;
 	return status;
@@ -67,7 +67,7 @@ static enum cim_status region_check_limit(const struct cim_region_out *out, uint
 {
 	if (!cim_in_range(from, size, CIM_OFFSET_MASK))
 		return cim_fail(err, CIM_E_LIMIT, "%s would pass the format's 2^48 bytes",
-				out->name);
+				out->file->name);
 	return CIM_OK;
 }
 
@@ -103,7 +103,8 @@ static enum cim_status region_extend(struct cim_objects *objects, struct cim_reg
 	}
 	status = region_flush(objects, out, err);
 	if (!status)
-		status = cim_io_truncate(objects->env, out->file, out->name, end, err);
+		status = cim_io_truncate(objects->env, out->file->handle, out->file->name, end,
+					 err);
 	if (!status)
 		out->flushed = end;
 	return status;
@@ -119,7 +120,7 @@ static enum cim_status region_cut(struct cim_objects *objects, struct cim_region
 		out->used = (size_t)(end - out->flushed);
 		return CIM_OK;
 	}
-	status = cim_io_truncate(objects->env, out->file, out->name, end, err);
+	status = cim_io_truncate(objects->env, out->file->handle, out->file->name, end, err);
 	if (status)
 		return status;
 	out->flushed = end;
@@ -139,8 +140,8 @@ static bool region_read(struct cim_objects *objects, const struct cim_region_out
 		uint64_t left = out->flushed - offset;
 
 		in_file = left < len ? (size_t)left : len;
-		if (cim_io_read(objects->env, out->file, out->name, offset, buf, in_file, &got,
-				NULL) ||
+		if (cim_io_read(objects->env, out->file->handle, out->file->name, offset, buf,
+				in_file, &got, NULL) ||
 		    got != in_file)
 			return false;
 	}
@@ -152,87 +153,74 @@ static bool region_read(struct cim_objects *objects, const struct cim_region_out
 static enum cim_status region_align(struct cim_objects *objects, struct cim_region_out *out,
 				    uint64_t *start, struct cim_error *err)
 {
-	enum cim_status status;
-
 	if (!cim_ckd_align64(start, region_end(out), out->align) || *start > CIM_OFFSET_MASK)
 		return region_check_limit(out, CIM_OFFSET_MASK, 1, err);
-	status = region_extend(objects, out, *start, err);
-	return status;
+	return region_extend(objects, out, *start, err);
 }
 
-static enum cim_status region_create(struct cim_objects *objects, enum cim_region_type type,
+static enum cim_status region_create(struct cim_objects *objects, struct cim_session_file *file,
 				     uint32_t major, uint32_t minor, struct cim_error *err)
 {
 	static const uint64_t aligns[CIM_REGION_TYPES] = {CIM_ALIGN_METADATA, CIM_ALIGN_DATA,
 							  CIM_ALIGN_SMALL_DATA};
+	const unsigned type = file->index;
 	struct cim_region_out *out = &objects->regions[type];
 	uint8_t header[CIM_SIZE(region_header)] = {0};
 	enum cim_status status;
 
+	out->file = file;
 	out->type = type;
+	out->region = (objects->base ? objects->base->region_count : 0) + type;
 	out->align = aligns[type];
 	out->buf = cim_alloc(objects->env, CIM_REGION_BUFFER);
 	if (!out->buf)
 		return cim_no_memory(err);
-	status = cim_io_open(objects->env, objects->dir, out->name, CIM_VFS_CREATE, &out->file,
-			     err);
+	status = cim_session_file_create(file, err);
 	if (status)
 		return status;
 	cim_common_header_encode(header, sizeof(header), CIM_FILE_REGION, major, minor);
 	cim_put16(header + CIM_OFF(region_header, index), (uint16_t)type);
 	header[CIM_OFF(region_header, type)] = (uint8_t)type;
 	/* Written at once, not buffered: a full disk must show now (D46). */
-	status = cim_io_write(objects->env, out->file, out->name, 0, header, sizeof(header), err);
+	status = cim_io_write(objects->env, file->handle, file->name, 0, header, sizeof(header),
+			      err);
 	if (!status)
 		out->flushed = sizeof(header);
 	return status;
 }
 
-enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_env *env,
-				 cim_vfs_dir *dir, struct cim_image *base, uint32_t major,
-				 uint32_t minor, struct cim_error *err)
+enum cim_status cim_objects_open(struct cim_objects *objects, struct cim_session_files *files,
+				 struct cim_image *base, uint32_t major, uint32_t minor,
+				 struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
 	int type;
 
-	objects->env = env;
-	objects->dir = dir;
+	objects->env = files->env;
 	objects->base = base;
-	cim_object_index_init(&objects->index, env);
+	cim_object_index_init(&objects->index, files->env);
 	cim_hasher_init(&objects->content);
 	if (base)
 		status = cim_parent_ids_open(base, &objects->parents, err);
 	for (type = 0; type < CIM_REGION_TYPES && !status; type++) {
-		status = region_create(objects, type, major, minor, err);
+		status = region_create(objects, &files->regions[type], major, minor, err);
 		/* The mark of a living session, before anybody can take its files for orphans. */
 		if (!status && !type)
-			status = cim_io_lock(env, objects->regions[0].file,
-					     objects->regions[0].name, CIM_LOCK_ALONE, false, err);
+			status = cim_session_file_hold(&files->regions[0], err);
 	}
-	if (status)
-		cim_objects_close(objects, true);
 	return status;
 }
 
-void cim_objects_close(struct cim_objects *objects, bool remove)
+void cim_objects_close(struct cim_objects *objects)
 {
 	int i;
 
-	for (i = CIM_REGION_TYPES; i-- > 0;) {
-		struct cim_region_out *out = &objects->regions[i];
-
-		cim_io_close(objects->env, out->file);
-		if (out->file && remove && out->name[0])
-			cim_io_remove(objects->env, objects->dir, out->name, NULL);
-		out->file = NULL;
-		cim_free(objects->env, out->buf);
-		out->buf = NULL;
-	}
+	for (i = 0; i < CIM_REGION_TYPES; i++)
+		cim_free(objects->env, objects->regions[i].buf);
 	for (i = 0; i < CIM_META_CACHE; i++)
 		cim_free(objects->env, objects->meta[i].bytes);
 	cim_object_index_free(&objects->index);
 	cim_parent_ids_close(objects->parents);
-	objects->parents = NULL;
 }
 
 enum cim_status cim_objects_sync(struct cim_objects *objects, struct cim_error *err)
@@ -245,7 +233,7 @@ enum cim_status cim_objects_sync(struct cim_objects *objects, struct cim_error *
 
 		status = region_flush(objects, out, err);
 		if (!status)
-			status = cim_io_sync(objects->env, out->file, out->name, err);
+			status = cim_io_sync(objects->env, out->file->handle, out->file->name, err);
 	}
 	return status;
 }
@@ -394,9 +382,7 @@ static enum cim_status object_start(struct cim_objects *objects, struct cim_obje
 			return status;
 	}
 	status = region_align(objects, object->out, &object->start, err);
-	if (!status)
-		status = region_check_limit(object->out, object->start, object->size, err);
-	return status;
+	return status ? status : region_check_limit(object->out, object->start, object->size, err);
 }
 
 enum cim_status cim_object_write(struct cim_objects *objects, struct cim_object *object,

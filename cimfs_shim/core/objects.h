@@ -13,21 +13,17 @@
 #define CIM_OBJECTS_H
 
 #include "objectid.h"
-#include "names.h"
+#include "sessionfiles.h"
 
 #define CIM_REGION_BUFFER (1u << 20)
 static_assert(CIM_LARGE_OBJECT == CIM_REGION_BUFFER, "a smaller object stays in the buffer");
-
-/* Room for the longest private name as well: cimtmp_ + 16 + _fs, region_ + GUID + _N. */
-#define CIM_PRIVATE_NAME CIM_SET_FILE_NAME
 
 struct cim_region_out {
 	enum cim_region_type type;
 	uint32_t region; /* image-wide index */
 	uint64_t align;
-	cim_vfs_file *file;
-	char name[CIM_PRIVATE_NAME]; /* the file's name now; "" once it isn't ours to remove */
-	uint64_t flushed;	     /* bytes in the file; the buffer follows */
+	struct cim_session_file *file;
+	uint64_t flushed; /* bytes in the file; the buffer follows */
 	uint8_t *buf;
 	size_t used;
 };
@@ -42,7 +38,6 @@ struct cim_meta_cache_entry {
 
 struct cim_objects {
 	const struct cim_env *env;
-	cim_vfs_dir *dir;
 	struct cim_image *base;		/* NULL: none */
 	struct cim_parent_ids *parents; /* NULL without a base */
 	struct cim_object_index index;
@@ -68,13 +63,13 @@ struct cim_stored {
 	bool known;	 /* an object that was there already serves */
 };
 
-/* Create the region files under the names in objects->regions[].name (set by the caller, with
- * ->region), with headers of @major.@minor. On failure nothing is left behind. */
-enum cim_status cim_objects_open(struct cim_objects *objects, const struct cim_env *env,
-				 cim_vfs_dir *dir, struct cim_image *base, uint32_t major,
-				 uint32_t minor, struct cim_error *err);
-/* Close the files; remove those whose name is still ours. */
-void cim_objects_close(struct cim_objects *objects, bool remove);
+/* Create the region files among @files, with headers of @major.@minor, and hold the first. To be
+ * closed even on failure. */
+enum cim_status cim_objects_open(struct cim_objects *objects, struct cim_session_files *files,
+				 struct cim_image *base, uint32_t major, uint32_t minor,
+				 struct cim_error *err);
+/* Free the memory; the files are the caller's to close, and stay as they are. */
+void cim_objects_close(struct cim_objects *objects);
 
 /* Append an object of @size bytes of file data, piece by piece. */
 void cim_object_begin(struct cim_objects *objects, uint64_t size, struct cim_object *object);

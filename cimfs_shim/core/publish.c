@@ -11,7 +11,6 @@
 #include "writer.h"
 #include "names.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { RETRY_MS = 1000, RETRY_STEP_MS = 20 };
@@ -21,28 +20,20 @@ enum { RETRY_MS = 1000, RETRY_STEP_MS = 20 };
 static enum cim_status write_id_file(struct cim_writer *writer, int i, struct cim_error *err)
 {
 	uint8_t header[CIM_SIZE(objectid_header)] = {0};
-	char *name = writer->id_names[i];
-	enum cim_status status;
+	struct cim_session_file *file = &writer->files.ids[i];
+	enum cim_status status = CIM_OK;
 
-	if (!writer->id_files[i]) {
-		if (writer->consistent)
-			cim_private_id_name(writer, i, name);
-		else
-			cim_set_file_name(name, "objectid_", &writer->guid, (unsigned)i);
-		status = cim_io_open(&writer->env, writer->dir, name, CIM_VFS_CREATE,
-				     &writer->id_files[i], err);
-		if (status) {
-			name[0] = '\0';
-			return status;
-		}
-	}
+	if (file->state == CIM_FILE_NONE) /* else a former commit made it */
+		status = cim_session_file_create(file, err);
+	if (status)
+		return status;
 	cim_common_header_encode(header, sizeof(header), CIM_FILE_OBJECT_ID, writer->major,
 				 writer->minor);
 	cim_put16(header + CIM_OFF(objectid_header, index), (uint16_t)i);
 	header[CIM_OFF(objectid_header, type)] = (uint8_t)i;
 	status = cim_object_index_write(&writer->objects.index, writer->objects.regions[i].region,
-					header, writer->id_files[i], err);
-	return status ? status : cim_io_sync(&writer->env, writer->id_files[i], name, err);
+					header, file->handle, err);
+	return status ? status : cim_io_sync(&writer->env, file->handle, file->name, err);
 }
 
 /* ---- the filesystem file ---- */
@@ -58,7 +49,7 @@ static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size
 		return NULL;
 	cim_common_header_encode(bytes, (uint32_t)*size, CIM_FILE_FILESYSTEM, writer->major,
 				 writer->minor);
-	cim_region_set_encode(bytes + CIM_OFF(filesystem_header, set), &writer->guid,
+	cim_region_set_encode(bytes + CIM_OFF(filesystem_header, set), &writer->files.guid,
 			      CIM_REGION_TYPES);
 	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem), filesystem);
 	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)parents);
@@ -69,50 +60,24 @@ static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size
 	return bytes;
 }
 
-/* A finished filesystem file under its private name. */
+/* The bytes of the filesystem file. */
 struct fs_file {
-	char name[CIM_PRIVATE_NAME];
 	uint8_t *bytes;
 	size_t size;
 };
 
-/* Something (a virus scanner) may keep the file from being removed: then it is tried once more
- * before the next one is made, and when the session is closed. */
-static void remove_fs_file(struct cim_writer *writer, const char *name)
-{
-	enum cim_status status = cim_io_remove(&writer->env, writer->dir, name, NULL);
-
-	writer->fs_file_left = status && status != CIM_E_FILE_NOT_FOUND;
-}
-
-void cim_remove_left_file(struct cim_writer *writer)
-{
-	char name[CIM_PRIVATE_NAME];
-
-	if (!writer->fs_file_left)
-		return;
-	snprintf(name, sizeof(name), "cimtmp_%s_fs", writer->random);
-	remove_fs_file(writer, name);
-}
-
 static enum cim_status write_fs_file(struct cim_writer *writer, const struct fs_file *out,
 				     struct cim_error *err)
 {
-	const struct cim_env *env = &writer->env;
+	struct cim_session_file *file = &writer->files.image;
 	enum cim_status status;
-	cim_vfs_file *file;
 
-	cim_remove_left_file(writer);
-	status = cim_io_open(env, writer->dir, out->name, CIM_VFS_CREATE, &file, err);
-	if (status)
-		return status;
-	status = cim_io_write(env, file, out->name, 0, out->bytes, out->size, err);
+	cim_session_file_remove(file); /* a former commit's, if it couldn't be removed then */
+	status = cim_session_file_create(file, err);
 	if (!status)
-		status = cim_io_sync(env, file, out->name, err);
-	cim_io_close(env, file);
-	if (status)
-		remove_fs_file(writer, out->name);
-	return status;
+		status = cim_io_write(&writer->env, file->handle, file->name, 0, out->bytes,
+				      out->size, err);
+	return status ? status : cim_io_sync(&writer->env, file->handle, file->name, err);
 }
 
 /* Does the image's name stand for these bytes? */
@@ -184,8 +149,8 @@ static enum cim_status try_rename(struct cim_writer *writer, const struct fs_fil
 		if (status)
 			return status;
 	}
-	status = cim_io_rename(&writer->env, writer->dir, out->name, writer->name,
-			       writer->replaces ? 0 : CIM_VFS_NOREPLACE, err);
+	status = cim_session_file_publish(&writer->files.image, writer->name,
+					  writer->replaces ? 0 : CIM_VFS_NOREPLACE, err);
 	*final = status != CIM_E_SHARING;
 	if (status == CIM_E_EXISTS)
 		return cim_fail(err, status, "the name has been taken meanwhile");
@@ -210,8 +175,6 @@ static enum cim_status rename_fs_file(struct cim_writer *writer, const struct fs
 		writer->env.sleep_ms(writer->env.clock_ctx, RETRY_STEP_MS);
 	}
 	writer->harmless = status == CIM_E_SHARING;
-	if (status)
-		remove_fs_file(writer, out->name);
 	return status;
 }
 
@@ -247,7 +210,7 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 		status = cim_objects_sync(&writer->objects, err);
 	if (!status)
 		status = check_base(writer, err);
-	if (writer->consistent && !status)
+	if (writer->files.consistent && !status)
 		status = cim_consistent_name(writer, filesystem, err);
 	if (!status)
 		status = cim_io_sync_dir(&writer->env, writer->dir, err);
@@ -257,10 +220,8 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err)
 {
 	enum cim_status status;
-	struct fs_file out;
+	struct fs_file out = {0};
 
-	snprintf(out.name, sizeof(out.name), "cimtmp_%s_fs", writer->random);
-	out.bytes = NULL;
 	status = publish_files(writer, filesystem, err);
 	if (!status) {
 		out.bytes = make_header(writer, filesystem, &out.size);
@@ -272,10 +233,10 @@ enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, stru
 		status = rename_fs_file(writer, &out, err);
 	cim_free(&writer->env, out.bytes);
 	writer->committed = !status;
-	if (status && writer->consistent)
+	if (status)
+		cim_session_file_remove(&writer->files.image);
+	if (status && writer->files.consistent)
 		cim_consistent_unname(writer);
-	else if (writer->consistent)
-		cim_consistent_drop(writer);
-	cim_consistent_release(writer);
+	cim_session_files_end_commit(&writer->files, !status);
 	return status ? status : cim_io_sync_dir(&writer->env, writer->dir, err);
 }

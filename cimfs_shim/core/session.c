@@ -2,9 +2,9 @@
 /*
  * session.c - every call's frame: into the session and out of it
  *
- * A session's calls are serialised by its lock. The first write that fails leaves a poison: its
- * error, with the operation and the path of the call that it comes from, which is what every later
- * call answers.
+ * A session's calls are serialised by its lock. What state lets in which call is told in
+ * sessionfiles.c. The first write that fails leaves a poison: its error, with the operation and the
+ * path of the call that it comes from, which is what every later call answers.
  */
 #include "writer.h"
 

@@ -13,7 +13,6 @@
 #include "metavalid.h"
 #include "names.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- opening ---- */
@@ -90,32 +89,15 @@ static enum cim_status open_base(struct cim_writer *writer, const char *existing
 	return CIM_OK;
 }
 
-/* Names that nobody can foresee; the GUID is kept in the ordinary mode only (D45). */
-static enum cim_status make_names(struct cim_writer *writer, struct cim_error *err)
+static enum cim_status make_names(struct cim_writer *writer, bool consistent, struct cim_error *err)
 {
-	static const char hex[] = "0123456789abcdef";
-	uint32_t first = writer->base ? writer->base->region_count : 0;
+	uint8_t random[CIM_SESSION_RANDOM];
 	enum cim_status status;
-	uint8_t random[24];
-	int i;
 
 	status = writer->env.random(writer->env.random_ctx, random, sizeof(random));
 	if (status)
 		return cim_fail(err, status, "no random numbers are to be had");
-	memcpy(writer->guid.bytes, random, 16);
-	writer->guid.bytes[7] = (uint8_t)((random[7] & 0x0f) | 0x40); /* version 4 */
-	writer->guid.bytes[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
-	for (i = 0; i < 16; i++)
-		writer->random[i] = hex[random[16 + i / 2] >> (i % 2 ? 0 : 4) & 0xf];
-	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		struct cim_region_out *out = &writer->objects.regions[i];
-
-		out->region = first + (uint32_t)i;
-		if (writer->consistent)
-			snprintf(out->name, sizeof(out->name), "cimtmp_%s_%d", writer->random, i);
-		else
-			cim_set_file_name(out->name, "region_", &writer->guid, (unsigned)i);
-	}
+	cim_session_files_init(&writer->files, &writer->env, writer->dir, consistent, random);
 	return CIM_OK;
 }
 
@@ -151,7 +133,8 @@ static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_er
 }
 
 static enum cim_status open_session(struct cim_writer *writer, const char *dir,
-				    const char *existing, const char *name, struct cim_error *err)
+				    const char *existing, const char *name, bool consistent,
+				    struct cim_error *err)
 {
 	enum cim_status status;
 
@@ -170,17 +153,13 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 	if (!status && !writer->replaces)
 		status = check_free(writer, err);
 	if (!status)
-		status = make_names(writer, err);
+		status = make_names(writer, consistent, err);
 	if (!status)
 		status = cim_ns_init(&writer->ns, &writer->env, writer->base, err);
-	if (status)
-		return status;
-	status = cim_objects_open(&writer->objects, &writer->env, writer->dir, writer->base,
-				  writer->major, writer->minor, err);
-	if (status)
-		return status;
-	writer->objects_open = true;
-	return write_beginnings(writer, err);
+	if (!status)
+		status = cim_objects_open(&writer->objects, &writer->files, writer->base,
+					  writer->major, writer->minor, err);
+	return status ? status : write_beginnings(writer, err);
 }
 
 enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, const char *existing,
@@ -205,9 +184,8 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	if (!writer)
 		return cim_error_where(err, cim_no_memory(err), "open session", NULL);
 	writer->env = *env;
-	writer->consistent = (flags & CIM_WRITE_CONSISTENT) != 0;
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
-	status = open_session(writer, dir, existing, name, err);
+	status = open_session(writer, dir, existing, name, flags & CIM_WRITE_CONSISTENT, err);
 	if (status) {
 		cim_error_where(err, status, "open session", writer->path);
 		cim_session_destroy(writer);
@@ -219,29 +197,14 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 
 /* ---- closing ---- */
 
-static void close_id_files(struct cim_writer *writer, bool remove)
-{
-	int i;
-
-	for (i = 0; i < CIM_REGION_TYPES; i++) {
-		cim_io_close(&writer->env, writer->id_files[i]);
-		writer->id_files[i] = NULL;
-		if (remove && writer->id_names[i][0])
-			cim_io_remove(&writer->env, writer->dir, writer->id_names[i], NULL);
-	}
-}
-
 void cim_session_destroy(struct cim_writer *writer)
 {
 	struct cim_env env = writer->env;
-	bool remove = !writer->committed;
 
-	if (writer->dir) {
-		cim_remove_left_file(writer);
-		close_id_files(writer, remove);
-	}
-	if (writer->objects_open)
-		cim_objects_close(&writer->objects, remove);
+	if (writer->files.env)
+		cim_session_files_close(&writer->files);
+	if (writer->objects.env)
+		cim_objects_close(&writer->objects);
 	if (writer->ns.env)
 		cim_ns_free(&writer->ns);
 	cim_image_close(writer->base);

@@ -12,6 +12,7 @@
  *   tables.c       commit, first half: link tables, file tables, the filesystem object
  *   publish.c      commit, second half: names, syncs and the one rename
  *   consistent.c   the names of consistent mode, which may be another's already
+ *   sessionfiles.c the files and their states, with the session's own
  *   namespace.c    the tree; objects.c  what is in the region files; objectid.c, parentids.c  what
  *                  is known
  */
@@ -43,37 +44,25 @@ struct cim_writer {
 	char *path;    /* DIR/NAME, for errors */
 	char *name;    /* of the image to make */
 	bool replaces; /* it exists: this session extends it */
-	bool consistent;
 	bool as_stored;
 	bool committed;		    /* the image is there */
 	bool closed;		    /* by the caller; the open stream keeps it alive */
 	bool harmless;		    /* the commit failed where it may be tried again */
-	bool fs_file_left;	    /* a private filesystem file that couldn\'t be removed */
 	struct cim_error poison;    /* status CIM_OK: none; else what every call answers */
 	bool poison_annotated;	    /* it has its operation and path: it is another call's */
 	struct cim_error own_error; /* of a call whose caller wants none */
 
 	cim_vfs_dir *dir;
 	struct cim_image *base;
-	struct cim_guid guid;
-	char random[17]; /* 16 hex digits: the private names' middle */
 	uint32_t major, minor;
 
+	struct cim_session_files files;
 	struct cim_namespace ns;
 	struct cim_objects objects;
-	bool objects_open;
 	uint64_t upcase_offset;
 	struct cim_writer_stats stats;
 
 	struct cim_stream *stream; /* the open one, or NULL */
-
-	cim_vfs_file *id_files[CIM_REGION_TYPES]; /* object ID files, made by the first commit */
-	char id_names[CIM_REGION_TYPES][CIM_PRIVATE_NAME]; /* "" if there is none to remove */
-
-	/* consistent.c's */
-	cim_vfs_file
-		*kept[CIM_REGION_TYPES]; /* files that were there, held until the commit's end */
-	bool region_held[CIM_REGION_TYPES], id_held[CIM_REGION_TYPES];
 };
 
 /* ---- session.c ---- */
@@ -116,24 +105,15 @@ enum cim_status cim_unwrite_tables(struct cim_writer *writer, struct cim_error *
 
 /* ---- publish.c ---- */
 
-/* Try once more to remove a private filesystem file. */
-void cim_remove_left_file(struct cim_writer *writer);
 /* Object ID files, syncs, names, and the filesystem file. */
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err);
 
 /* ---- consistent.c ---- */
 
-/* The session's private names: of region file @i, and of object ID file @i. */
-void cim_private_region_name(const struct cim_writer *writer, int i, char *name);
-void cim_private_id_name(const struct cim_writer *writer, int i, char *name);
 /* Compute the set's GUID, and give the files its names, or find that they are there. */
 enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesystem,
 				    struct cim_error *err);
 /* After a commit that failed: back to private names. */
 void cim_consistent_unname(struct cim_writer *writer);
-/* After one that didn't: remove what was there already. */
-void cim_consistent_drop(struct cim_writer *writer);
-/* The end of a commit: let go of what is held and isn't the session's. */
-void cim_consistent_release(struct cim_writer *writer);
 
 #endif

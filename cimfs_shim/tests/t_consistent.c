@@ -245,6 +245,29 @@ static void test_taken_over(void)
 	}
 }
 
+static void fail_first_removal(struct memfs *m, enum mem_op op, const char *name)
+{
+	(void)name;
+	if (op == MEM_REMOVE && !m->fail_at)
+		m->fail_at = m->ops;
+}
+
+/* A file in whose place another serves. */
+static void test_removed_later(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w;
+
+	leave_orphans(&k, false);
+	w = begin_consistent(&k, "text");
+	k.m->before = fail_first_removal;
+	must(&k, cim_writer_commit(w, &k.err));
+	is_int(memfs_count_names(k.m, "cimtmp_"), 1, "what can't be removed is left for now");
+	cim_writer_close(w);
+	ok(has_all_files(&k), "and removed when the session ends");
+	kit_free(&k);
+}
+
 static void hold_twin(struct memfs *m, enum mem_op op, const char *name)
 {
 	make_twin(m, op, name);
@@ -504,6 +527,7 @@ int main(void)
 	test_held(true);
 	test_shared(false);
 	test_shared(true);
+	test_removed_later();
 	test_taken_over();
 	test_taken_over_harmless();
 	test_hollow();
