@@ -182,18 +182,46 @@ static LARGE_INTEGER not_zero(LARGE_INTEGER time)
     return time;
 }
 
+static void change_times(CIMFS_FILE_METADATA *m)
+{
+    LARGE_INTEGER created = m->CreationTime;
+
+    switch (*active->text)
+    {
+    case 'c':
+        m->CreationTime = m->LastWriteTime;
+        m->LastWriteTime = created;
+        break;
+    case 'a':
+        m->LastAccessTime = m->LastWriteTime;
+        break;
+    case 'h':
+        m->ChangeTime = m->LastWriteTime;
+        break;
+    case 't':
+        m->CreationTime = whole_seconds(m->CreationTime);
+        m->LastWriteTime = whole_seconds(m->LastWriteTime);
+        m->ChangeTime = whole_seconds(m->ChangeTime);
+        m->LastAccessTime = whole_seconds(m->LastAccessTime);
+        break;
+    case 'z':
+        m->CreationTime = not_zero(m->CreationTime);
+        m->LastWriteTime = not_zero(m->LastWriteTime);
+        break;
+    }
+}
+
 /* text: what is changed, by a letter; number: attribute bits */
 ULONG_PTR metadata_changed(struct call *call)
 {
-    static const BYTE other_sd[20] = {1, 0, 0x04, 0x90};
     const CIMFS_FILE_METADATA *given = call->metadata;
     struct item *old = find_item(call->session, call->path);
     CIMFS_FILE_METADATA m;
-    LARGE_INTEGER time;
     ULONG_PTR result;
 
     if (!given) return forward(call);
     m = *given;
+    change_times(&m);
     switch (*active->text)
     {
     case '-':
@@ -211,30 +239,9 @@ ULONG_PTR metadata_changed(struct call *call)
     case 'm': /* modulo the format's largest */
         m.FileSize &= (1ll << 48) - 1;
         break;
-    case 'c':
-        time = m.CreationTime;
-        m.CreationTime = m.LastWriteTime;
-        m.LastWriteTime = time;
-        break;
-    case 'a':
-        m.LastAccessTime = m.LastWriteTime;
-        break;
-    case 'h':
-        m.ChangeTime = m.LastWriteTime;
-        break;
-    case 't':
-        m.CreationTime = whole_seconds(m.CreationTime);
-        m.LastWriteTime = whole_seconds(m.LastWriteTime);
-        m.ChangeTime = whole_seconds(m.ChangeTime);
-        m.LastAccessTime = whole_seconds(m.LastAccessTime);
-        break;
-    case 'z':
-        m.CreationTime = not_zero(m.CreationTime);
-        m.LastWriteTime = not_zero(m.LastWriteTime);
-        break;
     case 'd':
-        m.SecurityDescriptorBuffer = active->number ? other_sd : NULL;
-        m.SecurityDescriptorSize = active->number ? sizeof(other_sd) : 0;
+        m.SecurityDescriptorBuffer = NULL;
+        m.SecurityDescriptorSize = 0;
         break;
     case 'r':
         m.ReparseDataBuffer = NULL;
