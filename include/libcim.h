@@ -36,7 +36,7 @@
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
  *   reversible. Lookup ignores case by the image's own upcase table.
  * - A struct cim_image may be used by several threads at once. Calls on one struct cim_writer
- *   and its stream are serialised by a lock; different writers don't wait for each other.
+ *   and its stream are serialised by a lock; different sessions don't wait for each other.
  *
  * Where behaviour mirrors cimfs.dll its source is the documentation of the Windows SDK's cimfs.h;
  * where that is silent, the project's own decision (README, "Where facts come from").
@@ -543,7 +543,7 @@ struct cim_stream;
  * @name:     file name of the image to make; NULL or the same as @existing: extend @existing
  * @flags:    CIM_WRITE_*
  *
- * Locks the directory against other writers until cim_writer_close() (D36) and creates the
+ * Locks the directory against other sessions until cim_writer_close() (D36) and creates the
  * session's private region files. Nothing of the result is visible before cim_writer_commit().
  *
  * CIM_E_INVALID: neither name, or a malformed one (D23). CIM_E_PATH_NOT_FOUND: no such directory.

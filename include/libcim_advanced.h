@@ -77,8 +77,8 @@ CIM_API bool cim_guid_parse(const char *text, struct cim_guid *guid);
  * cim_blob_valid() - do the bytes keep the rules of their kind (D9, D16, D17)?
  *
  * A self-relative security descriptor whose SIDs and ACLs lie inside it; a chain of EAs, perhaps
- * with up to 3 bytes behind the last; a reparse buffer whose length field tells its size. The
- * writer takes no others; an image of another's making may have them.
+ * with up to 3 bytes behind the last; a reparse buffer whose length field tells its size. A
+ * session takes no others; an image of another's making may have them.
  */
 CIM_API bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size);
 
@@ -132,8 +132,8 @@ CIM_API enum cim_status cim_image_region_size(struct cim_image *image, uint32_t 
  * cim_image_open() leaves to the time when they are needed. For whoever would rather refuse an
  * image than show half of it (D31). What lies behind the headers is cim_image_verify()'s.
  *
- * Costs opening and a read of 40 bytes for each region file: a writer makes three for a session,
- * and an image can name 65,536. A bounded number stays open.
+ * Costs opening and a read of 40 bytes for each region file: a session makes three, and an
+ * image can name 65,536. A bounded number stays open.
  *
  * CIM_E_CORRUPT: one is missing, shorter than its header, or not the region file that its name
  * says. CIM_E_VERSION: as for cim_image_open().
@@ -341,7 +341,7 @@ struct cim_store_file {
 /** struct cim_store - a directory's images and files, as they were when it was opened */
 struct cim_store;
 
-/** cim_store_open() - look at every file of a directory; @lock: and keep writers out meanwhile */
+/** cim_store_open() - look at every file of a directory; @lock: and keep sessions out meanwhile */
 CIM_API enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,
 				       struct cim_store **store, struct cim_error *err);
 /** cim_store_get() - file number @index, sorted by name; NULL past the last; lives with the store

@@ -28,7 +28,7 @@ struct cim_allocator {
 typedef struct cim_vfs_dir cim_vfs_dir;
 typedef struct cim_vfs_file cim_vfs_file;
 
-/** open_dir(): take the writer's lock (decision D36); CIM_E_SHARING if another writer has it. */
+/** open_dir(): take a session's lock (decision D36); CIM_E_SHARING if another has it. */
 #define CIM_VFS_DIR_LOCK 0x1u
 
 /** How a file is opened. */

@@ -6,7 +6,7 @@
  * number open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
  * filesystem object and file records; linktable.c reads directories and stream tables where they
  * lie; data.c reads streams (plain, sparse, PE); walk.c visits trees; check.c checks everything.
- * The writer uses the same layers to read its base. Nothing read from a file is trusted: each
+ * A session uses the same layers to read its base. Nothing read from a file is trusted: each
  * layer checks what it decodes, and the only way to read an object, cim_image_read_object(),
  * refuses whatever the region file doesn't hold.
  */
@@ -51,7 +51,7 @@ struct cim_image {
 };
 
 /* cim_image_open() with the directory already open (and kept by the caller, who closes it after
- * the image): for the writer, which holds the locked directory. @path is for errors only. */
+ * the image): for a session, which holds the locked directory. @path is for errors only. */
 enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				  const char *path, struct cim_image **image,
 				  struct cim_error *err);

@@ -2,7 +2,7 @@
 /*
  * metavalid.h - what makes a security descriptor, an EA list and a reparse buffer valid
  *
- * The writer refuses what breaks these rules (decisions D9, D16, D17); the checker reports it.
+ * A session refuses what breaks these rules (decisions D9, D16, D17); the checker reports it.
  */
 #include "format.h"
 #ifndef CIM_METAVALID_H

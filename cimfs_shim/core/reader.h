@@ -2,7 +2,7 @@
 /*
  * reader.h - what the files of the reader share among themselves
  *
- * image.h is what the rest of core (the writer, the checker) knows of an open image; this is what
+ * image.h is what the rest of core (sessions, the checker) knows of an open image; this is what
  * lies below it: region files, the block cache, and the conversions between records and the public
  * structures.
  *

@@ -28,7 +28,7 @@
  * more where the first one showed it, is taken for a living session's.
  *
  * Files are recognised strictly, because the next step may be to delete them: a region or object
- * ID file by exactly the name that a writer would give it, a temporary one by cimtmp_, hex digits
+ * ID file by exactly the name that a session would give it, a temporary one by cimtmp_, hex digits
  * and a short tail; a filesystem file by its header, whatever its name. All else isn't listed.
  *
  * Memory: the listed files with their names, and 4 bytes for each set that an image names and

@@ -3,7 +3,7 @@
  * win32.c - the environment of Windows, and of Wine
  *
  * A directory is held as its full path in the \\?\ form, which has no limit of 260 characters and
- * in which names mean themselves ("con", trailing dots). Only where the writer's lock of decision
+ * in which names mean themselves ("con", trailing dots). Only where a session's lock of decision
  * D36 is wanted is a handle kept open as well: the lock is that handle's share mode. A reader keeps
  * none, so that it is in nobody's way.
  *
