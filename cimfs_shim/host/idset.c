@@ -11,6 +11,7 @@
  */
 #include "idset.h"
 
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,51 +63,72 @@ void idset_free(struct idset *set)
 	memset(set, 0, sizeof(*set));
 }
 
+struct item_place {
+	uint32_t id;
+	uint32_t dir_id;
+	char name[];
+};
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct item_place *x = a;
+	const struct item_place *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static const struct item_place *find_place(const struct places *places, uint32_t id)
+{
+	const struct item_place want = {.id = id};
+	struct item_place *const *place = tfind(&want, &places->tree, compare_places);
+
+	return place ? *place : NULL;
+}
+
 bool places_has(const struct places *places, uint32_t id)
 {
-	return hash_table_get(&places->numbers, 0, id) != 0;
+	return find_place(places, id);
 }
 
 void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char *name)
 {
-	size_t *number = hash_table_at(&places->numbers, 0, id);
+	const size_t size = strlen(name) + 1;
+	struct item_place *place;
 
-	if (*number)
+	if (places_has(places, id))
 		return;
-	places->places = xgrow(places->places, &places->room, places->count,
-			       sizeof(*places->places));
-	places->places[places->count].dir_id = dir_id;
-	places->places[places->count].name = xstrdup(name);
-	*number = ++places->count;
+	place = xmalloc(sizeof(*place) + size);
+	place->id = id;
+	place->dir_id = dir_id;
+	memcpy(place->name, name, size);
+	if (!tsearch(place, &places->tree, compare_places))
+		alloc_failed();
 }
 
 const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
 			size_t *count)
 {
+	const struct item_place *place;
 	const char **names = NULL;
-	size_t room = 0, number;
+	size_t room = 0;
 
-	for (*count = 0; (number = hash_table_get(&places->numbers, 0, id)) != 0;) {
+	for (*count = 0; (place = find_place(places, id)); id = place->dir_id) {
 		if (*count == most) {
 			free(names);
 			return NULL;
 		}
-		id = places->places[number - 1].dir_id;
 		if (!*count)
-			*dir_id = id;
+			*dir_id = place->dir_id;
 		names = xgrow(names, &room, *count, sizeof(*names));
-		names[(*count)++] = places->places[number - 1].name;
+		names[(*count)++] = place->name;
 	}
 	return names;
 }
 
 void places_free(struct places *places)
 {
-	for (size_t i = 0; i < places->count; i++)
-		free(places->places[i].name);
-	free(places->places);
-	hash_table_free(&places->numbers);
-	memset(places, 0, sizeof(*places));
+	tdestroy(places->tree, free);
+	places->tree = NULL;
 }
 
 enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset *multi,

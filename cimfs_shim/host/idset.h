@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hashtable.h"
 #include "libcim.h"
 
 struct idset {
@@ -23,12 +22,7 @@ void idset_free(struct idset *set);
 
 /* Where items are: each one's first place, as the FileID of its directory and a name there. */
 struct places {
-	struct hash_table numbers; /* 1 + index, by FileID */
-	struct {
-		uint32_t dir_id;
-		char *name;
-	} * places;
-	size_t count, room;
+	void *tree; /* of tsearch() */
 };
 bool places_has(const struct places *places, uint32_t id);
 /* Keep an item's place, unless one is kept. */

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dir.h"
 #include "idset.h"
 
 #define OPEN_LEVELS 64
@@ -26,12 +27,6 @@
  * would take longer; further names are copies then. */
 #define FREE_STEPS   65536u
 #define STEPS_A_LINK 64u
-
-/* An open directory of the target; only the walk's thread counts its users. */
-struct dir {
-	int fd;
-	unsigned users;
-};
 
 struct level {
 	struct dir *dir; /* NULL: closed for the time being */
@@ -76,28 +71,6 @@ struct restore_tree {
 };
 
 /* ---- levels ---- */
-
-static struct dir *dir_use(struct dir *dir)
-{
-	dir->users++;
-	return dir;
-}
-
-static void dir_release(struct dir *dir)
-{
-	if (dir && !--dir->users) {
-		close(dir->fd);
-		free(dir);
-	}
-}
-
-static struct dir *dir_new(int fd)
-{
-	struct dir *dir = xcalloc(1, sizeof(*dir));
-
-	dir->fd = fd;
-	return dir_use(dir);
-}
 
 static struct level *top_level(const struct restore_tree *tree)
 {
@@ -160,22 +133,12 @@ static int push_level(struct restore_tree *tree, int fd, const char *name, size_
 /* The level above is needed again. */
 static int reopen_up(struct restore_tree *tree)
 {
-	struct level *level = top_level(tree);
-	struct level *up = level - 1;
-	struct stat st;
-	int fd;
+	const struct level *level = top_level(tree);
+	struct level *up = &tree->levels[tree->depth - 2];
 
-	if (up->dir)
-		return 0;
-	fd = openat(level->dir->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return restore_fail(&tree->walk, NULL, errno);
-	up->dir = dir_new(fd);
-	if (fstat(fd, &st))
-		return restore_fail(&tree->walk, NULL, errno);
-	if (st.st_dev != up->dev || st.st_ino != up->ino)
-		return restore_fail(&tree->walk, NULL, ESTALE);
-	return 0;
+	if (!up->dir)
+		up->dir = dir_above(level->dir, up->dev, up->ino);
+	return up->dir ? 0 : restore_fail(&tree->walk, NULL, errno);
 }
 
 /* ---- pieces of work ---- */

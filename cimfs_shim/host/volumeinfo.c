@@ -9,6 +9,7 @@
 #include "volumeinfo.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,21 +85,17 @@ bool volume_info_read(const char *file, struct volume_info *info)
 	return known == 15;
 }
 
-bool volume_info_write(const char *file, const struct volume_info *info)
+bool write_whole(const char *file, const char *fmt, ...)
 {
-	char *tmp = xasprintf("%s.tmp", file);
-	char *image =
-		one_line(xstrdup(info->image)); /* a name may hold what looks like more lines */
+	char *tmp = xasprintf("%s.%ld.tmp", file, (long)getpid());
 	FILE *f = fopen(tmp, "we");
 	bool ok = false;
+	va_list args;
 
 	if (f) {
-		ok = fprintf(f,
-			     "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"
-			     "image %s\n",
-			     backend_name(info->backend), info->ready, info->process.pid,
-			     info->process.start, info->process.boot, (long long)time(NULL),
-			     image) > 0;
+		va_start(args, fmt);
+		ok = vfprintf(f, fmt, args) > 0;
+		va_end(args);
 		ok = !fclose(f) && ok && !rename(tmp, file);
 	}
 	if (!ok) {
@@ -107,7 +104,21 @@ bool volume_info_write(const char *file, const struct volume_info *info)
 		unlink(tmp);
 		errno = error;
 	}
-	free(image);
 	free(tmp);
+	return ok;
+}
+
+bool volume_info_write(const char *file, const struct volume_info *info)
+{
+	/* A name may hold what looks like more lines. */
+	char *image = one_line(xstrdup(info->image));
+	bool ok = write_whole(file,
+			      "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"
+			      "image %s\n",
+			      backend_name(info->backend), info->ready, info->process.pid,
+			      info->process.start, info->process.boot, (long long)time(NULL),
+			      image);
+
+	free(image);
 	return ok;
 }

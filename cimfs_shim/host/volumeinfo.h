@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "libcim_advanced.h"
+#include "alloc.h"
 #include "process.h"
 
 /* Below a prefix: the directory of each volume, and of its content in that. */
@@ -34,7 +35,8 @@ struct volume_info {
 };
 /* false: not all that matters is known; what isn't is 0 or "". */
 bool volume_info_read(const char *file, struct volume_info *info);
-/* Whole or not at all: false, with errno. */
+/* A file is written whole or not at all: false, with errno. */
+bool write_whole(const char *file, const char *fmt, ...) HOST_PRINTF(2, 3);
 bool volume_info_write(const char *file, const struct volume_info *info);
 
 #endif

@@ -10,29 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "volume.h"
 
-/* The status file's text, whole or not at all (false; also without a file). */
+/* The status file's text; false: also without a file. */
 static bool write_status(const char *file, const char *text)
 {
-	bool ok = false;
-	char *tmp;
-	FILE *f;
-
-	if (!file)
-		return false;
-	tmp = xasprintf("%s.%ld.tmp", file, (long)getpid());
-	f = fopen(tmp, "we");
-	if (f) {
-		ok = fprintf(f, "%s\n", text) > 0;
-		ok = !fclose(f) && ok && !rename(tmp, file);
-		if (!ok)
-			unlink(tmp);
-	}
-	free(tmp);
-	return ok;
+	return file && write_whole(file, "%s\n", text);
 }
 
 /* Of success: "ok BACKEND DIRECTORY", and perhaps a line "note TEXT". Where there is a status file

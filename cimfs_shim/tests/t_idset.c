@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * t_idset.c - what the native programs remember by device and inode, or by FileID
+ * t_idset.c - what the native programs remember by FileID
  */
-#include "../host/hashtable.h"
 #include "../host/idset.h"
 #include "testenv.h"
-
-enum { COUNT = 50000 };
-
-static void test_numbers(void)
-{
-	struct hash_table table = {0};
-	unsigned wrong = 0, extra = 0, run = 0, longest = 0;
-
-	is_int((long)hash_table_get(&table, 0, 0), 0, "nothing has a number in an empty table");
-	for (unsigned i = 0; i < COUNT; i++) {
-		size_t *number = hash_table_at(&table, i % 3, (uint64_t)(i / 3) << 20);
-
-		wrong += *number != 0;
-		*number = i + 1;
-	}
-	for (unsigned i = 0; i < COUNT; i++) {
-		wrong += hash_table_get(&table, i % 3, (uint64_t)(i / 3) << 20) != i + 1;
-		extra += hash_table_get(&table, 3, (uint64_t)(i / 3) << 20) != 0;
-		extra += hash_table_get(&table, i % 3, ((uint64_t)(i / 3) << 20) + 1) != 0;
-	}
-	is_int(wrong, 0, "%d keys, equal in their low bits, each have their number", COUNT);
-	is_int(extra, 0, "and keys that differ in one word have none");
-	is_int((long)*hash_table_at(&table, 1, 0), 2, "who would add a key that is there meets it");
-	is_int((long)table.count, COUNT, "each is counted once");
-	for (size_t i = 0; i < 2 * table.room; i++) {
-		run = table.slots[i & (table.room - 1)].number ? run + 1 : 0;
-		longest = run > longest ? run : longest;
-	}
-	ok(longest < 200, "no search is long (up to %u slots)", longest);
-	hash_table_free(&table);
-	is_int((long)hash_table_get(&table, 1, 0), 0, "a table that was freed is empty");
-}
 
 static void test_places(void)
 {
@@ -64,7 +31,6 @@ static void test_places(void)
 
 int main(void)
 {
-	test_numbers();
 	test_places();
 	return tap_done();
 }

@@ -21,6 +21,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -65,13 +66,13 @@ int capture_fail_cim(struct capture *c, const char *where, const struct cim_erro
 
 /* ---- the path of the item at hand ---- */
 
-static const char *entry_name(const struct level *level, const struct entry *entry)
+static const char *entry_name(const struct level *level, const struct dir_entry *entry)
 {
 	return level->names.s + entry->name;
 }
 
 /* Set the paths to an entry of the level; false: too long for an image. */
-static bool set_path(struct capture *c, const struct level *level, const struct entry *entry)
+static bool set_path(struct capture *c, const struct level *level, const struct dir_entry *entry)
 {
 	size_t units = level->path_units;
 
@@ -118,7 +119,7 @@ static int add_entry(struct capture *c, struct level *level, unsigned source, co
 {
 	const struct source *src = &c->sources[source];
 	uint16_t units[CIM_MAX_NAME];
-	struct entry *entry;
+	struct dir_entry *entry;
 	const char *why;
 	size_t count = 0;
 
@@ -206,8 +207,8 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 
 static int compare_entries(const void *a, const void *b, void *arg)
 {
-	const struct entry *x = a;
-	const struct entry *y = b;
+	const struct dir_entry *x = a;
+	const struct dir_entry *y = b;
 	const struct level *level = arg;
 	int order = cim_name_compare_default(level->units + x->units, x->count,
 					     level->units + y->units, y->count);
@@ -217,7 +218,8 @@ static int compare_entries(const void *a, const void *b, void *arg)
 	return order ? order : strcmp(entry_name(level, x), entry_name(level, y));
 }
 
-static bool same_name(const struct level *level, const struct entry *x, const struct entry *y)
+static bool same_name(const struct level *level, const struct dir_entry *x,
+		      const struct dir_entry *y)
 {
 	return !cim_name_compare_default(level->units + x->units, x->count, level->units + y->units,
 					 y->count);
@@ -229,8 +231,8 @@ static int find_collisions(struct capture *c, const struct level *level)
 	int code = EXIT_OK;
 
 	for (size_t i = 1; i < level->entry_count; i++) {
-		const struct entry *x = &level->entries[i - 1];
-		const struct entry *y = &level->entries[i];
+		const struct dir_entry *x = &level->entries[i - 1];
+		const struct dir_entry *y = &level->entries[i];
 		char *other;
 
 		if (x->source != y->source || !same_name(level, x, y))
@@ -277,7 +279,7 @@ static int list_level(struct capture *c, struct level *level)
 static void free_level(struct level *level)
 {
 	for (size_t i = 0; i < level->part_count; i++)
-		host_dir_release(level->parts[i].dir);
+		dir_release(level->parts[i].dir);
 	free(level->parts);
 	text_free(&level->names);
 	free(level->units);
@@ -308,9 +310,21 @@ static void close_far(struct capture *c)
 
 		if (!part_of(below, part->source))
 			continue;
-		host_dir_release(part->dir);
+		dir_release(part->dir);
 		part->dir = NULL;
 	}
+}
+
+static int fail_above(struct capture *c, const struct level *level, const struct part *part)
+{
+	const bool moved = errno == ESTALE;
+	const char *where;
+
+	set_level_path(c, level);
+	where = capture_where(c, part->source);
+	return moved ? tool_fail(c->t, c->s->op, c->s->image, where,
+				 "the directory was moved while it was read")
+		     : capture_fail_errno(c, where);
 }
 
 /* Back from the top level to the one above it. */
@@ -325,24 +339,38 @@ static int leave_level(struct capture *c)
 		for (size_t i = 0; i < up->part_count && !code; i++) {
 			struct part *part = &up->parts[i];
 			const struct part *below = part_of(level, part->source);
-			struct stat st;
 
 			if (part->dir || !below)
 				continue;
-			part->dir = host_dir_new(
-				openat(below->dir->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-			set_level_path(c, up);
-			if (!part->dir || fstat(part->dir->fd, &st))
-				code = capture_fail_errno(c, capture_where(c, part->source));
-			else if (st.st_dev != part->dev || st.st_ino != part->ino)
-				code = tool_fail(c->t, c->s->op, c->s->image,
-						 capture_where(c, part->source),
-						 "the directory was moved while it was read");
+			part->dir = dir_above(below->dir, part->dev, part->ino);
+			if (!part->dir)
+				code = fail_above(c, up, part);
 		}
 	}
 	free_level(level);
 	c->depth--;
 	return code;
+}
+
+static int compare_inodes(const void *a, const void *b)
+{
+	const struct inode *x = a;
+	const struct inode *y = b;
+
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return (x->dev > y->dev) - (x->dev < y->dev);
+}
+
+void *capture_remember(void **tree, struct inode *one)
+{
+	struct inode **first = tsearch(one, tree, compare_inodes);
+
+	if (!first)
+		alloc_failed();
+	if (*first != one)
+		free(one);
+	return *first;
 }
 
 int capture_statx(int dirfd, const char *name, int flags, struct statx *stx)
@@ -394,12 +422,12 @@ static int enter(struct capture *c, size_t first, size_t last)
 	level->rel_len = c->rel.len;
 	level->parts = xcalloc(last - first + 1, sizeof(*level->parts));
 	for (size_t i = first; i <= last && !code; i++) {
-		const struct entry *entry = &up->entries[i];
+		const struct dir_entry *entry = &up->entries[i];
 		struct part *part = &level->parts[level->part_count++];
 
-		part->dir = host_dir_new(openat(part_of(up, entry->source)->dir->fd,
-						entry_name(up, entry),
-						O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+		part->dir = dir_new(openat(part_of(up, entry->source)->dir->fd,
+					   entry_name(up, entry),
+					   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 		code = take_part(c, part, entry->source, &stx);
 	}
 	c->depth++;
@@ -509,7 +537,7 @@ static int enter_sources(struct capture *c)
 		struct part *part = &level->parts[level->part_count++];
 
 		part->source = (uint16_t)i;
-		part->dir = host_dir_new(dup(src->fd));
+		part->dir = dir_new(dup(src->fd));
 		if (!part->dir)
 			return capture_fail_errno(c, capture_where(c, (unsigned)i));
 		if (src->file)

@@ -8,6 +8,7 @@
 #ifndef CIMTOOL_CAPTURE_H
 #define CIMTOOL_CAPTURE_H
 
+#include "../host/dir.h"
 #include "write.h"
 
 #include <pthread.h>
@@ -21,13 +22,7 @@ struct source {
 	int fd;
 };
 
-/* An open directory of a source; only the main thread counts its users. */
-struct host_dir {
-	int fd;
-	unsigned users;
-};
-
-struct entry {
+struct dir_entry {
 	size_t name;  /* offset in the level's names */
 	size_t units; /* offset in its code units */
 	uint16_t count;
@@ -38,7 +33,7 @@ struct entry {
 /* A directory of one source that is part of a level. */
 struct part {
 	uint16_t source;
-	struct host_dir *dir; /* NULL: closed for the time being */
+	struct dir *dir; /* NULL: closed for the time being */
 	uint64_t dev;
 	uint64_t ino;
 };
@@ -50,7 +45,7 @@ struct level {
 	uint16_t *units;
 	size_t units_room;
 	size_t units_used;
-	struct entry *entries;
+	struct dir_entry *entries;
 	size_t entry_room;
 	size_t entry_count;
 	size_t next;
@@ -59,18 +54,16 @@ struct level {
 	size_t rel_len;
 };
 
-/* Files with several names, by device and inode. */
-struct first_name {
-	uint16_t *path;
-	size_t units;
+/* What is remembered of a host file, in a tree of tsearch(), begins so. */
+struct inode {
+	uint64_t dev;
+	uint64_t ino;
 };
 
 /* The last access of symlinks, as it was before they were read here. */
 struct link_times {
 	pthread_mutex_t lock;
-	struct hash_table numbers; /* 1 + index, by device and inode */
-	struct statx_timestamp *accessed;
-	size_t count, room;
+	void *tree;
 };
 
 /* Buffers for files that are read ahead; as many as pieces wait in the queue, at most. */
@@ -98,11 +91,9 @@ struct capture {
 	size_t depth;
 	uint16_t *path; /* of the item at hand, in the image */
 	size_t path_units;
-	struct text rel;		/* of the item at hand, below its source */
-	struct text where;		/* the same as the user would write it */
-	struct hash_table link_numbers; /* 1 + index */
-	struct first_name *links;
-	size_t link_count, link_room;
+	struct text rel;   /* of the item at hand, below its source */
+	struct text where; /* the same as the user would write it */
+	void *links;	   /* files with several names */
 	struct link_times link_times;
 	uint64_t image_dev;
 	uint64_t image_ino;
@@ -117,6 +108,8 @@ const char *capture_where(struct capture *c, unsigned source);
 /* A failure at an item of that name, from errno or from the library. */
 int capture_fail_errno(struct capture *c, const char *where);
 int capture_fail_cim(struct capture *c, const char *where, const struct cim_error *err);
+/* What the tree has of an inode: @one, which is the tree's then, or what was there before. */
+void *capture_remember(void **tree, struct inode *one);
 int capture_statx(int dirfd, const char *name, int flags, struct statx *stx);
 /* Open for reading, and without a trace of that in the last access if that is allowed. */
 int capture_open(int dirfd, const char *name, int flags);
@@ -127,14 +120,9 @@ int capture_open(int dirfd, const char *name, int flags);
 #define CAPTURE_QUEUED 64
 extern const struct queue_ops capture_queue_ops;
 
-struct host_dir *host_dir_new(int fd);
-struct host_dir *host_dir_use(struct host_dir *dir);
-void host_dir_release(struct host_dir *dir);
-
-int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
-		    const struct statx *stx);
+int store_directory(struct capture *c, unsigned source, struct dir *dir, const struct statx *stx);
 /* Anything else, @name in @dir, of @type DT_*. */
-int store_other(struct capture *c, unsigned source, struct host_dir *dir, const char *name,
+int store_other(struct capture *c, unsigned source, struct dir *dir, const char *name,
 		unsigned type);
 void capture_items_free(struct capture *c);
 

@@ -15,17 +15,30 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* ---- files with several names ---- */
+
+struct known_file {
+	struct inode inode;
+	uint16_t *path; /* in the image */
+	size_t units;
+};
+
+static void free_file(void *arg)
+{
+	struct known_file *file = arg;
+
+	free(file->path);
+	free(file);
+}
+
 void capture_items_free(struct capture *c)
 {
-	for (size_t i = 0; i < c->link_count; i++)
-		free(c->links[i].path);
-	free(c->links);
-	hash_table_free(&c->link_numbers);
-	free(c->link_times.accessed);
-	hash_table_free(&c->link_times.numbers);
+	tdestroy(c->links, free_file);
+	tdestroy(c->link_times.tree, free);
 	pthread_mutex_destroy(&c->link_times.lock);
 	for (struct free_buffer *buf = c->buffers.free; buf;) {
 		struct free_buffer *next = buf->next;
@@ -34,33 +47,6 @@ void capture_items_free(struct capture *c)
 		buf = next;
 	}
 	pthread_mutex_destroy(&c->buffers.lock);
-}
-
-/* ---- open directories ---- */
-
-struct host_dir *host_dir_new(int fd)
-{
-	struct host_dir *dir;
-
-	if (fd < 0)
-		return NULL;
-	dir = xcalloc(1, sizeof(*dir));
-	dir->fd = fd;
-	return host_dir_use(dir);
-}
-
-struct host_dir *host_dir_use(struct host_dir *dir)
-{
-	dir->users++;
-	return dir;
-}
-
-void host_dir_release(struct host_dir *dir)
-{
-	if (dir && !--dir->users) {
-		close(dir->fd);
-		free(dir);
-	}
 }
 
 /* ---- items ---- */
@@ -75,8 +61,8 @@ enum holes {
 struct item {
 	struct capture *c;
 	const struct source *source;
-	struct host_dir *dir; /* itself, or what it lies in */
-	char *name;	      /* in there; NULL: a directory */
+	struct dir *dir; /* itself, or what it lies in */
+	char *name;	 /* in there; NULL: a directory */
 	unsigned type;
 	uint16_t *path; /* in the image */
 	size_t path_units;
@@ -95,15 +81,15 @@ struct item {
 };
 
 /* The item at hand. */
-static struct item *new_item(struct capture *c, unsigned source, struct host_dir *dir,
-			     const char *name, unsigned type)
+static struct item *new_item(struct capture *c, unsigned source, struct dir *dir, const char *name,
+			     unsigned type)
 {
 	struct item *item = xcalloc(1, sizeof(*item));
 	size_t len;
 
 	item->c = c;
 	item->source = &c->sources[source];
-	item->dir = host_dir_use(dir);
+	item->dir = dir_use(dir);
 	item->name = name ? xstrdup(name) : NULL;
 	item->type = type;
 	item->path = xmemdup(c->path, c->path_units * sizeof(*c->path));
@@ -307,26 +293,11 @@ static void look_at_item(void *own, void *work)
 
 /* ---- storing: streams that are extended attributes ---- */
 
-struct memory_source {
-	const uint8_t *data;
-};
-
-static enum cim_status read_memory(void *ctx, uint64_t offset, void *buf, size_t len,
-				   struct cim_error *err)
-{
-	const struct memory_source *m = ctx;
-
-	(void)err;
-	memcpy(buf, m->data + offset, len);
-	return CIM_OK;
-}
-
 static int store_streams(struct capture *c, const struct item *item)
 {
 	for (size_t i = 0; i < item->meta.stream_count; i++) {
 		const struct host_stream *stream = &item->meta.streams[i];
-		struct memory_source memory = {.data = stream->value};
-		struct cim_source data = {CIM_SIZED(data), .ctx = &memory, .pread = read_memory};
+		struct cim_source data = memory_source(stream->value);
 		struct cim_error err = {0};
 
 		if (i && !cim_name_compare_default(stream->name, stream->units, stream[-1].name,
@@ -355,26 +326,22 @@ static int store_plain(struct capture *c, const struct item *item)
 /* A file that is met again under another name; *stored: it was linked. */
 static int store_link(struct capture *c, const struct item *item, bool *stored)
 {
-	size_t *number = hash_table_at(&c->link_numbers,
-				       makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor),
-				       item->stx.stx_ino);
+	struct known_file *file = xcalloc(1, sizeof(*file));
 	struct cim_error err = {0};
-	struct first_name *first;
 
-	*stored = *number != 0;
-	if (!*number) {
-		c->links = xgrow(c->links, &c->link_room, c->link_count, sizeof(*c->links));
-		first = &c->links[c->link_count];
-		first->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
-		first->units = item->path_units;
-		*number = ++c->link_count;
+	file->inode.dev = makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor);
+	file->inode.ino = item->stx.stx_ino;
+	file = capture_remember(&c->links, &file->inode);
+	*stored = file->path != NULL;
+	if (!file->path) {
+		file->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
+		file->units = item->path_units;
 		return EXIT_OK;
 	}
-	first = &c->links[*number - 1];
 	c->s->progress.files++;
 	if (cim_writer_link(c->s->writer,
 			    (struct cim_str){.utf16 = item->path, .units = item->path_units},
-			    (struct cim_str){.utf16 = first->path, .units = first->units}, &err))
+			    (struct cim_str){.utf16 = file->path, .units = file->units}, &err))
 		return capture_fail_cim(c, item->where, &err);
 	return EXIT_OK;
 }
@@ -382,18 +349,13 @@ static int store_link(struct capture *c, const struct item *item, bool *stored)
 static int store_data(struct capture *c, struct item *item)
 {
 	uint64_t size = item->stx.stx_size;
-	struct memory_source memory = {.data = item->data};
 	struct file_source file = {.session = c->s, .fd = item->fd, .size = size};
-	struct cim_source data = file_source(&file);
+	struct cim_source data = item->data ? memory_source(item->data) : file_source(&file);
 	bool written = size && item->holes != ALL_HOLE;
 	struct cim_error err = {0};
 
 	if (size > CIM_MAX_STREAM)
 		return fail_text(item, "the file is larger than an image can hold");
-	if (item->data)
-		data = (struct cim_source){.struct_size = sizeof(struct cim_source),
-					   .ctx = &memory,
-					   .pread = read_memory};
 	file.holes = item->holes != NO_HOLES;
 	item->meta.m.size = (int64_t)size;
 	if (item->holes != NO_HOLES)
@@ -439,7 +401,7 @@ static void drop_item(void *work)
 		close(item->fd);
 	give_buffer(&item->c->buffers, item->data, (size_t)item->stx.stx_size);
 	host_meta_free(&item->meta);
-	host_dir_release(item->dir);
+	dir_release(item->dir);
 	free(item->name);
 	free(item->path);
 	free(item->where);
@@ -467,8 +429,7 @@ const struct queue_ops capture_queue_ops = {
 
 /* ---- what the walk meets ---- */
 
-int store_directory(struct capture *c, unsigned source, struct host_dir *dir,
-		    const struct statx *stx)
+int store_directory(struct capture *c, unsigned source, struct dir *dir, const struct statx *stx)
 {
 	struct item *item = new_item(c, source, dir, NULL, DT_DIR);
 
@@ -488,7 +449,7 @@ static void report_special(struct capture *c, unsigned source, unsigned type)
 	loss_add(c->t, &c->special, capture_where(c, source), what);
 }
 
-int store_other(struct capture *c, unsigned source, struct host_dir *dir, const char *name,
+int store_other(struct capture *c, unsigned source, struct dir *dir, const char *name,
 		unsigned type)
 {
 	if (type != DT_LNK && type != DT_REG && type != DT_UNKNOWN) {

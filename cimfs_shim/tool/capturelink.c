@@ -26,23 +26,24 @@
 
 /* ---- how links looked at first ---- */
 
+struct link_time {
+	struct inode inode;
+	struct statx_timestamp accessed;
+};
+
 /* Who looked before the link's first reader finds the same time, who looked after it finds it here.
  */
 static void first_time(struct link_times *times, struct statx *stx)
 {
-	size_t *number;
+	struct link_time *link = xcalloc(1, sizeof(*link));
 
+	link->inode.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
+	link->inode.ino = stx->stx_ino;
+	link->accessed = stx->stx_atime;
 	pthread_mutex_lock(&times->lock);
-	number = hash_table_at(&times->numbers, makedev(stx->stx_dev_major, stx->stx_dev_minor),
-			       stx->stx_ino);
-	if (!*number) {
-		times->accessed = xgrow(times->accessed, &times->room, times->count,
-					sizeof(*times->accessed));
-		times->accessed[times->count] = stx->stx_atime;
-		*number = ++times->count;
-	}
-	stx->stx_atime = times->accessed[*number - 1];
+	link = capture_remember(&times->tree, &link->inode);
 	pthread_mutex_unlock(&times->lock);
+	stx->stx_atime = link->accessed;
 }
 
 int capture_look_at_link(struct capture *c, int fd, const char *name, struct statx *stx)

@@ -252,16 +252,6 @@ static int parse_metadata(struct reader *r, struct cim_metadata *m)
 
 /* ---- data ---- */
 
-static enum cim_status read_memory(void *ctx, uint64_t offset, void *buf, size_t len,
-				   struct cim_error *err)
-{
-	const struct text *text = ctx;
-
-	(void)err;
-	memcpy(buf, text->s + offset, len);
-	return CIM_OK;
-}
-
 static int fail_file(struct reader *r, const char *hash, const char *cause)
 {
 	return bad(r, "%s/%s: %s", r->data_label, hash, cause);
@@ -347,9 +337,7 @@ static const struct cim_source *source_of(struct content *content, uint64_t size
 	if (content->file.fd >= 0)
 		*source = file_source(&content->file);
 	else
-		*source = (struct cim_source){.struct_size = sizeof(struct cim_source),
-					      .ctx = content->memory,
-					      .pread = read_memory};
+		*source = memory_source(content->memory->s);
 	return source;
 }
 
@@ -397,10 +385,7 @@ static int check_new_stream(struct reader *r, const uint16_t *name, size_t units
 	int code;
 
 	if (r->units) {
-		full = xmalloc((r->units + 1 + units) * sizeof(*full));
-		memcpy(full, r->path, r->units * sizeof(*full));
-		full[r->units] = ':';
-		memcpy(full + r->units + 1, name, units * sizeof(*full));
+		full = stream_path(r->path, r->units, name, units);
 		code = check_new(r, full, r->units + 1 + units, "stream");
 		free(full);
 		return code;

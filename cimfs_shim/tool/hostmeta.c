@@ -17,8 +17,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#define MAX_XATTR	65536
-#define KEPT_ATTRIBUTES (CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE)
+#define MAX_XATTR 65536
 
 int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
 		  struct loss losses[2])
@@ -182,7 +181,7 @@ static void take_ntfs_attributes(const struct target *target, bool directory,
 	if (value && size == 4) {
 		uint32_t attributes = get32(value);
 
-		m->attributes |= attributes & (KEPT_ATTRIBUTES | CIM_ATTR_SPARSE);
+		m->attributes |= attributes & (DOS_ATTRIBUTES | CIM_ATTR_SPARSE);
 		/* ntfs-3g shows a link to a directory as a symlink; NTFS knows it is one. */
 		if (!directory && attributes & CIM_ATTR_DIRECTORY && attributes & CIM_ATTR_REPARSE)
 			m->attributes |= CIM_ATTR_DIRECTORY;
@@ -304,7 +303,7 @@ static void take_dosattrib(struct hostmeta *h, const struct target *target, cons
 	if (!value)
 		return;
 	if (parse_dosattrib(value, size, &attributes, &creation)) {
-		meta->m.attributes |= attributes & KEPT_ATTRIBUTES;
+		meta->m.attributes |= attributes & DOS_ATTRIBUTES;
 		if (h->all_times && creation > 0)
 			meta->m.creation_time = creation;
 	} else {

@@ -47,8 +47,7 @@ struct manifest {
 	uint64_t differences;
 };
 
-#define KEPT_ATTRIBUTES \
-	(CIM_ATTR_READONLY | CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE | CIM_ATTR_SPARSE)
+#define KEPT_ATTRIBUTES (DOS_ATTRIBUTES | CIM_ATTR_SPARSE)
 
 static int bad_line(struct manifest *m, const char *what)
 {

@@ -35,19 +35,26 @@ enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
 	return status;
 }
 
-enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
-			    const uint16_t *stream_name, size_t stream_units, uint64_t size,
-			    const struct cim_source *source, struct cim_error *err)
+uint16_t *stream_path(const uint16_t *path, size_t units, const uint16_t *name, size_t name_units)
 {
-	uint16_t *full = xmalloc((units + 1 + stream_units) * sizeof(*full));
-	struct cim_str name = {.utf16 = full, .units = units + 1 + stream_units};
-	struct cim_stream *stream;
-	enum cim_status status;
+	uint16_t *full = xmalloc((units + 1 + name_units) * sizeof(*full));
 
 	if (units)
 		memcpy(full, path, units * sizeof(*full));
 	full[units] = ':';
-	memcpy(full + units + 1, stream_name, stream_units * sizeof(*full));
+	memcpy(full + units + 1, name, name_units * sizeof(*full));
+	return full;
+}
+
+enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
+			    const uint16_t *stream_name, size_t stream_units, uint64_t size,
+			    const struct cim_source *source, struct cim_error *err)
+{
+	uint16_t *full = stream_path(path, units, stream_name, stream_units);
+	struct cim_str name = {.utf16 = full, .units = units + 1 + stream_units};
+	struct cim_stream *stream;
+	enum cim_status status;
+
 	status = cim_writer_add_stream(s->writer, name, size, &stream, err);
 	if (!status)
 		status = fill(stream, size ? source : NULL, err);
@@ -124,6 +131,23 @@ static enum cim_status read_file(void *ctx, uint64_t offset, void *buf, size_t l
 		progress_tick(&f->session->progress);
 	}
 	return CIM_OK;
+}
+
+static enum cim_status read_memory(void *ctx, uint64_t offset, void *buf, size_t len,
+				   struct cim_error *err)
+{
+	const uint8_t *data = ctx;
+
+	(void)err;
+	memcpy(buf, data + offset, len);
+	return CIM_OK;
+}
+
+struct cim_source memory_source(const void *data)
+{
+	return (struct cim_source){.struct_size = sizeof(struct cim_source),
+				   .ctx = (void *)data,
+				   .pread = read_memory};
 }
 
 struct cim_source file_source(struct file_source *f)

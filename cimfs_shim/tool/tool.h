@@ -31,7 +31,6 @@
 #include "../host/exit.h"
 #include "../host/filetime.h"
 #include "../host/imagefile.h"
-#include "../host/hashtable.h"
 #include "../host/idset.h"
 #include "../host/reparse.h"
 #include "../host/xattr.h"

@@ -80,6 +80,10 @@ enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
 enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
 			    const uint16_t *stream, size_t stream_units, uint64_t size,
 			    const struct cim_source *source, struct cim_error *err);
+/* "PATH:NAME", allocated, of so many and one units. */
+uint16_t *stream_path(const uint16_t *path, size_t units, const uint16_t *name, size_t name_units);
+/* A source over bytes in memory. */
+struct cim_source memory_source(const void *data);
 /* A source over a host file. */
 struct file_source {
 	struct session *session;
