@@ -24,6 +24,10 @@
  * - A function that can fail returns enum cim_status and takes, as its last parameter, a
  *   struct cim_error that the caller owns and that may be NULL. It is filled in on failure only.
  *   Output parameters are set to NULL or 0 on failure.
+ * - A pointer that is passed must not be NULL unless the function's comment says what NULL means.
+ *   Where it is, a function that returns enum cim_status fails with CIM_E_POINTER, and any other
+ *   does nothing and returns NULL, 0 or false. What a cim_*_close() ends may always be NULL, and so
+ *   may a buffer of length 0. A struct cim_str without text is CIM_E_INVALID.
  * - Every function may also fail with CIM_E_NO_MEMORY and, where it touches files, with
  *   CIM_E_IO, CIM_E_ACCESS and (for an image's own files) CIM_E_CORRUPT; comments name the rest.
  * - A structure that the caller fills in for the library begins with struct_size, its size as the

@@ -272,16 +272,17 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 void *ctx, uint64_t *errors, struct cim_error *err)
 {
 	static const char op[] = "verify image";
-	const struct cim_env *env = &image->env;
 	enum cim_status status;
 	struct cim_check *c;
 
 	if (errors)
 		*errors = 0;
+	if (CIM_ANY_NULL(err, image))
+		return CIM_E_POINTER;
 	if (flags & ~CIM_VERIFY_DEEP)
 		return cim_error_where(err, cim_fail(err, CIM_E_INVALID, "unknown flags"), op,
 				       image->path);
-	c = cim_zalloc(env, sizeof(*c));
+	c = cim_zalloc(&image->env, sizeof(*c));
 	if (!c)
 		return cim_error_where(err, cim_no_memory(err), op, image->path);
 	c->image = image;
@@ -305,6 +306,6 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 	if (errors)
 		*errors = c->errors;
 	free_parts(c);
-	cim_free(env, c);
+	cim_free(&image->env, c);
 	return cim_error_where(err, status, op, image->path);
 }

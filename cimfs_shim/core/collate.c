@@ -30,5 +30,7 @@ int cim_name_compare(const uint16_t *upcase, const uint16_t *a, size_t a_units, 
 
 int cim_name_compare_default(const uint16_t *a, size_t a_units, const uint16_t *b, size_t b_units)
 {
+	if ((a_units && !a) || (b_units && !b))
+		return 0;
 	return cim_name_compare(cim_upcase_default, a, a_units, b, b_units);
 }

@@ -284,7 +284,10 @@ enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *d
 {
 	enum cim_status status = CIM_OK;
 
-	*got = 0;
+	if (got)
+		*got = 0;
+	if (CIM_ANY_NULL(err, image, data, got) || (len && CIM_ANY_NULL(err, buf)))
+		return CIM_E_POINTER;
 	if (offset >= data->size || !len)
 		return CIM_OK;
 	if (len > data->size - offset)
@@ -330,12 +333,15 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 				  uint64_t offset, uint64_t len, struct cim_run *run,
 				  struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
+	const struct cim_vfs *vfs;
 	struct cim_region_file *file;
 	uint64_t object = 0, skip = 0;
 	enum cim_status status;
 
-	*run = (struct cim_run){.native = -1};
+	if (run)
+		*run = (struct cim_run){.native = -1};
+	if (CIM_ANY_NULL(err, image, data, run))
+		return CIM_E_POINTER;
 	if (offset >= data->size || !len)
 		return CIM_OK;
 	if (len > data->size - offset)
@@ -354,6 +360,7 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 	}
 	run->kind = CIM_RUN_READ;
 	run->len = len;
+	vfs = image->env.vfs;
 	if (vfs->native)
 		run->native = vfs->native(vfs->ctx, file->file);
 	if (run->native == -1) {
@@ -368,6 +375,8 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 
 void cim_run_put(struct cim_image *image, struct cim_run *run)
 {
+	if (!image || !run)
+		return;
 	if (run->priv)
 		cim_region_put(image, run->priv);
 	*run = (struct cim_run){.native = -1};
@@ -382,7 +391,10 @@ enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_
 	uint64_t len, object = 0, skip = 0;
 	enum cim_status status;
 
-	*segment = (struct cim_segment){0};
+	if (segment)
+		*segment = (struct cim_segment){0};
+	if (CIM_ANY_NULL(err, image, data, segment))
+		return CIM_E_POINTER;
 	if (offset >= data->size) {
 		status = cim_fail(err, CIM_E_EOF, "the stream has %llu bytes",
 				  (unsigned long long)data->size);

@@ -257,6 +257,22 @@ void cim_error_str(struct cim_error *err, struct cim_str path)
 	set_path(err, text, path.units);
 }
 
+bool cim_any_null(struct cim_error *err, const char *function, const char *names,
+		  const void *const *pointers)
+{
+	for (; *names; pointers++) {
+		const size_t len = strcspn(names, ",");
+
+		if (!*pointers) {
+			cim_fail(err, CIM_E_POINTER, "%.*s is NULL", (int)len, names);
+			cim_error_where(err, CIM_E_POINTER, function, NULL);
+			return true;
+		}
+		names += len + strspn(names + len, ", ");
+	}
+	return false;
+}
+
 enum cim_status cim_check_sized(const void *given, size_t known, const char *what,
 				struct cim_error *err)
 {
@@ -283,6 +299,8 @@ enum cim_status cim_check_env(const struct cim_env **env, struct cim_error *err)
 	if (!*env)
 		*env = cim_env_default();
 	status = cim_check_sized(*env, sizeof(**env), "the environment", err);
+	if (!status && !(*env)->vfs)
+		status = cim_fail(err, CIM_E_POINTER, "the environment has no file system");
 	if (!status)
 		status = cim_check_sized((*env)->vfs, sizeof(*(*env)->vfs), "the file system", err);
 	return status;

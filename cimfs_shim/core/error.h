@@ -29,6 +29,14 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 			    const struct cim_vfs *vfs, long os_error, const char *what, ...)
 	CIM_PRINTF(5, 6);
 
+/* The rule of libcim.h about NULL: does one of these pointers (up to 8) miss? Then that is told,
+ * and CIM_E_POINTER is to be returned. */
+#define CIM_ANY_NULL(err, ...) \
+	cim_any_null(err, __func__, #__VA_ARGS__, (const void *const[8]){__VA_ARGS__})
+/* @names: as they stand in the source, "a, b". */
+bool cim_any_null(struct cim_error *err, const char *function, const char *names,
+		  const void *const *pointers);
+
 /* The rule of libcim.h about a structure that the caller filled in; @known: its size here, @what:
  * its name. */
 enum cim_status cim_check_sized(const void *given, size_t known, const char *what,

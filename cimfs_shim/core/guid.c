@@ -22,7 +22,9 @@ void cim_guid_format(const struct cim_guid *guid, char *text)
 {
 	static const char digits[] = "0123456789abcdef";
 
-	for (unsigned i = 0; i < 16; i++) {
+	if (!text)
+		return;
+	for (unsigned i = 0; guid && i < 16; i++) {
 		if (dash_before(i))
 			*text++ = '-';
 		*text++ = digits[guid->bytes[order[i]] >> 4];
@@ -48,8 +50,9 @@ bool cim_guid_parse(const char *text, struct cim_guid *guid)
 	struct cim_guid result;
 	bool braces;
 
-	*guid = (struct cim_guid){{0}};
-	if (!text)
+	if (guid)
+		*guid = (struct cim_guid){{0}};
+	if (!text || !guid)
 		return false;
 	braces = *text == '{';
 	text += braces;

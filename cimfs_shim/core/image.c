@@ -395,13 +395,10 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 	const char *name;
 	enum cim_status status;
 
-	if (!image)
-		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no place for the image"),
-				       "open image", path);
-	*image = NULL;
-	if (!path)
-		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no path"), "open image",
-				       NULL);
+	if (image)
+		*image = NULL;
+	if (CIM_ANY_NULL(err, path, image))
+		return CIM_E_POINTER;
 	status = cim_check_env(&env, err);
 	if (!status)
 		status = cim_open_dir_of(env, path, &dir, &name, err);
@@ -473,6 +470,8 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 	if (!native)
 		native = &ignored;
 	*native = -1;
+	if (CIM_ANY_NULL(err, image))
+		return CIM_E_POINTER;
 	cim_image_region_name(image, image->sets[image->set_count - 1].first, name);
 	status = how == CIM_HOLD_ASK ? ask_held(image, name, err)
 				     : hold(image, name, how == CIM_HOLD_WAIT, native, err);
@@ -481,6 +480,11 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 
 void cim_image_get_info(struct cim_image *image, struct cim_image_info *info)
 {
+	if (!info)
+		return;
+	memset(info, 0, sizeof(*info));
+	if (!image)
+		return;
 	info->version_major = image->major;
 	info->version_minor = image->minor;
 	info->set_count = image->set_count;
@@ -491,7 +495,7 @@ void cim_image_get_info(struct cim_image *image, struct cim_image_info *info)
 
 bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set)
 {
-	if (index >= image->set_count)
+	if (!image || !set || index >= image->set_count)
 		return false;
 	*set = image->sets[index];
 	return true;

@@ -46,8 +46,6 @@ static enum cim_status check_metadata(const struct cim_metadata *m, bool as_stor
 {
 	enum cim_status status;
 
-	if (!m)
-		return cim_fail(err, CIM_E_INVALID, "no metadata");
 	if (!(m->attributes & CIM_ATTR_DIRECTORY) &&
 	    (m->size < 0 || (uint64_t)m->size > CIM_MAX_STREAM))
 		return cim_fail(err, CIM_E_INVALID, "a size of %lld is not possible",
@@ -238,7 +236,9 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 	if (stream)
 		*stream = NULL;
 	status = cim_session_enter(writer, false, &err);
-	if (!status && metadata)
+	if (!status && CIM_ANY_NULL(err, metadata))
+		status = CIM_E_POINTER;
+	if (!status)
 		status = cim_check_sized(metadata, sizeof(*metadata), "the metadata", err);
 	if (!status)
 		status = check_metadata(metadata, writer->as_stored, err);
@@ -471,8 +471,8 @@ enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text
 	struct cim_path path = {0};
 	enum cim_status status;
 
-	if (!exists)
-		return cim_fail(err, CIM_E_POINTER, "no place for the answer");
+	if (CIM_ANY_NULL(err, exists))
+		return CIM_E_POINTER;
 	*exists = false;
 	status = cim_session_enter(writer, true, &err);
 	if (!status)

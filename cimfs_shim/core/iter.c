@@ -37,7 +37,6 @@ static enum cim_status open_iter(struct cim_image *image, uint32_t file_id, bool
 	struct cim_iter *iter;
 	enum cim_status status;
 
-	*result = NULL;
 	iter = cim_zalloc(&image->env, sizeof(*iter));
 	if (!iter)
 		return cim_no_memory(err);
@@ -57,6 +56,10 @@ static enum cim_status open_iter(struct cim_image *image, uint32_t file_id, bool
 enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id, struct cim_iter **iter,
 			     struct cim_error *err)
 {
+	if (iter)
+		*iter = NULL;
+	if (CIM_ANY_NULL(err, image, iter))
+		return CIM_E_POINTER;
 	return cim_error_where(err, open_iter(image, dir_id, false, iter, err),
 			       "open the directory", image->path);
 }
@@ -64,6 +67,10 @@ enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id, struct ci
 enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, struct cim_iter **iter,
 				 struct cim_error *err)
 {
+	if (iter)
+		*iter = NULL;
+	if (CIM_ANY_NULL(err, image, iter))
+		return CIM_E_POINTER;
 	return cim_error_where(err, open_iter(image, file_id, true, iter, err), "list the streams",
 			       image->path);
 }
@@ -71,13 +78,18 @@ enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, stru
 enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
 			      struct cim_error *err)
 {
-	const struct cim_link_table *table = &iter->table;
-	const bool streams = table->value_size == CIM_LINK_STREAM_SIZE;
+	const struct cim_link_table *table;
 	struct cim_link link;
 	uint32_t index;
 	enum cim_status status;
+	bool streams;
 
-	*found = false;
+	if (found)
+		*found = false;
+	if (CIM_ANY_NULL(err, iter, entry, found))
+		return CIM_E_POINTER;
+	table = &iter->table;
+	streams = table->value_size == CIM_LINK_STREAM_SIZE;
 	if (iter->index >= table->count)
 		return CIM_OK;
 	index = iter->index++;
@@ -95,12 +107,13 @@ enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bo
 
 uint32_t cim_iter_count(const struct cim_iter *iter)
 {
-	return iter->table.count;
+	return iter ? iter->table.count : 0;
 }
 
 void cim_iter_seek(struct cim_iter *iter, uint32_t index)
 {
-	iter->index = index < iter->table.count ? index : iter->table.count;
+	if (iter)
+		iter->index = index < iter->table.count ? index : iter->table.count;
 }
 
 void cim_iter_close(struct cim_iter *iter)

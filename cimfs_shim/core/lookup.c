@@ -117,7 +117,6 @@ static enum cim_status parse_and_look_up(struct cim_image *image, struct cim_str
 	struct cim_path path;
 	enum cim_status status;
 
-	*file_id = 0;
 	status = cim_path_parse(&image->env, text, rule, &path, err);
 	if (!status) {
 		status = look_up(image, &path, file_id, err);
@@ -131,6 +130,10 @@ static enum cim_status parse_and_look_up(struct cim_image *image, struct cim_str
 enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, uint32_t *file_id,
 				 struct cim_error *err)
 {
+	if (file_id)
+		*file_id = 0;
+	if (CIM_ANY_NULL(err, image, file_id))
+		return CIM_E_POINTER;
 	return parse_and_look_up(image, text, CIM_PATH_NO_STREAM, file_id, err);
 }
 
@@ -138,10 +141,17 @@ enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str 
 					uint32_t *file_id, struct cim_str *stream,
 					struct cim_error *err)
 {
-	enum cim_status status = parse_and_look_up(image, text, CIM_PATH_STREAM_OR_NONE, file_id,
-						   err);
+	enum cim_status status;
 
-	*stream = status ? (struct cim_str){0} : stream_of(text);
+	if (file_id)
+		*file_id = 0;
+	if (stream)
+		*stream = (struct cim_str){0};
+	if (CIM_ANY_NULL(err, image, file_id, stream))
+		return CIM_E_POINTER;
+	status = parse_and_look_up(image, text, CIM_PATH_STREAM_OR_NONE, file_id, err);
+	if (!status)
+		*stream = stream_of(text);
 	return status;
 }
 
@@ -153,7 +163,10 @@ enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, st
 	size_t units;
 	enum cim_status status;
 
-	*file_id = 0;
+	if (file_id)
+		*file_id = 0;
+	if (CIM_ANY_NULL(err, image, file_id))
+		return CIM_E_POINTER;
 	status = cim_name_from_str(text, buf, &name, &units, err);
 	if (!status)
 		status = find_in_dir(image, dir_id, name, units, exact, file_id, err);
@@ -221,12 +234,15 @@ enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
 			       struct cim_file_info *info, struct cim_error *err)
 {
 	struct cim_record record;
-	enum cim_status status = cim_image_record(image, file_id, &record, err);
+	enum cim_status status;
 
-	if (status) {
+	if (info)
 		memset(info, 0, sizeof(*info));
+	if (CIM_ANY_NULL(err, image, info))
+		return CIM_E_POINTER;
+	status = cim_image_record(image, file_id, &record, err);
+	if (status)
 		return cim_error_where(err, status, "read the record", image->path);
-	}
 	cim_info_from_record(info, file_id, &record);
 	return CIM_OK;
 }
@@ -303,7 +319,10 @@ enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, en
 	};
 	enum cim_status status;
 
-	*size = 0;
+	if (size)
+		*size = 0;
+	if (CIM_ANY_NULL(err, image, size))
+		return CIM_E_POINTER;
 	status = get_blob(image, file_id, which, buf, room, size, err);
 	if (status && status != CIM_E_LIMIT)
 		*size = 0;
@@ -368,7 +387,10 @@ static enum cim_status get_data(struct cim_image *image, uint32_t file_id, struc
 enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
 				   struct cim_data *data, struct cim_error *err)
 {
-	memset(data, 0, sizeof(*data));
+	if (data)
+		memset(data, 0, sizeof(*data));
+	if (CIM_ANY_NULL(err, image, data))
+		return CIM_E_POINTER;
 	return cim_error_where(err, get_data(image, file_id, stream, data, err), "find the stream",
 			       image->path);
 }
@@ -376,7 +398,10 @@ enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, st
 enum cim_status cim_image_get_file_data(struct cim_image *image, const struct cim_file_info *file,
 					struct cim_data *data, struct cim_error *err)
 {
-	memset(data, 0, sizeof(*data));
+	if (data)
+		memset(data, 0, sizeof(*data));
+	if (CIM_ANY_NULL(err, image, file, data))
+		return CIM_E_POINTER;
 	return cim_error_where(err, get_file_data(image, file, data, err), "find the stream",
 			       image->path);
 }

@@ -123,6 +123,8 @@ bool cim_reparse_valid(const uint8_t *reparse, size_t size)
 
 bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size)
 {
+	if (!bytes)
+		return false;
 	switch (which) {
 	case CIM_BLOB_SECURITY:
 		return cim_sd_valid(bytes, size);

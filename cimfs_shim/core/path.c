@@ -239,8 +239,8 @@ enum cim_status cim_check_image_name(const char *name, struct cim_error *err)
 {
 	size_t bytes, units;
 
-	if (!name)
-		return cim_fail(err, CIM_E_INVALID, "no image name was given");
+	if (CIM_ANY_NULL(err, name))
+		return CIM_E_POINTER;
 	bytes = strlen(name);
 	if (!bytes)
 		return cim_fail(err, CIM_E_INVALID, "the image's name is empty");

@@ -70,12 +70,12 @@ void cim_region_name(const struct cim_image *image, uint32_t region, char *name)
 
 bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name)
 {
-	const bool there = index < image->region_count;
-
-	*name = 0;
-	if (there)
-		cim_region_name(image, index, name);
-	return there;
+	if (name)
+		*name = 0;
+	if (!image || !name || index >= image->region_count)
+		return false;
+	cim_region_name(image, index, name);
+	return true;
 }
 
 enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
@@ -289,6 +289,8 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 
 enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err)
 {
+	if (CIM_ANY_NULL(err, image))
+		return CIM_E_POINTER;
 	for (uint32_t region = 0; region < image->region_count; region++) {
 		struct cim_region_file *file;
 		enum cim_status status = cim_region_get(image, region, &file, err);
@@ -373,7 +375,10 @@ enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, u
 	char name[CIM_REGION_NAME];
 	enum cim_status status;
 
-	*size = 0;
+	if (size)
+		*size = 0;
+	if (CIM_ANY_NULL(err, image, size))
+		return CIM_E_POINTER;
 	if (cim_image_region_name(image, index, name))
 		status = file_size(image, name, size, err);
 	else

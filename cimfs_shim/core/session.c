@@ -20,8 +20,8 @@ void cim_session_unlock(struct cim_writer *writer)
 
 enum cim_status cim_session_enter(struct cim_writer *writer, bool streaming, struct cim_error **err)
 {
-	if (!writer)
-		return cim_fail(*err, CIM_E_INVALID, "no session");
+	if (CIM_ANY_NULL(*err, writer))
+		return CIM_E_POINTER;
 	cim_session_lock(writer);
 	if (!*err) {
 		writer->own_error = (struct cim_error){0};

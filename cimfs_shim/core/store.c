@@ -607,7 +607,10 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	struct cim_store *store;
 	enum cim_status status;
 
-	*out = NULL;
+	if (out)
+		*out = NULL;
+	if (CIM_ANY_NULL(err, dir, out))
+		return CIM_E_POINTER;
 	status = cim_check_env(&env, err);
 	if (status)
 		return cim_error_where(err, status, op, dir);
@@ -628,12 +631,12 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 
 const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index)
 {
-	return index < store->count ? &store->entries[index].file : NULL;
+	return store && index < store->count ? &store->entries[index].file : NULL;
 }
 
 const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid, size_t n)
 {
-	uint32_t index = find_set(store, guid);
+	uint32_t index = store && guid ? find_set(store, guid) : NO_SET;
 	const struct set *set;
 
 	if (index == NO_SET)
@@ -698,10 +701,13 @@ static enum cim_status remove_adoptable(struct cim_store *store, const struct en
 enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err)
 {
 	static const char op[] = "remove file";
-	const struct entry *entry = find_listed(store, name);
+	const struct entry *entry;
 	enum cim_status status;
 
+	if (CIM_ANY_NULL(err, store, name))
+		return CIM_E_POINTER;
 	/* Only what the store has listed: no name from anywhere leads out of the directory. */
+	entry = find_listed(store, name);
 	if (!entry)
 		status = cim_fail(err, CIM_E_FILE_NOT_FOUND,
 				  "no image file of that name in the directory");

@@ -35,11 +35,11 @@ enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, siz
 
 	if (written)
 		*written = 0;
-	if (!stream)
-		return cim_fail(err, CIM_E_INVALID, "no stream");
+	if (CIM_ANY_NULL(err, stream))
+		return CIM_E_POINTER;
 	status = enter(stream, &err);
-	if (!status && !buf)
-		status = cim_fail(err, CIM_E_POINTER, "no buffer");
+	if (!status && CIM_ANY_NULL(err, buf))
+		status = CIM_E_POINTER;
 	if (!status && len) {
 		uint64_t left = stream->known ? 0 : stream->object.size - stream->object.written;
 
@@ -129,8 +129,8 @@ enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_sour
 {
 	enum cim_status status;
 
-	if (!stream || !source)
-		return cim_fail(err, CIM_E_INVALID, stream ? "no source" : "no stream");
+	if (CIM_ANY_NULL(err, stream, source))
+		return CIM_E_POINTER;
 	status = enter(stream, &err);
 	if (!status) {
 		*err = (struct cim_error){0}; /* a source needn't fill in all of it */

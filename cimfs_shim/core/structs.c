@@ -955,9 +955,8 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 
 	if (broken)
 		*broken = 0;
-	if (!path || !visitor)
-		return cim_error_where(err, cim_fail(err, CIM_E_POINTER, "no path or no visitor"),
-				       "tell structures", path);
+	if (CIM_ANY_NULL(err, path, visitor))
+		return CIM_E_POINTER;
 	status = cim_check_env(&s.env, err);
 	if (!status)
 		status = cim_check_sized(visitor, sizeof(*visitor), "the visitor", err);

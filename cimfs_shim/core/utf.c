@@ -70,7 +70,7 @@ size_t cim_utf8_from_utf16(const uint16_t *src, size_t units, char *dst, size_t 
 	size_t room = dst && size ? size - 1 : 0;
 	size_t total = 0;
 
-	for (size_t i = 0; i < units; i++) {
+	for (size_t i = 0; src && i < units; i++) {
 		uint32_t c = src[i];
 		char bytes[4];
 		size_t len;
@@ -133,7 +133,10 @@ enum cim_status cim_utf16_from_utf8(const char *src, size_t bytes, uint16_t *dst
 	size_t total = 0;
 	uint32_t before = 0;
 
-	*units = 0;
+	if (units)
+		*units = 0;
+	if (!units || (bytes && !src))
+		return CIM_E_POINTER;
 	for (size_t i = 0; i < bytes;) {
 		uint32_t c;
 		size_t taken = decode(p + i, bytes - i, &c);

