@@ -266,7 +266,9 @@ int main(void)
 	const char *dir = getenv("TEST_TMP");
 
 	vfs = cim_env_default()->vfs;
-	snprintf(top, sizeof(top), "%s/rebuild%s", dir ? dir : ".",
+	if (!dir)
+		bail("TEST_TMP is not set");
+	snprintf(top, sizeof(top), "%s/rebuild%s", dir,
 #ifdef _WIN32
 		 "-windows"
 #else
