@@ -133,19 +133,16 @@ CASE(registers_session, "Abi/RegistersOfASession", DECISION, "D34", 0,
     check_hex("CimCloseImage", RAW(CloseImage)(image), 0);
 }
 
-CASE(register_close, "Abi/RegisterAfterDiscard", DECISION, "D34", 0,
-     "CimCloseImage leaves no negative number in the low half, without a commit too")
+FRESH_CASE(register_close, "Abi/RegisterAfterDiscard", DECISION, "D34", 0,
+           "CimCloseImage leaves no negative number in the low half, without a commit too")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     untrack_image(image);
     check_bool("not negative", (INT32)RAW(CloseImage)(image) >= 0, true);
 }
 
-CASE(register_decided, "Abi/RegistersOfVoids", DECISION, "D34", MAY_BREAK_DLL,
-     "the two void functions leave 0 in the whole register, also for NULL and closed handles")
+FRESH_CASE(register_decided, "Abi/RegistersOfVoids", DECISION, "D34", MAY_BREAK_DLL,
+           "the two void functions leave 0 in the whole register, also for NULL and closed handles")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
@@ -158,10 +155,9 @@ CASE(register_decided, "Abi/RegistersOfVoids", DECISION, "D34", MAY_BREAK_DLL,
     check_hex("CimCloseImage, NULL", RAW(CloseImage)(NULL), 0);
 }
 
-CASE(register_question, "Abi/RegistersOfVoidsWhat", QUESTION, "Q-17", 0,
-     "what is in the register after the two void functions")
+FRESH_CASE(register_question, "Abi/RegistersOfVoidsWhat", QUESTION, "Q-17", 0,
+           "what is in the register after the two void functions")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
     ULONG_PTR value;
 
@@ -312,10 +308,9 @@ CASE(stdcall, "Abi/StdcallCleanUp", HEADER, "STDAPI, all generations", 0,
 /* ---- what isn't implemented --------------------------------------------------------------------
  */
 
-CASE(not_supported, "Abi/NotSupportedYet", DECISION, "compatibility list, 16", 0,
-     "functions that aren't implemented answer ERROR_NOT_SUPPORTED")
+FRESH_CASE(not_supported, "Abi/NotSupportedYet", DECISION, "compatibility list, 16", 0,
+           "functions that aren't implemented answer ERROR_NOT_SUPPORTED")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     UINT64 one = 1, two = 2, three = 3;
     UINT32 sealed = 1;
     BYTE hash[64] = {0};

@@ -7,11 +7,9 @@
 #define COMMIT_PAGE "CimCommitImage page"
 #define CLOSE_PAGE "CimCloseImage page"
 
-CASE(commit_makes, "Commit/MakesTheImage", DOC, COMMIT_PAGE, 0,
-     "a commit makes the image under the name given at the start")
+FRESH_CASE(commit_makes, "Commit/MakesTheImage", DOC, COMMIT_PAGE, 0,
+           "a commit makes the image under the name given at the start")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     check_hr("hr", cim.CommitImage(image), S_OK);
     close_image(image);
@@ -19,10 +17,9 @@ CASE(commit_makes, "Commit/MakesTheImage", DOC, COMMIT_PAGE, 0,
     check_stored_text("f", case_dir(), L"a.cim", L"f", "x");
 }
 
-CASE(commit_before_close, "Commit/VisibleBeforeClose", DECISION, "compatibility list, 11", 0,
-     "after the commit, before the close, the image's file is there and not empty")
+FRESH_CASE(commit_before_close, "Commit/VisibleBeforeClose", DECISION, "compatibility list, 11", 0,
+           "after the commit, before the close, the image's file is there and not empty")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     size_t size = 0;
     void *data;
 
@@ -35,11 +32,9 @@ CASE(commit_before_close, "Commit/VisibleBeforeClose", DECISION, "compatibility 
     close_image(image);
 }
 
-CASE(commit_empty, "Commit/EmptyImage", DECISION, "as hcsshim's test of block images", 0,
-     "an image with nothing in it can be committed")
+FRESH_CASE(commit_empty, "Commit/EmptyImage", DECISION, "as hcsshim's test of block images", 0,
+           "an image with nothing in it can be committed")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     check_hr("hr", cim.CommitImage(image), S_OK);
     close_image(image);
     check_bool("the image is there", file_exists(case_dir(), L"a.cim"), true);
@@ -62,20 +57,17 @@ CASE(commit_unchanged, "Commit/NothingChanged", CLIENT, "hcsshim cim_writer (com
     check_stored_text("fork's file", case_dir(), L"fork.cim", L"d\\inner.txt", "inner");
 }
 
-CASE(commit_bad, "Commit/BadHandle", DECISION, "D25", MAY_BREAK_DLL,
-     "a closed handle, or NULL: E_INVALIDARG")
+FRESH_CASE(commit_bad, "Commit/BadHandle", DECISION, "D25", MAY_BREAK_DLL,
+           "a closed handle, or NULL: E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     close_image(image);
     check_hr("closed", cim.CommitImage(image), E_INVALIDARG);
     check_hr("NULL", cim.CommitImage(NULL), E_INVALIDARG);
 }
 
-CASE(commit_stream, "Commit/StreamOpen", DOC, COMMIT_PAGE, 0,
-     "a stream is open: ERROR_SHARING_VIOLATION")
+FRESH_CASE(commit_stream, "Commit/StreamOpen", DOC, COMMIT_PAGE, 0,
+           "a stream is open: ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
@@ -84,10 +76,9 @@ CASE(commit_stream, "Commit/StreamOpen", DOC, COMMIT_PAGE, 0,
     cim.CloseStream(stream);
 }
 
-CASE(commit_stream_again, "Commit/AfterStreamOpen", DECISION, "D27", 0,
-     "after that error the session goes on: the stream can be written, and then committed")
+FRESH_CASE(commit_stream_again, "Commit/AfterStreamOpen", DECISION, "D27", 0,
+           "after that error the session goes on: the stream can be written, and then committed")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
@@ -99,10 +90,9 @@ CASE(commit_stream_again, "Commit/AfterStreamOpen", DECISION, "D27", 0,
     check_stored_text("f", case_dir(), L"a.cim", L"f", "text");
 }
 
-CASE(commit_dir_stream, "Commit/DirectoryStreamOpen", DOC, COMMIT_PAGE, 0,
-     "a directory's stream is a stream that is open, too")
+FRESH_CASE(commit_dir_stream, "Commit/DirectoryStreamOpen", DOC, COMMIT_PAGE, 0,
+           "a directory's stream is a stream that is open, too")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile",
@@ -111,11 +101,9 @@ CASE(commit_dir_stream, "Commit/DirectoryStreamOpen", DOC, COMMIT_PAGE, 0,
     cim.CloseStream(stream);
 }
 
-CASE(commit_ends, "Commit/NothingAfterIt", DECISION, "D26", 0,
-     "after the commit no operation succeeds on the handle")
+FRESH_CASE(commit_ends, "Commit/NothingAfterIt", DECISION, "D26", 0,
+           "after the commit no operation succeeds on the handle")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     commit(image);
     check_bool("CimCreateFile fails", FAILED(try_create_file(image, L"g", meta(0, 0))), true);
@@ -128,11 +116,9 @@ CASE(commit_ends, "Commit/NothingAfterIt", DECISION, "D26", 0,
     check_exists("h", case_dir(), L"a.cim", L"h", false);
 }
 
-CASE(commit_ends_how, "Commit/AnswersAfterIt", DECISION, "D26", 0,
-     "after the commit each call, another commit too, answers E_INVALIDARG")
+FRESH_CASE(commit_ends_how, "Commit/AnswersAfterIt", DECISION, "D26", 0,
+           "after the commit each call, another commit too, answers E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     commit(image);
     check_hr("CimCreateFile", try_create_file(image, L"g", meta(0, 0)), E_INVALIDARG);
@@ -143,10 +129,9 @@ CASE(commit_ends_how, "Commit/AnswersAfterIt", DECISION, "D26", 0,
     close_image(image);
 }
 
-CASE(commit_close_needed, "Commit/HandleStillToClose", DECISION, "compatibility list, 4", 0,
-     "after the commit the handle still has to be closed: until then the directory is in use")
+FRESH_CASE(commit_close_needed, "Commit/HandleStillToClose", DECISION, "compatibility list, 4", 0,
+           "after the commit the handle still has to be closed: until then the directory is in use")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_IMAGE_HANDLE other = NULL;
 
     put_text(image, L"f", "x");
@@ -157,10 +142,9 @@ CASE(commit_close_needed, "Commit/HandleStillToClose", DECISION, "compatibility 
     track_image(other);
 }
 
-CASE(commit_name_taken, "Commit/NameTakenMeanwhile", QUESTION, "design rule 2", 0,
-     "the new name is taken between CimCreateImage and the commit")
+FRESH_CASE(commit_name_taken, "Commit/NameTakenMeanwhile", QUESTION, "design rule 2", 0,
+           "the new name is taken between CimCreateImage and the commit")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     size_t size;
     char *data;
 
@@ -213,10 +197,10 @@ CASE(commit_changed, "Commit/ImageChangedMeanwhile", DECISION, "D35", 0,
     close_image(image);
 }
 
-CASE(commit_retry, "Commit/RetryAfterFailure", QUESTION, "Q-34", 0,
-     "a commit failed because a stream was open: what do the same and other calls answer then?")
+FRESH_CASE(
+        commit_retry, "Commit/RetryAfterFailure", QUESTION, "Q-34", 0,
+        "a commit failed because a stream was open: what do the same and other calls answer then?")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
@@ -233,11 +217,9 @@ CASE(commit_retry, "Commit/RetryAfterFailure", QUESTION, "Q-34", 0,
 /* ---- closing -----------------------------------------------------------------------------------
  */
 
-CASE(close_discards, "Close/DiscardsFresh", DOC, CLOSE_PAGE, 0,
-     "closed before its commit, a fresh image is not there")
+FRESH_CASE(close_discards, "Close/DiscardsFresh", DOC, CLOSE_PAGE, 0,
+           "closed before its commit, a fresh image is not there")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     close_image(image);
     check_bool("the image is there", file_exists(case_dir(), L"a.cim"), false);
@@ -280,11 +262,9 @@ CASE(close_discards_fork, "Close/DiscardsFork", DOC, CLOSE_PAGE, 0,
     check_stored_text("the parent's file", case_dir(), L"base.cim", L"file.txt", "hello");
 }
 
-CASE(close_again, "Close/FreesTheName", DOC, CLOSE_PAGE, 0,
-     "after a discarded session the same name can be made")
+FRESH_CASE(close_again, "Close/FreesTheName", DOC, CLOSE_PAGE, 0,
+           "after a discarded session the same name can be made")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "discarded");
     close_image(image);
     check_hr("hr", cim.CreateImage(case_dir(), NULL, L"a.cim", &image), S_OK);
@@ -294,10 +274,10 @@ CASE(close_again, "Close/FreesTheName", DOC, CLOSE_PAGE, 0,
     check_stored_text("f", case_dir(), L"a.cim", L"f", "kept");
 }
 
-CASE(close_stream_after, "Close/StreamAfterImage", DOC, CLOSE_PAGE, 0,
-     "an image may be closed with its stream open: its resources go when the stream is closed")
+FRESH_CASE(
+        close_stream_after, "Close/StreamAfterImage", DOC, CLOSE_PAGE, 0,
+        "an image may be closed with its stream open: its resources go when the stream is closed")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_IMAGE_HANDLE other = NULL;
     CIMFS_STREAM_HANDLE stream;
 
@@ -310,10 +290,9 @@ CASE(close_stream_after, "Close/StreamAfterImage", DOC, CLOSE_PAGE, 0,
     check_bool("and no image was made", file_exists(case_dir(), L"a.cim"), false);
 }
 
-CASE(close_stream_keeps, "Close/OpenStreamKeepsDirectory", DECISION, "D25", 0,
-     "until that stream is closed the directory stays in use")
+FRESH_CASE(close_stream_keeps, "Close/OpenStreamKeepsDirectory", DECISION, "D25", 0,
+           "until that stream is closed the directory stays in use")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_IMAGE_HANDLE other = NULL;
     CIMFS_STREAM_HANDLE stream;
 

@@ -7,21 +7,17 @@
  */
 #include "items.h"
 
-CASE(content, "CreateFile/Content", DOC, "CimCreateFile page", 0,
-     "a file has the bytes that were written to it")
+FRESH_CASE(content, "CreateFile/Content", DOC, "CimCreateFile page", 0,
+           "a file has the bytes that were written to it")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     commit_and_close(image);
     holds("content", L"f", "hello");
 }
 
-CASE(empty_file, "CreateFile/EmptyFile", DOC, "CimCreateFile page", 0,
-     "a file of size 0 to which nothing is written is there and empty")
+FRESH_CASE(empty_file, "CreateFile/EmptyFile", DOC, "CimCreateFile page", 0,
+           "a file of size 0 to which nothing is written is there and empty")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "");
     commit_and_close(image);
     there("file", L"f");
@@ -29,11 +25,9 @@ CASE(empty_file, "CreateFile/EmptyFile", DOC, "CimCreateFile page", 0,
     holds("content", L"f", "");
 }
 
-CASE(kinds, "CreateFile/Kinds", DOC, "CimCreateFile page", 0,
-     "FILE_ATTRIBUTE_DIRECTORY decides whether a directory or a file is made")
+FRESH_CASE(kinds, "CreateFile/Kinds", DOC, "CimCreateFile page", 0,
+           "FILE_ATTRIBUTE_DIRECTORY decides whether a directory or a file is made")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_item(image, L"f", meta(0, 0), NULL, 0);
     commit_and_close(image);
@@ -42,11 +36,9 @@ CASE(kinds, "CreateFile/Kinds", DOC, "CimCreateFile page", 0,
     check_bool("file is a directory", attributes_of(IMAGE, L"f") & FILE_ATTRIBUTE_DIRECTORY, false);
 }
 
-CASE(hcsshim_image, "CreateFile/HcsshimTestImage", CLIENT, "hcsshim pkg/cimfs cim_test", 0,
-     "a file, a directory and a file in it, each written in one call, are stored")
+FRESH_CASE(hcsshim_image, "CreateFile/HcsshimTestImage", CLIENT, "hcsshim pkg/cimfs cim_test", 0,
+           "a file, a directory and a file in it, each written in one call, are stored")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_item(image, L"foobar.txt", meta(0, 16), "foobar.txt bytes", 16);
     put_item(image, L"foo", meta(FILE_ATTRIBUTE_DIRECTORY, 0), NULL, 0);
     put_item(image, L"foo\\bar.txt", meta(0, 13), "bar.txt bytes", 13);
@@ -56,10 +48,9 @@ CASE(hcsshim_image, "CreateFile/HcsshimTestImage", CLIENT, "hcsshim pkg/cimfs ci
     holds("nested file", L"foo\\bar.txt", "bar.txt bytes");
 }
 
-CASE(directory_stream, "CreateFile/DirectoryHasStream", CLIENT, "hcsshim cim_writer", 0,
-     "a directory's creation opens a stream too: nothing else goes before it is closed")
+FRESH_CASE(directory_stream, "CreateFile/DirectoryHasStream", CLIENT, "hcsshim cim_writer", 0,
+           "a directory's creation opens a stream too: nothing else goes before it is closed")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = NULL;
 
     need_hr("CimCreateFile",
@@ -70,11 +61,9 @@ CASE(directory_stream, "CreateFile/DirectoryHasStream", CLIENT, "hcsshim cim_wri
     check_hr("when it is closed", try_create_file(image, L"d\\f", meta(0, 0)), S_OK);
 }
 
-CASE(leading_backslash, "CreateFile/LeadingBackslash", DOC, "CimCreateFile page", 0,
-     "a path may begin with a backslash and means the same without it")
+FRESH_CASE(leading_backslash, "CreateFile/LeadingBackslash", DOC, "CimCreateFile page", 0,
+           "a path may begin with a backslash and means the same without it")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     check_hr("directory", try_create_file(image, L"\\d", meta(FILE_ATTRIBUTE_DIRECTORY, 0)), S_OK);
     put_text(image, L"\\d\\f", "one");
     put_text(image, L"\\g", "two");
@@ -85,11 +74,9 @@ CASE(leading_backslash, "CreateFile/LeadingBackslash", DOC, "CimCreateFile page"
 
 /* ---- over what is there ---------------------------------------------------------------------- */
 
-CASE(overwrites, "CreateFile/Overwrite", DOC, "CimCreateFile page", 0,
-     "a file created where a file is takes its place, longer or shorter")
+FRESH_CASE(overwrites, "CreateFile/Overwrite", DOC, "CimCreateFile page", 0,
+           "a file created where a file is takes its place, longer or shorter")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"longer", "old");
     put_text(image, L"longer", "the new one");
     put_text(image, L"shorter", "the old one");
@@ -104,10 +91,9 @@ CASE(overwrites, "CreateFile/Overwrite", DOC, "CimCreateFile page", 0,
     holds("beside", L"beside", "same");
 }
 
-CASE(overwrite_metadata, "CreateFile/OverwriteMetadata", DOC, "CimCreateFile page", 0,
-     "a file created where a file is has the new attributes and times")
+FRESH_CASE(overwrite_metadata, "CreateFile/OverwriteMetadata", DOC, "CimCreateFile page", 0,
+           "a file created where a file is has the new attributes and times")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN, 0);
     FILE_STAT_BASIC_INFORMATION info;
 
@@ -121,11 +107,9 @@ CASE(overwrite_metadata, "CreateFile/OverwriteMetadata", DOC, "CimCreateFile pag
     check_number("last write", info.LastWriteTime.QuadPart, TIME_WRITE + 7000000);
 }
 
-CASE(overwrite_streams, "CreateFile/OverwriteDropsStreams", DECISION, "D7", 0,
-     "a file created where a file is is a new one, without the old one's alternate streams")
+FRESH_CASE(overwrite_streams, "CreateFile/OverwriteDropsStreams", DECISION, "D7", 0,
+           "a file created where a file is is a new one, without the old one's alternate streams")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "old");
     put_stream(image, L"f:s", "stream", 6);
     put_text(image, L"f", "new");
@@ -134,12 +118,12 @@ CASE(overwrite_streams, "CreateFile/OverwriteDropsStreams", DECISION, "D7", 0,
     gone("stream", L"f:s");
 }
 
-CASE(directory_metadata, "CreateFile/DirectoryMetadata", DECISION, "D2", 0,
-     "a directory created where a directory is gets the new attributes, times and reparse data")
+FRESH_CASE(
+        directory_metadata, "CreateFile/DirectoryMetadata", DECISION, "D2", 0,
+        "a directory created where a directory is gets the new attributes, times and reparse data")
 {
     static const BYTE junction[] = {0x03, 0, 0, 0xa0, 12, 0,   0, 0, 0, 0, 2,
                                     0,    4, 0, 0,    0,  'C', 0, 0, 0, 0, 0};
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *metadata = meta(
             FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT | FILE_ATTRIBUTE_HIDDEN, 0);
     FILE_STAT_BASIC_INFORMATION info;
@@ -157,11 +141,10 @@ CASE(directory_metadata, "CreateFile/DirectoryMetadata", DECISION, "D2", 0,
     check_number("last write", info.LastWriteTime.QuadPart, TIME_WRITE + 7000000);
 }
 
-CASE(reuse_after_delete, "CreateFile/AfterDelete", DOC, "CimDeletePath page", 0,
-     "a path that was deleted can be created again, as either kind, with nothing of the old item")
+FRESH_CASE(reuse_after_delete, "CreateFile/AfterDelete", DOC, "CimDeletePath page", 0,
+           "a path that was deleted can be created again, as either kind, with nothing of the old "
+           "item")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"a");
     put_text(image, L"a\\f", "old");
     put_text(image, L"b", "old");
@@ -178,10 +161,9 @@ CASE(reuse_after_delete, "CreateFile/AfterDelete", DOC, "CimDeletePath page", 0,
 
 /* ---- one stream at a time -------------------------------------------------------------------- */
 
-CASE(file_open, "CreateFile/FileOpen", DOC, "CimCreateFile page", 0,
-     "while a file's stream is open: ERROR_SHARING_VIOLATION, and the open one goes on")
+FRESH_CASE(file_open, "CreateFile/FileOpen", DOC, "CimCreateFile page", 0,
+           "while a file's stream is open: ERROR_SHARING_VIOLATION, and the open one goes on")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 5);
 
     check_hr("file", try_create_file(image, L"g", meta(0, 0)), HR_SHARING);
@@ -196,10 +178,9 @@ CASE(file_open, "CreateFile/FileOpen", DOC, "CimCreateFile page", 0,
     gone("the refused one", L"g");
 }
 
-CASE(alternate_open, "CreateFile/AlternateStreamOpen", DOC, "CimCreateFile page", 0,
-     "while an alternate stream is open: ERROR_SHARING_VIOLATION")
+FRESH_CASE(alternate_open, "CreateFile/AlternateStreamOpen", DOC, "CimCreateFile page", 0,
+           "while an alternate stream is open: ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"f", "");
@@ -247,11 +228,9 @@ CASE(null_metadata, "CreateFile/NullMetadata", QUESTION, "Q-35", 0, "the metadat
     see_hr("hr", try_create_file(fresh(), L"f", NULL));
 }
 
-CASE(null_output, "CreateFile/NullOutput", DECISION, "D28", 0,
-     "nowhere to put the stream handle: E_POINTER, and nothing is made")
+FRESH_CASE(null_output, "CreateFile/NullOutput", DECISION, "D28", 0,
+           "nowhere to put the stream handle: E_POINTER, and nothing is made")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     check_hr("hr", cim.CreateFile(image, L"f", meta(0, 0), NULL), E_POINTER);
     check_hr("a next file", try_create_file(image, L"g", meta(0, 0)), S_OK);
     commit_and_close(image);
@@ -259,10 +238,9 @@ CASE(null_output, "CreateFile/NullOutput", DECISION, "D28", 0,
     there("the next file", L"g");
 }
 
-CASE(output_cleared, "CreateFile/OutputCleared", DECISION, "D28", 0,
-     "the stream handle is NULL after a failure")
+FRESH_CASE(output_cleared, "CreateFile/OutputCleared", DECISION, "D28", 0,
+           "the stream handle is NULL after a failure")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = (CIMFS_STREAM_HANDLE)(UINT_PTR)0x1234;
     HRESULT hr = cim.CreateFile(image, L"no\\f", meta(0, 0), &stream);
 
@@ -270,10 +248,9 @@ CASE(output_cleared, "CreateFile/OutputCleared", DECISION, "D28", 0,
     check_bool("NULL", !stream, true);
 }
 
-CASE(buffers_not_kept, "CreateFile/BuffersNotKept", CLIENT, "hcsshim cim_writer", 0,
-     "path, metadata and its buffers may be gone when the call is done")
+FRESH_CASE(buffers_not_kept, "CreateFile/BuffersNotKept", CLIENT, "hcsshim cim_writer", 0,
+           "path, metadata and its buffers may be gone when the call is done")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_ARCHIVE, 5);
     CIMFS_STREAM_HANDLE stream = NULL;
     WCHAR path[] = L"name";
@@ -292,10 +269,9 @@ CASE(buffers_not_kept, "CreateFile/BuffersNotKept", CLIENT, "hcsshim cim_writer"
 
 /* ---- parents --------------------------------------------------------------------------------- */
 
-CASE(parent_missing, "CreateFile/ParentMissing", DECISION, "D1", 0,
-     "below a directory that isn't there: ERROR_PATH_NOT_FOUND, and none is made")
+FRESH_CASE(parent_missing, "CreateFile/ParentMissing", DECISION, "D1", 0,
+           "below a directory that isn't there: ERROR_PATH_NOT_FOUND, and none is made")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *directory = meta(FILE_ATTRIBUTE_DIRECTORY, 0);
 
     check_hr("file", try_create_file(image, L"no\\file", meta(0, 0)), HR_PATH_NOT_FOUND);
@@ -305,11 +281,9 @@ CASE(parent_missing, "CreateFile/ParentMissing", DECISION, "D1", 0,
     gone("parent", L"no");
 }
 
-CASE(parent_is_file, "CreateFile/ParentIsFile", DECISION, "D1", 0,
-     "below a file: ERROR_PATH_NOT_FOUND, and the file stays")
+FRESH_CASE(parent_is_file, "CreateFile/ParentIsFile", DECISION, "D1", 0,
+           "below a file: ERROR_PATH_NOT_FOUND, and the file stays")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     check_hr("file", try_create_file(image, L"f\\g", meta(0, 0)), HR_PATH_NOT_FOUND);
     check_hr("directory", try_create_file(image, L"f\\d", meta(FILE_ATTRIBUTE_DIRECTORY, 0)),
@@ -319,11 +293,9 @@ CASE(parent_is_file, "CreateFile/ParentIsFile", DECISION, "D1", 0,
     holds("the file", L"f", "hello");
 }
 
-CASE(parent_deleted, "CreateFile/ParentDeleted", DECISION, "D1", 0,
-     "below a directory that was deleted: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(parent_deleted, "CreateFile/ParentDeleted", DECISION, "D1", 0,
+           "below a directory that was deleted: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_dir(image, L"d\\e");
     need_hr("CimDeletePath", cim.DeletePath(image, L"d"));
@@ -331,10 +303,9 @@ CASE(parent_deleted, "CreateFile/ParentDeleted", DECISION, "D1", 0,
     check_hr("deeper", try_create_file(image, L"d\\e\\f", meta(0, 0)), HR_PATH_NOT_FOUND);
 }
 
-CASE(failure_harmless, "CreateFile/FailureHarmless", CLIENT, "hcsshim layer import", 0,
-     "after a call that failed the session goes on and can be committed")
+FRESH_CASE(failure_harmless, "CreateFile/FailureHarmless", CLIENT, "hcsshim layer import", 0,
+           "after a call that failed the session goes on and can be committed")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     HRESULT hr;
 
     put_text(image, L"before", "one");
@@ -353,13 +324,12 @@ CASE(failure_harmless, "CreateFile/FailureHarmless", CLIENT, "hcsshim layer impo
 
 /* ---- colons ---------------------------------------------------------------------------------- */
 
-CASE(colon, "CreateFile/Colon", DECISION, "D11", 0,
-     "a path with ':' is no path of a file: E_INVALIDARG, whether that file is there or not")
+FRESH_CASE(colon, "CreateFile/Colon", DECISION, "D11", 0,
+           "a path with ':' is no path of a file: E_INVALIDARG, whether that file is there or not")
 {
     static const WCHAR *const paths[] = {L"a:b",    L"f:s",    L"f:s:$DATA", L"f::$DATA",
                                          L"f:",     L":s",     L"C:\\f",     L"C:f",
                                          L"d\\a:b", L"a:b\\c", L"\\:s",      L"f:\\s"};
-    CIMFS_IMAGE_HANDLE image = fresh();
     char name[40];
     size_t i;
 

@@ -235,11 +235,9 @@ CASE(exists_at_once, "CreateImage/ExistsIsSaidAtOnce", CLIENT, SAMPLE, 0,
     if (SUCCEEDED(hr)) track_image(image);
 }
 
-CASE(second_handle, "CreateImage/SecondHandle", DOC, PAGE, 0,
-     "a second session in the directory: ERROR_SHARING_VIOLATION")
+FRESH_CASE(second_handle, "CreateImage/SecondHandle", DOC, PAGE, 0,
+           "a second session in the directory: ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     check_hr("a second one", try_image(case_dir(), NULL, L"b.cim"), HR_SHARING);
     check_hr("of the same name", try_image(case_dir(), NULL, L"a.cim"), HR_SHARING);
     close_image(image);
@@ -258,11 +256,9 @@ CASE(second_extending, "CreateImage/SecondHandleExtending", DOC, PAGE, 0,
     close_image(image);
 }
 
-CASE(second_spelling, "CreateImage/SecondHandleOtherSpelling", DOC, PAGE, 0,
-     "another spelling of the directory's path is the same directory")
+FRESH_CASE(second_spelling, "CreateImage/SecondHandleOtherSpelling", DOC, PAGE, 0,
+           "another spelling of the directory's path is the same directory")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     check_hr("trailing separator", try_image(join(case_dir(), L""), NULL, L"b.cim"), HR_SHARING);
     check_hr("by a dot", try_image(join(case_dir(), L"."), NULL, L"b.cim"), HR_SHARING);
     close_image(image);

@@ -6,11 +6,9 @@
  */
 #include "items.h"
 
-CASE(file, "DeletePath/File", DOC, "CimDeletePath page", 0,
-     "a file is removed, and what is beside it stays")
+FRESH_CASE(file, "DeletePath/File", DOC, "CimDeletePath page", 0,
+           "a file is removed, and what is beside it stays")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"a", "a");
     put_text(image, L"b", "b");
@@ -25,11 +23,9 @@ CASE(file, "DeletePath/File", DOC, "CimDeletePath page", 0,
     holds("d\\a", L"d\\a", "da");
 }
 
-CASE(directory, "DeletePath/Directory", DOC, "CimDeletePath page", 0,
-     "a directory is removed with everything below it")
+FRESH_CASE(directory, "DeletePath/Directory", DOC, "CimDeletePath page", 0,
+           "a directory is removed with everything below it")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_dir(image, L"d\\e");
     put_dir(image, L"d\\e\\empty");
@@ -48,11 +44,9 @@ CASE(directory, "DeletePath/Directory", DOC, "CimDeletePath page", 0,
     holds("another directory", L"dd\\f", "stays");
 }
 
-CASE(recreated_empty, "DeletePath/RecreatedIsEmpty", DOC, "CimDeletePath page", 0,
-     "a directory that was deleted and created again has none of the old children")
+FRESH_CASE(recreated_empty, "DeletePath/RecreatedIsEmpty", DOC, "CimDeletePath page", 0,
+           "a directory that was deleted and created again has none of the old children")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_dir(image, L"d\\e");
     put_text(image, L"d\\f", "one");
@@ -67,11 +61,9 @@ CASE(recreated_empty, "DeletePath/RecreatedIsEmpty", DOC, "CimDeletePath page", 
     holds("new file", L"d\\new", "three");
 }
 
-CASE(stream, "DeletePath/Stream", DOC, "CimDeletePath page", 0,
-     "an alternate stream is removed; its file, directory and other streams stay")
+FRESH_CASE(stream, "DeletePath/Stream", DOC, "CimDeletePath page", 0,
+           "an alternate stream is removed; its file, directory and other streams stay")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"d\\f", "hello");
     put_stream(image, L"d\\f:s", "one", 3);
@@ -88,11 +80,9 @@ CASE(stream, "DeletePath/Stream", DOC, "CimDeletePath page", 0,
     holds("the directory's other", L"d:s", "three");
 }
 
-CASE(stream_again, "DeletePath/StreamCreatedAgain", DOC, "CimDeletePath page", 0,
-     "a stream that was deleted can be created again")
+FRESH_CASE(stream_again, "DeletePath/StreamCreatedAgain", DOC, "CimDeletePath page", 0,
+           "a stream that was deleted can be created again")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     put_stream(image, L"f:s", "the old one", 11);
     need_hr("CimDeletePath", cim.DeletePath(image, L"f:s"));
@@ -101,11 +91,9 @@ CASE(stream_again, "DeletePath/StreamCreatedAgain", DOC, "CimDeletePath page", 0
     holds("stream", L"f:s", "new");
 }
 
-CASE(link_name, "DeletePath/HardLinkName", DOC, "CimDeletePath page", 0,
-     "deleting one of a file's names leaves it under the others, streams included")
+FRESH_CASE(link_name, "DeletePath/HardLinkName", DOC, "CimDeletePath page", 0,
+           "deleting one of a file's names leaves it under the others, streams included")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "first");
     put_stream(image, L"a:s", "stream", 6);
     put_link(image, L"a2", L"a");
@@ -121,11 +109,9 @@ CASE(link_name, "DeletePath/HardLinkName", DOC, "CimDeletePath page", 0,
     holds("other name of the second", L"b", "second");
 }
 
-CASE(link_outside, "DeletePath/LinkOutsideDirectory", DOC, "CimDeletePath page", 0,
-     "a file in a deleted directory stays under its name outside")
+FRESH_CASE(link_outside, "DeletePath/LinkOutsideDirectory", DOC, "CimDeletePath page", 0,
+           "a file in a deleted directory stays under its name outside")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"d\\f", "hello");
     put_link(image, L"outside", L"d\\f");
@@ -135,11 +121,9 @@ CASE(link_outside, "DeletePath/LinkOutsideDirectory", DOC, "CimDeletePath page",
     holds("outside", L"outside", "hello");
 }
 
-CASE(last_link, "DeletePath/AllNames", DOC, "CimDeletePath page", 0,
-     "when all names of a file are deleted it is gone, and the session goes on")
+FRESH_CASE(last_link, "DeletePath/AllNames", DOC, "CimDeletePath page", 0,
+           "when all names of a file are deleted it is gone, and the session goes on")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     put_link(image, L"b", L"a");
     put_text(image, L"c", "stays");
@@ -153,11 +137,9 @@ CASE(last_link, "DeletePath/AllNames", DOC, "CimDeletePath page", 0,
     holds("another file", L"c", "stays");
 }
 
-CASE(directory_stays, "DeletePath/ParentStays", CLIENT, "CimFSAPI sample", 0,
-     "a directory stays when its last child is deleted")
+FRESH_CASE(directory_stays, "DeletePath/ParentStays", CLIENT, "CimFSAPI sample", 0,
+           "a directory stays when its last child is deleted")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"d\\f", "hello");
     check_hr("hr", cim.DeletePath(image, L"d\\f"), S_OK);
@@ -166,11 +148,9 @@ CASE(directory_stays, "DeletePath/ParentStays", CLIENT, "CimFSAPI sample", 0,
     gone("child", L"d\\f");
 }
 
-CASE(everything, "DeletePath/Everything", DECISION, "as of an empty image", 0,
-     "an image whose items were all deleted can be committed and extended")
+FRESH_CASE(everything, "DeletePath/Everything", DECISION, "as of an empty image", 0,
+           "an image whose items were all deleted can be committed and extended")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"d\\f", "hello");
     put_text(image, L"g", "hello");
@@ -188,11 +168,9 @@ CASE(everything, "DeletePath/Everything", DECISION, "as of an empty image", 0,
 
 /* ---- what isn't there ------------------------------------------------------------------------ */
 
-CASE(missing, "DeletePath/Missing", DOC, "CimDeletePath page", 0,
-     "a path that isn't there: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(missing, "DeletePath/Missing", DOC, "CimDeletePath page", 0,
+           "a path that isn't there: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     check_hr("at the root", cim.DeletePath(image, L"none"), HR_PATH_NOT_FOUND);
     check_hr("in a directory", cim.DeletePath(image, L"d\\none"), HR_PATH_NOT_FOUND);
@@ -201,22 +179,18 @@ CASE(missing, "DeletePath/Missing", DOC, "CimDeletePath page", 0,
     check_hr("deleted before", cim.DeletePath(image, L"f"), HR_PATH_NOT_FOUND);
 }
 
-CASE(not_exist, "DeletePath/MissingIsNotExist", CLIENT, "hcsshim forked layer writer", 0,
-     "a missing path is answered by an error that a Go program takes for \"doesn't exist\"")
+FRESH_CASE(not_exist, "DeletePath/MissingIsNotExist", CLIENT, "hcsshim forked layer writer", 0,
+           "a missing path is answered by an error that a Go program takes for \"doesn't exist\"")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "");
     check_hr_in("leaf", cim.DeletePath(image, L"none"), 2, HR_FILE_NOT_FOUND, HR_PATH_NOT_FOUND);
     check_hr_in("parent", cim.DeletePath(image, L"no\\f"), 2, HR_FILE_NOT_FOUND, HR_PATH_NOT_FOUND);
     check_hr("the session goes on", cim.DeletePath(image, L"f"), S_OK);
 }
 
-CASE(missing_more, "DeletePath/MissingParentOrStream", DECISION, "D5", 0,
-     "a missing parent or stream, or a file on the way: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(missing_more, "DeletePath/MissingParentOrStream", DECISION, "D5", 0,
+           "a missing parent or stream, or a file on the way: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"f", "hello");
     put_stream(image, L"f:s", "stream", 6);
@@ -234,10 +208,9 @@ CASE(missing_more, "DeletePath/MissingParentOrStream", DECISION, "D5", 0,
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-CASE(file_open, "DeletePath/FileOpen", DOC, "CimDeletePath page", 0,
-     "while a file's stream is open: ERROR_SHARING_VIOLATION, and nothing is removed")
+FRESH_CASE(file_open, "DeletePath/FileOpen", DOC, "CimDeletePath page", 0,
+           "while a file's stream is open: ERROR_SHARING_VIOLATION, and nothing is removed")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"a", "hello");
@@ -251,10 +224,10 @@ CASE(file_open, "DeletePath/FileOpen", DOC, "CimDeletePath page", 0,
     holds("the open one's", L"f", "ok");
 }
 
-CASE(stream_open, "DeletePath/AlternateStreamOpen", DOC, "CimDeletePath page", 0,
-     "while an alternate stream is open: ERROR_SHARING_VIOLATION; when it is closed it can go")
+FRESH_CASE(
+        stream_open, "DeletePath/AlternateStreamOpen", DOC, "CimDeletePath page", 0,
+        "while an alternate stream is open: ERROR_SHARING_VIOLATION; when it is closed it can go")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"a", "hello");
@@ -265,11 +238,9 @@ CASE(stream_open, "DeletePath/AlternateStreamOpen", DOC, "CimDeletePath page", 0
     check_hr("when it is closed", cim.DeletePath(image, L"a:s"), S_OK);
 }
 
-CASE(leaves_no_stream, "DeletePath/LeavesNoStreamOpen", DOC, "CimDeletePath page", 0,
-     "the stream that the function opens is closed when it is done, also when it failed")
+FRESH_CASE(leaves_no_stream, "DeletePath/LeavesNoStreamOpen", DOC, "CimDeletePath page", 0,
+           "the stream that the function opens is closed when it is done, also when it failed")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     check_hr("delete", cim.DeletePath(image, L"a"), S_OK);
     check_hr("a next file", try_create_file(image, L"f", meta(0, 0)), S_OK);
@@ -292,11 +263,9 @@ CASE(null_path, "DeletePath/NullPath", QUESTION, "Q-35", 0, "the path is NULL")
 
 /* ---- spelling -------------------------------------------------------------------------------- */
 
-CASE(suffix, "DeletePath/DataSuffix", DECISION, "D10", 0,
-     "a stream can be named with :$DATA; other types and an empty name are E_INVALIDARG")
+FRESH_CASE(suffix, "DeletePath/DataSuffix", DECISION, "D10", 0,
+           "a stream can be named with :$DATA; other types and an empty name are E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     put_stream(image, L"f:s", "stream", 6);
     check_hr("another type", cim.DeletePath(image, L"f:s:$INDEX_ALLOCATION"), E_INVALIDARG);
@@ -308,11 +277,9 @@ CASE(suffix, "DeletePath/DataSuffix", DECISION, "D10", 0,
     holds("file", L"f", "hello");
 }
 
-CASE(without_case, "DeletePath/CaseOfNames", DECISION, "D24", 0,
-     "the path is found without regard to case")
+FRESH_CASE(without_case, "DeletePath/CaseOfNames", DECISION, "D24", 0,
+           "the path is found without regard to case")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"Dir");
     put_text(image, L"Dir\\File", "hello");
     put_text(image, L"Dir\\Other", "hello");
@@ -325,11 +292,9 @@ CASE(without_case, "DeletePath/CaseOfNames", DECISION, "D24", 0,
     there("the other file", L"Dir\\Other");
 }
 
-CASE(backslash, "DeletePath/LeadingBackslash", DECISION, "D20", 0,
-     "the path may begin with a backslash")
+FRESH_CASE(backslash, "DeletePath/LeadingBackslash", DECISION, "D20", 0,
+           "the path may begin with a backslash")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"d\\f", "hello");
     put_text(image, L"g", "hello");

@@ -6,11 +6,9 @@
 
 #define INVENTED ((CIMFS_IMAGE_HANDLE)(ULONG_PTR)0x12345678)
 
-CASE(image_bad, "Handle/NotAnImage", DECISION, "D25", MAY_BREAK_DLL,
-     "an image handle that is closed: E_INVALIDARG from each function that takes one")
+FRESH_CASE(image_bad, "Handle/NotAnImage", DECISION, "D25", MAY_BREAK_DLL,
+           "an image handle that is closed: E_INVALIDARG from each function that takes one")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     close_image(image);
     check_hr("CimCreateFile", try_create_file(image, L"f", meta(0, 0)), E_INVALIDARG);
     check_hr("CimCreateAlternateStream", try_create_stream(image, L"f:s", 0), E_INVALIDARG);
@@ -29,10 +27,9 @@ CASE(image_null, "Handle/NullImage", DOC, "pages of each function", 0,
     check_hr("CimCommitImage", cim.CommitImage(NULL), E_INVALIDARG);
 }
 
-CASE(stream_bad, "Handle/NotAStream", DECISION, "D25", MAY_BREAK_DLL,
-     "a stream handle that is NULL or closed: E_INVALIDARG")
+FRESH_CASE(stream_bad, "Handle/NotAStream", DECISION, "D25", MAY_BREAK_DLL,
+           "a stream handle that is NULL or closed: E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     check_hr("NULL", cim.WriteStream(NULL, "x", 1), E_INVALIDARG);
@@ -51,10 +48,9 @@ CASE(invented, "Handle/Invented", QUESTION, "Q-33", MAY_BREAK_DLL,
     see_hr("CimWriteStream", cim.WriteStream((CIMFS_STREAM_HANDLE)(ULONG_PTR)0x87654321, "x", 1));
 }
 
-CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", MAY_BREAK_DLL,
-     "an image's handle where a stream's is wanted, and the reverse")
+FRESH_CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", MAY_BREAK_DLL,
+           "an image's handle where a stream's is wanted, and the reverse")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 1), &stream));
@@ -63,10 +59,9 @@ CASE(mixed_up, "Handle/MixedUp", QUESTION, "Q-33", MAY_BREAK_DLL,
     cim.CloseStream(stream);
 }
 
-CASE(after_close_stream, "Handle/StreamAfterImageClosed", QUESTION, "Q-33", MAY_BREAK_DLL,
-     "writing to a stream whose image was closed")
+FRESH_CASE(after_close_stream, "Handle/StreamAfterImageClosed", QUESTION, "Q-33", MAY_BREAK_DLL,
+           "writing to a stream whose image was closed")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
@@ -76,10 +71,9 @@ CASE(after_close_stream, "Handle/StreamAfterImageClosed", QUESTION, "Q-33", MAY_
     see_bool("an image is there", file_exists(case_dir(), L"a.cim"));
 }
 
-CASE(never_null, "Handle/NeverNull", CLIENT, "hcsshim cim_writer (0 is no handle)", 0,
-     "a valid handle is never 0, of an image, a file, a directory or a stream")
+FRESH_CASE(never_null, "Handle/NeverNull", CLIENT, "hcsshim cim_writer (0 is no handle)", 0,
+           "a valid handle is never 0, of an image, a file, a directory or a stream")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream = NULL;
 
     check_bool("image", image != NULL, true);
@@ -113,10 +107,9 @@ static void check_one_stream(CIMFS_IMAGE_HANDLE image, CIMFS_STREAM_HANDLE strea
     check_hr("CimDeletePath, after the close", cim.DeletePath(image, L"old"), S_OK);
 }
 
-CASE(one_stream_file, "Handle/OneStreamFile", DOC, "pages of each function", 0,
-     "while a file's stream is open all others fail with ERROR_SHARING_VIOLATION")
+FRESH_CASE(one_stream_file, "Handle/OneStreamFile", DOC, "pages of each function", 0,
+           "while a file's stream is open all others fail with ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"old", "x");
@@ -124,10 +117,9 @@ CASE(one_stream_file, "Handle/OneStreamFile", DOC, "pages of each function", 0,
     check_one_stream(image, stream);
 }
 
-CASE(one_stream_directory, "Handle/OneStreamDirectory", CLIENT, "hcsshim cim_writer", 0,
-     "a directory's stream has to be closed before the next call, too")
+FRESH_CASE(one_stream_directory, "Handle/OneStreamDirectory", CLIENT, "hcsshim cim_writer", 0,
+           "a directory's stream has to be closed before the next call, too")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"old", "x");
@@ -136,10 +128,9 @@ CASE(one_stream_directory, "Handle/OneStreamDirectory", CLIENT, "hcsshim cim_wri
     check_one_stream(image, stream);
 }
 
-CASE(one_stream_alternate, "Handle/OneStreamAlternate", DOC, "CimCreateAlternateStream page", 0,
-     "while an alternate stream is open all others fail with ERROR_SHARING_VIOLATION")
+FRESH_CASE(one_stream_alternate, "Handle/OneStreamAlternate", DOC, "CimCreateAlternateStream page",
+           0, "while an alternate stream is open all others fail with ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"old", "x");
@@ -147,12 +138,10 @@ CASE(one_stream_alternate, "Handle/OneStreamAlternate", DOC, "CimCreateAlternate
     check_one_stream(image, stream);
 }
 
-CASE(link_leaves_none, "Handle/LinkAndDeleteLeaveNoStream", DOC,
-     "CimCreateHardLink, CimDeletePath pages", 0,
-     "the stream that linking and deleting open inside is closed when they return")
+FRESH_CASE(link_leaves_none, "Handle/LinkAndDeleteLeaveNoStream", DOC,
+           "CimCreateHardLink, CimDeletePath pages", 0,
+           "the stream that linking and deleting open inside is closed when they return")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     need_hr("CimCreateHardLink", cim.CreateHardLink(image, L"g", L"f"));
     check_hr("after a link", try_create_file(image, L"h", meta(0, 0)), S_OK);
@@ -163,11 +152,9 @@ CASE(link_leaves_none, "Handle/LinkAndDeleteLeaveNoStream", DOC,
 
 /* ---- NULL arguments -------------------------------------------------------------------------- */
 
-CASE(null_outputs, "Handle/NullOutputs", DECISION, "D28", 0,
-     "nowhere to put a stream's handle: E_POINTER, and the session goes on")
+FRESH_CASE(null_outputs, "Handle/NullOutputs", DECISION, "D28", 0,
+           "nowhere to put a stream's handle: E_POINTER, and the session goes on")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     check_hr("CimCreateFile", cim.CreateFile(image, L"g", meta(0, 0), NULL), E_POINTER);
     check_hr("CimCreateAlternateStream", cim.CreateAlternateStream(image, L"f:s", 0, NULL),
@@ -179,10 +166,9 @@ CASE(null_outputs, "Handle/NullOutputs", DECISION, "D28", 0,
     check_stored_text("the file", case_dir(), L"a.cim", L"f", "x");
 }
 
-CASE(null_inputs, "Handle/NullInputs", QUESTION, "Q-35", 0, "NULL for paths and for the metadata")
+FRESH_CASE(null_inputs, "Handle/NullInputs", QUESTION, "Q-35", 0,
+           "NULL for paths and for the metadata")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "x");
     see_hr("CimCreateFile, path", try_create_file(image, NULL, meta(0, 0)));
     see_hr("CimCreateAlternateStream, path", try_create_stream(image, NULL, 0));
@@ -192,10 +178,9 @@ CASE(null_inputs, "Handle/NullInputs", QUESTION, "Q-35", 0, "NULL for paths and 
     see_hr("CimCreateFile, metadata", try_create_file(image, L"g", NULL));
 }
 
-CASE(cleared, "Handle/OutputsAfterFailure", DECISION, "D28", 0,
-     "the stream's handle is NULL after a failure")
+FRESH_CASE(cleared, "Handle/OutputsAfterFailure", DECISION, "D28", 0,
+           "the stream's handle is NULL after a failure")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream = (CIMFS_STREAM_HANDLE)(ULONG_PTR)0x1234;
 
     check_bool("CimCreateFile fails", FAILED(cim.CreateFile(image, L"no\\f", meta(0, 0), &stream)),
@@ -297,10 +282,10 @@ static int wrong_files(const WCHAR *dir, int number)
     return wrong;
 }
 
-CASE(threads_one, "Handle/ThreadsOneImage", QUESTION, "nobody says that calls are serialised",
-     MAY_BREAK_DLL, "six threads add files to one image: is each call whole, and each file right?")
+FRESH_CASE(threads_one, "Handle/ThreadsOneImage", QUESTION, "nobody says that calls are serialised",
+           MAY_BREAK_DLL,
+           "six threads add files to one image: is each call whole, and each file right?")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     struct job jobs[THREADS] = {{0}};
     int i, wrong = 0;
 

@@ -208,10 +208,9 @@ CASE(chain, "Fork/Chain", CLIENT, "containerd cimfs snapshotter", 0,
     }
 }
 
-CASE(repeated, "Extend/Repeated", DOC, "CimCreateImage page", 0,
-     "an image that is extended twelve times holds what each session added")
+FRESH_CASE(repeated, "Extend/Repeated", DOC, "CimCreateImage page", 0,
+           "an image that is extended twelve times holds what each session added")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     char name[40], text[40];
     int i;
 
@@ -249,10 +248,9 @@ static void put_layer_dirs(CIMFS_IMAGE_HANDLE image)
     put_dir(image, L"Files\\Windows\\System32\\config");
 }
 
-CASE(layer_import, "Fork/LayerImport", CLIENT, "hcsshim forked layer import", 0,
-     "a child layer: directories made again, files added, replaced and removed, hives linked")
+FRESH_CASE(layer_import, "Fork/LayerImport", CLIENT, "hcsshim forked layer import", 0,
+           "a child layer: directories made again, files added, replaced and removed, hives linked")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     HRESULT hr;
 
     put_layer_dirs(image);
@@ -290,10 +288,10 @@ CASE(layer_import, "Fork/LayerImport", CLIENT, "hcsshim forked layer import", 0,
 
 /* ---- as mounted ------------------------------------------------------------------------------ */
 
-CASE(sample_flow, "Fork/DeletedIsFileNotFound", CLIENT, "CimFSAPI sample", NEEDS_MOUNT,
-     "on the mounted fork a deleted name is ERROR_FILE_NOT_FOUND; the base's link is still there")
+FRESH_CASE(sample_flow, "Fork/DeletedIsFileNotFound", CLIENT, "CimFSAPI sample", NEEDS_MOUNT,
+           "on the mounted fork a deleted name is ERROR_FILE_NOT_FOUND; the base's link is still "
+           "there")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     DWORD error;
 

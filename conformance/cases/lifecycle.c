@@ -300,10 +300,9 @@ CASE(two_images, "Files/TwoImagesInOneDirectory", CLIENT, "containerd snapshotte
 /* ---- when -------------------------------------------------------------------------------------
  */
 
-CASE(steps, "Files/EachStep", QUESTION, "Q-12", 0,
-     "which files there are after each step of a fresh image")
+FRESH_CASE(steps, "Files/EachStep", QUESTION, "Q-12", 0,
+           "which files there are after each step of a fresh image")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     CIMFS_STREAM_HANDLE stream;
     static BYTE data[100000];
 
@@ -345,11 +344,9 @@ CASE(steps_extend, "Files/EachStepOfExtending", QUESTION, "Q-14", 0,
     free(after.data);
 }
 
-CASE(steps_discard, "Files/AfterDiscard", QUESTION, "Q-13", 0,
-     "which files are left of a session that was closed without a commit")
+FRESH_CASE(steps_discard, "Files/AfterDiscard", QUESTION, "Q-13", 0,
+           "which files are left of a session that was closed without a commit")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_text(image, L"f", "some text");
     close_image(image);
     see_text("fresh", "%s", list_files(case_dir()));
@@ -361,11 +358,9 @@ CASE(steps_discard, "Files/AfterDiscard", QUESTION, "Q-13", 0,
     see_text("and a discarded extension", "%s", list_files(case_dir()));
 }
 
-CASE(not_before_commit, "Files/NoImageBeforeCommit", DECISION, "compatibility list, 11", 0,
-     "until the commit there is no file under the image's name")
+FRESH_CASE(not_before_commit, "Files/NoImageBeforeCommit", DECISION, "compatibility list, 11", 0,
+           "until the commit there is no file under the image's name")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     check_bool("after CimCreateImage", file_exists(case_dir(), L"a.cim"), false);
     put_text(image, L"f", "x");
     check_bool("after a file", file_exists(case_dir(), L"a.cim"), false);
@@ -374,10 +369,9 @@ CASE(not_before_commit, "Files/NoImageBeforeCommit", DECISION, "compatibility li
     close_image(image);
 }
 
-CASE(share_modes, "Files/ShareModesDuringSession", QUESTION, "Q-12", 0,
-     "whether others can read, write and delete the files of a session while it lasts")
+FRESH_CASE(share_modes, "Files/ShareModesDuringSession", QUESTION, "Q-12", 0,
+           "whether others can read, write and delete the files of a session while it lasts")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     WIN32_FIND_DATAW data;
     HANDLE find;
     int read = 0, written = 0, files = 0;
@@ -409,11 +403,10 @@ CASE(share_modes, "Files/ShareModesDuringSession", QUESTION, "Q-12", 0,
     close_image(image);
 }
 
-CASE(dedup, "Files/Deduplication", DOC, "CimFS overview page", 0,
-     "the same four megabytes under four names take the room of one file, not of two")
+FRESH_CASE(dedup, "Files/Deduplication", DOC, "CimFS overview page", 0,
+           "the same four megabytes under four names take the room of one file, not of two")
 {
     static BYTE data[4 << 20];
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     WIN32_FIND_DATAW found;
     ULONGLONG total = 0;
     HANDLE find;
@@ -437,11 +430,10 @@ CASE(dedup, "Files/Deduplication", DOC, "CimFS overview page", 0,
     }
 }
 
-CASE(dedup_fork, "Files/DeduplicationInFork", DOC, "CimFS overview page", 0,
-     "four megabytes that the parent has take no room again in a fork")
+FRESH_CASE(dedup_fork, "Files/DeduplicationInFork", DOC, "CimFS overview page", 0,
+           "four megabytes that the parent has take no room again in a fork")
 {
     static BYTE data[4 << 20];
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     struct header header;
     ULONGLONG total = 0;
     unsigned i;

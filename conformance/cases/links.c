@@ -7,11 +7,9 @@
  */
 #include "items.h"
 
-CASE(content, "HardLink/Content", DOC, "CimCreateHardLink page", 0,
-     "a file is read by either of its names")
+FRESH_CASE(content, "HardLink/Content", DOC, "CimCreateHardLink page", 0,
+           "a file is read by either of its names")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"a", "hello");
     put_text(image, L"d\\empty", "");
@@ -25,11 +23,9 @@ CASE(content, "HardLink/Content", DOC, "CimCreateHardLink page", 0,
     holds("from a directory has", L"e", "");
 }
 
-CASE(order, "HardLink/ArgumentOrder", HEADER, "cimfs.h, all generations", 0,
-     "the new name comes first, the existing one second")
+FRESH_CASE(order, "HardLink/ArgumentOrder", HEADER, "cimfs.h, all generations", 0,
+           "the new name comes first, the existing one second")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"old", "hello");
     check_hr("hr", cim.CreateHardLink(image, L"new", L"old"), S_OK);
     commit_and_close(image);
@@ -37,10 +33,9 @@ CASE(order, "HardLink/ArgumentOrder", HEADER, "cimfs.h, all generations", 0,
     there("old name", L"old");
 }
 
-CASE(same_file, "HardLink/SameMetadata", CLIENT, "CimFSAPI sample", 0,
-     "attributes, size, creation time and content are the same by both names")
+FRESH_CASE(same_file, "HardLink/SameMetadata", CLIENT, "CimFSAPI sample", 0,
+           "attributes, size, creation time and content are the same by both names")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     FILE_STAT_BASIC_INFORMATION a, b;
 
     put_item(image, L"a", meta(FILE_ATTRIBUTE_ARCHIVE, 5), "hello", 5);
@@ -66,10 +61,9 @@ static void file_id(const WCHAR *path, FILE_ID_INFO *id)
     CloseHandle(file);
 }
 
-CASE(same_id, "HardLink/SameFileId", CLIENT, "CimFSAPI sample", NEEDS_MOUNT,
-     "on a mounted volume both names have the same 128-bit file ID")
+FRESH_CASE(same_id, "HardLink/SameFileId", CLIENT, "CimFSAPI sample", NEEDS_MOUNT,
+           "on a mounted volume both names have the same 128-bit file ID")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     FILE_ID_INFO a, b, other;
     const WCHAR *root;
 
@@ -86,11 +80,9 @@ CASE(same_id, "HardLink/SameFileId", CLIENT, "CimFSAPI sample", NEEDS_MOUNT,
                false);
 }
 
-CASE(same_id_unmounted, "HardLink/SameFileIdUnmounted", DECISION, "D42", 0,
-     "CimGetFileStatBasicInformation has the same FileId for both names")
+FRESH_CASE(same_id_unmounted, "HardLink/SameFileIdUnmounted", DECISION, "D42", 0,
+           "CimGetFileStatBasicInformation has the same FileId for both names")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     if (!has_export("CimGetFileStatBasicInformation")) skip_case("no such export");
     put_text(image, L"a", "hello");
     put_text(image, L"other", "hello");
@@ -101,10 +93,9 @@ CASE(same_id_unmounted, "HardLink/SameFileIdUnmounted", DECISION, "D42", 0,
     check_bool("another file's is the same", id_of(IMAGE, L"a") == id_of(IMAGE, L"other"), false);
 }
 
-CASE(link_count, "HardLink/LinkCount", QUESTION, "Q-40", NEEDS_MOUNT,
-     "the number of links that a mounted file with three names shows")
+FRESH_CASE(link_count, "HardLink/LinkCount", QUESTION, "Q-40", NEEDS_MOUNT,
+           "the number of links that a mounted file with three names shows")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     BY_HANDLE_FILE_INFORMATION info;
     HANDLE file;
 
@@ -122,11 +113,9 @@ CASE(link_count, "HardLink/LinkCount", QUESTION, "Q-40", NEEDS_MOUNT,
     CloseHandle(file);
 }
 
-CASE(to_link, "HardLink/ToLink", CLIENT, "hcsshim layer import", 0,
-     "a link can be the existing name of another link")
+FRESH_CASE(to_link, "HardLink/ToLink", CLIENT, "hcsshim layer import", 0,
+           "a link can be the existing name of another link")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     put_link(image, L"b", L"a");
     check_hr("hr", cim.CreateHardLink(image, L"c", L"b"), S_OK);
@@ -134,11 +123,9 @@ CASE(to_link, "HardLink/ToLink", CLIENT, "hcsshim layer import", 0,
     holds("by the last", L"c", "hello");
 }
 
-CASE(backslash, "HardLink/LeadingBackslash", DECISION, "D20", 0,
-     "both paths may begin with a backslash")
+FRESH_CASE(backslash, "HardLink/LeadingBackslash", DECISION, "D20", 0,
+           "both paths may begin with a backslash")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     check_hr("hr", cim.CreateHardLink(image, L"\\b", L"\\a"), S_OK);
     commit_and_close(image);
@@ -147,11 +134,9 @@ CASE(backslash, "HardLink/LeadingBackslash", DECISION, "D20", 0,
 
 /* ---- over what is there ---------------------------------------------------------------------- */
 
-CASE(replaces, "HardLink/ReplacesFile", DOC, "CimCreateHardLink page", 0,
-     "a file at the new name is replaced by the link")
+FRESH_CASE(replaces, "HardLink/ReplacesFile", DOC, "CimCreateHardLink page", 0,
+           "a file at the new name is replaced by the link")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     put_text(image, L"b", "something else");
     check_hr("hr", cim.CreateHardLink(image, L"b", L"a"), S_OK);
@@ -160,11 +145,9 @@ CASE(replaces, "HardLink/ReplacesFile", DOC, "CimCreateHardLink page", 0,
     holds("the existing name", L"a", "hello");
 }
 
-CASE(replaced_streams, "HardLink/ReplacesStreams", DECISION, "D7", 0,
-     "the replaced file's streams go with it; under other names it stays whole")
+FRESH_CASE(replaced_streams, "HardLink/ReplacesStreams", DECISION, "D7", 0,
+           "the replaced file's streams go with it; under other names it stays whole")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     put_text(image, L"b", "something else");
     put_stream(image, L"b:s", "stream", 6);
@@ -177,11 +160,9 @@ CASE(replaced_streams, "HardLink/ReplacesStreams", DECISION, "D7", 0,
     holds("other name's stream", L"keep:s", "stream");
 }
 
-CASE(onto_directory, "HardLink/OntoDirectory", DECISION, "D6", 0,
-     "a directory at the new name: E_ACCESSDENIED, and it stays")
+FRESH_CASE(onto_directory, "HardLink/OntoDirectory", DECISION, "D6", 0,
+           "a directory at the new name: E_ACCESSDENIED, and it stays")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"empty");
     put_dir(image, L"d");
     put_text(image, L"d\\f", "inner");
@@ -194,11 +175,9 @@ CASE(onto_directory, "HardLink/OntoDirectory", DECISION, "D6", 0,
     check_bool("a directory", attributes_of(IMAGE, L"empty") & FILE_ATTRIBUTE_DIRECTORY, true);
 }
 
-CASE(onto_itself, "HardLink/OntoItself", DECISION, "D6", 0,
-     "a name onto itself or onto another name of the same file: S_OK, nothing changes")
+FRESH_CASE(onto_itself, "HardLink/OntoItself", DECISION, "D6", 0,
+           "a name onto itself or onto another name of the same file: S_OK, nothing changes")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     put_stream(image, L"a:s", "stream", 6);
     put_link(image, L"b", L"a");
@@ -212,11 +191,10 @@ CASE(onto_itself, "HardLink/OntoItself", DECISION, "D6", 0,
     holds("stream", L"a:s", "stream");
 }
 
-CASE(over_second, "HardLink/NewFileOverOneName", DECISION, "D7", 0,
-     "a file created over one of a file's names is a new one; the other names keep the old one")
+FRESH_CASE(
+        over_second, "HardLink/NewFileOverOneName", DECISION, "D7", 0,
+        "a file created over one of a file's names is a new one; the other names keep the old one")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "old a");
     put_link(image, L"a2", L"a");
     put_text(image, L"a", "new a");
@@ -234,11 +212,9 @@ CASE(over_second, "HardLink/NewFileOverOneName", DECISION, "D7", 0,
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-CASE(missing, "HardLink/ExistingMissing", DOC, "CimCreateHardLink page", 0,
-     "the existing path isn't there: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(missing, "HardLink/ExistingMissing", DOC, "CimCreateHardLink page", 0,
+           "the existing path isn't there: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"f", "hello");
     check_hr("at the root", cim.CreateHardLink(image, L"new", L"none"), HR_PATH_NOT_FOUND);
@@ -249,19 +225,15 @@ CASE(missing, "HardLink/ExistingMissing", DOC, "CimCreateHardLink page", 0,
     holds("the file", L"f", "hello");
 }
 
-CASE(existing_parent, "HardLink/ExistingParentMissing", DOC, "CimCreateHardLink page", 0,
-     "a directory on the way to the existing path is missing: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(existing_parent, "HardLink/ExistingParentMissing", DOC, "CimCreateHardLink page", 0,
+           "a directory on the way to the existing path is missing: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     check_hr("hr", cim.CreateHardLink(image, L"new", L"no\\f"), HR_PATH_NOT_FOUND);
 }
 
-CASE(new_parent, "HardLink/NewParentMissing", DECISION, "D1", 0,
-     "the new path's directory is missing or a file: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(new_parent, "HardLink/NewParentMissing", DECISION, "D1", 0,
+           "the new path's directory is missing or a file: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     check_hr("missing", cim.CreateHardLink(image, L"no\\b", L"a"), HR_PATH_NOT_FOUND);
     check_hr("a file", cim.CreateHardLink(image, L"a\\b", L"a"), HR_PATH_NOT_FOUND);
@@ -270,11 +242,9 @@ CASE(new_parent, "HardLink/NewParentMissing", DECISION, "D1", 0,
     holds("file", L"a", "hello");
 }
 
-CASE(to_directory, "HardLink/ToDirectory", DOC, "CimCreateHardLink page", 0,
-     "the existing path is a directory: E_ACCESSDENIED")
+FRESH_CASE(to_directory, "HardLink/ToDirectory", DOC, "CimCreateHardLink page", 0,
+           "the existing path is a directory: E_ACCESSDENIED")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_dir(image, L"d\\e");
     check_hr("at the root", cim.CreateHardLink(image, L"new", L"d"), E_ACCESSDENIED);
@@ -284,11 +254,9 @@ CASE(to_directory, "HardLink/ToDirectory", DOC, "CimCreateHardLink page", 0,
     there("the directory", L"d\\e");
 }
 
-CASE(directory_harmless, "HardLink/ToDirectoryHarmless", CLIENT, "CimFSAPI sample", 0,
-     "after a refused link to a directory the session can be closed; the image is as it was")
+FRESH_CASE(directory_harmless, "HardLink/ToDirectoryHarmless", CLIENT, "CimFSAPI sample", 0,
+           "after a refused link to a directory the session can be closed; the image is as it was")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"d\\f", "hello");
     image = reopen(image, EXTEND);
@@ -302,11 +270,9 @@ CASE(directory_harmless, "HardLink/ToDirectoryHarmless", CLIENT, "CimFSAPI sampl
     holds("extended later", L"later", "x");
 }
 
-CASE(to_stream, "HardLink/ToStream", DOC, "CimCreateHardLink page", 0,
-     "the existing path is an alternate stream: an error, and no link is made")
+FRESH_CASE(to_stream, "HardLink/ToStream", DOC, "CimCreateHardLink page", 0,
+           "the existing path is an alternate stream: an error, and no link is made")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     put_stream(image, L"f:s", "stream", 6);
     check_bool("failed", FAILED(cim.CreateHardLink(image, L"new", L"f:s")), true);
@@ -315,12 +281,11 @@ CASE(to_stream, "HardLink/ToStream", DOC, "CimCreateHardLink page", 0,
     holds("stream", L"f:s", "stream");
 }
 
-CASE(colon, "HardLink/Colon", DECISION, "D11", 0,
-     "a ':' in either path: E_INVALIDARG, whether the stream is there or not")
+FRESH_CASE(colon, "HardLink/Colon", DECISION, "D11", 0,
+           "a ':' in either path: E_INVALIDARG, whether the stream is there or not")
 {
     static const WCHAR *const paths[] = {L"f:s",    L"f:s:$DATA", L"f::$DATA",
                                          L"f:none", L"none:s",    L"C:\\f"};
-    CIMFS_IMAGE_HANDLE image = fresh();
     char name[40];
     size_t i;
 
@@ -338,10 +303,9 @@ CASE(colon, "HardLink/Colon", DECISION, "D11", 0,
     holds("file", L"f", "hello");
 }
 
-CASE(file_open, "HardLink/FileOpen", DOC, "CimCreateHardLink page", 0,
-     "while a file's stream is open: ERROR_SHARING_VIOLATION")
+FRESH_CASE(file_open, "HardLink/FileOpen", DOC, "CimCreateHardLink page", 0,
+           "while a file's stream is open: ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"a", "hello");
@@ -356,10 +320,9 @@ CASE(file_open, "HardLink/FileOpen", DOC, "CimCreateHardLink page", 0,
     holds("the open one", L"g", "ok");
 }
 
-CASE(stream_open, "HardLink/AlternateStreamOpen", DOC, "CimCreateHardLink page", 0,
-     "while an alternate stream is open: ERROR_SHARING_VIOLATION")
+FRESH_CASE(stream_open, "HardLink/AlternateStreamOpen", DOC, "CimCreateHardLink page", 0,
+           "while an alternate stream is open: ERROR_SHARING_VIOLATION")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"a", "hello");
@@ -369,11 +332,9 @@ CASE(stream_open, "HardLink/AlternateStreamOpen", DOC, "CimCreateHardLink page",
     check_hr("when it is closed", cim.CreateHardLink(image, L"b", L"a"), S_OK);
 }
 
-CASE(leaves_no_stream, "HardLink/LeavesNoStreamOpen", DOC, "CimCreateHardLink page", 0,
-     "the stream that the function opens is closed when it is done, also when it failed")
+FRESH_CASE(leaves_no_stream, "HardLink/LeavesNoStreamOpen", DOC, "CimCreateHardLink page", 0,
+           "the stream that the function opens is closed when it is done, also when it failed")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"a", "hello");
     check_hr("link", cim.CreateHardLink(image, L"b", L"a"), S_OK);
@@ -390,10 +351,8 @@ CASE(null_image, "HardLink/NullImage", DOC, "CimCreateHardLink page", 0,
     check_hr("hr", cim.CreateHardLink(NULL, L"b", L"a"), E_INVALIDARG);
 }
 
-CASE(null_new, "HardLink/NullNewPath", QUESTION, "Q-35", 0, "the new path is NULL")
+FRESH_CASE(null_new, "HardLink/NullNewPath", QUESTION, "Q-35", 0, "the new path is NULL")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     see_hr("hr", cim.CreateHardLink(image, NULL, L"a"));
 }
@@ -405,13 +364,12 @@ CASE(null_existing, "HardLink/NullExistingPath", QUESTION, "Q-35", 0, "the exist
 
 /* ---- odd targets ----------------------------------------------------------------------------- */
 
-CASE(to_reparse, "HardLink/ToReparsePoint", QUESTION, "Q-27", 0,
-     "a link to a file with reparse data, and one onto it")
+FRESH_CASE(to_reparse, "HardLink/ToReparsePoint", QUESTION, "Q-27", 0,
+           "a link to a file with reparse data, and one onto it")
 {
     /* A symbolic link to "f", relative: both names are the same letter. */
     static const BYTE data[] = {0x0c, 0, 0, 0xa0, 16, 0, 0, 0, 2,   0, 2,   0,
                                 0,    0, 2, 0,    1,  0, 0, 0, 'f', 0, 'f', 0};
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_REPARSE_POINT, 0);
 
     metadata->ReparseDataBuffer = data;

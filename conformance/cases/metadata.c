@@ -11,8 +11,8 @@
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
-CASE(attributes_kept, "Metadata/AttributesKept", CLIENT, "hcsshim format package", 0,
-     "READONLY, HIDDEN, SYSTEM and ARCHIVE come back, each alone")
+FRESH_CASE(attributes_kept, "Metadata/AttributesKept", CLIENT, "hcsshim format package", 0,
+           "READONLY, HIDDEN, SYSTEM and ARCHIVE come back, each alone")
 {
     static const struct
     {
@@ -22,7 +22,6 @@ CASE(attributes_kept, "Metadata/AttributesKept", CLIENT, "hcsshim format package
                 {"HIDDEN", FILE_ATTRIBUTE_HIDDEN},
                 {"SYSTEM", FILE_ATTRIBUTE_SYSTEM},
                 {"ARCHIVE", FILE_ATTRIBUTE_ARCHIVE}};
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(bits); i++)
@@ -56,8 +55,8 @@ CASE(attributes_directory, "Metadata/DirectoryAttributes", CLIENT, "hcsshim form
               FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM);
 }
 
-CASE(attributes_any, "Metadata/AnyAttributeIsAccepted", CLIENT, "CimFSAPI sample, go-winio", 0,
-     "raw attributes of any host file are accepted")
+FRESH_CASE(attributes_any, "Metadata/AnyAttributeIsAccepted", CLIENT, "CimFSAPI sample, go-winio",
+           0, "raw attributes of any host file are accepted")
 {
     static const struct
     {
@@ -76,7 +75,6 @@ CASE(attributes_any, "Metadata/AnyAttributeIsAccepted", CLIENT, "CimFSAPI sample
                 {"RECALL_ON_DATA_ACCESS", 0x400000},
                 {"NORMAL", FILE_ATTRIBUTE_NORMAL},
                 {"none", 0}};
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(rows); i++)
@@ -95,10 +93,9 @@ CASE(attributes_dropped, "Metadata/OtherAttributesDropped", DECISION, "D14", 0,
                       FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_SPARSE_FILE);
 }
 
-CASE(attributes_normal, "Metadata/NoAttributesIsNormal", DECISION, "D14", 0,
-     "no attribute, or NORMAL alone: FILE_ATTRIBUTE_NORMAL is reported")
+FRESH_CASE(attributes_normal, "Metadata/NoAttributesIsNormal", DECISION, "D14", 0,
+           "no attribute, or NORMAL alone: FILE_ATTRIBUTE_NORMAL is reported")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     FILE_STAT_BASIC_INFORMATION info;
 
     put_item(image, L"none", meta(0, 0), NULL, 0);
@@ -110,10 +107,9 @@ CASE(attributes_normal, "Metadata/NoAttributesIsNormal", DECISION, "D14", 0,
     check_hex("NORMAL", info.FileAttributes, FILE_ATTRIBUTE_NORMAL);
 }
 
-CASE(attributes_question, "Metadata/EachAttributeBit", QUESTION, "Q-11, Q-36", 0,
-     "for each attribute bit: the answer, and what is reported")
+FRESH_CASE(attributes_question, "Metadata/EachAttributeBit", QUESTION, "Q-11, Q-36", 0,
+           "for each attribute bit: the answer, and what is reported")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     HRESULT answers[33];
     int i;
 
@@ -148,10 +144,9 @@ CASE(times_kept, "Metadata/TimesKept", DOC, META_PAGE, 0,
     check_number("LastAccessTime", info.LastAccessTime.QuadPart, TIME_ACCESS);
 }
 
-CASE(times_directory, "Metadata/DirectoryTimesKept", DOC, META_PAGE, 0,
-     "a directory's times come back, whatever is added below it afterwards")
+FRESH_CASE(times_directory, "Metadata/DirectoryTimesKept", DOC, META_PAGE, 0,
+           "a directory's times come back, whatever is added below it afterwards")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     FILE_STAT_BASIC_INFORMATION info;
 
     put_dir(image, L"f");
@@ -190,15 +185,14 @@ CASE(times_zero, "Metadata/ZeroTimes", DECISION, "D42", 0,
     check_number("LastAccessTime", info.LastAccessTime.QuadPart, 0);
 }
 
-CASE(times_odd, "Metadata/OddTimes", QUESTION, "Q-38", 0,
-     "negative and largest times: accepted, and as what reported")
+FRESH_CASE(times_odd, "Metadata/OddTimes", QUESTION, "Q-38", 0,
+           "negative and largest times: accepted, and as what reported")
 {
     static const struct
     {
         const char *name;
         INT64 time;
     } rows[] = {{"-1", -1}, {"-2", -2}, {"lowest", INT64_MIN}, {"highest", INT64_MAX}};
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(rows); i++)
@@ -623,11 +617,10 @@ CASE(ea_answers, "Metadata/EaAnswers", QUESTION, "Q-39", 0,
 /* ---- sparse
  * -------------------------------------------------------------------------------------- */
 
-CASE(sparse_unwritten, "Metadata/SparseUnwritten", CLIENT, "hcsshim (2020 placeholders)", 0,
-     "a sparse file nothing was written to has its size and reads as zeros")
+FRESH_CASE(sparse_unwritten, "Metadata/SparseUnwritten", CLIENT, "hcsshim (2020 placeholders)", 0,
+           "a sparse file nothing was written to has its size and reads as zeros")
 {
     static const BYTE zeros[5000];
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
 
     put_item(image, L"f", meta(FILE_ATTRIBUTE_SPARSE_FILE, 5000), NULL, 0);
     commit_and_close(image);
@@ -635,11 +628,9 @@ CASE(sparse_unwritten, "Metadata/SparseUnwritten", CLIENT, "hcsshim (2020 placeh
     check_stored("content", case_dir(), L"a.cim", L"f", zeros, sizeof(zeros));
 }
 
-CASE(sparse_written, "Metadata/SparseWithData", CLIENT, "hcsshim layer import", 0,
-     "a file marked sparse can have data")
+FRESH_CASE(sparse_written, "Metadata/SparseWithData", CLIENT, "hcsshim layer import", 0,
+           "a file marked sparse can have data")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
-
     put_item(image, L"f", meta(FILE_ATTRIBUTE_SPARSE_FILE, 5), "bytes", 5);
     commit_and_close(image);
     check_stored_text("content", case_dir(), L"a.cim", L"f", "bytes");
@@ -652,10 +643,9 @@ CASE(sparse_bit, "Metadata/SparseBitKept", CLIENT, "hcsshim format package", 0,
     check_bool("the bit", stat_item().FileAttributes & FILE_ATTRIBUTE_SPARSE_FILE, true);
 }
 
-CASE(sparse_no_room, "Metadata/UnwrittenTakesNoRoom", DECISION, "D19", 0,
-     "a file of a terabyte that nothing was written to takes no room, sparse or not")
+FRESH_CASE(sparse_no_room, "Metadata/UnwrittenTakesNoRoom", DECISION, "D19", 0,
+           "a file of a terabyte that nothing was written to takes no room, sparse or not")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     FILE_STAT_BASIC_INFORMATION info;
 
     put_item(image, L"f", meta(0, 1ll << 40), NULL, 0);

@@ -40,10 +40,10 @@ static const struct odd_name odd_names[] = {
         {"percent and others", L"%a;b,c=d+e&f^g~1{}[]()#@!$'`"},
 };
 
-CASE(odd, "Path/OddNames", DECISION, "D21", 0,
-     "device names, trailing dots and spaces and unpaired surrogates are names like any other")
+FRESH_CASE(
+        odd, "Path/OddNames", DECISION, "D21", 0,
+        "device names, trailing dots and spaces and unpaired surrogates are names like any other")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     size_t i;
 
     put_text(image, L"a", "plain");
@@ -63,10 +63,9 @@ CASE(odd, "Path/OddNames", DECISION, "D21", 0,
     holds("a plain name", L"a", "plain");
 }
 
-CASE(odd_q, "Path/OddNamesQuestion", QUESTION, "Q-28", 0,
-     "which unusual names are accepted, and which of them are one item")
+FRESH_CASE(odd_q, "Path/OddNamesQuestion", QUESTION, "Q-28", 0,
+           "which unusual names are accepted, and which of them are one item")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *letter;
     char name[60];
     size_t i;
@@ -89,11 +88,9 @@ CASE(odd_q, "Path/OddNamesQuestion", QUESTION, "Q-28", 0,
 
 /* ---- case ------------------------------------------------------------------------------------ */
 
-CASE(one_item, "Path/CaseVariantsAreOne", DECISION, "D24", 0,
-     "names that differ only in case are the same item")
+FRESH_CASE(one_item, "Path/CaseVariantsAreOne", DECISION, "D24", 0,
+           "names that differ only in case are the same item")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"File", "old");
     put_text(image, L"fILE", "new");
     put_dir(image, L"Dir");
@@ -166,8 +163,9 @@ CASE(spelling_q, "Path/SpellingAfterReplacing", QUESTION, "Q-29", NEEDS_MOUNT,
     see_wide("link over First", spelling(format_wide(L"%ls4\\*", root)));
 }
 
-CASE(case_pairs, "Path/CaseTable", QUESTION, "Q-29", 0,
-     "which pairs of letters are taken for one, by the image's own table of upper-case letters")
+FRESH_CASE(
+        case_pairs, "Path/CaseTable", QUESTION, "Q-29", 0,
+        "which pairs of letters are taken for one, by the image's own table of upper-case letters")
 {
     static const struct
     {
@@ -197,7 +195,6 @@ CASE(case_pairs, "Path/CaseTable", QUESTION, "Q-29", 0,
             {"Kelvin sign, k", L"\x212a", L"k"},
             {"Deseret, beyond the BMP", L"\xd801\xdc28", L"\xd801\xdc00"},
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(pairs); i++)
@@ -211,10 +208,9 @@ CASE(case_pairs, "Path/CaseTable", QUESTION, "Q-29", 0,
                  stored_exists(case_dir(), IMAGE, format_wide(L"%d\\%ls", (int)i, pairs[i].two)));
 }
 
-CASE(case_ascii, "Path/CaseOfEveryLetter", DECISION, "D24", 0,
-     "every ASCII letter and Latin-1 letter with a capital is found by the other case")
+FRESH_CASE(case_ascii, "Path/CaseOfEveryLetter", DECISION, "D24", 0,
+           "every ASCII letter and Latin-1 letter with a capital is found by the other case")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WCHAR lower[80] = {0}, upper[80] = {0};
     int count = 0, i;
 
@@ -232,12 +228,11 @@ CASE(case_ascii, "Path/CaseOfEveryLetter", DECISION, "D24", 0,
     gone("a letter too few", upper + 1);
 }
 
-CASE(not_case, "Path/OnlyCaseIsIgnored", DECISION, "D24", 0,
-     "names that differ in an accent, a form of composition or a width are different items")
+FRESH_CASE(not_case, "Path/OnlyCaseIsIgnored", DECISION, "D24", 0,
+           "names that differ in an accent, a form of composition or a width are different items")
 {
     static const WCHAR *const names[] = {L"e",     L"\xe9", L"e\x301", L"\xff45",
                                          L"\x435", L"e ",   L"e."};
-    CIMFS_IMAGE_HANDLE image = fresh();
     char text[20], name[20];
     size_t i;
 

@@ -85,11 +85,10 @@ CASE(read_pieces, "ReadFile/Remaining", CLIENT, SAMPLE, 0,
     check_bytes("third data", third.data, 1, "o", 1);
 }
 
-CASE(read_sizes, "ReadFile/OddSizes", CLIENT, READER, 0,
-     "files of 0, 1, 511 to 513 and 1535 to 1537 bytes, read in 512-byte steps, are whole")
+FRESH_CASE(read_sizes, "ReadFile/OddSizes", CLIENT, READER, 0,
+           "files of 0, 1, 511 to 513 and 1535 to 1537 bytes, read in 512-byte steps, are whole")
 {
     static const int sizes[] = {0, 1, 511, 512, 513, 1535, 1536, 1537};
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     static BYTE want[2000], got[2000];
     size_t i;
 
@@ -126,11 +125,10 @@ CASE(read_empty, "ReadFile/EmptyFile", CLIENT, READER, 0,
     check_piece("empty", &piece, S_OK, 0, 0);
 }
 
-CASE(read_large, "ReadFile/LargeFile", CLIENT, SAMPLE, 0,
-     "three megabytes, read in 64 KiB pieces and by one large buffer, are the same")
+FRESH_CASE(read_large, "ReadFile/LargeFile", CLIENT, SAMPLE, 0,
+           "three megabytes, read in 64 KiB pieces and by one large buffer, are the same")
 {
     static BYTE want[3 << 20], got[3 << 20];
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     UINT64 count = 0, left = 0;
 
     fill_bytes(want, sizeof(want), 10);
@@ -472,10 +470,10 @@ CASE(stat_constants, "Stat/OtherFields", DECISION, "D42", 0,
     check_number("ReparseTag", info.ReparseTag, 0);
 }
 
-CASE(stat_ids, "Stat/FileIds", DECISION, "D42", 0,
-     "hard links have the same FileId, other files others; FileId128 holds it in its low half")
+FRESH_CASE(
+        stat_ids, "Stat/FileIds", DECISION, "D42", 0,
+        "hard links have the same FileId, other files others; FileId128 holds it in its low half")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     FILE_STAT_BASIC_INFORMATION one, two, other;
 
     put_text(image, L"one", "1");
@@ -568,9 +566,9 @@ CASE(lookup, "LookupFile/Answers", DECISION, "D41", 0,
     }
 }
 
-CASE(lookup_malformed, "LookupFile/Malformed", DECISION, "D41", 0, "a malformed path: E_INVALIDARG")
+FRESH_CASE(lookup_malformed, "LookupFile/Malformed", DECISION, "D41", 0,
+           "a malformed path: E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     BOOLEAN there = 77;
 
     check_hr("a*b", cim.LookupFile(image, L"a*b", &there), E_INVALIDARG);

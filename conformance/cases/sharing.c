@@ -61,11 +61,10 @@ CASE(other_process, "Sharing/OtherProcess", DOC, "CimCreateImage page", 0,
     check_hr("after it", try_image(case_dir(), NULL, L"a.cim"), S_OK);
 }
 
-CASE(other_process_reverse, "Sharing/OtherProcessIsRefused", DOC, "CimCreateImage page", 0,
-     "our session excludes one in another process: ERROR_SHARING_VIOLATION there")
+FRESH_CASE(other_process_reverse, "Sharing/OtherProcessIsRefused", DOC, "CimCreateImage page", 0,
+           "our session excludes one in another process: ERROR_SHARING_VIOLATION there")
 {
     const WCHAR *args[] = {case_dir(), L"", L"peer.cim", NULL};
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     struct peer *peer = peer_start("hold-image", args);
 
     check_hr("hr", peer_hear_hr(peer), HR_SHARING);
@@ -141,11 +140,10 @@ static DWORD open_directory(const WCHAR *dir, DWORD access, DWORD share)
     return 0;
 }
 
-CASE(no_write_sharing, "Sharing/DirectoryNotSharedForWriting", DOC, "CimCreateImage page", 0,
-     "while a session lasts the directory can't be opened for adding files")
+FRESH_CASE(no_write_sharing, "Sharing/DirectoryNotSharedForWriting", DOC, "CimCreateImage page", 0,
+           "while a session lasts the directory can't be opened for adding files")
 {
     const DWORD all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
 
     check_error("FILE_ADD_FILE", open_directory(case_dir(), FILE_ADD_FILE, all),
                 ERROR_SHARING_VIOLATION);
@@ -154,11 +152,10 @@ CASE(no_write_sharing, "Sharing/DirectoryNotSharedForWriting", DOC, "CimCreateIm
                 0);
 }
 
-CASE(lock_leaves_nothing, "Sharing/LockLeavesNothing", DECISION, "D36", 0,
-     "a session shares the directory for reading, and leaves no file of its lock behind")
+FRESH_CASE(lock_leaves_nothing, "Sharing/LockLeavesNothing", DECISION, "D36", 0,
+           "a session shares the directory for reading, and leaves no file of its lock behind")
 {
     const DWORD all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
 
     check_error("list", open_directory(case_dir(), FILE_LIST_DIRECTORY, all), 0);
     check_error("add files", open_directory(case_dir(), FILE_ADD_FILE, all),
@@ -168,8 +165,8 @@ CASE(lock_leaves_nothing, "Sharing/LockLeavesNothing", DECISION, "D36", 0,
     check_text("what is left", list_files(case_dir()), "(none)");
 }
 
-CASE(directory_question, "Sharing/DirectoryAccess", QUESTION, "Q-19", 0,
-     "which accesses to the directory a session leaves to others")
+FRESH_CASE(directory_question, "Sharing/DirectoryAccess", QUESTION, "Q-19", 0,
+           "which accesses to the directory a session leaves to others")
 {
     static const struct
     {
@@ -187,7 +184,6 @@ CASE(directory_question, "Sharing/DirectoryAccess", QUESTION, "Q-19", 0,
             {"delete, sharing all", DELETE, 7},
             {"attributes, sharing nothing", FILE_READ_ATTRIBUTES, 0},
     };
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(rows); i++)
@@ -195,10 +191,9 @@ CASE(directory_question, "Sharing/DirectoryAccess", QUESTION, "Q-19", 0,
     close_image(image);
 }
 
-CASE(files_beside, "Sharing/FilesBeside", QUESTION, "Q-19", 0,
-     "whether other programs can make, read and delete files of theirs there meanwhile")
+FRESH_CASE(files_beside, "Sharing/FilesBeside", QUESTION, "Q-19", 0,
+           "whether other programs can make, read and delete files of theirs there meanwhile")
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), NULL, L"a.cim");
     const WCHAR *path = join(case_dir(), L"mine.txt");
     HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL);
 

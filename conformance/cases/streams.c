@@ -7,11 +7,10 @@
  */
 #include "items.h"
 
-CASE(content, "AlternateStream/Content", DOC, "CimCreateAlternateStream page", 0,
-     "a file's alternate stream has the bytes that were written to it, the file keeps its own")
+FRESH_CASE(
+        content, "AlternateStream/Content", DOC, "CimCreateAlternateStream page", 0,
+        "a file's alternate stream has the bytes that were written to it, the file keeps its own")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     put_stream(image, L"f:s", "a stream, longer than its file", 30);
     commit_and_close(image);
@@ -20,11 +19,9 @@ CASE(content, "AlternateStream/Content", DOC, "CimCreateAlternateStream page", 0
     check_number("file's size", size_of(IMAGE, L"f"), 5);
 }
 
-CASE(on_directory, "AlternateStream/OnDirectory", DOC, "CimCreateAlternateStream page", 0,
-     "a directory can have alternate streams, at the root or below, and stays a directory")
+FRESH_CASE(on_directory, "AlternateStream/OnDirectory", DOC, "CimCreateAlternateStream page", 0,
+           "a directory can have alternate streams, at the root or below, and stays a directory")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_dir(image, L"d\\e");
     put_text(image, L"d\\f", "file");
@@ -37,11 +34,9 @@ CASE(on_directory, "AlternateStream/OnDirectory", DOC, "CimCreateAlternateStream
     check_bool("a directory", attributes_of(IMAGE, L"d") & FILE_ATTRIBUTE_DIRECTORY, true);
 }
 
-CASE(several, "AlternateStream/Several", DOC, "CimCreateAlternateStream page", 0,
-     "a file can have several streams, each with its own content, and so can several files")
+FRESH_CASE(several, "AlternateStream/Several", DOC, "CimCreateAlternateStream page", 0,
+           "a file can have several streams, each with its own content, and so can several files")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     put_text(image, L"g", "");
     put_stream(image, L"f:s", "one", 3);
@@ -57,22 +52,18 @@ CASE(several, "AlternateStream/Several", DOC, "CimCreateAlternateStream page", 0
     holds("f", L"f", "hello");
 }
 
-CASE(empty, "AlternateStream/Empty", CLIENT, "hcsshim cim_writer", 0,
-     "a stream of size 0 is there and empty")
+FRESH_CASE(empty, "AlternateStream/Empty", CLIENT, "hcsshim cim_writer", 0,
+           "a stream of size 0 is there and empty")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     check_hr("hr", try_create_stream(image, L"f:marker", 0), S_OK);
     commit_and_close(image);
     holds("stream", L"f:marker", "");
 }
 
-CASE(replaced, "AlternateStream/Recreated", DOC, "CimCreateAlternateStream page", 0,
-     "a stream is resized by creating it again; the others stay")
+FRESH_CASE(replaced, "AlternateStream/Recreated", DOC, "CimCreateAlternateStream page", 0,
+           "a stream is resized by creating it again; the others stay")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     put_stream(image, L"f:s", "old", 3);
     put_stream(image, L"f:t", "the old one", 11);
@@ -86,10 +77,10 @@ CASE(replaced, "AlternateStream/Recreated", DOC, "CimCreateAlternateStream page"
     holds("file", L"f", "hello");
 }
 
-CASE(size_fixed, "AlternateStream/SizeFixed", DOC, "CimCreateAlternateStream page", 0,
-     "a stream may be written only up to its size: ERROR_HANDLE_EOF, and what fits is written")
+FRESH_CASE(
+        size_fixed, "AlternateStream/SizeFixed", DOC, "CimCreateAlternateStream page", 0,
+        "a stream may be written only up to its size: ERROR_HANDLE_EOF, and what fits is written")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"f", "");
@@ -104,10 +95,9 @@ CASE(size_fixed, "AlternateStream/SizeFixed", DOC, "CimCreateAlternateStream pag
     holds("empty one", L"f:empty", "");
 }
 
-CASE(unwritten, "AlternateStream/UnwrittenIsZero", DOC, "CimCreateAlternateStream page", 0,
-     "ranges of a stream that are never written read as zero")
+FRESH_CASE(unwritten, "AlternateStream/UnwrittenIsZero", DOC, "CimCreateAlternateStream page", 0,
+           "ranges of a stream that are never written read as zero")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *want = calloc(1, 100000);
     CIMFS_STREAM_HANDLE stream;
 
@@ -124,14 +114,13 @@ CASE(unwritten, "AlternateStream/UnwrittenIsZero", DOC, "CimCreateAlternateStrea
     free(want);
 }
 
-CASE(large, "AlternateStream/Large", DOC, "CimCreateAlternateStream page", 0,
-     "a stream may be larger than a page or a chunk, and be written in pieces")
+FRESH_CASE(large, "AlternateStream/Large", DOC, "CimCreateAlternateStream page", 0,
+           "a stream may be larger than a page or a chunk, and be written in pieces")
 {
     enum
     {
         SIZE = 300007
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
     BYTE *data = malloc(SIZE);
     int done;
@@ -151,11 +140,9 @@ CASE(large, "AlternateStream/Large", DOC, "CimCreateAlternateStream page", 0,
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-CASE(item_missing, "AlternateStream/ItemMissing", DOC, "CimCreateAlternateStream page", 0,
-     "the file or directory isn't there: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(item_missing, "AlternateStream/ItemMissing", DOC, "CimCreateAlternateStream page", 0,
+           "the file or directory isn't there: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     check_hr("at the root", try_create_stream(image, L"none:s", 1), HR_PATH_NOT_FOUND);
     check_hr("in a directory", try_create_stream(image, L"d\\none:s", 1), HR_PATH_NOT_FOUND);
@@ -163,32 +150,27 @@ CASE(item_missing, "AlternateStream/ItemMissing", DOC, "CimCreateAlternateStream
     gone("item", L"none");
 }
 
-CASE(parent_missing, "AlternateStream/ParentMissing", DECISION, "D1", 0,
-     "a directory on the way is missing or a file: ERROR_PATH_NOT_FOUND")
+FRESH_CASE(parent_missing, "AlternateStream/ParentMissing", DECISION, "D1", 0,
+           "a directory on the way is missing or a file: ERROR_PATH_NOT_FOUND")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "");
     check_hr("missing", try_create_stream(image, L"no\\f:s", 1), HR_PATH_NOT_FOUND);
     check_hr("a file", try_create_stream(image, L"f\\g:s", 1), HR_PATH_NOT_FOUND);
 }
 
-CASE(not_of_the_form, "AlternateStream/NotOfTheForm", DOC, "CimCreateAlternateStream page", 0,
-     "the path of a file or directory without a stream's name: E_INVALIDARG")
+FRESH_CASE(not_of_the_form, "AlternateStream/NotOfTheForm", DOC, "CimCreateAlternateStream page", 0,
+           "the path of a file or directory without a stream's name: E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"f", "");
     check_hr("file", try_create_stream(image, L"f", 1), E_INVALIDARG);
     check_hr("directory", try_create_stream(image, L"d", 1), E_INVALIDARG);
 }
 
-CASE(no_colon, "AlternateStream/NoStreamName", DECISION, "D10", 0,
-     "a path that isn't of the form PATH:STREAM: E_INVALIDARG, whether the item is there or not")
+FRESH_CASE(
+        no_colon, "AlternateStream/NoStreamName", DECISION, "D10", 0,
+        "a path that isn't of the form PATH:STREAM: E_INVALIDARG, whether the item is there or not")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_dir(image, L"d");
     put_text(image, L"f", "");
     check_hr("file", try_create_stream(image, L"f", 1), E_INVALIDARG);
@@ -196,10 +178,9 @@ CASE(no_colon, "AlternateStream/NoStreamName", DECISION, "D10", 0,
     check_hr("missing item", try_create_stream(image, L"none", 1), E_INVALIDARG);
 }
 
-CASE(file_open, "AlternateStream/FileOpen", DOC, "CimCreateAlternateStream page", 0,
-     "while a file's stream is open: ERROR_SHARING_VIOLATION, for that file's streams too")
+FRESH_CASE(file_open, "AlternateStream/FileOpen", DOC, "CimCreateAlternateStream page", 0,
+           "while a file's stream is open: ERROR_SHARING_VIOLATION, for that file's streams too")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"other", "");
@@ -210,10 +191,9 @@ CASE(file_open, "AlternateStream/FileOpen", DOC, "CimCreateAlternateStream page"
     check_hr("when it is closed", try_create_stream(image, L"f:s", 1), S_OK);
 }
 
-CASE(stream_open, "AlternateStream/StreamOpen", DOC, "CimCreateAlternateStream page", 0,
-     "while an alternate stream is open: ERROR_SHARING_VIOLATION, and the open one goes on")
+FRESH_CASE(stream_open, "AlternateStream/StreamOpen", DOC, "CimCreateAlternateStream page", 0,
+           "while an alternate stream is open: ERROR_SHARING_VIOLATION, and the open one goes on")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
 
     put_text(image, L"f", "");
@@ -238,11 +218,9 @@ CASE(null_path, "AlternateStream/NullPath", QUESTION, "Q-35", 0, "the path is NU
     see_hr("hr", try_create_stream(fresh(), NULL, 1));
 }
 
-CASE(null_output, "AlternateStream/NullOutput", DECISION, "D28", 0,
-     "nowhere to put the stream handle: E_POINTER, and nothing is made")
+FRESH_CASE(null_output, "AlternateStream/NullOutput", DECISION, "D28", 0,
+           "nowhere to put the stream handle: E_POINTER, and nothing is made")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "");
     check_hr("hr", cim.CreateAlternateStream(image, L"f:s", 1, NULL), E_POINTER);
     check_hr("a next stream", try_create_stream(image, L"f:t", 1), S_OK);
@@ -262,11 +240,9 @@ CASE(output_cleared, "AlternateStream/OutputCleared", DECISION, "D28", 0,
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
-CASE(size_limit, "AlternateStream/SizeLimit", DECISION, "D18", 0,
-     "the largest size is 2^48-1 bytes; more is E_INVALIDARG and changes nothing")
+FRESH_CASE(size_limit, "AlternateStream/SizeLimit", DECISION, "D18", 0,
+           "the largest size is 2^48-1 bytes; more is E_INVALIDARG and changes nothing")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "");
     put_stream(image, L"f:s", "old", 3);
     check_hr("2^48", try_create_stream(image, L"f:s", (UINT64)1 << 48), E_INVALIDARG);
@@ -280,21 +256,18 @@ CASE(size_limit, "AlternateStream/SizeLimit", DECISION, "D18", 0,
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-CASE(data_suffix, "AlternateStream/DataSuffix", DECISION, "D10", 0, "PATH:STREAM:$DATA is accepted")
+FRESH_CASE(data_suffix, "AlternateStream/DataSuffix", DECISION, "D10", 0,
+           "PATH:STREAM:$DATA is accepted")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "hello");
     check_hr("hr", try_create_stream(image, L"f:s:$DATA", 0), S_OK);
     commit_and_close(image);
     holds("file", L"f", "hello");
 }
 
-CASE(suffix_same, "AlternateStream/DataSuffixIsTheSame", DECISION, "D10", 0,
-     "PATH:STREAM:$DATA is PATH:STREAM, in any case")
+FRESH_CASE(suffix_same, "AlternateStream/DataSuffixIsTheSame", DECISION, "D10", 0,
+           "PATH:STREAM:$DATA is PATH:STREAM, in any case")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"f", "");
     put_stream(image, L"f:s:$DATA", "one", 3);
     put_stream(image, L"f:t", "old", 3);
@@ -305,8 +278,8 @@ CASE(suffix_same, "AlternateStream/DataSuffixIsTheSame", DECISION, "D10", 0,
     holds("read with it", L"f:s:$DATA", "one");
 }
 
-CASE(other_types, "AlternateStream/OtherTypes", DECISION, "D10", 0,
-     "another type, an empty name, or the primary stream's spelling: E_INVALIDARG")
+FRESH_CASE(other_types, "AlternateStream/OtherTypes", DECISION, "D10", 0,
+           "another type, an empty name, or the primary stream's spelling: E_INVALIDARG")
 {
     static const WCHAR *const paths[] = {L"f:",
                                          L"f::",
@@ -323,7 +296,6 @@ CASE(other_types, "AlternateStream/OtherTypes", DECISION, "D10", 0,
                                          L"d::$DATA",
                                          L"d::$INDEX_ALLOCATION",
                                          L"d:$I30:$INDEX_ALLOCATION"};
-    CIMFS_IMAGE_HANDLE image = fresh();
     char name[40];
     size_t i;
 
@@ -339,21 +311,18 @@ CASE(other_types, "AlternateStream/OtherTypes", DECISION, "D10", 0,
     gone("a stream", L"f:s");
 }
 
-CASE(of_root, "AlternateStream/OfRoot", DECISION, "D22", 0, "a stream of the root: E_INVALIDARG")
+FRESH_CASE(of_root, "AlternateStream/OfRoot", DECISION, "D22", 0,
+           "a stream of the root: E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     check_hr(":s", try_create_stream(image, L":s", 1), E_INVALIDARG);
     check_hr("\\:s", try_create_stream(image, L"\\:s", 1), E_INVALIDARG);
     need_hr("describe the root", try_create_file(image, L"", meta(FILE_ATTRIBUTE_DIRECTORY, 0)));
     check_hr(":s of a root with metadata", try_create_stream(image, L":s", 1), E_INVALIDARG);
 }
 
-CASE(without_case, "AlternateStream/CaseOfNames", DECISION, "D24", 0,
-     "names of items and streams are found without regard to case")
+FRESH_CASE(without_case, "AlternateStream/CaseOfNames", DECISION, "D24", 0,
+           "names of items and streams are found without regard to case")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"File", "hello");
     put_stream(image, L"fILE:Stream", "old", 3);
     put_stream(image, L"file:sTREAM", "the new one", 11);
@@ -362,10 +331,9 @@ CASE(without_case, "AlternateStream/CaseOfNames", DECISION, "D24", 0,
     holds("file", L"file", "hello");
 }
 
-CASE(long_name, "AlternateStream/LongName", DECISION, "D20", 0,
-     "a stream's name may have 255 units; 256 are E_INVALIDARG")
+FRESH_CASE(long_name, "AlternateStream/LongName", DECISION, "D20", 0,
+           "a stream's name may have 255 units; 256 are E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WCHAR path[2 + 256 + 1] = L"f:";
     int i;
 
@@ -378,12 +346,11 @@ CASE(long_name, "AlternateStream/LongName", DECISION, "D20", 0,
     holds("255", path, "stream");
 }
 
-CASE(odd_names, "AlternateStream/OddNames", QUESTION, "Q-25", 0,
-     "which characters a stream's name may have")
+FRESH_CASE(odd_names, "AlternateStream/OddNames", QUESTION, "Q-25", 0,
+           "which characters a stream's name may have")
 {
     static const WCHAR names[] = {'*', '?', '"', '<', '>',  '|',    '/',   '\\',
                                   1,   31,  ' ', '.', 0x7f, 0xd800, 0xffff};
-    CIMFS_IMAGE_HANDLE image = fresh();
     char name[20];
     size_t i;
 
@@ -405,13 +372,12 @@ CASE(odd_names, "AlternateStream/OddNames", QUESTION, "Q-25", 0,
 
 /* ---- on items of other kinds ----------------------------------------------------------------- */
 
-CASE(on_reparse, "AlternateStream/OnReparsePoint", QUESTION, "Q-25", 0,
-     "a stream of an item with reparse data")
+FRESH_CASE(on_reparse, "AlternateStream/OnReparsePoint", QUESTION, "Q-25", 0,
+           "a stream of an item with reparse data")
 {
     /* A symbolic link to "f", relative: both names are the same letter. */
     static const BYTE link[] = {0x0c, 0, 0, 0xa0, 16, 0, 0, 0, 2,   0, 2,   0,
                                 0,    0, 2, 0,    1,  0, 0, 0, 'f', 0, 'f', 0};
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_REPARSE_POINT, 0);
 
     metadata->ReparseDataBuffer = link;
@@ -425,11 +391,9 @@ CASE(on_reparse, "AlternateStream/OnReparsePoint", QUESTION, "Q-25", 0,
     see_stored("f:s", case_dir(), IMAGE, L"f:s");
 }
 
-CASE(on_link, "AlternateStream/OnHardLink", QUESTION, "Q-25", 0,
-     "a stream made by one of a file's names, before and after the other name was made")
+FRESH_CASE(on_link, "AlternateStream/OnHardLink", QUESTION, "Q-25", 0,
+           "a stream made by one of a file's names, before and after the other name was made")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_text(image, L"a", "hello");
     put_stream(image, L"a:before", "one", 3);
     put_link(image, L"b", L"a");
@@ -444,10 +408,9 @@ CASE(on_link, "AlternateStream/OnHardLink", QUESTION, "Q-25", 0,
     see_stored("b:last", case_dir(), IMAGE, L"b:last");
 }
 
-CASE(listed, "AlternateStream/Listed", QUESTION, "hcsctl findings", NEEDS_MOUNT,
-     "an empty stream called marker is listed on the mounted volume")
+FRESH_CASE(listed, "AlternateStream/Listed", QUESTION, "hcsctl findings", NEEDS_MOUNT,
+           "an empty stream called marker is listed on the mounted volume")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WIN32_FIND_STREAM_DATA data;
     char name[20];
     HANDLE find;

@@ -50,14 +50,13 @@ static int shuffled(int i, int count)
     return (int)((uint64_t)i * 7919 % count);
 }
 
-CASE(many_files, "Tree/ManyFiles", DOC, "CimCreateFile page", 0,
-     "3,000 files in one directory, added in any order, are all there")
+FRESH_CASE(many_files, "Tree/ManyFiles", DOC, "CimCreateFile page", 0,
+           "3,000 files in one directory, added in any order, are all there")
 {
     enum
     {
         FILES = 3000
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count count = {0, 0};
     char text[40];
     int i;
@@ -90,14 +89,14 @@ static bool holds_its_name(const WCHAR *dir, const WCHAR *name)
     return right;
 }
 
-CASE(many_listed, "Tree/ManyFilesMounted", DOC, "CimMountImage page", NEEDS_MOUNT,
-     "3,000 files in one directory are listed on the mounted volume, each once, and can be read")
+FRESH_CASE(
+        many_listed, "Tree/ManyFilesMounted", DOC, "CimMountImage page", NEEDS_MOUNT,
+        "3,000 files in one directory are listed on the mounted volume, each once, and can be read")
 {
     enum
     {
         FILES = 3000
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE seen[FILES] = {0};
     int i, listed = 0, others = 0, right = 0, number;
     WIN32_FIND_DATAW data;
@@ -134,14 +133,14 @@ CASE(many_listed, "Tree/ManyFilesMounted", DOC, "CimMountImage page", NEEDS_MOUN
     check_number("files with their content", right, FILES);
 }
 
-CASE(many_changed, "Tree/ManyFilesChanged", DOC, "CimCreateImage page", 0,
-     "of 1,500 inherited files a fork deletes every third and replaces every fifth of the others")
+FRESH_CASE(many_changed, "Tree/ManyFilesChanged", DOC, "CimCreateImage page", 0,
+           "of 1,500 inherited files a fork deletes every third and replaces every fifth of the "
+           "others")
 {
     enum
     {
         FILES = 1500
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count kept = {0, 0}, replaced = {0, 0}, deleted = {0, 0}, base = {0, 0};
     char text[40];
     int i;
@@ -175,14 +174,13 @@ CASE(many_changed, "Tree/ManyFilesChanged", DOC, "CimCreateImage page", 0,
     check_count("in the base", &base);
 }
 
-CASE(many_directories, "Tree/ManyDirectories", DOC, "CimCreateFile page", 0,
-     "1,000 directories at the root, each with a file, some nested")
+FRESH_CASE(many_directories, "Tree/ManyDirectories", DOC, "CimCreateFile page", 0,
+           "1,000 directories at the root, each with a file, some nested")
 {
     enum
     {
         DIRS = 1000
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count files = {0, 0}, nested = {0, 0};
     char text[40];
     int i;
@@ -207,14 +205,13 @@ CASE(many_directories, "Tree/ManyDirectories", DOC, "CimCreateFile page", 0,
     check_count("nested files", &nested);
 }
 
-CASE(deep, "Tree/Deep", DOC, "CimCreateFile page", 0,
-     "directories 100 deep, with a file and a stream at each level; a fork holds them, too")
+FRESH_CASE(deep, "Tree/Deep", DOC, "CimCreateFile page", 0,
+           "directories 100 deep, with a file and a stream at each level; a fork holds them, too")
 {
     enum
     {
         DEPTH = 100
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count files = {0, 0}, streams = {0, 0}, kept = {0, 0};
     WCHAR path[8 * DEPTH] = L"";
     char text[40];
@@ -249,15 +246,14 @@ CASE(deep, "Tree/Deep", DOC, "CimCreateFile page", 0,
     check_count("in the fork", &kept);
 }
 
-CASE(deep_deleted, "Tree/DeepDeleted", DECISION, "D4", 0,
-     "of directories 100 deep a fork deletes those from level 60 on")
+FRESH_CASE(deep_deleted, "Tree/DeepDeleted", DECISION, "D4", 0,
+           "of directories 100 deep a fork deletes those from level 60 on")
 {
     enum
     {
         DEPTH = 100,
         CUT = 60
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count kept = {0, 0}, deleted = {0, 0}, base = {0, 0};
     WCHAR path[8 * DEPTH] = L"", middle[8 * DEPTH];
     char text[40];
@@ -297,10 +293,9 @@ CASE(deep_deleted, "Tree/DeepDeleted", DECISION, "D4", 0,
     check_count("in the base", &base);
 }
 
-CASE(longest_path, "Tree/LongestPath", DECISION, "D20", 0,
-     "127 directories of 255 units and a file of 255: a path of 32,767 units is fine")
+FRESH_CASE(longest_path, "Tree/LongestPath", DECISION, "D20", 0,
+           "127 directories of 255 units and a file of 255: a path of 32,767 units is fine")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WCHAR *path = malloc(32768 * sizeof(*path));
     size_t length = 0, i;
     int level;
@@ -324,14 +319,13 @@ CASE(longest_path, "Tree/LongestPath", DECISION, "D20", 0,
     free(path);
 }
 
-CASE(long_names, "Tree/LongNames", DECISION, "D20", 0,
-     "400 names of 255 units that differ only in their last ones are 400 files")
+FRESH_CASE(long_names, "Tree/LongNames", DECISION, "D20", 0,
+           "400 names of 255 units that differ only in their last ones are 400 files")
 {
     enum
     {
         FILES = 400
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count count = {0, 0};
     char text[20];
     WCHAR name[256];
@@ -359,10 +353,9 @@ CASE(long_names, "Tree/LongNames", DECISION, "D20", 0,
     check_count("files", &count);
 }
 
-CASE(prefixes, "Tree/NamesThatBeginAlike", DOC, "CimCreateFile page", 0,
-     "names that begin alike, from one letter to 200, in both orders, are different items")
+FRESH_CASE(prefixes, "Tree/NamesThatBeginAlike", DOC, "CimCreateFile page", 0,
+           "names that begin alike, from one letter to 200, in both orders, are different items")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count up = {0, 0}, down = {0, 0};
     WCHAR name[2 + 200 + 1];
     char text[20];
@@ -401,10 +394,9 @@ CASE(prefixes, "Tree/NamesThatBeginAlike", DOC, "CimCreateFile page", 0,
     check_count("ever shorter", &down);
 }
 
-CASE(case_variants, "Tree/CaseVariants", DECISION, "D24", 0,
-     "all 64 case variants of a name are one file, which holds what was written last")
+FRESH_CASE(case_variants, "Tree/CaseVariants", DECISION, "D24", 0,
+           "all 64 case variants of a name are one file, which holds what was written last")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count count = {0, 0};
     WCHAR name[] = L"abcdef";
     char text[20];
@@ -426,8 +418,8 @@ CASE(case_variants, "Tree/CaseVariants", DECISION, "D24", 0,
     check_count("look-ups", &count);
 }
 
-CASE(surrogates, "Tree/Surrogates", DECISION, "D21", 0,
-     "names of surrogates, single and in pairs, and of units around them are different items")
+FRESH_CASE(surrogates, "Tree/Surrogates", DECISION, "D21", 0,
+           "names of surrogates, single and in pairs, and of units around them are different items")
 {
     static const WCHAR units[] = {0xd7ff, 0xd800, 0xd801, 0xdbff, 0xdc00,
                                   0xdc01, 0xdfff, 0xe000, 0xfffd, 0xffff};
@@ -435,7 +427,6 @@ CASE(surrogates, "Tree/Surrogates", DECISION, "D21", 0,
     {
         UNITS = ARRAY_SIZE(units)
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count count = {0, 0};
     WCHAR name[3] = {0};
     char text[20];
@@ -458,10 +449,9 @@ CASE(surrogates, "Tree/Surrogates", DECISION, "D21", 0,
     check_count("files", &count);
 }
 
-CASE(planes, "Tree/BeyondTheBmp", DECISION, "D21", 0,
-     "500 names of characters beyond the BMP are different items")
+FRESH_CASE(planes, "Tree/BeyondTheBmp", DECISION, "D21", 0,
+           "500 names of characters beyond the BMP are different items")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count count = {0, 0};
     WCHAR name[3] = {0};
     char text[20];
@@ -488,14 +478,13 @@ CASE(planes, "Tree/BeyondTheBmp", DECISION, "D21", 0,
     check_count("files", &count);
 }
 
-CASE(many_streams, "Tree/ManyStreams", DECISION, "D48", 0,
-     "300 alternate streams of one file and of one directory")
+FRESH_CASE(many_streams, "Tree/ManyStreams", DECISION, "D48", 0,
+           "300 alternate streams of one file and of one directory")
 {
     enum
     {
         STREAMS = 300
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count of_file = {0, 0}, of_directory = {0, 0};
     char text[40];
     int i;
@@ -524,10 +513,9 @@ CASE(many_streams, "Tree/ManyStreams", DECISION, "D48", 0,
     holds("file itself", L"f", "hello");
 }
 
-CASE(streams_limit, "Tree/StreamsLimit", QUESTION, "Q-25", 0,
-     "whether 4,000 streams of one file are accepted")
+FRESH_CASE(streams_limit, "Tree/StreamsLimit", QUESTION, "Q-25", 0,
+           "whether 4,000 streams of one file are accepted")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     HRESULT hr = S_OK;
     int i;
 
@@ -541,14 +529,13 @@ CASE(streams_limit, "Tree/StreamsLimit", QUESTION, "Q-25", 0,
     see_stored("one of them", case_dir(), IMAGE, L"f:stream 1234");
 }
 
-CASE(many_links, "Tree/ManyLinks", DECISION, "D48", 0,
-     "one file with 1,200 names in 12 directories; of 400 of them deleted the others stay")
+FRESH_CASE(many_links, "Tree/ManyLinks", DECISION, "D48", 0,
+           "one file with 1,200 names in 12 directories; of 400 of them deleted the others stay")
 {
     enum
     {
         LINKS = 1200
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count kept = {0, 0}, deleted = {0, 0}, base = {0, 0};
     int i;
 
@@ -577,10 +564,10 @@ CASE(many_links, "Tree/ManyLinks", DECISION, "D48", 0,
     check_count("in the base", &base);
 }
 
-CASE(large_delete, "Tree/DeleteLarge", DOC, "CimDeletePath page", 0,
-     "a directory with 30 directories and 900 files is deleted at once, its like beside it stays")
+FRESH_CASE(large_delete, "Tree/DeleteLarge", DOC, "CimDeletePath page", 0,
+           "a directory with 30 directories and 900 files is deleted at once, its like beside it "
+           "stays")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     struct count kept = {0, 0}, deleted = {0, 0};
     char text[20];
     int i, j;

@@ -50,12 +50,11 @@ CASE(root_opens, "Volume/RootOpens", CLIENT, "hcsshim layer mounts", NEEDS_MOUNT
     FindClose(find);
 }
 
-CASE(odd_sizes, "Volume/OddSizes", CLIENT, SAMPLE, NEEDS_MOUNT,
-     "files around the sizes of sectors and pages have their size and their bytes")
+FRESH_CASE(odd_sizes, "Volume/OddSizes", CLIENT, SAMPLE, NEEDS_MOUNT,
+           "files around the sizes of sectors and pages have their size and their bytes")
 {
     static const DWORD sizes[] = {0, 1, 7, 8, 511, 512, 513, 4095, 4096, 4097, 65535, 65537};
     static BYTE want[65537];
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     char name[30];
     size_t i;
@@ -160,10 +159,9 @@ CASE(overlapped, "Volume/OverlappedReads", DOC, PAGE, NEEDS_MOUNT,
     free(want);
 }
 
-CASE(never_written, "Volume/NeverWritten", DOC, "CimCreateFile page", NEEDS_MOUNT,
-     "what was never written of a file reads as zero, a file of five gigabytes included")
+FRESH_CASE(never_written, "Volume/NeverWritten", DOC, "CimCreateFile page", NEEDS_MOUNT,
+           "what was never written of a file reads as zero, a file of five gigabytes included")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
     LARGE_INTEGER size, offset = {.QuadPart = (5ll << 30) - 10};
     BYTE buffer[64], zeros[64] = {0};
@@ -191,10 +189,9 @@ CASE(never_written, "Volume/NeverWritten", DOC, "CimCreateFile page", NEEDS_MOUN
     CloseHandle(file);
 }
 
-CASE(streams_read, "Volume/StreamsByName", DOC, "CimCreateAlternateStream page", NEEDS_MOUNT,
-     "a file's and a directory's streams are opened by name, with and without :$DATA")
+FRESH_CASE(streams_read, "Volume/StreamsByName", DOC, "CimCreateAlternateStream page", NEEDS_MOUNT,
+           "a file's and a directory's streams are opened by name, with and without :$DATA")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_text(image, L"f", "hello");
@@ -212,10 +209,10 @@ CASE(streams_read, "Volume/StreamsByName", DOC, "CimCreateAlternateStream page",
     check_bool("one that isn't there", path_error(on(root, L"f:third")) == 0, false);
 }
 
-CASE(streams_any_case, "Volume/StreamsInAnyCase", CLIENT, "hcsshim format reader", NEEDS_MOUNT,
-     "a stream is found by its own, its file's and its directory's name in any case")
+FRESH_CASE(streams_any_case, "Volume/StreamsInAnyCase", CLIENT, "hcsshim format reader",
+           NEEDS_MOUNT,
+           "a stream is found by its own, its file's and its directory's name in any case")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_dir(image, L"Dir");
@@ -228,10 +225,9 @@ CASE(streams_any_case, "Volume/StreamsInAnyCase", CLIENT, "hcsshim format reader
     check_content("all, with type", on(root, L"dir\\file:stream:$DATA"), "one");
 }
 
-CASE(streams_q, "Volume/StreamSpellings", QUESTION, "Q-25", NEEDS_MOUNT,
-     "streams in other spellings, on the root and on what has none")
+FRESH_CASE(streams_q, "Volume/StreamSpellings", QUESTION, "Q-25", NEEDS_MOUNT,
+           "streams in other spellings, on the root and on what has none")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_text(image, L"f", "hello");
@@ -261,10 +257,9 @@ static void put_host_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const WCH
     free(data);
 }
 
-CASE(library, "Volume/LoadLibrary", CLIENT, "hcsshim container tests", NEEDS_MOUNT,
-     "a DLL on the volume can be loaded; it is the one there")
+FRESH_CASE(library, "Volume/LoadLibrary", CLIENT, "hcsshim container tests", NEEDS_MOUNT,
+           "a DLL on the volume can be loaded; it is the one there")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WCHAR path[MAX_PATH] = L"";
     HMODULE module;
     const WCHAR *root;
@@ -281,12 +276,11 @@ CASE(library, "Volume/LoadLibrary", CLIENT, "hcsshim container tests", NEEDS_MOU
     FreeLibrary(module);
 }
 
-CASE(program, "Volume/CreateProcess", CLIENT, "hcsshim container tests", NEEDS_MOUNT,
-     "a program on the volume can be run")
+FRESH_CASE(program, "Volume/CreateProcess", CLIENT, "hcsshim container tests", NEEDS_MOUNT,
+           "a program on the volume can be run")
 {
     SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
     STARTUPINFOW startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
-    CIMFS_IMAGE_HANDLE image = fresh();
     WCHAR self[MAX_PATH], command[] = L"program.exe --help";
     PROCESS_INFORMATION process;
     DWORD status = 99, size;

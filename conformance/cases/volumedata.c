@@ -124,14 +124,14 @@ static void see_descriptor(const char *name, const WCHAR *path, DWORD parts)
     LocalFree(text);
 }
 
-CASE(descriptors_q, "Volume/SecurityDescriptors", QUESTION, "Q-8, hcsctl findings", NEEDS_MOUNT,
-     "what is shown of no descriptor, of the NULL-DACL one, of a whole one; of children of a "
-     "directory")
+FRESH_CASE(descriptors_q, "Volume/SecurityDescriptors", QUESTION, "Q-8, hcsctl findings",
+           NEEDS_MOUNT,
+           "what is shown of no descriptor, of the NULL-DACL one, of a whole one; of children of a "
+           "directory")
 {
     static const char sddl[] = "O:BAG:SYD:(A;OICI;FA;;;BA)(A;OICI;FR;;;WD)";
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_DIRECTORY, 0);
     PSECURITY_DESCRIPTOR descriptor = describe(metadata, sddl);
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_item(image, L"d", metadata, NULL, 0);
@@ -154,13 +154,13 @@ CASE(descriptors_q, "Volume/SecurityDescriptors", QUESTION, "Q-8, hcsctl finding
     see_content("a file without one can be read", on(root, L"none"));
 }
 
-CASE(label_q, "Volume/SaclAndLabel", QUESTION, "CimFSAPI sample (it stores them)", NEEDS_MOUNT,
-     "whether SACL and integrity label are shown; whether a DACL without entries denies access")
+FRESH_CASE(
+        label_q, "Volume/SaclAndLabel", QUESTION, "CimFSAPI sample (it stores them)", NEEDS_MOUNT,
+        "whether SACL and integrity label are shown; whether a DACL without entries denies access")
 {
     static const char sddl[] = "O:BAG:SYD:P(A;;FA;;;BA)S:(AU;SAFA;FA;;;WD)(ML;;NW;;;HI)";
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_ARCHIVE, 0);
     PSECURITY_DESCRIPTOR whole, empty;
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     whole = describe(metadata, sddl);
@@ -273,11 +273,11 @@ CASE(reparse_bit, "Volume/ReparseAttribute", CLIENT, SAMPLE, NEEDS_MOUNT,
     }
 }
 
-CASE(reparse_q, "Volume/ReparseOddities", QUESTION, "Q-37", NEEDS_MOUNT,
-     "reparse data without the bit, the bit without data, a tag that isn't Microsoft's, a stream "
-     "too")
+FRESH_CASE(reparse_q, "Volume/ReparseOddities", QUESTION, "Q-37", NEEDS_MOUNT,
+           "reparse data without the bit, the bit without data, a tag that isn't Microsoft's, a "
+           "stream "
+           "too")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_FILE_METADATA *metadata = meta(FILE_ATTRIBUTE_ARCHIVE, 0);
     static const WCHAR *const paths[] = {L"no bit", L"no data", L"foreign"};
     BYTE link[200], foreign[200], got[400];
@@ -387,10 +387,10 @@ CASE(eas, "Volume/ExtendedAttributes", DOC, METADATA, NEEDS_MOUNT,
     check_bytes("SECOND", value, value ? bytes : 0, "two and more", 12);
 }
 
-CASE(eas_q, "Volume/ExtendedAttributesAsTheyAre", QUESTION, "Q-39", NEEDS_MOUNT,
-     "the bytes of NtQueryEaFile's answer for a file, a directory, names in small letters, no EAs")
+FRESH_CASE(eas_q, "Volume/ExtendedAttributesAsTheyAre", QUESTION, "Q-39", NEEDS_MOUNT,
+           "the bytes of NtQueryEaFile's answer for a file, a directory, names in small letters, "
+           "no EAs")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     static const WCHAR *const paths[] = {L"file", L"dir", L"small", L"none"};
     BYTE given[100], small[100];
     const WCHAR *root;

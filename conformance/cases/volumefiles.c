@@ -42,10 +42,9 @@ static void check_attributes(const char *name, const WCHAR *path, DWORD want)
     check_hex(label, data.dwFileAttributes, want);
 }
 
-CASE(attributes, "Volume/Attributes", CLIENT, SAMPLE, NEEDS_MOUNT,
-     "an ordinary file's and directory's attributes are those that were given")
+FRESH_CASE(attributes, "Volume/Attributes", CLIENT, SAMPLE, NEEDS_MOUNT,
+           "an ordinary file's and directory's attributes are those that were given")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_text(image, L"f", "x");
@@ -55,12 +54,11 @@ CASE(attributes, "Volume/Attributes", CLIENT, SAMPLE, NEEDS_MOUNT,
     check_attributes("a directory", on(root, L"d"), FILE_ATTRIBUTE_DIRECTORY);
 }
 
-CASE(kept, "Volume/AttributesKept", DECISION, "D14", NEEDS_MOUNT,
-     "READONLY, HIDDEN and SYSTEM are kept, of files with ARCHIVE and of directories")
+FRESH_CASE(kept, "Volume/AttributesKept", DECISION, "D14", NEEDS_MOUNT,
+           "READONLY, HIDDEN and SYSTEM are kept, of files with ARCHIVE and of directories")
 {
     static const DWORD bits[] = {FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_HIDDEN,
                                  FILE_ATTRIBUTE_SYSTEM, 7};
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     char name[30];
     size_t i;
@@ -122,10 +120,9 @@ CASE(sparse, "Volume/SparseBit", DECISION, "D14", NEEDS_MOUNT, "SPARSE_FILE is k
     check_attributes("f", on(mount_item(meta(bits, 4096)), L"f"), bits);
 }
 
-CASE(attributes_q, "Volume/AttributeBits", QUESTION, "Q-11, Q-36", NEEDS_MOUNT,
-     "what is shown of each attribute bit, of 0 and of NORMAL, for files and directories")
+FRESH_CASE(attributes_q, "Volume/AttributeBits", QUESTION, "Q-11, Q-36", NEEDS_MOUNT,
+           "what is shown of each attribute bit, of 0 and of NORMAL, for files and directories")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     char name[40];
     int i;
@@ -206,11 +203,10 @@ CASE(creation, "Volume/CreationTime", CLIENT, SAMPLE, NEEDS_MOUNT,
                  TIME_CREATION);
 }
 
-CASE(times_q, "Volume/OddTimes", QUESTION, "Q-38", NEEDS_MOUNT,
-     "times of 0, 1, far in the future and negative; whether reading changes the last access")
+FRESH_CASE(times_q, "Volume/OddTimes", QUESTION, "Q-38", NEEDS_MOUNT,
+           "times of 0, 1, far in the future and negative; whether reading changes the last access")
 {
     static const LONGLONG rows[] = {0, 1, 0x7fffffffffffffffll, -1, -0x7fffffffffffffffll};
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     char name[40];
     size_t i, bytes;
@@ -243,8 +239,9 @@ CASE(times_q, "Volume/OddTimes", QUESTION, "Q-38", NEEDS_MOUNT,
              basic_info(on(root, L"read")).LastAccessTime.QuadPart != TIME_ACCESS);
 }
 
-CASE(sizes_q, "Volume/AllocationSizes", QUESTION, "Q-43", NEEDS_MOUNT,
-     "AllocationSize, links and delete-pending of files, of what was never written, of a directory")
+FRESH_CASE(sizes_q, "Volume/AllocationSizes", QUESTION, "Q-43", NEEDS_MOUNT,
+           "AllocationSize, links and delete-pending of files, of what was never written, of a "
+           "directory")
 {
     static const struct
     {
@@ -258,7 +255,6 @@ CASE(sizes_q, "Volume/AllocationSizes", QUESTION, "Q-43", NEEDS_MOUNT,
                 {L"sparse", 100000, FILE_ATTRIBUTE_SPARSE_FILE, false},
                 {L"d", 0, FILE_ATTRIBUTE_DIRECTORY, false}};
     static BYTE bytes[5000];
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     char name[30];
     size_t i;

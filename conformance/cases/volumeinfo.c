@@ -298,13 +298,13 @@ CASE(oplocks_q, "Volume/Oplocks", QUESTION, "Q-43", NEEDS_MOUNT,
     }
 }
 
-CASE(ranges_q, "Volume/AllocatedRanges", QUESTION, "Q-43", NEEDS_MOUNT,
-     "FSCTL_QUERY_ALLOCATED_RANGES and _RETRIEVAL_POINTERS of data, of a file never written, half "
-     "written")
+FRESH_CASE(ranges_q, "Volume/AllocatedRanges", QUESTION, "Q-43", NEEDS_MOUNT,
+           "FSCTL_QUERY_ALLOCATED_RANGES and _RETRIEVAL_POINTERS of data, of a file never written, "
+           "half "
+           "written")
 {
     static const WCHAR *const paths[] = {L"data", L"unwritten", L"half"};
     static BYTE bytes[300000];
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
     char name[60];
     size_t i, j;

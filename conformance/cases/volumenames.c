@@ -12,10 +12,9 @@
 /* ---- names -------------------------------------------------------------------------------------
  */
 
-CASE(any_case, "Volume/NamesInAnyCase", CLIENT, "hcsshim format reader", NEEDS_MOUNT,
-     "files and directories are found by their names in any case, beyond ASCII too")
+FRESH_CASE(any_case, "Volume/NamesInAnyCase", CLIENT, "hcsshim format reader", NEEDS_MOUNT,
+           "files and directories are found by their names in any case, beyond ASCII too")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_dir(image, L"Mixed");
@@ -99,13 +98,12 @@ CASE(not_found, "Volume/NotFound", CLIENT, SAMPLE, NEEDS_MOUNT,
     see_error("below what isn't there", path_error(on(root, L"none\\none")));
 }
 
-CASE(order_q, "Volume/ListOrder", QUESTION, "Q-43", NEEDS_MOUNT,
-     "the order of names in a list, and whether . and .. are in it, of the root and below")
+FRESH_CASE(order_q, "Volume/ListOrder", QUESTION, "Q-43", NEEDS_MOUNT,
+           "the order of names in a list, and whether . and .. are in it, of the root and below")
 {
     static const WCHAR *const names[] = {
             L"b",      L"A", L"_", L"a1", L"Z",       L"10",           L"2",
             L"\x00e4", L"[", L"^", L"zz", L"\x0416x", L"\xd83d\xde00", L"~"};
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root, *patterns[2] = {L"*", L"d\\*"};
     WIN32_FIND_DATAW data;
     size_t i;
@@ -148,10 +146,9 @@ CASE(wildcards_q, "Volume/Wildcards", QUESTION, "Q-43", NEEDS_MOUNT, "which name
     }
 }
 
-CASE(short_names_q, "Volume/ShortNames", QUESTION, "Q-43", NEEDS_MOUNT,
-     "whether long names have 8.3 aliases")
+FRESH_CASE(short_names_q, "Volume/ShortNames", QUESTION, "Q-43", NEEDS_MOUNT,
+           "whether long names have 8.3 aliases")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WIN32_FIND_DATAW data;
     WCHAR buffer[200] = L"";
     const WCHAR *root;
@@ -167,10 +164,9 @@ CASE(short_names_q, "Volume/ShortNames", QUESTION, "Q-43", NEEDS_MOUNT,
     see_content("ALONGN~1.TEX", on(root, L"ALONGN~1.TEX"));
 }
 
-CASE(long_path, "Volume/LongPath", CLIENT, "hcsshim format notes", NEEDS_MOUNT,
-     "a file below four directories with names of 200 units is opened; a name of 255 too")
+FRESH_CASE(long_path, "Volume/LongPath", CLIENT, "hcsshim format notes", NEEDS_MOUNT,
+           "a file below four directories with names of 200 units is opened; a name of 255 too")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     WCHAR path[1100] = L"", name[256];
     const WCHAR *root;
     int i;
@@ -239,10 +235,9 @@ CASE(final_path_q, "Volume/FinalPath", QUESTION, "Q-43", NEEDS_MOUNT,
 /* ---- links -------------------------------------------------------------------------------------
  */
 
-CASE(links, "Volume/HardLinks", DOC, "CimCreateHardLink page", NEEDS_MOUNT,
-     "every name of a file has its content")
+FRESH_CASE(links, "Volume/HardLinks", DOC, "CimCreateHardLink page", NEEDS_MOUNT,
+           "every name of a file has its content")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_text(image, L"a", "linked");
@@ -268,10 +263,10 @@ static void put_symlink(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const WCHAR
     put_item(image, path, metadata, NULL, 0);
 }
 
-CASE(symlinks, "Volume/SymbolicLinks", DECISION, LAYERS, NEEDS_MOUNT,
-     "relative symbolic links lead to their files and directories; where nothing is, to an error")
+FRESH_CASE(symlinks, "Volume/SymbolicLinks", DECISION, LAYERS, NEEDS_MOUNT,
+           "relative symbolic links lead to their files and directories; where nothing is, to an "
+           "error")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_dir(image, L"d");
@@ -290,10 +285,10 @@ CASE(symlinks, "Volume/SymbolicLinks", DECISION, LAYERS, NEEDS_MOUNT,
     check_content("nothing there", on(root, L"dangling"), "error 2");
 }
 
-CASE(symlinks_q, "Volume/AbsoluteLinks", QUESTION, "Q-27", NEEDS_MOUNT,
-     "a hard link to a symbolic link; a link with a leading backslash; one that leads to itself")
+FRESH_CASE(
+        symlinks_q, "Volume/AbsoluteLinks", QUESTION, "Q-27", NEEDS_MOUNT,
+        "a hard link to a symbolic link; a link with a leading backslash; one that leads to itself")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const WCHAR *root;
 
     put_text(image, L"f", "target");

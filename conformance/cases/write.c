@@ -30,10 +30,9 @@ static void write_pieces(CIMFS_STREAM_HANDLE stream, const BYTE *data, size_t si
     }
 }
 
-CASE(appends, "WriteStream/Appends", HEADER, "cimfs.h, all generations", 0,
-     "a write goes on where the one before ended")
+FRESH_CASE(appends, "WriteStream/Appends", HEADER, "cimfs.h, all generations", 0,
+           "a write goes on where the one before ended")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 9);
 
     check_hr("first", cim.WriteStream(stream, "one", 3), S_OK);
@@ -44,13 +43,12 @@ CASE(appends, "WriteStream/Appends", HEADER, "cimfs.h, all generations", 0,
     holds("content", L"f", "onetwosix");
 }
 
-CASE(lengths, "WriteStream/Lengths", DOC, "CimWriteStream page", 0,
-     "files of any length hold what was written to them in one call")
+FRESH_CASE(lengths, "WriteStream/Lengths", DOC, "CimWriteStream page", 0,
+           "files of any length hold what was written to them in one call")
 {
     static const int sizes[] = {1,     2,     7,      8,      9,      511,     512,  513,    1535,
                                 1536,  1537,  4095,   4096,   4097,   8191,    8192, 8193,   65535,
                                 65536, 65537, 131071, 131072, 131073, MIB - 1, MIB,  MIB + 1};
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *data = random_bytes(MIB + 100, 1);
     char name[40];
     size_t i;
@@ -66,15 +64,14 @@ CASE(lengths, "WriteStream/Lengths", DOC, "CimWriteStream page", 0,
     free(data);
 }
 
-CASE(pieces, "WriteStream/Pieces", DOC, "CimWriteStream page", 0,
-     "a file holds the same whatever the pieces it was written in")
+FRESH_CASE(pieces, "WriteStream/Pieces", DOC, "CimWriteStream page", 0,
+           "a file holds the same whatever the pieces it was written in")
 {
     static const int pieces[] = {1, 7, 511, 512, 4095, 4096, 4097, 65535, 65536, 65537, 150000};
     enum
     {
         SIZE = 150001
     };
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream;
     BYTE *data = random_bytes(SIZE, 2);
     char name[40];
@@ -97,10 +94,9 @@ CASE(pieces, "WriteStream/Pieces", DOC, "CimWriteStream page", 0,
     free(data);
 }
 
-CASE(sample_pieces, "WriteStream/SamplePieces", CLIENT, "CimFSAPI sample", 0,
-     "a file written in pieces of 64 KiB, the last one shorter, is stored")
+FRESH_CASE(sample_pieces, "WriteStream/SamplePieces", CLIENT, "CimFSAPI sample", 0,
+           "a file written in pieces of 64 KiB, the last one shorter, is stored")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 3 * 65536 + 777);
     BYTE *data = random_bytes(3 * 65536 + 777, 3);
 
@@ -111,10 +107,9 @@ CASE(sample_pieces, "WriteStream/SamplePieces", CLIENT, "CimFSAPI sample", 0,
     free(data);
 }
 
-CASE(one_call, "WriteStream/Large", DOC, "CimWriteStream page", 0,
-     "20 MiB and a few bytes can be written in one call")
+FRESH_CASE(one_call, "WriteStream/Large", DOC, "CimWriteStream page", 0,
+           "20 MiB and a few bytes can be written in one call")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *data = random_bytes(20 * MIB + 5, 4);
 
     put_file(image, L"f", data, 20 * MIB + 5);
@@ -123,10 +118,9 @@ CASE(one_call, "WriteStream/Large", DOC, "CimWriteStream page", 0,
     free(data);
 }
 
-CASE(zeros, "WriteStream/Zeros", DOC, "CimWriteStream page", 0,
-     "zeros that were written, all over or between other bytes, read as zeros")
+FRESH_CASE(zeros, "WriteStream/Zeros", DOC, "CimWriteStream page", 0,
+           "zeros that were written, all over or between other bytes, read as zeros")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *data = calloc(1, 3 * MIB);
 
     need(data != NULL, "no memory");
@@ -140,10 +134,9 @@ CASE(zeros, "WriteStream/Zeros", DOC, "CimWriteStream page", 0,
     free(data);
 }
 
-CASE(executable, "WriteStream/Executable", DOC, "CimWriteStream page", 0,
-     "an executable reads as it was written, however the image lays it out")
+FRESH_CASE(executable, "WriteStream/Executable", DOC, "CimWriteStream page", 0,
+           "an executable reads as it was written, however the image lays it out")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     size_t size, got_size = 0;
     BYTE *data = load_file(facts.dll_path, &size), *got;
     HRESULT hr;
@@ -170,10 +163,9 @@ static uint64_t bytes_in(const WCHAR *dir)
     return total;
 }
 
-CASE(same_once, "WriteStream/SameContentOnce", DOC, "cimfs.h index page", 0,
-     "files with the same content take its room once, in the image and in a fork of it")
+FRESH_CASE(same_once, "WriteStream/SameContentOnce", DOC, "cimfs.h index page", 0,
+           "files with the same content take its room once, in the image and in a fork of it")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *data = random_bytes(4 * MIB, 5);
     uint64_t before;
 
@@ -192,11 +184,9 @@ CASE(same_once, "WriteStream/SameContentOnce", DOC, "cimfs.h index page", 0,
     free(data);
 }
 
-CASE(sparse_flag, "WriteStream/SparseFlag", CLIENT, "hcsshim layer import", 0,
-     "data written to a file with FILE_ATTRIBUTE_SPARSE_FILE is stored")
+FRESH_CASE(sparse_flag, "WriteStream/SparseFlag", CLIENT, "hcsshim layer import", 0,
+           "data written to a file with FILE_ATTRIBUTE_SPARSE_FILE is stored")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
-
     put_item(image, L"f", meta(FILE_ATTRIBUTE_SPARSE_FILE, 5), "hello", 5);
     commit_and_close(image);
     holds("content", L"f", "hello");
@@ -204,10 +194,9 @@ CASE(sparse_flag, "WriteStream/SparseFlag", CLIENT, "hcsshim layer import", 0,
 
 /* ---- the end of the stream ------------------------------------------------------------------- */
 
-CASE(past_end, "WriteStream/PastEnd", DOC, "CimWriteStream page", 0,
-     "a write beyond the size given at creation: ERROR_HANDLE_EOF, and what fits is written")
+FRESH_CASE(past_end, "WriteStream/PastEnd", DOC, "CimWriteStream page", 0,
+           "a write beyond the size given at creation: ERROR_HANDLE_EOF, and what fits is written")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"second", 10);
 
     check_hr("the first write fits", cim.WriteStream(stream, "abcdef", 6), S_OK);
@@ -221,10 +210,9 @@ CASE(past_end, "WriteStream/PastEnd", DOC, "CimWriteStream page", 0,
     holds("by the only one", L"first", "abcdefghij");
 }
 
-CASE(at_end, "WriteStream/AtEnd", DOC, "CimWriteStream page", 0,
-     "one byte more than the size: ERROR_HANDLE_EOF, on an empty file too")
+FRESH_CASE(at_end, "WriteStream/AtEnd", DOC, "CimWriteStream page", 0,
+           "one byte more than the size: ERROR_HANDLE_EOF, on an empty file too")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"full", 3);
 
     check_hr("filling it", cim.WriteStream(stream, "abc", 3), S_OK);
@@ -238,10 +226,9 @@ CASE(at_end, "WriteStream/AtEnd", DOC, "CimWriteStream page", 0,
     holds("empty one", L"empty", "");
 }
 
-CASE(large_past_end, "WriteStream/LargePastEnd", DOC, "CimWriteStream page", 0,
-     "of a large write beyond the end everything that fits is written")
+FRESH_CASE(large_past_end, "WriteStream/LargePastEnd", DOC, "CimWriteStream page", 0,
+           "of a large write beyond the end everything that fits is written")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *data = random_bytes(MIB, 6);
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", MIB - 12345);
 
@@ -252,11 +239,11 @@ CASE(large_past_end, "WriteStream/LargePastEnd", DOC, "CimWriteStream page", 0,
     free(data);
 }
 
-CASE(after_eof, "WriteStream/AfterPastEnd", DECISION, "D12", 0,
-     "after a write beyond the end another one fails the same, zero bytes succeed, all else goes "
-     "on")
+FRESH_CASE(after_eof, "WriteStream/AfterPastEnd", DECISION, "D12", 0,
+           "after a write beyond the end another one fails the same, zero bytes succeed, all else "
+           "goes "
+           "on")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 4);
 
     need(cim.WriteStream(stream, "hello", 5) == HR_EOF, "no ERROR_HANDLE_EOF");
@@ -269,10 +256,9 @@ CASE(after_eof, "WriteStream/AfterPastEnd", DECISION, "D12", 0,
     holds("content", L"f", "hell");
 }
 
-CASE(zero_bytes, "WriteStream/ZeroBytes", DECISION, "D12", 0,
-     "a write of zero bytes succeeds everywhere and changes nothing")
+FRESH_CASE(zero_bytes, "WriteStream/ZeroBytes", DECISION, "D12", 0,
+           "a write of zero bytes succeeds everywhere and changes nothing")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 4);
 
     check_hr("at the beginning", cim.WriteStream(stream, "x", 0), S_OK);
@@ -299,10 +285,9 @@ CASE(null_stream, "WriteStream/NullStream", DOC, "CimWriteStream page", 0,
     check_hr("hr", cim.WriteStream(NULL, "x", 1), E_INVALIDARG);
 }
 
-CASE(to_directory, "WriteStream/Directory", DOC, "CimWriteStream page", 0,
-     "the stream handle of a directory: E_INVALIDARG")
+FRESH_CASE(to_directory, "WriteStream/Directory", DOC, "CimWriteStream page", 0,
+           "the stream handle of a directory: E_INVALIDARG")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = NULL;
 
     need_hr("CimCreateFile",
@@ -311,10 +296,9 @@ CASE(to_directory, "WriteStream/Directory", DOC, "CimWriteStream page", 0,
     close_stream(stream);
 }
 
-CASE(directory_zero, "WriteStream/DirectoryOther", QUESTION, "Q-31", 0,
-     "zero bytes, NULL, and a write within its FileSize to a directory's stream handle")
+FRESH_CASE(directory_zero, "WriteStream/DirectoryOther", QUESTION, "Q-31", 0,
+           "zero bytes, NULL, and a write within its FileSize to a directory's stream handle")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = NULL;
     HRESULT hr = cim.CreateFile(image, L"d", meta(FILE_ATTRIBUTE_DIRECTORY, 10), &stream);
 
@@ -328,10 +312,9 @@ CASE(directory_zero, "WriteStream/DirectoryOther", QUESTION, "Q-31", 0,
     close_stream(stream);
 }
 
-CASE(null_buffer, "WriteStream/NullBuffer", DOC, "CimWriteStream page", 0,
-     "a NULL buffer: E_POINTER, and the stream goes on")
+FRESH_CASE(null_buffer, "WriteStream/NullBuffer", DOC, "CimWriteStream page", 0,
+           "a NULL buffer: E_POINTER, and the stream goes on")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 4);
 
     need_hr("CimWriteStream", cim.WriteStream(stream, "ab", 2));
@@ -342,10 +325,9 @@ CASE(null_buffer, "WriteStream/NullBuffer", DOC, "CimWriteStream page", 0,
     holds("content", L"f", "abcd");
 }
 
-CASE(null_zero, "WriteStream/NullBufferZeroBytes", DECISION, "D13", 0,
-     "a NULL buffer is E_POINTER with a size of 0, too")
+FRESH_CASE(null_zero, "WriteStream/NullBufferZeroBytes", DECISION, "D13", 0,
+           "a NULL buffer is E_POINTER with a size of 0, too")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 4);
 
     check_hr("at the beginning", cim.WriteStream(stream, NULL, 0), E_POINTER);
@@ -354,10 +336,9 @@ CASE(null_zero, "WriteStream/NullBufferZeroBytes", DECISION, "D13", 0,
     close_stream(stream);
 }
 
-CASE(null_past_end, "WriteStream/NullBufferPastEnd", QUESTION, "Q-31", 0,
-     "which error comes first: a NULL buffer or a write past the end")
+FRESH_CASE(null_past_end, "WriteStream/NullBufferPastEnd", QUESTION, "Q-31", 0,
+           "which error comes first: a NULL buffer or a write past the end")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"f", 1);
 
     see_hr("hr", cim.WriteStream(stream, NULL, 2));
@@ -366,15 +347,14 @@ CASE(null_past_end, "WriteStream/NullBufferPastEnd", QUESTION, "Q-31", 0,
 
 /* ---- what is never written ------------------------------------------------------------------- */
 
-CASE(short_file, "WriteStream/UnwrittenIsZero", DOC, "CimCreateFile page", 0,
-     "the rest of a file that wasn't written reads as zero")
+FRESH_CASE(short_file, "WriteStream/UnwrittenIsZero", DOC, "CimCreateFile page", 0,
+           "the rest of a file that wasn't written reads as zero")
 {
     static const struct
     {
         int size, written;
     } files[] = {{10, 3},       {4096, 1},      {4097, 4096},  {8192, 4095},
                  {65536, 1000}, {65537, 65536}, {200000, 777}, {MIB, 65537}};
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *data = random_bytes(MIB, 7), *want = calloc(1, MIB);
     char name[40];
     size_t i;
@@ -399,11 +379,10 @@ CASE(short_file, "WriteStream/UnwrittenIsZero", DOC, "CimCreateFile page", 0,
     free(data);
 }
 
-CASE(nothing_written, "WriteStream/NothingWritten", DOC, "CimCreateFile page", 0,
-     "a file to which nothing is written has its size and reads as zero")
+FRESH_CASE(nothing_written, "WriteStream/NothingWritten", DOC, "CimCreateFile page", 0,
+           "a file to which nothing is written has its size and reads as zero")
 {
     static const int sizes[] = {1, 100, 4096, 4097, 100000, MIB};
-    CIMFS_IMAGE_HANDLE image = fresh();
     BYTE *zeros = calloc(1, MIB);
     char name[40];
     size_t i;
@@ -420,10 +399,9 @@ CASE(nothing_written, "WriteStream/NothingWritten", DOC, "CimCreateFile page", 0
     free(zeros);
 }
 
-CASE(short_no_error, "WriteStream/ShortFileNoError", DECISION, "D29", 0,
-     "a file closed before its size was written is no error, then or later")
+FRESH_CASE(short_no_error, "WriteStream/ShortFileNoError", DECISION, "D29", 0,
+           "a file closed before its size was written is no error, then or later")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"short", 10);
 
     need_hr("CimWriteStream", cim.WriteStream(stream, "abc", 3));
@@ -438,10 +416,9 @@ CASE(short_no_error, "WriteStream/ShortFileNoError", DECISION, "D29", 0,
     holds("next", L"next", "def");
 }
 
-CASE(short_q, "WriteStream/ShortFile", QUESTION, "Q-32", 0,
-     "a file closed with fewer bytes than declared: what comes of it and of later calls")
+FRESH_CASE(short_q, "WriteStream/ShortFile", QUESTION, "Q-32", 0,
+           "a file closed with fewer bytes than declared: what comes of it and of later calls")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     CIMFS_STREAM_HANDLE stream = open_file(image, L"short", 10);
 
     see_hr("write 3 of 10", cim.WriteStream(stream, "abc", 3));
@@ -457,10 +434,10 @@ CASE(short_q, "WriteStream/ShortFile", QUESTION, "Q-32", 0,
     see_stored("link", case_dir(), IMAGE, L"link");
 }
 
-CASE(huge_unwritten, "WriteStream/HugeNothingWritten", DECISION, "D19", 0,
-     "a file of 1 TiB to which nothing is written takes no room, has its size and reads as zero")
+FRESH_CASE(
+        huge_unwritten, "WriteStream/HugeNothingWritten", DECISION, "D19", 0,
+        "a file of 1 TiB to which nothing is written takes no room, has its size and reads as zero")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const UINT64 size = (UINT64)1 << 40;
     BYTE data[16], zeros[16] = {0};
     UINT64 got = 0, left = 0;
@@ -484,10 +461,10 @@ CASE(huge_unwritten, "WriteStream/HugeNothingWritten", DECISION, "D19", 0,
     check_bytes("the end", data, got, zeros, 5);
 }
 
-CASE(huge_short, "WriteStream/HugeShort", DECISION, "D19", 0,
-     "a file of 256 MiB of which 5 bytes are written has its size and reads as zero behind them")
+FRESH_CASE(
+        huge_short, "WriteStream/HugeShort", DECISION, "D19", 0,
+        "a file of 256 MiB of which 5 bytes are written has its size and reads as zero behind them")
 {
-    CIMFS_IMAGE_HANDLE image = fresh();
     const UINT64 size = 256 * MIB;
     BYTE data[16];
     static const BYTE start[16] = "hello", zeros[16];

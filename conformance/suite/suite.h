@@ -96,6 +96,15 @@ void suite_add_case(struct suite_case *entry);
     }                                                                                              \
     static void function(void)
 
+/* A case that is given a session: "image" is that of a new "a.cim" in the case's directory. */
+#define FRESH_CASE(function, ...)                                                                  \
+    static void function(CIMFS_IMAGE_HANDLE image);                                                \
+    CASE(function##_case, __VA_ARGS__)                                                             \
+    {                                                                                              \
+        function(open_image(case_dir(), NULL, L"a.cim"));                                          \
+    }                                                                                              \
+    static void function(CIMFS_IMAGE_HANDLE image)
+
 /* A case that is one call of what several cases do: for each kind of session, say. */
 #define CASE_CALL(function, id, provenance, source, needs, statement, call)                        \
     CASE(function, id, provenance, source, needs, statement)                                       \
