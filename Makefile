@@ -45,6 +45,8 @@ PYTHON ?= python3
 OPT ?= -O2 -g
 # SANITIZE=1: AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer in the native programs
 SANITIZE ?=
+# COVERAGE=1: the native programs count which of their lines and branches run (make coverage)
+COVERAGE ?=
 # WERROR=1: a warning is an error
 WERROR ?=
 # V=1: print the commands
@@ -67,7 +69,8 @@ RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 comma := ,
 empty :=
 space := $(empty) $(empty)
-variant := $(if $(findstring clang,$(CC)),clang) $(if $(filter-out 0,$(SANITIZE)),sanitize)
+variant := $(if $(findstring clang,$(CC)),clang) $(if $(filter-out 0,$(SANITIZE)),sanitize) \
+	$(if $(filter-out 0,$(COVERAGE)),coverage)
 B := build$(addprefix /,$(subst $(space),-,$(strip $(variant))))
 
 # ---- flags ---------------------------------------------------------------------------------------
@@ -81,6 +84,9 @@ COMMON := -std=c11 $(OPT) $(WARN) '-ffile-prefix-map=$(CURDIR)=.' -DCIM_VERSION=
 ifneq ($(filter-out 0,$(SANITIZE)),)
 SANFLAGS := -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
+endif
+ifneq ($(filter-out 0,$(COVERAGE)),)
+SANFLAGS += -O0 -w --coverage -fprofile-update=atomic -include scripts/lib/coverage.h
 endif
 
 NATIVE_CFLAGS = $(COMMON) -pthread -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden $(SANFLAGS) \
@@ -271,7 +277,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all native windows check check-build check-run check-wines demo bench conformance \
+.PHONY: all native windows check check-build check-run check-wines coverage demo bench conformance \
 	conformance-mutants wine-tests dist-windows install install-native install-windows uninstall \
 	format format-check clean help
 
@@ -288,7 +294,7 @@ windows: $(WINDOWS)
 jobs = $(if $(findstring -j,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # What FILTER leaves of the tests, as scripts/run-tests knows them, and what these need.
-# A program for Wine has no sanitizer: nothing new to learn from it in that variant.
+# A program for Wine has no sanitizer and counts nothing: nothing new to learn from it there.
 # The slowest run in two parts, side by side.
 in-parts := $(foreach p,1/2 2/2,$(TESTS_IN_PARTS:%=native:$(B)/tests/%+$(p)))
 tests := $(in-parts) $(patsubst %,native:$(B)/tests/%,$(filter-out $(TESTS_IN_PARTS),$(TESTS_NATIVE))) \
@@ -310,6 +316,13 @@ check-build: $(if $(FILTER),,all) $(needs)
 
 check-run:
 	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(chosen)
+
+## coverage: run the tests by programs that count, and tell by room what ran (FILTER=TEXT ARGS=--missing)
+coverage:
+	@scripts/setup
+	@+$(MAKE) $(jobs) COVERAGE=1 native check-build
+	@scripts/coverage --reset
+	@+$(MAKE) COVERAGE=1 check-run; status=$$?; scripts/coverage $(ARGS); exit $$status
 
 ## demo: install what is missing, build, pack Wine's C:\windows into an image and compare
 demo:
