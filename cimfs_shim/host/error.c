@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "utf8.h"
+
 static void set(struct cim_error *err, enum cim_status status, const char *fmt, va_list args)
 {
 	memset(err, 0, sizeof(*err));
@@ -46,9 +48,15 @@ enum cim_status fail_errno(struct cim_error *err, const char *fmt, ...)
 
 char *one_line(char *text)
 {
-	for (char *p = text; *p; p++) {
-		if ((unsigned char)*p < 32 || *p == 127)
-			*p = '?';
+	size_t left = strlen(text);
+	size_t n;
+
+	for (char *p = text; left; p += n, left -= n) {
+		n = utf8_length(p, left);
+		if (is_harmful(p, n)) {
+			n = n ? n : 1;
+			memset(p, '?', n);
+		}
 	}
 	return text;
 }

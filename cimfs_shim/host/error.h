@@ -15,7 +15,7 @@ enum cim_status fail(struct cim_error *err, enum cim_status status, const char *
 enum cim_status fail_errno(struct cim_error *err, const char *fmt, ...) HOST_PRINTF(2, 3);
 
 /* Have a message, and names in it, be no more than a line and play no tricks with a terminal:
- * control characters become '?'. Returns the text. */
+ * the bytes of what is_harmful() become '?'. Returns the text. */
 char *one_line(char *text);
 
 #endif

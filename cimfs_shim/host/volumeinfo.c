@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "error.h"
 
 size_t volume_of_dir(const char *dir, char guid[CIM_GUID_TEXT])
 {
@@ -110,14 +109,17 @@ bool write_whole(const char *file, const char *fmt, ...)
 
 bool volume_info_write(const char *file, const struct volume_info *info)
 {
+	char *image = xstrdup(info->image);
+	bool ok;
+
 	/* A name may hold what looks like more lines. */
-	char *image = one_line(xstrdup(info->image));
-	bool ok = write_whole(file,
-			      "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"
-			      "image %s\n",
-			      backend_name(info->backend), info->ready, info->process.pid,
-			      info->process.start, info->process.boot, (long long)time(NULL),
-			      image);
+	for (char *p = image; (p = strchr(p, '\n'));)
+		*p = '?';
+	ok = write_whole(file,
+			 "backend %s\nready %d\npid %ld\nstart %llu\nboot %s\ntime %lld\n"
+			 "image %s\n",
+			 backend_name(info->backend), info->ready, info->process.pid,
+			 info->process.start, info->process.boot, (long long)time(NULL), image);
 
 	free(image);
 	return ok;

@@ -31,7 +31,7 @@ struct volume_info {
 	enum backend backend;
 	bool ready;		/* false: the copy is still being made */
 	struct process process; /* the server, a copy's holder or who makes it */
-	char image[PATH_MAX];	/* a control character in it is a '?' */
+	char image[PATH_MAX];	/* a newline in it is a '?' */
 };
 /* false: not all that matters is known; what isn't is 0 or "". */
 bool volume_info_read(const char *file, struct volume_info *info);

@@ -114,50 +114,52 @@ static const char *bad_name(const char *name, uint16_t *units, size_t *count)
 	return NULL;
 }
 
+static void keep_entry(struct level *level, struct dir_entry entry, const char *name,
+		       const uint16_t *units)
+{
+	level->entries = xgrow(level->entries, &level->entry_room, level->entry_count,
+			       sizeof(*level->entries));
+	if (level->units_room - level->units_used < entry.count) {
+		level->units_room = (level->units_used + entry.count) * 2;
+		level->units = xrealloc(level->units, level->units_room * sizeof(*level->units));
+	}
+	entry.name = level->names.len;
+	entry.units = level->units_used;
+	level->entries[level->entry_count++] = entry;
+	text_add(&level->names, name, strlen(name) + 1);
+	memcpy(level->units + level->units_used, units, entry.count * sizeof(*units));
+	level->units_used += entry.count;
+}
+
 static int add_entry(struct capture *c, struct level *level, unsigned source, const char *name,
 		     uint8_t type)
 {
 	const struct source *src = &c->sources[source];
 	uint16_t units[CIM_MAX_NAME];
-	struct dir_entry *entry;
-	const char *why;
-	size_t count = 0;
+	const uint16_t *as = src->as ? src->as : units;
+	size_t count = src->as_units;
+	const char *why = NULL;
+	int code = EXIT_OK;
 
 	text_cut(&c->rel, level->rel_len);
 	if (level->rel_len)
 		text_puts(&c->rel, "/");
 	text_puts(&c->rel, name);
-	if (excluded(c->exclude, c->rel.s, false)) {
-		text_cut(&c->rel, level->rel_len);
-		return EXIT_OK;
+	if (!excluded(c->exclude, c->rel.s, false)) {
+		if (!src->as)
+			why = bad_name(name, units, &count);
+		if (why)
+			code = tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
+					 "%s", why);
+		else
+			keep_entry(level,
+				   (struct dir_entry){.count = (uint16_t)count,
+						      .source = (uint16_t)source,
+						      .type = type},
+				   name, as);
 	}
-	if (src->as) {
-		why = NULL;
-		count = src->as_units;
-		memcpy(units, src->as, count * sizeof(*units));
-	} else {
-		why = bad_name(name, units, &count);
-	}
-	if (why)
-		return tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source), "%s", why);
 	text_cut(&c->rel, level->rel_len);
-
-	level->entries = xgrow(level->entries, &level->entry_room, level->entry_count,
-			       sizeof(*level->entries));
-	if (level->units_room - level->units_used < count) {
-		level->units_room = (level->units_used + count) * 2;
-		level->units = xrealloc(level->units, level->units_room * sizeof(*level->units));
-	}
-	entry = &level->entries[level->entry_count++];
-	entry->name = level->names.len;
-	entry->units = level->units_used;
-	entry->count = (uint16_t)count;
-	entry->source = (uint16_t)source;
-	entry->type = type;
-	text_add(&level->names, name, strlen(name) + 1);
-	memcpy(level->units + level->units_used, units, count * sizeof(*units));
-	level->units_used += count;
-	return EXIT_OK;
+	return code;
 }
 
 static uint8_t type_of(int dirfd, const char *name)
@@ -505,16 +507,15 @@ static int open_file_source(struct capture *c, struct source *src)
 	return code;
 }
 
-static int open_source(struct capture *c, struct source *src, const char *label, bool as_item)
+static int open_source(struct capture *c, struct source *src, const char *label, const uint16_t *as,
+		       size_t as_units)
 {
-	src->label = label;
-	src->file = NULL;
-	src->fd = -1;
-	if (!as_item)
+	*src = (struct source){.label = label, .as = as, .as_units = as_units, .fd = -1};
+	if (!as)
 		src->fd = open(label, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (src->fd >= 0)
 		return EXIT_OK;
-	if (!as_item && errno != ENOTDIR)
+	if (!as && errno != ENOTDIR)
 		return tool_fail_errno(c->t, c->s->op, c->s->image, label);
 	return open_file_source(c, src);
 }
@@ -588,6 +589,18 @@ static void capture_free(struct capture *c)
 	text_free(&c->where);
 }
 
+/* What failed as a whole needs no word about its parts. */
+static void report_losses(struct capture *c, int code)
+{
+	struct loss *losses[] = {&c->host_losses[0], &c->host_losses[1], &c->special, &c->changed};
+
+	for (size_t i = 0; i < COUNT_OF(losses); i++) {
+		if (!code)
+			loss_report(c->t, losses[i], c->s->op, c->s->image);
+		loss_forget(losses[i]);
+	}
+}
+
 int capture(struct session *s, const struct write_options *options, char *const *sources,
 	    size_t count, const uint16_t *prefix, size_t units, const uint16_t *as, size_t as_units)
 {
@@ -613,25 +626,11 @@ int capture(struct session *s, const struct write_options *options, char *const 
 		memcpy(c.path, prefix, units * sizeof(*c.path));
 	c.path_units = units;
 	c.sources = xcalloc(count, sizeof(*c.sources));
-	for (size_t i = 0; i < count && !code; i++) {
-		struct source *src = &c.sources[c.source_count++];
-
-		code = open_source(&c, src, sources[i], as != NULL);
-		src->as = as;
-		src->as_units = as_units;
-	}
+	for (size_t i = 0; i < count && !code; i++)
+		code = open_source(&c, &c.sources[c.source_count++], sources[i], as, as_units);
 	if (!code)
 		code = capture_all(&c);
 	capture_free(&c);
-	if (!code) {
-		hostmeta_report(&c.host, s->op, s->image);
-		loss_report(s->t, &c.special, s->op, s->image);
-		loss_report(s->t, &c.changed, s->op, s->image);
-	}
-	/* What failed as a whole needs no word about its parts. */
-	loss_forget(&c.host_losses[0]);
-	loss_forget(&c.host_losses[1]);
-	loss_forget(&c.special);
-	loss_forget(&c.changed);
+	report_losses(&c, code);
 	return code;
 }

@@ -73,12 +73,32 @@ static void print_result(struct verify *v, bool deep)
 	}
 }
 
+/* Not even opened for being broken: a finding too. */
+static int not_opened(struct verify *v, bool deep, const struct cim_error *err)
+{
+	const struct cim_finding f = {
+		.severity = CIM_ERROR,
+		.structure = "image",
+		.path = "",
+		.message = err->cause,
+	};
+	int code;
+
+	progress_end(&v->progress);
+	code = tool_fail_cim(v->t, "verify", v->name, err);
+	if (err->status == CIM_E_CORRUPT && v->t->json) {
+		on_finding(v, &f);
+		print_result(v, deep);
+	}
+	return code;
+}
+
 static int verify(struct tool *t, const char *name, bool deep)
 {
 	struct verify v = {.t = t, .name = name};
 	struct cim_env env = *cim_env_default();
 	struct cim_error err = {0};
-	struct cim_image *image;
+	struct cim_image *image = NULL;
 	int code;
 	char *real = tool_image_path(t, "verify", name, &code);
 
@@ -88,25 +108,10 @@ static int verify(struct tool *t, const char *name, bool deep)
 	env.progress_ctx = &v.progress;
 	progress_start(&v.progress, t, "verify");
 	tool_catch_signals();
-	if (cim_image_open(&env, real, &image, &err)) {
-		progress_end(&v.progress);
-		free(real);
-		code = tool_fail_cim(t, "verify", name, &err);
-		/* Not even opened for being broken: a finding too. */
-		if (err.status == CIM_E_CORRUPT && t->json) {
-			struct cim_finding f = {
-				.severity = CIM_ERROR,
-				.structure = "image",
-				.path = "",
-				.message = err.cause,
-			};
-
-			on_finding(&v, &f);
-			print_result(&v, deep);
-		}
-		return code;
-	}
+	cim_image_open(&env, real, &image, &err);
 	free(real);
+	if (!image)
+		return not_opened(&v, deep, &err);
 	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, NULL, &err))
 		code = tool_fail_cim(t, "verify", name, &err);
 	progress_end(&v.progress);

@@ -61,12 +61,6 @@ void host_meta_free(struct host_meta *meta)
 	meta->m.struct_size = sizeof(meta->m);
 }
 
-void hostmeta_report(struct hostmeta *h, const char *op, const char *image)
-{
-	loss_report(h->t, h->lost_xattr, op, image);
-	loss_report(h->t, h->lost_ntfs, op, image);
-}
-
 /* ---- extended attributes of whatever it is ---- */
 
 /* What to ask: an open file, or a path by which a symlink itself can be reached. */

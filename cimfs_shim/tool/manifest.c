@@ -357,11 +357,6 @@ malformed:
 	return NULL;
 }
 
-static bool number_of(const char *text, int base, uint64_t *value)
-{
-	return arg_number(text, base, UINT64_MAX, value);
-}
-
 static bool time_of(const char *text, int64_t *time)
 {
 	const bool negative = *text == '-';
@@ -393,15 +388,15 @@ static bool take_field(struct line *line, const char *name, const char *value)
 			line->blobs[i] = value;
 			return true;
 		}
-	if (!strcmp(name, "attributes") && number_of(value, 16, &number)) {
+	if (!strcmp(name, "attributes") && arg_number(value, 16, UINT64_MAX, &number)) {
 		line->attributes = (uint32_t)number;
 		return true;
 	}
 	if (!strcmp(name, "size"))
-		return number_of(value, 10, &line->size);
+		return arg_number(value, 10, UINT64_MAX, &line->size);
 	if (!strcmp(name, "data")) {
 		line->zeros = !strcmp(value, "zeros");
-		return line->zeros || number_of(value, 16, &line->hash);
+		return line->zeros || arg_number(value, 16, UINT64_MAX, &line->hash);
 	}
 	if ((!strcmp(name, "to") && *value == '/') || !strcmp(name, "name")) {
 		free(line->other);
@@ -411,44 +406,52 @@ static bool take_field(struct line *line, const char *name, const char *value)
 	return false;
 }
 
+static int take_fields(struct manifest *m, struct line *line, char *text)
+{
+	char *field, *value;
+
+	while ((field = strsep(&text, "\t"))) {
+		value = strchr(field, '=');
+		if (value)
+			*value++ = '\0';
+		if (!value || !take_field(line, field, value))
+			return bad_line(m, "a field that isn't understood");
+	}
+	if (line->kind >= IS_STREAM && !line->other)
+		return bad_line(m, line->kind == IS_LINK ? "a link without a target"
+							 : "a stream without a name");
+	return EXIT_OK;
+}
+
+static int take_image(struct manifest *m, const char *text)
+{
+	uint16_t *name = units_of(text);
+	int code = end_image(m);
+
+	if (!code)
+		code = name ? begin_image(m, name) : bad_line(m, "no image's name");
+	free(name);
+	return code;
+}
+
 static int take_line(struct manifest *m, char *text)
 {
 	static const char *const kinds[] = {"directory", "file", "stream", "link"};
 	struct line line = {0};
-	char *kind = strsep(&text, "\t"), *field, *value;
-	int code = EXIT_OK;
-	size_t i;
+	char *word = strsep(&text, "\t");
+	int kind = arg_word(word, kinds, COUNT_OF(kinds));
+	int code;
 
 	line.path = strsep(&text, "\t");
 	if (!line.path)
 		return bad_line(m, "no path");
-	if (!strcmp(kind, "image")) {
-		uint16_t *name = units_of(line.path);
-
-		code = end_image(m);
-		if (!code)
-			code = name ? begin_image(m, name) : bad_line(m, "no image's name");
-		free(name);
-		return code;
-	}
-	for (i = 0; i < COUNT_OF(kinds) && strcmp(kind, kinds[i]); i++)
-		;
-	if (i == COUNT_OF(kinds) || !m->image)
+	if (!strcmp(word, "image"))
+		return take_image(m, line.path);
+	if (kind < 0 || !m->image)
 		return bad_line(m, "neither an image nor an item of one");
-	line.kind = (enum kind)i;
+	line.kind = (enum kind)kind;
 	line.units = *line.path == '/' ? units_of(line.path + 1) : NULL;
-	if (!line.units)
-		code = bad_line(m, "no path");
-	while (!code && (field = strsep(&text, "\t"))) {
-		value = strchr(field, '=');
-		if (value)
-			*value++ = '\0';
-		if (!value || !take_field(&line, field, value))
-			code = bad_line(m, "a field that isn't understood");
-	}
-	if (!code && line.kind >= IS_STREAM && !line.other)
-		code = bad_line(m, line.kind == IS_LINK ? "a link without a target"
-							: "a stream without a name");
+	code = line.units ? take_fields(m, &line, text) : bad_line(m, "no path");
 	if (!code)
 		code = compare_line(m, &line);
 	free(line.units);

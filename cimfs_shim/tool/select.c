@@ -132,17 +132,40 @@ static bool is_there(const struct expand *x, uint32_t dir, const char *name, siz
 	       !cim_image_lookup_at(x->image, dir, want, false, &id, NULL);
 }
 
+static int expand(struct expand *x, uint32_t dir, const char *prefix, const char *pattern);
+
+/* What matches, with @rest of the pattern below it. */
+static int take_match(struct expand *x, const struct cim_entry *entry, const char *prefix,
+		      const char *rest)
+{
+	char *path = xasprintf("%s/%s", prefix, entry->utf8);
+	struct cim_error err = {0};
+	struct cim_file_info info;
+	int code = EXIT_OK;
+
+	if (!*rest) {
+		add_path(x->selection, path);
+		x->found++;
+		return EXIT_OK;
+	}
+	if (cim_image_stat(x->image, entry->file_id, &info, &err))
+		code = tool_fail_cim(x->t, "extract", x->name, &err);
+	else if (info.is_directory)
+		code = expand(x, entry->file_id, path, rest);
+	free(path);
+	return code;
+}
+
 /* What matches @pattern in the directory @dir, whose path is @prefix. */
 static int expand(struct expand *x, uint32_t dir, const char *prefix, const char *pattern)
 {
-	size_t len;
-	const char *rest;
 	struct cim_error err = {0};
 	struct cim_entry *entry;
 	struct cim_iter *iter;
 	enum cim_status status;
 	uint16_t units[CIM_MAX_NAME];
-	size_t count;
+	const char *rest;
+	size_t len, count;
 	int code = EXIT_OK;
 	bool literal;
 	bool found;
@@ -157,23 +180,9 @@ static int expand(struct expand *x, uint32_t dir, const char *prefix, const char
 		return tool_fail_cim(x->t, "extract", x->name, &err);
 	entry = xmalloc(sizeof(*entry));
 	while (!code && !(status = cim_iter_next(iter, entry, &found, &err)) && found) {
-		struct cim_file_info info;
-		char *path;
-
-		if (literal ? cim_name_compare_default(units, count, entry->name, entry->units) != 0
-			    : !select_match(units, count, entry->name, entry->units))
-			continue;
-		path = xasprintf("%s/%s", prefix, entry->utf8);
-		if (!*rest) {
-			add_path(x->selection, path);
-			x->found++;
-			continue;
-		}
-		if (cim_image_stat(x->image, entry->file_id, &info, &err))
-			code = tool_fail_cim(x->t, "extract", x->name, &err);
-		else if (info.is_directory)
-			code = expand(x, entry->file_id, path, rest);
-		free(path);
+		if (literal ? !cim_name_compare_default(units, count, entry->name, entry->units)
+			    : select_match(units, count, entry->name, entry->units))
+			code = take_match(x, entry, prefix, rest);
 	}
 	if (!code && status)
 		code = tool_fail_cim(x->t, "extract", x->name, &err);

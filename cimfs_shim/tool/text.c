@@ -80,45 +80,11 @@ void text_free(struct text *text)
 	memset(text, 0, sizeof(*text));
 }
 
-size_t utf8_length(const char *s, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)s;
-
-	if (!len)
-		return 0;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xC2 && p[0] <= 0xDF)
-		return len >= 2 && (p[1] & 0xC0) == 0x80 ? 2 : 0;
-	if (p[0] >= 0xE0 && p[0] <= 0xEF) {
-		if (len < 3 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
-			return 0;
-		if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] >= 0xA0))
-			return 0;
-		return 3;
-	}
-	if (p[0] >= 0xF0 && p[0] <= 0xF4) {
-		if (len < 4 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80 ||
-		    (p[3] & 0xC0) != 0x80)
-			return 0;
-		if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] >= 0x90))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
-
 /* Does this character have to be escaped? @n: its bytes, 0 if it is none. */
 static bool must_escape(const char *s, size_t n, unsigned flags)
 {
-	unsigned char c = (unsigned char)*s;
-
-	if (n == 0)
-		return true;
-	if (n == 1)
-		return c < 0x20 || c == 0x7F || (c == ' ' && (flags & ESCAPE_SPACE)) ||
-		       (c == '/' && (flags & ESCAPE_SLASH));
-	return n == 2 && c == 0xC2 && (unsigned char)s[1] < 0xA0;
+	return is_harmful(s, n) || (*s == ' ' && (flags & ESCAPE_SPACE)) ||
+	       (*s == '/' && (flags & ESCAPE_SLASH));
 }
 
 void text_escape(struct text *text, const char *s, size_t len, unsigned flags)

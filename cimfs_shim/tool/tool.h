@@ -33,6 +33,7 @@
 #include "../host/imagefile.h"
 #include "../host/idset.h"
 #include "../host/reparse.h"
+#include "../host/utf8.h"
 #include "../host/xattr.h"
 #include "libcim_advanced.h"
 #include "libcim_env.h"
@@ -261,8 +262,6 @@ void put_escaped(FILE *f, const char *s);
 void put_target(FILE *f, const char *s);
 /* Undo text_escape() into @text (appended); false if malformed. */
 bool text_unescape(struct text *text, const char *s, size_t len);
-/* Bytes of the valid UTF-8 character at @s; 0 if there is none. */
-size_t utf8_length(const char *s, size_t len);
 
 char *base64_encode(const void *data, size_t len);
 /* Appends to @text; false if malformed or not the canonical spelling. */

@@ -132,7 +132,7 @@ struct hostmeta {
 	struct loss *lost_ntfs;
 };
 struct statx;
-/* @losses: two, which stand there until hostmeta_report() */
+/* @losses: two, which are the caller's to report */
 int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
 		  struct loss losses[2]);
 /*
@@ -146,7 +146,6 @@ struct timespec;
 int hostmeta_same_times(struct tool *t, const struct write_options *options,
 			const struct timespec *when, struct cim_metadata *m);
 void host_meta_free(struct host_meta *meta);
-void hostmeta_report(struct hostmeta *h, const char *op, const char *image);
 
 /* ---- capture.c: host trees into a session ---- */
 

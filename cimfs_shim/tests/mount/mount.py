@@ -49,6 +49,8 @@ with open(os.path.join(TMP, "junk.cim"), "wb") as junk:
     junk.write(b"not an image" * 100)
 future = Image(Dir({}), name="f.cim", version=(9, 0)).write(os.path.join(TMP, "future"))
 refused("missing image", 1, ["No such file"], SERVER, os.path.join(TMP, "no.cim"), MNT)
+refused("a name that would play tricks", 1, ["/no??????.cim"], SERVER,
+        os.fsencode(TMP) + b"/no\x1b\n\xc2\x9b\x9b\x7f.cim", MNT)
 refused("a directory as image", 1, ["a directory"], SERVER, TMP, MNT)
 blocks = [n for n in ("/dev/vda", "/dev/sda", "/dev/loop0", "/dev/nvme0n1") if os.path.exists(n)]
 if blocks:
