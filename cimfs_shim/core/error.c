@@ -167,6 +167,14 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 	return status;
 }
 
+enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
+			    const struct cim_error *why)
+{
+	if (err && status)
+		*err = *why;
+	return status;
+}
+
 enum cim_status cim_error_where(struct cim_error *err, enum cim_status status, const char *op,
 				const char *image)
 {

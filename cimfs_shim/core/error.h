@@ -29,6 +29,10 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 			    const struct cim_vfs *vfs, long os_error, const char *what, ...)
 	CIM_PRINTF(5, 6);
 
+/* The end of a call that told @why of its failures: @err is filled in only if it has failed. */
+enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
+			    const struct cim_error *why);
+
 /* The rule of libcim.h about NULL: does one of these pointers (up to 8) miss? Then that is told,
  * and CIM_E_POINTER is to be returned. */
 #define CIM_ANY_NULL(err, ...) \

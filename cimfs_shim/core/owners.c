@@ -127,7 +127,5 @@ enum cim_status cim_set_is_owned(const struct cim_env *env, cim_vfs_dir *dir,
 	*owned = search.found;
 	if (!status || search.found)
 		return CIM_OK;
-	if (err && status == search.why.status)
-		*err = search.why;
-	return status;
+	return status == search.why.status ? cim_fail_as(err, status, &search.why) : status;
 }

@@ -167,18 +167,19 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_v
 {
 	struct cim_region_file *idle;
 	enum cim_status status;
+	struct cim_error why;
 	unsigned limit;
 
-	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, err);
+	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, &why);
 	if (!status || status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
-		return status;
+		return cim_fail_as(err, status, &why);
 	/* No status of its own says that too many files are open. */
 	cim_image_lock(image);
 	limit = image->files->count / 2;
 	idle = take_surplus(image->files, 0);
 	cim_image_unlock(image);
 	if (!idle)
-		return status;
+		return cim_fail_as(err, status, &why);
 	close_chain(image, idle);
 	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, err);
 	if (status)

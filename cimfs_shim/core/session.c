@@ -23,10 +23,9 @@ enum cim_status cim_session_enter(struct cim_writer *writer, bool streaming, str
 	if (CIM_ANY_NULL(*err, writer))
 		return CIM_E_POINTER;
 	cim_session_lock(writer);
-	if (!*err) {
-		writer->own_error = (struct cim_error){0};
-		*err = &writer->own_error;
-	}
+	writer->callers_error = *err;
+	writer->own_error = (struct cim_error){0}; /* a source needn't fill in all of it */
+	*err = &writer->own_error;
 	if (writer->committed)
 		return cim_fail(*err, CIM_E_INVALID, "the session has been committed");
 	if (writer->poison.status) {
@@ -48,22 +47,26 @@ enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status st
 	return status;
 }
 
+static void annotate(struct cim_writer *writer, const char *op, struct cim_str path,
+		     enum cim_status status, struct cim_error *err)
+{
+	if (path.utf8 || path.utf16)
+		cim_error_str(err, path);
+	cim_error_where(err, status, op, writer->path);
+}
+
 void cim_session_annotate(struct cim_writer *writer, enum cim_status status, const char *op,
 			  struct cim_str path, struct cim_error *err)
 {
-	bool fresh = writer->poison.status && !writer->poison_annotated;
-	struct cim_error *to = fresh ? &writer->poison : err;
+	struct cim_error *poison = &writer->poison;
+	const bool fresh = poison->status && !writer->poison_annotated;
 
-	if (!fresh && (!status || (writer->poison.status == status && writer->poison_annotated)))
-		return;
-	if (path.utf8 || path.utf16)
-		cim_error_str(to, path);
-	cim_error_where(to, fresh ? writer->poison.status : status, op, writer->path);
-	if (!fresh)
-		return;
-	writer->poison_annotated = true;
-	if (status)
-		*err = writer->poison;
+	if (fresh)
+		annotate(writer, op, path, poison->status, poison);
+	writer->poison_annotated |= fresh;
+	/* Else the call answers a poison that it doesn't come from. */
+	if (status && (fresh || status != poison->status))
+		annotate(writer, op, path, status, err);
 }
 
 enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status status, const char *op,
@@ -72,6 +75,7 @@ enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status sta
 	if (!writer)
 		return cim_error_where(err, status, op, NULL);
 	cim_session_annotate(writer, status, op, path, err);
+	cim_fail_as(writer->callers_error, status, err);
 	cim_session_unlock(writer);
 	return status;
 }

@@ -357,11 +357,8 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 	}
 	if (status == CIM_E_ACCESS)
 		entry->file.flags |= CIM_STORE_DENIED;
-	else if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION) {
-		if (err)
-			*err = why;
-		return status;
-	}
+	else if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION)
+		return cim_fail_as(err, status, &why);
 	if (status) {
 		/* What is wrong is the image's own; this call goes on. */
 		entry->file.flags |= CIM_STORE_BROKEN;
@@ -606,6 +603,7 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	static const char op[] = "look at image directory";
 	struct cim_store *store;
 	enum cim_status status;
+	struct cim_error why;
 
 	if (out)
 		*out = NULL;
@@ -618,12 +616,12 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);
 	store->env = *env;
-	status = cim_io_open_dir(env, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir, err);
+	status = cim_io_open_dir(env, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir, &why);
 	if (!status)
-		status = scan(store, err);
+		status = scan(store, &why);
 	if (status) {
 		cim_store_close(store);
-		return cim_error_where(err, status, op, dir);
+		return cim_error_where(err, cim_fail_as(err, status, &why), op, dir);
 	}
 	*out = store;
 	return CIM_OK;
@@ -700,23 +698,23 @@ static enum cim_status remove_adoptable(struct cim_store *store, const struct en
 
 enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err)
 {
-	static const char op[] = "remove file";
 	const struct entry *entry;
 	enum cim_status status;
+	struct cim_error why;
 
 	if (CIM_ANY_NULL(err, store, name))
 		return CIM_E_POINTER;
 	/* Only what the store has listed: no name from anywhere leads out of the directory. */
 	entry = find_listed(store, name);
 	if (!entry)
-		status = cim_fail(err, CIM_E_FILE_NOT_FOUND,
+		status = cim_fail(&why, CIM_E_FILE_NOT_FOUND,
 				  "no image file of that name in the directory");
 	else if ((entry->file.kind == CIM_KIND_REGION || entry->file.kind == CIM_KIND_OBJECT_ID) &&
 		 cim_set_is_consistent(&entry->file.set))
-		status = remove_adoptable(store, entry, err);
+		status = remove_adoptable(store, entry, &why);
 	else
-		status = cim_io_remove(&store->env, store->dir, name, err);
-	return cim_error_where(err, status, op, name);
+		status = cim_io_remove(&store->env, store->dir, name, &why);
+	return cim_error_where(err, cim_fail_as(err, status, &why), "remove file", name);
 }
 
 void cim_store_close(struct cim_store *store)

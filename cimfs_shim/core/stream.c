@@ -132,10 +132,8 @@ enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_sour
 	if (CIM_ANY_NULL(err, stream, source))
 		return CIM_E_POINTER;
 	status = enter(stream, &err);
-	if (!status) {
-		*err = (struct cim_error){0}; /* a source needn't fill in all of it */
+	if (!status)
 		status = cim_check_sized(source, sizeof(*source), "the source", err);
-	}
 	if (!status && (stream->object.written || stream->known))
 		status = cim_fail(err, CIM_E_INVALID, "the stream has been written to");
 	if (!status)

@@ -185,9 +185,11 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 		return cim_error_where(err, cim_no_memory(err), "open session", NULL);
 	writer->env = *env;
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
-	status = open_session(writer, dir, existing, name, flags & CIM_WRITE_CONSISTENT, err);
+	status = open_session(writer, dir, existing, name, flags & CIM_WRITE_CONSISTENT,
+			      &writer->own_error);
 	if (status) {
-		cim_error_where(err, status, "open session", writer->path);
+		cim_error_where(err, cim_fail_as(err, status, &writer->own_error), "open session",
+				writer->path);
 		cim_session_destroy(writer);
 		return status;
 	}

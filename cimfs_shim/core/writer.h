@@ -45,12 +45,13 @@ struct cim_writer {
 	char *name;    /* of the image to make */
 	bool replaces; /* it exists: this session extends it */
 	bool as_stored;
-	bool committed;		    /* the image is there */
-	bool closed;		    /* by the caller; the open stream keeps it alive */
-	bool harmless;		    /* the commit failed where it may be tried again */
-	struct cim_error poison;    /* status CIM_OK: none; else what every call answers */
-	bool poison_annotated;	    /* it has its operation and path: it is another call's */
-	struct cim_error own_error; /* of a call whose caller wants none */
+	bool committed;			 /* the image is there */
+	bool closed;			 /* by the caller; the open stream keeps it alive */
+	bool harmless;			 /* the commit failed where it may be tried again */
+	struct cim_error poison;	 /* status CIM_OK: none; else what every call answers */
+	bool poison_annotated;		 /* it has its operation and path: it is another call's */
+	struct cim_error own_error;	 /* of the call that is on */
+	struct cim_error *callers_error; /* filled in if it fails; NULL: not wanted */
 
 	cim_vfs_dir *dir;
 	struct cim_image *base;
@@ -69,8 +70,9 @@ struct cim_writer {
 
 void cim_session_lock(struct cim_writer *writer);
 void cim_session_unlock(struct cim_writer *writer);
-/* Lock, and see whether the session takes calls; @streaming: also while a stream is open. *err is
- * the session's own where the caller has none: a poison wants the detail. */
+/* Lock, and see whether the session takes calls; @streaming: also while a stream is open. *err
+ * becomes the session's own: a poison wants the detail, and the caller gets that of a failure
+ * only. */
 enum cim_status cim_session_enter(struct cim_writer *writer, bool streaming,
 				  struct cim_error **err);
 /* A write failed: this is what the session answers from now on. */
@@ -80,7 +82,7 @@ enum cim_status cim_session_poison(struct cim_writer *writer, enum cim_status st
  * A poison keeps those of the call that it comes from. */
 void cim_session_annotate(struct cim_writer *writer, enum cim_status status, const char *op,
 			  struct cim_str path, struct cim_error *err);
-/* Annotate, and unlock. */
+/* Annotate, give the caller the detail of a failure, and unlock. */
 enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status status, const char *op,
 				  struct cim_str path, struct cim_error *err);
 /* Unlock, and free a session that is closed and has no open stream. */

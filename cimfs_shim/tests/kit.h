@@ -67,11 +67,26 @@ static inline void kit_free(struct kit *k)
 
 #define STATUS(s) cim_status_name(s)
 
+static inline void forget_error(struct kit *k)
+{
+	k->err.status = CIM_OK;
+}
+
+/* The rule of libcim.h about struct cim_error, where a call was given this one. */
+static inline void check_error(const struct kit *k, enum cim_status got, const char *where,
+			       const char *what)
+{
+	if (k->err.status && k->err.status != got)
+		tap_ok(false, where, "%s: gives %s, and fills in %s", what, STATUS(got),
+		       STATUS(k->err.status));
+}
+
 static inline bool status_is(const struct kit *k, enum cim_status got, enum cim_status want,
 			     const char *where, const char *what)
 {
 	bool same = tap_ok(got == want, where, "%s: %s", what, STATUS(want));
 
+	check_error(k, got, where, what);
 	if (!same) {
 		diag("  got %s, want %s", STATUS(got), STATUS(want));
 		if (got)
@@ -84,12 +99,13 @@ static inline bool status_is(const struct kit *k, enum cim_status got, enum cim_
 static inline bool status_must(const struct kit *k, enum cim_status got, const char *where,
 			       const char *what)
 {
+	check_error(k, got, where, what);
 	return got == CIM_OK || status_is(k, got, CIM_OK, where, what);
 }
 
 /* A call's status: a check of its own, or a silent condition. */
-#define gives(k, call, want) status_is((k), (call), (want), TAP_WHERE, #call)
-#define must(k, call)	     status_must((k), (call), TAP_WHERE, #call)
+#define gives(k, call, want) (forget_error(k), status_is((k), (call), (want), TAP_WHERE, #call))
+#define must(k, call)	     (forget_error(k), status_must((k), (call), TAP_WHERE, #call))
 
 /* ---- sessions ---- */
 
