@@ -53,7 +53,7 @@ bool cim_hash_table_reserve(struct cim_hash_table *table)
 	struct cim_hash_table bigger = *table;
 	size_t bytes, first = 0;
 
-	if (table->count < table->room / 4 * 3)
+	if (table->count < UINT32_MAX - 1 && table->count < table->room / 4 * 3)
 		return true;
 	bigger.count = 0;
 	bigger.room = FIRST_ROOM;
