@@ -58,8 +58,9 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 /* A file of ours and the one that has the name it is to get. */
 struct compared {
 	const struct cim_env *env;
-	cim_vfs_file *ours, *theirs;
-	const char *name;
+	const struct cim_session_file *ours;
+	cim_vfs_file *theirs;
+	const char *name; /* of theirs */
 };
 
 /* The first offset from @at on where either file may hold something: before it both are zero. A
@@ -68,7 +69,8 @@ static enum cim_status next_data(const struct compared *c, uint64_t at, uint64_t
 				 struct cim_error *err)
 {
 	uint64_t in_a, in_b = at;
-	enum cim_status status = cim_io_next_data(c->env, c->ours, c->name, at, &in_a, err);
+	enum cim_status status = cim_io_next_data(c->env, c->ours->handle, c->ours->name, at, &in_a,
+						  err);
 
 	if (!status && in_a > at)
 		status = cim_io_next_data(c->env, c->theirs, c->name, at, &in_b, err);
@@ -90,7 +92,8 @@ static enum cim_status compare_bytes(const struct compared *c, uint64_t size, ui
 		if (status || at >= size)
 			break;
 		len = size - at < chunk ? (size_t)(size - at) : chunk;
-		status = cim_io_read(c->env, c->ours, c->name, at, buf, len, &got_a, err);
+		status = cim_io_read(c->env, c->ours->handle, c->ours->name, at, buf, len, &got_a,
+				     err);
 		if (!status)
 			status = cim_io_read(c->env, c->theirs, c->name, at, buf + chunk, len,
 					     &got_b, err);
@@ -113,7 +116,7 @@ static enum cim_status compare_files(const struct compared *c, bool *equal, stru
 	*equal = false;
 	if (!buf)
 		return cim_no_memory(err);
-	status = cim_io_size(c->env, c->ours, c->name, &size, err);
+	status = cim_io_size(c->env, c->ours->handle, c->ours->name, &size, err);
 	if (!status)
 		status = cim_io_size(c->env, c->theirs, c->name, &their_size, err);
 	if (!status && size == their_size)
@@ -174,7 +177,7 @@ static enum cim_status clear_name(struct cim_writer *writer, const char *name, b
 static enum cim_status adopt_or_clear(struct cim_writer *writer, struct cim_session_file *region,
 				      const char *name, struct cim_error *err)
 {
-	struct compared c = {&writer->env, region->handle, NULL, name};
+	struct compared c = {&writer->env, region, NULL, name};
 	enum cim_status status;
 	bool equal;
 

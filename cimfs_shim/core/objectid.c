@@ -102,7 +102,6 @@ static enum cim_status sorted_ids(const struct cim_object_index *index, uint32_t
 				  const struct cim_object_id ***sorted, size_t *count,
 				  struct cim_error *err)
 {
-
 	*count = 0;
 	*sorted = cim_alloc(index->env, (index->count + 1) * sizeof(**sorted));
 	if (!*sorted)
@@ -118,11 +117,10 @@ static enum cim_status sorted_ids(const struct cim_object_index *index, uint32_t
 }
 
 enum cim_status cim_object_index_write(const struct cim_object_index *index, uint32_t region,
-				       const uint8_t *header, cim_vfs_file *file,
+				       const uint8_t *header, cim_vfs_file *file, const char *name,
 				       struct cim_error *err)
 {
 	enum { PER_WRITE = 1024 };
-	static const char name[] = "the object ID file";
 	const struct cim_object_id **sorted;
 	enum cim_status status;
 	uint8_t *buf = NULL;

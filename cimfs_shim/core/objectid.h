@@ -48,7 +48,7 @@ bool cim_object_index_has_length(const struct cim_object_index *index, uint64_t 
 /* Write object ID file for region @region (image-wide) to @file, from its start: @header, with its
  * table's place and count filled in, then the region's objects, sorted. */
 enum cim_status cim_object_index_write(const struct cim_object_index *index, uint32_t region,
-				       const uint8_t *header, cim_vfs_file *file,
+				       const uint8_t *header, cim_vfs_file *file, const char *name,
 				       struct cim_error *err);
 
 /* ---- the parents' object ID files ---- */

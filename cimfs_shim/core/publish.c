@@ -32,7 +32,7 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 	cim_put16(header + CIM_OFF(objectid_header, index), (uint16_t)i);
 	header[CIM_OFF(objectid_header, type)] = (uint8_t)i;
 	status = cim_object_index_write(&writer->objects.index, writer->objects.regions[i].region,
-					header, file->handle, err);
+					header, file->handle, file->name, err);
 	return status ? status : cim_io_sync(&writer->env, file->handle, file->name, err);
 }
 

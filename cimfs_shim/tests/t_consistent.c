@@ -296,6 +296,35 @@ static void test_taken_over_harmless(void)
 	kit_free(&k);
 }
 
+/* Whatever fails of a commit over orphans: ours and the other's, which of them is told. */
+static void test_named_failures(bool spoil)
+{
+	unsigned failures = 0;
+	bool failed = true;
+
+	for (unsigned long at = 1; failed; at++) {
+		struct kit k = kit_new();
+		struct cim_writer *w;
+		const char *name = k.m->first_failed_name;
+
+		leave_orphans(&k, spoil);
+		w = begin_consistent(&k, "text");
+		k.m->fail_at = k.m->ops + at;
+		forget_error(&k);
+		failed = cim_writer_commit(w, &k.err) != CIM_OK || k.m->failed;
+		/* A rename is told by the former name; a directory has none. */
+		if (k.err.status && *name && k.m->first_failed != MEM_RENAME) {
+			failures++;
+			if (!strstr(k.err.cause, name))
+				ok(false, "%s of %s failed: %s", mem_op_names[k.m->first_failed],
+				   name, k.err.cause);
+		}
+		cim_writer_close(w);
+		kit_free(&k);
+	}
+	ok(failures > 20, "each of %u failed calls is told with its file", failures);
+}
+
 /* ---- huge and hollow ---- */
 
 #define HUGE_SIZE (INT64_C(1) << 40)
@@ -530,6 +559,8 @@ int main(void)
 	test_removed_later();
 	test_taken_over();
 	test_taken_over_harmless();
+	test_named_failures(false);
+	test_named_failures(true);
 	test_hollow();
 	test_without_holes();
 	test_owner_search();

@@ -133,7 +133,7 @@ static void test_write(void)
 	}
 	must(&k, k.env.vfs->open_dir(k.m, "mem", 0, &dir, &os_error));
 	must(&k, k.env.vfs->open(k.m, dir, "ids", CIM_VFS_CREATE, &file, &os_error));
-	must(&k, cim_object_index_write(&index, 5, header, file, &k.err));
+	must(&k, cim_object_index_write(&index, 5, header, file, "ids", &k.err));
 	k.env.vfs->close(k.m, file);
 	k.env.vfs->close_dir(k.m, dir);
 	is_int(memfs_size(k.m, "ids"), 48 + 40 * in_region, "the region's objects are written");
