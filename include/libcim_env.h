@@ -104,10 +104,9 @@ struct cim_vfs {
 	/* What follows may be NULL. */
 
 	/** @native: the system's own handle of an open file, a file descriptor on POSIX, which
-	 * stays this file system's; -1 if it has none. For cim_image_get_run() */
+	 * stays this file system's; -1 if it has none. For cim_image_get_run(), cim_image_hold() */
 	intptr_t (*native)(void *ctx, cim_vfs_file *file);
-	/** @hold: opens an existing file as CIM_VFS_UPDATE does, with the byte lock of lock() on
-	 * it:
+	/** @hold: opens an existing file as CIM_VFS_UPDATE does, with lock()'s byte lock on it,
 	 *  @alone, or shared with others who share it; CIM_E_SHARING if that can't be had now.
 	 *  When it returns the name still is this file's. CIM_E_UNSUPPORTED: there are no locks.
 	 *  A consistent session holds what it finds (D45), cim_store_remove() what it deletes */
@@ -147,7 +146,8 @@ struct cim_env {
 	struct cim_allocator mem;
 	const struct cim_vfs *vfs;
 
-	/** @random: fills @buf with @len unpredictable bytes (names of private files, GUIDs) */
+	/** @random: fills @buf with @len unpredictable bytes, for names of private files, GUIDs
+	 * and hash tables that nobody can slow down */
 	enum cim_status (*random)(void *ctx, void *buf, size_t len);
 	void *random_ctx;
 

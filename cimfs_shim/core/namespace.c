@@ -378,7 +378,6 @@ enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
 
 void cim_ns_free(struct cim_namespace *ns)
 {
-
 	while (ns->names) {
 		struct cim_name_block *block = ns->names;
 

@@ -272,7 +272,6 @@ bool cim_parent_ids_find(struct cim_parent_ids *ids, uint64_t length,
 			 const struct cim_digest *digest, bool metadata,
 			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
 {
-
 	for (uint32_t s = ids->base->set_count; s-- > ids->first_set;) {
 		for (uint32_t i = 0; i < ids->base->sets[s].count; i++) {
 			struct id_file *f = use_file(ids, s, i);

@@ -33,9 +33,8 @@ struct cim_session_files {
 	const struct cim_env *env;
 	cim_vfs_dir *dir;
 	bool consistent;
-	struct cim_guid
-		guid;	 /* of the region set; a consistent session computes it at its commit */
-	char random[17]; /* 16 hex digits: the private names' middle */
+	struct cim_guid guid; /* of the region set; if consistent, computed at the commit */
+	char random[17];      /* 16 hex digits: the private names' middle */
 	union {
 		struct cim_session_file all[CIM_SET_FILES + 1];
 		struct {

@@ -56,7 +56,6 @@ static void put_value(uint8_t *p, const struct row *row, uint32_t value_size)
 
 static void put_name(uint8_t *p, const struct row *row)
 {
-
 	cim_put16(p, (uint16_t)row->units);
 	for (uint32_t i = 0; i < row->units; i++)
 		cim_put16(p + 2 + 2 * i, row->name[i]);

@@ -3,8 +3,8 @@
  * os.h - what this room offers
  *
  * Two files implement the same thing, posix.c and win32.c; a program links one of them. Nearly all
- * of it is reached through cim_env_default() of libcim_env.h: the file system, the random source, the
- * clock, locks and memory. Nothing outside this room makes a system call on behalf of core.
+ * of it is reached through cim_env_default() of libcim_env.h: the file system, the random source,
+ * the clock, locks and memory. Nothing outside this room makes a system call on behalf of core.
  */
 #ifndef CIM_OS_H
 #define CIM_OS_H
