@@ -893,6 +893,15 @@ static void test_check_regions(void)
 	ok(m->fs->peak_open_files > 60 && m->fs->peak_open_files <= 65,
 	   "never more than 65 of %d files open: %ld", SETS * EACH, m->fs->peak_open_files);
 	cim_image_close(image);
+	image = mini_open(m, "mem/f.cim");
+	err.status = CIM_OK;
+	m->fs->fail_status = CIM_E_IO;
+	m->fs->fail_at = m->fs->ops + 10 * 3 + 1; /* opened, measured and read, each */
+	is_status(cim_image_check_regions(image, &err), CIM_OK, "one can't be opened at first");
+	is_str(mem_op_names[m->fs->first_failed], "open", "which is what failed");
+	is_status(err.status, CIM_OK, "and isn't told, as it could when others were closed");
+	m->fs->fail_at = 0;
+	cim_image_close(image);
 	is_int(m->fs->open_files, 0, "all are closed with the image");
 	mini_free(m);
 }
