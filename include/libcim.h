@@ -222,7 +222,7 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
  * @is_directory, @is_sparse: the default stream is a link table; is the all-zero form
  * @is_pe_image: the default stream is stored expanded, as a PE image
  * @has_*:       the record points to such data
- * @priv:        the library's own, for cim_image_get_file_data()
+ * @priv:        the library's own, for reading on through what was told
  */
 struct cim_file_info {
 	uint32_t file_id;
@@ -243,7 +243,7 @@ struct cim_file_info {
 	bool has_ea;
 	bool has_reparse;
 	bool has_streams;
-	uint64_t priv[2];
+	uint64_t priv[6];
 };
 
 /** FileIDs whose records lie in one file table; the first is 1. */
@@ -375,15 +375,24 @@ CIM_API enum cim_status cim_image_get_data(struct cim_image *image, uint32_t fil
 					   struct cim_str stream, struct cim_data *data,
 					   struct cim_error *err);
 
-/**
- * cim_image_get_file_data() - find the default stream of a file already looked at
- * @file: what this image told of it (cim_image_stat(), an entry of a directory)
- *
- * As cim_image_get_data(), but the record isn't read again. CIM_E_ACCESS: a directory.
+/** struct cim_iter - goes through a directory's entries or an item's streams, in stored order */
+struct cim_iter;
+
+/*
+ * Of an item already looked at: as the functions above and cim_iter_streams(), but by what this
+ * image told of the item (cim_image_stat(), a walk), so that its record isn't read again.
  */
 CIM_API enum cim_status cim_image_get_file_data(struct cim_image *image,
 						const struct cim_file_info *file,
-						struct cim_data *data, struct cim_error *err);
+						struct cim_str stream, struct cim_data *data,
+						struct cim_error *err);
+CIM_API enum cim_status cim_image_get_file_blob(struct cim_image *image,
+						const struct cim_file_info *file,
+						enum cim_blob which, void *buf, size_t room,
+						size_t *size, struct cim_error *err);
+CIM_API enum cim_status cim_iter_file_streams(struct cim_image *image,
+					      const struct cim_file_info *file,
+					      struct cim_iter **iter, struct cim_error *err);
 
 /**
  * cim_image_read() - read from a stream at any offset
@@ -409,9 +418,6 @@ struct cim_entry {
 	uint16_t name[CIM_MAX_NAME];
 	char utf8[CIM_MAX_NAME_UTF8];
 };
-
-/** struct cim_iter - goes through a directory's entries or an item's streams, in stored order */
-struct cim_iter;
 
 /**
  * cim_iter_dir() - iterate a directory's entries (no "." and "..")

@@ -30,48 +30,68 @@ enum cim_status cim_entry_from_link(struct cim_entry *entry, const struct cim_li
 				    err);
 }
 
-static enum cim_status open_iter(struct cim_image *image, uint32_t file_id, bool streams,
-				 struct cim_iter **result, struct cim_error *err)
+static enum cim_status open_iter(struct cim_image *image, const struct cim_record *record,
+				 bool streams, struct cim_iter **result, struct cim_error *err)
 {
-	struct cim_record record;
-	struct cim_iter *iter;
+	struct cim_iter *iter = cim_zalloc(&image->env, sizeof(*iter));
 	enum cim_status status;
 
-	iter = cim_zalloc(&image->env, sizeof(*iter));
 	if (!iter)
 		return cim_no_memory(err);
-	status = cim_image_record(image, file_id, &record, err);
-	if (!status && streams)
-		status = cim_link_table_of_streams(image, &record, &iter->table, err);
-	else if (!status)
-		status = cim_link_table_of_dir(image, &record, &iter->table, err);
-	if (status) {
+	if (streams)
+		status = cim_link_table_of_streams(image, record, &iter->table, err);
+	else
+		status = cim_link_table_of_dir(image, record, &iter->table, err);
+	if (status)
 		cim_free(&image->env, iter);
-		return status;
-	}
-	*result = iter;
-	return CIM_OK;
+	else
+		*result = iter;
+	return status;
 }
 
 enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id, struct cim_iter **iter,
 			     struct cim_error *err)
 {
+	struct cim_record record;
+	enum cim_status status;
+
 	if (iter)
 		*iter = NULL;
 	if (CIM_ANY_NULL(err, image, iter))
 		return CIM_E_POINTER;
-	return cim_error_where(err, open_iter(image, dir_id, false, iter, err),
-			       "open the directory", image->path);
+	status = cim_image_record(image, dir_id, &record, err);
+	if (!status)
+		status = open_iter(image, &record, false, iter, err);
+	return cim_error_where(err, status, "open the directory", image->path);
 }
 
 enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, struct cim_iter **iter,
 				 struct cim_error *err)
 {
+	struct cim_record record;
+	enum cim_status status;
+
 	if (iter)
 		*iter = NULL;
 	if (CIM_ANY_NULL(err, image, iter))
 		return CIM_E_POINTER;
-	return cim_error_where(err, open_iter(image, file_id, true, iter, err), "list the streams",
+	status = cim_image_record(image, file_id, &record, err);
+	if (!status)
+		status = open_iter(image, &record, true, iter, err);
+	return cim_error_where(err, status, "list the streams", image->path);
+}
+
+enum cim_status cim_iter_file_streams(struct cim_image *image, const struct cim_file_info *file,
+				      struct cim_iter **iter, struct cim_error *err)
+{
+	struct cim_record record;
+
+	if (iter)
+		*iter = NULL;
+	if (CIM_ANY_NULL(err, image, file, iter))
+		return CIM_E_POINTER;
+	cim_record_from_info(&record, file);
+	return cim_error_where(err, open_iter(image, &record, true, iter, err), "list the streams",
 			       image->path);
 }
 

@@ -225,9 +225,26 @@ void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 		info->size = cim_stream_length(record->stream_desc);
 		info->is_sparse = record->stream_desc & CIM_STREAM_SPARSE;
 		info->is_pe_image = cim_stream_type(record->stream_desc) == CIM_STREAM_PE_IMAGE;
-		info->priv[0] = record->stream_offset;
-		info->priv[1] = record->stream_desc;
 	}
+	info->priv[0] = record->stream_offset;
+	info->priv[1] = record->stream_desc;
+	info->priv[2] = record->security;
+	info->priv[3] = record->ea;
+	info->priv[4] = record->reparse;
+	info->priv[5] = record->streams;
+}
+
+void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info)
+{
+	*record = (struct cim_record){
+		.stream_offset = info->priv[0],
+		.stream_desc = info->priv[1],
+		.security = info->priv[2],
+		.ea = info->priv[3],
+		.ea_length = info->ea_size,
+		.reparse = info->priv[4],
+		.streams = info->priv[5],
+	};
 }
 
 enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
@@ -286,18 +303,15 @@ static enum cim_status place_of_blob(struct cim_image *image, const struct cim_r
 	return cim_image_check_range(image, *offset, *skip, *size, err);
 }
 
-static enum cim_status get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
-				void *buf, size_t room, size_t *size, struct cim_error *err)
+static enum cim_status read_blob(struct cim_image *image, const struct cim_record *record,
+				 enum cim_blob which, void *buf, size_t room, size_t *size,
+				 struct cim_error *err)
 {
-	struct cim_record record;
 	uint64_t offset = 0;
 	size_t skip, all;
 	enum cim_status status;
 
-	status = cim_image_record(image, file_id, &record, err);
-	if (status)
-		return status;
-	status = place_of_blob(image, &record, which, &offset, &skip, &all, err);
+	status = place_of_blob(image, record, which, &offset, &skip, &all, err);
 	if (status)
 		return status;
 	*size = all;
@@ -309,26 +323,51 @@ static enum cim_status get_blob(struct cim_image *image, uint32_t file_id, enum 
 	return cim_image_read_object(image, offset, skip, buf, all, err);
 }
 
-enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
-				   void *buf, size_t room, size_t *size, struct cim_error *err)
+static enum cim_status get_blob(struct cim_image *image, enum cim_status status,
+				const struct cim_record *record, enum cim_blob which, void *buf,
+				size_t room, size_t *size, struct cim_error *err)
 {
 	static const char *const ops[] = {
 		[CIM_BLOB_SECURITY] = "read the security descriptor",
 		[CIM_BLOB_EA] = "read the extended attributes",
 		[CIM_BLOB_REPARSE] = "read the reparse data",
 	};
+
+	if (!status)
+		status = read_blob(image, record, which, buf, room, size, err);
+	if (status && status != CIM_E_LIMIT)
+		*size = 0;
+	return cim_error_where(err, status,
+			       (unsigned)which < sizeof(ops) / sizeof(ops[0]) ? ops[which] : NULL,
+			       image->path);
+}
+
+enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
+				   void *buf, size_t room, size_t *size, struct cim_error *err)
+{
+	struct cim_record record;
 	enum cim_status status;
 
 	if (size)
 		*size = 0;
 	if (CIM_ANY_NULL(err, image, size))
 		return CIM_E_POINTER;
-	status = get_blob(image, file_id, which, buf, room, size, err);
-	if (status && status != CIM_E_LIMIT)
+	status = cim_image_record(image, file_id, &record, err);
+	return get_blob(image, status, &record, which, buf, room, size, err);
+}
+
+enum cim_status cim_image_get_file_blob(struct cim_image *image, const struct cim_file_info *file,
+					enum cim_blob which, void *buf, size_t room, size_t *size,
+					struct cim_error *err)
+{
+	struct cim_record record;
+
+	if (size)
 		*size = 0;
-	return cim_error_where(err, status,
-			       (unsigned)which < sizeof(ops) / sizeof(ops[0]) ? ops[which] : NULL,
-			       image->path);
+	if (CIM_ANY_NULL(err, image, file, size))
+		return CIM_E_POINTER;
+	cim_record_from_info(&record, file);
+	return get_blob(image, CIM_OK, &record, which, buf, room, size, err);
 }
 
 static enum cim_status find_stream(struct cim_image *image, const struct cim_record *record,
@@ -356,52 +395,50 @@ static enum cim_status find_stream(struct cim_image *image, const struct cim_rec
 	return CIM_OK;
 }
 
-static enum cim_status get_file_data(struct cim_image *image, const struct cim_file_info *file,
-				     struct cim_data *data, struct cim_error *err)
+static enum cim_status get_data(struct cim_image *image, const struct cim_record *record,
+				struct cim_str stream, struct cim_data *data, struct cim_error *err)
 {
-	if (file->is_directory)
-		return cim_fail(err, CIM_E_ACCESS, "a directory has no data");
-	return cim_data_from_stream(image, file->priv[0], file->priv[1], data, err);
-}
-
-static enum cim_status get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
-				struct cim_data *data, struct cim_error *err)
-{
-	struct cim_file_info info;
-	struct cim_record record;
 	struct cim_link link;
-	enum cim_status status = cim_image_record(image, file_id, &record, err);
+	enum cim_status status;
 
-	if (status)
-		return status;
-	if ((!stream.utf8 && !stream.utf16) || !stream.units) {
-		cim_info_from_record(&info, file_id, &record);
-		return get_file_data(image, &info, data, err);
+	if ((stream.utf8 || stream.utf16) && stream.units) {
+		status = find_stream(image, record, stream, &link, err);
+		if (status)
+			return status;
+		return cim_data_from_stream(image, link.stream_offset, link.stream_desc, data, err);
 	}
-	status = find_stream(image, &record, stream, &link, err);
-	if (status)
-		return status;
-	return cim_data_from_stream(image, link.stream_offset, link.stream_desc, data, err);
+	if (cim_record_is_dir(record))
+		return cim_fail(err, CIM_E_ACCESS, "a directory has no data");
+	return cim_data_from_stream(image, record->stream_offset, record->stream_desc, data, err);
 }
 
 enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,
 				   struct cim_data *data, struct cim_error *err)
 {
+	struct cim_record record;
+	enum cim_status status;
+
 	if (data)
 		memset(data, 0, sizeof(*data));
 	if (CIM_ANY_NULL(err, image, data))
 		return CIM_E_POINTER;
-	return cim_error_where(err, get_data(image, file_id, stream, data, err), "find the stream",
-			       image->path);
+	status = cim_image_record(image, file_id, &record, err);
+	if (!status)
+		status = get_data(image, &record, stream, data, err);
+	return cim_error_where(err, status, "find the stream", image->path);
 }
 
 enum cim_status cim_image_get_file_data(struct cim_image *image, const struct cim_file_info *file,
-					struct cim_data *data, struct cim_error *err)
+					struct cim_str stream, struct cim_data *data,
+					struct cim_error *err)
 {
+	struct cim_record record;
+
 	if (data)
 		memset(data, 0, sizeof(*data));
 	if (CIM_ANY_NULL(err, image, file, data))
 		return CIM_E_POINTER;
-	return cim_error_where(err, get_file_data(image, file, data, err), "find the stream",
+	cim_record_from_info(&record, file);
+	return cim_error_where(err, get_data(image, &record, stream, data, err), "find the stream",
 			       image->path);
 }

@@ -81,6 +81,8 @@ enum cim_status cim_cache_read(struct cim_image *image, uint32_t region, uint64_
 /* What cim_image_stat() tells, from a record that has been read. */
 void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 			  const struct cim_record *record);
+/* And back: as much of the record as its data, metadata and streams are found by. */
+void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info);
 /* The code units of a single name: *name is @text's own or @buf. A name that can't be in an image
  * (empty, too long) has *units 0. */
 enum cim_status cim_name_from_str(struct cim_str text, uint16_t *buf, const uint16_t **name,

@@ -58,9 +58,7 @@ static enum cim_status read_target(const struct target *target, UINT64 offset, v
     /* The only thing without a default stream is a directory, which can't be read (D30). */
     if (info.is_directory && !target->stream.units)
         return fail(err, CIM_E_INVALID, "a directory can't be read");
-    status = target->stream.units ? cim_image_get_data(target->image, target->file_id,
-                                                       target->stream, &data, err)
-                                  : cim_image_get_file_data(target->image, &info, &data, err);
+    status = cim_image_get_file_data(target->image, &info, target->stream, &data, err);
     if (status) return status;
     if (offset > data.size) return fail(err, CIM_E_EOF, "the offset is past the stream's end");
     if (size > data.size - offset) size = data.size - offset;
@@ -136,7 +134,7 @@ static enum cim_status stat_target(const struct target *target, FILE_STAT_BASIC_
     data.size = info.size;
     data.sparse = info.is_sparse;
     if (target->stream.units)
-        status = cim_image_get_data(target->image, target->file_id, target->stream, &data, err);
+        status = cim_image_get_file_data(target->image, &info, target->stream, &data, err);
     if (status) return status;
     fill_stat(target, &info, data.size, data.sparse, stat);
     return CIM_OK;

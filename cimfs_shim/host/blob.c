@@ -10,8 +10,8 @@
 #include "alloc.h"
 #include "ea.h"
 
-enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_blob which,
-			  struct blob *blob, struct cim_error *err)
+enum cim_status blob_read(struct cim_image *image, const struct cim_file_info *file,
+			  enum cim_blob which, struct blob *blob, struct cim_error *err)
 {
 	uint8_t buf[512];
 	enum cim_status status;
@@ -19,13 +19,13 @@ enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_bl
 
 	blob->data = NULL;
 	blob->size = 0;
-	status = cim_image_get_blob(image, file_id, which, buf, sizeof(buf), &size, err);
+	status = cim_image_get_file_blob(image, file, which, buf, sizeof(buf), &size, err);
 	if (!status) {
 		if (size)
 			blob->data = memcpy(xmalloc(size + EA_NTFS_ROOM), buf, size);
 	} else if (status == CIM_E_LIMIT && size > sizeof(buf)) {
 		blob->data = xmalloc(size + EA_NTFS_ROOM);
-		status = cim_image_get_blob(image, file_id, which, blob->data, size, &size, err);
+		status = cim_image_get_file_blob(image, file, which, blob->data, size, &size, err);
 	}
 	if (status) {
 		blob_free(blob);

@@ -15,8 +15,8 @@ struct blob {
 	uint8_t *data; /* with EA_NTFS_ROOM more */
 	size_t size;
 };
-enum cim_status blob_read(struct cim_image *image, uint32_t file_id, enum cim_blob which,
-			  struct blob *blob, struct cim_error *err);
+enum cim_status blob_read(struct cim_image *image, const struct cim_file_info *file,
+			  enum cim_blob which, struct blob *blob, struct cim_error *err);
 void blob_free(struct blob *blob);
 bool blob_equal(const struct blob *a, const struct blob *b);
 

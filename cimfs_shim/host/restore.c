@@ -337,7 +337,7 @@ int restore_file(struct restore *r, const struct place *at)
 	int code;
 	int fd;
 
-	if (cim_image_get_file_data(r->job->image, at->info, &data, &err)) {
+	if (cim_image_get_file_data(r->job->image, at->info, (struct cim_str){0}, &data, &err)) {
 		restore_unreadable(r, at, &err);
 		return 0;
 	}

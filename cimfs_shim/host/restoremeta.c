@@ -149,7 +149,7 @@ static void set_blob(struct restore *r, const struct place *at, int fd, enum res
 	struct cim_error err = {0};
 	struct blob blob;
 
-	if (blob_read(r->job->image, at->info->file_id, kind, &blob, &err)) {
+	if (blob_read(r->job->image, at->info, kind, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 		return;
 	}
@@ -182,7 +182,7 @@ bool restore_reparse(struct restore *r, const struct place *at, int fd)
 
 	if (!xattr || !at->info->has_reparse)
 		return true;
-	if (blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err))
+	if (blob_read(r->job->image, at->info, CIM_BLOB_REPARSE, &blob, &err))
 		restore_unreadable(r, at, &err);
 	else if (!blob.size)
 		restore_lost(r, LOST_DATA, at, "its reparse data are empty");
@@ -240,7 +240,7 @@ static int set_streams(struct restore *r, const struct place *at, int fd, const 
 
 	if (!at->info->has_streams)
 		return 0;
-	if (cim_iter_streams(r->job->image, at->info->file_id, &iter, &err)) {
+	if (cim_iter_file_streams(r->job->image, at->info, &iter, &err)) {
 		restore_unreadable(r, at, &err);
 		return 0;
 	}
@@ -330,7 +330,7 @@ void restore_ntfs_end(struct restore *r, const struct place *at)
 	if (!r->job->ntfs || !*at->name)
 		return;
 	if (at->info->has_reparse &&
-	    blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
+	    blob_read(r->job->image, at->info, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 	} else if (at->info->has_reparse) {
 		set_at(r, at, LOST_REPARSE, XATTR_NTFS_REPARSE, blob.data, blob.size);

@@ -248,8 +248,8 @@ char *link_target(struct server *s, const struct cim_file_info *info, uint32_t d
 	t = calloc(1, sizeof(*t));
 	if (!data || !t)
 		goto out;
-	status = cim_image_get_blob(s->image, info->file_id, CIM_BLOB_REPARSE, data, CIM_MAX_BLOB,
-				    &size, &err);
+	status = cim_image_get_file_blob(s->image, info, CIM_BLOB_REPARSE, data, CIM_MAX_BLOB,
+					 &size, &err);
 	if (status) {
 		*error = log_status(status, &err, info->file_id);
 		goto out;

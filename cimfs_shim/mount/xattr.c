@@ -117,7 +117,7 @@ static int put_blob(struct server *s, struct value *v, const struct cim_file_inf
 	struct cim_error err = {0};
 	enum cim_status status;
 
-	status = cim_image_get_blob(s->image, info->file_id, which, NULL, 0, &v->size, &err);
+	status = cim_image_get_file_blob(s->image, info, which, NULL, 0, &v->size, &err);
 	if (!status && !v->size)
 		return ENODATA;
 	if (!status && v->size > v->limit)
@@ -126,8 +126,8 @@ static int put_blob(struct server *s, struct value *v, const struct cim_file_inf
 		v->bytes = malloc(v->size + EA_NTFS_ROOM);
 		if (!v->bytes)
 			return ENOMEM;
-		status = cim_image_get_blob(s->image, info->file_id, which, v->bytes, v->size,
-					    &v->size, &err);
+		status = cim_image_get_file_blob(s->image, info, which, v->bytes, v->size, &v->size,
+						 &err);
 	}
 	return status ? log_status(status, &err, info->file_id) : 0;
 }
@@ -147,18 +147,19 @@ static int put_ea(struct server *s, struct value *v, const struct cim_file_info 
 	return v->size > limit ? ERANGE : 0;
 }
 
-static int put_stream(struct server *s, struct value *v, uint32_t file_id, const char *name)
+static int put_stream(struct server *s, struct value *v, const struct cim_file_info *info,
+		      const char *name)
 {
 	struct cim_error err = {0};
 	struct cim_data data;
 	size_t got = 0;
 	enum cim_status status;
 
-	status = cim_image_get_data(s->image, file_id, cim_str8(name), &data, &err);
+	status = cim_image_get_file_data(s->image, info, cim_str8(name), &data, &err);
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID)
 		return ENODATA;
 	if (status)
-		return log_status(status, &err, file_id);
+		return log_status(status, &err, info->file_id);
 	/* A length larger than any buffer is answered as one that is just too large. */
 	v->size = data.size < XATTR_SIZE_MAX + 1 ? (size_t)data.size : XATTR_SIZE_MAX + 1;
 	if (data.size > v->limit)
@@ -168,7 +169,7 @@ static int put_stream(struct server *s, struct value *v, uint32_t file_id, const
 		return ENOMEM;
 	status = cim_image_read(s->image, &data, 0, v->bytes, v->size, &got, &err);
 	if (status)
-		return log_status(status, &err, file_id);
+		return log_status(status, &err, info->file_id);
 	return got == v->size ? 0 : EIO;
 }
 
@@ -200,7 +201,7 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 	if (!strcmp(name, XATTR_WINEREPARSE))
 		return info->has_reparse ? put_blob(s, v, info, CIM_BLOB_REPARSE) : ENODATA;
 	if (!strncmp(name, "user.", 5) && name[5] && s->options->streams & STREAMS_XATTR)
-		return put_stream(s, v, info->file_id, name + 5);
+		return put_stream(s, v, info, name + 5);
 	/* ACLs, capabilities, labels: not this one has none, but there is no such thing here. ls,
 	 * for one, stops asking then. */
 	return strncmp(name, "user.", 5) ? EOPNOTSUPP : ENODATA;
@@ -259,21 +260,21 @@ static int list_add(struct list *list, const char *prefix, const char *name)
 	return 0;
 }
 
-static int list_streams(struct server *s, uint32_t file_id, struct list *list)
+static int list_streams(struct server *s, const struct cim_file_info *info, struct list *list)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	struct cim_entry entry;
 	bool found = true;
 	int error = 0;
-	enum cim_status status = cim_iter_streams(s->image, file_id, &iter, &err);
+	enum cim_status status = cim_iter_file_streams(s->image, info, &iter, &err);
 
 	if (status)
-		return log_status(status, &err, file_id);
+		return log_status(status, &err, info->file_id);
 	for (uint32_t left = cim_iter_count(iter); left && found && !error; left--) {
 		status = cim_iter_next(iter, &entry, &found, &err);
 		if (status)
-			error = log_status(status, &err, file_id);
+			error = log_status(status, &err, info->file_id);
 		else if (found && strlen(entry.utf8) && strcmp(entry.utf8, "DOSATTRIB") &&
 			 strcmp(entry.utf8, "WINEREPARSE"))
 			error = list_add(list, "user.", entry.utf8);
@@ -299,7 +300,7 @@ char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error)
 	if (!*error && info.has_reparse && s->options->reparse == REPARSE_WINE)
 		*error = list_add(&list, "", XATTR_WINEREPARSE);
 	if (!*error && info.has_streams && s->options->streams & STREAMS_XATTR)
-		*error = list_streams(s, info.file_id, &list);
+		*error = list_streams(s, &info, &list);
 	if (*error) {
 		free(list.names);
 		return NULL;

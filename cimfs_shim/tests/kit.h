@@ -295,25 +295,27 @@ static inline void dump_data(struct kit *k, struct cim_image *image, const struc
 	say_bytes(t, "...", buf, got);
 }
 
-static inline void dump_blob(struct kit *k, struct cim_image *image, uint32_t id,
-			     enum cim_blob which, const char *what, struct text *t)
+static inline void dump_blob(struct kit *k, struct cim_image *image,
+			     const struct cim_file_info *info, enum cim_blob which,
+			     const char *what, struct text *t)
 {
 	static uint8_t buf[CIM_MAX_BLOB];
 	size_t size;
 
-	if (!must(k, cim_image_get_blob(image, id, which, buf, sizeof(buf), &size, &k->err)))
+	if (!must(k, cim_image_get_file_blob(image, info, which, buf, sizeof(buf), &size, &k->err)))
 		return;
 	if (size)
 		say_bytes(t, what, buf, size);
 }
 
-static inline void dump_streams(struct kit *k, struct cim_image *image, uint32_t id, struct text *t)
+static inline void dump_streams(struct kit *k, struct cim_image *image,
+				const struct cim_file_info *info, struct text *t)
 {
 	struct cim_entry entry;
 	struct cim_iter *iter;
 	bool found;
 
-	if (!must(k, cim_iter_streams(image, id, &iter, &k->err)))
+	if (!must(k, cim_iter_file_streams(image, info, &iter, &k->err)))
 		return;
 	while (must(k, cim_iter_next(iter, &entry, &found, &k->err)) && found) {
 		say(t, "\n    :%s", entry.utf8);
@@ -356,17 +358,17 @@ static inline void dump_item(struct kit *k, struct cim_image *image,
 		say(t, " times=%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, info->creation_time,
 		    info->last_write_time, info->change_time, info->last_access_time);
 	if (!info->is_directory &&
-	    must(k, cim_image_get_data(image, info->file_id, none, &data, &k->err)))
+	    must(k, cim_image_get_file_data(image, info, none, &data, &k->err)))
 		dump_data(k, image, &data, t);
 	if (info->reparse_tag)
 		say(t, " tag=%x", (unsigned)info->reparse_tag);
 	if (cim_image_get_blob(image, info->file_id, CIM_BLOB_SECURITY, sd, sizeof(sd), &size,
 			       NULL) ||
 	    size != 20 || memcmp(sd, "\1\0\4\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20))
-		dump_blob(k, image, info->file_id, CIM_BLOB_SECURITY, "sd", t);
-	dump_blob(k, image, info->file_id, CIM_BLOB_EA, "ea", t);
-	dump_blob(k, image, info->file_id, CIM_BLOB_REPARSE, "rp", t);
-	dump_streams(k, image, info->file_id, t);
+		dump_blob(k, image, info, CIM_BLOB_SECURITY, "sd", t);
+	dump_blob(k, image, info, CIM_BLOB_EA, "ea", t);
+	dump_blob(k, image, info, CIM_BLOB_REPARSE, "rp", t);
+	dump_streams(k, image, info, t);
 	say(t, "\n");
 }
 

@@ -53,7 +53,9 @@ static void *output(unsigned n)
 	X(cim_image_check_regions, 1, (P(1, image), &k.err))                                       \
 	X(cim_image_get_blob, 2, (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))        \
 	X(cim_image_get_data, 2, (P(1, image), 1, none, output(2), &k.err))                        \
-	X(cim_image_get_file_data, 3, (P(1, image), P(2, &file), output(3), &k.err))               \
+	X(cim_image_get_file_blob, 3,                                                              \
+	  (P(1, image), P(2, &file), CIM_BLOB_EA, NULL, 0, output(3), &k.err))                     \
+	X(cim_image_get_file_data, 3, (P(1, image), P(2, &file), none, output(3), &k.err))         \
 	X(cim_image_get_run, 3, (P(1, image), P(2, &data), 0, 1, P(3, &run), &k.err))              \
 	X(cim_image_get_segment, 3, (P(1, image), P(2, &data), 0, output(3), &k.err))              \
 	X(cim_image_hold, 1, (P(1, image), CIM_HOLD_ASK, NULL, &k.err))                            \
@@ -66,6 +68,7 @@ static void *output(unsigned n)
 	X(cim_image_stat, 2, (P(1, image), 1, output(2), &k.err))                                  \
 	X(cim_image_verify, 1, (P(1, image), 0, NULL, NULL, output(0), &k.err))                    \
 	X(cim_iter_dir, 2, (P(1, image), 1, output(2), &k.err))                                    \
+	X(cim_iter_file_streams, 3, (P(1, image), P(2, &file), output(3), &k.err))                 \
 	X(cim_iter_next, 3, (P(1, iter), P(2, &entry), output(3), &k.err))                         \
 	X(cim_iter_streams, 2, (P(1, image), 1, output(2), &k.err))                                \
 	X(cim_store_open, 2, (&k.env, P(1, "mem"), false, output(2), &k.err))                      \
@@ -160,7 +163,7 @@ int main(void)
 	must(&k, cim_iter_dir(image, 1, &iter, &k.err));
 	must(&k, cim_walk_open(image, 1, &walk, &k.err));
 	must(&k, cim_image_stat(image, 2, &file, &k.err));
-	must(&k, cim_image_get_file_data(image, &file, &data, &k.err));
+	must(&k, cim_image_get_file_data(image, &file, none, &data, &k.err));
 	CALLS(CALL)
 	CONVERSIONS(CONVERSION)
 	ANSWERS(ANSWER)

@@ -42,7 +42,7 @@ static bool is_found_by_info(struct cim_image *image, const char *path, const st
 	struct cim_data data;
 
 	if (cim_image_stat(image, id_of(image, path), &info, &err) ||
-	    cim_image_get_file_data(image, &info, &data, &err)) {
+	    cim_image_get_file_data(image, &info, (struct cim_str){0}, &data, &err)) {
 		diag("%s: %s: %s", path, cim_status_name(err.status), err.cause);
 		return false;
 	}
@@ -374,8 +374,8 @@ static void test_streams(void)
 	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8(""), &data, &err),
 		  CIM_E_ACCESS, "a directory's default stream");
 	ok(!cim_image_stat(image, id_of(image, "dir"), &info, &err), "look at the directory");
-	is_status(cim_image_get_file_data(image, &info, &data, &err), CIM_E_ACCESS,
-		  "its data, by what is known of it");
+	is_status(cim_image_get_file_data(image, &info, (struct cim_str){0}, &data, &err),
+		  CIM_E_ACCESS, "its data, by what is known of it");
 	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8("s"), &data, &err),
 		  CIM_E_FILE_NOT_FOUND, "a directory's missing stream");
 	is_status(cim_iter_dir(image, id_of(image, "beta"), &iter, &err), CIM_E_PATH_NOT_FOUND,

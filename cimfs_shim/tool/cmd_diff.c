@@ -202,9 +202,9 @@ static int compare_blob(struct pair *p, const char *field, enum cim_blob which)
 	struct blob y = {0};
 	int code = EXIT_OK;
 
-	if (blob_read(p->a.side->image, p->a.info.file_id, which, &x, &err)) {
+	if (blob_read(p->a.side->image, &p->a.info, which, &x, &err)) {
 		code = fail_side(p, &p->a, &err);
-	} else if (blob_read(p->b.side->image, p->b.info.file_id, which, &y, &err)) {
+	} else if (blob_read(p->b.side->image, &p->b.info, which, &y, &err)) {
 		code = fail_side(p, &p->b, &err);
 	} else if (!blob_equal(&x, &y)) {
 		char *from = blob_text(p, which, &x);
@@ -231,11 +231,10 @@ static int compare_streams(struct comparer *c, struct pair *p)
 
 	if (!p->a.info.has_streams && !p->b.info.has_streams)
 		return EXIT_OK;
-	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, p->a.info.file_id, &x,
-			    &x_count);
+	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, &p->a.info, &x, &x_count);
 	if (!code)
-		code = tree_streams(p->d->t, p->b.side->image, p->b.side->name, p->b.info.file_id,
-				    &y, &y_count);
+		code = tree_streams(p->d->t, p->b.side->image, p->b.side->name, &p->b.info, &y,
+				    &y_count);
 	while (!code && (i < x_count || k < y_count)) {
 		int order = i == x_count   ? 1
 			    : k == y_count ? -1
@@ -271,9 +270,9 @@ static int compare_data(struct comparer *c, struct pair *p)
 	bool same;
 	int code;
 
-	if (cim_image_get_file_data(p->a.side->image, &p->a.info, &x, &err))
+	if (cim_image_get_file_data(p->a.side->image, &p->a.info, (struct cim_str){0}, &x, &err))
 		return fail_side(p, &p->a, &err);
-	if (cim_image_get_file_data(p->b.side->image, &p->b.info, &y, &err))
+	if (cim_image_get_file_data(p->b.side->image, &p->b.info, (struct cim_str){0}, &y, &err))
 		return fail_side(p, &p->b, &err);
 	if (x.size != y.size) {
 		field_number(p, "size", x.size, y.size);

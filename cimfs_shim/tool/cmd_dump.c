@@ -200,7 +200,7 @@ static int put_blob(struct dump *d, const struct tree_item *item, const char *ke
 	struct cim_error err = {0};
 	struct blob blob;
 
-	if (blob_read(d->image, item->info.file_id, which, &blob, &err))
+	if (blob_read(d->image, &item->info, which, &blob, &err))
 		return fail_read(d, item->path, &err);
 	if (blob.size) {
 		char *text = base64_encode(blob.data, blob.size);
@@ -241,7 +241,7 @@ static int dump_streams(struct dump *d, const struct tree_item *item)
 
 	if (!item->info.has_streams)
 		return EXIT_OK;
-	code = tree_streams(d->t, d->image, d->name, item->info.file_id, &streams, &count);
+	code = tree_streams(d->t, d->image, d->name, &item->info, &streams, &count);
 	for (size_t i = 0; i < count && !code && !d->piece->too_long; i++) {
 		text_cut(&d->line, 0);
 		text_puts(&d->line, "stream ");
@@ -285,7 +285,7 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 	if (!code)
 		code = put_blob(d, item, "reparse", CIM_BLOB_REPARSE, false);
 	if (!code && !info->is_directory) {
-		if (cim_image_get_file_data(d->image, info, &data, &err))
+		if (cim_image_get_file_data(d->image, info, (struct cim_str){0}, &data, &err))
 			code = fail_read(d, item->path, &err);
 		else
 			code = put_data(d, item->path, &data);

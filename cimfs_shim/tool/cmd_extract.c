@@ -117,7 +117,7 @@ static enum restore_link link_of(struct restore *r, const struct place *at, char
 	/* On NTFS the reparse data themselves can be stored, which loses nothing. */
 	if (at->info->reparse_tag != CIM_TAG_SYMLINK || r->job->ntfs)
 		return LINK_NONE;
-	if (blob_read(r->job->image, at->info->file_id, CIM_BLOB_REPARSE, &blob, &err)) {
+	if (blob_read(r->job->image, at->info, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 		return LINK_NONE;
 	}

@@ -53,7 +53,7 @@ static int read_target(struct ls *ls, const char *path, const struct cim_file_in
 	*target = NULL;
 	if (info->reparse_tag != CIM_TAG_SYMLINK && info->reparse_tag != CIM_TAG_MOUNT_POINT)
 		return EXIT_OK;
-	if (blob_read(ls->image, info->file_id, CIM_BLOB_REPARSE, &blob, &err))
+	if (blob_read(ls->image, info, CIM_BLOB_REPARSE, &blob, &err))
 		return tool_fail_at(ls->t, "list", ls->name, path, &err);
 	*target = reparse_target(blob.data, blob.size);
 	blob_free(&blob);
@@ -137,7 +137,7 @@ static int print_streams(struct ls *ls, const char *path, const struct cim_file_
 	enum cim_status status;
 	bool found;
 
-	if (cim_iter_streams(ls->image, info->file_id, &iter, &err))
+	if (cim_iter_file_streams(ls->image, info, &iter, &err))
 		return tool_fail_cim(ls->t, "list", ls->name, &err);
 	entry = xmalloc(sizeof(*entry));
 	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found)

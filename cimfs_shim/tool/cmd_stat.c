@@ -155,7 +155,7 @@ static int own_segments(const struct item *item, json_t *into)
 
 	if (!item->info.is_pe_image)
 		return EXIT_OK;
-	if (cim_image_get_file_data(item->image, &item->info, &data, &err))
+	if (cim_image_get_file_data(item->image, &item->info, (struct cim_str){0}, &data, &err))
 		return fail_read(item, &err);
 	return each_segment(item, &data, into);
 }
@@ -246,7 +246,7 @@ static int each_stream(const struct item *item, json_t *into)
 
 	if (!item->info.has_streams)
 		return EXIT_OK;
-	if (cim_iter_streams(item->image, item->id, &iter, &err))
+	if (cim_iter_file_streams(item->image, &item->info, &iter, &err))
 		return tool_fail_cim(item->t, "read", item->name, &err);
 	entry = xmalloc(sizeof(*entry));
 	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found && !code) {
@@ -281,9 +281,9 @@ static int show(struct item *item)
 	int code;
 
 	if (cim_image_stat(item->image, item->id, &item->info, &err) ||
-	    blob_read(item->image, item->id, CIM_BLOB_SECURITY, &item->security, &err) ||
-	    blob_read(item->image, item->id, CIM_BLOB_EA, &item->ea, &err) ||
-	    blob_read(item->image, item->id, CIM_BLOB_REPARSE, &item->reparse, &err)) {
+	    blob_read(item->image, &item->info, CIM_BLOB_SECURITY, &item->security, &err) ||
+	    blob_read(item->image, &item->info, CIM_BLOB_EA, &item->ea, &err) ||
+	    blob_read(item->image, &item->info, CIM_BLOB_REPARSE, &item->reparse, &err)) {
 		code = fail_read(item, &err);
 	} else {
 		json_t *o = item->t->json ? json_of(item) : NULL;

@@ -427,8 +427,8 @@ void tree_streams_free(struct tree_stream *streams, size_t count)
 	free(streams);
 }
 
-int tree_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
-		 struct tree_stream **streams, size_t *count)
+int tree_streams(struct tool *t, struct cim_image *image, const char *name,
+		 const struct cim_file_info *file, struct tree_stream **streams, size_t *count)
 {
 	struct cim_entry *entry;
 	struct cim_error err = {0};
@@ -439,7 +439,7 @@ int tree_streams(struct tool *t, struct cim_image *image, const char *name, uint
 
 	*streams = NULL;
 	*count = 0;
-	if (cim_iter_streams(image, id, &iter, &err))
+	if (cim_iter_file_streams(image, file, &iter, &err))
 		return tool_fail_cim(t, "read", name, &err);
 	entry = xmalloc(sizeof(*entry));
 	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {

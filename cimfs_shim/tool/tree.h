@@ -38,8 +38,8 @@ char *tree_plain(const char *escaped);
 char *tree_shown(const char *escaped);
 
 /* An item's streams, sorted likewise. */
-int tree_streams(struct tool *t, struct cim_image *image, const char *name, uint32_t id,
-		 struct tree_stream **streams, size_t *count);
+int tree_streams(struct tool *t, struct cim_image *image, const char *name,
+		 const struct cim_file_info *file, struct tree_stream **streams, size_t *count);
 void tree_streams_free(struct tree_stream *streams, size_t count);
 
 #endif
