@@ -304,7 +304,7 @@ static uint64_t check_region_file(struct cim_check *c, const struct cim_region_s
 	uint8_t bytes[CIM_SIZE(region_header)];
 
 	f.offset = cim_region_offset(set->first + index, 0);
-	cim_set_file_name(f.name, "region_", &set->guid, index);
+	cim_set_file_name(f.name, CIM_KIND_REGION, &set->guid, index);
 	if (!open_file(c, &f, CIM_ERROR))
 		return 0;
 	if (f.size < sizeof(bytes)) {
@@ -335,7 +335,7 @@ void cim_check_lost(struct cim_check *c)
 
 			if (!lost)
 				continue;
-			cim_set_file_name(name, "region_", &set->guid, i);
+			cim_set_file_name(name, CIM_KIND_REGION, &set->guid, i);
 			cim_check_report(c, CIM_ERROR, "region file",
 					 cim_region_offset(set->first + i, 0),
 					 "%s: %llu stream%s or other object%s of the image can't "
@@ -506,7 +506,7 @@ static void check_objectid_file(struct cim_check *c, const struct cim_region_set
 	struct file f = {.structure = "object ID file", .set = set, .index = index, .own = own};
 
 	f.offset = cim_region_offset(set->first + index, 0);
-	cim_set_file_name(f.name, "objectid_", &set->guid, index);
+	cim_set_file_name(f.name, CIM_KIND_OBJECT_ID, &set->guid, index);
 	if (!open_file(c, &f, own ? CIM_WARNING : CIM_NOTE))
 		return;
 	check_objectid_header(c, &f, region_size);

@@ -10,12 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
-void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index)
+static const char *prefix_of(enum cim_file_kind kind)
+{
+	return kind == CIM_KIND_REGION ? "region_" : "objectid_";
+}
+
+void cim_set_file_name(char *name, enum cim_file_kind kind, const struct cim_guid *guid,
+		       unsigned index)
 {
 	char text[CIM_GUID_TEXT];
 
 	cim_guid_format(guid, text);
-	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix, text, index & 0xffff);
+	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix_of(kind), text, index & 0xffff);
 }
 
 void cim_temporary_name(char *name, const char *random, enum cim_file_kind kind, unsigned index)
@@ -63,13 +69,16 @@ bool cim_has_temporary_prefix(const char *name)
 	return after_prefix(true, name, CIM_TEMPORARY_PREFIX) != NULL;
 }
 
-bool cim_parse_set_name(const struct cim_env *env, const char *name, const char *prefix,
+bool cim_parse_set_name(const struct cim_env *env, const char *name, enum cim_file_kind *kind,
 			struct cim_guid *guid, uint16_t *index)
 {
-	const char *rest = after_prefix(env->vfs->fold_names, name, prefix);
+	const char *rest = after_prefix(env->vfs->fold_names, name, prefix_of(CIM_KIND_REGION));
+	enum cim_file_kind found = rest ? CIM_KIND_REGION : CIM_KIND_OBJECT_ID;
 	char text[CIM_GUID_TEXT], canonical[CIM_SET_FILE_NAME];
 	unsigned value = 0;
 
+	if (!rest)
+		rest = after_prefix(env->vfs->fold_names, name, prefix_of(found));
 	if (!rest || strlen(rest) < CIM_GUID_TEXT + 1)
 		return false;
 	memcpy(text, rest, CIM_GUID_TEXT - 1);
@@ -81,9 +90,12 @@ bool cim_parse_set_name(const struct cim_env *env, const char *name, const char 
 	if (*rest || value > UINT16_MAX)
 		return false;
 	/* Whatever spelling got this far, only the one that a reader opens counts. */
-	cim_set_file_name(canonical, prefix, guid, value);
+	cim_set_file_name(canonical, found, guid, value);
+	if (!cim_same_name(env, name, canonical))
+		return false;
+	*kind = found;
 	*index = (uint16_t)value;
-	return cim_same_name(env, name, canonical);
+	return true;
 }
 
 static bool is_hex(char c)

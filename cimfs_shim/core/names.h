@@ -8,15 +8,15 @@
 #include "../../include/libcim_advanced.h"
 #include "../../include/libcim_env.h"
 
-#define CIM_REGION_PREFIX    "region_"
-#define CIM_OBJECTID_PREFIX  "objectid_"
 #define CIM_TEMPORARY_PREFIX "cimtmp_"
 
-/* Room for "objectid_" + GUID + "_" + five digits + NUL. @prefix is "region_" or "objectid_". */
-#define CIM_SET_FILE_NAME 56
-void cim_set_file_name(char *name, const char *prefix, const struct cim_guid *guid, unsigned index);
-/* Is @name exactly the name of file *index of some set? */
-bool cim_parse_set_name(const struct cim_env *env, const char *name, const char *prefix,
+/* Room for "objectid_" + GUID + "_" + five digits + NUL. @kind: CIM_KIND_REGION or
+ * CIM_KIND_OBJECT_ID. */
+#define CIM_SET_FILE_NAME CIM_REGION_NAME
+void cim_set_file_name(char *name, enum cim_file_kind kind, const struct cim_guid *guid,
+		       unsigned index);
+/* Is @name exactly the name of such a file of some set? If not, *kind stays. */
+bool cim_parse_set_name(const struct cim_env *env, const char *name, enum cim_file_kind *kind,
 			struct cim_guid *guid, uint16_t *index);
 
 /* A session's private name for a file of that kind and number; @name has room for a set's. */

@@ -132,7 +132,8 @@ static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
 	f->used = ++ids->clock;
 	if (f->state == OPEN)
 		return true;
-	cim_set_file_name(name, "objectid_", &set->guid, (uint32_t)(f - ids->files) - set->first);
+	cim_set_file_name(name, CIM_KIND_OBJECT_ID, &set->guid,
+			  (uint32_t)(f - ids->files) - set->first);
 	status = cim_open_beside(ids->base, name, &f->file, NULL);
 	if (status && status != CIM_E_FILE_NOT_FOUND && status != CIM_E_PATH_NOT_FOUND &&
 	    ids->open) {

@@ -109,7 +109,7 @@ static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_e
 	enum cim_vfs_lock lock;
 	enum cim_status status;
 
-	cim_set_file_name(name, "region_", &base->sets[base->set_count - 1].guid, 0);
+	cim_set_file_name(name, CIM_KIND_REGION, &base->sets[base->set_count - 1].guid, 0);
 	status = cim_io_is_locked(&writer->env, writer->dir, name, &lock, err);
 	if (status == CIM_E_UNSUPPORTED)
 		return CIM_OK;

@@ -63,7 +63,7 @@ void cim_region_name(const struct cim_image *image, uint32_t region, char *name)
 	const struct cim_region_set *set = set_of_region(image, region);
 
 	if (set)
-		cim_set_file_name(name, "region_", &set->guid, region - set->first);
+		cim_set_file_name(name, CIM_KIND_REGION, &set->guid, region - set->first);
 	else
 		memcpy(name, "?", 2);
 }

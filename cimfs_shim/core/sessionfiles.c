@@ -97,9 +97,7 @@ void cim_session_files_init(struct cim_session_files *files, const struct cim_en
 
 void cim_session_file_final_name(const struct cim_session_file *file, char *name)
 {
-	cim_set_file_name(name,
-			  file->kind == CIM_KIND_REGION ? CIM_REGION_PREFIX : CIM_OBJECTID_PREFIX,
-			  &file->files->guid, file->index);
+	cim_set_file_name(name, file->kind, &file->files->guid, file->index);
 }
 
 /* The name that goes with a state, PRIVATE or NAMED. */

@@ -150,17 +150,12 @@ static void parse_name(const struct cim_store *store, struct entry *entry)
 {
 	struct cim_store_file *file = &entry->file;
 
-	entry->named = true;
-	if (cim_parse_temporary_name(&store->env, entry->name, &entry->group))
+	entry->named = cim_parse_temporary_name(&store->env, entry->name, &entry->group);
+	if (entry->named)
 		file->kind = CIM_KIND_TEMPORARY;
-	else if (cim_parse_set_name(&store->env, entry->name, CIM_REGION_PREFIX, &file->set,
-				    &file->index))
-		file->kind = CIM_KIND_REGION;
-	else if (cim_parse_set_name(&store->env, entry->name, CIM_OBJECTID_PREFIX, &file->set,
-				    &file->index))
-		file->kind = CIM_KIND_OBJECT_ID;
 	else
-		entry->named = false;
+		entry->named = cim_parse_set_name(&store->env, entry->name, &file->kind, &file->set,
+						  &file->index);
 }
 
 static enum cim_status add_name(void *arg, const char *name)

@@ -768,7 +768,7 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 	uint64_t size = 0;
 	size_t len = 0;
 
-	cim_set_file_name(name, "region_", &set->guid, index);
+	cim_set_file_name(name, CIM_KIND_REGION, &set->guid, index);
 	t.pub.region = set->first + index;
 	if (open_beside(s, &t, &file)) {
 		if (read_front(s, &t, file, sizeof(bytes), bytes, &len, &size)) {
@@ -828,7 +828,7 @@ static void tell_object_id_file(struct structs *s, const struct cim_region_set *
 	uint64_t size;
 	size_t len;
 
-	cim_set_file_name(name, "objectid_", &set->guid, index);
+	cim_set_file_name(name, CIM_KIND_OBJECT_ID, &set->guid, index);
 	if (!open_beside(s, &t, &file))
 		return;
 	if (!read_front(s, &t, file, sizeof(bytes), bytes, &len, &size))

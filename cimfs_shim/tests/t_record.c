@@ -216,9 +216,9 @@ static void names(void)
 	is_hex(bytes[24], 0xee, "region set: 24 bytes and no more");
 
 	memset(name, '!', sizeof(name));
-	cim_set_file_name(name, "region_", &guid, 0);
+	cim_set_file_name(name, CIM_KIND_REGION, &guid, 0);
 	is_str(name, "region_00112233-4455-6677-8899-aabbccddeeff_0", "name of a region file");
-	cim_set_file_name(name, "objectid_", &guid, 65535);
+	cim_set_file_name(name, CIM_KIND_OBJECT_ID, &guid, 65535);
 	is_str(name, "objectid_00112233-4455-6677-8899-aabbccddeeff_65535",
 	       "name of an object ID file, the longest there is");
 	ok(name[CIM_SET_FILE_NAME] == '!' && strlen(name) < CIM_SET_FILE_NAME,
