@@ -8,7 +8,6 @@
 #include "alloc.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,16 +76,22 @@ void *xmemdup(const void *p, size_t size)
 	return copy;
 }
 
+char *xvasprintf(const char *fmt, va_list args)
+{
+	char *s;
+
+	return check(vasprintf(&s, fmt, args) < 0 ? NULL : s);
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	va_list args;
 	char *s;
-	int n;
 
 	va_start(args, fmt);
-	n = vasprintf(&s, fmt, args);
+	s = xvasprintf(fmt, args);
 	va_end(args);
-	return check(n < 0 ? NULL : s);
+	return s;
 }
 
 void *xgrow(void *array, size_t *room, size_t count, size_t size)

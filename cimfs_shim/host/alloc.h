@@ -7,6 +7,7 @@
 #ifndef HOST_ALLOC_H
 #define HOST_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #define HOST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -17,6 +18,7 @@ void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t len);
 char *xasprintf(const char *fmt, ...) HOST_PRINTF(1, 2);
+char *xvasprintf(const char *fmt, va_list args) HOST_PRINTF(1, 0);
 void *xmemdup(const void *p, size_t size);
 /* Make room for one more element of @size bytes. */
 void *xgrow(void *array, size_t *room, size_t count, size_t size);

@@ -19,6 +19,8 @@
 
 #include "../host/args.h"
 
+#define HELPER "mount.cimfs" /* our name as mount(8)'s helper */
+
 static const char usage_text[] =
 	"Usage: cimfs-mount IMAGE DIR [-o OPTION,...] [--foreground] [--ready-fd N]\n"
 	"       cimfs-mount --wine-mount --dosdevices DIR --guid GUID [--status FILE]\n"
@@ -165,15 +167,38 @@ static int run_wine(struct request *r)
 	return r->wine_mount ? volume_mount(call) : volume_dismount(call);
 }
 
-static int run_cimfs_mount(struct options *o, int argc, char **argv)
+/* mount(8) calls "mount.cimfs IMAGE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]". */
+static int parse_as_helper(struct request *r, int argc, char **argv)
+{
+	const char *ignored;
+	const struct arg_option options[] = {
+		{.letter = 's', .flag = &r->options->sloppy},
+		{.letter = 'f', .flag = &r->options->fake},
+		{.letter = 'n'},
+		{.letter = 'v'},
+		{.letter = 'N', .value = &ignored},
+		{.letter = 't', .value = &ignored},
+		{.letter = 'o', .take = take_options, .ctx = r->options},
+		{.letter = 'h', .flag = &r->help},
+		{.letter = 'V', .flag = &r->version},
+		{0},
+	};
+	const struct args args = {.program = r, .wrong = wrong_option};
+
+	/* The options come last, whatever the caller's environment says of POSIX. */
+	unsetenv("POSIXLY_CORRECT");
+	return args_parse(&args, options, NULL, argc, argv);
+}
+
+static int run(struct options *o, bool helper, int argc, char **argv)
 {
 	struct request r = {.options = o};
-	int code = parse(&r, argc, argv);
+	int code = (helper ? parse_as_helper : parse)(&r, argc, argv);
 
 	if (code)
 		return code;
 	if (r.help || r.version)
-		return tell(r.help, "cimfs-mount");
+		return tell(r.help, helper ? HELPER : "cimfs-mount");
 	if (r.ready_fd && !set_ready_fd(o, r.ready_fd))
 		return usage_error("--ready-fd: not an open file descriptor");
 	close_others(o->ready_fd);
@@ -182,48 +207,6 @@ static int run_cimfs_mount(struct options *o, int argc, char **argv)
 	if (argc - optind != 2)
 		return usage_error("an image and a directory are needed");
 	return mount_by_hand(o, argv[optind], argv[optind + 1]);
-}
-
-/* mount(8) calls "mount.cimfs IMAGE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]". */
-static int run_mount_helper(struct options *o, int argc, char **argv)
-{
-	const char *words[2];
-	int count = 0;
-	int c;
-
-	while ((c = getopt(argc, argv, "-:sfnvN:o:t:hV")) != -1) {
-		switch (c) {
-		case 1:
-			if (count == 2)
-				return usage_error("too many arguments");
-			words[count++] = optarg;
-			break;
-		case 's':
-			o->sloppy = true;
-			break;
-		case 'f':
-			o->fake = true;
-			break;
-		case 'o':
-			if (!options_parse(o, optarg))
-				return EXIT_USAGE;
-			break;
-		case 'h':
-		case 'V':
-			return tell(c == 'h', "mount.cimfs");
-		case 'n':
-		case 'v':
-		case 'N':
-		case 't':
-			break;
-		default:
-			return usage_error("unknown option");
-		}
-	}
-	if (count != 2)
-		return usage_error("an image and a directory are needed");
-	close_others(-1);
-	return mount_by_hand(o, words[0], words[1]);
 }
 
 int main(int argc, char **argv)
@@ -242,10 +225,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	options_init(&options);
 	name = name ? name + 1 : argc ? argv[0] : "";
-	if (!strcmp(name, "mount.cimfs"))
-		code = run_mount_helper(&options, argc, argv);
-	else
-		code = run_cimfs_mount(&options, argc, argv);
+	code = run(&options, !strcmp(name, HELPER), argc, argv);
 	options_free(&options);
 	return code;
 }

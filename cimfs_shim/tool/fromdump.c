@@ -92,13 +92,14 @@ static int bad(struct reader *r, const char *fmt, ...) TOOL_PRINTF(2, 3);
 static int bad(struct reader *r, const char *fmt, ...)
 {
 	char *where = xasprintf("%s:%lu", r->file, r->number);
-	char cause[256];
 	va_list args;
+	char *cause;
 
 	va_start(args, fmt);
-	vsnprintf(cause, sizeof(cause), fmt, args);
+	cause = xvasprintf(fmt, args);
 	va_end(args);
 	tool_fail(r->t, r->s->op, r->s->image, where, "%s", cause);
+	free(cause);
 	free(where);
 	return EXIT_FAILED;
 }

@@ -59,14 +59,12 @@ static int bad_line(struct manifest *m, const char *what)
 
 static void TOOL_PRINTF(3, 4) differs(struct manifest *m, const char *path, const char *fmt, ...)
 {
-	struct text what = {0};
-	char buf[300];
-	va_list ap;
+	va_list args;
+	char *what;
 
-	va_start(ap, fmt);
-	vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
-	text_puts(&what, buf);
+	va_start(args, fmt);
+	what = xvasprintf(fmt, args);
+	va_end(args);
 	m->differences++;
 	progress_clear();
 	if (m->t->json) {
@@ -74,15 +72,15 @@ static void TOOL_PRINTF(3, 4) differs(struct manifest *m, const char *path, cons
 
 		json_put_text(o, "image", m->name);
 		json_put_text(o, "path", path);
-		json_put_text(o, "difference", what.s);
+		json_put_text(o, "difference", what);
 		json_print(stdout, o);
 	} else {
 		put_escaped(stdout, m->name);
 		printf(": %s: ", path);
-		put_escaped(stdout, what.s);
+		put_escaped(stdout, what);
 		putchar('\n');
 	}
-	text_free(&what);
+	free(what);
 }
 
 static void compare_number(struct manifest *m, const struct line *line, const char *what,

@@ -102,10 +102,8 @@ static void put_line(struct tool *t, const char *prefix, bool warning, const cha
 		     const char *image, const char *path, const char *fmt, va_list args)
 {
 	struct text line = {0};
-	char *cause;
+	char *cause = xvasprintf(fmt, args);
 
-	if (vasprintf(&cause, fmt, args) < 0)
-		cause = NULL;
 	text_puts(&line, prefix);
 	if (op && *op)
 		text_puts(&line, op);
@@ -120,10 +118,7 @@ static void put_line(struct tool *t, const char *prefix, bool warning, const cha
 		text_escape(&line, path, strlen(path), 0);
 		text_puts(&line, ": ");
 	}
-	if (!cause)
-		text_puts(&line, fmt);
-	else
-		text_escape(&line, cause, strlen(cause), ESCAPE_BACKSLASH_NOT);
+	text_escape(&line, cause, strlen(cause), ESCAPE_BACKSLASH_NOT);
 	text_puts(&line, "\n");
 	free(cause);
 	if (reporting) {

@@ -30,32 +30,23 @@ void text_puts(struct text *text, const char *s)
 
 void text_printf(struct text *text, const char *fmt, ...)
 {
-	char small[256];
 	va_list args;
-	int n;
+	char *s;
 
 	va_start(args, fmt);
-	n = vsnprintf(small, sizeof(small), fmt, args);
+	s = xvasprintf(fmt, args);
 	va_end(args);
-	if (n >= 0 && (size_t)n < sizeof(small)) {
-		text_add(text, small, (size_t)n);
-	} else if (n >= 0) {
-		char *big = xmalloc((size_t)n + 1);
-
-		va_start(args, fmt);
-		vsnprintf(big, (size_t)n + 1, fmt, args);
-		va_end(args);
-		text_add(text, big, (size_t)n);
-		free(big);
-	}
+	text_puts(text, s);
+	free(s);
 }
 
 void text_hex(struct text *text, const void *data, size_t size)
 {
+	static const char digits[] = "0123456789abcdef";
 	const unsigned char *p = data;
 
 	for (size_t i = 0; i < size; i++)
-		text_printf(text, "%02x", p[i]);
+		text_add(text, (const char[]){digits[p[i] >> 4], digits[p[i] & 15]}, 2);
 }
 
 char *hex_text(const void *data, size_t size)
