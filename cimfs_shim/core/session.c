@@ -64,7 +64,7 @@ void cim_session_annotate(struct cim_writer *writer, enum cim_status status, con
 	if (fresh)
 		annotate(writer, op, path, poison->status, poison);
 	writer->poison_annotated |= fresh;
-	/* Else the call answers a poison that it doesn't come from. */
+	/* What answers a former call's poison has that one's operation and path. */
 	if (status && (fresh || status != poison->status))
 		annotate(writer, op, path, status, err);
 }
