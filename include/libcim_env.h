@@ -172,7 +172,8 @@ struct cim_env {
 /**
  * cim_env_default() - the environment of this system: malloc, files, the system's random source
  *
- * Copy it to replace a part. The returned structure is constant and lives for ever.
+ * Copy it to replace a part, and set the copy's struct_size to its own: the library may be of a
+ * later version than this header. The returned structure is constant and lives for ever.
  */
 CIM_API const struct cim_env *cim_env_default(void);
 

@@ -104,6 +104,7 @@ static int verify(struct tool *t, const char *name, bool deep)
 
 	if (!real)
 		return code;
+	env.struct_size = sizeof(env);
 	env.progress = progress_callback;
 	env.progress_ctx = &v.progress;
 	progress_start(&v.progress, t, "verify");

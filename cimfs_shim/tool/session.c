@@ -34,6 +34,7 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	s->path = image_path_of(image);
 	s->dir = split_image(s->path, &s->name);
 	s->env = *cim_env_default();
+	s->env.struct_size = sizeof(s->env);
 	s->env.progress = progress_callback;
 	s->env.progress_ctx = &s->progress;
 	progress_start(&s->progress, t, t->command->name);
