@@ -33,8 +33,9 @@
  * - A structure that the caller fills in for the library begins with struct_size, its size as the
  *   caller's header has it, so that later versions can add to its end: CIM_SIZED() sets it, in
  *   "struct cim_metadata m = {CIM_SIZED(m), .size = 5};". A copy of cim_env_default() is to have
- *   it set as well, as the library may be a later one. One that is too small is CIM_E_INVALID; one that is larger than the library knows is fine as long as the rest of it is
- *   zeros, else CIM_E_UNSUPPORTED.
+ *   it set as well, as the library may be a later one. One that is too small is CIM_E_INVALID;
+ *   one that is larger than the library knows is fine as long as the rest of it is zeros, else
+ *   CIM_E_UNSUPPORTED.
  * - Sizes and offsets are bytes. Times are Windows FILETIMEs: 100 ns units since 1601-01-01 UTC.
  * - Names inside an image are UTF-16 code units. In UTF-8 they are written as WTF-8: an unpaired
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
