@@ -456,10 +456,28 @@ static void test_CimCreateImage2(void)
     free(data[1]);
 }
 
+/* One stream for an image: that of "file" is open. */
+static void check_one_stream(CIMFS_IMAGE_HANDLE image)
+{
+    CIMFS_STREAM_HANDLE other = NULL;
+    CIMFS_FILE_METADATA metadata;
+    HRESULT hr;
+
+    fill_metadata(&metadata, FILE_ATTRIBUTE_NORMAL, 4);
+    hr = pCimCreateFile(image, L"other", &metadata, &other);
+    ok(hr == HR_SHARING_VIOLATION, "A second file: got hr %#lx.\n", hr);
+    hr = pCimCreateAlternateStream(image, L"file:s", 1, &other);
+    ok(hr == HR_SHARING_VIOLATION, "A second stream: got hr %#lx.\n", hr);
+    hr = pCimCreateHardLink(image, L"link", L"file");
+    ok(hr == HR_SHARING_VIOLATION, "A hard link: got hr %#lx.\n", hr);
+    hr = pCimDeletePath(image, L"file");
+    ok(hr == HR_SHARING_VIOLATION, "A deletion: got hr %#lx.\n", hr);
+}
+
 static void test_CimCreateFile(void)
 {
-    CIMFS_STREAM_HANDLE stream, other;
     CIMFS_FILE_METADATA metadata;
+    CIMFS_STREAM_HANDLE stream;
     CIMFS_IMAGE_HANDLE image;
     HRESULT hr;
 
@@ -472,16 +490,7 @@ static void test_CimCreateFile(void)
     stream = create_file(image, L"file", FILE_ATTRIBUTE_NORMAL, 4);
     ok(!!stream, "Got no handle for a file.\n");
 
-    /* One stream for an image. */
-    other = NULL;
-    hr = pCimCreateFile(image, L"other", &metadata, &other);
-    ok(hr == HR_SHARING_VIOLATION, "A second file: got hr %#lx.\n", hr);
-    hr = pCimCreateAlternateStream(image, L"file:s", 1, &other);
-    ok(hr == HR_SHARING_VIOLATION, "A second stream: got hr %#lx.\n", hr);
-    hr = pCimCreateHardLink(image, L"link", L"file");
-    ok(hr == HR_SHARING_VIOLATION, "A hard link: got hr %#lx.\n", hr);
-    hr = pCimDeletePath(image, L"file");
-    ok(hr == HR_SHARING_VIOLATION, "A deletion: got hr %#lx.\n", hr);
+    check_one_stream(image);
     write_stream(stream, "text");
     pCimCloseStream(stream);
 
@@ -946,13 +955,40 @@ static void test_bad_images(void)
  * reading images without mounting them
  */
 
+/* A file is read in pieces of 512 bytes. */
+static void check_pieces(const WCHAR *name, const BYTE *data, UINT64 size)
+{
+    UINT64 offset = 0, chunk, read, remaining;
+    BYTE buffer[512];
+    HRESULT hr;
+
+    do
+    {
+        chunk = min(size - offset, sizeof(buffer));
+        memset(buffer, 0xcc, sizeof(buffer));
+        read = 0xdeadbeef;
+        remaining = 1;
+        hr = pCimReadFile(work_path(L"new.cim"), name, offset, buffer, sizeof(buffer), &read,
+                          &remaining);
+        ok(hr == S_OK, "Got hr %#lx.\n", hr);
+        ok(read == chunk, "Got %s bytes at %s.\n", wine_dbgstr_longlong(read),
+           wine_dbgstr_longlong(offset));
+        ok(remaining == size - offset - chunk, "Got %s remaining at %s.\n",
+           wine_dbgstr_longlong(remaining), wine_dbgstr_longlong(offset));
+        if (hr != S_OK || read != chunk) break;
+        ok(!memcmp(buffer, data + offset, (size_t)read), "Other data at %s.\n",
+           wine_dbgstr_longlong(offset));
+        offset += read;
+    } while (offset < size);
+}
+
 static void test_CimReadFile(void)
 {
     static const UINT64 sizes[] = {0, 1, 511, 512, 513, 1535, 1536, 1537};
-    BYTE data[1537], buffer[512];
     CIMFS_STREAM_HANDLE stream;
     CIMFS_IMAGE_HANDLE image;
-    UINT64 offset, chunk, read, remaining;
+    UINT64 read, remaining;
+    BYTE data[1537], buffer[1];
     WCHAR name[8] = L"file0";
     unsigned int i;
     HRESULT hr;
@@ -975,25 +1011,7 @@ static void test_CimReadFile(void)
     {
         winetest_push_context("size %u", (unsigned int)sizes[i]);
         name[4] = '0' + i;
-        offset = 0;
-        do
-        {
-            chunk = min(sizes[i] - offset, sizeof(buffer));
-            memset(buffer, 0xcc, sizeof(buffer));
-            read = 0xdeadbeef;
-            remaining = 1;
-            hr = pCimReadFile(work_path(L"new.cim"), name, offset, buffer, sizeof(buffer), &read,
-                              &remaining);
-            ok(hr == S_OK, "Got hr %#lx.\n", hr);
-            ok(read == chunk, "Got %s bytes at %s.\n", wine_dbgstr_longlong(read),
-               wine_dbgstr_longlong(offset));
-            ok(remaining == sizes[i] - offset - chunk, "Got %s remaining at %s.\n",
-               wine_dbgstr_longlong(remaining), wine_dbgstr_longlong(offset));
-            if (hr != S_OK || read != chunk) break;
-            ok(!memcmp(buffer, data + offset, (size_t)read), "Other data at %s.\n",
-               wine_dbgstr_longlong(offset));
-            offset += read;
-        } while (offset < sizes[i]);
+        check_pieces(name, data, sizes[i]);
         winetest_pop_context();
     }
 

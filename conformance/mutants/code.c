@@ -361,10 +361,11 @@ static void one_unit(WCHAR *path, WCHAR from, WCHAR to)
     *out = 0;
 }
 
-static void edit_path(WCHAR *path)
+/* What is taken off. */
+static void cut_path(WCHAR *path)
 {
     size_t length = wcslen(path);
-    WCHAR *colon;
+    WCHAR *colon = wcschr(path, ':');
 
     switch (*active->text)
     {
@@ -379,16 +380,6 @@ static void edit_path(WCHAR *path)
     case '.':
         without_dots(path);
         break;
-    case '/':
-        replace(path, L"/", '\\');
-        break;
-    case '*':
-        replace(path, L"*?\"<>|", '_');
-        break;
-    case 'c':
-        for (; *path; path++)
-            if (*path < 32) *path = '_';
-        break;
     case 'h':
         without_host(path);
         break;
@@ -401,20 +392,37 @@ static void edit_path(WCHAR *path)
     case 'e':
         cut_ends(path);
         break;
+    case ':':
+        if (colon) *colon = 0;
+        break;
+    case '$': /* whatever the type */
+        if (colon && (colon = wcschr(colon + 1, ':'))) *colon = 0;
+        break;
+    }
+}
+
+/* What is replaced. */
+static void edit_path(WCHAR *path)
+{
+    size_t length = wcslen(path);
+
+    switch (*active->text)
+    {
+    case '/':
+        replace(path, L"/", '\\');
+        break;
+    case '*':
+        replace(path, L"*?\"<>|", '_');
+        break;
+    case 'c':
+        for (; *path; path++)
+            if (*path < 32) *path = '_';
+        break;
     case 'a':
         strip_accents(path);
         break;
-    case ':':
-        if ((colon = wcschr(path, ':'))) *colon = 0;
-        break;
-    case '$': /* whatever the type */
-        if ((colon = wcschr(path, ':')) && (colon = wcschr(colon + 1, ':'))) *colon = 0;
-        break;
     case 'D': /* ":$DATA" and nothing else, as the name */
         if (length > 6 && !_wcsicmp(path + length - 6, L":$DATA")) wcscpy(path + length - 6, L"$D");
-        break;
-    case 's':
-        one_unit(path, 0xd800, 0xdfff);
         break;
     case 'S':
         one_unit(path, 0xd800, 0xdbff);
@@ -429,14 +437,21 @@ static void edit_path(WCHAR *path)
     }
 }
 
+static void change_path(WCHAR *path)
+{
+    if (!path) return;
+    cut_path(path);
+    edit_path(path);
+}
+
 ULONG_PTR path_changed(struct call *call)
 {
     PCWSTR path = call->path, target = call->target;
     WCHAR *new_path = path ? _wcsdup(path) : NULL, *new_target = target ? _wcsdup(target) : NULL;
     ULONG_PTR result;
 
-    if (new_path) edit_path(new_path);
-    if (new_target) edit_path(new_target);
+    change_path(new_path);
+    change_path(new_target);
     call->path = new_path;
     call->target = new_target;
     result = forward(call);
