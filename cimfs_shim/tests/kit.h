@@ -132,6 +132,15 @@ static inline bool finish(struct kit *k, struct cim_writer *w)
 	return good;
 }
 
+/* Bytes of streams that the session stored. */
+static inline uint64_t stored(struct cim_writer *w)
+{
+	struct cim_writer_stats stats;
+
+	cim_writer_get_stats(w, &stats);
+	return stats.stored_bytes;
+}
+
 static inline struct cim_metadata meta_file(int64_t size)
 {
 	struct cim_metadata meta;

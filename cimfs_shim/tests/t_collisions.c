@@ -81,14 +81,6 @@ static unsigned wrong_files(struct kit *k, const char *image_name, const char *d
 	return wrong;
 }
 
-static uint64_t stored(struct cim_writer *w)
-{
-	struct cim_writer_stats stats;
-
-	cim_writer_get_stats(w, &stats);
-	return stats.stored_bytes;
-}
-
 static const uint64_t all_bytes = FILES * (1 + 100 + LONGEST);
 
 static void test_session(void)

@@ -18,14 +18,6 @@ static uint64_t region_size(struct kit *k, const char *image, int index)
 	return memfs_size(k->m, set_file(k, image, "region_", index));
 }
 
-static uint64_t stored(struct cim_writer *w)
-{
-	struct cim_writer_stats stats;
-
-	cim_writer_get_stats(w, &stats);
-	return stats.stored_bytes;
-}
-
 /* ---- deduplication ---- */
 
 static void test_dedup_own(void)

@@ -8,15 +8,6 @@
 #define SAMPLE "CimFSAPI sample"
 
 /* The call's answer; a session that began is closed again. */
-static HRESULT try_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name)
-{
-    CIMFS_IMAGE_HANDLE image = NULL;
-    HRESULT hr = cim.CreateImage(dir, existing, new_name, &image);
-
-    if (SUCCEEDED(hr)) cim.CloseImage(image);
-    return hr;
-}
-
 /* ---- which sessions there are -----------------------------------------------------------------
  */
 

@@ -41,15 +41,6 @@ static struct peer *hold(const WCHAR *dir, const WCHAR *existing, const WCHAR *n
     return peer;
 }
 
-static HRESULT try_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name)
-{
-    CIMFS_IMAGE_HANDLE image = NULL;
-    HRESULT hr = cim.CreateImage(dir, existing, new_name, &image);
-
-    if (SUCCEEDED(hr)) cim.CloseImage(image);
-    return hr;
-}
-
 CASE(other_process, "Sharing/OtherProcess", DOC, "CimCreateImage page", 0,
      "a session in another process excludes ours: ERROR_SHARING_VIOLATION")
 {

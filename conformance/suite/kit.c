@@ -302,6 +302,15 @@ void put_link(CIMFS_IMAGE_HANDLE image, const WCHAR *new_path, const WCHAR *exis
     need_hr("CimCreateHardLink", cim.CreateHardLink(image, new_path, existing));
 }
 
+HRESULT try_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name)
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    HRESULT hr = cim.CreateImage(dir, existing, new_name, &image);
+
+    if (SUCCEEDED(hr)) cim.CloseImage(image);
+    return hr;
+}
+
 HRESULT try_create_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path,
                         const CIMFS_FILE_METADATA *metadata)
 {

@@ -286,7 +286,8 @@ void put_item(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const CIMFS_FILE_META
               const void *data, size_t size);
 void put_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, const void *data, size_t size);
 void put_link(CIMFS_IMAGE_HANDLE image, const WCHAR *new_path, const WCHAR *existing);
-/* The call's answer, its stream closed at once; nothing is needed. */
+/* The call's answer, its session or stream closed at once; nothing is needed. */
+HRESULT try_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name);
 HRESULT try_create_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path,
                         const CIMFS_FILE_METADATA *metadata);
 HRESULT try_create_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, UINT64 size);
