@@ -28,14 +28,18 @@
  *   Where it is, a function that returns enum cim_status fails with CIM_E_POINTER, and any other
  *   does nothing and returns NULL, 0 or false. What a cim_*_close() ends may always be NULL, and so
  *   may a buffer of length 0. A struct cim_str without text is CIM_E_INVALID.
- * - Every function may also fail with CIM_E_NO_MEMORY and, where it touches files, with
- *   CIM_E_IO, CIM_E_ACCESS and (for an image's own files) CIM_E_CORRUPT; comments name the rest.
+ * - Every function may also fail with CIM_E_NO_MEMORY; where it touches files with CIM_E_IO,
+ *   CIM_E_ACCESS and (for an image's own files) CIM_E_CORRUPT and CIM_E_VERSION; where it writes
+ *   them with CIM_E_DISK_FULL and CIM_E_TOO_LARGE. Its comment names all others.
  * - A structure that the caller fills in for the library begins with struct_size, its size as the
  *   caller's header has it, so that later versions can add to its end: CIM_SIZED() sets it, in
  *   "struct cim_metadata m = {CIM_SIZED(m), .size = 5};". A copy of cim_env_default() is to have
  *   it set as well, as the library may be a later one. One that is too small is CIM_E_INVALID;
  *   one that is larger than the library knows is fine as long as the rest of it is zeros, else
  *   CIM_E_UNSUPPORTED.
+ * - A structure that the library fills in for the caller stays as it is: what a later version can
+ *   tell besides it tells by a function of its own. One that the library shows by a pointer to
+ *   const may get members at its end.
  * - Sizes and offsets are bytes. Times are Windows FILETIMEs: 100 ns units since 1601-01-01 UTC.
  * - Names inside an image are UTF-16 code units. In UTF-8 they are written as WTF-8: an unpaired
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
@@ -345,7 +349,8 @@ enum cim_blob {
  * @buf:  room for @room bytes, or NULL with @room 0 to ask for the size
  * @size: receives the blob's size; 0 where the item has none
  *
- * CIM_E_LIMIT: @room is too small (and @buf not NULL); *@size is set all the same.
+ * CIM_E_LIMIT: @room is too small (and @buf not NULL); *@size is set all the same. CIM_E_INVALID:
+ * there is no such kind.
  */
 CIM_API enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id,
 					   enum cim_blob which, void *buf, size_t room,
@@ -372,6 +377,7 @@ struct cim_data {
  * @stream: name of an alternate stream, without ':'; {NULL} or "" for the default stream
  *
  * CIM_E_FILE_NOT_FOUND: no such stream. CIM_E_ACCESS: the default stream of a directory.
+ * CIM_E_INVALID: the name is malformed UTF-8.
  */
 CIM_API enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id,
 					   struct cim_str stream, struct cim_data *data,
@@ -524,12 +530,14 @@ struct cim_finding {
 /**
  * cim_image_verify() - check an image against every rule of the format
  * @flags:  CIM_VERIFY_*
- * @found:  called for each finding; returning non-zero stops with CIM_E_ABORTED
+ * @found:  called for each finding; returning non-zero stops with CIM_E_ABORTED; may be NULL
  * @errors: receives the number of findings of severity CIM_ERROR; may be NULL
  *
  * Goes on after a finding as far as it can; what lies in a region file that is missing, or no good
  * as a whole, is told by its number. CIM_OK means the check ran to its end, not that the image is
  * sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
+ *
+ * CIM_E_ABORTED: @found or the progress callback said so. CIM_E_INVALID: unknown @flags.
  */
 CIM_API enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 					 int (*found)(void *ctx, const struct cim_finding *finding),
@@ -558,7 +566,8 @@ struct cim_stream;
  * Locks the directory against other sessions until cim_writer_close() (D36) and creates the
  * session's private region files. Nothing of the result is visible before cim_writer_commit().
  *
- * CIM_E_INVALID: neither name, or a malformed one (D23). CIM_E_PATH_NOT_FOUND: no such directory.
+ * CIM_E_INVALID: neither name, a malformed one (D23), or unknown @flags. CIM_E_PATH_NOT_FOUND: no
+ * such directory.
  * CIM_E_FILE_NOT_FOUND: @existing is missing. CIM_E_EXISTS: @name is new and already taken.
  * CIM_E_SHARING: another session has the directory. CIM_E_ACCESS: it can't be written. CIM_E_LIMIT:
  * @existing names so many regions that no three are left. CIM_E_CORRUPT, CIM_E_VERSION: @existing
@@ -600,7 +609,8 @@ struct cim_metadata {
 /*
  * All calls on a session fail with CIM_E_SHARING while its stream is open (but for the stream's
  * own calls and cim_writer_lookup()), with CIM_E_INVALID after its commit, and, once a write has
- * failed, with that first error (D43): then only closing is possible.
+ * failed, with that first error (D43): then only closing is possible. Bytes that would make a
+ * region file longer than the format allows are CIM_E_LIMIT.
  */
 
 /**
@@ -624,7 +634,8 @@ CIM_API enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str
  * cim_writer_add_stream() - add or replace an alternate stream of an existing item
  * @path: PATH:STREAM or PATH:STREAM:$DATA (D10)
  *
- * CIM_E_INVALID: not such a path. CIM_E_PATH_NOT_FOUND: the item is missing.
+ * CIM_E_INVALID: not such a path, or a @size over CIM_MAX_STREAM. CIM_E_PATH_NOT_FOUND: the item is
+ * missing.
  */
 CIM_API enum cim_status cim_writer_add_stream(struct cim_writer *writer, struct cim_str path,
 					      uint64_t size, struct cim_stream **stream,
@@ -647,7 +658,10 @@ CIM_API enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_st
 CIM_API enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str path,
 					  struct cim_error *err);
 
-/** cim_writer_lookup() - is there an item (or PATH:STREAM) in the session's tree? (D41) */
+/**
+ * cim_writer_lookup() - is there an item (or PATH:STREAM) in the session's tree? (D41)
+ * CIM_E_INVALID: malformed.
+ */
 CIM_API enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str path,
 					  bool *exists, struct cim_error *err);
 
@@ -680,7 +694,8 @@ CIM_API void cim_stream_close(struct cim_stream *stream);
  * is mounted (D33) or was changed by somebody meanwhile (D35), or, in consistent mode, somebody
  * holds a file that bears the name of one of its own; the session goes on. CIM_E_EXISTS: the new
  * name, or in consistent mode a region file's name, has been taken. CIM_E_ABORTED: the progress
- * callback said so. After these and any other error only closing is possible.
+ * callback said so. CIM_E_LIMIT: a directory would pass 4 GiB (D48). After these and any other
+ * error only closing is possible.
  */
 CIM_API enum cim_status cim_writer_commit(struct cim_writer *writer, struct cim_error *err);
 

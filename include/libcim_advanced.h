@@ -89,6 +89,7 @@ CIM_API bool cim_blob_valid(enum cim_blob which, const void *bytes, size_t size)
  * @exact:  compare code units as they are, not upcased
  *
  * CIM_E_FILE_NOT_FOUND: no such name. CIM_E_PATH_NOT_FOUND: @dir_id is not a directory.
+ * CIM_E_INVALID: malformed UTF-8.
  */
 CIM_API enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id,
 					    struct cim_str name, bool exact, uint32_t *file_id,
@@ -341,7 +342,11 @@ struct cim_store_file {
 /** struct cim_store - a directory's images and files, as they were when it was opened */
 struct cim_store;
 
-/** cim_store_open() - look at every file of a directory; @lock: and keep sessions out meanwhile */
+/**
+ * cim_store_open() - look at every file of a directory; @lock: and keep sessions out meanwhile
+ * CIM_E_PATH_NOT_FOUND: no such directory. CIM_E_SHARING: @lock, and a session has it. CIM_E_LIMIT:
+ * more than 2^32 files, or region sets named by images.
+ */
 CIM_API enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool lock,
 				       struct cim_store **store, struct cim_error *err);
 /** cim_store_get() - file number @index, sorted by name; NULL past the last; lives with the store
@@ -354,6 +359,7 @@ CIM_API const char *cim_store_owner(struct cim_store *store, const struct cim_gu
  *
  * A region or object ID file of a consistent set (D45) may have been taken into use since the store
  * was opened: CIM_E_SHARING if somebody holds it, or an image of the directory names its set.
+ * CIM_E_FILE_NOT_FOUND: the store has no such file. CIM_E_SHARING, too: it is held open.
  */
 CIM_API enum cim_status cim_store_remove(struct cim_store *store, const char *name,
 					 struct cim_error *err);

@@ -134,8 +134,8 @@ struct cim_structure_visitor {
  * is told in part. Memory: one bit a FileID met, 32 bytes for each of the first 524,288 structures
  * that could be shared, and a constant.
  *
- * CIM_E_FILE_NOT_FOUND, CIM_E_PATH_NOT_FOUND: as for cim_image_open(). CIM_E_CORRUPT and
- * CIM_E_VERSION are never returned.
+ * CIM_E_FILE_NOT_FOUND, CIM_E_PATH_NOT_FOUND: as for cim_image_open(). CIM_E_ABORTED: @visitor said
+ * so. CIM_E_CORRUPT and CIM_E_VERSION are never returned.
  */
 CIM_API enum cim_status cim_structures_visit(const struct cim_env *env, const char *path,
 					     const struct cim_structure_visitor *visitor,
