@@ -3,8 +3,8 @@
 # run-tests: no-wine
 """What programs that are linked with libcim.so rely on is as abi.txt has it.
 
-That is the soname, the functions with their versions, the place of each field, and the values of
-the enumerators. Whoever changes the list on purpose writes it anew with --write: lines that are
+That is the soname, the functions with their versions and types, the place of each field (of a
+function in a structure, its type, too), and the values of the enumerators. Whoever changes the list on purpose writes it anew with --write: lines that are
 added need a new version in libcim.map, and lines that go or change a new soname.
 """
 
@@ -29,6 +29,21 @@ def run(argv, **more):
     return subprocess.run(argv, check=True, capture_output=True, text=True, **more).stdout
 
 
+def preprocessed():
+    headers = "".join('#include "%s"\n' % h for h in sorted(os.listdir(INCLUDE))
+                      if h.startswith("libcim"))
+    return headers, run(CC + ["-E", "-P", "-I", INCLUDE, "-x", "c", "-"], input=headers)
+
+
+def types(text):
+    """The declarations of the functions, and of the pointers to functions in structures."""
+    for struct, body in re.findall(r"struct (cim_\w+) \{(.*?)\n\};", text, re.S):
+        for field in re.findall(r"[\w ]+\**\(\*\w+\)\([^;]*\);", body):
+            yield "type struct %s, %s" % (struct, " ".join(field.split()))
+    for function in re.findall(r"__attribute__\(\(visibility\(\"default\"\)\)\)([^;]*);", text):
+        yield "type " + " ".join(function.split())
+
+
 def functions():
     lib = os.path.join(BUILD, "libcim.so")
     soname = re.search(r"SONAME\s+(\S+)", run(["objdump", "-p", lib])).group(1)
@@ -36,9 +51,8 @@ def functions():
     return ["soname " + soname] + ["function " + n.split()[2] for n in names if " T " in n]
 
 
-def measured(headers):
+def measured(text):
     """C expressions, each with what it is called in the list."""
-    text = run(CC + ["-E", "-P", "-I", INCLUDE, "-x", "c", "-"], input=headers)
     for struct, body in re.findall(r"struct (cim_\w+) \{(.*?)\n\};", text, re.S):
         yield "sizeof(struct %s)" % struct, "struct %s, bytes" % struct
         body = re.sub(r"\)\s*\(.*?\);", ");", body, flags=re.S)  # a function's arguments
@@ -49,11 +63,9 @@ def measured(headers):
             yield name, "enumerator " + name
 
 
-def layouts():
-    headers = "".join('#include "%s"\n' % h for h in sorted(os.listdir(INCLUDE))
-                      if h.startswith("libcim"))
+def layouts(headers, text):
     program = "#include <stdio.h>\n" + headers + "int main(void)\n{\n"
-    for expression, name in measured(headers):
+    for expression, name in measured(text):
         program += '\tprintf("%s %%llu\\n", (unsigned long long)%s);\n' % (name, expression)
     tmp = os.path.join(os.environ.get("TEST_TMP", BUILD), "abi")
     run(CC + ["-w", "-I", INCLUDE, "-x", "c", "-o", tmp, "-"], input=program + "}\n")
@@ -63,14 +75,15 @@ def layouts():
 if sys.maxsize < 2 ** 32:
     skip("the list", "it is that of 64-bit systems")
     done()
-found = functions() + layouts()
+HEADERS, TEXT = preprocessed()
+found = functions() + sorted(types(TEXT)) + layouts(HEADERS, TEXT)
 if "--write" in sys.argv:
     with open(LIST, "w", encoding="ascii") as file:
         file.write("".join(line + "\n" for line in found))
     sys.exit()
 with open(LIST, encoding="ascii") as file:
     recorded = file.read().splitlines()
-for kind in ("soname", "function", "struct", "enumerator"):
+for kind in ("soname", "function", "type", "struct", "enumerator"):
     was = {line for line in recorded if line.startswith(kind)}
     now = {line for line in found if line.startswith(kind)}
     check(len(was) >= 1, "%s: recorded (%d)" % (kind, len(was)))
