@@ -34,9 +34,10 @@
  * - A structure that the caller fills in for the library begins with struct_size, its size as the
  *   caller's header has it, so that later versions can add to its end: CIM_SIZED() sets it, in
  *   "struct cim_metadata m = {CIM_SIZED(m), .size = 5};". A copy of cim_env_default() is to have
- *   it set as well, as the library may be a later one. One that is too small is CIM_E_INVALID;
+ *   it set as well, as the library may be a later one. What a caller's older header doesn't have
+ *   is 0 to the library. One that is smaller than it was in the first release is CIM_E_INVALID;
  *   one that is larger than the library knows is fine as long as the rest of it is zeros, else
- *   CIM_E_UNSUPPORTED.
+ *   CIM_E_UNSUPPORTED. The library copies it, an environment's file system as well.
  * - A structure that the library fills in for the caller stays as it is: what a later version can
  *   tell besides it tells by a function of its own. One that the library shows by a pointer to
  *   const may get members at its end.
@@ -599,11 +600,11 @@ struct cim_metadata {
 	int64_t change_time;
 	int64_t last_access_time;
 	const void *security;
-	uint32_t security_size;
+	size_t security_size;
 	const void *ea;
-	uint32_t ea_size;
+	size_t ea_size;
 	const void *reparse;
-	uint32_t reparse_size;
+	size_t reparse_size;
 };
 
 /*

@@ -138,8 +138,8 @@ struct cim_progress {
 /**
  * struct cim_env - everything the library does to the world outside
  *
- * Passed by pointer to the functions that open something, which copy it; what it points to must
- * outlive the handle. NULL means cim_env_default().
+ * Passed by pointer to the functions that open something, which copy it and @vfs; what else it
+ * points to must outlive the handle. NULL means cim_env_default().
  */
 struct cim_env {
 	size_t struct_size;

@@ -280,36 +280,3 @@ bool cim_any_null(struct cim_error *err, const char *function, const char *names
 	}
 	return false;
 }
-
-enum cim_status cim_check_sized(const void *given, size_t known, const char *what,
-				struct cim_error *err)
-{
-	const uint8_t *bytes = given;
-	size_t size;
-
-	memcpy(&size, given, sizeof(size));
-	if (size < known)
-		return cim_fail(err, CIM_E_INVALID, "%s: struct_size is %llu, less than %llu", what,
-				(unsigned long long)size, (unsigned long long)known);
-	for (size_t i = known; i < size; i++) {
-		if (bytes[i])
-			return cim_fail(err, CIM_E_UNSUPPORTED,
-					"%s: a member is set that libcim %s doesn't know", what,
-					cim_version());
-	}
-	return CIM_OK;
-}
-
-enum cim_status cim_check_env(const struct cim_env **env, struct cim_error *err)
-{
-	enum cim_status status;
-
-	if (!*env)
-		*env = cim_env_default();
-	status = cim_check_sized(*env, sizeof(**env), "the environment", err);
-	if (!status && !(*env)->vfs)
-		status = cim_fail(err, CIM_E_POINTER, "the environment has no file system");
-	if (!status)
-		status = cim_check_sized((*env)->vfs, sizeof(*(*env)->vfs), "the file system", err);
-	return status;
-}

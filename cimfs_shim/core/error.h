@@ -41,13 +41,6 @@ enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
 bool cim_any_null(struct cim_error *err, const char *function, const char *names,
 		  const void *const *pointers);
 
-/* The rule of libcim.h about a structure that the caller filled in; @known: its size here, @what:
- * its name. */
-enum cim_status cim_check_sized(const void *given, size_t known, const char *what,
-				struct cim_error *err);
-/* The same for an environment (NULL: the default, to which *env is set) and its file system. */
-enum cim_status cim_check_env(const struct cim_env **env, struct cim_error *err);
-
 /* Add the operation, the image and the path (each may be NULL: left as it is) and return @status.
  * Does nothing for CIM_OK. */
 enum cim_status cim_error_where(struct cim_error *err, enum cim_status status, const char *op,

@@ -17,6 +17,7 @@
  */
 #include "io.h"
 #include "reader.h"
+#include "sized.h"
 
 #include <string.h>
 
@@ -359,7 +360,7 @@ enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *di
 	image = cim_zalloc(env, sizeof(*image));
 	if (!image)
 		return cim_error_where(err, cim_no_memory(err), "open image", path);
-	image->env = *env;
+	cim_copy_env(&image->env, &image->vfs, env);
 	image->dir = dir;
 	image->path = cim_strdup(env, path);
 	status = image->path ? fill_in(image, name, filesystem, err) : cim_no_memory(err);
@@ -391,6 +392,8 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, c
 enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 			       struct cim_image **image, struct cim_error *err)
 {
+	struct cim_env own;
+	struct cim_vfs vfs;
 	cim_vfs_dir *dir;
 	const char *name;
 	enum cim_status status;
@@ -399,14 +402,14 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 		*image = NULL;
 	if (CIM_ANY_NULL(err, path, image))
 		return CIM_E_POINTER;
-	status = cim_check_env(&env, err);
+	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
-		status = cim_open_dir_of(env, path, &dir, &name, err);
+		status = cim_open_dir_of(&own, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "open image", path);
-	status = cim_image_open_in(env, dir, name, path, image, err);
+	status = cim_image_open_in(&own, dir, name, path, image, err);
 	if (status)
-		cim_io_close_dir(env, dir);
+		cim_io_close_dir(&own, dir);
 	else
 		(*image)->owns_dir = true;
 	return status;

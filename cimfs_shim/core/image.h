@@ -27,9 +27,10 @@ struct cim_block_cache;	 /* cache.c */
 
 struct cim_image {
 	struct cim_env env;
-	char *path;	  /* as the caller named it, for errors */
-	cim_vfs_dir *dir; /* where its files lie */
-	bool owns_dir;	  /* opened by cim_image_open(), closed with the image */
+	struct cim_vfs vfs; /* env's */
+	char *path;	    /* as the caller named it, for errors */
+	cim_vfs_dir *dir;   /* where its files lie */
+	bool owns_dir;	    /* opened by cim_image_open(), closed with the image */
 
 	uint8_t *header; /* the whole filesystem file, as read (D35) */
 	size_t header_size;

@@ -8,13 +8,14 @@
  */
 #include "metavalid.h"
 #include "path.h"
+#include "sized.h"
 #include "writer.h"
 
 #include <string.h>
 
 /* ---- metadata ---- */
 
-static enum cim_status check_blob(const void *data, uint32_t size, const char *what,
+static enum cim_status check_blob(const void *data, size_t size, const char *what,
 				  bool (*valid)(const uint8_t *data, size_t size),
 				  struct cim_error *err)
 {
@@ -23,8 +24,8 @@ static enum cim_status check_blob(const void *data, uint32_t size, const char *w
 	if (!data)
 		return cim_fail(err, CIM_E_INVALID, "%s has a size but no buffer", what);
 	if (!valid(data, size))
-		return cim_fail(err, CIM_E_INVALID, "malformed %s of %u bytes", what,
-				(unsigned)size);
+		return cim_fail(err, CIM_E_INVALID, "malformed %s of %llu bytes", what,
+				(unsigned long long)size);
 	return CIM_OK;
 }
 
@@ -230,6 +231,7 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 			       const struct cim_metadata *metadata, struct cim_stream **stream,
 			       struct cim_error *err)
 {
+	struct cim_metadata own;
 	struct cim_path path = {0};
 	enum cim_status status;
 
@@ -239,13 +241,14 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 	if (!status && CIM_ANY_NULL(err, metadata))
 		status = CIM_E_POINTER;
 	if (!status)
-		status = cim_check_sized(metadata, sizeof(*metadata), "the metadata", err);
+		status = cim_take_sized(&own, sizeof(own), CIM_LEAST_METADATA, metadata,
+					"the metadata", err);
 	if (!status)
-		status = check_metadata(metadata, writer->as_stored, err);
+		status = check_metadata(&own, writer->as_stored, err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
 	if (!status)
-		status = add(writer, &path, metadata, stream, err);
+		status = add(writer, &path, &own, stream, err);
 	cim_path_free(&path);
 	return cim_session_leave(writer, status, "add", text, err);
 }

@@ -38,6 +38,7 @@
 #include "io.h"
 #include "names.h"
 #include "owners.h"
+#include "sized.h"
 #include "sort.h"
 
 #include <string.h>
@@ -70,6 +71,7 @@ struct set {
 
 struct cim_store {
 	struct cim_env env;
+	struct cim_vfs vfs; /* env's */
 	cim_vfs_dir *dir;
 	struct entry *entries;
 	size_t count, room;
@@ -596,6 +598,8 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 			       struct cim_store **out, struct cim_error *err)
 {
 	static const char op[] = "look at image directory";
+	struct cim_env own;
+	struct cim_vfs vfs;
 	struct cim_store *store;
 	enum cim_status status;
 	struct cim_error why;
@@ -604,14 +608,14 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 		*out = NULL;
 	if (CIM_ANY_NULL(err, dir, out))
 		return CIM_E_POINTER;
-	status = cim_check_env(&env, err);
+	status = cim_take_env(&own, &vfs, env, err);
 	if (status)
 		return cim_error_where(err, status, op, dir);
-	store = cim_zalloc(env, sizeof(*store));
+	store = cim_zalloc(&own, sizeof(*store));
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);
-	store->env = *env;
-	status = cim_io_open_dir(env, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir, &why);
+	cim_copy_env(&store->env, &store->vfs, &own);
+	status = cim_io_open_dir(&store->env, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir, &why);
 	if (!status)
 		status = scan(store, &why);
 	if (status) {

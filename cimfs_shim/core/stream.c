@@ -8,6 +8,7 @@
  * only if it is too large to wait in the region's buffer, from where taking it back costs
  * nothing.
  */
+#include "sized.h"
 #include "writer.h"
 
 #include <string.h>
@@ -127,19 +128,21 @@ static enum cim_status copy_source(struct cim_stream *stream, const struct cim_s
 enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
 				struct cim_error *err)
 {
+	struct cim_source own;
 	enum cim_status status;
 
 	if (CIM_ANY_NULL(err, stream, source))
 		return CIM_E_POINTER;
 	status = enter(stream, &err);
 	if (!status)
-		status = cim_check_sized(source, sizeof(*source), "the source", err);
+		status = cim_take_sized(&own, sizeof(own), CIM_LEAST_SOURCE, source, "the source",
+					err);
 	if (!status && (stream->object.written || stream->known))
 		status = cim_fail(err, CIM_E_INVALID, "the stream has been written to");
 	if (!status)
-		status = look_first(stream, source, err);
+		status = look_first(stream, &own, err);
 	if (!status && !stream->known)
-		status = copy_source(stream, source, err);
+		status = copy_source(stream, &own, err);
 	return cim_session_leave(stream->writer, status, "fill stream", path_of(stream), err);
 }
 

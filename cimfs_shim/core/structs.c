@@ -24,6 +24,7 @@
 #include "names.h"
 #include "pathbuf.h"
 #include "reader.h"
+#include "sized.h"
 
 #include <string.h>
 
@@ -46,8 +47,9 @@ struct place {
 static_assert(sizeof(struct place) == 16, "compared as bytes");
 
 struct structs {
-	const struct cim_env *env;
-	const struct cim_structure_visitor *visitor;
+	struct cim_env env;
+	struct cim_vfs vfs; /* env's */
+	struct cim_structure_visitor visitor;
 	struct cim_error *err;	/* the caller's */
 	enum cim_status status; /* what ends it before its end */
 	bool enough;		/* the budget is spent */
@@ -116,8 +118,8 @@ static void report(struct structs *s, const struct told *t)
 
 	structure.size = 0;
 	s->broken++;
-	if (s->visitor->broken)
-		heed(s, s->visitor->broken(s->visitor->ctx, &structure, &s->why));
+	if (s->visitor.broken)
+		heed(s, s->visitor.broken(s->visitor.ctx, &structure, &s->why));
 }
 
 static bool spend(struct structs *s, const struct told *t, uint64_t bytes)
@@ -186,7 +188,7 @@ static enum cim_status read_at(struct structs *s, cim_vfs_file *file, const char
 			       uint64_t offset, void *buf, size_t len)
 {
 	size_t got;
-	enum cim_status status = cim_io_read(s->env, file, name, offset, buf, len, &got, &s->why);
+	enum cim_status status = cim_io_read(&s->env, file, name, offset, buf, len, &got, &s->why);
 
 	if (!status && got < len)
 		return cim_fail(&s->why, CIM_E_CORRUPT, "%s has become shorter", name);
@@ -217,10 +219,10 @@ static void tell_field(struct structs *s, const struct told *t, const struct cim
 {
 	struct cim_structure structure;
 
-	if (!s->visitor->field || stopped(s))
+	if (!s->visitor.field || stopped(s))
 		return;
 	structure = public_of(s, t);
-	heed(s, s->visitor->field(s->visitor->ctx, &structure, field));
+	heed(s, s->visitor.field(s->visitor.ctx, &structure, field));
 }
 
 /* The fields of @layout that lie within @len bytes, which are those at @at of the structure.
@@ -254,8 +256,8 @@ static uint64_t tell_head(struct structs *s, const struct told *t, const struct 
 
 	if (!spend(s, t, t->pub.size))
 		return 0;
-	if (s->visitor->structure)
-		heed(s, s->visitor->structure(s->visitor->ctx, &structure));
+	if (s->visitor.structure)
+		heed(s, s->visitor.structure(s->visitor.ctx, &structure));
 	if (!len || !get(s, t, 0, s->buf, len))
 		return 0;
 	return tell_fields(s, t, layout, s->buf, len, 0, NULL);
@@ -268,7 +270,7 @@ static void tell_array(struct structs *s, const struct told *t, const struct cim
 	const size_t stride = layout->size;
 	uint32_t index = 0;
 
-	while (index < count && s->visitor->field && !stopped(s)) {
+	while (index < count && s->visitor.field && !stopped(s)) {
 		uint64_t left = count - index;
 		const size_t turn = left < BUFFER / stride ? (size_t)left : BUFFER / stride;
 
@@ -282,7 +284,7 @@ static void tell_array(struct structs *s, const struct told *t, const struct cim
 /* What is left of the structure from @at on, as bytes. */
 static void tell_rest(struct structs *s, const struct told *t, const char *name, uint64_t at)
 {
-	while (at < t->pub.size && s->visitor->field && !stopped(s)) {
+	while (at < t->pub.size && s->visitor.field && !stopped(s)) {
 		const uint64_t left = t->pub.size - at;
 		struct cim_field field = {.name = name, .type = CIM_FIELD_BYTES, .offset = at};
 
@@ -300,13 +302,13 @@ static void tell_bytes(struct structs *s, const struct told *t)
 {
 	const struct cim_structure structure = public_of(s, t);
 
-	for (uint64_t at = 0; at < t->pub.size && s->visitor->bytes && !stopped(s);) {
+	for (uint64_t at = 0; at < t->pub.size && s->visitor.bytes && !stopped(s);) {
 		const uint64_t left = t->pub.size - at;
 		const size_t len = left < BUFFER ? (size_t)left : BUFFER;
 
 		if (!get(s, t, at, s->buf, len))
 			return;
-		heed(s, s->visitor->bytes(s->visitor->ctx, &structure, at, s->buf, len));
+		heed(s, s->visitor.bytes(s->visitor.ctx, &structure, at, s->buf, len));
 		at += len;
 	}
 }
@@ -345,7 +347,7 @@ static bool first_time(struct structs *s, enum cim_structure_kind kind, uint64_t
 			return false;
 	if (s->place_map.count == MAX_PLACES)
 		return true;
-	if (!cim_grow(s->env, (void **)&s->places, &s->place_room, s->place_map.count,
+	if (!cim_grow(&s->env, (void **)&s->places, &s->place_room, s->place_map.count,
 		      sizeof(*s->places)) ||
 	    !cim_hash_table_reserve(&s->place_map)) {
 		no_memory(s);
@@ -361,7 +363,7 @@ static bool met_before(struct structs *s, uint32_t file_id)
 {
 	bool met = true;
 
-	if (!cim_bitmap_add(s->env, &s->met, file_id, &met))
+	if (!cim_bitmap_add(&s->env, &s->met, file_id, &met))
 		no_memory(s);
 	return met;
 }
@@ -371,7 +373,7 @@ static bool met_before(struct structs *s, uint32_t file_id)
 /* Cut the path to @len bytes and add @text behind it. */
 static bool set_path(struct structs *s, size_t len, char separator, const char *text)
 {
-	if (!cim_path_buf_set(s->env, &s->path, len, separator, text, strlen(text))) {
+	if (!cim_path_buf_set(&s->env, &s->path, len, separator, text, strlen(text))) {
 		no_memory(s);
 		return false;
 	}
@@ -707,7 +709,7 @@ static void tell_tables(struct structs *s, bool root)
 			       count * CIM_SIZE(file_table));
 
 	tell(s, &t, &no_head, &cim_layout_file_table, count, "");
-	if (!cim_bitmap_init(s->env, &s->met, count)) {
+	if (!cim_bitmap_init(&s->env, &s->met, count)) {
 		no_memory(s);
 		return;
 	}
@@ -742,7 +744,7 @@ static void tell_filesystem(struct structs *s, uint64_t filesystem)
 static bool read_front(struct structs *s, const struct told *t, cim_vfs_file *file, size_t most,
 		       uint8_t *bytes, size_t *len, uint64_t *size)
 {
-	if (!fine(s, t, cim_io_size(s->env, file, t->pub.file, size, &s->why)))
+	if (!fine(s, t, cim_io_size(&s->env, file, t->pub.file, size, &s->why)))
 		return false;
 	*len = *size < most ? (size_t)*size : most;
 	return fine(s, t, read_at(s, file, t->pub.file, 0, bytes, *len));
@@ -775,7 +777,7 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 			t.pub.size = len;
 			tell(s, &t, &cim_layout_region_header, NULL, 0, "Rest");
 		}
-		cim_io_close(s->env, file);
+		cim_io_close(&s->env, file);
 	}
 	if (stopped(s))
 		return;
@@ -842,7 +844,7 @@ static void tell_object_id_file(struct structs *s, const struct cim_region_set *
 		fine(s, &t,
 		     cim_fail(&s->why, CIM_E_CORRUPT, "%s is shorter than its header", name));
 close:
-	cim_io_close(s->env, file);
+	cim_io_close(&s->env, file);
 }
 
 static void tell_regions(struct structs *s)
@@ -890,19 +892,19 @@ static void tell_image_file(struct structs *s, cim_vfs_dir *dir, const char *nam
 	uint64_t size;
 	size_t len;
 
-	s->status = cim_io_open(s->env, dir, name, CIM_VFS_READ, &file, s->err);
+	s->status = cim_io_open(&s->env, dir, name, CIM_VFS_READ, &file, s->err);
 	if (s->status)
 		return;
-	bytes = cim_alloc(s->env, CIM_MAX_FILESYSTEM_FILE);
+	bytes = cim_alloc(&s->env, CIM_MAX_FILESYSTEM_FILE);
 	if (!bytes) {
 		no_memory(s);
 		goto close;
 	}
 	if (read_front(s, &t, file, CIM_MAX_FILESYSTEM_FILE, bytes, &len, &size))
 		tell_image_bytes(s, name, bytes, len);
-	cim_free(s->env, bytes);
+	cim_free(&s->env, bytes);
 close:
-	cim_io_close(s->env, file);
+	cim_io_close(&s->env, file);
 }
 
 static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const char *path)
@@ -911,7 +913,7 @@ static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const c
 	uint64_t filesystem;
 	enum cim_status status;
 
-	s->buf = cim_alloc(s->env, BUFFER);
+	s->buf = cim_alloc(&s->env, BUFFER);
 	if (!s->buf)
 		no_memory(s);
 	else
@@ -920,7 +922,7 @@ static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const c
 		tell_image_file(s, dir, name);
 	if (stopped(s))
 		return;
-	status = cim_image_open_header(s->env, dir, name, path, &s->image, &filesystem, &s->why);
+	status = cim_image_open_header(&s->env, dir, name, path, &s->image, &filesystem, &s->why);
 	if (!fine(s, &header, status))
 		return;
 	tell_regions(s);
@@ -930,11 +932,11 @@ static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const c
 
 static void clean_up(struct structs *s)
 {
-	cim_bitmap_free(s->env, &s->met);
-	cim_free(s->env, s->places);
+	cim_bitmap_free(&s->env, &s->met);
+	cim_free(&s->env, s->places);
 	cim_hash_table_free(&s->place_map);
-	cim_free(s->env, s->path.text);
-	cim_free(s->env, s->buf);
+	cim_free(&s->env, s->path.text);
+	cim_free(&s->env, s->buf);
 	cim_image_close(s->image);
 }
 
@@ -943,8 +945,6 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 				     struct cim_error *err)
 {
 	struct structs s = {
-		.env = env,
-		.visitor = visitor,
 		.err = err,
 		.budget = FREE_BUDGET,
 		.named_region = CIM_NO_REGION,
@@ -957,17 +957,18 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		*broken = 0;
 	if (CIM_ANY_NULL(err, path, visitor))
 		return CIM_E_POINTER;
-	status = cim_check_env(&s.env, err);
+	status = cim_take_env(&s.env, &s.vfs, env, err);
 	if (!status)
-		status = cim_check_sized(visitor, sizeof(*visitor), "the visitor", err);
+		status = cim_take_sized(&s.visitor, sizeof(s.visitor), CIM_LEAST_VISITOR, visitor,
+					"the visitor", err);
 	if (!status)
-		status = cim_open_dir_of(s.env, path, &dir, &name, err);
+		status = cim_open_dir_of(&s.env, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "tell structures", path);
-	cim_hash_table_init(&s.place_map, s.env);
+	cim_hash_table_init(&s.place_map, &s.env);
 	visit(&s, dir, name, path);
 	clean_up(&s);
-	cim_io_close_dir(s.env, dir);
+	cim_io_close_dir(&s.env, dir);
 	if (broken)
 		*broken = s.broken;
 	return cim_error_where(err, s.status, "tell structures", path);

@@ -12,6 +12,7 @@
 #include "io.h"
 #include "metavalid.h"
 #include "names.h"
+#include "sized.h"
 
 #include <string.h>
 
@@ -166,6 +167,8 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 				const char *name, unsigned flags, struct cim_writer **out,
 				struct cim_error *err)
 {
+	struct cim_env own;
+	struct cim_vfs vfs;
 	struct cim_writer *writer;
 	enum cim_status status;
 
@@ -173,17 +176,17 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 		*out = NULL;
 	if (CIM_ANY_NULL(err, dir, out))
 		return CIM_E_POINTER;
-	status = cim_check_env(&env, err);
+	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
 		status = check_names(existing, name, err);
 	if (!status && (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED)))
 		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
 	if (status)
 		return cim_error_where(err, status, "open session", name ? name : existing);
-	writer = cim_zalloc(env, sizeof(*writer));
+	writer = cim_zalloc(&own, sizeof(*writer));
 	if (!writer)
 		return cim_error_where(err, cim_no_memory(err), "open session", NULL);
-	writer->env = *env;
+	cim_copy_env(&writer->env, &writer->vfs, &own);
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
 	status = open_session(writer, dir, existing, name, flags & CIM_WRITE_CONSISTENT,
 			      &writer->own_error);

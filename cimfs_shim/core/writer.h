@@ -40,6 +40,7 @@ struct cim_stream {
 
 struct cim_writer {
 	struct cim_env env;
+	struct cim_vfs vfs; /* env's */
 	void *lock;
 	char *path;    /* DIR/NAME, for errors */
 	char *name;    /* of the image to make */

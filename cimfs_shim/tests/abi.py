@@ -4,8 +4,11 @@
 """What programs that are linked with libcim.so rely on is as abi.txt has it.
 
 That is the soname, the functions with their versions and types, the place of each field (of a
-function in a structure, its type, too), and the values of the enumerators. Whoever changes the list on purpose writes it anew with --write: lines that are
-added need a new version in libcim.map, and lines that go or change a new soname.
+function in a structure, its type, too), and the values of the enumerators. Whoever changes the list
+on purpose writes it anew with --write: lines that are added need a new version in libcim.map, and
+lines that go or change a new soname. That holds from the first release on; until then nobody relies
+on anything, and the list may change. A structure's bytes may grow at any time where libcim.h says
+that it grows.
 """
 
 import os

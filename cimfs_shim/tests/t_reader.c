@@ -474,37 +474,6 @@ static void test_region_files(void)
 	mini_free(m);
 }
 
-static enum cim_status open_with(const struct cim_env *env)
-{
-	struct cim_image *image;
-	enum cim_status status = cim_image_open(env, "mem/s.cim", &image, &err);
-
-	cim_image_close(image);
-	return status;
-}
-
-/* What a caller's structures may be, as later versions of the library add to them. */
-static void test_struct_sizes(void)
-{
-	struct mini *m = mini_sample();
-	struct {
-		struct cim_env env;
-		uint64_t more;
-	} later = {.env = m->env};
-
-	is_status(open_with(&later.env), CIM_OK, "an environment of this version");
-	later.env.struct_size = sizeof(later);
-	is_status(open_with(&later.env), CIM_OK, "one of a later version, its new member not set");
-	later.more = 1;
-	is_status(open_with(&later.env), CIM_E_UNSUPPORTED, "and set");
-	later.env.struct_size = sizeof(later.env) - 1;
-	is_status(open_with(&later.env), CIM_E_INVALID, "one that is too small");
-	later.env.struct_size = sizeof(later.env);
-	m->vfs.struct_size = 0;
-	is_status(open_with(&later.env), CIM_E_INVALID, "a file system without a size");
-	mini_free(m);
-}
-
 static void test_stream_forms(void)
 {
 	static const struct {
@@ -995,7 +964,6 @@ int main(void)
 	test_stream_paths();
 	test_root_stream_path();
 	test_region_files();
-	test_struct_sizes();
 	test_stream_forms();
 	test_pe();
 	test_pe_mappings();

@@ -174,7 +174,15 @@ static void test_kinds(void)
 	}
 
 	for (int i = 0; i < 2; i++) {
+		char byte;
+		size_t got;
+
+		cim_image_close(image);
 		m->vfs.native = i ? no_native : NULL;
+		image = mini_open(m, "mem/s.cim");
+		data = data_of(image, "Alpha.txt", NULL);
+		if (cim_image_read(image, &data, 0, &byte, 1, &got, &err)) /* opens its file */
+			bail("%s", err.cause);
 		files = m->fs->open_files;
 		is_status(cim_image_get_run(image, &data, 1, 5, &run, &err), CIM_OK,
 			  i ? "no native handle for a file" : "a file system without native()");

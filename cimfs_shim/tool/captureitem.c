@@ -146,7 +146,7 @@ static int look_at_symlink(struct item *item, struct hostmeta *host)
 		return tool_fail(item->c->t, item->c->s->op, item->c->s->image, item->where,
 				 "symlink to '%s': %s", target, why);
 	meta->m.reparse = meta->reparse;
-	meta->m.reparse_size = (uint32_t)size;
+	meta->m.reparse_size = size;
 	if (capture_leads_to_directory(item->c, src, src->file ? src->file : item->rel, target))
 		meta->m.attributes |= CIM_ATTR_DIRECTORY;
 	return EXIT_OK;

@@ -218,7 +218,7 @@ static int parse_flags(struct reader *r, struct cim_metadata *m)
 
 /* A BLOB; *data stays NULL for none. */
 static int parse_blob(struct reader *r, enum key key, struct text *text, const void **data,
-		      uint32_t *size)
+		      size_t *size)
 {
 	const char *s = r->field[key];
 
@@ -228,7 +228,7 @@ static int parse_blob(struct reader *r, enum key key, struct text *text, const v
 	if (!base64_decode(text, s, strlen(s)) || text->len > CIM_MAX_BLOB)
 		return bad(r, "'%s' is no base64", key_names[key]);
 	*data = text->s;
-	*size = (uint32_t)text->len;
+	*size = text->len;
 	return EXIT_OK;
 }
 

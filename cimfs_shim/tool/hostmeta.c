@@ -212,14 +212,14 @@ static bool reparse_ok(uint8_t *value, size_t *size)
 /* One that an image holds too, once it is @ok. */
 static void take_ntfs_blob(struct hostmeta *h, const struct target *target, const char *where,
 			   const char *xattr, bool (*ok)(uint8_t *value, size_t *size),
-			   uint8_t **blob, uint32_t *blob_size)
+			   uint8_t **blob, size_t *blob_size)
 {
 	size_t size;
 	uint8_t *value = read_xattr(target, xattr, &size);
 
 	if (value && size && ok(value, &size) && size <= CIM_MAX_BLOB) {
 		*blob = value;
-		*blob_size = (uint32_t)size;
+		*blob_size = size;
 		return;
 	}
 	if (value && size) {

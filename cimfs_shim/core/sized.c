@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Structures that the caller fills in: see sized.h. */
+#include "sized.h"
+#include "error.h"
+
+#include <assert.h>
+#include <string.h>
+
+static_assert(CIM_LEAST_ENV == sizeof(struct cim_env), "no padding behind it");
+static_assert(CIM_LEAST_VFS == sizeof(struct cim_vfs), "no padding behind it");
+static_assert(CIM_LEAST_METADATA == sizeof(struct cim_metadata), "no padding behind it");
+static_assert(CIM_LEAST_SOURCE == sizeof(struct cim_source), "no padding behind it");
+static_assert(CIM_LEAST_VISITOR == sizeof(struct cim_structure_visitor), "no padding behind it");
+
+enum cim_status cim_take_sized(void *own, size_t size, size_t least, const void *given,
+			       const char *what, struct cim_error *err)
+{
+	const uint8_t *bytes = given;
+	size_t theirs;
+
+	memcpy(&theirs, given, sizeof(theirs));
+	if (theirs < least)
+		return cim_fail(err, CIM_E_INVALID, "%s: struct_size is %llu, less than %llu", what,
+				(unsigned long long)theirs, (unsigned long long)least);
+	for (size_t i = size; i < theirs; i++) {
+		if (bytes[i])
+			return cim_fail(err, CIM_E_UNSUPPORTED,
+					"%s: a member is set that libcim %s doesn't know", what,
+					cim_version());
+	}
+	memset(own, 0, size);
+	memcpy(own, given, theirs < size ? theirs : size);
+	memcpy(own, &size, sizeof(size));
+	return CIM_OK;
+}
+
+enum cim_status cim_take_env(struct cim_env *own, struct cim_vfs *vfs, const struct cim_env *given,
+			     struct cim_error *err)
+{
+	enum cim_status status;
+
+	status = cim_take_sized(own, sizeof(*own), CIM_LEAST_ENV, given ? given : cim_env_default(),
+				"the environment", err);
+	if (!status && !own->vfs)
+		status = cim_fail(err, CIM_E_POINTER, "the environment has no file system");
+	if (!status)
+		status = cim_take_sized(vfs, sizeof(*vfs), CIM_LEAST_VFS, own->vfs,
+					"the file system", err);
+	own->vfs = vfs;
+	return status;
+}
+
+void cim_copy_env(struct cim_env *own, struct cim_vfs *vfs, const struct cim_env *env)
+{
+	*own = *env;
+	*vfs = *env->vfs;
+	own->vfs = vfs;
+}
