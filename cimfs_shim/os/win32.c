@@ -637,41 +637,53 @@ static enum cim_status win32_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 
 /* ---- the byte lock ---- */
 
+/*
+ * Windows can't be asked for a lock: who wants to know takes the byte for a moment, and another one
+ * who asks, locks or holds just then would find it taken. So all of them first lock the byte behind
+ * it, their turn, which is waited for as nobody keeps it. Then being refused means that somebody
+ * keeps the byte. @flags are those of both locks, for under Wine an exclusive one takes the right
+ * to write: shared turns are had side by side, as shared locks are no conflict either.
+ */
+#define TURN_OFFSET (CIM_OS_LOCK_OFFSET + 1)
+
+/* Both return a Win32 error code. */
+static DWORD lock_byte(cim_vfs_file *file, uint64_t offset, DWORD flags)
+{
+	OVERLAPPED where = at_offset(offset);
+	DWORD error = LockFileEx(file->handle, flags, 0, 1, 0, &where) ? 0 : GetLastError();
+
+	return error == ERROR_IO_PENDING ? ERROR_LOCK_VIOLATION : error;
+}
+
+static DWORD try_lock(cim_vfs_file *file, DWORD flags)
+{
+	return lock_byte(file, CIM_OS_LOCK_OFFSET, flags | LOCKFILE_FAIL_IMMEDIATELY);
+}
+
+static void unlock_byte(cim_vfs_file *file, uint64_t offset)
+{
+	OVERLAPPED where = at_offset(offset);
+
+	UnlockFileEx(file->handle, 0, 1, 0, &where);
+}
+
 static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
 				  long *os_error)
 {
-	const DWORD flags = (how == CIM_LOCK_SHARED ? 0 : LOCKFILE_EXCLUSIVE_LOCK) |
-			    (wait ? 0 : LOCKFILE_FAIL_IMMEDIATELY);
-	DWORD error = 0;
+	const DWORD flags = how == CIM_LOCK_SHARED ? 0 : LOCKFILE_EXCLUSIVE_LOCK;
+	DWORD error;
 
 	(void)ctx;
-	/* is_locked() holds the byte for a moment to find out: that is no conflict. */
-	for (int tries = 0; tries < 10; tries++) {
-		OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
-
-		if (tries)
-			Sleep(10);
-		if (LockFileEx(file->handle, flags, 0, 1, 0, &where))
-			return CIM_OK;
-		error = GetLastError();
-		if (error != ERROR_LOCK_VIOLATION)
-			break;
+	if (wait) {
+		error = lock_byte(file, CIM_OS_LOCK_OFFSET, flags);
+	} else {
+		error = lock_byte(file, TURN_OFFSET, flags);
+		if (!error) {
+			error = try_lock(file, flags);
+			unlock_byte(file, TURN_OFFSET);
+		}
 	}
-	return fail(os_error, error);
-}
-
-/* Can the lock be had? It is given back at once. */
-static bool try_byte(cim_vfs_file *file, DWORD flags, DWORD *error)
-{
-	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
-
-	if (!LockFileEx(file->handle, flags, 0, 1, 0, &where)) {
-		*error = GetLastError();
-		return false;
-	}
-	where = at_offset(CIM_OS_LOCK_OFFSET);
-	UnlockFileEx(file->handle, 0, 1, 0, &where);
-	return true;
+	return error ? fail(os_error, error) : CIM_OK;
 }
 
 /*
@@ -686,14 +698,14 @@ static enum cim_status open_to_ask(cim_vfs_dir *dir, const char *name, cim_vfs_f
 	cim_vfs_file *to_write;
 	long ignored;
 
-	*flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
+	*flags = LOCKFILE_EXCLUSIVE_LOCK;
 	if (status != CIM_E_ACCESS && status != CIM_E_SHARING)
 		return status;
 	status = open_file(dir, name, CIM_VFS_READ, OPEN_TRIES, file, os_error);
 	if (status != CIM_OK)
 		return status;
 	if (open_file(dir, name, CIM_VFS_UPDATE, 1, &to_write, &ignored) != CIM_OK) {
-		*flags = LOCKFILE_FAIL_IMMEDIATELY;
+		*flags = 0;
 		return CIM_OK;
 	}
 	win32_close(NULL, *file);
@@ -705,9 +717,27 @@ static enum cim_status open_to_ask(cim_vfs_dir *dir, const char *name, cim_vfs_f
  * Two kinds of locks are looked for: a session's, which is exclusive, and a mount server's, which
  * is shared, for an image may be mounted twice. Only an exclusive lock of our own conflicts with
  * both, and under Wine that takes the right to write; a shared one that is to be had then tells the
- * two apart. Who may not write asks with a shared lock, and finds a session. As one who asks holds
- * the byte for a moment, being refused once means nothing.
+ * two apart. Who may not write asks with a shared lock, and finds a session.
  */
+static DWORD ask_lock(cim_vfs_file *file, DWORD flags, enum cim_vfs_lock *lock)
+{
+	DWORD error = try_lock(file, flags);
+	const bool refused = error == ERROR_LOCK_VIOLATION;
+
+	if (refused && flags)
+		error = try_lock(file, 0);
+	if (error == ERROR_LOCK_VIOLATION) {
+		*lock = CIM_LOCK_ALONE;
+		return 0;
+	}
+	if (error)
+		return error;
+	if (refused)
+		*lock = CIM_LOCK_SHARED;
+	unlock_byte(file, CIM_OS_LOCK_OFFSET);
+	return 0;
+}
+
 static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
 				       enum cim_vfs_lock *lock, long *os_error)
 {
@@ -719,25 +749,13 @@ static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 	status = open_to_ask(dir, name, &file, &flags, os_error);
 	if (status != CIM_OK)
 		return status;
-	for (int tries = 0; tries < 10; tries++) {
-		if (tries)
-			Sleep(10);
-		if (try_byte(file, flags, &error)) {
-			*lock = CIM_LOCK_NONE;
-			break;
-		}
-		if (error != ERROR_LOCK_VIOLATION && error != ERROR_IO_PENDING) {
-			*lock = CIM_LOCK_NONE;
-			status = fail(os_error, error);
-			break;
-		}
-		*lock = CIM_LOCK_ALONE;
+	error = lock_byte(file, TURN_OFFSET, flags);
+	if (!error) {
+		error = ask_lock(file, flags, lock);
+		unlock_byte(file, TURN_OFFSET);
 	}
-	if (*lock && flags & LOCKFILE_EXCLUSIVE_LOCK &&
-	    try_byte(file, LOCKFILE_FAIL_IMMEDIATELY, &error))
-		*lock = CIM_LOCK_SHARED;
 	win32_close(ctx, file);
-	return status;
+	return error ? fail(os_error, error) : CIM_OK;
 }
 
 /* Does the name still lead to this file? */
@@ -775,20 +793,15 @@ free_path:
 static enum cim_status win32_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
 				  cim_vfs_file **file, long *os_error)
 {
-	DWORD flags = LOCKFILE_FAIL_IMMEDIATELY | (alone ? LOCKFILE_EXCLUSIVE_LOCK : 0);
-	OVERLAPPED where = at_offset(CIM_OS_LOCK_OFFSET);
+	enum cim_vfs_lock how = alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED;
 	enum cim_status status;
-	DWORD error;
 
 	status = win32_open(ctx, dir, name, CIM_VFS_UPDATE, file, os_error);
 	if (status != CIM_OK)
 		return status;
-	if (!LockFileEx((*file)->handle, flags, 0, 1, 0, &where)) {
-		error = GetLastError();
-		status = fail(os_error, error == ERROR_IO_PENDING ? ERROR_LOCK_VIOLATION : error);
-	} else {
+	status = win32_lock(ctx, *file, how, false, os_error);
+	if (status == CIM_OK)
 		status = is_named(dir, name, *file, os_error);
-	}
 	if (status == CIM_OK)
 		return CIM_OK;
 	win32_close(ctx, *file);

@@ -270,8 +270,24 @@ static int role_probe(const char *role, const char *path)
 	return 0;
 }
 
+/* Ask time and again for the lock of a file that nobody keeps alone; 1 if somebody seems to. */
+static int role_ask(const char *path)
+{
+	cim_vfs_dir *dir = open_dir(path, 0);
+	enum cim_vfs_lock lock = CIM_LOCK_NONE;
+
+	try_open(dir, "ready", CIM_VFS_CREATE);
+	for (int i = 0; i < 500 && lock != CIM_LOCK_ALONE; i++)
+		if (CALL(is_locked, dir, "victim", &lock) != CIM_OK)
+			bail("can't ask for the lock: %ld", os_error);
+	vfs->close_dir(vfs->ctx, dir);
+	return lock == CIM_LOCK_ALONE;
+}
+
 static int run_role(const char *role, const char *path)
 {
+	if (!strcmp(role, "ask"))
+		return role_ask(path);
 	if (!strncmp(role, "hold-", 5))
 		return role_hold(role, path);
 	if (!strncmp(role, "probe-", 6))
@@ -821,6 +837,18 @@ static void test_byte_lock(void)
 	slept = 0;
 	is_str(locked_word(dir, "unlocked"), "free", "a file that others can't open to write");
 	is_int(slept, 0, "is told at once");
+	CALL(lock, file, CIM_LOCK_ALONE, false);
+	is_str(locked_word(dir, "unlocked"), "locked", "a session's lock");
+	is_int(slept, 0, "is told at once");
+	vfs->close(vfs->ctx, file);
+	file = open_file(dir, "unlocked", CIM_VFS_UPDATE);
+	CALL(lock, file, CIM_LOCK_ALONE, false);
+	is_str(locked_word(dir, "unlocked"), "locked", "one in a file that may be written");
+	vfs->close(vfs->ctx, file);
+	file = open_file(dir, "unlocked", CIM_VFS_READ);
+	CALL(lock, file, CIM_LOCK_SHARED, false);
+	is_str(locked_word(dir, "unlocked"), "shared", "and a shared one");
+	is_int(slept, 0, "are told at once");
 	vfs->close(vfs->ctx, file);
 #endif
 
@@ -845,6 +873,30 @@ static void test_byte_lock(void)
 	is_str(locked_word(dir, "victim"), "locked", "we see its lock");
 	kill_role(child);
 	is_str(locked_word(dir, "victim"), "free", "a lock dies with its process");
+	vfs->close_dir(vfs->ctx, dir);
+}
+
+/* Who asks for a lock is taken by nobody for one who keeps it. */
+static void test_asking_together(void)
+{
+	const char *path = fresh_dir("asking together");
+	cim_vfs_dir *dir = open_dir(path, 0);
+	enum cim_status status = CIM_OK;
+	intptr_t children[2];
+	cim_vfs_file *file;
+
+	make_file(dir, "victim", "text");
+	for (int i = 0; i < 2; i++)
+		children[i] = start_role("ask", path);
+	ok(wait_for(dir, "ready"), "other processes ask for the lock");
+	for (int i = 0; i < 200 && status == CIM_OK; i++) {
+		file = open_file(dir, "victim", CIM_VFS_READ);
+		status = CALL(lock, file, CIM_LOCK_SHARED, false);
+		vfs->close(vfs->ctx, file);
+	}
+	IS_STATUS(status, CIM_OK, "meanwhile it can be had");
+	for (int i = 0; i < 2; i++)
+		is_int(wait_role(children[i]), 0, "and they don't see each other's asking");
 	vfs->close_dir(vfs->ctx, dir);
 }
 
@@ -1348,6 +1400,7 @@ int main(int argc, char **argv)
 	test_long_path();
 	test_unknown_file();
 	test_byte_lock();
+	test_asking_together();
 	test_hold();
 	test_hold_processes();
 	test_next_data();
