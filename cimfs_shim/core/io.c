@@ -223,7 +223,8 @@ enum cim_status cim_io_rename(const struct cim_env *env, cim_vfs_dir *dir, const
 	long os_error = 0;
 	enum cim_status status = env->vfs->rename(env->vfs->ctx, dir, from, to, flags, &os_error);
 
-	return told(env, status, os_error, "renaming", from, err);
+	return status ? cim_fail_os(err, status, env->vfs, os_error, "renaming %s to %s", from, to)
+		      : CIM_OK;
 }
 
 enum cim_status cim_io_remove(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
