@@ -275,20 +275,35 @@ enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesyst
 	return status;
 }
 
+static bool any_is_named(const struct cim_session_files *files)
+{
+	for (int i = 0; i < CIM_SET_FILES; i++)
+		if (files->all[i].state == CIM_FILE_NAMED)
+			return true;
+	return false;
+}
+
 /* Where the locks don't bind everybody, somebody may have made the same image meanwhile, and taken
- * our files for his: then they stay, and the session has none that it could go on with. */
+ * our files for his: then they stay, and the session has none that it could go on with. So it is if
+ * that can't be told. */
 void cim_consistent_unname(struct cim_writer *writer)
 {
 	struct cim_session_files *files = &writer->files;
-	bool owned, taken = !is_owned(writer, &owned, NULL) && owned;
 	struct cim_error why = {0};
+	enum cim_status status;
+	bool owned;
 	int i;
 
-	for (i = 0; i < CIM_SET_FILES; i++)
-		(taken ? cim_session_file_give_away : cim_session_file_take_back)(&files->all[i]);
-	if (!taken)
+	if (!any_is_named(files))
 		return;
-	cim_fail(&why, CIM_E_EXISTS, "another's image has taken the session's files");
-	cim_session_poison(writer, why.status, &why);
+	status = is_owned(writer, &owned, &why);
+	if (owned)
+		status = cim_fail(&why, CIM_E_EXISTS,
+				  "another's image has taken the session's files");
+	for (i = 0; i < CIM_SET_FILES; i++)
+		(status ? cim_session_file_give_away : cim_session_file_take_back)(&files->all[i]);
+	if (!status)
+		return;
+	cim_session_poison(writer, status, &why);
 	writer->harmless = false;
 }

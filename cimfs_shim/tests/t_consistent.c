@@ -296,6 +296,57 @@ static void test_taken_over_harmless(void)
 	kit_free(&k);
 }
 
+static void hold_twin_and_fail_list(struct memfs *m, enum mem_op op, const char *name)
+{
+	hold_twin(m, op, name);
+	if (op == MEM_LIST && m->held && !m->fail_at) {
+		m->fail_at = m->ops;
+		m->fail_status = CIM_E_ACCESS;
+	}
+}
+
+/* What can't be looked for may be there. */
+static void test_taken_over_unseen(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin_consistent(&k, "text");
+
+	twin.as = "y.cim";
+	twin.with = CIM_OK;
+	k.m->before = hold_twin_and_fail_list;
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	k.m->before = NULL;
+	k.m->held = NULL;
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_ACCESS);
+	ok(strstr(k.err.cause, "listing the directory"), "the session tells why it can't go on: %s",
+	   k.err.cause);
+	cim_writer_close(w);
+	is_int(memfs_count_names(k.m, ""), 7, "his image and its six files are all that is there");
+	must_be_sound(&k, "y.cim");
+	kit_free(&k);
+}
+
+static void fail_first_sync(struct memfs *m, enum mem_op op, const char *name)
+{
+	(void)name;
+	if (op == MEM_SYNC && !m->fail_at)
+		m->fail_at = m->ops;
+}
+
+/* No one can have taken what had no name to take it by. */
+static void test_failed_before_names(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin_consistent(&k, "text");
+
+	k.m->before = fail_first_sync;
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_IO);
+	is_int(k.m->count[MEM_LIST], 0, "the directory isn't searched for an image that has them");
+	cim_writer_close(w);
+	is_int(memfs_count_names(k.m, ""), 0, "nothing is left");
+	kit_free(&k);
+}
+
 /* Whatever fails of a commit over orphans: ours and the other's, which of them is told. */
 static void test_named_failures(bool spoil)
 {
@@ -558,6 +609,8 @@ int main(void)
 	test_removed_later();
 	test_taken_over();
 	test_taken_over_harmless();
+	test_taken_over_unseen();
+	test_failed_before_names();
 	test_named_failures(false);
 	test_named_failures(true);
 	test_hollow();

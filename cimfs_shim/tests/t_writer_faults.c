@@ -252,11 +252,16 @@ static bool files_kept(const struct kit *was, const struct kit *k, enum kind kin
 	return true;
 }
 
-static bool nothing_new(const struct kit *was, const struct kit *k)
+/* @orphans: but for files that have their final names. */
+static bool nothing_new(const struct kit *was, const struct kit *k, bool orphans)
 {
 	for (size_t i = 0; i < k->m->now.count; i++) {
-		if (!memfs_exists(was->m, k->m->now.at[i].name)) {
-			diag("  %s is left", k->m->now.at[i].name);
+		const char *name = k->m->now.at[i].name;
+
+		if (orphans && (!strncmp(name, "region_", 7) || !strncmp(name, "objectid_", 9)))
+			continue;
+		if (!memfs_exists(was->m, name)) {
+			diag("  %s is left", name);
 			return false;
 		}
 	}
@@ -332,8 +337,9 @@ static bool judge(const struct fault *f, struct run *run, bool opened)
 		return complain(f, run, "the old files are as they were");
 	if (made && !files_kept(was, k, f->kind, name))
 		return complain(f, run, "the other files are as they were");
+	/* A consistent session that can't see who needs its files, as all fails, leaves them. */
 	if (!made && (!f->on || f->spare) && k->m->first_failed != MEM_REMOVE &&
-	    !nothing_new(was, k))
+	    !nothing_new(was, k, f->on && f->kind >= CONSISTENT))
 		return complain(f, run, "no file of the session is left");
 	/* A call that failed without poisoning left something out; the image is sound all the same.
 	 */
