@@ -157,7 +157,8 @@ enum cim_hold {
  * Not for two threads at a time. While one waits the image may be read, but not closed.
  *
  * CIM_E_SHARING: the session that made the image still has it; CIM_HOLD_ASK: somebody holds it.
- * CIM_E_FILE_NOT_FOUND: the region file is gone. CIM_E_UNSUPPORTED: there are no locks.
+ * CIM_E_INVALID: unknown @how. CIM_E_FILE_NOT_FOUND: the region file is gone. CIM_E_UNSUPPORTED:
+ * there are no locks.
  */
 CIM_API enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,
 				       struct cim_error *err);

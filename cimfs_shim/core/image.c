@@ -476,8 +476,12 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 	if (CIM_ANY_NULL(err, image))
 		return CIM_E_POINTER;
 	cim_image_region_name(image, image->sets[image->set_count - 1].first, name);
-	status = how == CIM_HOLD_ASK ? ask_held(image, name, err)
-				     : hold(image, name, how == CIM_HOLD_WAIT, native, err);
+	if ((unsigned)how > CIM_HOLD_ASK)
+		status = cim_fail(err, CIM_E_INVALID, "no way to hold it is %u", (unsigned)how);
+	else if (how == CIM_HOLD_ASK)
+		status = ask_held(image, name, err);
+	else
+		status = hold(image, name, how == CIM_HOLD_WAIT, native, err);
 	return cim_error_where(err, status, "hold the image", image->path);
 }
 

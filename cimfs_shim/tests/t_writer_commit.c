@@ -409,6 +409,8 @@ static void test_mounted(unsigned flags)
 	is_int(native, -1, "a file in memory has no descriptor");
 	cim_writer_close(w);
 	gives(&k, cim_image_hold(image, CIM_HOLD_ASK, NULL, &k.err), CIM_OK);
+	gives(&k, cim_image_hold(image, (enum cim_hold)3, NULL, &k.err), CIM_E_INVALID);
+	gives(&k, cim_image_hold(image, CIM_HOLD_ASK, NULL, &k.err), CIM_OK);
 	gives(&k, cim_image_hold(image, CIM_HOLD_WAIT, NULL, &k.err), CIM_OK);
 	gives(&k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
 	gives(&k, cim_image_hold(image, CIM_HOLD_ASK, NULL, &k.err), CIM_E_SHARING);
