@@ -21,7 +21,7 @@ struct files {
 	const char *dir;
 	const char *image; /* only what this one needs; NULL: all */
 	bool orphans;
-	bool delete;
+	bool remove;
 	bool unknown; /* there is an image of which nobody knows what it needs */
 	unsigned long deleted;
 	unsigned long in_use;
@@ -118,7 +118,7 @@ static void print_json(struct files *files, const struct cim_store_file *f, uint
 	json_put_bool(o, "in_use", f->flags & CIM_STORE_IN_USE);
 	json_put_bool(o, "mounted", f->flags & CIM_STORE_MOUNTED);
 	json_put_bool(o, "orphan", is_orphan(files, f));
-	if (files->delete)
+	if (files->remove)
 		json_put_bool(o, "deleted", deleted);
 	for (size_t n = 0; f->kind != CIM_KIND_IMAGE && f->owners &&
 			   (owner = cim_store_owner(files->store, &f->set, n));
@@ -146,13 +146,13 @@ static int show(struct files *files, const struct cim_store_file *f)
 	struct cim_error err = {0};
 	bool gone = false;
 
-	if (files->delete &&!(f->flags & CIM_STORE_IN_USE))
+	if (files->remove && !(f->flags & CIM_STORE_IN_USE))
 		status = cim_store_remove(files->store, f->name, &err);
 	/* A session that began meanwhile has taken it into use. */
-	if (files->delete &&((f->flags & CIM_STORE_IN_USE) || status == CIM_E_SHARING)) {
+	if (files->remove && ((f->flags & CIM_STORE_IN_USE) || status == CIM_E_SHARING)) {
 		files->in_use++;
 		state = held;
-	} else if (files->delete) {
+	} else if (files->remove) {
 		if (status) {
 			if (!err.path[0])
 				snprintf(err.path, sizeof(err.path), "%.1000s", f->name);
@@ -164,7 +164,7 @@ static int show(struct files *files, const struct cim_store_file *f)
 	}
 	if (files->t->json)
 		print_json(files, f, size, readable, gone);
-	else if (!(files->t->quiet && files->delete))
+	else if (!(files->t->quiet && files->remove))
 		print_text(files, f, size, state);
 	return EXIT_OK;
 }
@@ -271,7 +271,7 @@ static int list(struct files *files)
 		if (tool_signal)
 			return tool_interrupted();
 	}
-	if (files->delete &&!files->t->quiet && !files->t->json)
+	if (files->remove && !files->t->quiet && !files->t->json)
 		printf("%lu deleted, %lu in use\n", files->deleted, files->in_use);
 	return files->image ? list_missing(files) : EXIT_OK;
 }
@@ -298,7 +298,7 @@ static int run(struct tool *t, int argc, char **argv)
 	struct files files = {.t = t};
 	const struct arg_option options[] = {
 		{.name = "orphans", .flag = &files.orphans},
-		{.name = "delete", .flag = &files.delete},
+		{.name = "delete", .flag = &files.remove},
 		{0},
 	};
 	struct cim_error err = {0};
@@ -309,7 +309,7 @@ static int run(struct tool *t, int argc, char **argv)
 
 	if (code)
 		return code;
-	if (files.delete &&!files.orphans)
+	if (files.remove && !files.orphans)
 		return tool_usage(t, "--delete works with --orphans only");
 	files.where = argv[optind];
 	if (stat(files.where, &st))
@@ -319,9 +319,9 @@ static int run(struct tool *t, int argc, char **argv)
 	real = image_path_of(files.where);
 	dir = S_ISDIR(st.st_mode) ? xstrdup(files.where) : split_image(real, &files.image);
 	files.dir = dir;
-	if (files.delete)
+	if (files.remove)
 		tool_catch_signals();
-	code = cim_store_open(NULL, dir, files.delete, &files.store, &err)
+	code = cim_store_open(NULL, dir, files.remove, &files.store, &err)
 		       ? tool_fail_dir(t, "list", files.where, &err)
 		       : look(&files);
 	cim_store_close(files.store);
