@@ -66,6 +66,7 @@ void idset_free(struct idset *set)
 struct item_place {
 	uint32_t id;
 	uint32_t dir_id;
+	struct item_place *dir; /* that ID's place; NULL: none, or not looked up yet */
 	char name[];
 };
 
@@ -77,7 +78,7 @@ static int compare_places(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static const struct item_place *find_place(const struct places *places, uint32_t id)
+static struct item_place *find_place(const struct places *places, uint32_t id)
 {
 	const struct item_place want = {.id = id};
 	struct item_place *const *place = tfind(&want, &places->tree, compare_places);
@@ -100,6 +101,7 @@ void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char
 	place = xmalloc(sizeof(*place) + size);
 	place->id = id;
 	place->dir_id = dir_id;
+	place->dir = NULL;
 	memcpy(place->name, name, size);
 	if (!tsearch(place, &places->tree, compare_places))
 		alloc_failed();
@@ -108,11 +110,11 @@ void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char
 const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
 			size_t *count)
 {
-	const struct item_place *place;
+	struct item_place *place = find_place(places, id);
 	const char **names = NULL;
 	size_t room = 0;
 
-	for (*count = 0; (place = find_place(places, id)); id = place->dir_id) {
+	for (*count = 0; place; place = place->dir) {
 		if (*count == most) {
 			free(names);
 			return NULL;
@@ -121,6 +123,9 @@ const char **places_way(const struct places *places, uint32_t id, uint64_t most,
 			*dir_id = place->dir_id;
 		names = xgrow(names, &room, *count, sizeof(*names));
 		names[(*count)++] = place->name;
+		/* No place is ever changed. */
+		if (!place->dir)
+			place->dir = find_place(places, place->dir_id);
 	}
 	return names;
 }

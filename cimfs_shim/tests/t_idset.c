@@ -15,6 +15,8 @@ static void test_places(void)
 	ok(!places_way(&places, 5, 9, &dir_id, &count) && !count, "what has no place has no way");
 	places_keep(&places, 5, 4, "file");
 	places_keep(&places, 5, 3, "other");
+	free(places_way(&places, 5, 2, &dir_id, &count));
+	is_int((long)count, 1, "the way to a file whose directory has no place is its name");
 	places_keep(&places, 4, 2, "dir");
 	ok(places_has(&places, 5) && !places_has(&places, 2),
 	   "what has a place, and what has none");

@@ -44,7 +44,8 @@ struct tree {
 	struct idset multi;
 	/* of the files with several names, and of directories if there are any */
 	struct places places;
-	struct text first; /* path of the first of an item's names */
+	struct text first; /* path of the first of an item's names, */
+	uint32_t first_id; /* of this item */
 };
 
 /* The directories whose entries are still to be looked at. */
@@ -333,8 +334,11 @@ static const char *first_path(struct tree *tree, uint32_t id)
 	uint32_t dir_id;
 	size_t count;
 
+	if (id == tree->first_id)
+		return tree->first.s;
 	if (!places_has(&tree->places, id))
 		return NULL;
+	tree->first_id = id;
 	names = places_way(&tree->places, id, UINT64_MAX, &dir_id, &count);
 	text_cut(&tree->first, 0);
 	while (count) {
