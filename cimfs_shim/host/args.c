@@ -62,7 +62,7 @@ static int bad_option(const struct args *args, char **argv, bool missing)
 {
 	const char *arg = argv[optind - 1];
 	const char letter[] = {'-', (char)optopt, '\0'};
-	const bool named = !optopt || optopt >= NAMED || (!missing && !strncmp(arg, "--", 2));
+	const bool named = !optopt || optopt >= NAMED;
 	const bool unknown = !missing && optopt < NAMED;
 	char *text = xasprintf("%soption '%s'%s", unknown ? "unknown " : "", named ? arg : letter,
 			       missing	 ? " needs an argument"
@@ -78,13 +78,14 @@ int args_parse(const struct args *args, const struct arg_option *first,
 	       const struct arg_option *second, int argc, char **argv)
 {
 	struct parser p = {.shorts = ":"};
+	bool last = false;
 	int code = 0;
 	int c;
 
 	add_options(&p, first);
 	add_options(&p, second);
 	opterr = 0;
-	while (!code && (c = getopt_long(argc, argv, p.shorts, p.longs, NULL)) != -1) {
+	while (!code && !last && (c = getopt_long(argc, argv, p.shorts, p.longs, NULL)) != -1) {
 		const struct arg_option *option;
 
 		if (c == ':' || c == '?')
@@ -96,6 +97,7 @@ int args_parse(const struct args *args, const struct arg_option *first,
 			*option->value = optarg;
 		if (option->take)
 			code = option->take(args->program, option->ctx, optarg);
+		last = option->last;
 	}
 	return code;
 }

@@ -20,6 +20,7 @@ struct arg_option {
 	int (*take)(void *program, void *ctx, char *arg);
 	void *ctx;
 	bool optional; /* take()'s argument may be missing: NULL */
+	bool last;     /* what comes behind it doesn't matter */
 };
 
 /* What of a program all its options need. */

@@ -121,8 +121,8 @@ static int parse(struct request *r, int argc, char **argv)
 		{.letter = 'o', .take = take_options, .ctx = r->options},
 		{.name = "foreground", .letter = 'f', .flag = &r->options->foreground},
 		{.name = "ready-fd", .value = &r->ready_fd},
-		{.name = "help", .letter = 'h', .flag = &r->help},
-		{.name = "version", .letter = 'V', .flag = &r->version},
+		{.name = "help", .letter = 'h', .flag = &r->help, .last = true},
+		{.name = "version", .letter = 'V', .flag = &r->version, .last = true},
 		{.name = "wine-mount", .flag = &r->wine_mount},
 		{.name = "wine-dismount", .flag = &r->wine_dismount},
 		{.name = "dosdevices", .value = &r->call.dosdevices},
@@ -179,8 +179,8 @@ static int parse_as_helper(struct request *r, int argc, char **argv)
 		{.letter = 'N', .value = &ignored},
 		{.letter = 't', .value = &ignored},
 		{.letter = 'o', .take = take_options, .ctx = r->options},
-		{.letter = 'h', .flag = &r->help},
-		{.letter = 'V', .flag = &r->version},
+		{.letter = 'h', .flag = &r->help, .last = true},
+		{.letter = 'V', .flag = &r->version, .last = true},
 		{0},
 	};
 	const struct args args = {.program = r, .wrong = wrong_option};

@@ -186,7 +186,7 @@ int tool_args(struct tool *t, int argc, char **argv, const struct arg_option *op
 		{.name = "progress", .take = take_progress},
 		{.name = "strict", .flag = &t->strict},
 		{.name = "threads", .take = take_threads},
-		{.name = "help", .flag = &t->help},
+		{.name = "help", .flag = &t->help, .last = true},
 		{0},
 	};
 	const struct args args = {.program = t, .wrong = wrong_option};

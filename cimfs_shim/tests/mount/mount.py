@@ -78,6 +78,7 @@ refused("bad option value", 2, ["nlink"], SERVER, plain, MNT, "-o", "nlink=7")
 refused("no arguments", 2, ["image"], SERVER)
 refused("a closed ready-fd", 2, ["ready-fd"], SERVER, plain, MNT, "--ready-fd", "97")
 same(run([SERVER, "--help"]).code, 0, "--help succeeds")
+same(run([SERVER, "--version", "--bogus"]).code, 0, "--version succeeds whatever comes behind it")
 same(run([SERVER, "--version"]).code, 0, "--version succeeds")
 no_dev = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]
 if run([*no_dev, "true"]).code == 0:
