@@ -514,11 +514,15 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 int restore_tree_text(struct restore_tree *tree, const char *name, const char *text, size_t len)
 {
 	const int code = pop_to(tree, 1);
-	struct cim_file_info info = top_level(tree)->info;
-	const struct place at = place_in_top(tree, name, &info);
+	struct cim_file_info info;
+	struct place at;
 
-	if (code || !faccessat(at.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW))
+	if (code)
 		return code;
+	info = top_level(tree)->info;
+	at = place_in_top(tree, name, &info);
+	if (!faccessat(at.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW))
+		return 0;
 	info.attributes |= CIM_ATTR_READONLY;
 	return restore_text(&tree->walk, &at, text, len);
 }
