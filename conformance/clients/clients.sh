@@ -6,10 +6,11 @@
 # clients.sh - programs that use cimfs.dll as those in the field do, under Wine, with the DLL installed
 #
 # The Go client loads the DLL from the system directory and asks for the build of Windows, so here
-# the prefix is got ready as a user would: scripts/install-wine, and a build in the registry. Both
-# clients speak TAP and compare what volumes show with what they put in; what Wine's own file layer
+# the prefix is got ready as a user would: scripts/install-wine, and a build in the registry. The
+# clients compare what volumes show with what they put in; what Wine's own file layer
 # doesn't show is then looked at in the images themselves. Afterwards the prefix is as it was.
 . "$(dirname "$0")/../../scripts/lib/windows.bash"
+. "$TOP/conformance/clients/c/tree.bash"
 
 BUILD=${BUILD:-build}
 devices=${WINEPREFIX:?}/dosdevices
@@ -94,13 +95,14 @@ gate "Server 2022 with its update" 0 '"10.0"' '"20348"' dword:000007ef
 gate "what came between them and 2025 is too old" 3 '"10.0"' '"22621"' dword:0000ffff
 gate "Server 2025" 0 '"10.0"' '"26100"' -
 
-images_hold() { # NAME EXPECTED IMAGE...
-	local name=$1 expected=$2 image
-	shift 2
-	for image; do
+images_hold() { # NAME EXPECTED IMAGE...: pack.exe's manifest, or a directory with a file for each image
+	local name=$1 expected image
+	for image in "${@:3}"; do
+		expected=$2
+		[ -f "$2" ] || expected=$2/${image##*/}.json
 		check "$name: cimtool verify --deep ${image##*/}" "$BUILD/cimtool" verify --deep "$image"
 		check "$name: ${image##*/} holds all that was put in" "$TOP/conformance/clients/images.py" \
-			"$BUILD/cimtool" "$expected/${image##*/}.json" "$image"
+			"$BUILD/cimtool" "$expected" "$image"
 	done
 }
 
@@ -125,35 +127,45 @@ test_go() { # NAME OPTION...
 	is "$(volumes)" "$before" "$name: nothing stays mounted"
 }
 
-# ---- the C client --------------------------------------------------------------------------------
+# ---- the pair in C -------------------------------------------------------------------------------
 
-test_c() { # NAME PROGRAM
-	local name="C client, $1" dir=$TEST_TMP/c-$1
-	mkdir "$dir"
-	tap_of "$name" "$WINE" "$2" "$(dos_path "$dir")"
-	images_hold "$name" "$dir" "$dir/images/"sample.cim{,_fork}
+# A step at a time, as Microsoft's sample has it: after each what there is by now is mounted, dismounted,
+# and then extended or forked. In the fork a file is deleted whose second name stays.
+test_c() { # NAME WIDTH
+	local name="pack.exe and mnt.exe, $1" programs=$TOP/build/$2/clients images=$TEST_TMP/c-$1 step
+	program() {
+		timeout 120 "$WINE" "$programs/$1.exe" --source "$(dos_path "$tree")" \
+			--images "$(dos_path "$images")" --name sample.cim "${@:2}" </dev/null
+	}
+	for step in pack extend fork; do
+		check "$name: $step" program pack --step $step --file 'b\largest' --delete 'b\largest'
+		check "$name: volumes hold what there is after \"$step\"" program mnt --program ''
+	done
+	images_hold "$name" "$images/manifest.tsv" "$images"/sample{,_fork}.cim
 	is "$(volumes)" "$before" "$name: nothing stays mounted"
 }
 
 test_c32() { # NAME
 	if [ -e "$WINEPREFIX/drive_c/windows/syswow64/kernel32.dll" ]; then
-		test_c "$1-32" "$WIN32/clients/c-client.exe"
+		test_c "$1-32" win32
 	else
-		skip "no 32-bit Wine" "C client, $1, 32-bit"
+		skip "no 32-bit Wine" "pack.exe and mnt.exe, $1, 32-bit"
 	fi
 }
 
+tree=$TEST_TMP/tree
+make_tree "$tree" || echo "# no user attributes here, so no file is hidden"
 if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
 	export CIMFS_MOUNT_BACKEND=fuse
 	test_go fuse
-	test_c fuse "$clients/c-client.exe"
+	test_c fuse win64
 	test_c32 fuse
 else
-	skip "$no_fuse" "both clients with FUSE"
+	skip "$no_fuse" "the clients with FUSE"
 fi
 export CIMFS_MOUNT_BACKEND=extract
 test_go copy -copy
-test_c copy "$clients/c-client.exe"
+test_c copy win64
 
 # ---- the Go program itself -----------------------------------------------------------------------
 

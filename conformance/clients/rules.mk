@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Two clients of cimfs.dll as they are in the field, one in Go and one in C; clients.sh runs them.
+# Clients of cimfs.dll as they are in the field: one in Go, and in C the pair pack.exe and mnt.exe, which is
+# the demo's too. clients.sh runs them.
 # They use nothing of this project but cimfs.h and the import library.
 #
 # Go's module has no requirements, so nothing is fetched; its caches are in build/go. The binary has
@@ -20,9 +21,10 @@ build/win64/clients/go-client.exe: $(sort $(wildcard $(CLIENTS)/go/*.go)) $(CLIE
 	$(Q)cd $(CLIENTS)/go && $(GO_ENV) '$(GO)' build -trimpath -buildvcs=false \
 		-ldflags='-buildid= -s -w' -o '$(CURDIR)/$@' .
 
-$(call windows-program,win64 win32,clients/c-client.exe,$(CLIENTS)/c/client.c,\
-	libcimfs.a -municode -lrpcrt4 -ladvapi32)
+CLIENT_LIBS := libcimfs.a -municode -lrpcrt4 -ladvapi32
+$(call windows-program,win64 win32,clients/pack.exe,$(CLIENTS)/c/pack.c $(CLIENTS)/c/program.c,$(CLIENT_LIBS))
+$(call windows-program,win64 win32,clients/mnt.exe,$(CLIENTS)/c/mnt.c $(CLIENTS)/c/program.c,$(CLIENT_LIBS))
 build/win64/$(CLIENTS)/%.o build/win32/$(CLIENTS)/%.o: private MINGW_CFLAGS += -municode
 
 $(call test-scripts,$(CLIENTS)/clients.sh,build/win64/clients/go-client.exe \
-	build/win64/clients/c-client.exe build/win32/clients/c-client.exe $(DLL_FILES) $(MOUNT) $(B)/cimtool)
+	$(foreach w,win64 win32,build/$(w)/clients/pack.exe build/$(w)/clients/mnt.exe) $(DLL_FILES) $(MOUNT) $(B)/cimtool)

@@ -228,7 +228,10 @@ static void read_record(struct check *c, char **field, int fields, enum session 
 	} else if (!strcmp(word, "ea") && fields == 3) {
 		added(c, field[1])->ea = unhex(field[2]);
 	} else if (!strcmp(word, "reparse") && fields == 3) {
-		added(c, field[1])->reparse = unhex(field[2]);
+		struct expected *item = added(c, field[1]);
+
+		item->reparse = unhex(field[2]);
+		item->content = NO_DATA;
 	} else if (!strcmp(word, "stream") && fields == 4) {
 		struct expected *item = added(c, field[1]);
 
@@ -365,17 +368,32 @@ static void compare_with_linux(struct check *c, struct expected *item)
 		       item->path, item->times[3], ticks(&st.stx_atime));
 }
 
+/* Wine has a stream NAME:STREAM as a file of that name. */
+static bool is_stream(struct check *c, const char *path)
+{
+	const char *colon = strrchr(path, ':');
+	char *file = must(strdup(path));
+	const struct expected *item;
+
+	file[colon ? colon - path : 0] = 0;
+	item = find(c, file);
+	free(file);
+	return colon && item && item->stream && !strcmp(item->stream, colon + 1);
+}
+
 static struct check *walking; /* nftw() passes no context */
 
 static int is_packed(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	const char *rest = path + strlen(walking->source);
-	const struct expected *item = find(walking, rest + (*rest == '/'));
+	const struct expected *item;
 
+	rest += *rest == '/';
+	item = find(walking, rest);
 	(void)st;
 	(void)type;
 	(void)ftw;
-	if (!item || item->session != PACK)
+	if (item ? item->session != PACK : !is_stream(walking, rest))
 		differ(walking, "%s: in the source, but was not packed", path);
 	return 0;
 }

@@ -2,25 +2,29 @@
 /*
  * pack.exe - pack a directory tree into a composite image, then extend it, then fork it
  *
- * The demo's Windows half. It knows cimfs.h and Win32 and nothing else of this project, so it runs
- * with Microsoft's cimfs.dll as well as with ours. It writes down what it read and what it did, one
- * line each, in a manifest that the native half (democheck) holds against the images.
+ * In the way of Microsoft's sample program: what the system tells of a file goes into the image
+ * unchanged - attributes, times, security descriptor, streams, reparse data. It knows cimfs.h and
+ * Win32 and nothing else of this project, so it runs with Microsoft's cimfs.dll (elevated) as well
+ * as with ours. It writes down what it read and what it did, one line each, in a manifest, against
+ * which mnt.exe and programs without Wine hold the images.
  *
  * Each file and directory is opened once. What the image has to know of it - above all its last
  * access time - is asked of that handle before the first byte (or the first name) is read, for
  * reading moves the last access.
  */
-#define PROGRAM L"pack"
-#include "../console.h"
+#include "program.h"
 
 #include <cimfs.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
 enum
 {
-    PATH_ROOM = 32768,
     COPY_SIZE = 1 << 20,
     LIST_SIZE = 64 << 10,
-    SECURITY_ROOM = 65536,
     PROGRESS_MS = 100,       /* a terminal's line is rewritten at most this often */
     PLAIN_PROGRESS_MS = 5000 /* a log gets a line this often */
 };
@@ -32,6 +36,8 @@ struct options
     const WCHAR *images;
     const WCHAR *name;
     const WCHAR *manifest;
+    const WCHAR *step; /* NULL: all three */
+    const WCHAR *file_path;
     const WCHAR *delete_path;
     BOOL keep_quiet;
 };
@@ -39,19 +45,11 @@ struct options
 /* A file with several names, by what the file system calls it, and the first name it was met by. */
 struct known_link
 {
-    DWORD volume;
-    ULONGLONG index;
+    struct file_id id;
     WCHAR *path;
 };
 
-/* What an item brings along, besides its bytes. */
-struct item
-{
-    FILE_BASIC_INFO basic;
-    FILE_STANDARD_INFO standard;
-    DWORD security_size;
-    BYTE security[SECURITY_ROOM];
-};
+const WCHAR *const program = L"pack";
 
 /* One run of the program. */
 struct pack
@@ -66,7 +64,7 @@ struct pack
     struct known_link *links;
     size_t link_count, link_room;
     ULONGLONG files, directories, hard_links, bytes;
-    ULONGLONG started, last_report;
+    ULONGLONG ms, last_report;
     BOOL line_shown;
     /* chosen on the way, for what comes after */
     WCHAR *largest; /* the largest file's path in the image */
@@ -91,9 +89,26 @@ static BOOL fail_call(struct pack *pack, const WCHAR *function, const WCHAR *pat
     return fail(function, path, hr);
 }
 
-static BOOL fail_win32(struct pack *pack, const WCHAR *function, const WCHAR *path)
+static BOOL fail_error(struct pack *pack, const WCHAR *function, const WCHAR *path)
 {
     return fail_call(pack, function, path, HRESULT_FROM_WIN32(GetLastError()));
+}
+
+/* S_OK and no other success. */
+static BOOL done_well(struct pack *pack, const WCHAR *function, const WCHAR *path, HRESULT hr)
+{
+    return hr == S_OK || fail_call(pack, function, path, hr);
+}
+
+/* A call that must fail, and how. */
+static BOOL refused(struct pack *pack, const WCHAR *function, const WCHAR *path, HRESULT hr,
+                    HRESULT expected)
+{
+    if (hr == expected) return TRUE;
+    end_progress_line(pack);
+    say(STD_ERROR_HANDLE, L"pack: %ls(%.1000ls): 0x%08lX, expected 0x%08lX\r\n", function, path,
+        (unsigned long)hr, (unsigned long)expected);
+    return FALSE;
 }
 
 static void show_progress(struct pack *pack, const WCHAR *path)
@@ -226,57 +241,37 @@ static WCHAR *copy_string(const WCHAR *text)
     return must(_wcsdup(text));
 }
 
-/* A directory's names, one after the other, each with its terminator. */
-struct names
-{
-    WCHAR *text;
-    size_t used, room;
-};
-
-static void names_add(struct names *names, const WCHAR *name, size_t units)
-{
-    if (names->room - names->used <= units)
-    {
-        names->room = (names->room + units + 1) * 2;
-        names->text = must(realloc(names->text, names->room * sizeof(WCHAR)));
-    }
-    memcpy(names->text + names->used, name, units * sizeof(WCHAR));
-    names->text[names->used + units] = 0;
-    names->used += units + 1;
-}
-
 /* ---------------------------------------------------------------------------------------------
  * Reading the source
  */
 
-static BOOL read_item(struct pack *pack, HANDLE handle, struct item *item)
+static HANDLE open_source(struct pack *pack, struct item *item)
 {
-    DWORD size = 0;
+    HANDLE handle = open_item(pack->source_path);
+    const WCHAR *failed = L"CreateFile";
 
-    if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &item->basic, sizeof(item->basic)) ||
-        !GetFileInformationByHandleEx(handle, FileStandardInfo, &item->standard,
-                                      sizeof(item->standard)))
-        return fail_win32(pack, L"GetFileInformationByHandleEx", pack->source_path);
-    if (!GetKernelObjectSecurity(handle,
-                                 OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION |
-                                         DACL_SECURITY_INFORMATION,
-                                 item->security, sizeof(item->security), &size))
-        return fail_win32(pack, L"GetKernelObjectSecurity", pack->source_path);
-    item->security_size = GetSecurityDescriptorLength(item->security);
-    return TRUE;
+    if (handle != INVALID_HANDLE_VALUE) failed = read_item(handle, item);
+    if (!failed) return handle;
+    fail_error(pack, failed, pack->source_path);
+    if (handle != INVALID_HANDLE_VALUE) CloseHandle(handle);
+    return INVALID_HANDLE_VALUE;
 }
 
 static void fill_metadata(const struct item *item, CIMFS_FILE_METADATA *metadata)
 {
+    BOOL directory = item->basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY;
+
     memset(metadata, 0, sizeof(*metadata));
     metadata->Attributes = item->basic.FileAttributes;
-    metadata->FileSize = item->standard.EndOfFile.QuadPart;
+    metadata->FileSize = directory ? 0 : item->standard.EndOfFile.QuadPart;
     metadata->CreationTime = item->basic.CreationTime;
     metadata->LastWriteTime = item->basic.LastWriteTime;
     metadata->ChangeTime = item->basic.ChangeTime;
     metadata->LastAccessTime = item->basic.LastAccessTime;
     metadata->SecurityDescriptorBuffer = item->security;
     metadata->SecurityDescriptorSize = item->security_size;
+    metadata->ReparseDataBuffer = item->reparse_size ? item->reparse : NULL;
+    metadata->ReparseDataSize = item->reparse_size;
 }
 
 static BOOL list_directory(struct pack *pack, HANDLE handle, struct names *names)
@@ -297,7 +292,7 @@ static BOOL list_directory(struct pack *pack, HANDLE handle, struct names *names
         }
     }
     done = GetLastError() == ERROR_NO_MORE_FILES ||
-           fail_win32(pack, L"GetFileInformationByHandleEx", pack->source_path);
+           fail_error(pack, L"GetFileInformationByHandleEx", pack->source_path);
     free(buffer);
     return done;
 }
@@ -311,8 +306,13 @@ static BOOL create_item(struct pack *pack, const WCHAR *path, const CIMFS_FILE_M
 {
     HRESULT hr = CimCreateFile(pack->image, path, metadata, stream);
 
-    if (FAILED(hr)) return fail_call(pack, L"CimCreateFile", path, hr);
+    if (!done_well(pack, L"CimCreateFile", path, hr)) return FALSE;
     note_item(pack, path, metadata);
+    if (metadata->EaBufferSize)
+        note_bytes(pack, "ea", path, NULL, metadata->EaBuffer, metadata->EaBufferSize);
+    if (metadata->ReparseDataSize)
+        note_bytes(pack, "reparse", path, NULL, metadata->ReparseDataBuffer,
+                   metadata->ReparseDataSize);
     return TRUE;
 }
 
@@ -320,7 +320,9 @@ static BOOL create_link(struct pack *pack, const WCHAR *path, const WCHAR *exist
 {
     HRESULT hr = CimCreateHardLink(pack->image, path, existing);
 
-    return FAILED(hr) ? fail_call(pack, L"CimCreateHardLink", path, hr) : TRUE;
+    if (!done_well(pack, L"CimCreateHardLink", path, hr)) return FALSE;
+    note_paths(pack, "link", path, existing);
+    return TRUE;
 }
 
 /* Pass the open source file's bytes on; it must have exactly the size that it had before. */
@@ -334,13 +336,13 @@ static BOOL copy_data(struct pack *pack, HANDLE source, CIMFS_STREAM_HANDLE stre
     for (;;)
     {
         if (!ReadFile(source, pack->copy_buffer, COPY_SIZE, &got, NULL))
-            return fail_win32(pack, L"ReadFile", pack->source_path);
+            return fail_error(pack, L"ReadFile", pack->source_path);
         if (got > left || (!got && left))
             return fail_call(pack, L"ReadFile: the file changed its size meanwhile",
                              pack->source_path, HRESULT_FROM_WIN32(ERROR_INVALID_DATA));
         if (!got) return TRUE;
         hr = CimWriteStream(stream, pack->copy_buffer, got);
-        if (FAILED(hr)) return fail_call(pack, L"CimWriteStream", path, hr);
+        if (!done_well(pack, L"CimWriteStream", path, hr)) return FALSE;
         left -= got;
         pack->bytes += got;
         show_progress(pack, path);
@@ -349,25 +351,83 @@ static BOOL copy_data(struct pack *pack, HANDLE source, CIMFS_STREAM_HANDLE stre
     }
 }
 
-/* Was this file met by another name before? If not, it is remembered by this one. */
-static const WCHAR *find_link(struct pack *pack, HANDLE handle, const WCHAR *path)
+/* An alternate stream of an item that is in the image already. */
+static BOOL add_stream(struct pack *pack, const WCHAR *path, const WCHAR *name, const void *data,
+                       size_t size)
 {
-    BY_HANDLE_FILE_INFORMATION info;
-    ULONGLONG index;
+    WCHAR *full = must(malloc((wcslen(path) + wcslen(name) + 2) * sizeof(WCHAR)));
+    CIMFS_STREAM_HANDLE stream;
+    BOOL done;
+
+    wcscpy(full, path);
+    wcscat(full, L":");
+    wcscat(full, name);
+    done = done_well(pack, L"CimCreateAlternateStream", full,
+                     CimCreateAlternateStream(pack->image, full, size, &stream));
+    if (done)
+    {
+        done = done_well(pack, L"CimWriteStream", full, CimWriteStream(stream, data, (UINT32)size));
+        CimCloseStream(stream);
+    }
+    if (done) note_bytes(pack, "stream", path, name, data, size);
+    free(full);
+    return done;
+}
+
+/* The stream at source_path, of the item that is called so up to the colon. */
+static BOOL pack_stream(struct pack *pack)
+{
+    WCHAR *path = copy_string(pack->source_path + pack->source_root + 1);
+    HANDLE handle = CreateFileW(pack->source_path, GENERIC_READ, FILE_SHARE_READ, NULL,
+                                OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    WCHAR *colon = wcsrchr(path, ':');
+    BOOL done = handle != INVALID_HANDLE_VALUE;
+    DWORD size;
+
+    done = done && ReadFile(handle, pack->copy_buffer, COPY_SIZE, &size, NULL);
+    if (done && size == COPY_SIZE)
+    {
+        SetLastError(ERROR_FILE_TOO_LARGE);
+        done = FALSE;
+    }
+    if (!done) fail_error(pack, L"a stream", pack->source_path);
+    *colon = 0;
+    done = done && add_stream(pack, path, colon + 1, pack->copy_buffer, size);
+    if (handle != INVALID_HANDLE_VALUE) CloseHandle(handle);
+    free(path);
+    return done;
+}
+
+/* The streams of the item at source_path, as far as Win32 lists them. */
+static BOOL pack_streams(struct pack *pack)
+{
+    size_t length = wcslen(pack->source_path), at;
+    struct names names = {0};
+    BOOL done = list_streams(pack->source_path, &names);
+
+    for (at = 0; done && at < names.used; at += wcslen(names.text + at) + 1)
+    {
+        wcscpy(pack->source_path + length, names.text + at);
+        done = pack_stream(pack);
+        pack->source_path[length] = 0;
+    }
+    free(names.text);
+    return done;
+}
+
+/* Was this file met by another name before? If not, it is remembered by this one. */
+static const WCHAR *find_link(struct pack *pack, const struct item *item, const WCHAR *path)
+{
     size_t i;
 
-    if (!GetFileInformationByHandle(handle, &info)) return NULL;
-    index = (ULONGLONG)info.nFileIndexHigh << 32 | info.nFileIndexLow;
     for (i = 0; i < pack->link_count; i++)
-        if (pack->links[i].index == index && pack->links[i].volume == info.dwVolumeSerialNumber)
-            return pack->links[i].path;
+        if (!memcmp(&pack->links[i].id, &item->id, sizeof(item->id))) return pack->links[i].path;
     if (pack->link_count == pack->link_room)
     {
         pack->link_room = pack->link_room * 2 + 64;
         pack->links = must(realloc(pack->links, pack->link_room * sizeof(*pack->links)));
     }
-    pack->links[pack->link_count].volume = info.dwVolumeSerialNumber;
-    pack->links[pack->link_count].index = index;
+    pack->links[pack->link_count].id = item->id;
     pack->links[pack->link_count++].path = copy_string(path);
     return NULL;
 }
@@ -387,19 +447,19 @@ static BOOL pack_file(struct pack *pack, HANDLE handle, const struct item *item,
     const WCHAR *first = NULL;
     BOOL done;
 
-    if (item->standard.NumberOfLinks > 1) first = find_link(pack, handle, path);
+    if (item->standard.NumberOfLinks > 1) first = find_link(pack, item, path);
     if (first)
     {
         if (!create_link(pack, path, first)) return FALSE;
-        note_paths(pack, "link", path, first);
         pack->hard_links++;
         return TRUE;
     }
     fill_metadata(item, &metadata);
     if (!create_item(pack, path, &metadata, &stream)) return FALSE;
-    done = copy_data(pack, handle, stream, (ULONGLONG)metadata.FileSize, path);
+    done = item->reparse_size ||
+           copy_data(pack, handle, stream, (ULONGLONG)metadata.FileSize, path);
     CimCloseStream(stream);
-    if (!done) return FALSE;
+    if (!done || !pack_streams(pack)) return FALSE;
     pack->files++;
     remember_largest(pack, path, (ULONGLONG)metadata.FileSize);
     show_progress(pack, path);
@@ -415,6 +475,7 @@ static BOOL pack_directory(struct pack *pack, HANDLE handle, const struct item *
     fill_metadata(item, &metadata);
     if (!create_item(pack, path, &metadata, &stream)) return FALSE;
     CimCloseStream(stream);
+    if (!pack_streams(pack)) return FALSE;
     pack->directories++;
     if (item->basic.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
     {
@@ -428,25 +489,34 @@ static BOOL pack_directory(struct pack *pack, HANDLE handle, const struct item *
 
 static BOOL pack_item(struct pack *pack, struct item *item);
 
-/* Pack what stands in a directory; source_path holds the directory's path and is left so. */
+/* One name of the directory whose path, of @length, source_path holds. */
+static BOOL pack_name(struct pack *pack, struct item *item, const WCHAR *name, size_t length)
+{
+    BOOL done;
+
+    if (length + 1 + wcslen(name) >= PATH_ROOM)
+    {
+        SetLastError(ERROR_FILENAME_EXCED_RANGE);
+        return fail_error(pack, L"path", pack->source_path);
+    }
+    pack->source_path[length] = '\\';
+    wcscpy(pack->source_path + length + 1, name);
+    done = wcschr(name, ':') ? pack_stream(pack) : pack_item(pack, item);
+    pack->source_path[length] = 0;
+    return done;
+}
+
+/* Pack what stands in a directory; source_path holds the directory's path and is left so. What Wine
+ * lists as files NAME:STREAM needs the files to be there. */
 static BOOL pack_children(struct pack *pack, struct item *item, const struct names *names)
 {
-    size_t length = wcslen(pack->source_path), at, units, files = pack->files;
-    BOOL done = TRUE;
+    size_t length = wcslen(pack->source_path), at, files = pack->files;
+    BOOL done = TRUE, streams;
 
-    for (at = 0; done && at < names->used; at += units + 1)
-    {
-        units = wcslen(names->text + at);
-        if (length + 1 + units >= PATH_ROOM)
-        {
-            SetLastError(ERROR_FILENAME_EXCED_RANGE);
-            return fail_win32(pack, L"path", pack->source_path);
-        }
-        pack->source_path[length] = '\\';
-        memcpy(pack->source_path + length + 1, names->text + at, (units + 1) * sizeof(WCHAR));
-        done = pack_item(pack, item);
-        pack->source_path[length] = 0;
-    }
+    for (streams = FALSE; streams <= TRUE; streams++)
+        for (at = 0; done && at < names->used; at += wcslen(names->text + at) + 1)
+            if ((wcschr(names->text + at, ':') != NULL) == streams)
+                done = pack_name(pack, item, names->text + at, length);
     if (done && !pack->a_directory && pack->files > files && length > pack->source_root)
         pack->a_directory = copy_string(pack->source_path + pack->source_root + 1);
     return done;
@@ -457,19 +527,15 @@ static BOOL pack_item(struct pack *pack, struct item *item)
 {
     const WCHAR *path = pack->source_path + pack->source_root;
     struct names names = {0};
+    HANDLE handle = open_source(pack, item);
     BOOL done, directory;
-    HANDLE handle;
 
+    if (handle == INVALID_HANDLE_VALUE) return FALSE;
     path += *path == '\\';
-    handle = CreateFileW(
-            pack->source_path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-            NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
-    if (handle == INVALID_HANDLE_VALUE) return fail_win32(pack, L"CreateFile", pack->source_path);
-    done = read_item(pack, handle, item);
-    directory = done && (item->basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY);
+    directory = item->basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY;
     if (directory)
         done = pack_directory(pack, handle, item, path, &names);
-    else if (done)
+    else
         done = pack_file(pack, handle, item, path);
     CloseHandle(handle);
     if (done && directory) done = pack_children(pack, item, &names);
@@ -485,33 +551,60 @@ static BOOL open_image(struct pack *pack, const WCHAR *existing, const WCHAR *na
 {
     HRESULT hr = CimCreateImage(pack->options->images, existing, name, &pack->image);
 
-    if (SUCCEEDED(hr)) return TRUE;
-    pack->image = NULL;
-    return fail_call(pack, L"CimCreateImage", name ? name : existing, hr);
+    return done_well(pack, L"CimCreateImage", name ? name : existing, hr);
+}
+
+/* As soon as it is committed, and before it is closed, the image is there. */
+static BOOL look_at_image(struct pack *pack, const WCHAR *name)
+{
+    WIN32_FILE_ATTRIBUTE_DATA data = {.nFileSizeLow = 0};
+    WCHAR *path = must(malloc(PATH_ROOM * sizeof(*path)));
+    BOOL there;
+
+    _snwprintf(path, PATH_ROOM, L"%ls\\%ls", pack->options->images, name);
+    there = GetFileAttributesExW(path, GetFileExInfoStandard, &data) ||
+            fail_error(pack, L"GetFileAttributesEx", path);
+    if (there && !data.nFileSizeLow)
+        there = fail_call(pack, L"empty after CimCommitImage", path, E_UNEXPECTED);
+    free(path);
+    return there;
 }
 
 /* End a session: commit it if all went well, and close it either way. */
 static BOOL close_image(struct pack *pack, BOOL commit, const WCHAR *name)
 {
-    HRESULT hr = S_OK;
-
-    if (commit) hr = CimCommitImage(pack->image);
+    if (commit)
+        commit = done_well(pack, L"CimCommitImage", name, CimCommitImage(pack->image)) &&
+                 look_at_image(pack, name);
     CimCloseImage(pack->image);
     pack->image = NULL;
-    return FAILED(hr) ? fail_call(pack, L"CimCommitImage", name, hr) : commit;
+    return commit;
+}
+
+/* A name that is taken can't be that of a new image. */
+static BOOL try_again(struct pack *pack, const WCHAR *existing, const WCHAR *name)
+{
+    HRESULT hr = CimCreateImage(pack->options->images, existing, name, &pack->image);
+
+    return refused(pack, L"CimCreateImage, once more", name, hr,
+                   HRESULT_FROM_WIN32(ERROR_FILE_EXISTS));
 }
 
 static BOOL pack_tree(struct pack *pack)
 {
-    struct item *item = must(malloc(sizeof(*item)));
+    struct item *item = must(calloc(1, sizeof(*item)));
+    const WCHAR *name = pack->options->name;
+    ULONGLONG started = GetTickCount64();
     BOOL done;
 
     note_paths(pack, "phase", L"pack", NULL);
-    done = open_image(pack, NULL, pack->options->name);
-    if (done) done = close_image(pack, pack_item(pack, item), pack->options->name);
+    done = open_image(pack, NULL, name);
+    if (done) done = close_image(pack, pack_item(pack, item), name);
+    pack->ms = GetTickCount64() - started;
+    LocalFree(item->security);
     free(item);
     end_progress_line(pack);
-    return done;
+    return done && try_again(pack, NULL, name);
 }
 
 /* A small file or directory of the demo's own, with fixed times. */
@@ -530,13 +623,8 @@ static BOOL add_own(struct pack *pack, const WCHAR *path, CIMFS_FILE_METADATA *m
     if (!create_item(pack, path, metadata, &stream)) return FALSE;
     if (text) hr = CimWriteStream(stream, text, (UINT32)strlen(text));
     CimCloseStream(stream);
-    if (FAILED(hr)) return fail_call(pack, L"CimWriteStream", path, hr);
+    if (!done_well(pack, L"CimWriteStream", path, hr)) return FALSE;
     if (text) note_bytes(pack, "text", path, NULL, text, strlen(text));
-    if (metadata->EaBufferSize)
-        note_bytes(pack, "ea", path, NULL, metadata->EaBuffer, metadata->EaBufferSize);
-    if (metadata->ReparseDataSize)
-        note_bytes(pack, "reparse", path, NULL, metadata->ReparseDataBuffer,
-                   metadata->ReparseDataSize);
     return TRUE;
 }
 
@@ -576,36 +664,10 @@ static BOOL add_symlink(struct pack *pack, const WCHAR *path, const WCHAR *targe
     return done;
 }
 
-static BOOL add_stream(struct pack *pack, const WCHAR *path, const WCHAR *name, const char *text)
-{
-    WCHAR *full = must(malloc((wcslen(path) + wcslen(name) + 2) * sizeof(WCHAR)));
-    CIMFS_STREAM_HANDLE stream;
-    HRESULT hr;
-    BOOL done = TRUE;
-
-    wcscpy(full, path);
-    wcscat(full, L":");
-    wcscat(full, name);
-    hr = CimCreateAlternateStream(pack->image, full, strlen(text), &stream);
-    if (FAILED(hr))
-    {
-        done = fail_call(pack, L"CimCreateAlternateStream", full, hr);
-    }
-    else
-    {
-        hr = CimWriteStream(stream, text, (UINT32)strlen(text));
-        CimCloseStream(stream);
-        if (FAILED(hr)) done = fail_call(pack, L"CimWriteStream", full, hr);
-    }
-    if (done) note_bytes(pack, "stream", path, name, text, strlen(text));
-    free(full);
-    return done;
-}
-
 /* The same bytes by another name, read from the source once more: the image has them already. */
 static BOOL add_copy(struct pack *pack, const WCHAR *path, const WCHAR *original)
 {
-    struct item *item = must(malloc(sizeof(*item)));
+    struct item *item = must(calloc(1, sizeof(*item)));
     CIMFS_FILE_METADATA metadata;
     CIMFS_STREAM_HANDLE stream;
     ULONGLONG bytes = pack->bytes;
@@ -614,15 +676,10 @@ static BOOL add_copy(struct pack *pack, const WCHAR *path, const WCHAR *original
 
     pack->source_path[pack->source_root] = '\\';
     wcscpy(pack->source_path + pack->source_root + 1, original);
-    handle = CreateFileW(pack->source_path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0,
-                         NULL);
-    done = handle != INVALID_HANDLE_VALUE || fail_win32(pack, L"CreateFile", pack->source_path);
-    if (done) done = read_item(pack, handle, item);
-    if (done)
-    {
-        fill_metadata(item, &metadata);
-        done = create_item(pack, path, &metadata, &stream);
-    }
+    handle = open_source(pack, item);
+    done = handle != INVALID_HANDLE_VALUE;
+    fill_metadata(item, &metadata);
+    if (done) done = create_item(pack, path, &metadata, &stream);
     if (done)
     {
         done = copy_data(pack, handle, stream, (ULONGLONG)metadata.FileSize, path);
@@ -632,26 +689,25 @@ static BOOL add_copy(struct pack *pack, const WCHAR *path, const WCHAR *original
     if (handle != INVALID_HANDLE_VALUE) CloseHandle(handle);
     pack->source_path[pack->source_root] = 0;
     pack->bytes = bytes;
+    LocalFree(item->security);
     free(item);
     return done;
 }
 
 #define OWN_DIRECTORY L"cimfs-demo"
 
-static BOOL add_extras(struct pack *pack)
+static BOOL add_extras(struct pack *pack, const WCHAR *original)
 {
-    CIMFS_FILE_METADATA directory = {0};
-    const WCHAR *original = pack->largest;
+    static const char text[] = "An alternate stream.\n";
+    CIMFS_FILE_METADATA directory = {.Attributes = FILE_ATTRIBUTE_DIRECTORY};
     WCHAR *target = must(malloc((wcslen(original) + 4) * sizeof(WCHAR)));
     BOOL done;
 
     wcscpy(target, L"..\\");
     wcscat(target, original);
-    directory.Attributes = FILE_ATTRIBUTE_DIRECTORY;
     done = add_own(pack, OWN_DIRECTORY, &directory, NULL) &&
-           create_link(pack, OWN_DIRECTORY L"\\hard link", original);
-    if (done) note_paths(pack, "link", OWN_DIRECTORY L"\\hard link", original);
-    done = done && add_stream(pack, original, L"demo", "An alternate stream.\n") &&
+           create_link(pack, OWN_DIRECTORY L"\\hard link", original) &&
+           add_stream(pack, original, L"demo", text, sizeof(text) - 1) &&
            add_file_with_ea(pack, OWN_DIRECTORY L"\\with an EA.txt") &&
            add_symlink(pack, OWN_DIRECTORY L"\\symbolic link", target) &&
            add_copy(pack, OWN_DIRECTORY L"\\renamed copy", original);
@@ -659,41 +715,43 @@ static BOOL add_extras(struct pack *pack)
     return done;
 }
 
-static BOOL extend_image(struct pack *pack)
+/* A session that is closed without a commit leaves nothing of what it did. */
+static BOOL give_up(struct pack *pack, const WCHAR *original)
 {
-    const WCHAR *name = pack->options->name;
+    HRESULT hr;
+    BOOL done;
 
-    note_paths(pack, "phase", L"extend", NULL);
-    return open_image(pack, name, NULL) && close_image(pack, add_extras(pack), name);
+    if (!open_image(pack, pack->options->name, NULL)) return FALSE;
+    hr = CimCreateHardLink(pack->image, L"not committed", original);
+    done = done_well(pack, L"CimCreateHardLink", L"not committed", hr);
+    hr = CimCreateHardLink(pack->image, L"of a directory", OWN_DIRECTORY);
+    done = refused(pack, L"CimCreateHardLink", OWN_DIRECTORY, hr, E_ACCESSDENIED) && done;
+    close_image(pack, FALSE, NULL);
+    return done;
 }
 
-/* NAME_fork.cim for NAME.cim. */
-static WCHAR *fork_name(const WCHAR *name)
+static BOOL extend_image(struct pack *pack)
 {
-    WCHAR *fork = must(malloc((wcslen(name) + 6) * sizeof(WCHAR)));
-    const WCHAR *dot = wcsrchr(name, '.');
-    size_t stem = dot ? (size_t)(dot - name) : wcslen(name);
+    const WCHAR *name = pack->options->name, *original = pack->options->file_path;
 
-    memcpy(fork, name, stem * sizeof(WCHAR));
-    wcscpy(fork + stem, L"_fork");
-    wcscat(fork, name + stem);
-    return fork;
+    if (!original) original = pack->largest;
+    note_paths(pack, "phase", L"extend", NULL);
+    return open_image(pack, name, name) && close_image(pack, add_extras(pack, original), name) &&
+           give_up(pack, original);
 }
 
 static BOOL fork_image(struct pack *pack)
 {
     const WCHAR *path = pack->options->delete_path ? pack->options->delete_path : pack->a_directory;
     WCHAR *fork = fork_name(pack->options->name);
-    HRESULT hr;
     BOOL done;
 
     note_paths(pack, "phase", L"fork", NULL);
     done = open_image(pack, pack->options->name, fork);
     if (done)
     {
-        hr = CimDeletePath(pack->image, path);
-        done = SUCCEEDED(hr) || fail_call(pack, L"CimDeletePath", path, hr);
-        done = close_image(pack, done, fork);
+        done = done_well(pack, L"CimDeletePath", path, CimDeletePath(pack->image, path));
+        done = close_image(pack, done, fork) && try_again(pack, pack->options->name, fork);
     }
     if (done) note_paths(pack, "delete", path, NULL);
     free(fork);
@@ -704,54 +762,47 @@ static BOOL fork_image(struct pack *pack)
  * Beginning and end
  */
 
-static void summary(struct pack *pack, ULONGLONG ms)
+static BOOL has_step(const struct pack *pack, const WCHAR *step)
+{
+    return !pack->options->step || !wcscmp(pack->options->step, step);
+}
+
+static void summary(struct pack *pack)
 {
     const struct options *options = pack->options;
 
-    fprintf(pack->manifest, "end\t%llu\t%llu\t%llu\t%llu\t%llu\n", pack->files, pack->directories,
-            pack->hard_links, pack->bytes, ms);
-    end_progress_line(pack);
-    if (options->keep_quiet) return;
-    say(STD_OUTPUT_HANDLE, L"packed %llu files, %llu directories, %llu bytes in %llu.%02llu s\r\n",
-        pack->files, pack->directories, pack->bytes, ms / 1000, ms / 10 % 100);
-    say(STD_OUTPUT_HANDLE,
-        L"extended by %ls: a hard link, a stream, an EA, a symbolic link, a copy\r\n",
-        OWN_DIRECTORY);
-    say(STD_OUTPUT_HANDLE, L"forked without %ls\r\n",
-        options->delete_path ? options->delete_path : pack->a_directory);
+    if (has_step(pack, L"pack"))
+        say(STD_OUTPUT_HANDLE,
+            L"packed %llu files, %llu directories, %llu bytes in %llu.%02llu s\r\n", pack->files,
+            pack->directories, pack->bytes, pack->ms / 1000, pack->ms / 10 % 100);
+    if (has_step(pack, L"extend"))
+        say(STD_OUTPUT_HANDLE,
+            L"extended by %ls: a hard link, a stream, an EA, a symbolic link, a copy\r\n",
+            OWN_DIRECTORY);
+    if (has_step(pack, L"fork"))
+        say(STD_OUTPUT_HANDLE, L"forked without %ls\r\n",
+            options->delete_path ? options->delete_path : pack->a_directory);
 }
 
 static BOOL run(struct pack *pack)
 {
-    ULONGLONG ms;
+    const struct options *options = pack->options;
 
-    pack->started = pack->last_report = GetTickCount64();
-    if (!pack_tree(pack)) return FALSE;
-    ms = GetTickCount64() - pack->started;
-    if (!pack->largest || !(pack->options->delete_path || pack->a_directory))
+    pack->last_report = GetTickCount64();
+    if (has_step(pack, L"pack") && !pack_tree(pack)) return FALSE;
+    if ((has_step(pack, L"extend") && !options->file_path && !pack->largest) ||
+        (has_step(pack, L"fork") && !options->delete_path && !pack->a_directory))
     {
         say(STD_ERROR_HANDLE, L"pack: %ls holds no file in a directory below it\r\n",
-            pack->options->source);
+            options->source);
         return FALSE;
     }
-    if (!extend_image(pack) || !fork_image(pack)) return FALSE;
-    summary(pack, ms);
+    if (has_step(pack, L"extend") && !extend_image(pack)) return FALSE;
+    if (has_step(pack, L"fork") && !fork_image(pack)) return FALSE;
+    fprintf(pack->manifest, "end\t%llu\t%llu\t%llu\t%llu\t%llu\n", pack->files, pack->directories,
+            pack->hard_links, pack->bytes, pack->ms);
+    if (!options->keep_quiet) summary(pack);
     return TRUE;
-}
-
-/* \\?\ in front, so that a path may be as long as it likes; no separator at the end. */
-static WCHAR *source_buffer(const WCHAR *source, size_t *units)
-{
-    WCHAR *path = must(calloc(PATH_ROOM, sizeof(WCHAR)));
-    DWORD length;
-
-    wcscpy(path, L"\\\\?\\");
-    length = GetFullPathNameW(source, PATH_ROOM - 8, path + 4, NULL);
-    if (!length || length >= PATH_ROOM - 8) *path = 0;
-    if (!wcsncmp(path + 4, L"\\\\", 2)) memmove(path, path + 4, (length + 1) * sizeof(WCHAR));
-    *units = wcslen(path);
-    while (*units && path[*units - 1] == '\\') path[--*units] = 0;
-    return path;
 }
 
 static int start(const struct options *options)
@@ -764,21 +815,21 @@ static int start(const struct options *options)
 
     pack.options = options;
     if (!CreateDirectoryW(options->images, NULL) && GetLastError() != ERROR_ALREADY_EXISTS)
-        return fail_win32(&pack, L"CreateDirectory", options->images), 1;
+        return fail_error(&pack, L"CreateDirectory", options->images), 1;
     if (!manifest)
     {
         _snwprintf(default_manifest, MAX_PATH, L"%ls\\manifest.tsv", options->images);
         default_manifest[MAX_PATH - 1] = 0;
         manifest = default_manifest;
     }
-    pack.manifest = _wfopen(manifest, L"wb");
-    if (!pack.manifest) return fail_win32(&pack, L"_wfopen", manifest), 1;
-    pack.source_path = source_buffer(options->source, &pack.source_root);
+    pack.manifest = _wfopen(manifest, has_step(&pack, L"pack") ? L"wb" : L"ab");
+    if (!pack.manifest) return fail_error(&pack, L"_wfopen", manifest), 1;
+    pack.source_path = full_path(options->source, &pack.source_root);
     pack.copy_buffer = must(malloc(COPY_SIZE));
     pack.console = GetStdHandle(STD_OUTPUT_HANDLE);
     if (!GetConsoleMode(pack.console, &mode)) pack.console = NULL;
     done = run(&pack);
-    if (fclose(pack.manifest)) done = fail_win32(&pack, L"fclose", manifest);
+    if (fclose(pack.manifest)) done = fail_error(&pack, L"fclose", manifest);
     while (pack.link_count) free(pack.links[--pack.link_count].path);
     free(pack.links);
     free(pack.largest);
@@ -795,6 +846,10 @@ static const WCHAR usage_text[] =
         L"  --images DIR      where the images go; made if missing [C:\\images]\r\n"
         L"  --name NAME       the image's file name; the fork is NAME_fork.cim [windows.cim]\r\n"
         L"  --manifest FILE   what was read and done, for the comparison [DIR\\manifest.tsv]\r\n"
+        L"  --step STEP       only \"pack\", \"extend\" or \"fork\"; the last two need what "
+        L"stands\r\n"
+        L"                    in the manifest, --file and --delete [all three]\r\n"
+        L"  --file PATH       what the extension links to, and copies [the largest file]\r\n"
         L"  --delete PATH     what the fork does without [the first directory with a file]\r\n"
         L"  --quiet           no progress, no summary\r\n"
         L"  --help            this text\r\n\r\n"
@@ -802,15 +857,25 @@ static const WCHAR usage_text[] =
 
 int wmain(int argc, WCHAR **argv)
 {
-    struct options options = {L"C:\\windows", L"C:\\images", L"windows.cim", NULL, NULL, FALSE};
+    struct options options = {
+            .source = L"C:\\windows", .images = L"C:\\images", .name = L"windows.cim"};
     const struct known_option known[] = {{L"--source", &options.source, NULL},
                                          {L"--images", &options.images, NULL},
                                          {L"--name", &options.name, NULL},
                                          {L"--manifest", &options.manifest, NULL},
+                                         {L"--step", &options.step, NULL},
+                                         {L"--file", &options.file_path, NULL},
                                          {L"--delete", &options.delete_path, NULL},
                                          {L"--quiet", NULL, &options.keep_quiet},
                                          {NULL, NULL, NULL}};
     int status = parse(argc, argv, known, usage_text);
 
-    return status >= 0 ? status : start(&options);
+    if (status >= 0) return status;
+    if (options.step && wcscmp(options.step, L"pack") && wcscmp(options.step, L"extend") &&
+        wcscmp(options.step, L"fork"))
+    {
+        say(STD_ERROR_HANDLE, L"pack: there is no step \"%ls\"\r\n%ls", options.step, usage_text);
+        return 2;
+    }
+    return enable_privileges() ? start(&options) : 1;
 }
