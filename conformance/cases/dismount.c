@@ -116,6 +116,7 @@ CASE(many_times, "Dismount/ManyTimes", DOC, "CimMountImage, CimDismountImage pag
         free(text);
     }
     check_number("right", right, 10);
+    check_content("in the end", on(volume_root(&guid), L"file.txt"), "hello");
 }
 
 /* Dismounts the volume with this root, and says how that went. */

@@ -376,7 +376,7 @@ static void visit_stat(struct tally *tally, struct tree *tree, struct entry *ent
     HRESULT hr;
 
     if (entry->kind == ENTRY_STREAM) return;
-    hr = cim.GetFileStatBasicInformation(join(facts.import_from, tree->image), entry->path, &info);
+    hr = stat_image(join(facts.import_from, tree->image), entry->path, &info);
     /* No client asks for a directory: what a foreign DLL refuses, the mounted image shows. */
     if (FAILED(hr) && !facts.ours && item->kind == ENTRY_DIRECTORY) return;
     compare(tally, tree, entry, "the answer", (ULONG)hr, S_OK);
@@ -396,9 +396,7 @@ static void visit_times(struct tally *tally, struct tree *tree, struct entry *en
     FILE_STAT_BASIC_INFORMATION info;
 
     if (entry->kind == ENTRY_STREAM) return;
-    if (FAILED(cim.GetFileStatBasicInformation(join(facts.import_from, tree->image), entry->path,
-                                               &info)))
-        return;
+    if (FAILED(stat_image(join(facts.import_from, tree->image), entry->path, &info))) return;
     compare(tally, tree, entry, "created", info.CreationTime.QuadPart, item->times[0]);
     compare(tally, tree, entry, "written", info.LastWriteTime.QuadPart, item->times[1]);
     compare(tally, tree, entry, "changed", info.ChangeTime.QuadPart, item->times[2]);

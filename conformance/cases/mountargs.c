@@ -22,7 +22,7 @@ CASE(flags, "Mount/KnownFlags", DECISION, "D40", NEEDS_MOUNT,
         if (!check_hr(name, mount_as(case_dir(), L"base.cim", rows[i], &guid), S_OK)) continue;
         sprintf(name, "0x%02x: a file", (unsigned)rows[i]);
         check_content(name, on(volume_root(&guid), L"file.txt"), "hello");
-        dismount_guid(&guid);
+        dismount(volume_root(&guid));
     }
 }
 

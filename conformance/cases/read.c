@@ -384,20 +384,14 @@ CASE(read_damage, "ReadFile/DamageAnswers", QUESTION, "Q-41", 0,
 
 /* ---- CimGetFileStatBasicInformation --------------------------------------------------------- */
 
-static HRESULT stat_path(const WCHAR *image, const WCHAR *path, FILE_STAT_BASIC_INFORMATION *info)
-{
-    memset(info, 0x5a, sizeof(*info));
-    return cim.GetFileStatBasicInformation(image, path, info);
-}
-
 CASE(stat_size, "Stat/Size", CLIENT, SAMPLE, 0, "EndOfFile is the file's size")
 {
     const WCHAR *image = base_image();
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_hr("file.txt", stat_path(image, L"file.txt", &info), S_OK);
+    check_hr("file.txt", stat_image(image, L"file.txt", &info), S_OK);
     check_number("its size", info.EndOfFile.QuadPart, 5);
-    check_hr("empty", stat_path(image, L"empty", &info), S_OK);
+    check_hr("empty", stat_image(image, L"empty", &info), S_OK);
     check_number("size of empty", info.EndOfFile.QuadPart, 0);
 }
 
@@ -406,7 +400,7 @@ CASE(stat_directory, "Stat/Directory", DECISION, "D42", 0,
 {
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_hr("hr", stat_path(base_image(), L"d", &info), S_OK);
+    check_hr("hr", stat_image(base_image(), L"d", &info), S_OK);
     check_hex("attributes", info.FileAttributes, FILE_ATTRIBUTE_DIRECTORY);
     check_number("EndOfFile", info.EndOfFile.QuadPart, 0);
 }
@@ -415,7 +409,7 @@ CASE(stat_missing, "Stat/Missing", CLIENT, SAMPLE " (an error)", 0, "what isn't 
 {
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_bool("fails", FAILED(stat_path(base_image(), L"none", &info)), true);
+    check_bool("fails", FAILED(stat_image(base_image(), L"none", &info)), true);
 }
 
 CASE(stat_missing_codes, "Stat/MissingCodes", DECISION, "D30", 0,
@@ -425,9 +419,9 @@ CASE(stat_missing_codes, "Stat/MissingCodes", DECISION, "D30", 0,
     const WCHAR *image = base_image();
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_hr("file", stat_path(image, L"none", &info), HR_FILE_NOT_FOUND);
-    check_hr("directory", stat_path(image, L"no\\none", &info), HR_PATH_NOT_FOUND);
-    check_hr("image", stat_path(join(case_dir(), L"no.cim"), L"f", &info), HR_FILE_NOT_FOUND);
+    check_hr("file", stat_image(image, L"none", &info), HR_FILE_NOT_FOUND);
+    check_hr("directory", stat_image(image, L"no\\none", &info), HR_PATH_NOT_FOUND);
+    check_hr("image", stat_image(join(case_dir(), L"no.cim"), L"f", &info), HR_FILE_NOT_FOUND);
 }
 
 CASE(stat_stream, "Stat/AlternateStream", DECISION, "D30", 0,
@@ -436,9 +430,9 @@ CASE(stat_stream, "Stat/AlternateStream", DECISION, "D30", 0,
     const WCHAR *image = base_image();
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_hr("file.txt:s", stat_path(image, L"file.txt:s", &info), S_OK);
+    check_hr("file.txt:s", stat_image(image, L"file.txt:s", &info), S_OK);
     check_number("its size", info.EndOfFile.QuadPart, 6);
-    check_hr("file.txt:s:$DATA", stat_path(image, L"file.txt:s:$DATA", &info), S_OK);
+    check_hr("file.txt:s:$DATA", stat_image(image, L"file.txt:s:$DATA", &info), S_OK);
     check_number("the same size", info.EndOfFile.QuadPart, 6);
 }
 
@@ -448,10 +442,10 @@ CASE(stat_root, "Stat/Root", DECISION, "D22, D30", 0,
     const WCHAR *image = base_image();
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_hr("empty path", stat_path(image, L"", &info), S_OK);
+    check_hr("empty path", stat_image(image, L"", &info), S_OK);
     check_hex("its attributes", info.FileAttributes, FILE_ATTRIBUTE_DIRECTORY);
     check_number("its last write", info.LastWriteTime.QuadPart, 0);
-    check_hr("separator", stat_path(image, L"\\", &info), S_OK);
+    check_hr("separator", stat_image(image, L"\\", &info), S_OK);
     check_hex("its attributes too", info.FileAttributes, FILE_ATTRIBUTE_DIRECTORY);
 }
 
@@ -460,7 +454,7 @@ CASE(stat_constants, "Stat/OtherFields", DECISION, "D42", 0,
 {
     FILE_STAT_BASIC_INFORMATION info;
 
-    check_hr("hr", stat_path(base_image(), L"file.txt", &info), S_OK);
+    check_hr("hr", stat_image(base_image(), L"file.txt", &info), S_OK);
     check_number("NumberOfLinks", info.NumberOfLinks, 1);
     check_number("DeviceType", info.DeviceType, 7);
     check_number("DeviceCharacteristics", info.DeviceCharacteristics, 0);
@@ -480,9 +474,9 @@ FRESH_CASE(
     put_text(image, L"other", "2");
     put_link(image, L"two", L"one");
     commit_and_close(image);
-    need_hr("stat", stat_path(join(case_dir(), L"a.cim"), L"one", &one));
-    need_hr("stat", stat_path(join(case_dir(), L"a.cim"), L"two", &two));
-    need_hr("stat", stat_path(join(case_dir(), L"a.cim"), L"other", &other));
+    need_hr("stat", stat_image(join(case_dir(), L"a.cim"), L"one", &one));
+    need_hr("stat", stat_image(join(case_dir(), L"a.cim"), L"two", &two));
+    need_hr("stat", stat_image(join(case_dir(), L"a.cim"), L"other", &other));
     check_bool("links have one", one.FileId.QuadPart == two.FileId.QuadPart, true);
     check_bool("another file has another", one.FileId.QuadPart != other.FileId.QuadPart, true);
     check_bytes("FileId128", &one.FileId128, 8, &one.FileId, 8);
@@ -503,7 +497,7 @@ CASE(stat_ids_question, "Stat/FileIdScheme", QUESTION, "Q-40", 0,
     for (i = 0; i < ARRAY_SIZE(paths); i++)
     {
         char label[40];
-        HRESULT hr = stat_path(join(case_dir(), L"base.cim"), paths[i], &info);
+        HRESULT hr = stat_image(join(case_dir(), L"base.cim"), paths[i], &info);
 
         sprintf(label, "%ls", *paths[i] ? paths[i] : L"(root)");
         if (FAILED(hr))
@@ -513,7 +507,7 @@ CASE(stat_ids_question, "Stat/FileIdScheme", QUESTION, "Q-40", 0,
                      (unsigned long long)info.FileId.QuadPart, info.NumberOfLinks,
                      (long long)info.AllocationSize.QuadPart, info.DeviceType);
         strcat(label, ", in the fork");
-        if (SUCCEEDED(stat_path(join(case_dir(), L"fork.cim"), paths[i], &info)))
+        if (SUCCEEDED(stat_image(join(case_dir(), L"fork.cim"), paths[i], &info)))
             see_text(label, "%llx, links %lu", (unsigned long long)info.FileId.QuadPart,
                      info.NumberOfLinks);
     }
@@ -524,13 +518,13 @@ CASE(stat_answers, "Stat/Answers", QUESTION, "Q-45", 0, "the root, streams, miss
     const WCHAR *image = base_image();
     FILE_STAT_BASIC_INFORMATION info;
 
-    see_hr("empty path", stat_path(image, L"", &info));
-    see_hr("separator", stat_path(image, L"\\", &info));
-    see_hr("stream", stat_path(image, L"file.txt:s", &info));
-    see_hr("missing file", stat_path(image, L"none", &info));
-    see_hr("missing directory", stat_path(image, L"no\\none", &info));
-    see_hr("missing image", stat_path(join(case_dir(), L"no.cim"), L"f", &info));
-    see_hr("leading separator", stat_path(image, L"\\file.txt", &info));
+    see_hr("empty path", stat_image(image, L"", &info));
+    see_hr("separator", stat_image(image, L"\\", &info));
+    see_hr("stream", stat_image(image, L"file.txt:s", &info));
+    see_hr("missing file", stat_image(image, L"none", &info));
+    see_hr("missing directory", stat_image(image, L"no\\none", &info));
+    see_hr("missing image", stat_image(join(case_dir(), L"no.cim"), L"f", &info));
+    see_hr("leading separator", stat_image(image, L"\\file.txt", &info));
     see_hr("NULL output", cim.GetFileStatBasicInformation(image, L"file.txt", NULL));
 }
 

@@ -64,13 +64,15 @@ static inline HRESULT dismount_guid(const GUID *guid)
     return hr;
 }
 
-/* CimMountImage's answer; what it mounted is dismounted again. */
+/* CimMountImage's answer; what it mounted is there, and is dismounted again. */
 static inline HRESULT try_mount(const WCHAR *dir, const WCHAR *name, UINT32 flags)
 {
     GUID guid;
     HRESULT hr = mount_as(dir, name, flags, &guid);
 
-    if (SUCCEEDED(hr)) dismount_guid(&guid);
+    if (FAILED(hr)) return hr;
+    need(GetFileAttributesW(volume_root(&guid)) != INVALID_FILE_ATTRIBUTES, "no volume is there");
+    dismount(volume_root(&guid));
     return hr;
 }
 

@@ -368,9 +368,7 @@ CASE(ids_q, "Volume/FileIds", QUESTION, "Q-40", NEEDS_MOUNT,
                  (unsigned long long)low, serial ? "yes" : "0");
     }
     if (!has_export("CimGetFileStatBasicInformation")) return;
-    memset(&stat, 0, sizeof(stat));
-    see_hr("unmounted",
-           cim.GetFileStatBasicInformation(join(case_dir(), L"base.cim"), L"file.txt", &stat));
+    see_hr("unmounted", stat_image(join(case_dir(), L"base.cim"), L"file.txt", &stat));
     see_bool("its FileId is the same",
              (uint64_t)stat.FileId.QuadPart == file_index(on(root, L"file.txt")));
 }

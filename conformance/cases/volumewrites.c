@@ -121,6 +121,7 @@ CASE(writes_refused, "Volume/ReadOnly", DOC, PAGE, NEEDS_MOUNT,
     check_bool("something new", path_error(on(root, L"new")) == 0, false);
     check_bool("a copy", path_error(on(root, L"copy")) == 0, false);
     check_hex("attributes", GetFileAttributesW(on(root, L"file.txt")), FILE_ATTRIBUTE_ARCHIVE);
+    check_error("the directory", path_error(on(root, L"vacant")), 0);
 }
 
 CASE(nothing_deleted, "Volume/NothingIsDeleted", DOC, PAGE, NEEDS_MOUNT,
@@ -132,6 +133,7 @@ CASE(nothing_deleted, "Volume/NothingIsDeleted", DOC, PAGE, NEEDS_MOUNT,
     remove_directory(root);
     open_error(on(root, L"file.txt"), DELETE, SHARE_ALL, OPEN_EXISTING, FILE_FLAG_DELETE_ON_CLOSE);
     check_content("the file", on(root, L"file.txt"), "hello");
+    check_content("its stream", on(root, L"file.txt:s"), "stream");
     check_error("the directory", path_error(on(root, L"vacant")), 0);
 }
 

@@ -307,7 +307,9 @@ HRESULT try_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name
     CIMFS_IMAGE_HANDLE image = NULL;
     HRESULT hr = cim.CreateImage(dir, existing, new_name, &image);
 
-    if (SUCCEEDED(hr)) cim.CloseImage(image);
+    if (FAILED(hr)) return hr;
+    need(image != NULL, "CimCreateImage succeeds without a handle");
+    cim.CloseImage(image);
     return hr;
 }
 
@@ -317,7 +319,10 @@ HRESULT try_create_file(CIMFS_IMAGE_HANDLE image, const WCHAR *path,
     CIMFS_STREAM_HANDLE stream = NULL;
     HRESULT hr = cim.CreateFile(image, path, metadata, &stream);
 
-    if (SUCCEEDED(hr)) cim.CloseStream(stream);
+    if (FAILED(hr)) return hr;
+    need(stream || (metadata && metadata->Attributes & FILE_ATTRIBUTE_DIRECTORY),
+         "CimCreateFile succeeds without a handle");
+    cim.CloseStream(stream);
     return hr;
 }
 
@@ -326,7 +331,9 @@ HRESULT try_create_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, UINT64 si
     CIMFS_STREAM_HANDLE stream = NULL;
     HRESULT hr = cim.CreateAlternateStream(image, path, size, &stream);
 
-    if (SUCCEEDED(hr)) cim.CloseStream(stream);
+    if (FAILED(hr)) return hr;
+    need(stream != NULL, "CimCreateAlternateStream succeeds without a handle");
+    cim.CloseStream(stream);
     return hr;
 }
 

@@ -113,6 +113,7 @@ void dismount(const WCHAR *root)
 
     need(parse_guid(root + wcslen(L"\\\\?\\Volume"), &guid), "no volume's root");
     need_hr("CimDismountImage", cim.DismountImage(&guid));
+    need(GetFileAttributesW(root) == INVALID_FILE_ATTRIBUTES, "the volume is still there");
     untrack_mount(&guid);
 }
 

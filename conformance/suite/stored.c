@@ -37,6 +37,17 @@ static bool ask_again(const WCHAR *path, HRESULT hr)
     return can_mount() || case_is_required();
 }
 
+/* A stat of nothing but zeros is no item's: our DLL answers 1 link for each. */
+HRESULT stat_image(const WCHAR *image, const WCHAR *path, FILE_STAT_BASIC_INFORMATION *info)
+{
+    HRESULT hr;
+
+    memset(info, 0x5a, sizeof(*info));
+    hr = cim.GetFileStatBasicInformation(image, path, info);
+    if (SUCCEEDED(hr) && facts.ours) need(info->NumberOfLinks == 1, "no stat came out");
+    return hr;
+}
+
 /* The item itself, not what it points to. */
 static HRESULT stat_volume(const WCHAR *path, FILE_STAT_BASIC_INFORMATION *info)
 {
@@ -91,14 +102,13 @@ HRESULT stored_stat(const WCHAR *dir, const WCHAR *image, const WCHAR *path,
     HRESULT hr;
 
     alive();
-    memset(info, 0, sizeof(*info));
     /* (Wine's file layer shows less than an image holds.) */
     if (can_read() && (facts.ours || facts.wine || !case_is_required() || !can_mount()))
     {
-        hr = cim.GetFileStatBasicInformation(join(dir, image), path, info);
+        hr = stat_image(join(dir, image), path, info);
         if (!ask_again(path, hr)) return hr;
-        memset(info, 0, sizeof(*info));
     }
+    memset(info, 0, sizeof(*info));
     return stat_mounted(dir, image, path, info);
 }
 
@@ -109,7 +119,7 @@ static void *read_image(const WCHAR *image, const WCHAR *path, size_t *size, HRE
     UINT64 got = 0, left = 1, done = 0;
     char *data;
 
-    if (FAILED(*hr = cim.GetFileStatBasicInformation(image, path, &info))) return NULL;
+    if (FAILED(*hr = stat_image(image, path, &info))) return NULL;
     if (info.EndOfFile.QuadPart < 0 || info.EndOfFile.QuadPart > 1 << 30) return NULL;
     data = calloc(1, info.EndOfFile.QuadPart + 1);
     while (data && left)
@@ -160,7 +170,7 @@ bool stored_exists(const WCHAR *dir, const WCHAR *image, const WCHAR *path)
     alive();
     if (can_read())
     {
-        HRESULT hr = cim.GetFileStatBasicInformation(join(dir, image), path, &info);
+        HRESULT hr = stat_image(join(dir, image), path, &info);
 
         if (!ask_again(path, hr)) return SUCCEEDED(hr);
     }

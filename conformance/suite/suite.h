@@ -295,6 +295,9 @@ HRESULT try_create_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, UINT64 si
  * committed as "base.cim" in the directory. */
 void make_base(const WCHAR *dir);
 
+/* CimGetFileStatBasicInformation, its output filled with other bytes before. */
+HRESULT stat_image(const WCHAR *image, const WCHAR *path, FILE_STAT_BASIC_INFORMATION *info);
+
 /* What an image holds after its commit, by CimGetFileStatBasicInformation and CimReadFile, or, if
  * the DLL has not these, through a mount (mounted for the case, at the first need). */
 HRESULT stored_stat(const WCHAR *dir, const WCHAR *image, const WCHAR *path,
