@@ -56,7 +56,7 @@ class Call:
     """A line of the record."""
 
     def __init__(self, line):
-        (self.case, self.function, answer, out, self.thread, self.image, path,
+        (_, self.case, self.function, answer, out, self.thread, self.image, path,
          other) = line.rstrip("\n").split("\t")
         self.answer = int(answer, 16)
         self.out = out == "1"
@@ -69,13 +69,13 @@ class Call:
 
 
 def read_record(directory):
-    """Case: its calls, in order; those of peers come as their processes' numbers do."""
-    calls = {}
-    for name in sorted(os.listdir(directory)):
+    """Case: its calls, those of all its processes, in order."""
+    lines, calls = [], {}
+    for name in os.listdir(directory):
         with open(os.path.join(directory, name), encoding="ascii") as file:
-            for line in file:
-                call = Call(line)
-                calls.setdefault(call.case, []).append(call)
+            lines += file
+    for call in map(Call, sorted(lines)):  # (a line begins with the time)
+        calls.setdefault(call.case, []).append(call)
     return calls
 
 
@@ -198,12 +198,18 @@ def is_mounted(mutant, calls, *_):
     return any(one.function.endswith("MountImage") for one in calls)
 
 
+def is_fixture(mutant, calls, index, _):
+    """An item of make_base() of which few cases use all; the case mounts."""
+    return (is_mounted(mutant, calls) and calls[index].image.endswith("\\base.cim") and
+            calls[index].path in ("empty", "d\\inner.txt", "file.txt:s"))
+
+
 def always(*_):
     return True
 
 
 KINDS = {"unseen": is_unseen, "replaced": is_replaced, "discarded": is_discarded, "held": is_held,
-         "any-failure": is_any_failure, "threads": is_threads, "mounted": is_mounted,
+         "any-failure": is_any_failure, "threads": is_threads, "mounted": is_mounted, "fixture": is_fixture,
          "otherwise": always}
 
 

@@ -10,8 +10,8 @@
  * spoilt.
  *
  * CIMFS_MUTANT_RECORD names a directory in which each process writes a line for each call, with
- * tabs between its fields: the case, the function, the answer, whether anything came out, the
- * thread, the image, the path, and a second name that the call was given.
+ * tabs between its fields: the time, the case, the function, the answer, whether anything came out,
+ * the thread, the image, the path, and a second name that the call was given.
  */
 #include "mutant.h"
 
@@ -127,7 +127,7 @@ bool load_plan(void)
 {
     char path[1000] = "", file[1040];
 
-    is_peer = strstr(GetCommandLineA(), " --role ") != NULL;
+    is_peer = strstr(GetCommandLineA(), " \"--role\" ") != NULL;
     if (GetEnvironmentVariableA("CIMFS_MUTANT_PLAN", path, sizeof(path)) && !read_plan(path))
         return false;
     use_plan("*");
@@ -209,12 +209,15 @@ static void put_names(const struct call *call)
 
 void record(const struct call *call, HRESULT hr)
 {
+    LARGE_INTEGER now;
+
     AcquireSRWLockExclusive(&lock);
+    QueryPerformanceCounter(&now);
     if (record_file && *current)
     {
-        fprintf(record_file, "%s\t%s%s\t%08lx\t%d\t%lu", current, is_peer ? "peer:" : "",
-                function_names[call->function], (unsigned long)hr, OK(hr) && came_out(call),
-                GetCurrentThreadId());
+        fprintf(record_file, "%016llx\t%s\t%s%s\t%08lx\t%d\t%lu", (unsigned long long)now.QuadPart,
+                current, is_peer ? "peer:" : "", function_names[call->function], (unsigned long)hr,
+                OK(hr) && came_out(call), GetCurrentThreadId());
         put_names(call);
         fputc('\n', record_file);
         fflush(record_file); /* a peer may be killed */
