@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Structures that the caller fills in: see sized.h. */
+/*
+ * sized.c - structures that the caller fills in, copied into whole ones
+ */
 #include "sized.h"
 #include "error.h"
 
