@@ -104,6 +104,7 @@ static void test_flow(UINT32 flags)
     check_content("foobar.txt", on(volume_root(&guid), L"foobar.txt"), "foobar test data");
     check_content("foo\\bar.txt", on(volume_root(&guid), L"foo\\bar.txt"), "bar test data");
     check_hr("dismount", dismount_guid(&guid), S_OK);
+    check_bool("the volume is there", path_error(volume_root(&guid)) == 0, false);
 }
 
 CASE_CALL(hcsshim_flow, "Mount/HcsshimFlow", CLIENT, "hcsshim cim_test", NEEDS_MOUNT,
