@@ -151,7 +151,7 @@ static int run(struct tool *t, int argc, char **argv)
 		if (one)
 			code = one;
 		if (tool_signal)
-			break;
+			return tool_interrupted();
 	}
 	return code;
 }

@@ -55,7 +55,7 @@ static const char exit_help[] =
 	"     (--strict: 1 instead)\n"
 	"  4  " EXIT_CORRUPT_TEXT ", or verify found errors\n"
 	"  5  " EXIT_UNSUPPORTED_TEXT "\n"
-	"130, 143  ended by SIGINT, SIGTERM\n";
+	"129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM, as a shell tells it\n";
 
 static const struct command *find_command(const char *name)
 {

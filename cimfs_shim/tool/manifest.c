@@ -276,6 +276,8 @@ static int end_image(struct manifest *m)
 	}
 	if (status)
 		code = tool_fail_cim(m->t, "walk", m->image_path, &err);
+	else if (tool_signal)
+		code = tool_interrupted();
 	else if (names != m->names)
 		differs(m, "/", "%llu names, the manifest has %llu", (unsigned long long)names,
 			(unsigned long long)m->names);
@@ -505,8 +507,8 @@ int tool_verify_manifest(struct tool *t, const char *file)
 		code = tool_fail(t, "read manifest", file, NULL, "no manifest of this version");
 	free(text);
 	fclose(in);
-	if (!code && !tool_signal)
-		code = end_image(&m);
+	if (!code)
+		code = tool_signal ? tool_interrupted() : end_image(&m);
 	if (m.image)
 		cim_image_close(m.image);
 	free(m.name);

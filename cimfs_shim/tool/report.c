@@ -253,6 +253,22 @@ bool tool_out(struct tool *t, const void *data, size_t len)
 	return false;
 }
 
+static const struct {
+	int number;
+	const char *name;
+} signals[] = {{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP"}};
+
+/* By the signal itself: a shell that learns no more than a number goes on with its loop. */
+static void end_by_signal(const struct tool *t)
+{
+	size_t i = 0;
+
+	while (signals[i].number != tool_signal)
+		i++;
+	fprintf(stderr, "cimtool %s: interrupted by %s\n", t->command->name, signals[i].name);
+	raise(tool_signal); /* whose action is the default again */
+}
+
 int tool_finish(struct tool *t, int code)
 {
 	bool bad = ferror(stdout) != 0;
@@ -274,6 +290,8 @@ int tool_finish(struct tool *t, int code)
 		code = EXIT_WARNINGS;
 	if (code == EXIT_WARNINGS && t->strict)
 		code = EXIT_FAILED;
+	if (tool_signal && code == 128 + tool_signal)
+		end_by_signal(t);
 	return code;
 }
 
@@ -298,21 +316,21 @@ static void on_signal(int number)
 {
 	/* A second one, or one that comes after the work is done, finds nobody who looks. */
 	if (tool_signal)
-		_exit(128 + number);
+		raise(number);
 	tool_signal = number;
 }
 
 void tool_catch_signals(void)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = on_signal};
+	/* Once: it ends the program the next time. */
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	struct sigaction old;
 
 	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(signals); i++) {
 		/* What was ignored (nohup) stays so. */
-		if (!sigaction(numbers[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(numbers[i], &action, NULL);
+		if (!sigaction(signals[i].number, NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(signals[i].number, &action, NULL);
 	}
 	/* Nobody reads our progress or summary: no reason to leave half an image. */
 	signal(SIGPIPE, SIG_IGN);

@@ -156,7 +156,7 @@ void tool_set_cleanup(void (*fn)(void *arg), void *arg);
 /* SIGINT, SIGTERM, SIGHUP: set the number here and let the command end in order. */
 extern atomic_int tool_signal;
 void tool_catch_signals(void);
-/* What a command returns that was stopped by a signal. */
+/* What a command returns that was stopped by a signal; tool_finish() ends the program by it. */
 int tool_interrupted(void);
 /* Is a signal there? For what wants to be told by a function. */
 bool tool_stopped(void *ctx);

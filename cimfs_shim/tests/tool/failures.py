@@ -240,28 +240,43 @@ def wait_for(condition, process):
     return False
 
 
-def finish(process, name, code):
+def finish(process, name, number):
+    """Ended by a signal, with one line about it."""
     try:
         out, err = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         return check(False, name, "it didn't end")
-    return check(process.returncode == code and not out, name, "exit code %s\n%s%s" % (
-        process.returncode, out.decode(), err.decode()))
+    return check(process.returncode == -number and not out and
+                 err.decode() == "cimtool create: interrupted by %s\n" % number.name, name,
+                 "exit code %s\n%s%s" % (process.returncode, out.decode(), err.decode()))
 
 
 # A dump on a pipe that is never closed is a source that never ends.
 dump = tool("dump", good).out
-for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     img = place("signal%d" % number)
     process = start("create", "--from-dump=-", os.path.join(img, "a.cim"))
     process.stdin.write(b"cim-dump 1\n")
     process.stdin.flush()
     check(wait_for(lambda: os.listdir(img), process), "a create that waits has its private files")
     process.send_signal(number)
-    finish(process, "signal %d ends it with %d" % (number, code), code)
+    finish(process, "%s ends it" % number.name, number)
     same(os.listdir(img), [], "and its files are gone")
+
+# Ctrl-C at a shell's loop: the shell goes on unless what it waits for dies by the signal.
+img = place("loop")
+process = subprocess.Popen(
+    ["bash", "-c", 'for i in 1 2 3; do "$0" create -q --from-dump=- "$1/$i.cim"; echo $? >"$1/$i"; done', CIMTOOL, img],
+    stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+process.stdin.write(b"cim-dump 1\n")
+process.stdin.flush()
+check(wait_for(lambda: os.listdir(img), process), "the first create of a loop has its private files")
+os.killpg(process.pid, signal.SIGINT)
+_, err = process.communicate(timeout=60)
+same((process.returncode, err, os.listdir(img)), (-signal.SIGINT, b"cimtool create: interrupted by SIGINT\n", []),
+     "Ctrl-C ends the loop")
 
 # A large file being read.
 huge = place("huge")
@@ -275,7 +290,7 @@ started = wait_for(lambda: sum(os.stat(os.path.join(img, n)).st_size for n in os
                    8 << 20 if os.listdir(img) else False, process)
 process.send_signal(signal.SIGINT)
 check(started, "a create that reads 64 GiB has begun")
-finish(process, "SIGINT ends it", 130)
+finish(process, "SIGINT ends it", signal.SIGINT)
 same(os.listdir(img), [], "and its files are gone")
 
 # Extracting something large.
@@ -289,7 +304,7 @@ process = start("extract", "-C", out, big)
 started = wait_for(lambda: os.path.isdir(out) and len(os.listdir(out)) > 2, process)
 process.send_signal(signal.SIGTERM)
 process.wait(60)
-if process.returncode == 143:
+if process.returncode == -signal.SIGTERM:
     sizes_ok = True
     for top, _, names in os.walk(out):
         for name in names:
