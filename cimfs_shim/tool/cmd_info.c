@@ -66,19 +66,13 @@ static int count_all(struct count *c, uint32_t root)
 	const struct cim_walk_item *item;
 	struct cim_error err = {0};
 	struct cim_walk *walk;
-	enum cim_status status;
+	enum cim_status status = CIM_OK;
 	int code = EXIT_OK;
 
 	if (cim_walk_open(c->image, root, &walk, &err))
 		return tool_fail_cim(c->t, "read", c->name, &err);
-	/* What is broken is told, and the rest counted. */
-	while ((status = cim_walk_next(walk, &item, &err)) == CIM_E_CORRUPT || item) {
-		int one = status ? tool_fail_cim(c->t, "read", c->name, &err)
-				 : count_item(c, &item->info);
-
-		if (one)
-			code = one;
-	}
+	while (!code && !(status = cim_walk_next(walk, &item, &err)) && item)
+		code = count_item(c, &item->info);
 	if (status)
 		code = tool_fail_cim(c->t, "read", c->name, &err);
 	cim_walk_close(walk);
@@ -98,21 +92,39 @@ static int count(struct tool *t, struct cim_image *image, const char *name, uint
 	return code;
 }
 
-/* Bytes of a set's region files. */
-static uint64_t set_size(struct tool *t, struct cim_image *image, const char *name,
-			 const struct cim_region_set *set)
+/* The region files of a set. */
+struct set_files {
+	uint64_t bytes;
+	uint32_t unreadable;
+};
+
+static struct set_files look_at_set(struct cim_image *image, const struct cim_region_set *set)
 {
-	uint64_t size = 0;
+	struct set_files files = {0};
+	uint64_t one;
 
 	for (uint32_t i = 0; i < set->count; i++) {
-		struct cim_error err = {0};
-		uint64_t one;
-
-		if (cim_image_region_size(image, set->first + i, &one, &err))
-			tool_warn(t, "read", name, NULL, "%s", err.cause);
-		size += one;
+		if (cim_image_region_size(image, set->first + i, &one, NULL))
+			files.unreadable++;
+		else
+			files.bytes += one;
 	}
-	return size;
+	return files;
+}
+
+/* What counting came across is told; whatever else isn't there is a warning. */
+static void warn_of_regions(struct tool *t, struct cim_image *image, const char *name)
+{
+	struct cim_region_set set;
+	struct cim_error err = {0};
+	uint64_t size;
+
+	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
+		for (uint32_t k = 0; k < set.count; k++) {
+			if (cim_image_region_size(image, set.first + k, &size, &err))
+				tool_warn(t, "read", name, NULL, "%s", err.cause);
+		}
+	}
 }
 
 /* The images that it began as: each fork or append added a region set. */
@@ -121,8 +133,22 @@ static uint32_t parents_of(const struct cim_image_info *info)
 	return info->set_count ? info->set_count - 1 : 0;
 }
 
-static void print_text(struct tool *t, struct cim_image *image, const char *name,
-		       const struct cim_image_info *info, const struct counts *counts)
+static void print_set(struct cim_image *image, const struct cim_region_set *set, bool own)
+{
+	const struct set_files files = look_at_set(image, set);
+	char guid[CIM_GUID_TEXT];
+	char size[32];
+
+	cim_guid_format(&set->guid, guid);
+	printf("%-13s %s, %u region%s, %s", own ? "Region set:" : "Parent set:", guid, set->count,
+	       plural(set->count), size_text(files.bytes, size, sizeof(size)));
+	if (files.unreadable)
+		printf(" (without %u that can't be read)", files.unreadable);
+	putchar('\n');
+}
+
+static void print_text(struct cim_image *image, const char *name, const struct cim_image_info *info,
+		       const struct counts *counts)
 {
 	struct cim_region_set set;
 	char size[32];
@@ -133,15 +159,8 @@ static void print_text(struct tool *t, struct cim_image *image, const char *name
 	/* Sealed images are of a later version than those that can be opened. */
 	printf("%-13s no\n", "Sealed:");
 	printf("%-13s %u\n", "Parents:", parents_of(info));
-	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
-		char guid[CIM_GUID_TEXT];
-
-		cim_guid_format(&set.guid, guid);
-		printf("%-13s %s, %u region%s, %s\n",
-		       i + 1 == info->set_count ? "Region set:" : "Parent set:", guid, set.count,
-		       plural(set.count),
-		       size_text(set_size(t, image, name, &set), size, sizeof(size)));
-	}
+	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++)
+		print_set(image, &set, i + 1 == info->set_count);
 	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
 	       (unsigned long long)info->table_count * CIM_FILES_PER_TABLE);
 	if (!counts)
@@ -156,8 +175,8 @@ static void print_text(struct tool *t, struct cim_image *image, const char *name
 	printf("%-13s %llu\n", "Sparse:", (unsigned long long)counts->sparse);
 }
 
-static void print_json(struct tool *t, struct cim_image *image, const char *name,
-		       const struct cim_image_info *info, const struct counts *counts)
+static void print_json(struct cim_image *image, const char *name, const struct cim_image_info *info,
+		       const struct counts *counts)
 {
 	json_t *o = json_object();
 	struct cim_region_set set;
@@ -168,13 +187,16 @@ static void print_json(struct tool *t, struct cim_image *image, const char *name
 	json_put_bool(o, "sealed", false);
 	json_put_int(o, "parents", parents_of(info));
 	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
+		const struct set_files files = look_at_set(image, &set);
 		json_t *one = json_object();
 		char guid[CIM_GUID_TEXT];
 
 		cim_guid_format(&set.guid, guid);
 		json_put_text(one, "guid", guid);
 		json_put_int(one, "regions", set.count);
-		json_put_int(one, "bytes", set_size(t, image, name, &set));
+		json_put_int(one, "bytes", files.bytes);
+		if (files.unreadable)
+			json_put_int(one, "unreadable", files.unreadable);
 		json_put_bool(one, "own", i + 1 == info->set_count);
 		json_append(o, "region_sets", one);
 	}
@@ -212,7 +234,9 @@ static int run(struct tool *t, int argc, char **argv)
 	cim_image_get_info(image, &info);
 	if (!no_count)
 		code = count(t, image, name, info.root_id, &counts);
-	(t->json ? print_json : print_text)(t, image, name, &info, no_count ? NULL : &counts);
+	if (!code)
+		warn_of_regions(t, image, name);
+	(t->json ? print_json : print_text)(image, name, &info, no_count || code ? NULL : &counts);
 	cim_image_close(image);
 	return code;
 }
@@ -222,7 +246,8 @@ const struct command cmd_info = {
 	.usage = "[OPTION]... IMAGE",
 	.summary = "tell about an image as a whole",
 	.help = "Shows the format version, the region sets with the bytes of their files\n"
-		"(parents are shared with other images), and what the image holds.\n"
+		"(parents are shared with other images), and what the image holds, if all of\n"
+		"that can be read.\n"
 		"\n"
 		"      --no-count       only what the header tells, without walking the tree\n",
 	.run = run,
