@@ -11,12 +11,15 @@ static int run_write(struct tool *t, const char *image, char *const *sources, si
 	const char *op = append ? "append to" : "create";
 	struct session session;
 	const char *file;
-	int code;
+	int code = EXIT_OK;
 
 	free(split_image(image, &file));
 	if (!*file)
 		return tool_usage(t, "'%s' names a directory, not an image", image);
-	code = session_open(&session, t, op, image, append ? "" : NULL, options);
+	if (append)
+		free(tool_image_path(t, op, image, &code));
+	if (!code)
+		code = session_open(&session, t, op, image, append ? "" : NULL, options);
 	if (code)
 		return code;
 	if (dump)

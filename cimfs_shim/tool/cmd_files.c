@@ -316,7 +316,9 @@ static int run(struct tool *t, int argc, char **argv)
 		return tool_fail_errno(t, "list", files.where, NULL);
 	if (!S_ISDIR(st.st_mode) && files.orphans)
 		return tool_usage(t, "--orphans is for a directory");
-	real = image_path_of(files.where);
+	real = S_ISDIR(st.st_mode) ? NULL : tool_image_path(t, "list", files.where, &code);
+	if (code)
+		return code;
 	dir = S_ISDIR(st.st_mode) ? xstrdup(files.where) : split_image(real, &files.image);
 	files.dir = dir;
 	if (files.remove)

@@ -158,6 +158,7 @@ static int place_child(struct tool *t, const char *parent, const char *dir, cons
 	const char *name;
 	char *child_path;
 	char *child_dir;
+	struct cim_error err;
 	struct stat a;
 	struct stat b;
 	int code = EXIT_OK;
@@ -176,6 +177,8 @@ static int place_child(struct tool *t, const char *parent, const char *dir, cons
 				 "a fork lies in the directory of its parent, %s", dir);
 	else if (stat(parent, &a))
 		code = tool_fail_errno(t, "open image", parent, NULL);
+	else if (image_check_kind(parent, &err))
+		code = tool_fail(t, "open image", parent, NULL, "%s", err.cause);
 	/* To the library one name twice means to extend the image. */
 	else if (!strcmp(name, parent_name) ||
 		 (!stat(child_path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino))

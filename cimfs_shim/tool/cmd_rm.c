@@ -157,6 +157,23 @@ static int refuse_in_use(struct rm *rm, const struct cim_store_file *image)
 	return EXIT_OK;
 }
 
+/* Of an image that can't be read: why, as any command would say. */
+static int refuse_unreadable(struct rm *rm)
+{
+	char *path = xasprintf("%s/%s", rm->dir, rm->name);
+	struct cim_image *image = NULL;
+	struct cim_error err = {0};
+	enum cim_status status = cim_image_open(NULL, path, &image, &err);
+
+	cim_image_close(image);
+	free(path);
+	tool_fail(rm->t, "remove", rm->image, NULL,
+		  "the image can't be read (%s), so what belongs to it is unknown; --force removes "
+		  "its file alone",
+		  status ? err.cause : "until now");
+	return status ? exit_of(status) : EXIT_FAILED;
+}
+
 /* Files would be left that nobody may need any more, or that somebody needs: only by --force. */
 static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 			 const struct cim_store_file *broken)
@@ -165,12 +182,8 @@ static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 
 	if (rm->force)
 		return EXIT_OK;
-	if (image->flags & CIM_STORE_BROKEN) {
-		tool_fail(rm->t, "remove", rm->image, NULL,
-			  "the image can't be read, so what belongs to it is unknown; --force "
-			  "removes its file alone");
-		return EXIT_CORRUPT;
-	}
+	if (image->flags & CIM_STORE_BROKEN)
+		return refuse_unreadable(rm);
 	if (fork)
 		return tool_fail(
 			rm->t, "remove", rm->image, NULL,
@@ -227,6 +240,8 @@ static int rm_one(struct tool *t, const char *path, bool force)
 			"a symlink; the image that it leads to is removed by its own name");
 	else if (!*rm.name)
 		code = tool_usage(t, "'%s' names a directory, not an image", path);
+	else if (image_check_kind(path, &err))
+		code = tool_fail(t, "remove", path, NULL, "%s", err.cause);
 	else if (cim_store_open(NULL, rm.dir, true, &rm.store, &err))
 		code = tool_fail_dir(t, "remove", path, &err);
 	else
