@@ -131,13 +131,18 @@ static int run_version(struct tool *t, int argc, char **argv)
 int tool_usage(struct tool *t, const char *fmt, ...)
 {
 	const char *name = t->command && t->command != &cmd_help ? t->command->name : NULL;
+	struct text text = {0};
 	va_list args;
+	char *wrong;
 
-	fprintf(stderr, "cimtool%s%s: ", name ? " " : "", name ? name : "");
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	wrong = xvasprintf(fmt, args);
 	va_end(args);
-	fprintf(stderr, "; see 'cimtool help%s%s'\n", name ? " " : "", name ? name : "");
+	text_escape(&text, wrong, strlen(wrong), ESCAPE_BACKSLASH_NOT);
+	fprintf(stderr, "cimtool%s%s: %s; see 'cimtool help%s%s'\n", name ? " " : "",
+		name ? name : "", text.s, name ? " " : "", name ? name : "");
+	text_free(&text);
+	free(wrong);
 	return EXIT_USAGE;
 }
 

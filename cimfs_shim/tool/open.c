@@ -4,15 +4,19 @@
  */
 #include "tool.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code)
 {
 	struct cim_error err;
 
 	*code = EXIT_OK;
-	if (!image_check_kind(path, &err))
-		return image_path_of(path);
-	*code = tool_fail(t, op, path, NULL, "%s", err.cause);
-	return NULL;
+	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))
+		*code = tool_fail_errno(t, op, path, NULL);
+	else if (image_check_kind(path, &err))
+		*code = tool_fail(t, op, path, NULL, "%s", err.cause);
+	return *code ? NULL : image_path_of(path);
 }
 
 struct cim_image *tool_open(struct tool *t, const char *path, int *code)

@@ -328,7 +328,8 @@ void json_print(FILE *f, json_t *object);
 
 /* ---- open.c ---- */
 
-/* image_path_of() for a command that reads an image; NULL if it is a directory, which is told. */
+/* image_path_of() for a command that reads an image; NULL, which is told, if it can't be read or is
+ * a directory. */
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code);
 /* Open an image, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
