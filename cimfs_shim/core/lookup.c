@@ -81,7 +81,7 @@ static enum cim_status look_up(struct cim_image *image, const struct cim_path *p
 					"a directory on the way is missing");
 		if (status == CIM_E_PATH_NOT_FOUND)
 			return cim_fail(err, CIM_E_PATH_NOT_FOUND,
-					"a directory on the way is not a directory");
+					"what should be a directory on the way is a file");
 		if (status)
 			return status;
 	}

@@ -137,7 +137,7 @@ static enum cim_status check(struct cim_path *path, size_t units, enum cim_path_
 		return CIM_OK;
 	if (rule == CIM_PATH_NO_STREAM)
 		return cim_fail(err, CIM_E_INVALID,
-				"the path holds a ':', but no stream can be meant");
+				"the path holds a ':', and a stream can't be meant here");
 	for (size_t i = end; i < units; i++) {
 		if (text[i] == SEPARATOR)
 			return cim_fail(err, CIM_E_INVALID,

@@ -153,11 +153,8 @@ static int show(struct files *files, const struct cim_store_file *f)
 		files->in_use++;
 		state = held;
 	} else if (files->remove) {
-		if (status) {
-			if (!err.path[0])
-				snprintf(err.path, sizeof(err.path), "%.1000s", f->name);
-			return tool_fail_cim(files->t, "delete in", files->where, &err);
-		}
+		if (status)
+			return tool_fail_file(files->t, "delete in", files->where, f->name, &err);
 		gone = true;
 		files->deleted++;
 		state = "deleted";

@@ -105,11 +105,8 @@ static int remove_file(struct rm *rm, const struct cim_store_file *f)
 {
 	struct cim_error err = {0};
 
-	if (cim_store_remove(rm->store, f->name, &err)) {
-		if (!err.path[0])
-			snprintf(err.path, sizeof(err.path), "%.1000s", f->name);
-		return tool_fail_cim(rm->t, "remove", rm->image, &err);
-	}
+	if (cim_store_remove(rm->store, f->name, &err))
+		return tool_fail_file(rm->t, "remove", rm->image, f->name, &err);
 	tool_verbose(rm->t, "removed %s/%s", rm->dir, f->name);
 	rm->files++;
 	rm->bytes += f->size;

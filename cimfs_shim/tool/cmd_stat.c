@@ -261,7 +261,8 @@ static int each_stream(const struct item *item, json_t *into)
 		} else {
 			printf("%-12s ", "Stream:");
 			put_escaped(stdout, entry->utf8);
-			printf(" (%llu bytes%s)\n", (unsigned long long)entry->data.size,
+			printf(" (%llu byte%s%s)\n", (unsigned long long)entry->data.size,
+			       plural(entry->data.size),
 			       entry->data.sparse ? ", sparse"
 			       : entry->data.pe	  ? ", stored as a PE image"
 						  : "");

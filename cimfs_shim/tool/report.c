@@ -196,6 +196,14 @@ int tool_fail_at(struct tool *t, const char *op, const char *image, const char *
 	return tool_fail_cim(t, op, image, err);
 }
 
+int tool_fail_file(struct tool *t, const char *op, const char *image, const char *file,
+		   const struct cim_error *err)
+{
+	/* The system's error comes with what was tried, and at which file. */
+	tool_fail(t, op, image, err->os_error ? NULL : file, "%s", err->cause);
+	return exit_of(err->status);
+}
+
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err)
 {
 	if (err->status != CIM_E_SHARING || !err->os_error)

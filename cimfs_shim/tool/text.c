@@ -231,7 +231,7 @@ const char *size_text(uint64_t bytes, char *buf, size_t room)
 	int unit = -1;
 
 	if (bytes < 10000) {
-		snprintf(buf, room, "%u bytes", (unsigned)bytes);
+		snprintf(buf, room, "%u byte%s", (unsigned)bytes, plural(bytes));
 		return buf;
 	}
 	while (value >= 1024 && unit < 5) {

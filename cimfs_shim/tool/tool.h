@@ -103,6 +103,9 @@ int tool_fail_cim(struct tool *t, const char *op, const char *image, const struc
 /* The same of @path, whatever path the library's record names. */
 int tool_fail_at(struct tool *t, const char *op, const char *image, const char *path,
 		 struct cim_error *err);
+/* The same of one file of several in a directory. */
+int tool_fail_file(struct tool *t, const char *op, const char *image, const char *file,
+		   const struct cim_error *err);
 /* The same for what takes the lock of a directory: the system's "busy" is another writer's. */
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err);
 /* As tool_fail() but a warning: counted, the exit code becomes 3. */

@@ -88,7 +88,7 @@ for name, want in (("ea", "EA:          ONE = 01ff\nEA:          NEED.IT =  (nee
                    ("other", "(WOF), 9 bytes\nReparse:     170000800100"),
                    ("broken ea", "EA (broken): 0100000000000000\n"),
                    ("broken sd", "Security:    01000480ffff"),
-                   ("streams", "Stream:      a (1 bytes)\nStream:      esc\\x1B (0 bytes)\n")):
+                   ("streams", "Stream:      a (1 byte)\nStream:      esc\\x1B (0 bytes)\n")):
     result = tool("stat", image, name)
     check(want in result.text, "stat shows %s as text" % name, "want: %s\n%s" % (want, result))
 

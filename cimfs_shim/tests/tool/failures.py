@@ -175,6 +175,9 @@ else:
     rows = {row["name"]: row for row in map(json.loads, result.text.splitlines())}
     same([(name, row["size"]) for name, row in rows.items() if not row["readable"]],
          [(os.path.basename(private), 1234)], "--json tells which that is")
+    result = run(user + ["rm", "-f", theirs])
+    check(result.code == 1 and result.errors == "cimtool: remove %s: removing a.cim: Permission denied\n" % theirs,
+          "rm -f of it names what it can't remove", result)
     os.chmod(theirs, 0o000)
     result = run(user + ["files", theirs])
     check(result.code == 1 and one_line(result, "a.cim", "Permission denied"),
