@@ -363,6 +363,14 @@ dist-windows:
 	@scripts/setup
 	@+$(MAKE) $(jobs) $(WINDOWS_BUNDLE)
 
+# Into a RUNPATH and into libcim.pc, which programs anywhere read, goes a place that is the same from
+# everywhere, and without what a shell, sed or pkg-config would take for something else.
+ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
+odd = $(strip $(filter-out 0 1,$(words $(1))) $(foreach c,' " \ | & ; < > ( ),$(findstring $(c),$(1))))
+$(foreach v,PREFIX bindir sbindir libdir includedir,$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
+	$(error $(v) is '$($(v))': it must be an absolute path without spaces and special characters)))
+endif
+
 ## install: install to $(DESTDIR)$(PREFIX), /usr/local by default, what was built (all, if nothing was)
 install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
 	$(if $(wildcard build/win64/cimfs.dll),install-windows)),install-native install-windows)

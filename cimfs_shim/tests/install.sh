@@ -101,6 +101,10 @@ foreign='mingw32-|bin/go|jsmn\.h'
 
 is "$(would native | grep -E "$foreign")" "" "make native needs no mingw-w64, Wine or Go"
 is "$(would install-native | grep -E "$foreign")" "" "nor does make install-native"
+for wrong in PREFIX='/with space' PREFIX=relative "PREFIX=/a'b" libdir=lib; do
+	is "$(would install-native "$wrong" | grep -o '[*].*')" "*** ${wrong%%=*} is '${wrong#*=}': it must be an absolute \
+path without spaces and special characters.  Stop." "make install-native '$wrong' is refused"
+done
 is "$(would install | grep -cE 'install .*(cimfs-mount|/cimfs\.dll)')" 4 "make install installs all where nothing is built"
 touch "$fresh/$BUILD/libcim.so"
 is "$(would install | grep -E "$foreign")" "" "else what is: the native programs"
