@@ -381,7 +381,7 @@ install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
 install-native: native
 	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)/pkgconfig' \
 		'$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(includedir)'
-	install -m 644 $(wildcard include/*.h) '$(DESTDIR)$(includedir)'
+	install -m 644 $(wildcard include/libcim*.h) '$(DESTDIR)$(includedir)'
 	install -m 644 $(B)/libcim.a $(B)/libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)'
 	ln -sfn libcim.so.$(SOVERSION) '$(DESTDIR)$(libdir)/libcim.so'
 	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(libdir))|' \
@@ -394,10 +394,11 @@ install-native: native
 	ln -sfnr '$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'
 	$(ldconfig)
 
-## install-windows: the DLLs, the import libraries and cimfs-install-wine
+## install-windows: the DLLs, cimfs.h, the import libraries and cimfs-install-wine
 install-windows: $(DLL_FILES)
 	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/cimfs/x86_64-windows' \
-		'$(DESTDIR)$(libdir)/cimfs/i686-windows'
+		'$(DESTDIR)$(libdir)/cimfs/i686-windows' '$(DESTDIR)$(includedir)'
+	install -m 644 include/cimfs.h '$(DESTDIR)$(includedir)'
 	install -m 644 $(filter build/win64/%,$^) '$(DESTDIR)$(libdir)/cimfs/x86_64-windows'
 	install -m 644 $(filter build/win32/%,$^) '$(DESTDIR)$(libdir)/cimfs/i686-windows'
 	install -m 755 scripts/install-wine '$(DESTDIR)$(bindir)/cimfs-install-wine'

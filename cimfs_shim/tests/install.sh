@@ -101,6 +101,8 @@ foreign='mingw32-|bin/go|jsmn\.h'
 
 is "$(would native | grep -E "$foreign")" "" "make native needs no mingw-w64, Wine or Go"
 is "$(would install-native | grep -E "$foreign")" "" "nor does make install-native"
+is "$(would install-native | grep 'install .*/cimfs\.h')" "" "nor installs cimfs.h, which nothing native can include"
+is "$(would install-windows | grep -c 'install .*/cimfs\.h')" 1 "install-windows does"
 for wrong in PREFIX='/with space' PREFIX=relative "PREFIX=/a'b" libdir=lib; do
 	is "$(would install-native "$wrong" | grep -o '[*].*')" "*** ${wrong%%=*} is '${wrong#*=}': it must be an absolute \
 path without spaces and special characters.  Stop." "make install-native '$wrong' is refused"
