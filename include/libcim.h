@@ -33,7 +33,8 @@
  *   them with CIM_E_DISK_FULL and CIM_E_TOO_LARGE. Its comment names all others.
  * - A structure that the caller fills in for the library begins with struct_size, its size as the
  *   caller's header has it, so that later versions can add to its end: CIM_SIZED() sets it, in
- *   "struct cim_metadata m = {CIM_SIZED(m), .size = 5};". A copy of cim_env_default() is to have
+ *   "struct cim_metadata m = {CIM_SIZED(m), .size = 5};"; in C++ it is cim_sized(), in
+ *   "cim_metadata m = cim_sized<cim_metadata>();". A copy of cim_env_default() is to have
  *   it set as well, as the library may be a later one. What a caller's older header doesn't have
  *   is 0 to the library. One that is smaller than it was in the first release is CIM_E_INVALID;
  *   one that is larger than the library knows is fine as long as the rest of it is zeros, else
@@ -77,7 +78,19 @@ extern "C" {
 #endif
 
 /** The first member of a structure that the caller fills in: see the conventions above. */
+#ifndef __cplusplus
 #define CIM_SIZED(variable) .struct_size = sizeof(variable)
+#else
+extern "C++" {
+template <class Structure> Structure cim_sized()
+{
+	Structure sized = Structure();
+
+	sized.struct_size = sizeof(sized);
+	return sized;
+}
+}
+#endif
 
 /** The version of this header, for #if: 0xMMmmpp, major, minor and patch. See cim_version(). */
 #define CIM_VERSION_NUMBER 0x000100

@@ -47,7 +47,14 @@ cat >"$TEST_TMP/use.c" <<'END'
 int main(void)
 {
 	struct cim_image *image;
+#ifdef __cplusplus
+	cim_metadata metadata = cim_sized<cim_metadata>();
+#else
+	struct cim_metadata metadata = {CIM_SIZED(metadata), .size = 0};
+#endif
 
+	if (metadata.struct_size != sizeof(metadata) || metadata.attributes || metadata.reparse)
+		return 3;
 	if (strcmp(cim_version(), VERSION) != 0)
 		return 1;
 	return cim_image_open(0, "no-such.cim", &image, 0) == CIM_E_FILE_NOT_FOUND ? 0 : 2;
@@ -57,10 +64,10 @@ cp "$TEST_TMP/use.c" "$TEST_TMP/use.cc"
 version=$(pc --modversion)
 define="-DVERSION=\"$version\""
 check "a C program is built with pkg-config's flags" \
-	$cc "$define" -Wall -Wextra -Werror $(pc --cflags) -o "$TEST_TMP/use" "$TEST_TMP/use.c" $(pc --libs)
+	$cc "$define" -std=c11 -pedantic -Wall -Wextra -Werror $(pc --cflags) -o "$TEST_TMP/use" "$TEST_TMP/use.c" $(pc --libs)
 check "it runs with libcim.so" env LD_LIBRARY_PATH="$root$prefix/lib" "$TEST_TMP/use"
 check "it is built with libcim.a, for C++, too" \
-	g++ $(echo "$cc" | sed 's/^[^ ]*//') "$define" -Wall -Wextra -Werror $(pc --cflags) \
+	g++ $(echo "$cc" | sed 's/^[^ ]*//') "$define" -std=c++11 -pedantic -Wall -Wextra -Werror $(pc --cflags) \
 	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" -pthread
 check "it runs with libcim.a" "$TEST_TMP/use"
 
