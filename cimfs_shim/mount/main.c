@@ -9,6 +9,7 @@
  */
 #include "mount.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -63,6 +64,11 @@ static int tell(bool help, const char *name)
 		printf("%s%s%s", usage_text, options_help, usage_end);
 	else
 		printf("%s %s\n", name, cim_version());
+	errno = 0;
+	if (ferror(stdout) | fclose(stdout)) {
+		say("write to standard output: %s", errno ? strerror(errno) : "failed");
+		return EXIT_FAILED;
+	}
 	return EXIT_OK;
 }
 
@@ -199,6 +205,7 @@ static int run(struct options *o, bool helper, int argc, char **argv)
 		return code;
 	if (r.help || r.version)
 		return tell(r.help, helper ? HELPER : "cimfs-mount");
+	signal(SIGPIPE, SIG_IGN);
 	if (r.ready_fd && !set_ready_fd(o, r.ready_fd))
 		return usage_error("--ready-fd: not an open file descriptor");
 	close_others(o->ready_fd);
@@ -222,7 +229,6 @@ int main(int argc, char **argv)
 	} while (fd >= 0 && fd < 3);
 	if (fd >= 0)
 		close(fd);
-	signal(SIGPIPE, SIG_IGN);
 	options_init(&options);
 	name = name ? name + 1 : argc ? argv[0] : "";
 	code = run(&options, !strcmp(name, HELPER), argc, argv);

@@ -19,6 +19,7 @@ from tooltest import (CIMTOOL, TMP, check, done, expect, files_of, need_tool, pl
                       tool, write)
 
 need_tool()
+MOUNT = os.path.join(os.path.dirname(CIMTOOL), "cimfs-mount")
 
 
 def place(name):
@@ -101,11 +102,12 @@ else:
 
 for command in (["ls", "-R", good], ["dump", good], ["cat", good, "big"], ["info", good],
                 ["stat", good, "big"], ["verify", good], ["files", os.path.dirname(good)],
-                ["help"], ["ls", "--json", good]):
+                ["help"], ["ls", "--json", good], [MOUNT, "--help"], [MOUNT, "--version"]):
     with open("/dev/full", "wb") as sink:
-        end = subprocess.run([CIMTOOL, *command], stdout=sink, stderr=subprocess.PIPE, timeout=60)
+        end = subprocess.run(command if command[0] == MOUNT else [CIMTOOL, *command], stdout=sink,
+                             stderr=subprocess.PIPE, timeout=60)
     check(end.returncode == 1 and b"standard output: No space left" in end.stderr,
-          "%s tells that its output was lost" % command[0], "%s %s" % (end.returncode, end.stderr))
+          "%s tells that its output was lost" % os.path.basename(command[0]), "%s %s" % (end.returncode, end.stderr))
 with open("/dev/full", "wb") as sink:
     end = subprocess.run([CIMTOOL, "diff", good, good], stdout=sink, stderr=subprocess.PIPE, timeout=60)
 check(end.returncode == 0, "diff with nothing to say doesn't mind", end)
