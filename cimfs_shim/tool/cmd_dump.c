@@ -416,6 +416,7 @@ static int open_data(struct dump *d, const char *dir)
 	if (d->data_dir < 0)
 		return tool_fail_errno(d->t, "dump", d->name, dir);
 	tool_catch_signals();
+	tool_outlive_readers();
 	return EXIT_OK;
 }
 

@@ -375,6 +375,7 @@ static int run_extract(struct extract *x, const struct selection *paths)
 	for (size_t i = 0; i < LOST_COUNT; i++)
 		x->lost[i].what = restore_loss_text[i];
 	tool_catch_signals();
+	tool_outlive_readers();
 	progress_start(&x->progress, x->t, "extract");
 	code = extract(x, paths, &read_code);
 	progress_end(&x->progress);

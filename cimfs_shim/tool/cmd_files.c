@@ -318,8 +318,10 @@ static int run(struct tool *t, int argc, char **argv)
 		return code;
 	dir = S_ISDIR(st.st_mode) ? xstrdup(files.where) : split_image(real, &files.image);
 	files.dir = dir;
-	if (files.remove)
+	if (files.remove) {
 		tool_catch_signals();
+		tool_outlive_readers();
+	}
 	code = cim_store_open(NULL, dir, files.remove, &files.store, &err)
 		       ? tool_fail_dir(t, "list", files.where, &err)
 		       : look(&files);

@@ -340,7 +340,10 @@ void tool_catch_signals(void)
 		if (!sigaction(signals[i].number, NULL, &old) && old.sa_handler != SIG_IGN)
 			sigaction(signals[i].number, &action, NULL);
 	}
-	/* Nobody reads our progress or summary: no reason to leave half an image. */
+}
+
+void tool_outlive_readers(void)
+{
 	signal(SIGPIPE, SIG_IGN);
 }
 

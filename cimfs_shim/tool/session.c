@@ -39,6 +39,7 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	s->env.progress_ctx = &s->progress;
 	progress_start(&s->progress, t, t->command->name);
 	tool_catch_signals();
+	tool_outlive_readers();
 	if (cim_writer_open(&s->env, s->dir, parent && !*parent ? s->name : parent, s->name,
 			    (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
 				    (options->as_stored ? CIM_WRITE_AS_STORED : 0),

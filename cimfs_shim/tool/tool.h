@@ -159,6 +159,8 @@ void tool_set_cleanup(void (*fn)(void *arg), void *arg);
 /* SIGINT, SIGTERM, SIGHUP: set the number here and let the command end in order. */
 extern atomic_int tool_signal;
 void tool_catch_signals(void);
+/* For what makes something: that nobody reads the progress is no reason to leave half of it. */
+void tool_outlive_readers(void);
 /* What a command returns that was stopped by a signal; tool_finish() ends the program by it. */
 int tool_interrupted(void);
 /* Is a signal there? For what wants to be told by a function. */

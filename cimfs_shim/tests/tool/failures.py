@@ -118,6 +118,15 @@ with open("/dev/full", "wb") as sink:
 check(end.returncode == 2 and b"standard output: No space left" in end.stderr,
       "diff whose answer was lost is trouble (2), not a difference (1)", end)
 
+# ---- nobody reads ----
+
+for command in (["ls", "-R", good], ["verify", "-v", good], ["info", good]):
+    there, here = os.pipe()
+    os.close(there)
+    end = subprocess.run([CIMTOOL, *command], stdout=here, stderr=subprocess.PIPE, timeout=60)
+    os.close(here)
+    same((end.returncode, end.stderr), (-signal.SIGPIPE, b""), "%s into a closed pipe ends by SIGPIPE" % command[0])
+
 # ---- no right ----
 
 readonly = place("readonly")
