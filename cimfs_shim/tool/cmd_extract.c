@@ -381,8 +381,10 @@ static int run_extract(struct extract *x, const struct selection *paths)
 	progress_end(&x->progress);
 	for (size_t i = 0; i < LOST_COUNT; i++)
 		loss_report(x->t, &x->lost[i], "extract", x->name);
-	if (!code)
+	if (!code) {
+		x->t->done = "the files are extracted all the same";
 		print_summary(x);
+	}
 	return code ? code : read_code;
 }
 

@@ -268,6 +268,8 @@ static int list(struct files *files)
 		if (tool_signal)
 			return tool_interrupted();
 	}
+	if (files->remove)
+		files->t->done = "the files are deleted all the same";
 	if (files->remove && !files->t->quiet && !files->t->json)
 		printf("%lu deleted, %lu in use\n", files->deleted, files->in_use);
 	return files->image ? list_missing(files) : EXIT_OK;

@@ -277,6 +277,8 @@ static int run(struct tool *t, int argc, char **argv)
 		if (one)
 			code = one;
 	}
+	if (!code)
+		t->done = "what was named is removed all the same";
 	return code;
 }
 

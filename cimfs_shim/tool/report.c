@@ -266,6 +266,12 @@ static const struct {
 	const char *name;
 } signals[] = {{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP"}};
 
+/* The end of a line about what else went wrong. */
+static void tell_done(const struct tool *t)
+{
+	fprintf(stderr, "%s%s\n", t->done ? "; " : "", t->done ? t->done : "");
+}
+
 /* By the signal itself: a shell that learns no more than a number goes on with its loop. */
 static void end_by_signal(const struct tool *t)
 {
@@ -273,7 +279,8 @@ static void end_by_signal(const struct tool *t)
 
 	while (signals[i].number != tool_signal)
 		i++;
-	fprintf(stderr, "cimtool %s: interrupted by %s\n", t->command->name, signals[i].name);
+	fprintf(stderr, "cimtool %s: interrupted by %s", t->command->name, signals[i].name);
+	tell_done(t);
 	raise(tool_signal); /* whose action is the default again */
 }
 
@@ -287,8 +294,9 @@ int tool_finish(struct tool *t, int code)
 	if (fclose(stdout) || bad) {
 		if (t->out_errno)
 			errno = t->out_errno;
-		fprintf(stderr, "cimtool: write to standard output: %s\n",
+		fprintf(stderr, "cimtool: write to standard output: %s",
 			errno ? strerror(errno) : "failed");
+		tell_done(t);
 		if (t->command == &cmd_diff)
 			code = 2; /* whatever it had found */
 		else if (code == EXIT_OK || code == EXIT_WARNINGS)

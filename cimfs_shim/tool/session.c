@@ -143,7 +143,7 @@ int session_commit(struct session *s, const struct write_options *options)
 	}
 	cim_writer_close(s->writer);
 	s->writer = NULL;
-	/* From here on the image stands. */
+	s->t->done = "the image is written all the same";
 	code = options->verify ? verify_result(s) : EXIT_OK;
 	seconds = progress_seconds(&s->progress);
 	progress_end(&s->progress);

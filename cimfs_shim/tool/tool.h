@@ -71,7 +71,8 @@ struct tool {
 	enum progress_mode progress;
 	unsigned threads; /* --threads; 0: as many as there are processors for us */
 	unsigned long warnings;
-	int out_errno; /* why stdout failed, where that was noticed at once */
+	int out_errno;	  /* why stdout failed, where that was noticed at once */
+	const char *done; /* what stands, whatever becomes of telling it */
 };
 
 /* ---- main.c ---- */

@@ -111,6 +111,20 @@ for command in (["ls", "-R", good], ["dump", good], ["cat", good, "big"], ["info
 with open("/dev/full", "wb") as sink:
     end = subprocess.run([CIMTOOL, "diff", good, good], stdout=sink, stderr=subprocess.PIPE, timeout=60)
 check(end.returncode == 0, "diff with nothing to say doesn't mind", end)
+unread = place("unread")
+for command, stands in ((["create", "a.cim", os.path.join(src, "small1")], "the image is written"),
+                        (["append", "a.cim", os.path.join(src, "small2")], "the image is written"),
+                        (["extract", "-C", "out", "a.cim"], "the files are extracted"),
+                        (["rm", "a.cim"], "what was named is removed"),
+                        (["files", "--orphans", "--delete", "."], "the files are deleted")):
+    if command[0] == "files":
+        write(os.path.join(unread, "cimtmp_0123456789abcdef_1"))
+    with open("/dev/full", "wb") as sink:
+        end = subprocess.run([CIMTOOL, *command], cwd=unread, stdout=sink, stderr=subprocess.PIPE, timeout=60)
+    check(end.returncode == 1 and b"No space left" in end.stderr and
+          end.stderr.endswith(b"; " + stands.encode() + b" all the same\n"),
+          "%s whose output was lost tells that its work is done" % command[0], "%s %s" % (end.returncode, end.stderr))
+same(os.listdir(unread), ["out"], "as it is")
 other = os.path.join(place("other"), "a.cim")
 expect(0, "another image", "create", "-q", other, os.path.join(src, "small1"))
 with open("/dev/full", "wb") as sink:
