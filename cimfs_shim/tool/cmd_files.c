@@ -81,21 +81,26 @@ static bool owned_by(struct cim_store *store, const struct cim_store_file *f, co
 	return false;
 }
 
-static void print_text(struct files *files, const struct cim_store_file *f, uint64_t size,
-		       const char *state)
+/* The images that need a file. */
+static void print_owners(struct files *files, const struct cim_store_file *f)
 {
 	const char *owner;
 
+	for (size_t n = 0; (owner = cim_store_owner(files->store, &f->set, n)); n++) {
+		fputs(n ? ", " : " <- ", stdout);
+		put_escaped(stdout, owner);
+	}
+}
+
+static void print_text(struct files *files, const struct cim_store_file *f, uint64_t size,
+		       const char *state)
+{
 	printf("%-9s %13llu ", kind_name(f->kind), (unsigned long long)size);
 	put_escaped(stdout, f->name);
 	if (*state)
 		printf(" (%s)", state);
-	if (f->kind != CIM_KIND_IMAGE && f->owners) {
-		for (size_t n = 0; (owner = cim_store_owner(files->store, &f->set, n)); n++) {
-			fputs(n ? ", " : " <- ", stdout);
-			put_escaped(stdout, owner);
-		}
-	}
+	if (f->kind != CIM_KIND_IMAGE && f->owners)
+		print_owners(files, f);
 	putchar('\n');
 }
 
@@ -178,12 +183,14 @@ static bool is_there(struct files *files, const char *name)
 
 static void show_missing(struct files *files, const struct cim_region_set *set, const char *name)
 {
-	json_t *o;
+	const struct cim_store_file file = {
+		.kind = CIM_KIND_REGION, .name = name, .set = set->guid};
 	char guid[CIM_GUID_TEXT];
+	json_t *o;
 
 	if (!files->t->json) {
-		printf("%-9s %13s %s (missing) <- ", "region", "-", name);
-		put_escaped(stdout, files->image);
+		printf("%-9s %13s %s (missing)", "region", "-", name);
+		print_owners(files, &file);
 		putchar('\n');
 		return;
 	}
@@ -196,31 +203,55 @@ static void show_missing(struct files *files, const struct cim_region_set *set, 
 	json_print(stdout, o);
 }
 
-/* What the image names and isn't there. Object ID files are a help for writers; it is whole without
- * them. */
-static int list_missing(struct files *files)
+/* Region files that an image names and that aren't there. Object ID files are a help for writers;
+ * it is whole without them. */
+static int look_for_missing(struct files *files, const char *name, unsigned long *missing)
 {
-	char *path = xasprintf("%s/%s", files->dir, files->image);
+	char *path = xasprintf("%s/%s", files->dir, name);
+	char region[CIM_REGION_NAME];
 	struct cim_error err = {0};
 	struct cim_region_set set;
 	struct cim_image *image;
-	unsigned long missing = 0;
-	char name[CIM_REGION_NAME];
 	int code = EXIT_OK;
 
 	if (cim_image_open(NULL, path, &image, &err))
-		code = tool_fail_cim(files->t, "list", files->where, &err);
+		code = tool_fail_file(files->t, "list", files->where, files->image ? NULL : name,
+				      &err);
 	free(path);
 	for (uint32_t i = 0; !code && cim_image_get_set(image, i, &set); i++) {
+		const char *first = cim_store_owner(files->store, &set.guid, 0);
+
+		/* What several images name is told once. */
+		if (!files->image && first && strcmp(first, name))
+			continue;
 		for (uint32_t k = 0; k < set.count; k++) {
-			cim_image_region_name(image, set.first + k, name);
-			if (is_there(files, name))
+			cim_image_region_name(image, set.first + k, region);
+			if (is_there(files, region))
 				continue;
-			show_missing(files, &set, name);
-			missing++;
+			show_missing(files, &set, region);
+			++*missing;
 		}
 	}
 	cim_image_close(image);
+	return code;
+}
+
+/* Of the image that was named, or of all that can be read. */
+static int list_missing(struct files *files)
+{
+	const struct cim_store_file *f;
+	unsigned long missing = 0;
+	int code = EXIT_OK;
+
+	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
+		int one = EXIT_OK;
+
+		if (f->kind == CIM_KIND_IMAGE && (files->image ? !strcmp(f->name, files->image)
+							       : !(f->flags & CIM_STORE_BROKEN)))
+			one = look_for_missing(files, f->name, &missing);
+		if (one)
+			code = one;
+	}
 	if (missing) {
 		tool_fail(files->t, "list", files->where, NULL, "%lu region file%s missing",
 			  missing, missing == 1 ? " is" : "s are");
@@ -272,7 +303,7 @@ static int list(struct files *files)
 		files->t->done = "the files are deleted all the same";
 	if (files->remove && !files->t->quiet && !files->t->json)
 		printf("%lu deleted, %lu in use\n", files->deleted, files->in_use);
-	return files->image ? list_missing(files) : EXIT_OK;
+	return files->orphans ? EXIT_OK : list_missing(files);
 }
 
 /* With the store open. */
@@ -338,8 +369,9 @@ const struct command cmd_files = {
 	.usage = "[OPTION]... DIR|IMAGE",
 	.summary = "tell which files belong to which image",
 	.help = "Lists a directory's images, region and object ID files, each with its size and\n"
-		"the images that need it; for an IMAGE only the files that it needs, and those of\n"
-		"its region files that are missing (exit status 4). \"No permission\" marks what\n"
+		"the images that need it; for an IMAGE only the files that it needs. So are "
+		"region\n"
+		"files that are missing (exit status 4). \"No permission\" marks what\n"
 		"the user has no right to read: its name alone tells what it is, and any name but\n"
 		"those of region and object ID files is listed as an image's. \"Mounted\" and "
 		"\"in\n"
