@@ -22,6 +22,7 @@ struct extract {
 	struct tool *t;
 	const char *name;   /* the image's, for messages */
 	const char *target; /* the directory's */
+	bool made_target;
 	bool strict_acls;
 	struct restore_job job;
 	struct restore_tree *tree;
@@ -303,7 +304,8 @@ static int open_target(struct extract *x)
 {
 	int fd;
 
-	if (mkdir(x->target, 0777) && errno != EEXIST)
+	x->made_target = !mkdir(x->target, 0777);
+	if (!x->made_target && errno != EEXIST)
 		return tool_fail_errno(x->t, "extract", x->name, x->target);
 	fd = open(x->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -341,6 +343,9 @@ static int extract(struct extract *x, const struct selection *paths, int *read_c
 		code = close_queue(x, code);
 	}
 	*read_code = restore_tree_close(x->tree, &x->items);
+	/* Unless there is something in it. */
+	if (code && x->made_target)
+		rmdir(x->target);
 	return code;
 }
 
