@@ -149,6 +149,8 @@ done
 rm "$OS_RELEASE"
 status_of 1 "without an os-release file too"
 status_of 2 "an unknown word" gizmo
-[[ $out == *"scripts/setup native"* ]]
-result $? "and what there is"
+is "$out" 'scripts/setup: what is "gizmo"? See scripts/setup --help.' "and it is named"
+status_of 0 "--help" --help
+[[ $out == "What building"*"scripts/setup native"* ]]
+result $? "tells what there is"
 tap_done
