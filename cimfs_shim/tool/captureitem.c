@@ -339,9 +339,7 @@ static int store_link(struct capture *c, const struct item *item, bool *stored)
 		return EXIT_OK;
 	}
 	c->s->progress.files++;
-	if (cim_writer_link(c->s->writer,
-			    (struct cim_str){.utf16 = item->path, .units = item->path_units},
-			    (struct cim_str){.utf16 = file->path, .units = file->units}, &err))
+	if (sink_link(c->s, item->path, item->path_units, file->path, file->units, &err))
 		return capture_fail_cim(c, item->where, &err);
 	return EXIT_OK;
 }

@@ -103,7 +103,7 @@ static int make_directories(struct session *s, const struct write_options *optio
 			continue;
 		status = cim_writer_lookup(s->writer, dir, &exists, &err);
 		if (!status && !exists)
-			status = cim_writer_add(s->writer, dir, &m, NULL, &err);
+			status = sink_item(s, path, i, &m, NULL, &err);
 		if (status == CIM_E_PATH_NOT_FOUND)
 			code = tool_fail(s->t, s->op, s->image, change->path,
 					 "a directory of the path is a file");

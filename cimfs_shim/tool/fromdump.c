@@ -475,9 +475,7 @@ static int make_link(struct reader *r, char *fields)
 	code = parse_path(r, r->field[KEY_TO], to, &units);
 	if (!code)
 		code = check_new_item(r);
-	if (!code &&
-	    cim_writer_link(r->s->writer, (struct cim_str){.utf16 = r->path, .units = r->units},
-			    (struct cim_str){.utf16 = to, .units = units}, &err))
+	if (!code && sink_link(r->s, r->path, r->units, to, units, &err))
 		code = bad_cim(r, &err);
 	free(to);
 	r->s->progress.files++;

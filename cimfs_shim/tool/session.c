@@ -98,8 +98,8 @@ static void print_summary(struct session *s, const struct cim_writer_stats *stat
 	char stored[32];
 
 	put_escaped(stdout, s->image);
-	printf(": %llu item%s, %s in %llu stream%s, %s stored", (unsigned long long)stats->files,
-	       plural(stats->files), size_text(stats->bytes, bytes, sizeof(bytes)),
+	printf(": %llu item%s, %s in %llu stream%s, %s stored", (unsigned long long)s->items,
+	       plural(s->items), size_text(stats->bytes, bytes, sizeof(bytes)),
 	       (unsigned long long)stats->streams, plural(stats->streams),
 	       size_text(stats->stored_bytes, stored, sizeof(stored)));
 	if (s->deleted)
@@ -113,7 +113,7 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 
 	json_put_text(o, "command", s->t->command->name);
 	json_put_text(o, "image", s->image);
-	json_put_int(o, "items", stats->files);
+	json_put_int(o, "items", s->items);
 	json_put_int(o, "streams", stats->streams);
 	json_put_int(o, "bytes", stats->bytes);
 	json_put_int(o, "stored_bytes", stats->stored_bytes);

@@ -32,6 +32,18 @@ enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
 	status = cim_writer_add(s->writer, name, metadata, source ? &stream : NULL, err);
 	if (!status && source)
 		status = fill(stream, source, err);
+	s->items += !status && units;
+	return status;
+}
+
+enum cim_status sink_link(struct session *s, const uint16_t *path, size_t units, const uint16_t *to,
+			  size_t to_units, struct cim_error *err)
+{
+	enum cim_status status =
+		cim_writer_link(s->writer, (struct cim_str){.utf16 = path, .units = units},
+				(struct cim_str){.utf16 = to, .units = to_units}, err);
+
+	s->items += !status;
 	return status;
 }
 

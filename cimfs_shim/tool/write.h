@@ -19,6 +19,7 @@ struct session {
 	struct cim_env env;
 	struct cim_writer *writer;
 	struct progress progress;
+	uint64_t items;	       /* names that were stored, the root's apart */
 	unsigned long deleted; /* paths, with what was below them */
 };
 
@@ -72,11 +73,14 @@ void session_close(struct session *s);
 
 /*
  * @source NULL: nothing is written, so a stream of a size above 0 takes the sparse form. Everything
- * that makes images goes through these two, so that the same items give the same calls.
+ * that makes images goes through these, so that the same items give the same calls.
  */
 enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
 			  const struct cim_metadata *metadata, const struct cim_source *source,
 			  struct cim_error *err);
+/* A further name, @path, of what is at @to. */
+enum cim_status sink_link(struct session *s, const uint16_t *path, size_t units, const uint16_t *to,
+			  size_t to_units, struct cim_error *err);
 enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
 			    const uint16_t *stream, size_t stream_units, uint64_t size,
 			    const struct cim_source *source, struct cim_error *err);
