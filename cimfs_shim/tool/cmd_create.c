@@ -65,16 +65,18 @@ static int run(struct tool *t, int argc, char **argv)
 	return code;
 }
 
-#define ABOUT_SOURCES                                                                       \
-	"What is in each SOURCE directory goes into the image's root; a later SOURCE\n"     \
-	"goes over an earlier one. A SOURCE that is a file goes there by its name.\n"       \
-	"\n"                                                                                \
-	"Kept: contents, last write times (in 100 ns), read-only (a mode without w),\n"     \
-	"hard links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB,\n" \
-	"and ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have\n"   \
-	"no place in an image. Special files and other extended attributes are reported\n"  \
-	"as not stored (exit status 3). Two names that differ in case only, or one that\n"  \
-	"Windows doesn't allow, are an error.\n"
+#define ABOUT_SOURCES                                                                        \
+	"What is in each SOURCE directory goes into the image's root; a later SOURCE\n"      \
+	"goes over an earlier one. A SOURCE that is a file goes there by its name.\n"        \
+	"\n"                                                                                 \
+	"Kept: contents, last write times (in 100 ns), read-only (a mode without w),\n"      \
+	"hard links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB,\n"  \
+	"and ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have\n"    \
+	"no place in an image. Special files and other extended attributes are reported\n"   \
+	"as not stored (exit status 3). Two names that differ in case only are an error,\n"  \
+	"and so is one with a control character or one of \\ : * ? \" < > |, as Windows'\n"  \
+	"file systems refuse it. What only Win32 can't name (\"con\", a dot or a space at\n" \
+	"the end) is stored, and so are unpaired surrogates.\n"
 
 const struct command cmd_create = {
 	.name = "create",
