@@ -242,13 +242,14 @@ static int not_mounted(struct tool *t, const char *text, const struct name *name
 	int code;
 
 	if (*name->guid || (prefix && has_volumes(list, prefix)))
-		code = tool_fail(t, "umount", text, NULL,
+		code = tool_fail(t, t->command->name, text, NULL,
 				 "nothing of that name is mounted (volumes that are unpacked "
 				 "copies are found in the Wine prefix %s alone; WINEPREFIX names "
 				 "another)",
 				 prefix ? prefix : "~/.wine");
 	else
-		code = tool_fail(t, "umount", text, NULL, "nothing of that name is mounted");
+		code = tool_fail(t, t->command->name, text, NULL,
+				 "nothing of that name is mounted");
 	free(prefix);
 	return code;
 }
@@ -382,6 +383,25 @@ static bool is_wanted(const struct mount *m, char **texts)
 	return wanted;
 }
 
+/* What was named and isn't there. */
+static int tell_missing(struct tool *t, const struct mount_list *list, char **texts)
+{
+	int code = EXIT_OK;
+
+	for (; *texts; texts++) {
+		struct name name;
+		bool found = false;
+
+		parse_name(&name, *texts);
+		for (size_t i = 0; i < list->count; i++)
+			found |= is_named(&list->mounts[i], &name);
+		if (!found)
+			code = not_mounted(t, *texts, &name, list);
+		free(name.path);
+	}
+	return code;
+}
+
 static int run_mounts(struct tool *t, int argc, char **argv)
 {
 	bool clean = false;
@@ -408,6 +428,8 @@ static int run_mounts(struct tool *t, int argc, char **argv)
 		}
 		print_mount(t, m, cleaned);
 	}
+	if (tell_missing(t, &list, argv + optind))
+		code = EXIT_FAILED;
 	mount_list_free(&list);
 	return code;
 }
@@ -419,7 +441,8 @@ const struct command cmd_mounts = {
 	.help = "A line for each mount, and for each volume of the Wine prefix in WINEPREFIX (or\n"
 		"~/.wine), or only for those that are named: live; stale, if its server is dead "
 		"or\n"
-		"only remains are there; or \"no answer\".\n"
+		"only remains are there; or \"no answer\". Exit status 1 if something that is\n"
+		"named isn't mounted.\n"
 		"\n"
 		"      --clean          take the stale ones away\n",
 	.run = run_mounts,
