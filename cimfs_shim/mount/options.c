@@ -35,6 +35,7 @@ const char options_help[] =
 	"  allow_other, auto_unmount, max_read=N, context=X\n"
 	"  nodev, nosuid, noexec, noatime, ...\n"
 	"                       as for any FUSE mount\n"
+	"  ro, rw, defaults, ... taken, as mount(8) gives them; it is read-only whatever they say\n"
 	"  log=FILE             append messages about the image to FILE; default: syslog\n";
 
 void options_init(struct options *o)
