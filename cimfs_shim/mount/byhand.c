@@ -18,7 +18,7 @@
 
 static char *no_dir(const char *name, char *path)
 {
-	say("mount on %s: %s", name,
+	say("mount on %s: %s", *name ? name : "''",
 	    errno == ENOTCONN ? "a mount whose server is dead; unmount it first" : strerror(errno));
 	free(path);
 	return NULL;
@@ -64,7 +64,7 @@ static char *check_image(const char *name)
 	char *path = realpath(name, NULL);
 
 	if (!path)
-		say("open image %s: %s", name, strerror(errno));
+		say("open image %s: %s", *name ? name : "''", strerror(errno));
 	else if (image_check_kind(name, &err))
 		say_cim("open image", name, &err);
 	else

@@ -42,7 +42,8 @@ static int cat(const struct tool_path *from)
 		return code;
 	status = cim_image_stat(from->image, id, &info, &err);
 	if (!status && info.is_directory && !stream.units)
-		return tool_fail(from->t, "read", from->name, from->path, "a directory");
+		return tool_fail(from->t, "read", from->name, *from->path ? from->path : "/",
+				 "a directory");
 	if (!status)
 		status = cim_image_get_data(from->image, id, stream, &data, &err);
 	if (!status)

@@ -147,7 +147,9 @@ int tool_fail(struct tool *t, const char *op, const char *image, const char *pat
 
 int tool_fail_errno(struct tool *t, const char *op, const char *image, const char *path)
 {
-	return tool_fail(t, op, image, path, "%s", strerror(errno));
+	/* Of a name that is empty, which else would be left out, and another blamed. */
+	return tool_fail(t, op, image && !*image ? "''" : image, path && !*path ? "''" : path, "%s",
+			 strerror(errno));
 }
 
 void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
