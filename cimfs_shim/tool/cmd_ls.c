@@ -254,6 +254,7 @@ const struct command cmd_ls = {
 		"                       (the default): on a terminal, unless $NO_COLOR is set\n"
 		"\n"
 		"A backslash in a name is shown as \\\\, control characters and unpaired\n"
-		"surrogates as \\xHH for each byte.\n",
+		"surrogates as \\xHH for each byte. A PATH has the characters themselves, for in\n"
+		"one a backslash stands between names as a slash does.\n",
 	.run = run,
 };
