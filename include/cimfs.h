@@ -32,7 +32,7 @@
  * Source of a behaviour: the pages of the Windows SDK documentation ("cimfs.h", linked under
  * https://learn.microsoft.com/windows/win32/api/cimfs/) for what is said of the eleven functions
  * of Windows 10 2004; where those are silent the note says "clients" (what Microsoft's published
- * clients rely on) or "ours" (this project's decision, see the README, "Where facts come from").
+ * clients rely on) or "ours" (this project's decision; cimfs_shim/doc/decisions.md has them all).
  */
 #ifndef CIMFS_H
 #define CIMFS_H

@@ -50,7 +50,7 @@
  *   and its stream are serialised by a lock; different sessions don't wait for each other.
  *
  * Where behaviour mirrors cimfs.dll its source is the documentation of the Windows SDK's cimfs.h;
- * where that is silent, the project's own decision (README, "Where facts come from").
+ * where that is silent, the project's own decision: "D36" is a row of cimfs_shim/doc/decisions.md.
  */
 #ifndef LIBCIM_H
 #define LIBCIM_H

@@ -75,7 +75,7 @@ enum cim_field_type {
 
 /**
  * struct cim_field - a field of a structure, decoded
- * @name:    what the format's description calls it
+ * @name:    what format.md calls it, in one word
  * @offset:  from the structure's beginning
  * @size:    its bytes in the file
  * @element: it belongs to element @index of an array; all fields of one element come together

@@ -12,7 +12,7 @@
  *
  * Sources: the format package and the reader that Microsoft published under the MIT licence in
  * hcsshim (internal/cimfs/format/format.go, internal/cimfs/cim_reader_windows.go). What they
- * leave open is marked "ours".
+ * leave open is marked "ours". The same in words: format.md.
  *
  * The packed structures below only document the layout and carry the assertions; code decodes
  * bytes with the CIM_OFF() offsets (bytes.h), it never casts.

@@ -22,7 +22,7 @@ enum {
 	MAX_BLOCKS = 1024, /* 4 MB */
 	BLOCKS_PER_FILE = 8,
 	MAX_OPEN = 192,
-	MAX_SETS = MAX_OPEN / CIM_REGION_TYPES, /* the newest parents; older ones aren't searched */
+	MAX_SETS = MAX_OPEN / CIM_REGION_TYPES, /* the newest parents, no others (D49) */
 	MAX_CANDIDATES = 8, /* objects of one ID that are worth a comparison, in one file */
 };
 static_assert(BLOCK_SIZE == BLOCK_ENTRIES * CIM_SIZE(objectid), "whole entries");

@@ -4,7 +4,7 @@
  *
  * The tables follow format.h structure by structure, and are nothing but data: whoever adds a field
  * to format.h adds its line here, and every tool that shows structures shows it. Names are those of
- * the format's description, in one word, with the name of an inner structure and a dot in front.
+ * format.md, in one word, with the name of an inner structure and a dot in front.
  */
 #include "structs.h"
 #include "format.h"

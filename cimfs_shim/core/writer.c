@@ -30,7 +30,7 @@ static enum cim_status check_names(const char *existing, const char *name, struc
 	status = existing ? cim_check_image_name(existing, err) : CIM_OK;
 	if (!status && name)
 		status = cim_check_image_name(name, err);
-	/* It would be taken for what a dead session left, and be cleared away. */
+	/* It would be taken for what a dead session left, and be cleared away (D49). */
 	if (!status && name && cim_has_temporary_prefix(name))
 		status = cim_fail(err, CIM_E_INVALID, "names like %s are a session's own", name);
 	return status;

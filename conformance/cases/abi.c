@@ -47,7 +47,7 @@ CASE(exports_header, "Export/FromWindows11", HEADER, "generations B and C", 0,
     see_bool("CimCreateImage2", has_export("CimCreateImage2"));
 }
 
-CASE(exports_all, "Export/AllOfOurs", DECISION, "compatibility list, 16", 0,
+CASE(exports_all, "Export/AllOfOurs", DECISION, "evidence.md 10.16", 0,
      "every function that a public client imports is exported, implemented or not")
 {
 #define X(result, name, arguments, bytes) check_bool("Cim" #name, has_export("Cim" #name), true);
@@ -308,7 +308,7 @@ CASE(stdcall, "Abi/StdcallCleanUp", HEADER, "STDAPI, all generations", 0,
 /* ---- what isn't implemented --------------------------------------------------------------------
  */
 
-FRESH_CASE(not_supported, "Abi/NotSupportedYet", DECISION, "compatibility list, 16", 0,
+FRESH_CASE(not_supported, "Abi/NotSupportedYet", DECISION, "evidence.md 10.16", 0,
            "functions that aren't implemented answer ERROR_NOT_SUPPORTED")
 {
     UINT64 one = 1, two = 2, three = 3;

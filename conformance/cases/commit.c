@@ -17,7 +17,7 @@ FRESH_CASE(commit_makes, "Commit/MakesTheImage", DOC, COMMIT_PAGE, 0,
     check_stored_text("f", case_dir(), L"a.cim", L"f", "x");
 }
 
-FRESH_CASE(commit_before_close, "Commit/VisibleBeforeClose", DECISION, "compatibility list, 11", 0,
+FRESH_CASE(commit_before_close, "Commit/VisibleBeforeClose", DECISION, "evidence.md 10.11", 0,
            "after the commit, before the close, the image's file is there and not empty")
 {
     size_t size = 0;
@@ -129,7 +129,7 @@ FRESH_CASE(commit_ends_how, "Commit/AnswersAfterIt", DECISION, "D26", 0,
     close_image(image);
 }
 
-FRESH_CASE(commit_close_needed, "Commit/HandleStillToClose", DECISION, "compatibility list, 4", 0,
+FRESH_CASE(commit_close_needed, "Commit/HandleStillToClose", DECISION, "evidence.md 10.4", 0,
            "after the commit the handle still has to be closed: until then the directory is in use")
 {
     CIMFS_IMAGE_HANDLE other = NULL;
@@ -142,7 +142,7 @@ FRESH_CASE(commit_close_needed, "Commit/HandleStillToClose", DECISION, "compatib
     track_image(other);
 }
 
-FRESH_CASE(commit_name_taken, "Commit/NameTakenMeanwhile", QUESTION, "design rule 2", 0,
+FRESH_CASE(commit_name_taken, "Commit/NameTakenMeanwhile", QUESTION, "architecture.md 3.2", 0,
            "the new name is taken between CimCreateImage and the commit")
 {
     size_t size;
@@ -318,7 +318,7 @@ CASE(close_null, "Close/NullAndTwice", DECISION, "D25", MAY_BREAK_DLL,
     close_image(other);
 }
 
-CASE(close_releases, "Close/ReleasesFilesAtOnce", DECISION, "compatibility list, 13", 0,
+CASE(close_releases, "Close/ReleasesFilesAtOnce", DECISION, "evidence.md 10.13", 0,
      "right after the close the image's files can be deleted, and the directory")
 {
     const WCHAR *dir = new_dir(L"gone");

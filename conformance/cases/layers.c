@@ -38,7 +38,7 @@ CASE(base_untouched, "Fork/BaseUntouched", DOC, "CimCreateImage page", 0,
     text_in(FORK, "fork's stream", L"file:s", "changed");
 }
 
-CASE(base_alone_during, "Fork/BaseReadWhileForking", DECISION, "compatibility list, 4", 0,
+CASE(base_alone_during, "Fork/BaseReadWhileForking", DECISION, "evidence.md 10.4", 0,
      "the base can be read while a fork is made, before and after its commit")
 {
     CIMFS_IMAGE_HANDLE image = inherited(FORK);

@@ -90,7 +90,7 @@ CASE(file_names, "Files/Names", CLIENT, LISTER, 0,
     free(header.data);
 }
 
-CASE(file_nothing_else, "Files/NothingElse", DECISION, "compatibility list, 12", 0,
+CASE(file_nothing_else, "Files/NothingElse", DECISION, "evidence.md 10.12", 0,
      "besides the image's file and those of its region set nothing is left in the directory")
 {
     struct header header;
@@ -239,7 +239,7 @@ CASE(fork_without_parent_file, "Files/ForkWithoutParentsImage", DECISION,
     check_stored_text("the fork's file", case_dir(), L"fork.cim", L"more", "x");
 }
 
-CASE(destroy, "Files/Destroy", DECISION, "compatibility list, 12", 0,
+CASE(destroy, "Files/Destroy", DECISION, "evidence.md 10.12", 0,
      "deleting the files that the header names, then the image's file, leaves an empty directory")
 {
     const WCHAR *dir = new_dir(L"images");
@@ -358,7 +358,7 @@ FRESH_CASE(steps_discard, "Files/AfterDiscard", QUESTION, "Q-13", 0,
     see_text("and a discarded extension", "%s", list_files(case_dir()));
 }
 
-FRESH_CASE(not_before_commit, "Files/NoImageBeforeCommit", DECISION, "compatibility list, 11", 0,
+FRESH_CASE(not_before_commit, "Files/NoImageBeforeCommit", DECISION, "evidence.md 10.11", 0,
            "until the commit there is no file under the image's name")
 {
     check_bool("after CimCreateImage", file_exists(case_dir(), L"a.cim"), false);

@@ -82,7 +82,7 @@ CASE(other_process_commits, "Sharing/OtherProcessCommits", CLIENT, "hcsshim laye
     check_stored_text("the base's file", case_dir(), L"base.cim", L"file.txt", "hello");
 }
 
-CASE(killed, "Sharing/KilledSession", DECISION, "compatibility list, 11", 0,
+CASE(killed, "Sharing/KilledSession", DECISION, "evidence.md 10.11", 0,
      "a session whose process was killed leaves the directory free and no image")
 {
     struct peer *peer = hold(case_dir(), L"", L"peer.cim");
@@ -92,7 +92,7 @@ CASE(killed, "Sharing/KilledSession", DECISION, "compatibility list, 11", 0,
     check_hr("the next session", try_image(case_dir(), NULL, L"peer.cim"), S_OK);
 }
 
-CASE(killed_extending, "Sharing/KilledExtension", DECISION, "compatibility list, 11", 0,
+CASE(killed_extending, "Sharing/KilledExtension", DECISION, "evidence.md 10.11", 0,
      "an extension whose process was killed leaves the image as it was")
 {
     struct peer *peer;
@@ -196,7 +196,7 @@ FRESH_CASE(files_beside, "Sharing/FilesBeside", QUESTION, "Q-19", 0,
     close_image(image);
 }
 
-CASE(read_meanwhile, "Sharing/ReadingMeanwhile", DECISION, "compatibility list, 4", 0,
+CASE(read_meanwhile, "Sharing/ReadingMeanwhile", DECISION, "evidence.md 10.4", 0,
      "other images of the directory can be read while a session lasts")
 {
     CIMFS_IMAGE_HANDLE image;

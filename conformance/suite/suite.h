@@ -51,8 +51,8 @@ enum provenance
     DOC,      /* a page of Microsoft's documentation: source names the page */
     HEADER,   /* a public SDK header: source names the generation */
     CLIENT,   /* a Microsoft client, sample or test relies on it: source names it */
-    DECISION, /* nobody says; our table of decisions does: source is its number, "D12" */
-    QUESTION, /* nobody knows; source is the question's number, "Q-12", or who reported it */
+    DECISION, /* nobody says; decisions.md does: source is its number, "D12" */
+    QUESTION, /* nobody knows; source is its number in evidence.md, "Q-12", or who reported it */
 };
 
 enum
