@@ -529,7 +529,7 @@ CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR im
  *
  * It succeeds while files of the volume are open: they stay readable until they are closed (ours).
  *
- * ERROR_FILE_NOT_FOUND: no such mount.
+ * E_INVALIDARG: @volumeId is NULL (ours). ERROR_FILE_NOT_FOUND: no such mount.
  */
 CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
 
