@@ -39,9 +39,10 @@
  *   is 0 to the library. One that is smaller than it was in the first release is CIM_E_INVALID;
  *   one that is larger than the library knows is fine as long as the rest of it is zeros, else
  *   CIM_E_UNSUPPORTED. The library copies it, an environment's file system as well.
- * - A structure that the library fills in for the caller stays as it is: what a later version can
- *   tell besides it tells by a function of its own. One that the library shows by a pointer to
- *   const may get members at its end.
+ * - A structure that the library shows by a pointer to const may get members at its end; none of
+ *   these holds another that grows, and the caller copies no more of it than it knows. One that
+ *   the library fills in for the caller stays as it is: what a later version can tell besides it
+ *   tells by a function of its own.
  * - Sizes and offsets are bytes. Times are Windows FILETIMEs: 100 ns units since 1601-01-01 UTC.
  * - Names inside an image are UTF-16 code units. In UTF-8 they are written as WTF-8: an unpaired
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
@@ -315,8 +316,8 @@ CIM_API enum cim_status cim_image_open(const struct cim_env *env, const char *pa
 /** cim_image_close() - end an image; NULL is fine. No iterator or call may still be using it. */
 CIM_API void cim_image_close(struct cim_image *image);
 
-/** cim_image_get_info() - the image as a whole; can't fail */
-CIM_API void cim_image_get_info(struct cim_image *image, struct cim_image_info *info);
+/** cim_image_get_info() - the image as a whole; can't fail. It lives with the image */
+CIM_API const struct cim_image_info *cim_image_get_info(struct cim_image *image);
 
 /**
  * cim_image_lookup() - find an item by path
@@ -477,8 +478,8 @@ CIM_API void cim_iter_close(struct cim_iter *iter);
  * @depth: components in @path
  */
 struct cim_walk_item {
-	struct cim_entry entry;
-	struct cim_file_info info;
+	const struct cim_entry *entry;
+	const struct cim_file_info *info;
 	const char *path;
 	uint32_t dir_id; /* FileID of the directory that holds the entry; 0 for the start */
 	uint32_t depth;
@@ -499,8 +500,8 @@ CIM_API enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id
 /**
  * cim_walk_next() - the next item; NULL in *@item at the end
  *
- * *@item is valid until the next call. After CIM_E_CORRUPT for one item the walk may be
- * continued: the item is passed over (with what is below it).
+ * *@item, and what it points to, is valid until the next call. After CIM_E_CORRUPT for one item the
+ * walk may be continued: the item is passed over (with what is below it).
  */
 CIM_API enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item **item,
 				      struct cim_error *err);

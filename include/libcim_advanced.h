@@ -106,8 +106,9 @@ struct cim_region_set {
 	uint32_t first;
 };
 
-/** cim_image_get_set() - region set @index (parents first); false if there is none */
-CIM_API bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set);
+/** cim_image_get_set() - region set @index (parents first), which lives with the image; NULL if
+ * there is none */
+CIM_API const struct cim_region_set *cim_image_get_set(struct cim_image *image, uint32_t index);
 
 /** Room for the name of a region file, its NUL included. */
 #define CIM_REGION_NAME 56

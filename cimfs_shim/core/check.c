@@ -184,7 +184,7 @@ static void check_tables(struct cim_check *c, struct extents *extents)
 {
 	static const char what[] = "file table directory";
 	const uint64_t offset = c->image->file_table_directory;
-	const uint64_t tables = c->image->table_count;
+	const uint64_t tables = c->image->info.table_count;
 	uint8_t bytes[CIM_SIZE(file_table)];
 
 	if (!tables) {
@@ -236,7 +236,7 @@ static void check_filesystem(struct cim_check *c)
 static bool alloc_parts(struct cim_check *c)
 {
 	const struct cim_env *env = &c->image->env;
-	const size_t regions = c->image->region_count;
+	const size_t regions = c->image->info.region_count;
 
 	cim_hash_table_init(&c->table_map, env);
 	c->buf = cim_alloc(env, CIM_CHECK_BUFFER);
@@ -254,7 +254,7 @@ static void free_parts(struct cim_check *c)
 {
 	const struct cim_env *env = &c->image->env;
 
-	for (uint32_t i = 0; c->read_maps && i < c->image->region_count; i++)
+	for (uint32_t i = 0; c->read_maps && i < c->image->info.region_count; i++)
 		cim_free(env, c->read_maps[i].bits);
 	cim_free(env, c->read_maps);
 	cim_bitmap_free(env, &c->met);

@@ -259,11 +259,11 @@ static bool check_common(struct cim_check *c, const char *structure, const char 
 				 (unsigned)major, (unsigned)minor);
 		return false;
 	}
-	if (major != c->image->major || minor != c->image->minor)
+	if (major != c->image->info.version_major || minor != c->image->info.version_minor)
 		cim_check_report(c, CIM_NOTE, structure, offset,
 				 "%s: version %u.%u, the image is of %u.%u", name, (unsigned)major,
-				 (unsigned)minor, (unsigned)c->image->major,
-				 (unsigned)c->image->minor);
+				 (unsigned)minor, (unsigned)c->image->info.version_major,
+				 (unsigned)c->image->info.version_minor);
 	if (length != header_length)
 		cim_check_report(c, CIM_WARNING, structure, offset,
 				 "%s: header length %u instead of %llu", name, (unsigned)length,
@@ -327,7 +327,7 @@ void cim_check_lost(struct cim_check *c)
 {
 	char name[CIM_SET_FILE_NAME];
 
-	for (uint32_t s = 0; s < c->image->set_count; s++) {
+	for (uint32_t s = 0; s < c->image->info.set_count; s++) {
 		const struct cim_region_set *set = &c->image->sets[s];
 
 		for (uint32_t i = 0; i < set->count; i++) {
@@ -524,7 +524,7 @@ static int compare_guids(const void *a, const void *b, const void *ctx)
 static void check_set_guids(struct cim_check *c)
 {
 	const struct cim_env *env = &c->image->env;
-	const size_t count = c->image->set_count;
+	const size_t count = c->image->info.set_count;
 	struct cim_guid *guids = cim_alloc(env, count * sizeof(*guids));
 	char text[CIM_GUID_TEXT];
 
@@ -552,7 +552,7 @@ static void check_filesystem_file(struct cim_check *c)
 	const struct cim_image *image = c->image;
 	const uint8_t *bytes = image->header;
 	const uint64_t length = CIM_SIZE(filesystem_header) +
-				(uint64_t)(image->set_count - 1) * CIM_SIZE(region_set);
+				(uint64_t)(image->info.set_count - 1) * CIM_SIZE(region_set);
 	bool reserved;
 
 	if (!check_common(c, what, "header", 0, bytes, CIM_FILE_FILESYSTEM, length))
@@ -575,9 +575,9 @@ void cim_check_files(struct cim_check *c)
 	const struct cim_image *image = c->image;
 
 	check_filesystem_file(c);
-	for (uint32_t s = 0; s < image->set_count; s++) {
+	for (uint32_t s = 0; s < image->info.set_count; s++) {
 		const struct cim_region_set *set = &image->sets[s];
-		bool own = s == image->set_count - 1;
+		bool own = s == image->info.set_count - 1;
 
 		for (uint32_t i = 0; i < set->count; i++) {
 			uint64_t size;

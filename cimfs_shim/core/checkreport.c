@@ -109,11 +109,11 @@ bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset
 
 	if (c->status)
 		return false;
-	if (cim_region_index(offset) >= c->image->region_count) {
+	if (cim_region_index(offset) >= c->image->info.region_count) {
 		cim_check_report(c, CIM_ERROR, structure, offset,
 				 "its offset names region %u, but the image has %u",
 				 (unsigned)cim_region_index(offset),
-				 (unsigned)c->image->region_count);
+				 (unsigned)c->image->info.region_count);
 		return false;
 	}
 	status = cim_image_check_range(c->image, offset, 0, len, &c->why);

@@ -185,7 +185,7 @@ static void visit_entry(struct walk *walk, struct frame *frame)
 static void check_root(struct walk *walk)
 {
 	struct cim_check *c = walk->c;
-	const uint32_t id = c->image->root_id;
+	const uint32_t id = c->image->info.root_id;
 	const uint16_t separator = '/';
 	struct cim_record record;
 	enum cim_status status;

@@ -37,7 +37,7 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 
 	cim_hasher_init(&hasher);
 	cim_hasher_copy(&hasher, &writer->objects.content);
-	for (i = 0; writer->base && i < writer->base->set_count; i++) {
+	for (i = 0; writer->base && i < writer->base->info.set_count; i++) {
 		memcpy(bytes, writer->base->sets[i].guid.bytes, 16);
 		cim_put16(bytes + 16, writer->base->sets[i].count);
 		cim_hasher_update(&hasher, bytes, sizeof(bytes));

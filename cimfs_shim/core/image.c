@@ -101,9 +101,9 @@ static enum cim_status object_start(const struct cim_image *image, uint64_t regi
 	const uint64_t byte = cim_region_byte(region_offset);
 	uint64_t end;
 
-	if (region >= image->region_count)
+	if (region >= image->info.region_count)
 		return cim_fail(err, CIM_E_CORRUPT, "there is no region %u, the image has %u",
-				(unsigned)region, (unsigned)image->region_count);
+				(unsigned)region, (unsigned)image->info.region_count);
 	if (byte < CIM_SIZE(region_header))
 		return cim_fail(err, CIM_E_CORRUPT,
 				"an object can't be at offset %llu, in the header of region %u",
@@ -208,9 +208,9 @@ enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
 	uint8_t bytes[CIM_SIZE(file_table)];
 	enum cim_status status;
 
-	if (table >= image->table_count)
+	if (table >= image->info.table_count)
 		return cim_fail(err, CIM_E_CORRUPT, "there is no file table %u, the image has %u",
-				(unsigned)table, (unsigned)image->table_count);
+				(unsigned)table, (unsigned)image->info.table_count);
 	status = cim_image_read_object(image, image->file_table_directory,
 				       (uint64_t)table * sizeof(bytes), bytes, sizeof(bytes), err);
 	if (status)
@@ -238,7 +238,7 @@ enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 
 	if (!file_id)
 		return cim_fail(err, CIM_E_CORRUPT, "0 is not a FileID");
-	if ((file_id - 1) / CIM_FILES_PER_TABLE >= image->table_count)
+	if ((file_id - 1) / CIM_FILES_PER_TABLE >= image->info.table_count)
 		return cim_fail(err, CIM_E_CORRUPT, "there is no file with FileID %u",
 				(unsigned)file_id);
 	status = cim_image_file_table(image, (file_id - 1) / CIM_FILES_PER_TABLE, &table, err);
@@ -314,17 +314,18 @@ enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t offs
 		return status;
 	image->upcase_offset = cim_get64(bytes + CIM_OFF(filesystem, upcase_table));
 	image->file_table_directory = cim_get64(bytes + CIM_OFF(filesystem, file_table_directory));
-	image->table_count = cim_get32(bytes + CIM_OFF(filesystem, file_table_count));
-	image->root_id = cim_get32(bytes + CIM_OFF(filesystem, root_id));
-	if (image->table_count > CIM_MAX_TABLES)
+	image->info.table_count = cim_get32(bytes + CIM_OFF(filesystem, file_table_count));
+	image->info.root_id = cim_get32(bytes + CIM_OFF(filesystem, root_id));
+	if (image->info.table_count > CIM_MAX_TABLES)
 		return cim_fail(err, CIM_E_CORRUPT, "%u file tables are more than FileIDs can name",
-				(unsigned)image->table_count);
-	if (!image->root_id || (image->root_id - 1) / CIM_FILES_PER_TABLE >= image->table_count)
+				(unsigned)image->info.table_count);
+	if (!image->info.root_id ||
+	    (image->info.root_id - 1) / CIM_FILES_PER_TABLE >= image->info.table_count)
 		return cim_fail(err, CIM_E_CORRUPT,
 				"the root's FileID %u is not in the image's %u file tables",
-				(unsigned)image->root_id, (unsigned)image->table_count);
+				(unsigned)image->info.root_id, (unsigned)image->info.table_count);
 	return cim_image_check_range(image, image->file_table_directory, 0,
-				     (uint64_t)image->table_count * CIM_SIZE(file_table), err);
+				     (uint64_t)image->info.table_count * CIM_SIZE(file_table), err);
 }
 
 static enum cim_status fill_in(struct cim_image *image, const char *name, uint64_t *filesystem,
@@ -336,9 +337,10 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, uint64
 				&image->header, &image->header_size, err);
 	if (status)
 		return status;
-	status = cim_header_decode(&image->env, image->header, image->header_size, &image->major,
-				   &image->minor, &image->sets, &image->set_count,
-				   &image->region_count, filesystem, err);
+	status = cim_header_decode(&image->env, image->header, image->header_size,
+				   &image->info.version_major, &image->info.version_minor,
+				   &image->sets, &image->info.set_count, &image->info.region_count,
+				   filesystem, err);
 	if (status)
 		return status;
 	image->files = cim_regions_new(&image->env);
@@ -475,7 +477,7 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 	*native = -1;
 	if (CIM_ANY_NULL(err, image))
 		return CIM_E_POINTER;
-	cim_image_region_name(image, image->sets[image->set_count - 1].first, name);
+	cim_image_region_name(image, image->sets[image->info.set_count - 1].first, name);
 	if ((unsigned)how > CIM_HOLD_ASK)
 		status = cim_fail(err, CIM_E_INVALID, "no way to hold it is %u", (unsigned)how);
 	else if (how == CIM_HOLD_ASK)
@@ -485,25 +487,12 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 	return cim_error_where(err, status, "hold the image", image->path);
 }
 
-void cim_image_get_info(struct cim_image *image, struct cim_image_info *info)
+const struct cim_image_info *cim_image_get_info(struct cim_image *image)
 {
-	if (!info)
-		return;
-	memset(info, 0, sizeof(*info));
-	if (!image)
-		return;
-	info->version_major = image->major;
-	info->version_minor = image->minor;
-	info->set_count = image->set_count;
-	info->region_count = image->region_count;
-	info->table_count = image->table_count;
-	info->root_id = image->root_id;
+	return image ? &image->info : NULL;
 }
 
-bool cim_image_get_set(struct cim_image *image, uint32_t index, struct cim_region_set *set)
+const struct cim_region_set *cim_image_get_set(struct cim_image *image, uint32_t index)
 {
-	if (!image || !set || index >= image->set_count)
-		return false;
-	*set = image->sets[index];
-	return true;
+	return image && index < image->info.set_count ? &image->sets[index] : NULL;
 }

@@ -34,15 +34,11 @@ struct cim_image {
 
 	uint8_t *header; /* the whole filesystem file, as read (D35) */
 	size_t header_size;
-	uint32_t major, minor;
+	struct cim_image_info info;
 	struct cim_region_set *sets; /* parents first, own last */
-	uint32_t set_count;
-	uint32_t region_count;
 
 	uint64_t upcase_offset;
 	uint64_t file_table_directory;
-	uint32_t table_count;
-	uint32_t root_id;
 
 	cim_vfs_file *mark; /* cim_image_hold()'s */
 	void *lock;	    /* guards what is below */

@@ -70,7 +70,7 @@ static enum cim_status look_up(struct cim_image *image, const struct cim_path *p
 {
 	const uint16_t *name;
 	size_t units, pos = 0, left = path->components;
-	uint32_t id = image->root_id;
+	uint32_t id = image->info.root_id;
 
 	while (cim_path_next(path, &pos, &name, &units)) {
 		enum cim_status status = find_in_dir(image, id, name, units, false, &id, err);

@@ -345,15 +345,15 @@ enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
 	ns->first_new_id = 1;
 	if (base) {
 		status = cim_image_upcase(base, &ns->upcase, err);
-		if (!status && base->table_count)
-			status = cim_image_file_table(base, base->table_count - 1, &last, err);
+		if (!status && base->info.table_count)
+			status = cim_image_file_table(base, base->info.table_count - 1, &last, err);
 		if (status)
 			return status;
-		ns->root_id = base->root_id;
+		ns->root_id = base->info.root_id;
 		/* The IDs go on where the last table ends, which may not be full. */
-		ns->next_id = ((uint64_t)base->table_count - 1) * CIM_FILES_PER_TABLE + last.count +
-			      1;
-		if (!base->table_count)
+		ns->next_id = ((uint64_t)base->info.table_count - 1) * CIM_FILES_PER_TABLE +
+			      last.count + 1;
+		if (!base->info.table_count)
 			ns->next_id = 1;
 		if (ns->next_id > UINT32_MAX)
 			return cim_fail(err, CIM_E_LIMIT, "the image has no FileID left");

@@ -170,7 +170,7 @@ static enum cim_status region_create(struct cim_objects *objects, struct cim_ses
 
 	out->file = file;
 	out->type = type;
-	out->region = (objects->base ? objects->base->region_count : 0) + type;
+	out->region = (objects->base ? objects->base->info.region_count : 0) + type;
 	out->align = aligns[type];
 	out->buf = cim_alloc(objects->env, CIM_REGION_BUFFER);
 	if (!out->buf)

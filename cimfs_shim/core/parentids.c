@@ -73,9 +73,9 @@ enum cim_status cim_parent_ids_open(struct cim_image *base, struct cim_parent_id
 		return cim_no_memory(err);
 	ids->base = base;
 	ids->limit = MAX_OPEN;
-	ids->files = cim_zalloc(env, base->region_count * sizeof(*ids->files));
-	ids->first_set = base->set_count > MAX_SETS ? base->set_count - MAX_SETS : 0;
-	files = base->region_count - base->sets[ids->first_set].first;
+	ids->files = cim_zalloc(env, base->info.region_count * sizeof(*ids->files));
+	ids->first_set = base->info.set_count > MAX_SETS ? base->info.set_count - MAX_SETS : 0;
+	files = base->info.region_count - base->sets[ids->first_set].first;
 	ids->block_count = files < MAX_BLOCKS / BLOCKS_PER_FILE ? files * BLOCKS_PER_FILE
 								: MAX_BLOCKS;
 	if (ids->block_count < MIN_BLOCKS)
@@ -273,7 +273,7 @@ bool cim_parent_ids_find(struct cim_parent_ids *ids, uint64_t length,
 			 const struct cim_digest *digest, bool metadata,
 			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
 {
-	for (uint32_t s = ids->base->set_count; s-- > ids->first_set;) {
+	for (uint32_t s = ids->base->info.set_count; s-- > ids->first_set;) {
 		for (uint32_t i = 0; i < ids->base->sets[s].count; i++) {
 			struct id_file *f = use_file(ids, s, i);
 
@@ -289,7 +289,7 @@ bool cim_parent_ids_has_length(struct cim_parent_ids *ids, uint64_t length)
 {
 	static const struct cim_digest lowest;
 
-	for (uint32_t s = ids->base->set_count; s-- > ids->first_set;) {
+	for (uint32_t s = ids->base->info.set_count; s-- > ids->first_set;) {
 		for (uint32_t i = 0; i < ids->base->sets[s].count; i++) {
 			struct id_file *f = use_file(ids, s, i);
 			const uint8_t *e;

@@ -40,7 +40,7 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 
 static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size_t *size)
 {
-	uint32_t parents = writer->base ? writer->base->set_count : 0, i;
+	uint32_t parents = writer->base ? writer->base->info.set_count : 0, i;
 	uint8_t *bytes;
 
 	*size = CIM_SIZE(filesystem_header) + (size_t)parents * CIM_SIZE(region_set);
@@ -109,7 +109,7 @@ static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_e
 	enum cim_vfs_lock lock;
 	enum cim_status status;
 
-	cim_set_file_name(name, CIM_KIND_REGION, &base->sets[base->set_count - 1].guid, 0);
+	cim_set_file_name(name, CIM_KIND_REGION, &base->sets[base->info.set_count - 1].guid, 0);
 	status = cim_io_is_locked(&writer->env, writer->dir, name, &lock, err);
 	if (status == CIM_E_UNSUPPORTED)
 		return CIM_OK;

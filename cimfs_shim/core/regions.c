@@ -43,9 +43,9 @@ struct cim_region_files *cim_regions_new(const struct cim_env *env)
  * without regions share theirs with the set behind them, which the search prefers. */
 static const struct cim_region_set *set_of_region(const struct cim_image *image, uint32_t region)
 {
-	uint32_t low = 0, high = image->set_count;
+	uint32_t low = 0, high = image->info.set_count;
 
-	if (region >= image->region_count)
+	if (region >= image->info.region_count)
 		return NULL;
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2;
@@ -72,7 +72,7 @@ bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name)
 {
 	if (name)
 		*name = 0;
-	if (!image || !name || index >= image->region_count)
+	if (!image || !name || index >= image->info.region_count)
 		return false;
 	cim_region_name(image, index, name);
 	return true;
@@ -258,9 +258,9 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 	struct cim_region_file *file, *own = NULL, *surplus;
 	enum cim_status status;
 
-	if (region >= image->region_count)
+	if (region >= image->info.region_count)
 		return cim_fail(err, CIM_E_CORRUPT, "there is no region %u, the image has %u",
-				(unsigned)region, (unsigned)image->region_count);
+				(unsigned)region, (unsigned)image->info.region_count);
 	cim_image_lock(image);
 	file = use_open(files, region);
 	cim_image_unlock(image);
@@ -292,7 +292,7 @@ enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_erro
 {
 	if (CIM_ANY_NULL(err, image))
 		return CIM_E_POINTER;
-	for (uint32_t region = 0; region < image->region_count; region++) {
+	for (uint32_t region = 0; region < image->info.region_count; region++) {
 		struct cim_region_file *file;
 		enum cim_status status = cim_region_get(image, region, &file, err);
 
@@ -384,6 +384,6 @@ enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, u
 		status = file_size(image, name, size, err);
 	else
 		status = cim_fail(err, CIM_E_INVALID, "there is no region %u, the image has %u",
-				  (unsigned)index, (unsigned)image->region_count);
+				  (unsigned)index, (unsigned)image->info.region_count);
 	return cim_error_where(err, status, "ask for a region file's size", image->path);
 }

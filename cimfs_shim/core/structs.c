@@ -641,7 +641,7 @@ static void tell_tree(struct structs *s)
 	struct cim_walk *walk = NULL;
 	enum cim_status status;
 
-	status = cim_walk_open(s->image, s->image->root_id, &walk, &s->why);
+	status = cim_walk_open(s->image, s->image->info.root_id, &walk, &s->why);
 	if (status)
 		tell_walk_failure(s, status);
 	while (walk && !stopped(s)) {
@@ -655,9 +655,9 @@ static void tell_tree(struct structs *s)
 		if (!item)
 			break;
 		/* A file with several names is told with the first. */
-		if (met_before(s, item->info.file_id) || !set_path(s, 0, '/', item->path))
+		if (met_before(s, item->info->file_id) || !set_path(s, 0, '/', item->path))
 			continue;
-		s->file_id = item->info.file_id;
+		s->file_id = item->info->file_id;
 		if (!tell_item(s, true, &of_record))
 			cim_walk_skip(walk);
 	}
@@ -667,7 +667,7 @@ static void tell_tree(struct structs *s)
 /* The records that the walk didn't meet. */
 static void tell_others(struct structs *s)
 {
-	const uint64_t last = (uint64_t)s->image->table_count * CIM_FILES_PER_TABLE;
+	const uint64_t last = (uint64_t)s->image->info.table_count * CIM_FILES_PER_TABLE;
 
 	for (uint64_t id = 1; id <= last && id <= UINT32_MAX && !stopped(s);) {
 		const uint32_t table = (uint32_t)((id - 1) / CIM_FILES_PER_TABLE);
@@ -704,7 +704,7 @@ static void tell_upcase(struct structs *s)
 
 static void tell_tables(struct structs *s, bool root)
 {
-	const uint64_t count = s->image->table_count;
+	const uint64_t count = s->image->info.table_count;
 	struct told t = object(s, CIM_STRUCT_TABLE_DIRECTORY, s->image->file_table_directory,
 			       count * CIM_SIZE(file_table));
 
@@ -731,9 +731,9 @@ static void tell_filesystem(struct structs *s, uint64_t filesystem)
 	if (stopped(s))
 		return;
 	/* A root that isn't there leaves the tables. */
-	if (sound ||
-	    !cim_image_check_range(s->image, s->image->file_table_directory, 0,
-				   (uint64_t)s->image->table_count * CIM_SIZE(file_table), &s->why))
+	if (sound || !cim_image_check_range(
+			     s->image, s->image->file_table_directory, 0,
+			     (uint64_t)s->image->info.table_count * CIM_SIZE(file_table), &s->why))
 		tell_tables(s, sound);
 	tell_upcase(s);
 }
@@ -849,7 +849,7 @@ close:
 
 static void tell_regions(struct structs *s)
 {
-	for (uint32_t i = 0; i < s->image->set_count; i++) {
+	for (uint32_t i = 0; i < s->image->info.set_count; i++) {
 		const struct cim_region_set *set = &s->image->sets[i];
 
 		for (uint32_t k = 0; k < set->count && !stopped(s); k++) {

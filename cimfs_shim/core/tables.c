@@ -327,7 +327,7 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t t, struct c
 	uint32_t stride, count;
 	uint8_t *bytes, *entry;
 
-	if (writer->base && t < writer->base->table_count)
+	if (writer->base && t < writer->base->info.table_count)
 		status = cim_image_file_table(writer->base, t, &base, err);
 	if (status)
 		return status;
@@ -428,7 +428,7 @@ static enum cim_status open_tables(struct table_writer *tw, struct cim_error *er
 {
 	struct cim_writer *writer = tw->writer;
 	struct cim_namespace *ns = &writer->ns;
-	uint32_t base_tables = writer->base ? writer->base->table_count : 0;
+	uint32_t base_tables = writer->base ? writer->base->info.table_count : 0;
 	uint32_t tables = ns->next_id > 1 ? table_of(ns->next_id - 1) + 1 : 0;
 	size_t bytes;
 

@@ -49,9 +49,11 @@ struct cim_walk {
 	struct frame *frames;
 	size_t depth, room;
 
-	struct cim_walk_item item; /* returned last */
-	struct cim_record record;  /* its record */
-	size_t item_units;	   /* of its path */
+	struct cim_walk_item item; /* returned last; and what it points to: */
+	struct cim_entry entry;
+	struct cim_file_info info;
+	struct cim_record record; /* its record */
+	size_t item_units;	  /* of its path */
 	struct cim_path_buf path;
 
 	struct cim_bitmap met; /* directories */
@@ -77,10 +79,11 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 	walk->start_id = start_id;
 	walk->budget = WALK_FREE;
 	walk->regions = cim_zalloc(env, REGION_BYTES);
-	if (!cim_bitmap_init(env, &walk->met, image->table_count) || !walk->regions ||
+	if (!cim_bitmap_init(env, &walk->met, image->info.table_count) || !walk->regions ||
 	    !cim_path_buf_set(env, &walk->path, 0, 0, "", 0))
 		goto close_walk;
-	walk->item.path = walk->path.text;
+	walk->item = (struct cim_walk_item){
+		.entry = &walk->entry, .info = &walk->info, .path = walk->path.text};
 	*result = walk;
 	return CIM_OK;
 close_walk:
@@ -153,7 +156,7 @@ static enum cim_status spend(struct cim_walk *walk, const struct cim_link_table 
 /* Go into the directory that was returned last. */
 static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 {
-	struct frame frame = {.dir_id = walk->item.info.file_id, .path_units = walk->item_units};
+	struct frame frame = {.dir_id = walk->info.file_id, .path_units = walk->item_units};
 	void *frames = walk->frames;
 	enum cim_status status;
 
@@ -173,16 +176,15 @@ static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 /* Read the record of the item whose entry is filled in. */
 static enum cim_status finish_item(struct cim_walk *walk, struct cim_error *err)
 {
-	struct cim_walk_item *item = &walk->item;
 	enum cim_status status;
 
-	status = cim_image_record(walk->image, item->entry.file_id, &walk->record, err);
+	status = cim_image_record(walk->image, walk->entry.file_id, &walk->record, err);
 	if (status)
 		return status;
-	cim_info_from_record(&item->info, item->entry.file_id, &walk->record);
-	if (!item->info.is_directory)
+	cim_info_from_record(&walk->info, walk->entry.file_id, &walk->record);
+	if (!walk->info.is_directory)
 		return CIM_OK;
-	status = meet(walk, item->entry.file_id, err);
+	status = meet(walk, walk->entry.file_id, err);
 	if (!status)
 		walk->stage = STAGE_ENTER;
 	return status;
@@ -192,10 +194,10 @@ static enum cim_status finish_item(struct cim_walk *walk, struct cim_error *err)
 static enum cim_status append_name(struct cim_walk *walk, const struct frame *frame,
 				   struct cim_error *err)
 {
-	const char *name = walk->item.entry.utf8;
+	const char *name = walk->entry.utf8;
 	const size_t separator = walk->depth > 1 ? 1 : 0; /* none in front of the first */
 
-	walk->item_units = frame->path_units + separator + walk->item.entry.units;
+	walk->item_units = frame->path_units + separator + walk->entry.units;
 	if (walk->item_units > CIM_MAX_PATH)
 		return cim_fail(err, CIM_E_CORRUPT, "a path of %llu units",
 				(unsigned long long)walk->item_units);
@@ -221,7 +223,7 @@ static enum cim_status next_entry(struct cim_walk *walk, struct cim_error *err)
 	status = cim_link_table_get(&frame->table, index, &link, err);
 	if (status)
 		return status;
-	cim_entry_from_link(&item->entry, &link, index, NULL, NULL);
+	cim_entry_from_link(&walk->entry, &link, index, NULL, NULL);
 	status = append_name(walk, frame, err);
 	if (status)
 		return status;
@@ -236,7 +238,7 @@ static enum cim_status step(struct cim_walk *walk, bool *done, struct cim_error 
 
 	walk->stage = STAGE_INSIDE;
 	if (stage == STAGE_START) {
-		walk->item.entry.file_id = walk->start_id;
+		walk->entry.file_id = walk->start_id;
 		return finish_item(walk, err);
 	}
 	if (stage == STAGE_ENTER) {

@@ -81,10 +81,10 @@ static enum cim_status open_base(struct cim_writer *writer, const char *existing
 				   err);
 	if (status)
 		return status;
-	writer->major = writer->base->major;
-	writer->minor = writer->base->minor;
-	if (writer->base->region_count > CIM_MAX_REGIONS - CIM_REGION_TYPES ||
-	    writer->base->set_count > 65535)
+	writer->major = writer->base->info.version_major;
+	writer->minor = writer->base->info.version_minor;
+	if (writer->base->info.region_count > CIM_MAX_REGIONS - CIM_REGION_TYPES ||
+	    writer->base->info.set_count > 65535)
 		return cim_fail(err, CIM_E_LIMIT, "%s names so many regions that no three are left",
 				existing);
 	return CIM_OK;

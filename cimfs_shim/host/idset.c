@@ -150,9 +150,9 @@ enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset
 		status = cim_walk_next(walk, &item, err);
 		if (stopped(ctx))
 			status = err->status = CIM_E_ABORTED;
-		else if (!status && item && !item->info.is_directory &&
-			 idset_add(&seen, item->info.file_id))
-			idset_add(multi, item->info.file_id);
+		else if (!status && item && !item->info->is_directory &&
+			 idset_add(&seen, item->info->file_id))
+			idset_add(multi, item->info->file_id);
 		/* What is broken is told by the pass that does the work. */
 	} while (status == CIM_E_CORRUPT || status == CIM_E_IO || (!status && item));
 	cim_walk_close(walk);

@@ -421,11 +421,11 @@ static int add_entry(struct restore_tree *tree, const struct cim_walk_item *item
 	struct place at;
 
 	*enter = false;
-	if (!item->depth || tree->job->ops->name(tree->job->ctx, &item->entry, &item->info, name)) {
-		at = place_in_top(tree, item->depth ? name : top_name, &item->info);
+	if (!item->depth || tree->job->ops->name(tree->job->ctx, item->entry, item->info, name)) {
+		at = place_in_top(tree, item->depth ? name : top_name, item->info);
 		return add_item(tree, &at, enter);
 	}
-	at = place_in_top(tree, item->entry.utf8, &item->info);
+	at = place_in_top(tree, item->entry->utf8, item->info);
 	restore_lost(&tree->walk, LOST_NAME, &at, "the name can't be used on Linux");
 	return tree->walk.failed;
 }
@@ -454,7 +454,7 @@ static int add_next(struct restore_tree *tree, struct cim_walk *walk, size_t dep
 	if (!item)
 		return 0;
 	if (!item->depth && !top_name) {
-		tree->levels[0].info = item->info;
+		tree->levels[0].info = *item->info;
 		return 0;
 	}
 	/* The top of the walk is a level of its own, if it isn't the target itself. */
@@ -532,7 +532,7 @@ int restore_tree_text(struct restore_tree *tree, const char *name, const char *t
 struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
 {
 	struct restore_tree *tree = xcalloc(1, sizeof(*tree));
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	struct cim_error err = {0};
 	uint64_t items;
 
@@ -540,9 +540,9 @@ struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
 	tree->path = xstrdup("");
 	restore_init(&tree->walk, job);
 	restore_init(&tree->work, job);
-	cim_image_get_info(job->image, &info);
+	info = cim_image_get_info(job->image);
 	*code = 0;
-	if (!find_links(job->image, info.root_id, &tree->multi, job->ops->stopped, job->ctx, &err))
+	if (!find_links(job->image, info->root_id, &tree->multi, job->ops->stopped, job->ctx, &err))
 		return tree;
 	*code = job->ops->fail_cim(job->ctx, &err);
 	restore_tree_close(tree, &items);

@@ -495,11 +495,11 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 
 static uint64_t count_bytes(const struct server *s)
 {
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	uint64_t bytes = 0, one;
 
-	cim_image_get_info(s->image, &info);
-	for (uint32_t i = 0; i < info.region_count; i++) {
+	info = cim_image_get_info(s->image);
+	for (uint32_t i = 0; i < info->region_count; i++) {
 		cim_image_region_size(s->image, i, &one, NULL);
 		bytes += one;
 	}

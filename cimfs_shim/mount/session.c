@@ -30,14 +30,14 @@
 
 void server_init(struct server *s, const struct options *o, struct cim_image *image)
 {
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 
 	memset(s, 0, sizeof(*s));
-	cim_image_get_info(image, &info);
+	info = cim_image_get_info(image);
 	s->options = o;
 	s->image = image;
-	s->root_id = info.root_id;
-	s->max_id = (uint64_t)info.table_count * CIM_FILES_PER_TABLE;
+	s->root_id = info->root_id;
+	s->max_id = (uint64_t)info->table_count * CIM_FILES_PER_TABLE;
 	s->ready = -1;
 	pthread_mutex_init(&s->count_lock, NULL);
 	pthread_mutex_init(&s->scan_lock, NULL);
@@ -57,15 +57,15 @@ void server_free(struct server *s)
 enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)
 {
 	enum cim_status status = cim_image_open(NULL, path, image, err);
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	struct cim_file_info root;
 
 	if (status)
 		return status;
-	cim_image_get_info(*image, &info);
+	info = cim_image_get_info(*image);
 	status = cim_image_check_regions(*image, err);
 	if (!status)
-		status = cim_image_stat(*image, info.root_id, &root, err);
+		status = cim_image_stat(*image, info->root_id, &root, err);
 	if (status) {
 		cim_image_close(*image);
 		*image = NULL;

@@ -355,7 +355,7 @@ static inline void dump_item(struct kit *k, struct cim_image *image,
 			     const struct cim_walk_item *item, unsigned number, struct text *t)
 {
 	static const struct cim_str none;
-	const struct cim_file_info *info = &item->info;
+	const struct cim_file_info *info = item->info;
 	struct cim_data data;
 	uint8_t sd[20];
 	size_t size;
@@ -385,17 +385,17 @@ static inline char *dump_image(struct kit *k, struct cim_image *image)
 {
 	const struct cim_walk_item *item;
 	struct text t = {NULL, 0, 0};
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	unsigned count = 0;
 	uint32_t *ids = NULL;
 	struct cim_walk *walk;
 
 	say(&t, "%s", "");
-	cim_image_get_info(image, &info);
-	if (!must(k, cim_walk_open(image, info.root_id, &walk, &k->err)))
+	info = cim_image_get_info(image);
+	if (!must(k, cim_walk_open(image, info->root_id, &walk, &k->err)))
 		return t.at;
 	while (must(k, cim_walk_next(walk, &item, &k->err)) && item)
-		dump_item(k, image, item, dump_number(&ids, &count, item->info.file_id), &t);
+		dump_item(k, image, item, dump_number(&ids, &count, item->info->file_id), &t);
 	cim_walk_close(walk);
 	free(ids);
 	return t.at;
@@ -495,15 +495,15 @@ static inline const char *set_file(struct kit *k, const char *image_name, const 
 				   int index)
 {
 	static char name[100];
-	struct cim_image_info info;
-	struct cim_region_set set;
+	const struct cim_image_info *info;
+	const struct cim_region_set *set;
 	char guid[CIM_GUID_TEXT];
 	struct cim_image *image = open_image(k, image_name);
 
-	cim_image_get_info(image, &info);
-	cim_image_get_set(image, info.set_count - 1, &set);
+	info = cim_image_get_info(image);
+	set = cim_image_get_set(image, info->set_count - 1);
+	cim_guid_format(&set->guid, guid);
 	cim_image_close(image);
-	cim_guid_format(&set.guid, guid);
 	snprintf(name, sizeof(name), "%s%s_%d", prefix, guid, index);
 	return name;
 }

@@ -299,13 +299,13 @@ static inline void read_item(struct cim_image *image, uint32_t id, struct read_a
 /* Use everything that an open image offers. */
 static inline void read_image(struct cim_image *image, struct read_all *all)
 {
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	const struct cim_walk_item *item;
 	struct cim_walk *walk;
 	unsigned turns = 0;
 
-	cim_image_get_info(image, &info);
-	if (!note(all, cim_walk_open(image, info.root_id, &walk, &all->err)))
+	info = cim_image_get_info(image);
+	if (!note(all, cim_walk_open(image, info->root_id, &walk, &all->err)))
 		return;
 	for (;;) {
 		uint32_t id = 0;
@@ -320,10 +320,10 @@ static inline void read_image(struct cim_image *image, struct read_all *all)
 			break;
 		all->items++;
 		fold(all, item->path, strlen(item->path) + 1);
-		fold_int(all, item->info.file_id);
+		fold_int(all, item->info->file_id);
 		if (note(all, cim_image_lookup(image, cim_str8(item->path), &id, &all->err)))
 			fold_int(all, id);
-		read_item(image, item->info.file_id, all);
+		read_item(image, item->info->file_id, all);
 	}
 	cim_walk_close(walk);
 }

@@ -64,12 +64,12 @@ static unsigned read_all(struct cim_image *image)
 	static uint8_t buf[65536];
 	const struct cim_walk_item *item;
 	struct cim_walk *walk;
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	unsigned items = 0, failures = 0;
 	enum cim_status status;
 
-	cim_image_get_info(image, &info);
-	if (cim_walk_open(image, info.root_id, &walk, NULL))
+	info = cim_image_get_info(image);
+	if (cim_walk_open(image, info->root_id, &walk, NULL))
 		return 0;
 	for (;;) {
 		struct cim_str none = {0};
@@ -83,9 +83,10 @@ static unsigned read_all(struct cim_image *image)
 			break;
 		items++;
 		for (int which = CIM_BLOB_SECURITY; which <= CIM_BLOB_REPARSE; which++)
-			cim_image_get_blob(image, item->info.file_id, (enum cim_blob)which, buf,
+			cim_image_get_blob(image, item->info->file_id, (enum cim_blob)which, buf,
 					   sizeof(buf), &size, NULL);
-		if (cim_image_get_data(image, item->info.file_id, none, &data, NULL) || data.sparse)
+		if (cim_image_get_data(image, item->info->file_id, none, &data, NULL) ||
+		    data.sparse)
 			continue;
 		for (uint64_t at = 0; at < data.size; at += got)
 			if (cim_image_read(image, &data, at, buf, sizeof(buf), &got, NULL) || !got)

@@ -90,7 +90,8 @@ static void *output(unsigned n)
 #define ANSWERS(X)                                                       \
 	X(cim_blob_valid, 1, (CIM_BLOB_EA, P(1, buf), 1))                \
 	X(cim_guid_parse, 2, (P(1, "0"), output(2)))                     \
-	X(cim_image_get_set, 2, (P(1, image), 0, P(2, &set)))            \
+	X(cim_image_get_info, 1, (P(1, image)))                          \
+	X(cim_image_get_set, 1, (P(1, image), 0))                        \
 	X(cim_image_region_name, 2, (P(1, image), 0, output(2)))         \
 	X(cim_iter_count, 1, (P(1, iter)))                               \
 	X(cim_name_compare_default, 2, (P(1, units), 1, P(2, units), 2)) \
@@ -104,7 +105,6 @@ static void *output(unsigned n)
 #define DEEDS(X)                                            \
 	X(cim_guid_format, 2, (P(1, &set.guid), output(2))) \
 	X(cim_image_close, 1, (NULL))                       \
-	X(cim_image_get_info, 2, (P(1, image), output(2)))  \
 	X(cim_iter_close, 1, (NULL))                        \
 	X(cim_iter_seek, 1, (P(1, iter), 0))                \
 	X(cim_run_put, 2, (P(1, image), P(2, &run)))        \

@@ -266,13 +266,13 @@ static struct walked walk_mini(struct mini *m, const char *path, unsigned most)
 {
 	struct walked walked = {0, 0, 0, false, ""};
 	const struct cim_walk_item *item;
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	struct cim_image *image;
 	struct cim_walk *walk;
 
 	image = mini_open(m, path);
-	cim_image_get_info(image, &info);
-	if (cim_walk_open(image, info.root_id, &walk, &err))
+	info = cim_image_get_info(image);
+	if (cim_walk_open(image, info->root_id, &walk, &err))
 		bail("%s: %s", path, err.cause);
 	for (;;) {
 		/* Writing down millions of errors would take the most time here. */
@@ -350,7 +350,7 @@ static void test_skip(void)
 	cim_walk_close(walk);
 	/* From a file, and from a FileID that isn't there. */
 	cim_walk_open(image, 7, &walk, &err);
-	ok(!cim_walk_next(walk, &item, &err) && item && !item->info.is_directory, "from a file");
+	ok(!cim_walk_next(walk, &item, &err) && item && !item->info->is_directory, "from a file");
 	ok(!cim_walk_next(walk, &item, &err) && !item, "which is all");
 	cim_walk_close(walk);
 	cim_walk_open(image, 999, &walk, &err);

@@ -374,7 +374,7 @@ static void test_regions_limit(void)
 	put(&k, w, "g", "in the last region");
 	finish(&k, w);
 	image = open_image(&k, "b.cim");
-	is_int(image->region_count, 65536, "the last three regions are used");
+	is_int(image->info.region_count, 65536, "the last three regions are used");
 	cim_image_close(image);
 	text = dump(&k, "b.cim");
 	is_str(text, "#1 / 10" T0 "\n#2 /f 80 4 'text'\n#3 /g 80 18 'in the last region'\n",

@@ -63,7 +63,7 @@ static void test_again(void)
 {
 	struct kit a = kit_new(), b = kit_new();
 	struct cim_writer *w;
-	struct cim_region_set set;
+	const struct cim_region_set *set;
 	struct cim_image *image;
 
 	b.m->seed = 77;
@@ -76,8 +76,8 @@ static void test_again(void)
 	make(&b, NULL, "x.cim", "text");
 	same_files(&a, &b, "the same calls in another directory give the same files");
 	image = open_image(&a, "x.cim");
-	cim_image_get_set(image, 0, &set);
-	ok((set.guid.bytes[7] & 0xf0) == 0x80 && (set.guid.bytes[8] & 0xc0) == 0x80,
+	set = cim_image_get_set(image, 0);
+	ok((set->guid.bytes[7] & 0xf0) == 0x80 && (set->guid.bytes[8] & 0xc0) == 0x80,
 	   "the GUID is a version 8 UUID");
 	is_int(verify_open(&a, image), 0, "the image is sound");
 	cim_image_close(image);
@@ -285,7 +285,7 @@ static struct cim_guid guid_of(const char *name, const char *text, int variant)
 	struct cim_metadata meta = meta_file(100);
 	struct kit k = kit_new();
 	struct cim_writer *w = begin_flags(&k, NULL, name, CIM_WRITE_CONSISTENT);
-	struct cim_region_set set;
+	struct cim_guid guid;
 	struct cim_image *image;
 	static uint8_t zeros[100];
 
@@ -295,10 +295,10 @@ static struct cim_guid guid_of(const char *name, const char *text, int variant)
 	put_meta(&k, w, "g", &meta, zeros, variant == 2 ? 50 : variant == 3 ? 0 : 100);
 	finish(&k, w);
 	image = open_image(&k, name);
-	cim_image_get_set(image, 0, &set);
+	guid = cim_image_get_set(image, 0)->guid;
 	cim_image_close(image);
 	kit_free(&k);
-	return set.guid;
+	return guid;
 }
 
 static void test_guid(void)

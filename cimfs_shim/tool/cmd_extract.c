@@ -316,14 +316,14 @@ static int open_target(struct extract *x)
 
 static int extract_all(struct extract *x, const struct selection *paths)
 {
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	int code = EXIT_OK;
 
-	cim_image_get_info(x->job.image, &info);
+	info = cim_image_get_info(x->job.image);
 	if (!paths)
-		code = restore_tree_add(x->tree, 1, info.root_id, NULL);
+		code = restore_tree_add(x->tree, 1, info->root_id, NULL);
 	for (size_t i = 0; paths && i < paths->count && !code; i++)
-		code = extract_path(x, info.root_id, paths->paths[i]);
+		code = extract_path(x, info->root_id, paths->paths[i]);
 	return restore_tree_end(x->tree, code);
 }
 

@@ -210,7 +210,7 @@ static int look_for_missing(struct files *files, const char *name, unsigned long
 	char *path = xasprintf("%s/%s", files->dir, name);
 	char region[CIM_REGION_NAME];
 	struct cim_error err = {0};
-	struct cim_region_set set;
+	const struct cim_region_set *set;
 	struct cim_image *image;
 	int code = EXIT_OK;
 
@@ -218,17 +218,17 @@ static int look_for_missing(struct files *files, const char *name, unsigned long
 		code = tool_fail_file(files->t, "list", files->where, files->image ? NULL : name,
 				      &err);
 	free(path);
-	for (uint32_t i = 0; !code && cim_image_get_set(image, i, &set); i++) {
-		const char *first = cim_store_owner(files->store, &set.guid, 0);
+	for (uint32_t i = 0; !code && (set = cim_image_get_set(image, i)); i++) {
+		const char *first = cim_store_owner(files->store, &set->guid, 0);
 
 		/* What several images name is told once. */
 		if (!files->image && first && strcmp(first, name))
 			continue;
-		for (uint32_t k = 0; k < set.count; k++) {
-			cim_image_region_name(image, set.first + k, region);
+		for (uint32_t k = 0; k < set->count; k++) {
+			cim_image_region_name(image, set->first + k, region);
 			if (is_there(files, region))
 				continue;
-			show_missing(files, &set, region);
+			show_missing(files, set, region);
 			++*missing;
 		}
 	}

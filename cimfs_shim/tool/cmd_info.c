@@ -72,7 +72,7 @@ static int count_all(struct count *c, uint32_t root)
 	if (cim_walk_open(c->image, root, &walk, &err))
 		return tool_fail_cim(c->t, "read", c->name, &err);
 	while (!code && !(status = cim_walk_next(walk, &item, &err)) && item)
-		code = count_item(c, &item->info);
+		code = count_item(c, item->info);
 	if (status)
 		code = tool_fail_cim(c->t, "read", c->name, &err);
 	cim_walk_close(walk);
@@ -115,13 +115,13 @@ static struct set_files look_at_set(struct cim_image *image, const struct cim_re
 /* What counting came across is told; whatever else isn't there is a warning. */
 static void warn_of_regions(struct tool *t, struct cim_image *image, const char *name)
 {
-	struct cim_region_set set;
+	const struct cim_region_set *set;
 	struct cim_error err = {0};
 	uint64_t size;
 
-	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
-		for (uint32_t k = 0; k < set.count; k++) {
-			if (cim_image_region_size(image, set.first + k, &size, &err))
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
+		for (uint32_t k = 0; k < set->count; k++) {
+			if (cim_image_region_size(image, set->first + k, &size, &err))
 				tool_warn(t, "read", name, NULL, "%s", err.cause);
 		}
 	}
@@ -150,7 +150,7 @@ static void print_set(struct cim_image *image, const struct cim_region_set *set,
 static void print_text(struct cim_image *image, const char *name, const struct cim_image_info *info,
 		       const struct counts *counts)
 {
-	struct cim_region_set set;
+	const struct cim_region_set *set;
 	char size[32];
 
 	printf("%-13s ", "Image:");
@@ -159,8 +159,8 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 	/* Sealed images are of a later version than those that can be opened. */
 	printf("%-13s no\n", "Sealed:");
 	printf("%-13s %u\n", "Parents:", parents_of(info));
-	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++)
-		print_set(image, &set, i + 1 == info->set_count);
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++)
+		print_set(image, set, i + 1 == info->set_count);
 	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
 	       (unsigned long long)info->table_count * CIM_FILES_PER_TABLE);
 	if (!counts)
@@ -179,21 +179,21 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 		       const struct counts *counts)
 {
 	json_t *o = json_object();
-	struct cim_region_set set;
+	const struct cim_region_set *set;
 
 	json_put_text(o, "image", name);
 	json_put_int(o, "version_major", info->version_major);
 	json_put_int(o, "version_minor", info->version_minor);
 	json_put_bool(o, "sealed", false);
 	json_put_int(o, "parents", parents_of(info));
-	for (uint32_t i = 0; cim_image_get_set(image, i, &set); i++) {
-		const struct set_files files = look_at_set(image, &set);
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
+		const struct set_files files = look_at_set(image, set);
 		json_t *one = json_object();
 		char guid[CIM_GUID_TEXT];
 
-		cim_guid_format(&set.guid, guid);
+		cim_guid_format(&set->guid, guid);
 		json_put_text(one, "guid", guid);
-		json_put_int(one, "regions", set.count);
+		json_put_int(one, "regions", set->count);
 		json_put_int(one, "bytes", files.bytes);
 		if (files.unreadable)
 			json_put_int(one, "unreadable", files.unreadable);
@@ -220,7 +220,7 @@ static int run(struct tool *t, int argc, char **argv)
 	bool no_count = false;
 	const struct arg_option options[] = {{.name = "no-count", .flag = &no_count}, {0}};
 	struct counts counts = {0};
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	struct cim_image *image;
 	const char *name;
 	int code = tool_args(t, argc, argv, options, 1, 1, "IMAGE is missing");
@@ -231,12 +231,12 @@ static int run(struct tool *t, int argc, char **argv)
 	image = tool_open(t, name, &code);
 	if (!image)
 		return code;
-	cim_image_get_info(image, &info);
+	info = cim_image_get_info(image);
 	if (!no_count)
-		code = count(t, image, name, info.root_id, &counts);
+		code = count(t, image, name, info->root_id, &counts);
 	if (!code)
 		warn_of_regions(t, image, name);
-	(t->json ? print_json : print_text)(image, name, &info, no_count || code ? NULL : &counts);
+	(t->json ? print_json : print_text)(image, name, info, no_count || code ? NULL : &counts);
 	cim_image_close(image);
 	return code;
 }

@@ -166,16 +166,16 @@ static int print_item(struct ls *ls, const char *path, const struct cim_file_inf
 static int list_item(struct ls *ls, struct cim_walk *walk, const struct cim_walk_item *item,
 		     const char *prefix)
 {
-	const bool hidden = item->depth && !ls->all && item->info.attributes & CIM_ATTR_HIDDEN;
+	const bool hidden = item->depth && !ls->all && item->info->attributes & CIM_ATTR_HIDDEN;
 
-	if (item->info.is_directory && item->depth && (hidden || !ls->recursive))
+	if (item->info->is_directory && item->depth && (hidden || !ls->recursive))
 		cim_walk_skip(walk);
 	/* A directory that was asked for is listed, not shown; -a shows it too, as ".". */
-	if (hidden || (!item->depth && item->info.is_directory && !ls->all))
+	if (hidden || (!item->depth && item->info->is_directory && !ls->all))
 		return EXIT_OK;
 	if (!item->depth)
-		return print_item(ls, item->info.is_directory ? "." : prefix, &item->info);
-	return print_item(ls, item->path, &item->info);
+		return print_item(ls, item->info->is_directory ? "." : prefix, item->info);
+	return print_item(ls, item->path, item->info);
 }
 
 /* The directory, or the one file, with what is below it if asked for. */

@@ -259,7 +259,7 @@ static int end_image(struct manifest *m)
 {
 	struct cim_error err = {0};
 	const struct cim_walk_item *item;
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	struct cim_walk *walk;
 	enum cim_status status;
 	uint64_t names = 0;
@@ -267,11 +267,11 @@ static int end_image(struct manifest *m)
 
 	if (!m->image)
 		return EXIT_OK;
-	cim_image_get_info(m->image, &info);
-	status = cim_walk_open(m->image, info.root_id, &walk, &err);
+	info = cim_image_get_info(m->image);
+	status = cim_walk_open(m->image, info->root_id, &walk, &err);
 	if (!status) {
 		while (!(status = cim_walk_next(walk, &item, &err)) && item && !tool_signal)
-			names += item->entry.units != 0;
+			names += item->entry->units != 0;
 		cim_walk_close(walk);
 	}
 	if (status)

@@ -287,10 +287,10 @@ static void put_in_order(struct selection *selection)
 int select_paths(struct tool *t, struct cim_image *image, const char *name, char *const *paths,
 		 size_t count, bool globs, bool nullglob, struct selection *selection)
 {
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	int code = EXIT_OK;
 
-	cim_image_get_info(image, &info);
+	info = cim_image_get_info(image);
 	for (size_t i = 0; i < count && !code; i++) {
 		struct expand x = {
 			.t = t,
@@ -307,7 +307,7 @@ int select_paths(struct tool *t, struct cim_image *image, const char *name, char
 			code = tool_fail(t, "extract", name, paths[i],
 					 "a pattern of more than %d names", MAX_COMPONENTS);
 		else
-			code = expand(&x, info.root_id, "", paths[i]);
+			code = expand(&x, info->root_id, "", paths[i]);
 		if (!code && !x.found && !nullglob)
 			code = tool_fail(t, "extract", name, paths[i], "nothing matches");
 	}

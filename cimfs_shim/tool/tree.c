@@ -118,13 +118,13 @@ static int find_several(struct tree *tree)
 struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name, int *code)
 {
 	struct tree *tree = xcalloc(1, sizeof(*tree));
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 
-	cim_image_get_info(image, &info);
+	info = cim_image_get_info(image);
 	tree->t = t;
 	tree->image = image;
 	tree->name = name;
-	tree->root = info.root_id;
+	tree->root = info->root_id;
 	*code = find_several(tree);
 	if (!*code)
 		return tree;

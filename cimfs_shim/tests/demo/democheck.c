@@ -558,14 +558,14 @@ static void compare_item(struct check *c, struct cim_image *image, const struct 
 			 struct expected *entry)
 {
 	struct expected *item = entry->first ? entry->first : entry;
-	uint32_t id = at->entry.file_id ? at->entry.file_id : at->info.file_id;
+	uint32_t id = at->entry->file_id ? at->entry->file_id : at->info->file_id;
 	struct cim_str none = {0};
 	struct cim_data data;
 	struct cim_error err;
 
 	entry->seen = true;
 	entry->file_id = id;
-	compare_record(c, &at->info, at->path, item);
+	compare_record(c, at->info, at->path, item);
 	compare_blob(c, image, at->path, id, CIM_BLOB_SECURITY, "security", &item->security);
 	compare_blob(c, image, at->path, id, CIM_BLOB_EA, "EA", &item->ea);
 	compare_blob(c, image, at->path, id, CIM_BLOB_REPARSE, "reparse data", &item->reparse);
@@ -642,7 +642,7 @@ static struct cim_image *open_image(struct check *c, const char *name)
 static void compare_image(struct check *c, const char *name, const char *deleted)
 {
 	struct cim_image *image = open_image(c, name);
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	const struct cim_walk_item *at;
 	struct cim_walk *walk;
 	struct cim_error err;
@@ -650,8 +650,8 @@ static void compare_image(struct check *c, const char *name, const char *deleted
 
 	for (size_t i = 0; i < c->count; i++)
 		c->items[i]->seen = false;
-	cim_image_get_info(image, &info);
-	if (cim_walk_open(image, info.root_id, &walk, &err))
+	info = cim_image_get_info(image);
+	if (cim_walk_open(image, info->root_id, &walk, &err))
 		die_cim("cim_walk_open", &err);
 	while (!(status = cim_walk_next(walk, &at, &err)) && at) {
 		struct expected *item = find(c, at->path);
@@ -695,16 +695,16 @@ static void compare_cost(struct check *c, struct cim_store *store, uint64_t *ima
 {
 	struct cim_image *image = open_image(c, c->base_name);
 	const struct cim_store_file *file;
-	struct cim_image_info info;
-	struct cim_region_set set;
+	const struct cim_image_info *info;
+	const struct cim_region_set *set;
 	uint64_t copied = 0, data;
 
 	*image_bytes = 0;
-	cim_image_get_info(image, &info);
-	for (uint32_t s = 0; cim_image_get_set(image, s, &set); s++)
+	info = cim_image_get_info(image);
+	for (uint32_t s = 0; (set = cim_image_get_set(image, s)); s++)
 		for (size_t i = 0; (file = cim_store_get(store, i)); i++)
 			if (file->kind != CIM_KIND_IMAGE &&
-			    !memcmp(&file->set, &set.guid, sizeof(set.guid)))
+			    !memcmp(&file->set, &set->guid, sizeof(set->guid)))
 				*image_bytes += file->size;
 	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
 		if (file->kind == CIM_KIND_IMAGE && !strcmp(file->name, c->base_name))
@@ -712,11 +712,11 @@ static void compare_cost(struct check *c, struct cim_store *store, uint64_t *ima
 	for (size_t i = 0; i < c->count; i++)
 		if (c->items[i]->session == EXTEND && c->items[i]->content == FROM_SOURCE)
 			copied += c->items[i]->size;
-	if (info.set_count != 2 || !copied || !cim_image_get_set(image, 1, &set)) {
+	if (info->set_count != 2 || !copied || !(set = cim_image_get_set(image, 1))) {
 		differ(c, "%s: %" PRIu32 " region sets, expected the first and the extension's",
-		       c->base_name, info.set_count);
+		       c->base_name, info->set_count);
 	} else {
-		data = region_size(store, &set.guid, 1);
+		data = region_size(store, &set->guid, 1);
 		if (copied >= 4096 && data > 4096)
 			differ(c,
 			       "%s: the renamed copy of %" PRIu64 " bytes cost data: the "

@@ -313,7 +313,7 @@ uint64_t rt_verify(const struct cim_env *env, const char *path, struct rt_node *
 		   struct rt_random *random, uint64_t *items)
 {
 	struct verify *v = calloc(1, sizeof(*v));
-	struct cim_image_info info;
+	const struct cim_image_info *info;
 	uint64_t differences;
 
 	if (!v)
@@ -324,14 +324,14 @@ uint64_t rt_verify(const struct cim_env *env, const char *path, struct rt_node *
 		free(v);
 		return 1;
 	}
-	cim_image_get_info(v->image, &info);
+	info = cim_image_get_info(v->image);
 	forget_ids(root);
-	verify_node(v, NULL, root, info.root_id, info.root_id);
+	verify_node(v, NULL, root, info->root_id, info->root_id);
 	qsort(v->ids, v->id_count, sizeof(*v->ids), by_number);
 	for (size_t i = 1; i < v->id_count; i++)
 		if (v->ids[i - 1] == v->ids[i])
 			differ(v, NULL, "FileID %u is two files", (unsigned)v->ids[i]);
-	verify_walk(v, info.root_id);
+	verify_walk(v, info->root_id);
 	if (cim_image_verify(v->image, CIM_VERIFY_DEEP, found, v, NULL, &v->err))
 		differ(v, NULL, "cim_image_verify: %s", v->err.cause);
 	cim_image_close(v->image);
