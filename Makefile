@@ -61,6 +61,7 @@ bindir ?= $(PREFIX)/bin
 sbindir ?= $(PREFIX)/sbin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
+docdir ?= $(PREFIX)/share/doc/cimfs-shim
 # Where an installed program looks for libcim.so, if it is no place where every program does
 RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 
@@ -278,8 +279,8 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 # ---- targets -------------------------------------------------------------------------------------
 
 .PHONY: all native windows check check-build check-run check-wines coverage demo bench conformance \
-	conformance-mutants wine-tests dist-windows install install-native install-windows uninstall \
-	format format-check clean help
+	conformance-mutants wine-tests dist-windows install install-documents install-native install-windows \
+	uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: native windows
@@ -367,7 +368,7 @@ dist-windows:
 # everywhere, and without what a shell, sed or pkg-config would take for something else.
 ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
 odd = $(strip $(filter-out 0 1,$(words $(1))) $(foreach c,' " \ | & ; < > ( ),$(findstring $(c),$(1))))
-$(foreach v,PREFIX bindir sbindir libdir includedir,$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
+$(foreach v,PREFIX bindir sbindir libdir includedir docdir,$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
 	$(error $(v) is '$($(v))': it must be an absolute path without spaces and special characters)))
 endif
 
@@ -375,10 +376,15 @@ endif
 install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
 	$(if $(wildcard build/win64/cimfs.dll),install-windows)),install-native install-windows)
 
+DOCUMENTS := COPYING README.md $(wildcard cimfs_shim/doc/*.md)
+install-documents:
+	install -d '$(DESTDIR)$(docdir)'
+	install -m 644 $(DOCUMENTS) '$(DESTDIR)$(docdir)'
+
 ## install-native: libcim, cimtool and cimfs-mount alone
 # (The cimfs-mount in lib/cimfs is for cimfs-install-wine to copy: with all of libcim in it, for what is
 # in a Wine prefix must outlive this installation.)
-install-native: native
+install-native: native install-documents
 	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)/pkgconfig' \
 		'$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(includedir)'
 	install -m 644 $(wildcard include/libcim*.h) '$(DESTDIR)$(includedir)'
@@ -395,7 +401,7 @@ install-native: native
 	$(ldconfig)
 
 ## install-windows: the DLLs, cimfs.h, the import libraries and cimfs-install-wine
-install-windows: $(DLL_FILES)
+install-windows: $(DLL_FILES) install-documents
 	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/cimfs/x86_64-windows' \
 		'$(DESTDIR)$(libdir)/cimfs/i686-windows' '$(DESTDIR)$(includedir)'
 	install -m 644 include/cimfs.h '$(DESTDIR)$(includedir)'
@@ -411,9 +417,10 @@ uninstall:
 		cimfs/wine.sh cimfs/cimfs-mount $(patsubst build/win32/%,cimfs/i686-windows/%,\
 		$(DLL_FILES:build/win64/%=cimfs/x86_64-windows/%)),'$(DESTDIR)$(libdir)/$(f)') \
 		$(foreach f,cimtool cimfs-mount cimfs-install-wine,'$(DESTDIR)$(bindir)/$(f)') \
-		'$(DESTDIR)$(sbindir)/mount.cimfs'
-	[ ! -d '$(DESTDIR)$(libdir)/cimfs' ] || \
-		find '$(DESTDIR)$(libdir)/cimfs' -depth -type d -exec rmdir {} +
+		'$(DESTDIR)$(sbindir)/mount.cimfs' $(foreach f,$(notdir $(DOCUMENTS)),'$(DESTDIR)$(docdir)/$(f)')
+	for dir in '$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(docdir)'; do \
+		[ ! -d "$$dir" ] || find "$$dir" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
+	done
 	$(ldconfig)
 
 ldconfig = $(if $(DESTDIR),,-[ "$$(id -u)" != 0 ] || ldconfig)

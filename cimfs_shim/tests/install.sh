@@ -21,7 +21,8 @@ check "make install" $MAKE install || { echo "Bail out! nothing is installed"; e
 for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim.so lib/libcim.so.0 lib/pkgconfig/libcim.pc \
 	include/libcim.h include/libcim_env.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
-	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib; do
+	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib \
+	share/doc/cimfs-shim/{COPYING,README.md,NEWS.md,format.md}; do
 	check "$file is there" test -e "$root$prefix/$file"
 done
 is "$(readlink "$root$prefix/sbin/mount.cimfs")" ../bin/cimfs-mount "mount.cimfs is a link to it"
@@ -85,7 +86,7 @@ mkdir -p "$wine/drive_c/windows/system32" "$TEST_TMP/mnt"
 printf 'WINE REGISTRY Version 2\n\n#arch=win64\n' >"$wine/system.reg"
 check "cimfs-install-wine" env WINEPREFIX="$wine" "$root$prefix/bin/cimfs-install-wine"
 check "make uninstall" $MAKE uninstall
-is "$(find "$root" ! -type d -o -name cimfs)" "" "nothing stays"
+is "$(find "$root" ! -type d -o -name 'cimfs*')" "" "nothing stays"
 helper=$wine/cimfs/bin/cimfs-mount
 is "$(objdump -p "$helper" | grep -c 'NEEDED *libcim')" 0 "the Wine prefix's cimfs-mount needs none of it"
 if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
