@@ -133,8 +133,7 @@ enum cim_status {
  * struct cim_error - the detail of a failure
  * @status:   the status that the call returned
  * @os_error: errno on POSIX, GetLastError() on Windows; 0 where no system call failed
- * @op:       what was being done, a short verb phrase ("open image", "write stream"); or the name
- * of a function that was given a NULL
+ * @op:       what was being done, a short verb phrase ("open image", "write stream")
  * @image:    the image file, as the caller named it; "" if unknown
  * @path:     the path inside the image, WTF-8 with '\'; "" if the failure has none
  * @cause:    why it failed, one line without a full stop

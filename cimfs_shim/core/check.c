@@ -277,7 +277,7 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 
 	if (errors)
 		*errors = 0;
-	if (CIM_ANY_NULL(err, image))
+	if (CIM_ANY_NULL(err, op, image))
 		return CIM_E_POINTER;
 	if (flags & ~CIM_VERIFY_DEEP)
 		return cim_error_where(err, cim_fail(err, CIM_E_INVALID, "unknown flags"), op,

@@ -282,11 +282,12 @@ enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *d
 			       uint64_t offset, void *buf, size_t len, size_t *got,
 			       struct cim_error *err)
 {
+	static const char op[] = "read stream";
 	enum cim_status status = CIM_OK;
 
 	if (got)
 		*got = 0;
-	if (CIM_ANY_NULL(err, image, data, got) || (len && CIM_ANY_NULL(err, buf)))
+	if (CIM_ANY_NULL(err, op, image, data, got) || (len && CIM_ANY_NULL(err, op, buf)))
 		return CIM_E_POINTER;
 	if (offset >= data->size || !len)
 		return CIM_OK;
@@ -299,7 +300,7 @@ enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *d
 	else
 		status = cim_image_read_raw(image, data->priv[0], offset, buf, len, err);
 	if (status)
-		return cim_error_where(err, status, "read stream", image->path);
+		return cim_error_where(err, status, op, image->path);
 	*got = len;
 	return CIM_OK;
 }
@@ -340,7 +341,7 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 
 	if (run)
 		*run = (struct cim_run){.native = -1};
-	if (CIM_ANY_NULL(err, image, data, run))
+	if (CIM_ANY_NULL(err, "find stream", image, data, run))
 		return CIM_E_POINTER;
 	if (offset >= data->size || !len)
 		return CIM_OK;
@@ -388,17 +389,18 @@ enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_
 				      uint64_t offset, struct cim_segment *segment,
 				      struct cim_error *err)
 {
+	static const char op[] = "find stream";
 	uint64_t len, object = 0, skip = 0;
 	enum cim_status status;
 
 	if (segment)
 		*segment = (struct cim_segment){0};
-	if (CIM_ANY_NULL(err, image, data, segment))
+	if (CIM_ANY_NULL(err, op, image, data, segment))
 		return CIM_E_POINTER;
 	if (offset >= data->size) {
 		status = cim_fail(err, CIM_E_EOF, "the stream has %llu bytes",
 				  (unsigned long long)data->size);
-		return cim_error_where(err, status, "find stream", image->path);
+		return cim_error_where(err, status, op, image->path);
 	}
 	len = data->size - offset;
 	if (data->sparse) {
@@ -409,7 +411,7 @@ enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_
 	if (!status)
 		status = cim_image_check_range(image, object, skip, len, err);
 	if (status)
-		return cim_error_where(err, status, "find stream", image->path);
+		return cim_error_where(err, status, op, image->path);
 	segment->offset = offset;
 	segment->len = len;
 	segment->stored = true;

@@ -265,7 +265,7 @@ void cim_error_str(struct cim_error *err, struct cim_str path)
 	set_path(err, text, path.units);
 }
 
-bool cim_any_null(struct cim_error *err, const char *function, const char *names,
+bool cim_any_null(struct cim_error *err, const char *op, const char *names,
 		  const void *const *pointers)
 {
 	for (; *names; pointers++) {
@@ -273,7 +273,7 @@ bool cim_any_null(struct cim_error *err, const char *function, const char *names
 
 		if (!*pointers) {
 			cim_fail(err, CIM_E_POINTER, "%.*s is NULL", (int)len, names);
-			cim_error_where(err, CIM_E_POINTER, function, NULL);
+			cim_error_where(err, CIM_E_POINTER, op, NULL);
 			return true;
 		}
 		names += len + strspn(names + len, ", ");

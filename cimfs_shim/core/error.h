@@ -33,12 +33,12 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
 			    const struct cim_error *why);
 
-/* The rule of libcim.h about NULL: does one of these pointers (up to 8) miss? Then that is told,
- * and CIM_E_POINTER is to be returned. */
-#define CIM_ANY_NULL(err, ...) \
-	cim_any_null(err, __func__, #__VA_ARGS__, (const void *const[8]){__VA_ARGS__})
+/* The rule of libcim.h about NULL: is one of these pointers (up to 8) NULL? Then that is recorded as
+ * a failure of @op (NULL: who annotates it says which), and CIM_E_POINTER is to be returned. */
+#define CIM_ANY_NULL(err, op, ...) \
+	cim_any_null(err, op, #__VA_ARGS__, (const void *const[8]){__VA_ARGS__})
 /* @names: as they stand in the source, "a, b". */
-bool cim_any_null(struct cim_error *err, const char *function, const char *names,
+bool cim_any_null(struct cim_error *err, const char *op, const char *names,
 		  const void *const *pointers);
 
 /* Add the operation, the image and the path (each may be NULL: left as it is) and return @status.

@@ -402,7 +402,7 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 
 	if (image)
 		*image = NULL;
-	if (CIM_ANY_NULL(err, path, image))
+	if (CIM_ANY_NULL(err, "open image", path, image))
 		return CIM_E_POINTER;
 	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
@@ -468,6 +468,7 @@ static enum cim_status hold(struct cim_image *image, const char *name, bool wait
 enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,
 			       struct cim_error *err)
 {
+	static const char op[] = "hold image";
 	char name[CIM_REGION_NAME];
 	intptr_t ignored;
 	enum cim_status status;
@@ -475,7 +476,7 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 	if (!native)
 		native = &ignored;
 	*native = -1;
-	if (CIM_ANY_NULL(err, image))
+	if (CIM_ANY_NULL(err, op, image))
 		return CIM_E_POINTER;
 	cim_image_region_name(image, image->sets[image->info.set_count - 1].first, name);
 	if ((unsigned)how > CIM_HOLD_ASK)
@@ -484,7 +485,7 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 		status = ask_held(image, name, err);
 	else
 		status = hold(image, name, how == CIM_HOLD_WAIT, native, err);
-	return cim_error_where(err, status, "hold the image", image->path);
+	return cim_error_where(err, status, op, image->path);
 }
 
 const struct cim_image_info *cim_image_get_info(struct cim_image *image)

@@ -238,7 +238,7 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 	if (stream)
 		*stream = NULL;
 	status = cim_session_enter(writer, false, &err);
-	if (!status && CIM_ANY_NULL(err, metadata))
+	if (!status && CIM_ANY_NULL(err, NULL, metadata))
 		status = CIM_E_POINTER;
 	if (!status)
 		status = cim_take_sized(&own, sizeof(own), CIM_LEAST_METADATA, metadata,
@@ -471,10 +471,11 @@ static enum cim_status lookup_path(struct cim_writer *writer, const struct cim_p
 enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text, bool *exists,
 				  struct cim_error *err)
 {
+	static const char op[] = "look up";
 	struct cim_path path = {0};
 	enum cim_status status;
 
-	if (CIM_ANY_NULL(err, exists))
+	if (CIM_ANY_NULL(err, op, exists))
 		return CIM_E_POINTER;
 	*exists = false;
 	status = cim_session_enter(writer, true, &err);
@@ -483,5 +484,5 @@ enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text
 	if (!status)
 		status = lookup_path(writer, &path, exists, err);
 	cim_path_free(&path);
-	return cim_session_leave(writer, status, "look up", text, err);
+	return cim_session_leave(writer, status, op, text, err);
 }

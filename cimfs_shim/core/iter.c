@@ -57,12 +57,12 @@ enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id, struct ci
 
 	if (iter)
 		*iter = NULL;
-	if (CIM_ANY_NULL(err, image, iter))
+	if (CIM_ANY_NULL(err, "open directory", image, iter))
 		return CIM_E_POINTER;
 	status = cim_image_record(image, dir_id, &record, err);
 	if (!status)
 		status = open_iter(image, &record, false, iter, err);
-	return cim_error_where(err, status, "open the directory", image->path);
+	return cim_error_where(err, status, "open directory", image->path);
 }
 
 enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, struct cim_iter **iter,
@@ -73,12 +73,12 @@ enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id, stru
 
 	if (iter)
 		*iter = NULL;
-	if (CIM_ANY_NULL(err, image, iter))
+	if (CIM_ANY_NULL(err, "list streams", image, iter))
 		return CIM_E_POINTER;
 	status = cim_image_record(image, file_id, &record, err);
 	if (!status)
 		status = open_iter(image, &record, true, iter, err);
-	return cim_error_where(err, status, "list the streams", image->path);
+	return cim_error_where(err, status, "list streams", image->path);
 }
 
 enum cim_status cim_iter_file_streams(struct cim_image *image, const struct cim_file_info *file,
@@ -88,28 +88,28 @@ enum cim_status cim_iter_file_streams(struct cim_image *image, const struct cim_
 
 	if (iter)
 		*iter = NULL;
-	if (CIM_ANY_NULL(err, image, file, iter))
+	if (CIM_ANY_NULL(err, "list streams", image, file, iter))
 		return CIM_E_POINTER;
 	cim_record_from_info(&record, file);
-	return cim_error_where(err, open_iter(image, &record, true, iter, err), "list the streams",
+	return cim_error_where(err, open_iter(image, &record, true, iter, err), "list streams",
 			       image->path);
 }
 
 enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
 			      struct cim_error *err)
 {
+	const bool streams = iter && iter->table.value_size == CIM_LINK_STREAM_SIZE;
+	const char *op = streams ? "list streams" : "read directory";
 	const struct cim_link_table *table;
 	struct cim_link link;
 	uint32_t index;
 	enum cim_status status;
-	bool streams;
 
 	if (found)
 		*found = false;
-	if (CIM_ANY_NULL(err, iter, entry, found))
+	if (CIM_ANY_NULL(err, op, iter, entry, found))
 		return CIM_E_POINTER;
 	table = &iter->table;
-	streams = table->value_size == CIM_LINK_STREAM_SIZE;
 	if (iter->index >= table->count)
 		return CIM_OK;
 	index = iter->index++;
@@ -118,9 +118,7 @@ enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bo
 		status = cim_entry_from_link(entry, &link, index, streams ? table->image : NULL,
 					     err);
 	if (status)
-		return cim_error_where(err, status,
-				       streams ? "list the streams" : "read the directory",
-				       table->image->path);
+		return cim_error_where(err, status, op, table->image->path);
 	*found = true;
 	return CIM_OK;
 }

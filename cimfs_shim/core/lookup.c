@@ -132,7 +132,7 @@ enum cim_status cim_image_lookup(struct cim_image *image, struct cim_str text, u
 {
 	if (file_id)
 		*file_id = 0;
-	if (CIM_ANY_NULL(err, image, file_id))
+	if (CIM_ANY_NULL(err, "look up", image, file_id))
 		return CIM_E_POINTER;
 	return parse_and_look_up(image, text, CIM_PATH_NO_STREAM, file_id, err);
 }
@@ -147,7 +147,7 @@ enum cim_status cim_image_lookup_stream(struct cim_image *image, struct cim_str 
 		*file_id = 0;
 	if (stream)
 		*stream = (struct cim_str){0};
-	if (CIM_ANY_NULL(err, image, file_id, stream))
+	if (CIM_ANY_NULL(err, "look up", image, file_id, stream))
 		return CIM_E_POINTER;
 	status = parse_and_look_up(image, text, CIM_PATH_STREAM_OR_NONE, file_id, err);
 	if (!status)
@@ -165,7 +165,7 @@ enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, st
 
 	if (file_id)
 		*file_id = 0;
-	if (CIM_ANY_NULL(err, image, file_id))
+	if (CIM_ANY_NULL(err, "look up", image, file_id))
 		return CIM_E_POINTER;
 	status = cim_name_from_str(text, buf, &name, &units, err);
 	if (!status)
@@ -250,16 +250,17 @@ void cim_record_from_info(struct cim_record *record, const struct cim_file_info 
 enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
 			       struct cim_file_info *info, struct cim_error *err)
 {
+	static const char op[] = "read record";
 	struct cim_record record;
 	enum cim_status status;
 
 	if (info)
 		memset(info, 0, sizeof(*info));
-	if (CIM_ANY_NULL(err, image, info))
+	if (CIM_ANY_NULL(err, op, image, info))
 		return CIM_E_POINTER;
 	status = cim_image_record(image, file_id, &record, err);
 	if (status)
-		return cim_error_where(err, status, "read the record", image->path);
+		return cim_error_where(err, status, op, image->path);
 	cim_info_from_record(info, file_id, &record);
 	return CIM_OK;
 }
@@ -323,23 +324,26 @@ static enum cim_status read_blob(struct cim_image *image, const struct cim_recor
 	return cim_image_read_object(image, offset, skip, buf, all, err);
 }
 
+static const char *op_of_blob(enum cim_blob which)
+{
+	static const char *const ops[] = {
+		[CIM_BLOB_SECURITY] = "read security descriptor",
+		[CIM_BLOB_EA] = "read extended attributes",
+		[CIM_BLOB_REPARSE] = "read reparse data",
+	};
+
+	return (unsigned)which < sizeof(ops) / sizeof(ops[0]) ? ops[which] : "read metadata";
+}
+
 static enum cim_status get_blob(struct cim_image *image, enum cim_status status,
 				const struct cim_record *record, enum cim_blob which, void *buf,
 				size_t room, size_t *size, struct cim_error *err)
 {
-	static const char *const ops[] = {
-		[CIM_BLOB_SECURITY] = "read the security descriptor",
-		[CIM_BLOB_EA] = "read the extended attributes",
-		[CIM_BLOB_REPARSE] = "read the reparse data",
-	};
-
 	if (!status)
 		status = read_blob(image, record, which, buf, room, size, err);
 	if (status && status != CIM_E_LIMIT)
 		*size = 0;
-	return cim_error_where(err, status,
-			       (unsigned)which < sizeof(ops) / sizeof(ops[0]) ? ops[which] : NULL,
-			       image->path);
+	return cim_error_where(err, status, op_of_blob(which), image->path);
 }
 
 enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, enum cim_blob which,
@@ -350,7 +354,7 @@ enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t file_id, en
 
 	if (size)
 		*size = 0;
-	if (CIM_ANY_NULL(err, image, size))
+	if (CIM_ANY_NULL(err, op_of_blob(which), image, size))
 		return CIM_E_POINTER;
 	status = cim_image_record(image, file_id, &record, err);
 	return get_blob(image, status, &record, which, buf, room, size, err);
@@ -364,7 +368,7 @@ enum cim_status cim_image_get_file_blob(struct cim_image *image, const struct ci
 
 	if (size)
 		*size = 0;
-	if (CIM_ANY_NULL(err, image, file, size))
+	if (CIM_ANY_NULL(err, op_of_blob(which), image, file, size))
 		return CIM_E_POINTER;
 	cim_record_from_info(&record, file);
 	return get_blob(image, CIM_OK, &record, which, buf, room, size, err);
@@ -420,12 +424,12 @@ enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, st
 
 	if (data)
 		memset(data, 0, sizeof(*data));
-	if (CIM_ANY_NULL(err, image, data))
+	if (CIM_ANY_NULL(err, "find stream", image, data))
 		return CIM_E_POINTER;
 	status = cim_image_record(image, file_id, &record, err);
 	if (!status)
 		status = get_data(image, &record, stream, data, err);
-	return cim_error_where(err, status, "find the stream", image->path);
+	return cim_error_where(err, status, "find stream", image->path);
 }
 
 enum cim_status cim_image_get_file_data(struct cim_image *image, const struct cim_file_info *file,
@@ -436,9 +440,9 @@ enum cim_status cim_image_get_file_data(struct cim_image *image, const struct ci
 
 	if (data)
 		memset(data, 0, sizeof(*data));
-	if (CIM_ANY_NULL(err, image, file, data))
+	if (CIM_ANY_NULL(err, "find stream", image, file, data))
 		return CIM_E_POINTER;
 	cim_record_from_info(&record, file);
-	return cim_error_where(err, get_data(image, &record, stream, data, err), "find the stream",
+	return cim_error_where(err, get_data(image, &record, stream, data, err), "find stream",
 			       image->path);
 }

@@ -235,11 +235,11 @@ bool cim_path_next(const struct cim_path *path, size_t *pos, const uint16_t **na
 	return true;
 }
 
-enum cim_status cim_check_image_name(const char *name, struct cim_error *err)
+static enum cim_status check_image_name(const char *name, struct cim_error *err)
 {
 	size_t bytes, units;
 
-	if (CIM_ANY_NULL(err, name))
+	if (CIM_ANY_NULL(err, NULL, name))
 		return CIM_E_POINTER;
 	bytes = strlen(name);
 	if (!bytes)
@@ -257,4 +257,9 @@ enum cim_status cim_check_image_name(const char *name, struct cim_error *err)
 		return cim_fail(err, CIM_E_INVALID, "the image's name is longer than %u code units",
 				CIM_MAX_NAME);
 	return CIM_OK;
+}
+
+enum cim_status cim_check_image_name(const char *name, struct cim_error *err)
+{
+	return cim_error_where(err, check_image_name(name, err), "check image name", NULL);
 }

@@ -290,14 +290,16 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 
 enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err)
 {
-	if (CIM_ANY_NULL(err, image))
+	static const char op[] = "check region files";
+
+	if (CIM_ANY_NULL(err, op, image))
 		return CIM_E_POINTER;
 	for (uint32_t region = 0; region < image->info.region_count; region++) {
 		struct cim_region_file *file;
 		enum cim_status status = cim_region_get(image, region, &file, err);
 
 		if (status)
-			return cim_error_where(err, status, "check region files", image->path);
+			return cim_error_where(err, status, op, image->path);
 		cim_region_put(image, file);
 	}
 	return CIM_OK;
@@ -373,17 +375,18 @@ static enum cim_status file_size(struct cim_image *image, const char *name, uint
 enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, uint64_t *size,
 				      struct cim_error *err)
 {
+	static const char op[] = "get region file size";
 	char name[CIM_REGION_NAME];
 	enum cim_status status;
 
 	if (size)
 		*size = 0;
-	if (CIM_ANY_NULL(err, image, size))
+	if (CIM_ANY_NULL(err, op, image, size))
 		return CIM_E_POINTER;
 	if (cim_image_region_name(image, index, name))
 		status = file_size(image, name, size, err);
 	else
 		status = cim_fail(err, CIM_E_INVALID, "there is no region %u, the image has %u",
 				  (unsigned)index, (unsigned)image->info.region_count);
-	return cim_error_where(err, status, "ask for a region file's size", image->path);
+	return cim_error_where(err, status, op, image->path);
 }

@@ -20,7 +20,7 @@ void cim_session_unlock(struct cim_writer *writer)
 
 enum cim_status cim_session_enter(struct cim_writer *writer, bool streaming, struct cim_error **err)
 {
-	if (CIM_ANY_NULL(*err, writer))
+	if (CIM_ANY_NULL(*err, NULL, writer))
 		return CIM_E_POINTER;
 	cim_session_lock(writer);
 	writer->callers_error = *err;

@@ -606,7 +606,7 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 
 	if (out)
 		*out = NULL;
-	if (CIM_ANY_NULL(err, dir, out))
+	if (CIM_ANY_NULL(err, op, dir, out))
 		return CIM_E_POINTER;
 	status = cim_take_env(&own, &vfs, env, err);
 	if (status)
@@ -697,11 +697,12 @@ static enum cim_status remove_adoptable(struct cim_store *store, const struct en
 
 enum cim_status cim_store_remove(struct cim_store *store, const char *name, struct cim_error *err)
 {
+	static const char op[] = "remove file";
 	const struct entry *entry;
 	enum cim_status status;
 	struct cim_error why;
 
-	if (CIM_ANY_NULL(err, store, name))
+	if (CIM_ANY_NULL(err, op, store, name))
 		return CIM_E_POINTER;
 	/* Only what the store has listed: no name from anywhere leads out of the directory. */
 	entry = find_listed(store, name);
@@ -713,7 +714,7 @@ enum cim_status cim_store_remove(struct cim_store *store, const char *name, stru
 		status = remove_adoptable(store, entry, &why);
 	else
 		status = cim_io_remove(&store->env, store->dir, name, &why);
-	return cim_error_where(err, cim_fail_as(err, status, &why), "remove file", name);
+	return cim_error_where(err, cim_fail_as(err, status, &why), op, name);
 }
 
 void cim_store_close(struct cim_store *store)

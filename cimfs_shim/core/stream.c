@@ -36,10 +36,10 @@ enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, siz
 
 	if (written)
 		*written = 0;
-	if (CIM_ANY_NULL(err, stream))
+	if (CIM_ANY_NULL(err, "write stream", stream))
 		return CIM_E_POINTER;
 	status = enter(stream, &err);
-	if (!status && CIM_ANY_NULL(err, buf))
+	if (!status && CIM_ANY_NULL(err, NULL, buf))
 		status = CIM_E_POINTER;
 	if (!status && len) {
 		uint64_t left = stream->known ? 0 : stream->object.size - stream->object.written;
@@ -131,7 +131,7 @@ enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_sour
 	struct cim_source own;
 	enum cim_status status;
 
-	if (CIM_ANY_NULL(err, stream, source))
+	if (CIM_ANY_NULL(err, "fill stream", stream, source))
 		return CIM_E_POINTER;
 	status = enter(stream, &err);
 	if (!status)

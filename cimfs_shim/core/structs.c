@@ -944,6 +944,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 				     const struct cim_structure_visitor *visitor, uint64_t *broken,
 				     struct cim_error *err)
 {
+	static const char op[] = "visit structures";
 	struct structs s = {
 		.err = err,
 		.budget = FREE_BUDGET,
@@ -955,7 +956,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 
 	if (broken)
 		*broken = 0;
-	if (CIM_ANY_NULL(err, path, visitor))
+	if (CIM_ANY_NULL(err, op, path, visitor))
 		return CIM_E_POINTER;
 	status = cim_take_env(&s.env, &s.vfs, env, err);
 	if (!status)
@@ -964,12 +965,12 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 	if (!status)
 		status = cim_open_dir_of(&s.env, path, &dir, &name, err);
 	if (status)
-		return cim_error_where(err, status, "tell structures", path);
+		return cim_error_where(err, status, op, path);
 	cim_hash_table_init(&s.place_map, &s.env);
 	visit(&s, dir, name, path);
 	clean_up(&s);
 	cim_io_close_dir(&s.env, dir);
 	if (broken)
 		*broken = s.broken;
-	return cim_error_where(err, s.status, "tell structures", path);
+	return cim_error_where(err, s.status, op, path);
 }

@@ -69,7 +69,7 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 
 	if (result)
 		*result = NULL;
-	if (CIM_ANY_NULL(err, image, result))
+	if (CIM_ANY_NULL(err, "walk", image, result))
 		return CIM_E_POINTER;
 	env = &image->env;
 	walk = cim_zalloc(env, sizeof(*walk));
@@ -265,7 +265,7 @@ enum cim_status cim_walk_next(struct cim_walk *walk, const struct cim_walk_item 
 
 	if (item)
 		*item = NULL;
-	if (CIM_ANY_NULL(err, walk, item))
+	if (CIM_ANY_NULL(err, "walk", walk, item))
 		return CIM_E_POINTER;
 	status = step(walk, &done, err);
 	walk->item.path = walk->path.text; /* it may have moved */

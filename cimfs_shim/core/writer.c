@@ -167,6 +167,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 				const char *name, unsigned flags, struct cim_writer **out,
 				struct cim_error *err)
 {
+	static const char op[] = "open session";
 	struct cim_env own;
 	struct cim_vfs vfs;
 	struct cim_writer *writer;
@@ -174,7 +175,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 
 	if (out)
 		*out = NULL;
-	if (CIM_ANY_NULL(err, dir, out))
+	if (CIM_ANY_NULL(err, op, dir, out))
 		return CIM_E_POINTER;
 	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
@@ -182,16 +183,16 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	if (!status && (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED)))
 		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
 	if (status)
-		return cim_error_where(err, status, "open session", name ? name : existing);
+		return cim_error_where(err, status, op, name ? name : existing);
 	writer = cim_zalloc(&own, sizeof(*writer));
 	if (!writer)
-		return cim_error_where(err, cim_no_memory(err), "open session", NULL);
+		return cim_error_where(err, cim_no_memory(err), op, NULL);
 	cim_copy_env(&writer->env, &writer->vfs, &own);
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
 	status = open_session(writer, dir, existing, name, flags & CIM_WRITE_CONSISTENT,
 			      &writer->own_error);
 	if (status) {
-		cim_error_where(err, cim_fail_as(err, status, &writer->own_error), "open session",
+		cim_error_where(err, cim_fail_as(err, status, &writer->own_error), op,
 				writer->path);
 		cim_session_destroy(writer);
 		return status;

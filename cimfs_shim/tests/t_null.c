@@ -3,8 +3,8 @@
  * t_null.c - the rule of libcim.h about NULL, for each pointer that each function takes
  *
  * A call of the table is made once for each pointer that it takes, with NULL for that one. What it
- * returns, and what it leaves in its output, must be as the rule says. exports.sh sees to it that
- * each function is named here.
+ * returns, and what it leaves in its output and in its error, must be as the rule says. exports.sh
+ * sees to it that each function is named here.
  */
 #include "kit.h"
 
@@ -48,43 +48,53 @@ static void *output(unsigned n)
 
 #define PATH cim_str8("a")
 
+/* With the operation that their errors name. */
 #define CALLS(X)                                                                                   \
-	X(cim_check_image_name, 1, (P(1, "x.cim"), &k.err))                                        \
-	X(cim_image_check_regions, 1, (P(1, image), &k.err))                                       \
-	X(cim_image_get_blob, 2, (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))        \
-	X(cim_image_get_data, 2, (P(1, image), 1, none, output(2), &k.err))                        \
-	X(cim_image_get_file_blob, 3,                                                              \
+	X(cim_check_image_name, 1, "check image name", (P(1, "x.cim"), &k.err))                    \
+	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
+	X(cim_image_get_blob, 2, "read extended attributes",                                       \
+	  (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))                               \
+	X(cim_image_get_data, 2, "find stream", (P(1, image), 1, none, output(2), &k.err))         \
+	X(cim_image_get_file_blob, 3, "read extended attributes",                                  \
 	  (P(1, image), P(2, &file), CIM_BLOB_EA, NULL, 0, output(3), &k.err))                     \
-	X(cim_image_get_file_data, 3, (P(1, image), P(2, &file), none, output(3), &k.err))         \
-	X(cim_image_get_run, 3, (P(1, image), P(2, &data), 0, 1, P(3, &run), &k.err))              \
-	X(cim_image_get_segment, 3, (P(1, image), P(2, &data), 0, output(3), &k.err))              \
-	X(cim_image_hold, 1, (P(1, image), CIM_HOLD_ASK, NULL, &k.err))                            \
-	X(cim_image_lookup, 2, (P(1, image), PATH, output(2), &k.err))                             \
-	X(cim_image_lookup_at, 2, (P(1, image), 1, PATH, false, output(2), &k.err))                \
-	X(cim_image_lookup_stream, 3, (P(1, image), PATH, output(2), P(3, &none), &k.err))         \
-	X(cim_image_open, 2, (&k.env, P(1, "mem/x.cim"), output(2), &k.err))                       \
-	X(cim_image_read, 4, (P(1, image), P(2, &data), 0, P(4, buf), 1, output(3), &k.err))       \
-	X(cim_image_region_size, 2, (P(1, image), 0, output(2), &k.err))                           \
-	X(cim_image_stat, 2, (P(1, image), 1, output(2), &k.err))                                  \
-	X(cim_image_verify, 1, (P(1, image), 0, NULL, NULL, output(0), &k.err))                    \
-	X(cim_iter_dir, 2, (P(1, image), 1, output(2), &k.err))                                    \
-	X(cim_iter_file_streams, 3, (P(1, image), P(2, &file), output(3), &k.err))                 \
-	X(cim_iter_next, 3, (P(1, iter), P(2, &entry), output(3), &k.err))                         \
-	X(cim_iter_streams, 2, (P(1, image), 1, output(2), &k.err))                                \
-	X(cim_store_open, 2, (&k.env, P(1, "mem"), false, output(2), &k.err))                      \
-	X(cim_store_remove, 2, (P(1, store), P(2, "x"), &k.err))                                   \
-	X(cim_stream_fill, 2, (P(1, stream), P(2, &source), &k.err))                               \
-	X(cim_stream_write, 2, (P(1, stream), P(2, buf), 0, output(0), &k.err))                    \
-	X(cim_structures_visit, 2, (&k.env, P(1, "mem/x.cim"), P(2, &visitor), output(0), &k.err)) \
-	X(cim_walk_next, 2, (P(1, walk), output(2), &k.err))                                       \
-	X(cim_walk_open, 2, (P(1, image), 1, output(2), &k.err))                                   \
-	X(cim_writer_add, 1, (P(1, writer), PATH, &metadata, output(0), &k.err))                   \
-	X(cim_writer_add_stream, 1, (P(1, writer), PATH, 0, output(0), &k.err))                    \
-	X(cim_writer_commit, 1, (P(1, writer), &k.err))                                            \
-	X(cim_writer_delete, 1, (P(1, writer), PATH, &k.err))                                      \
-	X(cim_writer_link, 1, (P(1, writer), PATH, PATH, &k.err))                                  \
-	X(cim_writer_lookup, 2, (P(1, writer), PATH, output(2), &k.err))                           \
-	X(cim_writer_open, 2, (&k.env, P(1, "mem"), NULL, "y.cim", 0, output(2), &k.err))
+	X(cim_image_get_file_data, 3, "find stream",                                               \
+	  (P(1, image), P(2, &file), none, output(3), &k.err))                                     \
+	X(cim_image_get_run, 3, "find stream",                                                     \
+	  (P(1, image), P(2, &data), 0, 1, P(3, &run), &k.err))                                    \
+	X(cim_image_get_segment, 3, "find stream",                                                 \
+	  (P(1, image), P(2, &data), 0, output(3), &k.err))                                        \
+	X(cim_image_hold, 1, "hold image", (P(1, image), CIM_HOLD_ASK, NULL, &k.err))              \
+	X(cim_image_lookup, 2, "look up", (P(1, image), PATH, output(2), &k.err))                  \
+	X(cim_image_lookup_at, 2, "look up", (P(1, image), 1, PATH, false, output(2), &k.err))     \
+	X(cim_image_lookup_stream, 3, "look up",                                                   \
+	  (P(1, image), PATH, output(2), P(3, &none), &k.err))                                     \
+	X(cim_image_open, 2, "open image", (&k.env, P(1, "mem/x.cim"), output(2), &k.err))         \
+	X(cim_image_read, 4, "read stream",                                                        \
+	  (P(1, image), P(2, &data), 0, P(4, buf), 1, output(3), &k.err))                          \
+	X(cim_image_region_size, 2, "get region file size", (P(1, image), 0, output(2), &k.err))   \
+	X(cim_image_stat, 2, "read record", (P(1, image), 1, output(2), &k.err))                   \
+	X(cim_image_verify, 1, "verify image", (P(1, image), 0, NULL, NULL, output(0), &k.err))    \
+	X(cim_iter_dir, 2, "open directory", (P(1, image), 1, output(2), &k.err))                  \
+	X(cim_iter_file_streams, 3, "list streams", (P(1, image), P(2, &file), output(3), &k.err)) \
+	X(cim_iter_next, 3, "read directory", (P(1, iter), P(2, &entry), output(3), &k.err))       \
+	X(cim_iter_streams, 2, "list streams", (P(1, image), 1, output(2), &k.err))                \
+	X(cim_store_open, 2, "look at image directory",                                            \
+	  (&k.env, P(1, "mem"), false, output(2), &k.err))                                         \
+	X(cim_store_remove, 2, "remove file", (P(1, store), P(2, "x"), &k.err))                    \
+	X(cim_stream_fill, 2, "fill stream", (P(1, stream), P(2, &source), &k.err))                \
+	X(cim_stream_write, 2, "write stream", (P(1, stream), P(2, buf), 0, output(0), &k.err))    \
+	X(cim_structures_visit, 2, "visit structures",                                             \
+	  (&k.env, P(1, "mem/x.cim"), P(2, &visitor), output(0), &k.err))                          \
+	X(cim_walk_next, 2, "walk", (P(1, walk), output(2), &k.err))                               \
+	X(cim_walk_open, 2, "walk", (P(1, image), 1, output(2), &k.err))                           \
+	X(cim_writer_add, 1, "add", (P(1, writer), PATH, &metadata, output(0), &k.err))            \
+	X(cim_writer_add_stream, 1, "add stream", (P(1, writer), PATH, 0, output(0), &k.err))      \
+	X(cim_writer_commit, 1, "commit", (P(1, writer), &k.err))                                  \
+	X(cim_writer_delete, 1, "delete", (P(1, writer), PATH, &k.err))                            \
+	X(cim_writer_link, 1, "link", (P(1, writer), PATH, PATH, &k.err))                          \
+	X(cim_writer_lookup, 2, "look up", (P(1, writer), PATH, output(2), &k.err))                \
+	X(cim_writer_open, 2, "open session",                                                      \
+	  (&k.env, P(1, "mem"), NULL, "y.cim", 0, output(2), &k.err))
 
 /* Those that return something else than a status: NULL, 0 or false. */
 #define ANSWERS(X)                                                       \
@@ -129,12 +139,14 @@ static void is_refused(const char *function, enum cim_status status)
 	ok(!has_out || !*(const char *)&out, "%s: the output is zero", function);
 }
 
-#define CALL(function, pointers, arguments)                                        \
+#define CALL(function, pointers, op_word, arguments)                               \
 	for (turn = 1; turn <= (pointers); turn++) {                               \
 		has_out = false;                                                   \
 		memset(&out, 0x55, sizeof(out));                                   \
+		memset(&k.err, 0, sizeof(k.err));                                  \
 		is_refused(#function, function arguments);                         \
 		ok(strstr(k.err.cause, " is NULL"), #function ": and says which"); \
+		is_str(k.err.op, op_word, #function ": and what was being done");  \
 	}
 #define CONVERSION(function, pointers, arguments)          \
 	for (turn = 1; turn <= (pointers); turn++) {       \

@@ -158,6 +158,7 @@ static void test_stat(void)
 	is_int(size, 0, "has none");
 	is_status(cim_image_get_blob(image, x, (enum cim_blob)7, blob, 64, &size, &err),
 		  CIM_E_INVALID, "an unknown kind of blob");
+	is_str(err.op, "read metadata", "and what was being done");
 	cim_image_stat(image, x, &info, &err);
 	is_hex(info.attributes, CIM_ATTR_NORMAL, "a file without flags is a normal one");
 	is_int(info.parent_id, 3, "parent FileID");
