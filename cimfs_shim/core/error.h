@@ -33,8 +33,8 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
 			    const struct cim_error *why);
 
-/* The rule of libcim.h about NULL: is one of these pointers (up to 8) NULL? Then that is recorded as
- * a failure of @op (NULL: who annotates it says which), and CIM_E_POINTER is to be returned. */
+/* The rule of libcim.h about NULL: is one of these pointers (up to 8) NULL? Then that is recorded
+ * as a failure of @op (NULL: who annotates it says which), and CIM_E_POINTER is to be returned. */
 #define CIM_ANY_NULL(err, op, ...) \
 	cim_any_null(err, op, #__VA_ARGS__, (const void *const[8]){__VA_ARGS__})
 /* @names: as they stand in the source, "a, b". */

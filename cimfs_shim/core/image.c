@@ -32,62 +32,80 @@ static uint32_t get_set(const uint8_t *bytes, uint32_t first, struct cim_region_
 	return first + set->count;
 }
 
-enum cim_status cim_header_decode(const struct cim_env *env, const uint8_t *bytes, size_t size,
-				  uint32_t *major, uint32_t *minor, struct cim_region_set **sets,
-				  uint32_t *set_count, uint32_t *region_count, uint64_t *filesystem,
-				  struct cim_error *err)
+/* Is it a filesystem file of a version that we know, and as long as its parent sets need? */
+static enum cim_status check_header(struct cim_header *header, struct cim_error *err)
 {
-	struct cim_common_header common;
-	struct cim_region_set *all;
-	uint32_t parents, regions = 0;
+	const uint8_t *bytes = header->bytes;
+	const unsigned long long size = header->size;
+	uint32_t parents;
 	enum cim_status status;
 
-	*sets = NULL;
-	*set_count = 0;
-	*region_count = 0;
 	if (size < CIM_SIZE(common_header))
-		return cim_fail(err, CIM_E_CORRUPT, "%llu bytes are too few for an image",
-				(unsigned long long)size);
-	status = cim_common_header_decode(bytes, CIM_FILE_FILESYSTEM, "the filesystem file",
-					  &common, err);
+		return cim_fail(err, CIM_E_CORRUPT, "%llu bytes are too few for an image", size);
+	status = cim_common_header_check(bytes, CIM_FILE_FILESYSTEM, "the filesystem file", err);
 	if (status)
 		return status;
 	if (size < CIM_SIZE(filesystem_header))
 		return cim_fail(err, CIM_E_CORRUPT, "the filesystem file is cut short: %llu bytes",
-				(unsigned long long)size);
+				size);
 	parents = cim_get16(bytes + CIM_OFF(filesystem_header, parent_count));
 	if (parents > (size - CIM_SIZE(filesystem_header)) / CIM_SIZE(region_set))
 		return cim_fail(err, CIM_E_CORRUPT,
 				"the filesystem file is cut short: %u parent sets in %llu bytes",
-				(unsigned)parents, (unsigned long long)size);
-	all = cim_alloc(env, (parents + 1) * sizeof(*all));
-	if (!all)
+				(unsigned)parents, size);
+	header->set_count = parents + 1;
+	return CIM_OK;
+}
+
+static enum cim_status decode_header(const struct cim_env *env, struct cim_header *header,
+				     struct cim_error *err)
+{
+	const uint32_t parents = header->set_count - 1;
+	const uint8_t *bytes = header->bytes;
+	uint32_t regions = 0;
+
+	header->sets = cim_alloc(env, header->set_count * sizeof(*header->sets));
+	if (!header->sets)
 		return cim_no_memory(err);
 	/* At most 65,536 sets of at most 65,535 regions: the sum fits. */
 	for (uint32_t i = 0; i < parents; i++)
 		regions = get_set(bytes + CIM_SIZE(filesystem_header) + i * CIM_SIZE(region_set),
-				  regions, &all[i]);
-	regions = get_set(bytes + CIM_OFF(filesystem_header, set), regions, &all[parents]);
-	if (!all[parents].count) {
-		status = cim_fail(err, CIM_E_CORRUPT, "the image's own set has no regions");
-		goto free_sets;
-	}
-	if (regions > CIM_MAX_REGIONS) {
-		status = cim_fail(err, CIM_E_CORRUPT,
-				  "%u regions are more than the %u there can be", (unsigned)regions,
-				  CIM_MAX_REGIONS);
-		goto free_sets;
-	}
-	*major = common.major;
-	*minor = common.minor;
-	*sets = all;
-	*set_count = parents + 1;
-	*region_count = regions;
-	*filesystem = cim_get64(bytes + CIM_OFF(filesystem_header, filesystem));
+				  regions, &header->sets[i]);
+	regions = get_set(bytes + CIM_OFF(filesystem_header, set), regions, &header->sets[parents]);
+	if (!header->sets[parents].count)
+		return cim_fail(err, CIM_E_CORRUPT, "the image's own set has no regions");
+	if (regions > CIM_MAX_REGIONS)
+		return cim_fail(err, CIM_E_CORRUPT, "%u regions are more than the %u there can be",
+				(unsigned)regions, CIM_MAX_REGIONS);
+	header->major = cim_get32(bytes + CIM_OFF(common_header, version_major));
+	header->minor = cim_get32(bytes + CIM_OFF(common_header, version_minor));
+	header->region_count = regions;
+	header->filesystem = cim_get64(bytes + CIM_OFF(filesystem_header, filesystem));
 	return CIM_OK;
-free_sets:
-	cim_free(env, all);
+}
+
+enum cim_status cim_header_read(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+				struct cim_header *header, struct cim_error *err)
+{
+	enum cim_status status;
+
+	*header = (struct cim_header){0};
+	status = cim_read_whole(env, dir, name, CIM_MAX_FILESYSTEM_FILE, &header->bytes,
+				&header->size, err);
+	if (!status)
+		status = check_header(header, err);
+	if (!status)
+		status = decode_header(env, header, err);
+	if (status)
+		cim_header_free(env, header);
 	return status;
+}
+
+void cim_header_free(const struct cim_env *env, struct cim_header *header)
+{
+	cim_free(env, header->bytes);
+	cim_free(env, header->sets);
+	*header = (struct cim_header){0};
 }
 
 /* ---- reading objects ---- */
@@ -331,18 +349,20 @@ enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t offs
 static enum cim_status fill_in(struct cim_image *image, const char *name, uint64_t *filesystem,
 			       struct cim_error *err)
 {
+	struct cim_header header;
 	enum cim_status status;
 
-	status = cim_read_whole(&image->env, image->dir, name, CIM_MAX_FILESYSTEM_FILE,
-				&image->header, &image->header_size, err);
+	status = cim_header_read(&image->env, image->dir, name, &header, err);
 	if (status)
 		return status;
-	status = cim_header_decode(&image->env, image->header, image->header_size,
-				   &image->info.version_major, &image->info.version_minor,
-				   &image->sets, &image->info.set_count, &image->info.region_count,
-				   filesystem, err);
-	if (status)
-		return status;
+	image->header = header.bytes;
+	image->header_size = header.size;
+	image->sets = header.sets;
+	image->info.version_major = header.major;
+	image->info.version_minor = header.minor;
+	image->info.set_count = header.set_count;
+	image->info.region_count = header.region_count;
+	*filesystem = header.filesystem;
 	image->files = cim_regions_new(&image->env);
 	image->cache = cim_cache_new(&image->env);
 	image->lock = image->env.mutex_new(image->env.thread_ctx);

@@ -62,12 +62,20 @@ enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *di
 enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t filesystem,
 					  struct cim_error *err);
 
-/* Decode a filesystem file's header (magic, version, region sets) without opening any region.
- * *sets is allocated. For the store and for D45's check of who names a set. */
-enum cim_status cim_header_decode(const struct cim_env *env, const uint8_t *bytes, size_t size,
-				  uint32_t *major, uint32_t *minor, struct cim_region_set **sets,
-				  uint32_t *set_count, uint32_t *region_count, uint64_t *filesystem,
-				  struct cim_error *err);
+/* A filesystem file: its bytes, and what they say. */
+struct cim_header {
+	uint8_t *bytes;
+	size_t size;
+	uint32_t major, minor;
+	struct cim_region_set *sets; /* parents first, own last */
+	uint32_t set_count, region_count;
+	uint64_t filesystem; /* offset of the filesystem object */
+};
+/* Read and decode one, without opening any region; nothing is allocated after a failure. For the
+ * store and for D45's check of who names a set, too. */
+enum cim_status cim_header_read(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+				struct cim_header *header, struct cim_error *err);
+void cim_header_free(const struct cim_env *env, struct cim_header *header);
 
 /* ---- image.c ---- */
 

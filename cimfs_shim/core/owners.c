@@ -75,27 +75,18 @@ bool cim_head_is_image(const struct cim_file_head *head)
 /* Does this image name the set? One that is broken may. */
 static enum cim_status look_at_image(struct owner_search *search, const char *name)
 {
-	struct cim_region_set *sets = NULL;
-	uint32_t major, minor, count = 0, regions, i;
+	struct cim_header header;
 	enum cim_status status;
-	uint64_t filesystem;
-	uint8_t *bytes = NULL;
-	size_t size;
 
-	status = cim_read_whole(search->env, search->dir, name, CIM_MAX_FILESYSTEM_FILE, &bytes,
-				&size, &search->why);
-	if (!status)
-		status = cim_header_decode(search->env, bytes, size, &major, &minor, &sets, &count,
-					   &regions, &filesystem, &search->why);
+	status = cim_header_read(search->env, search->dir, name, &header, &search->why);
 	if (status == CIM_E_CORRUPT || status == CIM_E_VERSION) {
 		search->found = true;
 		status = CIM_OK;
 	}
-	for (i = 0; i < count; i++)
-		if (!memcmp(&sets[i].guid, search->guid, sizeof(*search->guid)))
+	for (uint32_t i = 0; i < header.set_count; i++)
+		if (!memcmp(&header.sets[i].guid, search->guid, sizeof(*search->guid)))
 			search->found = true;
-	cim_free(search->env, sets);
-	cim_free(search->env, bytes);
+	cim_header_free(search->env, &header);
 	return status;
 }
 

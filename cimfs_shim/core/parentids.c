@@ -158,13 +158,12 @@ static bool read_header(struct cim_parent_ids *ids, struct id_file *f)
 {
 	const struct cim_env *env = &ids->base->env;
 	uint8_t header[CIM_SIZE(objectid_header)];
-	struct cim_common_header common;
 	uint64_t size, bytes;
 	size_t got;
 
 	if (cim_io_read(env, f->file, "", 0, header, sizeof(header), &got, NULL) ||
 	    got != sizeof(header) ||
-	    cim_common_header_decode(header, CIM_FILE_OBJECT_ID, "object ID file", &common, NULL) ||
+	    cim_common_header_check(header, CIM_FILE_OBJECT_ID, "object ID file", NULL) ||
 	    cim_io_size(env, f->file, "", &size, NULL))
 		return false;
 	f->type = header[CIM_OFF(objectid_header, type)];

@@ -83,15 +83,13 @@ static const char *file_type_name(unsigned type)
 }
 
 /* The version comes before the type: only in a version that we know does the type mean anything. */
-enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_type type,
-					 const char *what, struct cim_common_header *header,
-					 struct cim_error *err)
+enum cim_status cim_common_header_check(const uint8_t *bytes, enum cim_file_type type,
+					const char *what, struct cim_error *err)
 {
 	uint32_t major = cim_get32(bytes + CIM_OFF(common_header, version_major));
 	uint32_t minor = cim_get32(bytes + CIM_OFF(common_header, version_minor));
 	unsigned found = bytes[CIM_OFF(common_header, type)];
 
-	*header = (struct cim_common_header){0};
 	if (memcmp(bytes + CIM_OFF(common_header, magic), CIM_MAGIC, CIM_MAGIC_SIZE) != 0)
 		return cim_fail(err, CIM_E_CORRUPT, "%s does not begin as a file of an image",
 				what);
@@ -103,9 +101,6 @@ enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_typ
 	if (found != (unsigned)type)
 		return cim_fail(err, CIM_E_CORRUPT, "%s is %s (type %u), not %s", what,
 				file_type_name(found), found, file_type_name(type));
-	header->header_length = cim_get32(bytes + CIM_OFF(common_header, header_length));
-	header->major = major;
-	header->minor = minor;
 	return CIM_OK;
 }
 

@@ -34,17 +34,12 @@ static inline bool cim_record_is_dir(const struct cim_record *record)
 	return cim_stream_type(record->stream_desc) == CIM_STREAM_LINK_TABLE;
 }
 
-/* CommonHeader: encode, or decode and check magic, type and version. @what names the file. */
+/* CommonHeader. */
 void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
 			      uint32_t major, uint32_t minor);
-struct cim_common_header {
-	uint32_t header_length;
-	uint32_t major;
-	uint32_t minor;
-};
-enum cim_status cim_common_header_decode(const uint8_t *bytes, enum cim_file_type type,
-					 const char *what, struct cim_common_header *header,
-					 struct cim_error *err);
+/* Check magic, version and type. @what names the file. */
+enum cim_status cim_common_header_check(const uint8_t *bytes, enum cim_file_type type,
+					const char *what, struct cim_error *err);
 void cim_region_set_encode(uint8_t *bytes, const struct cim_guid *guid, uint16_t count);
 
 #endif

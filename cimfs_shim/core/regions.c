@@ -99,7 +99,6 @@ static enum cim_status check_header(struct cim_image *image, struct cim_region_f
 {
 	const char *name = file->name;
 	uint8_t bytes[CIM_SIZE(region_header)];
-	struct cim_common_header header;
 	unsigned index, type;
 	enum cim_status status;
 
@@ -108,7 +107,7 @@ static enum cim_status check_header(struct cim_image *image, struct cim_region_f
 	status = cim_region_read(image, file, 0, bytes, sizeof(bytes), err);
 	if (status)
 		return status;
-	status = cim_common_header_decode(bytes, CIM_FILE_REGION, name, &header, err);
+	status = cim_common_header_check(bytes, CIM_FILE_REGION, name, err);
 	if (status)
 		return status;
 	index = cim_get16(bytes + CIM_OFF(region_header, index));

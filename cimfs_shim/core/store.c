@@ -316,38 +316,17 @@ static enum cim_status add_ref(struct cim_store *store, uint32_t ref, struct cim
 	return CIM_OK;
 }
 
-static enum cim_status read_image(struct cim_store *store, struct entry *entry,
-				  struct cim_region_set **sets, uint32_t *set_count,
-				  struct cim_error *err)
-{
-	uint32_t major, minor, region_count;
-	enum cim_status status;
-	uint64_t filesystem;
-	uint8_t *bytes;
-	size_t size;
-
-	status = cim_read_whole(&store->env, store->dir, entry->name, CIM_MAX_FILESYSTEM_FILE,
-				&bytes, &size, err);
-	if (status)
-		return status;
-	status = cim_header_decode(&store->env, bytes, size, &major, &minor, sets, set_count,
-				   &region_count, &filesystem, err);
-	cim_free(&store->env, bytes);
-	return status;
-}
-
 /* Note the sets of image @index that have a file here, each once, and end the list by NO_SET. */
 static enum cim_status resolve_image(struct cim_store *store, size_t index, struct cim_error *err)
 {
 	struct entry *entry = &store->entries[index];
-	struct cim_region_set *sets = NULL;
+	struct cim_header header;
 	struct cim_error why;
 	enum cim_status status;
-	uint32_t set_count = 0;
 
 	if (entry->file.flags & CIM_STORE_DENIED)
 		return add_ref(store, NO_SET, err);
-	status = read_image(store, entry, &sets, &set_count, &why);
+	status = cim_header_read(&store->env, store->dir, entry->name, &header, &why);
 	if (status == CIM_E_FILE_NOT_FOUND) {
 		entry->gone = true;
 		return CIM_OK;
@@ -356,27 +335,24 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 		entry->file.flags |= CIM_STORE_DENIED;
 	else if (status && status != CIM_E_CORRUPT && status != CIM_E_VERSION)
 		return cim_fail_as(err, status, &why);
-	if (status) {
-		/* What is wrong is the image's own; this call goes on. */
+	/* What is wrong is the image's own; this call goes on, without its sets. */
+	if (status)
 		entry->file.flags |= CIM_STORE_BROKEN;
-		sets = NULL;
-		set_count = 0;
-		status = CIM_OK;
-	}
-	entry->file.set = set_count ? sets[set_count - 1].guid : (struct cim_guid){{0}};
-	for (uint32_t i = 0; i < set_count && !status; i++) {
-		uint32_t ref = find_set(store, &sets[i].guid);
+	entry->file.set = status ? (struct cim_guid){{0}} : header.sets[header.set_count - 1].guid;
+	status = CIM_OK;
+	for (uint32_t i = 0; i < header.set_count && !status; i++) {
+		uint32_t ref = find_set(store, &header.sets[i].guid);
 
 		if (ref == NO_SET)
 			continue;
-		store->sets[ref].own |= i == set_count - 1;
+		store->sets[ref].own |= i == header.set_count - 1;
 		if (store->sets[ref].last_by == index + 1)
 			continue;
 		store->sets[ref].last_by = (uint32_t)index + 1;
 		store->sets[ref].owners++;
 		status = add_ref(store, ref, err);
 	}
-	cim_free(&store->env, sets);
+	cim_header_free(&store->env, &header);
 	return status ? status : add_ref(store, NO_SET, err);
 }
 

@@ -795,11 +795,10 @@ static void tell_object_ids(struct structs *s, const struct told *header, const 
 {
 	const uint64_t offset = cim_get32(bytes + CIM_OFF(objectid_header, table_offset));
 	const uint64_t count = cim_get32(bytes + CIM_OFF(objectid_header, count));
-	struct cim_common_header common;
 	struct told t = *header;
 	enum cim_status status;
 
-	status = cim_common_header_decode(bytes, CIM_FILE_OBJECT_ID, t.pub.file, &common, &s->why);
+	status = cim_common_header_check(bytes, CIM_FILE_OBJECT_ID, t.pub.file, &s->why);
 	if (!fine(s, &t, status))
 		return;
 	t.pub.kind = CIM_STRUCT_OBJECT_IDS;
