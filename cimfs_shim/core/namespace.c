@@ -81,53 +81,62 @@ const struct cim_ns_entry *cim_ns_entry(const struct cim_namespace *ns, uint32_t
 	return i == UINT32_MAX ? NULL : &ns->entries[i];
 }
 
-/* Find the entry of a place or make one that says what holds already. */
-enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_place *place,
-			       uint32_t *entry, struct cim_error *err)
+/* Nodes form a tree by which a deleted directory's are found; a base that lists a directory twice
+ * would break it. */
+static enum cim_status listed_twice(uint32_t id, struct cim_error *err)
 {
-	uint32_t hash = name_hash(ns, place->node, place->name, place->units);
-	struct cim_ns_node *node = &ns->nodes[place->node];
-	struct cim_ns_entry *e;
-	const uint16_t *name;
-	uint32_t i;
+	return cim_fail(err, CIM_E_CORRUPT, "directory %u is listed twice", (unsigned)id);
+}
 
-	/* cim_ns_put() drops a directory by the tree of nodes: it must hang where it was found,
-	 * which isn't so in a base that lists it twice. */
-	if (place->id && cim_hash_table_get(&ns->node_map, place->id, &i) &&
-	    ns->nodes[i].file_id == place->id && ns->nodes[i].parent != place->node)
-		return cim_fail(err, CIM_E_CORRUPT, "directory %u is listed twice",
-				(unsigned)place->id);
-	/* The name's new spelling, ready to be taken by cim_ns_put(). */
-	i = find_entry(ns, place->node, hash, place->name, place->units);
-	if (i != UINT32_MAX && ns->entries[i].units == place->units &&
-	    !memcmp(ns->entries[i].name, place->name, place->units * sizeof(*place->name))) {
-		*entry = i;
-		return CIM_OK;
-	}
-	name = keep_name(ns, place->name, place->units);
-	if (!name)
-		return cim_no_memory(err);
-	if (i != UINT32_MAX) {
-		/* Equal but for case: it replaces what is there, so it may be respelled now. */
-		ns->entries[i].name = name;
-		*entry = i;
-		return CIM_OK;
-	}
+/* An entry that says what holds already. */
+static enum cim_status add_entry(struct cim_namespace *ns, const struct cim_ns_place *place,
+				 uint32_t hash, const uint16_t *name, uint32_t *entry,
+				 struct cim_error *err)
+{
+	struct cim_ns_node *node = &ns->nodes[place->node];
+
 	if (!cim_hash_table_reserve(&ns->entry_map) ||
 	    !cim_grow(ns->env, (void **)&ns->entries, &ns->entry_room, ns->entry_count,
 		      sizeof(*ns->entries)))
 		return cim_no_memory(err);
-	i = (uint32_t)ns->entry_count++;
-	e = &ns->entries[i];
-	e->node = place->node;
-	e->file_id = place->id;
-	e->units = (uint16_t)place->units;
-	e->name = name;
-	cim_hash_table_add(&ns->entry_map, hash, i);
-	e->next_in_node = node->first_entry;
-	node->first_entry = i;
+	*entry = (uint32_t)ns->entry_count++;
+	ns->entries[*entry] = (struct cim_ns_entry){
+		.node = place->node,
+		.file_id = place->id,
+		.next_in_node = node->first_entry,
+		.units = (uint16_t)place->units,
+		.name = name,
+	};
+	cim_hash_table_add(&ns->entry_map, hash, *entry);
+	node->first_entry = *entry;
 	node->entry_count++;
-	*entry = i;
+	return CIM_OK;
+}
+
+enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_place *place,
+			       uint32_t *entry, struct cim_error *err)
+{
+	const uint32_t hash = name_hash(ns, place->node, place->name, place->units);
+	struct cim_ns_entry *e;
+	const uint16_t *name;
+	uint32_t i;
+
+	/* cim_ns_put() drops a directory by its node: that must hang where it was found. */
+	if (place->id && cim_hash_table_get(&ns->node_map, place->id, &i) &&
+	    ns->nodes[i].file_id == place->id && ns->nodes[i].parent != place->node)
+		return listed_twice(place->id, err);
+	*entry = find_entry(ns, place->node, hash, place->name, place->units);
+	e = *entry == UINT32_MAX ? NULL : &ns->entries[*entry];
+	if (e && e->units == place->units &&
+	    !memcmp(e->name, place->name, place->units * sizeof(*place->name)))
+		return CIM_OK;
+	name = keep_name(ns, place->name, place->units);
+	if (!name)
+		return cim_no_memory(err);
+	if (!e)
+		return add_entry(ns, place, hash, name, entry, err);
+	/* Equal but for case: it replaces what is there, so it may be respelled now. */
+	e->name = name;
 	return CIM_OK;
 }
 
@@ -208,6 +217,25 @@ enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_
 
 /* ---- nodes and paths ---- */
 
+/* What the base has of a directory. */
+static enum cim_status open_base_table(struct cim_namespace *ns, struct cim_ns_node *node,
+				       struct cim_error *err)
+{
+	struct cim_record record;
+	enum cim_status status;
+
+	status = cim_ns_read(ns, node->file_id, &record, err);
+	if (status)
+		return status;
+	if (!cim_record_is_dir(&record))
+		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "not a directory");
+	if (cim_ns_is_new(ns, node->file_id))
+		return CIM_OK;
+	status = cim_link_table_of_dir(ns->base, &record, &node->base_table, err);
+	node->has_base = node->base_table.count != 0;
+	return status;
+}
+
 /* The node of a directory, made if it has none. @parent: the node it was reached through. */
 static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t parent,
 				uint32_t *number, struct cim_error *err)
@@ -217,28 +245,16 @@ static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t 
 				   .first_child = CIM_NO_NODE,
 				   .next_sibling = CIM_NO_NODE,
 				   .first_entry = UINT32_MAX};
-	struct cim_record record;
 	enum cim_status status;
 
 	if (cim_hash_table_get(&ns->node_map, id, number)) {
-		/* Nodes form a tree by which a deleted directory's are found; a base that lists
-		 * a directory twice would break it. */
 		if (ns->nodes[*number].parent != parent || ns->nodes[*number].file_id != id)
-			return cim_fail(err, CIM_E_CORRUPT, "directory %u is listed twice",
-					(unsigned)id);
+			return listed_twice(id, err);
 		return CIM_OK;
 	}
-	status = cim_ns_read(ns, id, &record, err);
+	status = open_base_table(ns, &node, err);
 	if (status)
 		return status;
-	if (!cim_record_is_dir(&record))
-		return cim_fail(err, CIM_E_PATH_NOT_FOUND, "not a directory");
-	if (!cim_ns_is_new(ns, id)) {
-		status = cim_link_table_of_dir(ns->base, &record, &node.base_table, err);
-		if (status)
-			return status;
-		node.has_base = node.base_table.count != 0;
-	}
 	if (ns->node_count >= CIM_NO_NODE ||
 	    !cim_grow(ns->env, (void **)&ns->nodes, &ns->node_room, ns->node_count,
 		      sizeof(*ns->nodes)) ||
@@ -328,48 +344,59 @@ enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *
 	return CIM_OK;
 }
 
+/* The base's tree. */
+static enum cim_status extend_base(struct cim_namespace *ns, struct cim_error *err)
+{
+	const struct cim_image_info *info = &ns->base->info;
+	struct cim_file_table last;
+	enum cim_status status;
+
+	status = cim_image_upcase(ns->base, &ns->upcase, err);
+	if (!status) /* there is one: the root is in a table */
+		status = cim_image_file_table(ns->base, info->table_count - 1, &last, err);
+	if (status)
+		return status;
+	ns->root_id = info->root_id;
+	/* The IDs go on where the last table ends, which may not be full. */
+	ns->next_id = ((uint64_t)info->table_count - 1) * CIM_FILES_PER_TABLE + last.count + 1;
+	if (ns->next_id > UINT32_MAX)
+		return cim_fail(err, CIM_E_LIMIT, "the image has no FileID left");
+	ns->first_new_id = (uint32_t)ns->next_id;
+	return CIM_OK;
+}
+
+/* An empty tree. */
+static enum cim_status make_root(struct cim_namespace *ns, struct cim_error *err)
+{
+	enum cim_status status;
+	struct cim_ns_file *root;
+
+	ns->upcase = cim_upcase_default;
+	ns->first_new_id = 1;
+	ns->next_id = 1;
+	status = cim_ns_new_file(ns, &ns->root_id, err);
+	if (status)
+		return status;
+	root = cim_ns_new_at(ns, ns->root_id);
+	root->record.stream_desc = cim_stream_desc(0, CIM_STREAM_LINK_TABLE);
+	root->record.parent_id = ns->root_id;
+	root->links = 1;
+	return CIM_OK;
+}
+
 enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
 			    struct cim_image *base, struct cim_error *err)
 {
-	struct cim_file_table last = {0};
 	enum cim_status status;
 
-	memset(ns, 0, sizeof(*ns));
-	ns->env = env;
+	*ns = (struct cim_namespace){.env = env, .base = base};
 	cim_hash_table_init(&ns->changed_map, env);
 	cim_hash_table_init(&ns->node_map, env);
 	cim_hash_table_init(&ns->entry_map, env);
 	cim_hash_table_init(&ns->streams_map, env);
-	ns->base = base;
-	ns->upcase = cim_upcase_default;
-	ns->first_new_id = 1;
-	if (base) {
-		status = cim_image_upcase(base, &ns->upcase, err);
-		if (!status && base->info.table_count)
-			status = cim_image_file_table(base, base->info.table_count - 1, &last, err);
-		if (status)
-			return status;
-		ns->root_id = base->info.root_id;
-		/* The IDs go on where the last table ends, which may not be full. */
-		ns->next_id = ((uint64_t)base->info.table_count - 1) * CIM_FILES_PER_TABLE +
-			      last.count + 1;
-		if (!base->info.table_count)
-			ns->next_id = 1;
-		if (ns->next_id > UINT32_MAX)
-			return cim_fail(err, CIM_E_LIMIT, "the image has no FileID left");
-		ns->first_new_id = (uint32_t)ns->next_id;
-	} else {
-		struct cim_ns_file *root;
-
-		ns->next_id = 1;
-		status = cim_ns_new_file(ns, &ns->root_id, err);
-		if (status)
-			return status;
-		root = cim_ns_new_at(ns, ns->root_id);
-		root->record.stream_desc = cim_stream_desc(0, CIM_STREAM_LINK_TABLE);
-		root->record.parent_id = ns->root_id;
-		root->links = 1;
-	}
+	status = base ? extend_base(ns, err) : make_root(ns, err);
+	if (status)
+		return status;
 	status = get_node(ns, ns->root_id, CIM_NO_NODE, &ns->root_node, err);
 	if (status == CIM_E_PATH_NOT_FOUND)
 		return cim_fail(err, CIM_E_CORRUPT, "the root is not a directory");

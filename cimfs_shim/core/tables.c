@@ -297,86 +297,122 @@ static uint32_t table_of(uint64_t id)
 	return (uint32_t)((id - 1) / CIM_FILES_PER_TABLE);
 }
 
-/* The base's table as it is, spread to a stride of at least 96. */
-static enum cim_status load_table(struct table_writer *tw, const struct cim_file_table *base,
-				  uint8_t *bytes, uint32_t stride, struct cim_error *err)
-{
-	struct cim_image *image = tw->writer->base;
-	enum cim_status status;
+/* A file table to be written. */
+struct out_table {
+	uint32_t number;
+	uint32_t count, stride;	    /* records, and the size of each, 96 at least */
+	uint64_t first, end;	    /* FileIDs: of its first record, behind its last in the image */
+	struct cim_file_table base; /* what it is in the base; all 0 if it is new */
+	uint8_t *bytes;
+};
 
+static enum cim_status measure_table(struct table_writer *tw, struct out_table *out,
+				     struct cim_error *err)
+{
+	const struct cim_namespace *ns = &tw->writer->ns;
+	const struct cim_file_table *base = &out->base;
+	struct cim_image *image = tw->writer->base;
+	enum cim_status status = CIM_OK;
+
+	if (image && out->number < image->info.table_count)
+		status = cim_image_file_table(image, out->number, &out->base, err);
+	if (status)
+		return status;
+	out->stride = base->entry_size > CIM_SIZE(file) ? base->entry_size : CIM_SIZE(file);
+	out->first = (uint64_t)out->number * CIM_FILES_PER_TABLE + 1;
+	out->end = out->first + CIM_FILES_PER_TABLE;
+	if (out->end > ns->next_id)
+		out->end = ns->next_id;
+	/* Only the table where the new IDs begin or go on grows. */
+	out->count = base->count;
+	if (out->end > ns->first_new_id && out->end > out->first)
+		out->count = (uint32_t)(out->end - out->first);
+	/* The base was read before; it may be another file's bytes by now. */
+	if (out->count < base->count)
+		return cim_fail(err, CIM_E_CORRUPT, "file table %u has grown",
+				(unsigned)out->number);
 	if (!base->count)
 		return CIM_OK;
-	status = cim_image_read_raw(image, base->offset, 0, bytes,
-				    (size_t)base->count * base->entry_size, err);
-	for (uint32_t i = base->count; !status && base->entry_size < stride && i-- > 0;) {
-		memmove(bytes + (size_t)i * stride, bytes + (size_t)i * base->entry_size,
-			base->entry_size);
-		memset(bytes + (size_t)i * stride + base->entry_size, 0, stride - base->entry_size);
+	return cim_image_check_range(image, base->offset, 0,
+				     (uint64_t)base->count * base->entry_size, err);
+}
+
+/* The base's table as it is, spread to the stride. */
+static enum cim_status load_table(struct table_writer *tw, struct out_table *out,
+				  struct cim_error *err)
+{
+	const uint32_t size = out->base.entry_size, stride = out->stride;
+	enum cim_status status;
+
+	if (!out->base.count)
+		return CIM_OK;
+	status = cim_image_read_raw(tw->writer->base, out->base.offset, 0, out->bytes,
+				    (size_t)out->base.count * size, err);
+	for (uint32_t i = out->base.count; !status && size < stride && i-- > 0;) {
+		uint8_t *entry = out->bytes + (size_t)i * stride;
+
+		memmove(entry, out->bytes + (size_t)i * size, size);
+		memset(entry + size, 0, stride - size);
 	}
 	return status;
 }
 
-/* Write table @t with its changed and new records. */
-static enum cim_status write_table(struct table_writer *tw, uint32_t t, struct cim_error *err)
+static void put_record(const struct out_table *out, uint64_t id, const struct cim_record *record)
 {
-	struct cim_writer *writer = tw->writer;
-	struct cim_namespace *ns = &writer->ns;
-	uint64_t first = (uint64_t)t * CIM_FILES_PER_TABLE + 1, id, end, offset;
-	struct cim_file_table base = {0};
-	enum cim_status status = CIM_OK;
-	uint32_t stride, count;
-	uint8_t *bytes, *entry;
+	cim_record_encode(out->bytes + (id - out->first) * out->stride, record);
+}
 
-	if (writer->base && t < writer->base->info.table_count)
-		status = cim_image_file_table(writer->base, t, &base, err);
-	if (status)
-		return status;
-	stride = base.entry_size > CIM_SIZE(file) ? base.entry_size : (uint32_t)CIM_SIZE(file);
-	end = first + CIM_FILES_PER_TABLE;
-	if (end > ns->next_id)
-		end = ns->next_id;
-	/* Only the table where the new IDs begin or go on grows. */
-	count = end > ns->first_new_id && end > first ? (uint32_t)(end - first) : base.count;
-	/* The base was read before; it may be another file's bytes by now. */
-	if (count < base.count)
-		return cim_fail(err, CIM_E_CORRUPT, "file table %u has grown", (unsigned)t);
-	if (base.count) /* before memory is taken for what the table says of itself */
-		status = cim_image_check_range(writer->base, base.offset, 0,
-					       (uint64_t)base.count * base.entry_size, err);
-	if (status)
-		return status;
-	bytes = cim_zalloc(&writer->env, (size_t)count * stride);
-	if (!bytes)
-		return cim_no_memory(err);
-	status = load_table(tw, &base, bytes, stride, err);
-	for (; !status && tw->changed_at < ns->changed_count; tw->changed_at++) {
-		uint32_t i = tw->changed[tw->changed_at];
+/* The records that changed, and the new ones. */
+static enum cim_status put_records(struct table_writer *tw, const struct out_table *out,
+				   struct cim_error *err)
+{
+	const struct cim_namespace *ns = &tw->writer->ns;
+	uint64_t id = out->first > ns->first_new_id ? out->first : ns->first_new_id;
 
-		if (table_of(ns->changed_ids[i]) != t)
+	for (; tw->changed_at < ns->changed_count; tw->changed_at++) {
+		const uint32_t i = tw->changed[tw->changed_at], changed = ns->changed_ids[i];
+
+		if (table_of(changed) != out->number)
 			break;
-		if (ns->changed_ids[i] - first >= count) {
-			status = cim_fail(err, CIM_E_CORRUPT, "file table %u has shrunk",
-					  (unsigned)t);
-			break;
-		}
-		cim_record_encode(bytes + (ns->changed_ids[i] - first) * stride,
-				  &ns->changed[i].record);
+		if (changed - out->first >= out->count)
+			return cim_fail(err, CIM_E_CORRUPT, "file table %u has shrunk",
+					(unsigned)out->number);
+		put_record(out, changed, &ns->changed[i].record);
 	}
-	id = first > ns->first_new_id ? first : ns->first_new_id;
-	for (; !status && id < end; id++)
-		cim_record_encode(bytes + (id - first) * stride,
-				  &cim_ns_new_at(ns, (uint32_t)id)->record);
-	if (!status)
-		status = cim_objects_put(&writer->objects, bytes, (size_t)count * stride, &offset,
-					 err);
-	cim_free(&writer->env, bytes);
+	for (; id < out->end; id++)
+		put_record(out, id, &cim_ns_new_at(ns, (uint32_t)id)->record);
+	return CIM_OK;
+}
+
+/* Write table @number with its changed and new records. */
+static enum cim_status write_table(struct table_writer *tw, uint32_t number, struct cim_error *err)
+{
+	const struct cim_env *env = &tw->writer->env;
+	struct out_table out = {.number = number};
+	uint64_t offset;
+	uint8_t *entry = tw->directory + (size_t)number * CIM_SIZE(file_table);
+	enum cim_status status;
+
+	/* Before memory is taken for what the table says of itself. */
+	status = measure_table(tw, &out, err);
 	if (status)
 		return status;
-	entry = tw->directory + (size_t)t * CIM_SIZE(file_table);
+	out.bytes = cim_zalloc(env, (size_t)out.count * out.stride);
+	if (!out.bytes)
+		return cim_no_memory(err);
+	status = load_table(tw, &out, err);
+	if (!status)
+		status = put_records(tw, &out, err);
+	if (!status)
+		status = cim_objects_put(&tw->writer->objects, out.bytes,
+					 (size_t)out.count * out.stride, &offset, err);
+	cim_free(env, out.bytes);
+	if (status)
+		return status;
 	memset(entry, 0, CIM_SIZE(file_table));
 	cim_put64(entry, offset);
-	cim_put16(entry + CIM_OFF(file_table, count), (uint16_t)count);
-	cim_put16(entry + CIM_OFF(file_table, entry_size), (uint16_t)stride);
+	cim_put16(entry + CIM_OFF(file_table, count), (uint16_t)out.count);
+	cim_put16(entry + CIM_OFF(file_table, entry_size), (uint16_t)out.stride);
 	return step(tw->steps, err);
 }
 

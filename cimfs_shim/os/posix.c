@@ -194,7 +194,7 @@ static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 		close(fd);
 		return status;
 	}
-	while (status == CIM_OK) {
+	while (!status) {
 		errno = 0;
 		entry = readdir(stream);
 		if (!entry) {
@@ -212,11 +212,23 @@ static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 
 /* ---- files ---- */
 
+/* Nothing but a regular file is an image's. */
+static enum cim_status check_regular(int fd, long *os_error)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail(os_error, errno);
+	if (S_ISREG(st.st_mode))
+		return CIM_OK;
+	*os_error = S_ISDIR(st.st_mode) ? EISDIR : 0;
+	return CIM_E_ACCESS;
+}
+
 static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flags,
 				    cim_vfs_file **file, long *os_error)
 {
 	enum cim_status status;
-	struct stat st;
 	cim_vfs_file *f;
 
 	*file = NULL;
@@ -237,22 +249,16 @@ static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flag
 			status = CIM_E_PATH_NOT_FOUND;
 		goto free_file;
 	}
-	if (fstat(f->fd, &st) < 0) {
-		status = fail(os_error, errno);
-		if (flags & O_CREAT) /* nobody knows of the new file */
-			unlinkat(dir->fd, name, 0);
+	status = check_regular(f->fd, os_error);
+	if (status)
 		goto close_fd;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		*os_error = S_ISDIR(st.st_mode) ? EISDIR : 0;
-		status = CIM_E_ACCESS;
-		goto close_fd;
-	}
 	*file = f;
 	return CIM_OK;
 
 close_fd:
 	close(f->fd);
+	if (flags & O_CREAT) /* nobody knows of the new file */
+		unlinkat(dir->fd, name, 0);
 free_file:
 	free(f);
 	return status;
@@ -429,12 +435,12 @@ static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name,
 	/* An exclusive lock takes a descriptor that can write. */
 	enum cim_status status = open_regular(dir, name, alone ? O_RDWR : O_RDONLY, file, os_error);
 
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	status = posix_lock(ctx, *file, alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED, false, os_error);
-	if (status == CIM_OK)
+	if (!status)
 		status = is_named(dir, name, *file, os_error);
-	if (status == CIM_OK)
+	if (!status)
 		return CIM_OK;
 	posix_close(ctx, *file);
 	*file = NULL;
@@ -450,7 +456,7 @@ static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 
 	*lock = CIM_LOCK_NONE;
 	status = posix_open(ctx, dir, name, CIM_VFS_READ, &file, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	if (fcntl(file->fd, F_OFD_GETLK, &range) < 0)
 		status = fail(os_error, errno);

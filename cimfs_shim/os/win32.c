@@ -135,7 +135,7 @@ static enum cim_status widen(const char *text, size_t room, WCHAR **wide, long *
 	out = malloc((bytes + room + 1) * sizeof(*out)); /* never more units than bytes */
 	if (!out)
 		return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
-	if (cim_utf16_from_utf8(text, bytes, (uint16_t *)out, bytes, &units) != CIM_OK) {
+	if (cim_utf16_from_utf8(text, bytes, (uint16_t *)out, bytes, &units)) {
 		free(out);
 		return fail_name(os_error);
 	}
@@ -167,55 +167,61 @@ static enum cim_status full_path(const WCHAR *path, WCHAR **full, long *os_error
 	}
 }
 
-/* A directory structure with the prefix for @path, no handle yet. */
-static enum cim_status make_dir(const char *path, cim_vfs_dir **dir, long *os_error)
-{
-	static const WCHAR verbatim[] = L"\\\\?\\";
-	const WCHAR *head = verbatim;
-	const WCHAR *tail;
-	WCHAR *wide;
-	WCHAR *full = NULL;
-	cim_vfs_dir *d;
-	size_t head_units;
-	size_t tail_units;
-	enum cim_status status;
+static const WCHAR verbatim[] = L"\\\\?\\";
 
-	status = widen(path, 0, &wide, os_error);
-	if (status != CIM_OK)
-		return status;
-	if (starts_with(wide, verbatim)) {
-		tail = wide + wcslen(verbatim);
-	} else {
-		status = full_path(wide, &full, os_error);
-		if (status != CIM_OK)
-			goto free_wide;
-		tail = full;
-		if (starts_with(full, L"\\\\.\\") || starts_with(full, verbatim)) {
-			tail += wcslen(verbatim); /* a device path: \\?\ reaches the same */
-		} else if (starts_with(full, L"\\\\")) {
-			head = L"\\\\?\\UNC\\";
-			tail += 2;
-		}
+/* What stands before *tail, the rest of a full path, to make the \\?\ form of it. */
+static const WCHAR *verbatim_head(const WCHAR *full, const WCHAR **tail)
+{
+	*tail = full;
+	if (starts_with(full, L"\\\\.\\") || starts_with(full, verbatim)) {
+		*tail += wcslen(verbatim); /* a device path: \\?\ reaches the same */
+	} else if (starts_with(full, L"\\\\")) {
+		*tail += 2;
+		return L"\\\\?\\UNC\\";
 	}
-	head_units = wcslen(head);
-	tail_units = wcslen(tail);
+	return verbatim;
+}
+
+/* A directory structure for a full path, no handle yet; NULL: no memory. */
+static cim_vfs_dir *new_dir(const WCHAR *full)
+{
+	const WCHAR *tail;
+	const WCHAR *head = verbatim_head(full, &tail);
+	const size_t head_units = wcslen(head);
+	size_t tail_units = wcslen(tail);
+	cim_vfs_dir *d;
+
 	while (tail_units && (tail[tail_units - 1] == '\\' || tail[tail_units - 1] == '/'))
 		tail_units--;
 	d = malloc(sizeof(*d) + (head_units + tail_units + 2) * sizeof(WCHAR));
-	if (!d) {
-		status = fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
-		goto free_full;
-	}
+	if (!d)
+		return NULL;
 	d->handle = INVALID_HANDLE_VALUE;
 	memcpy(d->prefix, head, head_units * sizeof(WCHAR));
 	memcpy(d->prefix + head_units, tail, tail_units * sizeof(WCHAR));
 	d->prefix_units = head_units + tail_units + 1;
 	d->prefix[d->prefix_units - 1] = '\\';
 	d->prefix[d->prefix_units] = 0;
-	*dir = d;
-free_full:
+	return d;
+}
+
+static enum cim_status make_dir(const char *path, cim_vfs_dir **dir, long *os_error)
+{
+	WCHAR *wide, *full = NULL;
+	enum cim_status status;
+
+	status = widen(path, 0, &wide, os_error);
+	if (status)
+		return status;
+	/* One in the \\?\ form means what it says. */
+	if (!starts_with(wide, verbatim))
+		status = full_path(wide, &full, os_error);
+	if (!status) {
+		*dir = new_dir(full ? full : wide);
+		if (!*dir)
+			status = fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+	}
 	free(full);
-free_wide:
 	free(wide);
 	return status;
 }
@@ -231,7 +237,7 @@ static enum cim_status file_path(const cim_vfs_dir *dir, const char *name, WCHAR
 	if (!name[0] || !strcmp(name, ".") || !strcmp(name, "..") || strpbrk(name, "/\\:"))
 		return fail_name(os_error);
 	status = widen(name, dir->prefix_units, path, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	memmove(*path + dir->prefix_units, *path, (wcslen(*path) + 1) * sizeof(WCHAR));
 	memcpy(*path, dir->prefix, dir->prefix_units * sizeof(WCHAR));
@@ -259,7 +265,7 @@ static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flag
 	(void)ctx;
 	*dir = NULL;
 	status = make_dir(path, &d, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status == CIM_E_INVALID ? CIM_E_PATH_NOT_FOUND : status;
 	if (lock)
 		handle = open_dir_handle(d, FILE_LIST_DIRECTORY | FILE_ADD_FILE, FILE_SHARE_READ);
@@ -360,7 +366,7 @@ static enum cim_status win32_list(void *ctx, cim_vfs_dir *dir,
 		*os_error = 0;
 		if (!(data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY))
 			status = list_name(data.cFileName, each, arg);
-		if (status != CIM_OK)
+		if (status)
 			goto close_find;
 	} while (FindNextFileW(find, &data));
 	error = GetLastError();
@@ -392,6 +398,18 @@ static HANDLE open_existing(const WCHAR *path, DWORD access, int most_tries)
 	return handle;
 }
 
+static HANDLE open_handle(const WCHAR *path, enum cim_vfs_mode mode, int tries)
+{
+	/* FlushFileBuffers() wants the right to write. */
+	const DWORD access = mode == CIM_VFS_READ ? GENERIC_READ : GENERIC_READ | GENERIC_WRITE;
+
+	if (mode != CIM_VFS_CREATE)
+		return open_existing(path, access, tries);
+	/* A session renames its files while it has them open, hence FILE_SHARE_DELETE. */
+	return CreateFileW(path, access, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
+			   FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
 static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode,
 				 int tries, cim_vfs_file **file, long *os_error)
 {
@@ -401,22 +419,14 @@ static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vf
 
 	*file = NULL;
 	status = file_path(dir, name, &path, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	f = calloc(1, sizeof(*f));
 	if (!f) {
 		status = fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
 		goto free_path;
 	}
-	/* A session renames its files while it has them open, hence FILE_SHARE_DELETE. */
-	if (mode == CIM_VFS_CREATE)
-		f->handle = CreateFileW(path, GENERIC_READ | GENERIC_WRITE,
-					FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
-					FILE_ATTRIBUTE_NORMAL, NULL);
-	else /* FlushFileBuffers() wants the right to write */
-		f->handle = open_existing(
-			path, mode == CIM_VFS_UPDATE ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ,
-			tries);
+	f->handle = open_handle(path, mode, tries);
 	if (f->handle == INVALID_HANDLE_VALUE) {
 		status = fail(os_error, GetLastError());
 		/* A new file has no name to miss, so it is the directory that is gone. */
@@ -702,9 +712,9 @@ static enum cim_status open_to_ask(cim_vfs_dir *dir, const char *name, cim_vfs_f
 	if (status != CIM_E_ACCESS && status != CIM_E_SHARING)
 		return status;
 	status = open_file(dir, name, CIM_VFS_READ, OPEN_TRIES, file, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
-	if (open_file(dir, name, CIM_VFS_UPDATE, 1, &to_write, &ignored) != CIM_OK) {
+	if (open_file(dir, name, CIM_VFS_UPDATE, 1, &to_write, &ignored)) {
 		*flags = 0;
 		return CIM_OK;
 	}
@@ -747,7 +757,7 @@ static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 
 	*lock = CIM_LOCK_NONE;
 	status = open_to_ask(dir, name, &file, &flags, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	error = lock_byte(file, TURN_OFFSET, flags);
 	if (!error) {
@@ -768,7 +778,7 @@ static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vf
 	WCHAR *path;
 
 	status = file_path(dir, name, &path, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	handle = CreateFileW(path, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING,
 			     FILE_ATTRIBUTE_NORMAL, NULL);
@@ -797,12 +807,12 @@ static enum cim_status win32_hold(void *ctx, cim_vfs_dir *dir, const char *name,
 	enum cim_status status;
 
 	status = win32_open(ctx, dir, name, CIM_VFS_UPDATE, file, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	status = win32_lock(ctx, *file, how, false, os_error);
-	if (status == CIM_OK)
+	if (!status)
 		status = is_named(dir, name, *file, os_error);
-	if (status == CIM_OK)
+	if (!status)
 		return CIM_OK;
 	win32_close(ctx, *file);
 	*file = NULL;
@@ -911,10 +921,10 @@ static enum cim_status win32_rename(void *ctx, cim_vfs_dir *dir, const char *fro
 
 	(void)ctx;
 	status = file_path(dir, from, &from_path, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	status = file_path(dir, to, &to_path, os_error);
-	if (status != CIM_OK)
+	if (status)
 		goto free_from;
 	error = move_file(dir, from_path, to_path, replace);
 	/*
@@ -946,7 +956,7 @@ static enum cim_status win32_remove(void *ctx, cim_vfs_dir *dir, const char *nam
 
 	(void)ctx;
 	status = file_path(dir, name, &path, os_error);
-	if (status != CIM_OK)
+	if (status)
 		return status;
 	if (!DeleteFileW(path))
 		status = fail(os_error, GetLastError());
