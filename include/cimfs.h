@@ -539,7 +539,8 @@ CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
  * clients; CimConvertBlockImage and CimCreateMergedFile by a header alone.
  */
 
-/** CimConvertBlockImage() - write an image in block form as an ordinary one in @newContainingPath
+/** CimConvertBlockImage() - convert an image between the ordinary form and the block form, into
+ * @newContainingPath; which way isn't known (Q-61)
  */
 CIMFSAPI CimConvertBlockImage(CIMFS_IN_ PCWSTR containingPath, CIMFS_IN_ PCWSTR existingImageName,
 			      CIMFS_IN_ PCWSTR newContainingPath);
