@@ -191,7 +191,7 @@ same([stat.S_IMODE(os.stat(os.path.join(target, n)).st_mode) & 0o222
       for n in ("Both.txt", "sub/locked", "ns")], [0, 0, 0o200], "read-only is in the mode")
 same((os.stat(os.path.join(target, "hole")).st_size, os.stat(os.path.join(target, "hole")).st_blocks),
      (1 << 33, 0), "8 GiB of nothing take no room")
-same(tree(target)["tiny-hole"], bytes(5), "a small one reads as zeros")
+same(open(os.path.join(target, "tiny-hole"), "rb").read(), bytes(5), "a small one reads as zeros")
 same(os.stat(os.path.join(target, "ns")).st_mtime_ns, 1_700_000_000_123_456_700,
      "times are exact to 100 ns")
 check("/old: times not restored" in result.errors or
