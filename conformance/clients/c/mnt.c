@@ -620,10 +620,11 @@ static void compare_volume(struct check *check, struct volume *volume)
     compare_directory(check);
     us = now_us() - us;
     say(STD_OUTPUT_HANDLE,
-        L"%ls: mounted in %llu.%llu ms; %llu files, %llu directories, %llu bytes compared in "
-        L"%llu.%02llu s\r\n",
+        L"%ls: mounted in %llu.%llu ms; %llu file%ls, %llu director%ls, %llu bytes compared "
+        L"in %llu.%02llu s\r\n",
         volume->name, volume->mount_us / 1000, volume->mount_us / 100 % 10, volume->files,
-        volume->directories, volume->bytes, us / 1000000, us / 10000 % 100);
+        volume->files == 1 ? L"" : L"s", volume->directories,
+        volume->directories == 1 ? L"y" : L"ies", volume->bytes, us / 1000000, us / 10000 % 100);
     if (!volume->files) differs(check, L"nothing was compared");
     if (check->phases > 1 && !volume->extras) differs(check, L"what pack.exe added is not there");
 }

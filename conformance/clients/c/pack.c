@@ -773,8 +773,10 @@ static void summary(struct pack *pack)
 
     if (has_step(pack, L"pack"))
         say(STD_OUTPUT_HANDLE,
-            L"packed %llu files, %llu directories, %llu bytes in %llu.%02llu s\r\n", pack->files,
-            pack->directories, pack->bytes, pack->ms / 1000, pack->ms / 10 % 100);
+            L"packed %llu file%ls, %llu director%ls, %llu bytes in %llu.%02llu s\r\n", pack->files,
+            pack->files == 1 ? L"" : L"s", pack->directories,
+            pack->directories == 1 ? L"y" : L"ies", pack->bytes, pack->ms / 1000,
+            pack->ms / 10 % 100);
     if (has_step(pack, L"extend"))
         say(STD_OUTPUT_HANDLE,
             L"extended by %ls: a hard link, a stream, an EA, a symbolic link, a copy\r\n",
