@@ -112,7 +112,7 @@ struct restore_job {
 	bool no_acls;	    /* not to be restored, nor told of */
 	bool no_attributes; /* nor these, EAs, creation and change times */
 	bool ntfs;	    /* the target knows ntfs-3g's attributes */
-	enum restore_streams streams;
+	int streams;	    /* enum restore_streams */
 	uint32_t dosattrib; /* user.DOSATTRIB is for items with one of these */
 	/*
 	 * The target is new and to be a picture of the image that nobody changes: nothing may be in

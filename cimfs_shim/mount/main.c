@@ -18,38 +18,32 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../host/args.h"
+#include "../host/help.h"
 
-#define HELPER "mount.cimfs" /* our name as mount(8)'s helper */
+#define PROGRAM "cimfs-mount"
+#define USAGE                                                                          \
+	"cimfs-mount IMAGE DIR [OPTION]...\n"                                          \
+	"       cimfs-mount --wine-mount --dosdevices=DIR --guid=GUID --image=IMAGE\n" \
+	"                   [OPTION]...\n"                                             \
+	"       cimfs-mount --wine-dismount --dosdevices=DIR --guid=GUID [OPTION]..."
+#define HELPER	     "mount.cimfs" /* our name as mount(8)'s helper */
+#define HELPER_USAGE "mount.cimfs IMAGE DIR [OPTION]..."
 
-static const char usage_text[] =
-	"Usage: cimfs-mount IMAGE DIR [-o OPTION,...] [--foreground] [--ready-fd N]\n"
-	"       cimfs-mount --wine-mount --dosdevices DIR --guid GUID [--status FILE]\n"
-	"                   [--dll-version VERSION] [--backend auto|fuse|extract]\n"
-	"                   [--reparse links|wine] --image IMAGE\n"
-	"       cimfs-mount --wine-dismount --dosdevices DIR --guid GUID [--status FILE]\n"
-	"                   [--dll-version VERSION]\n"
-	"\n"
-	"Mounts a Composite Image (NAME.cim) on a directory, read-only. Unmount with umount,\n"
-	"fusermount3 -u, or \"cimtool umount DIR\".\n"
-	"\n"
-	"  -f, --foreground     stay in the foreground; messages go to stderr\n"
-	"      --ready-fd N     write a line to file descriptor N once the mount can be used\n"
-	"  -h, --help; -V, --version\n"
-	"\n";
+static const char about[] =
+	"Mounts a Composite Image (NAME.cim) on a directory, read-only. Unmount with umount, "
+	"fusermount3 -u, or \"cimtool umount DIR\".";
 
-static const char usage_end[] =
-	"\n"
-	"Names are UTF-8; an unpaired surrogate is three bytes (WTF-8). '/' in a name shows as\n"
-	"U+F02F, NUL as U+F000, and the names \".\" and \"..\" begin with U+F02E.\n"
-	"\n"
-	"Exit status:\n"
-	"  0  mounted\n"
-	"  1  it failed\n"
-	"  2  " EXIT_USAGE_TEXT "\n"
-	"  4  " EXIT_CORRUPT_TEXT "\n"
+#define NOTES                                                                                    \
+	"Names are UTF-8; an unpaired surrogate is three bytes (WTF-8). '/' in a name shows as " \
+	"U+F02F, NUL as U+F000, and the names \".\" and \"..\" begin with U+F02E.\n"             \
+	"\n"                                                                                     \
+	"Exit status:\n"                                                                         \
+	"  0  mounted\n"                                                                         \
+	"  1  it failed\n"                                                                       \
+	"  2  " EXIT_USAGE_TEXT "\n"                                                             \
+	"  4  " EXIT_CORRUPT_TEXT "\n"                                                           \
 	"  5  " EXIT_UNSUPPORTED_TEXT "\n"
-	"With --wine-*: 0, or 64 + a status of libcim.\n";
+#define WINE_NOTE "With --wine-*: 0, or 64 + a status of libcim.\n"
 
 static int usage_error(const char *text)
 {
@@ -57,24 +51,9 @@ static int usage_error(const char *text)
 	return EXIT_USAGE;
 }
 
-/* For -h, or -V */
-static int tell(bool help, const char *name)
-{
-	if (help)
-		printf("%s%s%s", usage_text, options_help, usage_end);
-	else
-		printf("%s %s\n", name, cim_version());
-	errno = 0;
-	if (ferror(stdout) | fclose(stdout)) {
-		say("write to standard output: %s", errno ? strerror(errno) : "failed");
-		return EXIT_FAILED;
-	}
-	return EXIT_OK;
-}
-
 /* What the command line says, as it is understood. */
 struct request {
-	struct options *options;
+	struct options options;
 	const char *ready_fd;
 	bool help;
 	bool version;
@@ -82,6 +61,7 @@ struct request {
 	bool wine_mount;
 	bool wine_dismount;
 	bool wrong; /* what the DLL asks for */
+	const char *ignored;
 };
 
 static int wrong_option(void *request, const char *text)
@@ -90,59 +70,135 @@ static int wrong_option(void *request, const char *text)
 	return usage_error(text);
 }
 
-static int take_options(void *request, void *options, char *text)
+static int take_options(void *request, void *options, const struct arg_option *option, char *text)
 {
 	(void)request;
+	(void)option;
 	return options_parse(options, text) ? EXIT_OK : EXIT_USAGE;
 }
 
-static int take_backend(void *request, void *ctx, char *name)
+/* What is wrong in a call of the DLL is told where the DLL looks: run_wine() */
+static int take_backend(void *request, void *into, const struct arg_option *option, char *name)
 {
-	static const char *const names[] = {
-		[BACKEND_AUTO] = "auto",
-		[BACKEND_FUSE] = "fuse",
-		[BACKEND_EXTRACT] = "extract",
-	};
 	struct request *r = request;
-	int which = arg_word(name, names, sizeof(names) / sizeof(names[0]));
+	const int which = arg_word(name, option->meta);
 
-	(void)ctx;
+	(void)into;
 	r->wrong |= which < 0;
 	r->call.backend = which < 0 ? BACKEND_AUTO : (enum backend)which;
 	return EXIT_OK;
 }
 
-static int take_reparse(void *request, void *ctx, char *form)
+static int take_reparse(void *request, void *into, const struct arg_option *option, char *form)
 {
 	struct request *r = request;
+	const int which = arg_word(form, option->meta);
 
-	(void)ctx;
-	r->wrong |= !reparse_form_parse(form, &r->call.reparse);
+	(void)into;
+	r->wrong |= which < 0;
+	r->call.reparse = which < 0 ? REPARSE_LINKS : which;
 	return EXIT_OK;
 }
 
-static int parse(struct request *r, int argc, char **argv)
-{
-	const struct arg_option options[] = {
-		{.letter = 'o', .take = take_options, .ctx = r->options},
-		{.name = "foreground", .letter = 'f', .flag = &r->options->foreground},
-		{.name = "ready-fd", .value = &r->ready_fd},
-		{.name = "help", .letter = 'h', .flag = &r->help, .last = true},
-		{.name = "version", .letter = 'V', .flag = &r->version, .last = true},
-		{.name = "wine-mount", .flag = &r->wine_mount},
-		{.name = "wine-dismount", .flag = &r->wine_dismount},
-		{.name = "dosdevices", .value = &r->call.dosdevices},
-		{.name = "guid", .value = &r->call.guid},
-		{.name = "status", .value = &r->call.status},
-		{.name = "dll-version", .value = &r->call.version},
-		{.name = "backend", .take = take_backend},
-		{.name = "reparse", .take = take_reparse},
-		{.name = "image", .value = &r->call.image},
-		{0},
-	};
-	const struct args args = {.program = r, .wrong = wrong_option};
+static const struct arg_option own_options[] = {
+	{.letter = 'o',
+	 .meta = "A,B,...",
+	 .take = take_options,
+	 .at = offsetof(struct request, options),
+	 .help = "see below"},
+	{.name = "foreground",
+	 .letter = 'f',
+	 ARG_SETS(struct request, options.foreground),
+	 .help = "stay in the foreground; messages go to standard error"},
+	{.name = "ready-fd",
+	 .meta = "N",
+	 ARG_SETS(struct request, ready_fd),
+	 .help = "write a line to file descriptor N once the mount can be used"},
+	{.name = "help",
+	 .letter = 'h',
+	 ARG_SETS(struct request, help),
+	 .last = true,
+	 .help = "this text"},
+	{.name = "version",
+	 .letter = 'V',
+	 ARG_SETS(struct request, version),
+	 .last = true,
+	 .help = "the version"},
+	{0},
+};
 
-	return args_parse(&args, options, NULL, argc, argv);
+static const struct arg_option wine_options[] = {
+	{.name = "wine-mount",
+	 ARG_SETS(struct request, wine_mount),
+	 .help = "mount as a volume of a Wine prefix"},
+	{.name = "wine-dismount",
+	 ARG_SETS(struct request, wine_dismount),
+	 .help = "end such a volume"},
+	{.name = "dosdevices",
+	 .meta = "DIR",
+	 ARG_SETS(struct request, call.dosdevices),
+	 .help = "the prefix's directory of devices"},
+	{.name = "guid",
+	 .meta = "GUID",
+	 ARG_SETS(struct request, call.guid),
+	 .help = "the volume's name"},
+	{.name = "status",
+	 .meta = "FILE",
+	 ARG_SETS(struct request, call.status),
+	 .help = "where the answer goes, if it is no success; default: standard error"},
+	{.name = "dll-version",
+	 .meta = "VERSION",
+	 ARG_SETS(struct request, call.version),
+	 .help = "of the cimfs.dll that asks"},
+	{.name = "backend",
+	 .meta = "auto|fuse|extract",
+	 .take = take_backend,
+	 .help = "FUSE, or else an unpacked copy; only FUSE; only a copy"},
+	{.name = "reparse", .meta = REPARSE_WORDS, .take = take_reparse, .help = "as -o reparse"},
+	{.name = "image",
+	 .meta = "IMAGE",
+	 ARG_SETS(struct request, call.image),
+	 .help = "what to mount"},
+	{0},
+};
+
+/* What mount(8) gives its helpers. */
+static const struct arg_option helper_options[] = {
+	{.letter = 'o',
+	 .meta = "A,B,...",
+	 .take = take_options,
+	 .at = offsetof(struct request, options),
+	 .help = "see below"},
+	{.letter = 's',
+	 ARG_SETS(struct request, options.sloppy),
+	 .help = "pass over options that are not known"},
+	{.letter = 'f', ARG_SETS(struct request, options.fake), .help = "do all but mount"},
+	{.letter = 'n'},
+	{.letter = 'v'},
+	{.letter = 'N', .meta = "NAMESPACE", ARG_SETS(struct request, ignored)},
+	{.letter = 't',
+	 .meta = "TYPE",
+	 ARG_SETS(struct request, ignored),
+	 .help = "taken, as mount(8) gives them, and without effect"},
+	{.letter = 'h', ARG_SETS(struct request, help), .last = true, .help = "this text"},
+	{.letter = 'V', ARG_SETS(struct request, version), .last = true, .help = "the version"},
+	{0},
+};
+
+/* For -h, or -V */
+static int tell(bool help, bool helper, const struct arg_group *groups)
+{
+	if (help)
+		help_print(&(struct help){helper ? HELPER_USAGE : USAGE, about, groups,
+					  helper ? NOTES : NOTES WINE_NOTE});
+	else
+		printf("%s %s\n", helper ? HELPER : PROGRAM, cim_version());
+	errno = 0;
+	if (ferror(stdout) | fclose(stdout)) {
+		say("write to standard output: %s", errno ? strerror(errno) : "failed");
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
 }
 
 static bool set_ready_fd(struct options *o, const char *text)
@@ -173,53 +229,43 @@ static int run_wine(struct request *r)
 	return r->wine_mount ? volume_mount(call) : volume_dismount(call);
 }
 
-/* mount(8) calls "mount.cimfs IMAGE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]". */
-static int parse_as_helper(struct request *r, int argc, char **argv)
+static int run(struct request *r, bool helper, int argc, char **argv)
 {
-	const char *ignored;
-	const struct arg_option options[] = {
-		{.letter = 's', .flag = &r->options->sloppy},
-		{.letter = 'f', .flag = &r->options->fake},
-		{.letter = 'n'},
-		{.letter = 'v'},
-		{.letter = 'N', .value = &ignored},
-		{.letter = 't', .value = &ignored},
-		{.letter = 'o', .take = take_options, .ctx = r->options},
-		{.letter = 'h', .flag = &r->help, .last = true},
-		{.letter = 'V', .flag = &r->version, .last = true},
+	const struct args args = {.program = r, .wrong = wrong_option};
+	const struct arg_group groups[] = {
+		{.options = helper ? helper_options : own_options, .into = r},
+		{.title = "Options (-o A,B,...)",
+		 .options = mount_options,
+		 .into = &r->options,
+		 .bare = true},
+		/* mount(8) gives none of these, and that ends the list. */
+		{.title = "What cimfs.dll asks for under Wine",
+		 .options = helper ? NULL : wine_options,
+		 .into = r},
 		{0},
 	};
-	const struct args args = {.program = r, .wrong = wrong_option};
-
-	/* The options come last, whatever the caller's environment says of POSIX. */
-	unsetenv("POSIXLY_CORRECT");
-	return args_parse(&args, options, NULL, argc, argv);
-}
-
-static int run(struct options *o, bool helper, int argc, char **argv)
-{
-	struct request r = {.options = o};
-	int code = (helper ? parse_as_helper : parse)(&r, argc, argv);
+	int code = args_parse(&args, groups, argc, argv);
 
 	if (code)
 		return code;
-	if (r.help || r.version)
-		return tell(r.help, helper ? HELPER : "cimfs-mount");
+	if (r->help || r->version)
+		return tell(r->help, helper, groups);
 	signal(SIGPIPE, SIG_IGN);
-	if (r.ready_fd && !set_ready_fd(o, r.ready_fd))
+	if (r->ready_fd && !set_ready_fd(&r->options, r->ready_fd))
 		return usage_error("--ready-fd: not an open file descriptor");
-	close_others(o->ready_fd);
-	if (r.wine_mount || r.wine_dismount)
-		return run_wine(&r);
+	close_others(r->options.ready_fd);
+	if (r->wine_mount || r->wine_dismount)
+		return run_wine(r);
 	if (argc - optind != 2)
 		return usage_error("an image and a directory are needed");
-	return mount_by_hand(o, argv[optind], argv[optind + 1]);
+	return mount_by_hand(&r->options, argv[optind], argv[optind + 1]);
 }
 
 int main(int argc, char **argv)
 {
 	const char *name = argc ? strrchr(argv[0], '/') : NULL;
-	struct options options;
+	struct request request = {0};
+	bool helper;
 	int code;
 	int fd;
 
@@ -229,9 +275,13 @@ int main(int argc, char **argv)
 	} while (fd >= 0 && fd < 3);
 	if (fd >= 0)
 		close(fd);
-	options_init(&options);
+	options_init(&request.options);
 	name = name ? name + 1 : argc ? argv[0] : "";
-	code = run(&options, !strcmp(name, HELPER), argc, argv);
-	options_free(&options);
+	helper = !strcmp(name, HELPER);
+	/* There the options come last, whatever the caller's environment says of POSIX. */
+	if (helper)
+		unsetenv("POSIXLY_CORRECT");
+	code = run(&request, helper, argc, argv);
+	options_free(&request.options);
 	return code;
 }

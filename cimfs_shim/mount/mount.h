@@ -25,6 +25,7 @@
 #include <sys/types.h>
 
 #include "../host/alloc.h"
+#include "../host/args.h"
 #include "../host/error.h"
 #include "../host/exit.h"
 #include "../host/volumeinfo.h"
@@ -39,6 +40,12 @@ enum streams_interface {
 	STREAMS_WINDOWS = 1, /* FILE:STREAM can be opened */
 	STREAMS_XATTR = 2,   /* extended attribute user.STREAM */
 	STREAMS_BOTH = 3,
+};
+
+/* What link counts are. */
+enum nlink_form {
+	NLINK_EXACT, /* counted when first asked for */
+	NLINK_1,     /* 1, whatever there is */
 };
 
 /* How reparse points show. */
@@ -58,10 +65,10 @@ struct options {
 	char *log;	   /* file to log to; NULL: stderr in the foreground, else syslog */
 	char *kernel;	   /* mount options for the kernel, separated by commas; "" for none */
 	unsigned max_read; /* one of them; 0: not given */
-	enum streams_interface streams;
-	enum reparse_form reparse;
+	int streams;	   /* enum streams_interface */
+	int reparse;	   /* enum reparse_form */
+	int nlink;	   /* enum nlink_form */
 	bool ignore_case;
-	bool count_links;
 	bool nonempty;
 	bool sloppy;   /* pass over unknown options */
 	char *unknown; /* the first of them; NULL */
@@ -110,9 +117,9 @@ void options_init(struct options *o);
 void options_free(struct options *o);
 /* "-o" text; false: a usage error was told. */
 bool options_parse(struct options *o, const char *text);
-/* "links" or "wine"; false: neither. */
-bool reparse_form_parse(const char *value, enum reparse_form *form);
-extern const char options_help[];
+/* What "-o" takes; for a struct options. */
+extern const struct arg_option mount_options[];
+#define REPARSE_WORDS "links|wine" /* enum reparse_form */
 
 /* ---- log.c ---- */
 
@@ -298,7 +305,7 @@ struct wine_call {
 	const char *version; /* the DLL's; NULL: not told */
 	const char *image;   /* to mount */
 	enum backend backend;
-	enum reparse_form reparse;
+	int reparse; /* enum reparse_form */
 };
 
 /* The answer to a call that failed with @status at doing @op to @what; its exit code. */

@@ -168,7 +168,7 @@ uint32_t nlink_get(struct server *s, const struct cim_file_info *info)
 {
 	uint32_t count;
 
-	if (!s->options->count_links)
+	if (s->options->nlink == NLINK_1)
 		return 1;
 	pthread_mutex_lock(&s->count_lock);
 	if (!s->counted) {

@@ -155,7 +155,7 @@ static int stat_own(struct server *s, uint64_t node, struct stat *st)
 	st->st_ino = (UINT64_C(1) << 62) + node;
 	if (node == NODE_ROOT) {
 		st->st_mode = S_IFDIR | (0755 & ~s->options->dmask);
-		st->st_nlink = s->options->count_links ? 3 : 1;
+		st->st_nlink = s->options->nlink == NLINK_EXACT ? 3 : 1;
 	} else {
 		st->st_mode = S_IFREG | (0444 & ~s->options->fmask);
 		set_size(st, node_text(s, node, text), false);

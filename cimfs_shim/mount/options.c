@@ -12,31 +12,111 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../host/args.h"
 
-const char options_help[] =
-	"Options (-o A,B,...):\n"
-	"  nlink=exact|1        count each file's names when first asked (exact, the default);\n"
-	"                       1: don't, every link count is 1\n"
-	"  ignore_case          find names without regard to case, as Windows does; also serves\n"
-	"                       the hidden .ciopfs by which Wine knows. Exact by default\n"
-	"  reparse=links|wine   symlinks and junctions: as symbolic links (the default); or every\n"
-	"                       reparse point as Wine 10.19 and later keeps it: a file or "
-	"directory\n"
-	"                       \"NAME?\" with its data in the extended attribute "
-	"user.WINEREPARSE\n"
-	"  streams_interface=X  alternate streams: none; windows: open FILE:STREAM; xattr: "
-	"extended\n"
-	"                       attribute user.STREAM; both (the default)\n"
-	"  uid=N, gid=N         owner and group of everything; default: who mounts\n"
-	"  umask=M, fmask=M, dmask=M\n"
-	"                       mode bits to take away, octal: of all, of files, of directories\n"
-	"  nonempty             mount over a directory that isn't empty\n"
-	"  allow_other, auto_unmount, max_read=N, context=X\n"
-	"  nodev, nosuid, noexec, noatime, ...\n"
-	"                       as for any FUSE mount\n"
-	"  ro, rw, defaults, ... taken, as mount(8) gives them; it is read-only whatever they say\n"
-	"  log=FILE             append messages about the image to FILE; default: syslog\n";
+static int take_log(void *options, void *into, const struct arg_option *option, char *file);
+static int take_id(void *options, void *into, const struct arg_option *option, char *number);
+static int take_mask(void *options, void *into, const struct arg_option *option, char *number);
+static int take_kernel(void *options, void *into, const struct arg_option *option, char *value);
+
+/* What is the kernel's or FUSE's; and what means something to mount(8) alone. */
+#define FOR_KERNEL(text)                            \
+	{                                           \
+		.name = (text), .take = take_kernel \
+	}
+#define FOR_MOUNT(text)        \
+	{                      \
+		.name = (text) \
+	}
+
+const struct arg_option mount_options[] = {
+	{.name = "nlink",
+	 .meta = "exact|1",
+	 ARG_SETS_WORD(struct options, nlink),
+	 .help = "count each file's names when first asked (exact, the default); 1: don't, every "
+		 "link count is 1"},
+	{.name = "ignore_case",
+	 ARG_SETS(struct options, ignore_case),
+	 .help = "find names without regard to case, as Windows does; also serves the hidden "
+		 ".ciopfs by which Wine knows. Exact by default"},
+	{.name = "reparse",
+	 .meta = REPARSE_WORDS,
+	 ARG_SETS_WORD(struct options, reparse),
+	 .help = "symlinks and junctions: as symbolic links (the default); or every reparse point "
+		 "as Wine 10.19 and later keeps it: a file or directory \"NAME?\" with its data in "
+		 "the extended attribute user.WINEREPARSE"},
+	{.name = "streams_interface",
+	 .meta = "none|windows|xattr|both",
+	 ARG_SETS_WORD(struct options, streams),
+	 .help = "alternate streams: not at all; open FILE:STREAM; extended attribute user.STREAM; "
+		 "both (the default)"},
+	{.name = "uid", .meta = "N", .take = take_id, .at = offsetof(struct options, uid)},
+	{.name = "gid",
+	 .meta = "N",
+	 .take = take_id,
+	 .at = offsetof(struct options, gid),
+	 .help = "owner and group of everything; default: who mounts"},
+	{.name = "umask", .meta = "M", .take = take_mask},
+	{.name = "fmask", .meta = "M", .take = take_mask},
+	{.name = "dmask",
+	 .meta = "M",
+	 .take = take_mask,
+	 .help = "mode bits to take away, octal: of all, of files, of directories"},
+	{.name = "nonempty",
+	 ARG_SETS(struct options, nonempty),
+	 .help = "mount over a directory that isn't empty"},
+	{.name = "log",
+	 .meta = "FILE",
+	 .take = take_log,
+	 .help = "append messages about the image to FILE; default: syslog"},
+	FOR_KERNEL("allow_other"),
+	FOR_KERNEL("auto_unmount"),
+	{.name = "max_read", .meta = "N", .take = take_kernel},
+	{.name = "context", .meta = "X", .take = take_kernel},
+	FOR_KERNEL("nodev"),
+	FOR_KERNEL("nosuid"),
+	FOR_KERNEL("noexec"),
+	FOR_KERNEL("dev"),
+	FOR_KERNEL("suid"),
+	FOR_KERNEL("exec"),
+	FOR_KERNEL("noatime"),
+	FOR_KERNEL("atime"),
+	FOR_KERNEL("nodiratime"),
+	FOR_KERNEL("dirsync"),
+	FOR_KERNEL("sync"),
+	{.name = "async", .take = take_kernel, .help = "as for any FUSE mount"},
+	FOR_MOUNT("ro"),
+	FOR_MOUNT("rw"),
+	FOR_MOUNT("defaults"),
+	FOR_MOUNT("auto"),
+	FOR_MOUNT("noauto"),
+	FOR_MOUNT("user"),
+	FOR_MOUNT("nouser"),
+	FOR_MOUNT("users"),
+	FOR_MOUNT("owner"),
+	FOR_MOUNT("group"),
+	FOR_MOUNT("nofail"),
+	FOR_MOUNT("_netdev"),
+	FOR_MOUNT("relatime"),
+	FOR_MOUNT("diratime"),
+	FOR_MOUNT("norelatime"),
+	FOR_MOUNT("strictatime"),
+	FOR_MOUNT("lazytime"),
+	FOR_MOUNT("nolazytime"),
+	FOR_MOUNT("default_permissions"),
+	FOR_MOUNT("loop"),
+	FOR_MOUNT("x-*"),
+	FOR_MOUNT("X-*"),
+	{.name = "comment",
+	 .meta = "TEXT",
+	 .help = "taken, as mount(8) gives them; it is read-only whatever they say"},
+	{0},
+};
+
+static int wrong_number(const struct arg_option *option, const char *text)
+{
+	say("-o %s: '%s' is not a number that it could be", option->name, text);
+	return EXIT_USAGE;
+}
 
 void options_init(struct options *o)
 {
@@ -44,7 +124,6 @@ void options_init(struct options *o)
 	o->ready_fd = -1;
 	o->kernel = xstrdup("");
 	o->streams = STREAMS_BOTH;
-	o->count_links = true;
 	o->uid = getuid();
 	o->gid = getgid();
 }
@@ -58,162 +137,84 @@ void options_free(struct options *o)
 	free(o->unknown);
 }
 
-static void add_kernel(struct options *o, const char *name)
+static int take_kernel(void *options, void *into, const struct arg_option *option, char *value)
 {
-	char *all = xasprintf("%s%s%s", o->kernel, *o->kernel ? "," : "", name);
-
-	free(o->kernel);
-	o->kernel = all;
-}
-
-/* @list: words with a space between; a '*' at a word's end stands for anything. */
-static bool is_one_of(const char *word, const char *list)
-{
-	for (;;) {
-		const size_t len = strcspn(list, " ");
-
-		if (list[len - 1] == '*' ? !strncmp(word, list, len - 1)
-					 : strlen(word) == len && !strncmp(word, list, len))
-			return true;
-		if (!list[len])
-			return false;
-		list += len + 1;
-	}
-}
-
-static bool parse_streams(const char *value, enum streams_interface *streams)
-{
-	static const char *const names[] = {
-		[STREAMS_NONE] = "none",
-		[STREAMS_WINDOWS] = "windows",
-		[STREAMS_XATTR] = "xattr",
-		[STREAMS_BOTH] = "both",
-	};
-
-	const int which = arg_word(value, names, sizeof(names) / sizeof(names[0]));
-
-	if (which >= 0)
-		*streams = (enum streams_interface)which;
-	return which >= 0;
-}
-
-bool reparse_form_parse(const char *value, enum reparse_form *form)
-{
-	static const char *const names[] = {[REPARSE_LINKS] = "links", [REPARSE_WINE] = "wine"};
-	const int which = arg_word(value, names, sizeof(names) / sizeof(names[0]));
-
-	if (which >= 0)
-		*form = (enum reparse_form)which;
-	return which >= 0;
-}
-
-enum taken {
-	NOT_OURS,
-	TAKEN,
-	WRONG, /* told */
-};
-
-/* Options whose value is a word. */
-static enum taken take_word(struct options *o, const char *name, const char *value)
-{
-	const char *words;
-	bool right;
-
-	if (!strcmp(name, "nlink")) {
-		words = "exact or 1";
-		o->count_links = strcmp(value, "1") != 0;
-		right = !o->count_links || !strcmp(value, "exact");
-	} else if (!strcmp(name, "reparse")) {
-		words = "links or wine";
-		right = reparse_form_parse(value, &o->reparse);
-	} else if (!strcmp(name, "streams_interface")) {
-		words = "none, windows, xattr or both";
-		right = parse_streams(value, &o->streams);
-	} else if (!strcmp(name, "log")) {
-		free(o->log);
-		o->log = xstrdup(value);
-		return TAKEN;
-	} else {
-		return NOT_OURS;
-	}
-	if (!right)
-		say("-o %s is %s", name, words);
-	return right ? TAKEN : WRONG;
-}
-
-static enum taken take_number(struct options *o, const char *name, const char *value)
-{
-	const bool mask = is_one_of(name, "umask fmask dmask");
-	const bool max_read = !strcmp(name, "max_read");
-	const uint64_t max = mask ? 0777 : max_read ? 1u << 20 : UINT32_MAX - 1;
+	struct options *o = options;
+	char *all = xasprintf("%s%s%s%s%s", o->kernel, *o->kernel ? "," : "", option->name,
+			      value ? "=" : "", value ? value : "");
 	uint64_t n;
 
-	if (!mask && !max_read && !is_one_of(name, "uid gid"))
-		return NOT_OURS;
-	if (!arg_number(value, mask ? 8 : 10, max, &n)) {
-		say("-o %s: '%s' is not a number that it could be", name, value);
-		return WRONG;
-	}
-	if (max_read) {
-		o->max_read = (unsigned)n;
-		return NOT_OURS; /* but the kernel's too */
-	}
-	if (mask && *name != 'd')
+	(void)into;
+	free(o->kernel);
+	o->kernel = all;
+	if (strcmp(option->name, "max_read") != 0)
+		return EXIT_OK;
+	if (!arg_number(value, 10, 1u << 20, &n))
+		return wrong_number(option, value);
+	o->max_read = (unsigned)n;
+	return EXIT_OK;
+}
+
+static int take_log(void *options, void *into, const struct arg_option *option, char *file)
+{
+	struct options *o = options;
+
+	(void)into;
+	(void)option;
+	free(o->log);
+	o->log = xstrdup(file);
+	return EXIT_OK;
+}
+
+static int take_id(void *options, void *into, const struct arg_option *option, char *number)
+{
+	uint64_t n;
+
+	(void)options;
+	if (!arg_number(number, 10, UINT32_MAX - 1, &n))
+		return wrong_number(option, number);
+	*(uint32_t *)into = (uint32_t)n;
+	return EXIT_OK;
+}
+
+static int take_mask(void *options, void *into, const struct arg_option *option, char *number)
+{
+	struct options *o = options;
+	uint64_t n;
+
+	(void)into;
+	if (!arg_number(number, 8, 0777, &n))
+		return wrong_number(option, number);
+	if (*option->name != 'd')
 		o->fmask = (mode_t)n;
-	if (mask && *name != 'f')
+	if (*option->name != 'f')
 		o->dmask = (mode_t)n;
-	if (!strcmp(name, "uid"))
-		o->uid = (uid_t)n;
-	if (!strcmp(name, "gid"))
-		o->gid = (gid_t)n;
-	return TAKEN;
+	return EXIT_OK;
 }
 
-static enum taken take_valued(struct options *o, const char *option, const char *equals)
+static int wrong_option(void *options, const char *text)
 {
-	char *name = xasprintf("%.*s", (int)(equals - option), option);
-	enum taken taken = take_word(o, name, equals + 1);
-
-	if (taken == NOT_OURS)
-		taken = take_number(o, name, equals + 1);
-	free(name);
-	return taken;
-}
-
-static bool parse_one(struct options *o, const char *option)
-{
-	static const char kernel[] =
-		"allow_other auto_unmount max_read=* context=* nodev nosuid noexec dev suid exec "
-		"noatime atime nodiratime dirsync sync async";
-	static const char ignored[] =
-		"ro rw defaults auto noauto user nouser users owner group nofail _netdev relatime "
-		"diratime norelatime strictatime lazytime nolazytime x-* X-* comment=* "
-		"default_permissions loop";
-	const char *equals = strchr(option, '=');
-	enum taken taken = equals ? take_valued(o, option, equals) : NOT_OURS;
-
-	if (taken != NOT_OURS)
-		return taken == TAKEN;
-	if (!strcmp(option, "ignore_case"))
-		o->ignore_case = true;
-	else if (!strcmp(option, "nonempty"))
-		o->nonempty = true;
-	else if (is_one_of(option, kernel))
-		add_kernel(o, option);
-	else if (*option && !is_one_of(option, ignored) && !o->unknown)
-		o->unknown = xstrdup(option);
-	return true;
+	(void)options;
+	say("-o %s", text);
+	return EXIT_USAGE;
 }
 
 bool options_parse(struct options *o, const char *text)
 {
+	const struct args args = {.program = o, .wrong = wrong_option};
+	const struct arg_group group = {.options = mount_options, .into = o, .bare = true};
 	char *copy = xstrdup(text);
 	char *rest = copy;
 	char *option;
-	bool ok = true;
+	int code = EXIT_OK;
 
-	while (ok && (option = strsep(&rest, ",")))
-		ok = parse_one(o, option);
+	while (!code && (option = strsep(&rest, ","))) {
+		bool known;
+
+		code = args_word(&args, &group, option, &known);
+		if (!known && *option && !o->unknown)
+			o->unknown = xstrdup(option);
+	}
 	free(copy);
-	return ok;
+	return code == EXIT_OK;
 }

@@ -60,6 +60,6 @@ const struct command cmd_cat = {
 	.name = "cat",
 	.usage = "[OPTION]... IMAGE PATH[:STREAM]...",
 	.summary = "write a file or stream to standard output",
-	.help = "Writes the bytes of files, or of their alternate streams, one after another.\n",
+	.about = "Writes the bytes of files, or of their alternate streams, one after another.",
 	.run = run,
 };

@@ -4,11 +4,36 @@
  */
 #include "write.h"
 
+struct create {
+	struct write_options options;
+	const char *dump;
+	const char *data_dir;
+};
+
+static const struct arg_option create_options[] = {
+	WRITE_OPTIONS(struct create, options),
+	{.name = "from-dump",
+	 .meta = "FILE",
+	 ARG_SETS(struct create, dump),
+	 .help = "make the image that \"cimtool dump\" described (- is stdin)"},
+	{.name = "data",
+	 .meta = "DIR",
+	 ARG_SETS(struct create, data_dir),
+	 .help = "where the dump's larger data are"},
+	{0},
+};
+
+static const struct arg_option append_options[] = {
+	WRITE_OPTIONS(struct create, options),
+	{0},
+};
+
 static int run_write(struct tool *t, const char *image, char *const *sources, size_t count,
-		     bool append, const char *dump, const char *data_dir,
-		     const struct write_options *options)
+		     const struct create *create)
 {
+	const bool append = t->command == &cmd_append;
 	const char *op = append ? "append to" : "create";
+	const struct write_options *options = &create->options;
 	struct session session;
 	const char *file;
 	int code = EXIT_OK;
@@ -22,8 +47,8 @@ static int run_write(struct tool *t, const char *image, char *const *sources, si
 		code = session_open(&session, t, op, image, append ? "" : NULL, options);
 	if (code)
 		return code;
-	if (dump)
-		code = from_dump(&session, dump, data_dir);
+	if (create->dump)
+		code = from_dump(&session, create->dump, create->data_dir);
 	else
 		code = capture(&session, options, sources, count, NULL, 0, NULL, 0);
 	if (code) {
@@ -35,59 +60,47 @@ static int run_write(struct tool *t, const char *image, char *const *sources, si
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	struct write_options options = {0};
-	const char *data_dir = NULL;
-	const char *dump = NULL;
-	const struct arg_option own[] = {
-		WRITE_OPTIONS(options),
-		{.name = "from-dump", .value = &dump},
-		{.name = "data", .value = &data_dir},
-		{0},
-	};
-	bool append = t->command == &cmd_append;
-	int code = tool_args(t, argc, argv, own, 1, ANY_NUMBER, "IMAGE is missing");
+	struct create create = {0};
+	int code = tool_args(t, argc, argv, &create, 1, ANY_NUMBER, "IMAGE is missing");
 
-	options.as_stored = dump != NULL;
+	create.options.as_stored = create.dump != NULL;
 	if (code)
 		;
-	else if (append && (dump || data_dir))
-		code = tool_usage(t, "--from-dump and --data are for create");
-	else if (dump && argc - optind > 1)
+	else if (create.dump && argc - optind > 1)
 		code = tool_usage(t, "--from-dump takes no SOURCE");
-	else if (data_dir && !dump)
+	else if (create.data_dir && !create.dump)
 		code = tool_usage(t, "--data needs --from-dump");
-	else if (!dump && argc - optind < 2)
+	else if (!create.dump && argc - optind < 2)
 		code = tool_usage(t, "SOURCE is missing");
 	else
 		code = run_write(t, argv[optind], argv + optind + 1, (size_t)(argc - optind - 1),
-				 append, dump, data_dir, &options);
-	exclude_free(&options.exclude);
+				 &create);
+	exclude_free(&create.options.exclude);
 	return code;
 }
 
-#define ABOUT_SOURCES                                                                        \
-	"What is in each SOURCE directory goes into the image's root; a later SOURCE\n"      \
-	"goes over an earlier one. A SOURCE that is a file goes there by its name.\n"        \
-	"\n"                                                                                 \
-	"Kept: contents, last write times (in 100 ns), read-only (a mode without w),\n"      \
-	"hard links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB,\n"  \
-	"and ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have\n"    \
-	"no place in an image. Special files and other extended attributes are reported\n"   \
-	"as not stored (exit status 3). Two names that differ in case only are an error,\n"  \
-	"and so is one with a control character or one of \\ : * ? \" < > |, as Windows'\n"  \
-	"file systems refuse it. What only Win32 can't name (\"con\", a dot or a space at\n" \
-	"the end) is stored, and so are unpaired surrogates.\n"
+#define ABOUT_SOURCES                                                                         \
+	"\n"                                                                                  \
+	"What is in each SOURCE directory goes into the image's root; a later SOURCE goes "   \
+	"over an earlier one. A SOURCE that is a file goes there by its name.\n"              \
+	"\n"                                                                                  \
+	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "   \
+	"links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and "     \
+	"ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have no place " \
+	"in an image. Special files and other extended attributes are reported as not "       \
+	"stored (exit status 3). Two names that differ in case only are an error, and so is " \
+	"one with a control character or one of \\ : * ? \" < > |, as Windows' file systems " \
+	"refuse it. What only Win32 can't name (\"con\", a dot or a space at the end) is "    \
+	"stored, and so are unpaired surrogates."
 
 const struct command cmd_create = {
 	.name = "create",
 	.alias = "capture",
 	.usage = "[OPTION]... IMAGE SOURCE...",
 	.summary = "make an image from directories",
-	.help = "Makes the new image IMAGE, e.g. dir/layer.cim, and its region files beside it.\n"
-		"\n" ABOUT_SOURCES "\n" WRITE_HELP
-		"      --from-dump=FILE make the image that \"cimtool dump\" described (- is\n"
-		"                       stdin)\n"
-		"      --data=DIR       where the dump's larger data are\n",
+	.about = "Makes the new image IMAGE, e.g. dir/layer.cim, and its region files beside "
+		 "it.\n" ABOUT_SOURCES,
+	.options = create_options,
 	.run = run,
 };
 
@@ -95,8 +108,8 @@ const struct command cmd_append = {
 	.name = "append",
 	.usage = "[OPTION]... IMAGE SOURCE...",
 	.summary = "put more into an existing image",
-	.help = "Extends IMAGE in place: the old image stands until the new one is complete.\n"
-		"Directories are merged, files replaced.\n"
-		"\n" ABOUT_SOURCES "\n" WRITE_HELP,
+	.about = "Extends IMAGE in place: the old image stands until the new one is complete. "
+		 "Directories are merged, files replaced.\n" ABOUT_SOURCES,
+	.options = append_options,
 	.run = run,
 };

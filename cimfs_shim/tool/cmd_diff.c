@@ -591,15 +591,15 @@ const struct command cmd_diff = {
 	.name = "diff",
 	.usage = "[OPTION]... A B",
 	.summary = "tell two images apart",
-	.help = "Compares two images item by item: names, attributes, times, security\n"
-		"descriptors, extended attributes, reparse data, contents (byte by byte),\n"
-		"streams, and which names are links to one file. Prints a line for each item\n"
-		"that differs:\n"
-		"\n"
-		"  + /path (N bytes)    only B has it\n"
-		"  - /path (N bytes)    only A has it\n"
-		"  ~ /path: WHAT A -> B, ...\n"
-		"\n"
-		"Exit status: 0 no difference, 1 differences, 2 trouble.\n",
+	.about = "Compares two images item by item: names, attributes, times, security "
+		 "descriptors, extended attributes, reparse data, contents (byte by byte), "
+		 "streams, and which names are links to one file. Prints a line for each item "
+		 "that differs:\n"
+		 "\n"
+		 "  + /path (N bytes)            only B has it\n"
+		 "  - /path (N bytes)            only A has it\n"
+		 "  ~ /path: WHAT A -> B, ...\n"
+		 "\n"
+		 "Exit status: 0 no difference, 1 differences, 2 trouble.",
 	.run = run,
 };

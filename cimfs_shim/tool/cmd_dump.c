@@ -440,88 +440,92 @@ static int dump_contents(struct tool *t, const char *name, const char *dir)
 	return code;
 }
 
+struct dump_options {
+	const char *data_dir;
+	bool fields;
+	bool raw;
+};
+
+static const struct arg_option options[] = {
+	{.name = "data",
+	 .meta = "DIR",
+	 ARG_SETS(struct dump_options, data_dir),
+	 .help = "write the data that are too large for the text into DIR, a file for each "
+		 "content, named by its SHA-256; what is there is kept"},
+	{.name = "struct",
+	 ARG_SETS(struct dump_options, fields),
+	 .help = "instead, for debugging: each structure of the image as it lies in its "
+		 "files, with its place and its fields"},
+	{.name = "raw",
+	 ARG_SETS(struct dump_options, raw),
+	 .help = "the same with its bytes in place of its fields"},
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
-	const char *dir = NULL;
-	bool fields = false;
-	bool raw = false;
-	const struct arg_option options[] = {
-		{.name = "data", .value = &dir},
-		{.name = "raw", .flag = &raw},
-		{.name = "struct", .flag = &fields},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, options, 1, 1, "IMAGE is missing");
+	struct dump_options o = {0};
+	int code = tool_args(t, argc, argv, &o, 1, 1, "IMAGE is missing");
 
 	if (code)
 		return code;
 	if (t->json)
 		return tool_usage(t, "a dump is text; there is no JSON form");
-	if (raw + fields + (dir != NULL) > 1)
+	if (o.raw + o.fields + (o.data_dir != NULL) > 1)
 		return tool_usage(t, "--data, --raw and --struct exclude each other");
-	if (raw || fields)
-		return dump_structures(t, argv[optind], raw);
-	return dump_contents(t, argv[optind], dir);
+	if (o.raw || o.fields)
+		return dump_structures(t, argv[optind], o.raw);
+	return dump_contents(t, argv[optind], o.data_dir);
 }
 
 const struct command cmd_dump = {
 	.name = "dump",
 	.usage = "[OPTION]... IMAGE",
 	.summary = "write all that an image holds as text",
-	.help = "Writes a canonical text to standard output: images that hold the same give the\n"
-		"same text, and \"cimtool create --from-dump\" makes an image from it whose dump\n"
-		"is equal.\n"
-		"\n"
-		"      --data=DIR       write the data that are too large for the text into DIR,\n"
-		"                       a file for each content, named by its SHA-256; what is\n"
-		"                       there is kept\n"
-		"\n"
-		"      --struct         instead, for debugging: each structure of the image as it\n"
-		"                       lies in its files, with its place and its fields\n"
-		"      --raw            the same with its bytes in place of its fields\n"
-		"\n"
-		"The format: lines of fields separated by a space; the first line is\n"
-		"\"cim-dump 1\".\n"
-		"\n"
-		"  directory PATH flags=HEX created=TIME written=TIME changed=TIME accessed=TIME\n"
-		"            security=BLOB [ea=BLOB] [reparse=BLOB]\n"
-		"  file PATH (the same) size=N data=DATA\n"
-		"  stream PATH name=NAME size=N data=DATA      an alternate stream of the item "
-		"above\n"
-		"  link PATH to=PATH                         one more name of a file above\n"
-		"\n"
-		"A directory comes before what is in it, entries are sorted by upcased name. In\n"
-		"names a backslash is \\\\, and space, control characters, '/' and unpaired\n"
-		"surrogates are \\xHH for each byte. flags is the stored word: 1 read-only, 2\n"
-		"hidden, 4 system, 8 archive, 0x10 sparse. TIME is UTC, or a number of 100 ns\n"
-		"since 1601 before 1601 and after 9999. BLOB is base64 or \"none\". DATA is\n"
-		"\"sparse\" (all zero, nothing stored), \"base64:...\" for less than 4096 bytes, "
-		"or\n"
-		"\"sha256:HEX\".\n"
-		"\n"
-		"--struct and --raw: a line for each structure, what belongs to it is indented:\n"
-		"\n"
-		"  KIND [of PATH (FileID N)]: at REGION:OFFSET, SIZE bytes\n"
-		"    +OFFSET FIELD VALUE                         --struct; OFFSET in the "
-		"structure\n"
-		"    +OFFSET [N] FIELD=VALUE FIELD=VALUE...      --struct; element N of an array\n"
-		"    OFFSET  BYTES  |TEXT|                       --raw; OFFSET in the file\n"
-		"  error: KIND...: CAUSE                         what can't be read, and why\n"
-		"\n"
-		"In this order: the image header with the region sets; of each region file and\n"
-		"object ID file the header, and the object IDs; filesystem object and file table\n"
-		"directory; the tree from its root, of each item its record, security descriptor,\n"
-		"extended attributes, reparse data, stream table, PE images, link table; records\n"
-		"that the root doesn't lead to, by FileID and without a path; the upcase table.\n"
-		"What several items share stands with the first. REGION is an index among all\n"
-		"regions, parents first, OFFSET is hexadecimal; fields that point to a structure\n"
-		"hold REGION:OFFSET too. In an image header or an object ID file the place is\n"
-		"\"OFFSET of FILE\". Fields are called as in the description of the format. A\n"
-		"descriptor is shown as SDDL if it is valid, the upcase table as FIRST-LAST[/2]\n"
-		"+N: each (or every second) unit and what is added to it. The data of files are\n"
-		"not shown. What is broken doesn't stop it: all that can be decoded is shown, "
-		"also\n"
-		"of an image that can't be opened; the first error is told again at the end, and\n"
-		"the exit status is 4, or 5 where it is an unknown version.\n",
+	.about = "Writes a canonical text to standard output: images that hold the same give the "
+		 "same text, and \"cimtool create --from-dump\" makes an image from it whose dump "
+		 "is equal.",
+	.notes = "The format: the first line is \"cim-dump 1\", the others are fields separated by "
+		 "a "
+		 "space.\n"
+		 "\n"
+		 "  directory PATH flags=HEX created=TIME written=TIME changed=TIME accessed=TIME\n"
+		 "            security=BLOB [ea=BLOB] [reparse=BLOB]\n"
+		 "  file PATH (the same) size=N data=DATA\n"
+		 "  stream PATH name=NAME size=N data=DATA    an alternate stream of the item "
+		 "above\n"
+		 "  link PATH to=PATH                         one more name of a file above\n"
+		 "\n"
+		 "A directory comes before what is in it, entries are sorted by upcased name. In "
+		 "names a backslash is \\\\, and space, control characters, '/' and unpaired "
+		 "surrogates are \\xHH for each byte. flags is the stored word: 1 read-only, 2 "
+		 "hidden, 4 system, 8 archive, 0x10 sparse. TIME is UTC, or a number of 100 ns "
+		 "since 1601 before 1601 and after 9999. BLOB is base64 or \"none\". DATA is "
+		 "\"sparse\" (all zero, nothing stored), \"base64:...\" for less than 4096 bytes, "
+		 "or \"sha256:HEX\".\n"
+		 "\n"
+		 "--struct and --raw: a line for each structure, what belongs to it is indented:\n"
+		 "\n"
+		 "  KIND [of PATH (FileID N)]: at REGION:OFFSET, SIZE bytes\n"
+		 "    +OFFSET FIELD VALUE                     --struct; OFFSET in the structure\n"
+		 "    +OFFSET [N] FIELD=VALUE FIELD=VALUE...  --struct; element N of an array\n"
+		 "    OFFSET  BYTES  |TEXT|                   --raw; OFFSET in the file\n"
+		 "  error: KIND...: CAUSE                     what can't be read, and why\n"
+		 "\n"
+		 "In this order: the image header with the region sets; of each region file and "
+		 "object ID file the header, and the object IDs; filesystem object and file table "
+		 "directory; the tree from its root, of each item its record, security descriptor, "
+		 "extended attributes, reparse data, stream table, PE images, link table; records "
+		 "that the root doesn't lead to, by FileID and without a path; the upcase table. "
+		 "What several items share stands with the first. REGION is an index among all "
+		 "regions, parents first, OFFSET is hexadecimal; fields that point to a structure "
+		 "hold REGION:OFFSET too. In an image header or an object ID file the place is "
+		 "\"OFFSET of FILE\". Fields are called as in the description of the format. A "
+		 "descriptor is shown as SDDL if it is valid, the upcase table as FIRST-LAST[/2] "
+		 "+N: each (or every second) unit and what is added to it. The data of files are "
+		 "not shown. What is broken doesn't stop it: all that can be decoded is shown, "
+		 "also of an image that can't be opened; the first error is told again at the end, "
+		 "and the exit status is 4, or 5 where it is an unknown version.",
+	.options = options,
 	.run = run,
 };

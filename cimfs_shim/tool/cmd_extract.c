@@ -24,6 +24,8 @@ struct extract {
 	const char *target; /* the directory's */
 	bool made_target;
 	bool strict_acls;
+	bool no_globs;
+	bool nullglob;
 	struct restore_job job;
 	struct restore_tree *tree;
 	struct restore *threads; /* each one's means */
@@ -393,7 +395,7 @@ static int run_extract(struct extract *x, const struct selection *paths)
 	return code ? code : read_code;
 }
 
-static int open_and_extract(struct extract *x, char **args, size_t count, bool globs, bool nullglob)
+static int open_and_extract(struct extract *x, char **args, size_t count)
 {
 	struct selection paths = {0};
 	int code;
@@ -403,8 +405,8 @@ static int open_and_extract(struct extract *x, char **args, size_t count, bool g
 	if (!x->job.image)
 		return code;
 	x->entry = xmalloc(sizeof(*x->entry));
-	code = select_paths(x->t, x->job.image, args[0], args + 1, count - 1, globs, nullglob,
-			    &paths);
+	code = select_paths(x->t, x->job.image, args[0], args + 1, count - 1, !x->no_globs,
+			    x->nullglob, &paths);
 	if (!code)
 		code = run_extract(x, count > 1 ? &paths : NULL);
 	selection_free(&paths);
@@ -413,22 +415,42 @@ static int open_and_extract(struct extract *x, char **args, size_t count, bool g
 	return code;
 }
 
-static int take_streams(void *tool, void *ctx, char *mode)
-{
-	static const char *const modes[] = {
-		[RESTORE_STREAMS_NONE] = "none",
-		[RESTORE_STREAMS_FILES] = "windows",
-		[RESTORE_STREAMS_XATTR] = "xattr",
-	};
-
-	struct extract *x = ctx;
-	int which = arg_word(mode, modes, COUNT_OF(modes));
-
-	if (which < 0)
-		return tool_usage(tool, "--streams-interface is none, windows or xattr");
-	x->job.streams = (enum restore_streams)which;
-	return EXIT_OK;
-}
+static const struct arg_option options[] = {
+	{.name = "directory",
+	 .letter = 'C',
+	 .meta = "DIR",
+	 ARG_SETS(struct extract, target),
+	 .help = "into DIR, made if missing, instead of the current directory"},
+	{.name = "overwrite",
+	 ARG_SETS(struct extract, job.overwrite),
+	 .help = "replace what is there; without it a file that exists is an error"},
+	{.name = "streams-interface",
+	 .meta = "none|windows|xattr",
+	 ARG_SETS_WORD(struct extract, job.streams),
+	 .help = "alternate streams: leave out; as NAME:STREAM; as the extended attribute "
+		 "user.STREAM (the default)"},
+	{.name = "no-acls",
+	 ARG_SETS(struct extract, job.no_acls),
+	 .help = "security descriptors: don't restore, don't report"},
+	{.name = "strict-acls",
+	 ARG_SETS(struct extract, strict_acls),
+	 .help = "a security descriptor that can't be restored is an error that ends the "
+		 "command: exit status 1"},
+	{.name = "no-attributes",
+	 ARG_SETS(struct extract, job.no_attributes),
+	 .help = "don't restore, don't report DOS attributes beyond read-only, extended "
+		 "attributes, and creation and change times"},
+	{.name = "no-globs",
+	 ARG_SETS(struct extract, no_globs),
+	 .help = "every PATH is meant as it stands"},
+	{.name = "nullglob",
+	 ARG_SETS(struct extract, nullglob),
+	 .help = "a pattern that matches nothing is no error"},
+	EXCLUDE_OPTIONS(struct extract, exclude,
+			"leave out what matches, in any case of letters: a pattern without "
+			"'/' is matched with names, one with '/' with paths"),
+	{0},
+};
 
 static int run(struct tool *t, int argc, char **argv)
 {
@@ -440,27 +462,12 @@ static int run(struct tool *t, int argc, char **argv)
 			.streams = RESTORE_STREAMS_XATTR,
 			.dosattrib = CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE},
 	};
-	bool no_globs = false;
-	bool nullglob = false;
-	const struct arg_option options[] = {
-		EXCLUDE_OPTIONS(x.exclude),
-		{.name = "directory", .letter = 'C', .value = &x.target},
-		{.name = "overwrite", .flag = &x.job.overwrite},
-		{.name = "no-acls", .flag = &x.job.no_acls},
-		{.name = "strict-acls", .flag = &x.strict_acls},
-		{.name = "no-attributes", .flag = &x.job.no_attributes},
-		{.name = "streams-interface", .take = take_streams, .ctx = &x},
-		{.name = "no-globs", .flag = &no_globs},
-		{.name = "nullglob", .flag = &nullglob},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, options, 1, ANY_NUMBER, "IMAGE is missing");
+	int code = tool_args(t, argc, argv, &x, 1, ANY_NUMBER, "IMAGE is missing");
 
 	if (!code && x.job.no_acls && x.strict_acls)
 		code = tool_usage(t, "--no-acls and --strict-acls exclude each other");
 	if (!code)
-		code = open_and_extract(&x, argv + optind, (size_t)(argc - optind), !no_globs,
-					nullglob);
+		code = open_and_extract(&x, argv + optind, (size_t)(argc - optind));
 	exclude_free(&x.exclude);
 	return code;
 }
@@ -470,41 +477,22 @@ const struct command cmd_extract = {
 	.alias = "apply",
 	.usage = "[OPTION]... IMAGE [PATH...]",
 	.summary = "restore files from an image",
-	.help = "Restores the whole image, or each PATH with what is below it (under its full\n"
-		"path).\n"
-		"\n"
-		"A PATH may be a pattern, quoted so that the shell leaves it alone: '*' is any\n"
-		"characters, '?' one, '[a-z]' one of a set, '[!a-z]' one not of it; not '/'.\n"
-		"Letters match in any case. A name that exists as it stands (it may hold\n"
-		"brackets) means that item. What several PATHs name is restored once.\n"
-		"\n"
-		"  -C, --directory=DIR  into DIR, made if missing, instead of the current\n"
-		"                       directory\n"
-		"      --overwrite      replace what is there; without it a file that exists is\n"
-		"                       an error\n"
-		"      --streams-interface=none|windows|xattr\n"
-		"                       alternate streams: leave out; as NAME:STREAM; as the\n"
-		"                       extended attribute user.STREAM (the default)\n"
-		"      --no-acls        security descriptors: don't restore, don't report\n"
-		"      --strict-acls    a security descriptor that can't be restored is an error\n"
-		"                       that ends the command: exit status 1\n"
-		"      --no-attributes  the same for DOS attributes beyond read-only, extended\n"
-		"                       attributes, and creation and change times\n"
-		"      --no-globs       every PATH is meant as it stands\n"
-		"      --nullglob       a pattern that matches nothing is no error\n"
-		"      --exclude=GLOB, --exclude-from=FILE\n"
-		"                       leave out what matches, in any case of letters: a\n"
-		"                       pattern without '/' is matched with names, one with '/'\n"
-		"                       with paths\n"
-		"\n"
-		"Contents, holes, last write and access times, read-only (mode), hard links and\n"
-		"symlinks are restored anywhere. Other attributes go into user.DOSATTRIB. On\n"
-		"ntfs-3g all the rest goes into its system.ntfs_* attributes; elsewhere it is\n"
-		"reported as not restored, in one line a kind (each with --verbose), with exit\n"
-		"status 3. Absolute Windows targets of symlinks lose their drive: C:\\x becomes\n"
-		"/x.\n"
-		"\n"
-		"No image can lead out of DIR: links are never followed, and names with '/' or\n"
-		"NUL, and \".\" and \"..\", are refused and reported.\n",
+	.about = "Restores the whole image, or each PATH with what is below it (under its full "
+		 "path).\n"
+		 "\n"
+		 "A PATH may be a pattern, quoted so that the shell leaves it alone: '*' is any "
+		 "characters, '?' one, '[a-z]' one of a set, '[!a-z]' one not of it; not '/'. "
+		 "Letters match in any case. A name that exists as it stands (it may hold "
+		 "brackets) means that item. What several PATHs name is restored once.",
+	.notes = "Contents, holes, last write and access times, read-only (mode), hard links and "
+		 "symlinks are restored anywhere. Other attributes go into user.DOSATTRIB. On "
+		 "ntfs-3g all the rest goes into its system.ntfs_* attributes; elsewhere it is "
+		 "reported as not restored, in one line a kind (each with --verbose), with exit "
+		 "status 3. Absolute Windows targets of symlinks lose their drive: C:\\x becomes "
+		 "/x.\n"
+		 "\n"
+		 "No image can lead out of DIR: links are never followed, and names with '/' or "
+		 "NUL, and \".\" and \"..\", are refused and reported.",
+	.options = options,
 	.run = run,
 };

@@ -323,19 +323,26 @@ static int look(struct files *files)
 	return EXIT_CORRUPT;
 }
 
+static const struct arg_option options[] = {
+	{.name = "orphans",
+	 ARG_SETS(struct files, orphans),
+	 .help = "only files that no image needs. While the directory holds an image that "
+		 "can't be read there are none: exit status 4"},
+	{.name = "delete",
+	 ARG_SETS(struct files, remove),
+	 .help = "with --orphans: delete them. Writers are kept out meanwhile, and what a "
+		 "living session holds is left alone"},
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct files files = {.t = t};
-	const struct arg_option options[] = {
-		{.name = "orphans", .flag = &files.orphans},
-		{.name = "delete", .flag = &files.remove},
-		{0},
-	};
 	struct cim_error err = {0};
 	struct stat st;
 	char *real;
 	char *dir;
-	int code = tool_args(t, argc, argv, options, 1, 1, "a directory or an image is needed");
+	int code = tool_args(t, argc, argv, &files, 1, 1, "a directory or an image is needed");
 
 	if (code)
 		return code;
@@ -368,21 +375,13 @@ const struct command cmd_files = {
 	.name = "files",
 	.usage = "[OPTION]... DIR|IMAGE",
 	.summary = "tell which files belong to which image",
-	.help = "Lists a directory's images, region and object ID files, each with its size and\n"
-		"the images that need it; for an IMAGE only the files that it needs. So are "
-		"region\n"
-		"files that are missing (exit status 4). \"No permission\" marks what\n"
-		"the user has no right to read: its name alone tells what it is, and any name but\n"
-		"those of region and object ID files is listed as an image's. \"Mounted\" and "
-		"\"in\n"
-		"use\" (by a session that is writing) mark what must stay. While there is an "
-		"image\n"
-		"that can't be read, what no other needs has an \"owner unknown\".\n"
-		"\n"
-		"      --orphans        only files that no image needs. While the directory\n"
-		"                       holds an image that can't be read there are none: exit\n"
-		"                       status 4\n"
-		"      --delete         with --orphans: delete them. Writers are kept out\n"
-		"                       meanwhile, and what a living session holds is left alone\n",
+	.about = "Lists a directory's images, region and object ID files, each with its size and "
+		 "the images that need it; for an IMAGE only the files that it needs. So are "
+		 "region files that are missing (exit status 4). \"No permission\" marks what the "
+		 "user has no right to read: its name alone tells what it is, and any name but "
+		 "those of region and object ID files is listed as an image's. \"Mounted\" and "
+		 "\"in use\" (by a session that is writing) mark what must stay. While there is an "
+		 "image that can't be read, what no other needs has an \"owner unknown\".",
+	.options = options,
 	.run = run,
 };

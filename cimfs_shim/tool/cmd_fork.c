@@ -26,11 +26,12 @@ static void add_change(struct changes *changes, struct change change)
 	changes->list[changes->count++] = change;
 }
 
-static int take_add(void *tool, void *changes, char *arg)
+static int take_add(void *tool, void *changes, const struct arg_option *option, char *arg)
 {
 	/* An image's path holds no ':'. */
 	char *colon = strrchr(arg, ':');
 
+	(void)option;
 	if (!colon || colon == arg)
 		return tool_usage(tool, "--add is SRC:DST, a host path and one in the image");
 	add_change(changes, (struct change){.source = xstrndup(arg, (size_t)(colon - arg)),
@@ -38,9 +39,10 @@ static int take_add(void *tool, void *changes, char *arg)
 	return EXIT_OK;
 }
 
-static int take_delete(void *tool, void *changes, char *path)
+static int take_delete(void *tool, void *changes, const struct arg_option *option, char *path)
 {
 	(void)tool;
+	(void)option;
 	add_change(changes, (struct change){.delete = true, .path = path});
 	return EXIT_OK;
 }
@@ -221,24 +223,40 @@ static int run_fork(struct tool *t, const char *parent, const char *child,
 	return code;
 }
 
+struct fork {
+	struct write_options options;
+	struct changes changes;
+};
+
+static const struct arg_option options[] = {
+	{.name = "add",
+	 .meta = "SRC:DST",
+	 .take = take_add,
+	 .at = offsetof(struct fork, changes),
+	 .help = "the contents of the host directory SRC go into DST, a directory of the "
+		 "image; a file SRC becomes DST, or goes into DST/ if DST ends in '/'. "
+		 "Directories that are missing on the way are made"},
+	{.name = "delete",
+	 .meta = "PATH",
+	 .take = take_delete,
+	 .at = offsetof(struct fork, changes),
+	 .help = "delete PATH with all below it; PATH:STREAM only that stream; both options "
+		 "may be repeated and are done in the order given"},
+	WRITE_OPTIONS(struct fork, options),
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
-	struct write_options options = {0};
-	struct changes changes = {0};
-	const struct arg_option own[] = {
-		WRITE_OPTIONS(options),
-		{.name = "add", .take = take_add, .ctx = &changes},
-		{.name = "delete", .take = take_delete, .ctx = &changes},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, own, 2, 2, "PARENT and NEW are needed");
+	struct fork fork = {0};
+	int code = tool_args(t, argc, argv, &fork, 2, 2, "PARENT and NEW are needed");
 
 	if (!code)
-		code = run_fork(t, argv[optind], argv[optind + 1], &changes, &options);
-	for (size_t i = 0; i < changes.count; i++)
-		free(changes.list[i].source);
-	free(changes.list);
-	exclude_free(&options.exclude);
+		code = run_fork(t, argv[optind], argv[optind + 1], &fork.changes, &fork.options);
+	for (size_t i = 0; i < fork.changes.count; i++)
+		free(fork.changes.list[i].source);
+	free(fork.changes.list);
+	exclude_free(&fork.options.exclude);
 	return code;
 }
 
@@ -246,16 +264,9 @@ const struct command cmd_fork = {
 	.name = "fork",
 	.usage = "[OPTION]... PARENT NEW",
 	.summary = "make an image that starts as another and shares its data",
-	.help = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is\n"
-		"stored once, so PARENT's region files are needed for as long as NEW is. A NEW\n"
-		"without '/' lies beside PARENT (if that is a symlink: beside what it leads to).\n"
-		"\n"
-		"      --add=SRC:DST    the contents of the host directory SRC go into DST, a\n"
-		"                       directory of the image; a file SRC becomes DST, or goes\n"
-		"                       into DST/ if DST ends in '/'. Directories that are\n"
-		"                       missing on the way are made\n"
-		"      --delete=PATH    delete PATH with all below it; PATH:STREAM only that\n"
-		"                       stream; both options may be repeated and are done in\n"
-		"                       the order given\n" WRITE_HELP,
+	.about = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is stored "
+		 "once, so PARENT's region files are needed for as long as NEW is. A NEW without "
+		 "'/' lies beside PARENT (if that is a symlink: beside what it leads to).",
+	.options = options,
 	.run = run,
 };

@@ -215,15 +215,21 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 	json_print(stdout, o);
 }
 
+static const struct arg_option options[] = {
+	{.name = "no-count",
+	 .kind = ARG_FLAG,
+	 .help = "only what the header tells, without walking the tree"},
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	bool no_count = false;
-	const struct arg_option options[] = {{.name = "no-count", .flag = &no_count}, {0}};
 	struct counts counts = {0};
 	const struct cim_image_info *info;
 	struct cim_image *image;
 	const char *name;
-	int code = tool_args(t, argc, argv, options, 1, 1, "IMAGE is missing");
+	int code = tool_args(t, argc, argv, &no_count, 1, 1, "IMAGE is missing");
 
 	if (code)
 		return code;
@@ -245,10 +251,9 @@ const struct command cmd_info = {
 	.name = "info",
 	.usage = "[OPTION]... IMAGE",
 	.summary = "tell about an image as a whole",
-	.help = "Shows the format version, the region sets with the bytes of their files\n"
-		"(parents are shared with other images), and what the image holds, if all of\n"
-		"that can be read.\n"
-		"\n"
-		"      --no-count       only what the header tells, without walking the tree\n",
+	.about = "Shows the format version, the region sets with the bytes of their files (parents "
+		 "are shared with other images), and what the image holds, if all of that can be "
+		 "read.",
+	.options = options,
 	.run = run,
 };

@@ -6,6 +6,12 @@
 
 #include <unistd.h>
 
+enum color_when {
+	COLOR_AUTO,
+	COLOR_ALWAYS,
+	COLOR_NEVER,
+};
+
 struct ls {
 	struct tool *t;
 	struct cim_image *image;
@@ -15,22 +21,19 @@ struct ls {
 	bool recursive;
 	bool streams;
 	bool color;
+	int color_when; /* enum color_when; -1: no word */
 };
 
-/* --color's argument, NULL if it has none (as with ls(1): always). */
-static int take_color(void *tool, void *ctx, char *when)
+/* Without a word it is always, as with ls(1). */
+static bool in_color(int when)
 {
-	static const char *const words[] = {"never", "always", "auto"};
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
-	struct ls *ls = ctx;
-	int which = when ? arg_word(when, words, COUNT_OF(words)) : 1;
 
-	if (which < 0)
-		return tool_usage(tool, "--color is auto, always or never");
-	ls->color = which == 1 || (which == 2 && isatty(STDOUT_FILENO) &&
-				   !(no_color && *no_color) && term && strcmp(term, "dumb") != 0);
-	return EXIT_OK;
+	if (when != COLOR_AUTO)
+		return when != COLOR_NEVER;
+	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term &&
+	       strcmp(term, "dumb") != 0;
 }
 
 /* The colours that ls(1) has without a configuration; "" for what has none. */
@@ -203,26 +206,44 @@ static int list(struct ls *ls, uint32_t id, const char *prefix)
 	return code;
 }
 
+static const struct arg_option options[] = {
+	{.name = "long",
+	 .letter = 'l',
+	 ARG_SETS(struct ls, longer),
+	 .help = "attributes (D directory, R read-only, H hidden, S system, A archive, P sparse, L "
+		 "reparse point), size, last write (UTC)"},
+	{.name = "recursive",
+	 .letter = 'R',
+	 ARG_SETS(struct ls, recursive),
+	 .help = "also what is below, by its path"},
+	{.name = "all",
+	 .letter = 'a',
+	 ARG_SETS(struct ls, all),
+	 .help = "hidden items too, and the directory itself as \".\""},
+	{.letter = '1', .help = "a name a line (which is always so)"},
+	{.name = "streams",
+	 ARG_SETS(struct ls, streams),
+	 .help = "alternate streams too, as NAME:STREAM"},
+	{.name = "color",
+	 .meta = "auto|always|never",
+	 ARG_SETS_WORD(struct ls, color_when),
+	 .optional = true,
+	 .help = "directories and links in colour: always, if there is no word; never; or auto "
+		 "(the "
+		 "default): on a terminal, unless $NO_COLOR is set"},
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct ls ls = {.t = t};
-	const struct arg_option options[] = {
-		{.name = "all", .letter = 'a', .flag = &ls.all},
-		{.name = "long", .letter = 'l', .flag = &ls.longer},
-		{.name = "recursive", .letter = 'R', .flag = &ls.recursive},
-		{.letter = '1'},
-		{.name = "streams", .flag = &ls.streams},
-		{.name = "color", .take = take_color, .ctx = &ls, .optional = true},
-		{0},
-	};
 	const char *path;
 	uint32_t id;
-	int code;
+	int code = tool_args(t, argc, argv, &ls, 1, 2, "IMAGE is missing");
 
-	take_color(t, &ls, "auto");
-	code = tool_args(t, argc, argv, options, 1, 2, "IMAGE is missing");
 	if (code)
 		return code;
+	ls.color = in_color(ls.color_when);
 	ls.name = argv[optind];
 	path = argc - optind == 2 ? argv[optind + 1] : "/";
 	ls.image = tool_open(t, ls.name, &code);
@@ -240,21 +261,13 @@ const struct command cmd_ls = {
 	.alias = "dir",
 	.usage = "[OPTION]... IMAGE [PATH]",
 	.summary = "list a directory of an image",
-	.help = "Lists the root, the directory PATH, or the file PATH, a name a line, sorted as\n"
-		"in the image. Hidden items are left out without -a.\n"
-		"\n"
-		"  -l, --long           attributes (D directory, R read-only, H hidden, S\n"
-		"                       system, A archive, P sparse, L reparse point), size,\n"
-		"                       last write (UTC)\n"
-		"  -R, --recursive      also what is below, by its path\n"
-		"  -a, --all            hidden items too, and the directory itself as \".\"\n"
-		"  -1                   a name a line (which is always so)\n"
-		"      --streams        alternate streams too, as NAME:STREAM\n"
-		"      --color[=WHEN]   directories and links in colour: always, never, or auto\n"
-		"                       (the default): on a terminal, unless $NO_COLOR is set\n"
-		"\n"
-		"A backslash in a name is shown as \\\\, control characters and unpaired\n"
-		"surrogates as \\xHH for each byte. A PATH has the characters themselves, for in\n"
-		"one a backslash stands between names as a slash does.\n",
+	.about =
+		"Lists the root, the directory PATH, or the file PATH, a name a line, sorted as in "
+		"the image. Hidden items are left out without -a.",
+	.notes = "A backslash in a name is shown as \\\\, control characters and unpaired "
+		 "surrogates "
+		 "as \\xHH for each byte. A PATH has the characters themselves, for in one a "
+		 "backslash stands between names as a slash does.",
+	.options = options,
 	.run = run,
 };

@@ -50,62 +50,79 @@ struct words {
 	size_t count;
 };
 
-static int take_option(void *tool, void *ctx, char *option)
-{
-	struct words *to = ctx;
+struct mount_call {
+	struct words words;
+	const char *ready_fd;
+	bool foreground;
+};
 
+static void add_word(struct words *to, const char *word)
+{
+	to->words[to->count++] = (char *)word;
+}
+
+static int take_option(void *tool, void *words, const struct arg_option *option, char *text)
+{
 	(void)tool;
-	to->words[to->count++] = "-o";
-	to->words[to->count++] = option;
+	(void)option;
+	add_word(words, "-o");
+	add_word(words, text);
 	return EXIT_OK;
 }
 
+static const struct arg_option mount_options[] = {
+	{.name = "options",
+	 .letter = 'o',
+	 .meta = "A,B,...",
+	 .take = take_option,
+	 .at = offsetof(struct mount_call, words),
+	 .help = "nlink=1, ignore_case, streams_interface=..., uid=..., ..."},
+	{.name = "foreground",
+	 .letter = 'f',
+	 ARG_SETS(struct mount_call, foreground),
+	 .help = "stay in the foreground until it is unmounted"},
+	{.name = "ready-fd",
+	 .meta = "N",
+	 ARG_SETS(struct mount_call, ready_fd),
+	 .help = "write a line to file descriptor N once it can be used"},
+	{0},
+};
+
 static int run_mount(struct tool *t, int argc, char **argv)
 {
-	struct words to = {.words = xcalloc((size_t)argc * 2 + 8, sizeof(char *)), .count = 1};
-	const char *ready_fd = NULL;
-	bool foreground = false;
-	const struct arg_option options[] = {
-		{.name = "options", .letter = 'o', .take = take_option, .ctx = &to},
-		{.name = "foreground", .letter = 'f', .flag = &foreground},
-		{.name = "ready-fd", .value = &ready_fd},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, options, 2, 2, "an image and a directory are needed");
+	struct mount_call call = {
+		.words = {.words = xcalloc((size_t)argc * 2 + 8, sizeof(char *)), .count = 1}};
+	struct words *to = &call.words;
+	int code = tool_args(t, argc, argv, &call, 2, 2, "an image and a directory are needed");
 
 	if (!code) {
-		to.words[0] = find_helper();
-		if (foreground)
-			to.words[to.count++] = "--foreground";
-		if (ready_fd) {
-			to.words[to.count++] = "--ready-fd";
-			to.words[to.count++] = (char *)ready_fd;
+		to->words[0] = find_helper();
+		if (call.foreground)
+			add_word(to, "--foreground");
+		if (call.ready_fd) {
+			add_word(to, "--ready-fd");
+			add_word(to, call.ready_fd);
 		}
-		to.words[to.count++] = "--";
-		to.words[to.count++] = argv[optind];
-		to.words[to.count++] = argv[optind + 1];
-		execvp(to.words[0], to.words);
-		code = tool_fail(t, "mount", argv[optind], NULL, "%s can't be run: %s", to.words[0],
-				 strerror(errno));
-		free(to.words[0]);
+		add_word(to, "--");
+		add_word(to, argv[optind]);
+		add_word(to, argv[optind + 1]);
+		execvp(to->words[0], to->words);
+		code = tool_fail(t, "mount", argv[optind], NULL, "%s can't be run: %s",
+				 to->words[0], strerror(errno));
+		free(to->words[0]);
 	}
-	free(to.words);
+	free(to->words);
 	return code;
 }
 
 const struct command cmd_mount = {
 	.name = "mount",
-	.usage = "[-o OPTION,...] [-f] [--ready-fd=N] IMAGE DIR",
+	.usage = "[OPTION]... IMAGE DIR",
 	.summary = "mount an image on a directory, read-only",
-	.help = "Mounts with cimfs-mount (beside cimtool, in PATH, or named by "
-		"CIMFS_MOUNT_HELPER), "
-		"which\n"
-		"needs FUSE. \"cimfs-mount --help\" tells about the options.\n"
-		"\n"
-		"  -o, --options=A,B,...  nlink=1, ignore_case, streams_interface=..., uid=..., "
-		"...\n"
-		"  -f, --foreground       stay in the foreground until it is unmounted\n"
-		"      --ready-fd=N       write a line to file descriptor N once it can be used\n",
+	.about = "Mounts with cimfs-mount (beside cimtool, in PATH, or named by "
+		 "CIMFS_MOUNT_HELPER), "
+		 "which needs FUSE. \"cimfs-mount --help\" tells about the options.",
+	.options = mount_options,
 	.run = run_mount,
 };
 
@@ -303,14 +320,18 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 	return code;
 }
 
+static const struct arg_option umount_options[] = {
+	{.name = "lazy",
+	 .letter = 'l',
+	 .kind = ARG_FLAG,
+	 .help = "also while it is in use: what is open goes on"},
+	{0},
+};
+
 static int run_umount(struct tool *t, int argc, char **argv)
 {
 	bool lazy = false;
-	const struct arg_option options[] = {
-		{.name = "lazy", .letter = 'l', .flag = &lazy},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, options, 1, ANY_NUMBER,
+	int code = tool_args(t, argc, argv, &lazy, 1, ANY_NUMBER,
 			     "a directory, an image or a GUID is needed");
 
 	if (code)
@@ -327,16 +348,14 @@ static int run_umount(struct tool *t, int argc, char **argv)
 const struct command cmd_umount = {
 	.name = "umount",
 	.alias = "dismount",
-	.usage = "[-l] DIR|IMAGE|GUID...",
+	.usage = "[OPTION]... DIR|IMAGE|GUID...",
 	.summary = "end a mount",
-	.help = "Ends the mount on DIR, all mounts of IMAGE, or Wine's volume GUID (with or "
-		"without\n"
-		"braces or \"Volume\"), also where the server is dead. Returns when the server "
-		"has\n"
-		"ended. Volumes that are unpacked copies, for want of FUSE, are looked for in the\n"
-		"Wine prefix in WINEPREFIX (or ~/.wine) alone.\n"
-		"\n"
-		"  -l, --lazy           also while it is in use: what is open goes on\n",
+	.about = "Ends the mount on DIR, all mounts of IMAGE, or Wine's volume GUID (with or "
+		 "without "
+		 "braces or \"Volume\"), also where the server is dead. Returns when the server "
+		 "has ended. Volumes that are unpacked copies, for want of FUSE, are looked for in "
+		 "the Wine prefix in WINEPREFIX (or ~/.wine) alone.",
+	.options = umount_options,
 	.run = run_umount,
 };
 
@@ -402,12 +421,16 @@ static int tell_missing(struct tool *t, const struct mount_list *list, char **te
 	return code;
 }
 
+static const struct arg_option mounts_options[] = {
+	{.name = "clean", .kind = ARG_FLAG, .help = "take the stale ones away"},
+	{0},
+};
+
 static int run_mounts(struct tool *t, int argc, char **argv)
 {
 	bool clean = false;
-	const struct arg_option options[] = {{.name = "clean", .flag = &clean}, {0}};
 	struct mount_list list;
-	int code = tool_args(t, argc, argv, options, 0, ANY_NUMBER, NULL);
+	int code = tool_args(t, argc, argv, &clean, 0, ANY_NUMBER, NULL);
 
 	if (code)
 		return code;
@@ -436,14 +459,12 @@ static int run_mounts(struct tool *t, int argc, char **argv)
 
 const struct command cmd_mounts = {
 	.name = "mounts",
-	.usage = "[--clean] [DIR|IMAGE|GUID...]",
+	.usage = "[OPTION]... [DIR|IMAGE|GUID...]",
 	.summary = "list the images that are mounted",
-	.help = "A line for each mount, and for each volume of the Wine prefix in WINEPREFIX (or\n"
-		"~/.wine), or only for those that are named: live; stale, if its server is dead "
-		"or\n"
-		"only remains are there; or \"no answer\". Exit status 1 if something that is\n"
-		"named isn't mounted.\n"
-		"\n"
-		"      --clean          take the stale ones away\n",
+	.about = "A line for each mount, and for each volume of the Wine prefix in WINEPREFIX (or "
+		 "~/.wine), or only for those that are named: live; stale, if its server is dead "
+		 "or only remains are there; or \"no answer\". Exit status 1 if something that is "
+		 "named isn't mounted.",
+	.options = mounts_options,
 	.run = run_mounts,
 };

@@ -260,14 +260,18 @@ static int rm_one(struct tool *t, const char *path, bool force)
 	return code;
 }
 
+static const struct arg_option options[] = {
+	{.name = "force",
+	 .letter = 'f',
+	 .kind = ARG_FLAG,
+	 .help = "remove it all the same; files that others need, or may need, still stay"},
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	bool force = false;
-	const struct arg_option options[] = {
-		{.name = "force", .letter = 'f', .flag = &force},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, options, 1, ANY_NUMBER, "IMAGE is missing");
+	int code = tool_args(t, argc, argv, &force, 1, ANY_NUMBER, "IMAGE is missing");
 
 	if (code)
 		return code;
@@ -286,12 +290,10 @@ const struct command cmd_rm = {
 	.name = "rm",
 	.usage = "[OPTION]... IMAGE...",
 	.summary = "remove an image and what only it needs",
-	.help = "Removes an image with its region and object ID files, those of its parents too,\n"
-		"unless another image of the directory needs them. Refuses if a fork of the\n"
-		"image is there, while the image is mounted, and while somebody writes in the\n"
-		"directory.\n"
-		"\n"
-		"  -f, --force          remove it all the same; files that others need, or may\n"
-		"                       need, still stay\n",
+	.about = "Removes an image with its region and object ID files, those of its parents too, "
+		 "unless another image of the directory needs them. Refuses if a fork of the "
+		 "image is there, while the image is mounted, and while somebody writes in the "
+		 "directory.",
+	.options = options,
 	.run = run,
 };

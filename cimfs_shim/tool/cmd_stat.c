@@ -327,11 +327,12 @@ const struct command cmd_stat = {
 	.name = "stat",
 	.usage = "[OPTION]... IMAGE PATH...",
 	.summary = "tell all about an item",
-	.help = "Shows kind, size, attributes, the four times (UTC), the security descriptor in\n"
-		"SDDL (in hex if it is malformed), extended attributes, reparse tag and target,\n"
-		"and streams. Of a file or stream that is stored as an expanded PE image, each\n"
-		"segment: its offset in the file and its length, its offset in the expanded\n"
-		"image, and the region of the image (by its index, see \"cimtool dump --struct\")\n"
-		"with the offset in it.\n",
+	.about = "Shows kind, size, attributes, the four times (UTC), the security descriptor in "
+		 "SDDL "
+		 "(in hex if it is malformed), extended attributes, reparse tag and target, and "
+		 "streams. Of a file or stream that is stored as an expanded PE image, each "
+		 "segment: its offset in the file and its length, its offset in the expanded "
+		 "image, and the region of the image (by its index, see \"cimtool dump --struct\") "
+		 "with the offset in it.",
 	.run = run,
 };

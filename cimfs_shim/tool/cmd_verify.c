@@ -124,29 +124,41 @@ static int verify(struct tool *t, const char *name, bool deep)
 	return v.count[CIM_ERROR] ? EXIT_CORRUPT : EXIT_OK;
 }
 
+struct verify_options {
+	const char *manifest;
+	bool deep;
+};
+
+static const struct arg_option options[] = {
+	{.name = "deep",
+	 ARG_SETS(struct verify_options, deep),
+	 .help = "read every byte, and compare digests where there are any"},
+	{.name = "manifest",
+	 .meta = "FILE",
+	 ARG_SETS(struct verify_options, manifest),
+	 .help = "instead: compare the images that FILE names, which lie beside it, with what it "
+		 "says they hold; each difference is a line, and any makes the exit status 4. "
+		 "cimfs-conformance --export writes such a file"},
+	{0},
+};
+
 static int run(struct tool *t, int argc, char **argv)
 {
-	const char *manifest = NULL;
-	bool deep = false;
-	const struct arg_option options[] = {
-		{.name = "deep", .flag = &deep},
-		{.name = "manifest", .value = &manifest},
-		{0},
-	};
-	int code = tool_args(t, argc, argv, options, 0, ANY_NUMBER, NULL);
+	struct verify_options o = {0};
+	int code = tool_args(t, argc, argv, &o, 0, ANY_NUMBER, NULL);
 
 	if (code)
 		return code;
-	if (manifest && optind < argc)
+	if (o.manifest && optind < argc)
 		return tool_usage(t, "--manifest names the images itself");
-	if (manifest) {
+	if (o.manifest) {
 		tool_catch_signals();
-		return tool_verify_manifest(t, manifest);
+		return tool_verify_manifest(t, o.manifest);
 	}
 	if (optind == argc)
 		return tool_usage(t, "IMAGE is missing");
 	for (; optind < argc; optind++) {
-		int one = verify(t, argv[optind], deep);
+		int one = verify(t, argv[optind], o.deep);
 
 		if (one)
 			code = one;
@@ -161,20 +173,11 @@ const struct command cmd_verify = {
 	.alias = "fsck",
 	.usage = "[OPTION]... IMAGE...\n       cimtool verify [OPTION]... --manifest=FILE",
 	.summary = "check an image",
-	.help = "Checks an image against every rule of its format and prints each finding:\n"
-		"severity, structure, its place (bits 48-63 the region, the rest the byte in its\n"
-		"file), path and what is wrong. Notes only with --verbose or --json. Exit status\n"
-		"4 if there are errors, 3 if there are only warnings.\n"
-		"\n"
-		"      --deep           read every byte, and compare digests where there are any\n"
-		"      --manifest=FILE  instead: compare the images that FILE names, which lie "
-		"beside\n"
-		"                       it, with what it says they hold; each difference is a "
-		"line,\n"
-		"                       and any makes the exit status 4. cimfs-conformance "
-		"--export\n"
-		"                       writes such a file\n"
-		"\n"
-		"The work is done in one thread, whatever --threads says.\n",
+	.about = "Checks an image against every rule of its format and prints each finding: "
+		 "severity, structure, its place (bits 48-63 the region, the rest the byte in its "
+		 "file), path and what is wrong. Notes only with --verbose or --json. Exit status "
+		 "4 if there are errors, 3 if there are only warnings.",
+	.notes = "The work is done in one thread, whatever --threads says.",
+	.options = options,
 	.run = run,
 };

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 
-int exclude_add(void *tool, void *exclude, char *pattern)
+int exclude_add(void *tool, void *exclude, const struct arg_option *option, char *pattern)
 {
 	struct exclude *x = exclude;
 	size_t len = strlen(pattern);
@@ -22,10 +22,11 @@ int exclude_add(void *tool, void *exclude, char *pattern)
 	x->patterns = xgrow(x->patterns, &x->room, x->count, sizeof(*x->patterns));
 	x->patterns[x->count++] = xstrndup(pattern, len);
 	(void)tool;
+	(void)option;
 	return EXIT_OK;
 }
 
-int exclude_from(void *tool, void *exclude, char *file)
+int exclude_from(void *tool, void *exclude, const struct arg_option *option, char *file)
 {
 	FILE *f = !strcmp(file, "-") ? stdin : fopen(file, "re");
 	char *line = NULL;
@@ -39,7 +40,7 @@ int exclude_from(void *tool, void *exclude, char *file)
 		while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 			line[--len] = '\0';
 		if (len && *line != '#')
-			exclude_add(tool, exclude, line);
+			exclude_add(tool, exclude, option, line);
 	}
 	bad = ferror(f) != 0;
 	free(line);

@@ -27,7 +27,7 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 	memset(h, 0, sizeof(*h));
 	h->t = t;
 	h->all_times = options->all_times;
-	h->xattr_streams = options->xattr_streams;
+	h->xattr_streams = options->streams != 0;
 	h->no_acls = options->no_acls;
 	h->lost_xattr = &losses[0];
 	h->lost_ntfs = &losses[1];

@@ -16,9 +16,9 @@ static const struct command cmd_help = {
 	.name = "help",
 	.usage = "[COMMAND | exit-codes]",
 	.summary = "tell about cimtool or about one command",
-	.help = "\"cimtool help COMMAND\" tells all about one command, \"cimtool help exit-codes\" "
-		"what\n"
-		"the exit status means.\n",
+	.about =
+		"\"cimtool help COMMAND\" tells all about one command, \"cimtool help exit-codes\" "
+		"what the exit status means.",
 	.run = run_help,
 };
 
@@ -26,7 +26,7 @@ static const struct command cmd_version = {
 	.name = "version",
 	.usage = "",
 	.summary = "print the version",
-	.help = "Prints the version of cimtool and libcim.\n",
+	.about = "Prints the version of cimtool and libcim.",
 	.run = run_version,
 };
 
@@ -36,15 +36,53 @@ static const struct command *const commands[] = {
 	&cmd_rm,      &cmd_mount,  &cmd_umount, &cmd_mounts, &cmd_help,	  &cmd_version,
 };
 
-static const char common_help[] =
-	"\nOptions of every command:\n"
-	"  -q, --quiet          no summary and no progress; errors and warnings remain\n"
-	"  -v, --verbose        say more\n"
-	"      --json           answer in JSON, an object a line\n"
-	"      --progress=MODE  auto (a line if stderr is a terminal), line, json, none\n"
-	"      --strict         a warning is a failure: exit status 1 instead of 3\n"
-	"      --threads=N      files to work on at a time (default: a processor each)\n"
-	"      --help           this text\n";
+static int take_threads(void *tool, void *threads, const struct arg_option *option, char *number)
+{
+	struct tool *t = tool;
+	uint64_t n;
+
+	(void)option;
+	if (!arg_number(number, 10, MAX_THREADS, &n) || !n)
+		return tool_usage(t, "--threads is a number from 1 to %d", MAX_THREADS);
+	*(unsigned *)threads = (unsigned)n;
+	return EXIT_OK;
+}
+
+static const struct arg_option common_options[] = {
+	{.name = "quiet",
+	 .letter = 'q',
+	 ARG_SETS(struct tool, quiet),
+	 .help = "no summary and no progress; errors and warnings remain"},
+	{.name = "verbose", .letter = 'v', ARG_SETS(struct tool, verbose), .help = "say more"},
+	{.name = "json", ARG_SETS(struct tool, json), .help = "answer in JSON, an object a line"},
+	{.name = "progress",
+	 .meta = "auto|line|json|none",
+	 ARG_SETS_WORD(struct tool, progress),
+	 .help = "auto (the default): a line if standard error is a terminal"},
+	{.name = "strict",
+	 ARG_SETS(struct tool, strict),
+	 .help = "a warning is a failure: exit status 1 instead of 3"},
+	{.name = "threads",
+	 .meta = "N",
+	 .take = take_threads,
+	 .at = offsetof(struct tool, threads),
+	 .help = "files to work on at a time (default: a processor each)"},
+	{.name = "help", ARG_SETS(struct tool, help), .last = true, .help = "this text"},
+	{0},
+};
+
+static const struct arg_option no_options[] = {{0}};
+
+/* What help says of these. */
+static const struct arg_group common_group[] = {
+	{.title = "Options of every command", .options = common_options},
+	{0},
+};
+
+static const struct arg_option *options_of(const struct command *c)
+{
+	return c->options ? c->options : no_options;
+}
 
 static const char exit_help[] =
 	"Exit status:\n"
@@ -70,10 +108,14 @@ static const struct command *find_command(const char *name)
 
 static void print_command_help(const struct command *c)
 {
-	printf("Usage: cimtool %s%s%s\n\n%s", c->name, *c->usage ? " " : "", c->usage, c->help);
-	fputs(common_help, stdout);
+	const struct arg_group own[] = {{.options = options_of(c)}, {0}};
+	char *usage = xasprintf("cimtool %s%s%s", c->name, *c->usage ? " " : "", c->usage);
+
+	help_print(&(struct help){usage, c->about, own, c->notes});
+	help_options(common_group);
 	if (c->alias)
 		printf("\nAlso called: cimtool %s\n", c->alias);
+	free(usage);
 }
 
 static void print_overview(void)
@@ -89,11 +131,12 @@ static void print_overview(void)
 			 c->alias ? c->alias : "");
 		printf("  %-18s %s\n", name, c->summary);
 	}
-	fputs(common_help, stdout);
-	puts("\n\"cimtool help COMMAND\" tells about a command, \"cimtool help exit-codes\" about "
-	     "the\n"
-	     "exit status. --threads has an effect in create, append, fork --add, extract, diff\n"
-	     "and dump; the other commands, and create --from-dump, work with one thread.");
+	help_options(common_group);
+	putchar('\n');
+	help_text(
+		"\"cimtool help COMMAND\" tells about a command, \"cimtool help exit-codes\" about "
+		"the exit status. --threads has an effect in create, append, fork --add, extract, "
+		"diff and dump; the other commands, and create --from-dump, work with one thread.");
 }
 
 static int run_help(struct tool *t, int argc, char **argv)
@@ -146,57 +189,21 @@ int tool_usage(struct tool *t, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-static int take_progress(void *tool, void *ctx, char *mode)
-{
-	static const char *const modes[] = {
-		[PROGRESS_AUTO] = "auto",
-		[PROGRESS_LINE] = "line",
-		[PROGRESS_JSON] = "json",
-		[PROGRESS_NONE] = "none",
-	};
-	struct tool *t = tool;
-	int which = arg_word(mode, modes, COUNT_OF(modes));
-
-	(void)ctx;
-	if (which < 0)
-		return tool_usage(t, "--progress is auto, line, json or none");
-	t->progress = (enum progress_mode)which;
-	return EXIT_OK;
-}
-
-static int take_threads(void *tool, void *ctx, char *number)
-{
-	struct tool *t = tool;
-	uint64_t n;
-
-	(void)ctx;
-	if (!arg_number(number, 10, MAX_THREADS, &n) || !n)
-		return tool_usage(t, "--threads is a number from 1 to %d", MAX_THREADS);
-	t->threads = (unsigned)n;
-	return EXIT_OK;
-}
-
 static int wrong_option(void *tool, const char *text)
 {
 	return tool_usage(tool, "%s", text);
 }
 
-int tool_args(struct tool *t, int argc, char **argv, const struct arg_option *options, int least,
-	      int most, const char *needed)
+int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int most,
+	      const char *needed)
 {
-	const struct arg_option common[] = {
-		{.name = "quiet", .letter = 'q', .flag = &t->quiet},
-		{.name = "verbose", .letter = 'v', .flag = &t->verbose},
-		{.name = "json", .flag = &t->json},
-		{.name = "progress", .take = take_progress},
-		{.name = "strict", .flag = &t->strict},
-		{.name = "threads", .take = take_threads},
-		{.name = "help", .flag = &t->help, .last = true},
+	const struct args args = {.program = t, .wrong = wrong_option};
+	const struct arg_group groups[] = {
+		{.options = options_of(t->command), .into = into},
+		{.options = common_options, .into = t},
 		{0},
 	};
-	const struct args args = {.program = t, .wrong = wrong_option};
-	int code = args_parse(&args, common, options, argc, argv);
-
+	int code = args_parse(&args, groups, argc, argv);
 	if (code)
 		return code;
 	if (t->help) {

@@ -436,10 +436,9 @@ static int take_image(struct manifest *m, const char *text)
 
 static int take_line(struct manifest *m, char *text)
 {
-	static const char *const kinds[] = {"directory", "file", "stream", "link"};
 	struct line line = {0};
 	char *word = strsep(&text, "\t");
-	int kind = arg_word(word, kinds, COUNT_OF(kinds));
+	int kind = arg_word(word, "directory|file|stream|link");
 	int code;
 
 	line.path = strsep(&text, "\t");

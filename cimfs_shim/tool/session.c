@@ -7,16 +7,6 @@
  */
 #include "write.h"
 
-int take_streams_interface(void *tool, void *options, char *mode)
-{
-	static const char *const modes[] = {"none", "xattr"};
-	struct write_options *o = options;
-	int which = arg_word(mode, modes, COUNT_OF(modes));
-
-	o->xattr_streams = which > 0;
-	return which < 0 ? tool_usage(tool, "--streams-interface is none or xattr here") : EXIT_OK;
-}
-
 static void close_hook(void *arg)
 {
 	session_close(arg);

@@ -30,6 +30,7 @@
 #include "../host/ea.h"
 #include "../host/exit.h"
 #include "../host/filetime.h"
+#include "../host/help.h"
 #include "../host/imagefile.h"
 #include "../host/idset.h"
 #include "../host/reparse.h"
@@ -49,7 +50,9 @@ struct command {
 	const char *alias;
 	const char *usage;
 	const char *summary;
-	const char *help;
+	const char *about;		  /* in its help before the options */
+	const char *notes;		  /* and behind them; NULL: none */
+	const struct arg_option *options; /* its own; NULL: none */
 	int (*run)(struct tool *t, int argc, char **argv);
 };
 
@@ -68,7 +71,7 @@ struct tool {
 	bool json;
 	bool strict;
 	bool help;
-	enum progress_mode progress;
+	int progress;	  /* enum progress_mode */
 	unsigned threads; /* --threads; 0: as many as there are processors for us */
 	unsigned long warnings;
 	int out_errno;	  /* why stdout failed, where that was noticed at once */
@@ -82,12 +85,12 @@ extern const struct command cmd_create, cmd_append, cmd_fork, cmd_ls, cmd_stat, 
 	cmd_umount, cmd_mounts;
 
 /*
- * Take the options that all commands have, and @options (NULL: none). From @least to @most
- * arguments must follow, from optind on; @needed says which if there are fewer. EXIT_OK, or the
- * end.
+ * Take the options that all commands have, and the command's own, which are for the struct @into.
+ * From @least to @most arguments must follow, from optind on; @needed says which if there are
+ * fewer. EXIT_OK, or the end.
  */
-int tool_args(struct tool *t, int argc, char **argv, const struct arg_option *options, int least,
-	      int most, const char *needed);
+int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int most,
+	      const char *needed);
 #define ANY_NUMBER INT_MAX
 /* The one line of a usage error, with the hint; returns EXIT_USAGE. */
 int tool_usage(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
@@ -297,15 +300,16 @@ struct exclude {
 	size_t count;
 	size_t room;
 };
-/* The options that fill it. */
-#define EXCLUDE_OPTIONS(exclude)                                                \
-	{.name = "exclude", .take = exclude_add, .ctx = &(exclude)},            \
-	{                                                                       \
-		.name = "exclude-from", .take = exclude_from, .ctx = &(exclude) \
+/* The options that fill one. */
+#define EXCLUDE_OPTIONS(type, member, about)                                                    \
+	{.name = "exclude", .meta = "GLOB", .take = exclude_add, .at = offsetof(type, member)}, \
+	{                                                                                       \
+		.name = "exclude-from", .meta = "FILE", .take = exclude_from,                   \
+		.at = offsetof(type, member), .help = about                                     \
 	}
-int exclude_add(void *tool, void *exclude, char *pattern);
+int exclude_add(void *tool, void *exclude, const struct arg_option *option, char *pattern);
 /* One pattern a line, '#' begins a comment. */
-int exclude_from(void *tool, void *exclude, char *file);
+int exclude_from(void *tool, void *exclude, const struct arg_option *option, char *file);
 /* @path: components separated by '/', without one in front; @fold: ignore case */
 bool excluded(const struct exclude *x, const char *path, bool fold);
 void exclude_free(struct exclude *x);

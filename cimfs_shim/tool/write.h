@@ -30,36 +30,39 @@ struct write_options {
 	bool all_times;
 	bool no_acls;
 	bool as_stored; /* from a dump */
-	bool xattr_streams;
+	int streams;	/* --streams-interface: 0 none, 1 xattr */
 	const char *mtime;
 	struct exclude exclude;
 };
-#define WRITE_OPTIONS(options)                                                                    \
-	{.name = "consistent", .flag = &(options).consistent},                                    \
-		{.name = "verify", .flag = &(options).verify},                                    \
-		{.name = "all-times", .flag = &(options).all_times},                              \
-		{.name = "no-acls", .flag = &(options).no_acls},                                  \
-		{.name = "streams-interface", .take = take_streams_interface, .ctx = &(options)}, \
-		{.name = "mtime", .value = &(options).mtime}, EXCLUDE_OPTIONS((options).exclude)
-int take_streams_interface(void *tool, void *options, char *mode);
-#define WRITE_HELP                                                                          \
-	"      --consistent     the same content under the same name gives the same\n"      \
-	"                       bytes\n"                                                    \
-	"      --verify         read the result back and check all of it\n"                 \
-	"      --all-times      last access, change and creation time from the source's\n"  \
-	"                       atime, ctime and birth time; without it they equal the\n"   \
-	"                       last write, so that the same tree gives the same image\n"   \
-	"      --mtime=TIME     all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ].\n"  \
-	"                       Without it, no time is later than $SOURCE_DATE_EPOCH if\n"  \
-	"                       that is set\n"                                              \
-	"      --streams-interface=none|xattr\n"                                            \
-	"                       xattr: user.NAME becomes the alternate stream NAME; none\n" \
-	"                       (the default): reported as not kept\n"                      \
-	"      --no-acls        no security descriptors (from ntfs-3g's system.ntfs_acl)\n" \
-	"      --exclude=GLOB, --exclude-from=FILE\n"                                       \
-	"                       leave out what matches: a pattern without '/' is matched\n" \
-	"                       with names, one with '/' with paths from the top of a\n"    \
-	"                       SOURCE\n"
+/* @member: a struct write_options in @type */
+#define WRITE_OPTIONS(type, member)                                                              \
+	{.name = "consistent",                                                                   \
+	 ARG_SETS(type, member.consistent),                                                      \
+	 .help = "the same content under the same name gives the same bytes"},                   \
+		{.name = "verify",                                                               \
+		 ARG_SETS(type, member.verify),                                                  \
+		 .help = "read the result back and check all of it"},                            \
+		{.name = "all-times",                                                            \
+		 ARG_SETS(type, member.all_times),                                               \
+		 .help = "last access, change and creation time from the source's atime, "       \
+			 "ctime and birth time; without it they equal the last write, so that "  \
+			 "the same tree gives the same image"},                                  \
+		{.name = "mtime",                                                                \
+		 .meta = "TIME",                                                                 \
+		 ARG_SETS(type, member.mtime),                                                   \
+		 .help = "all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ]. Without it, "  \
+			 "no time is later than $SOURCE_DATE_EPOCH if that is set"},             \
+		{.name = "streams-interface",                                                    \
+		 .meta = "none|xattr",                                                           \
+		 ARG_SETS_WORD(type, member.streams),                                            \
+		 .help = "xattr: user.NAME becomes the alternate stream NAME; none (the "        \
+			 "default): reported as not kept"},                                      \
+		{.name = "no-acls",                                                              \
+		 ARG_SETS(type, member.no_acls),                                                 \
+		 .help = "no security descriptors (from ntfs-3g's system.ntfs_acl)"},            \
+		EXCLUDE_OPTIONS(type, member.exclude,                                            \
+				"leave out what matches: a pattern without '/' is matched with " \
+				"names, one with '/' with paths from the top of a SOURCE")
 
 /* @parent: the name of the image to fork; NULL to make a new image; "" to extend @image. */
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
