@@ -30,7 +30,8 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/sh
 
-VERSION := 0.1.0
+# The one place that says it, for all that has a version.
+VERSION := $(shell sed -n 's/.*define CIM_VERSION[[:space:]]*"\(.*\)"/\1/p' include/libcim.h)
 SOVERSION := 0
 
 # ---- what may be set on the command line ---------------------------------------------------------
@@ -81,7 +82,7 @@ INCLUDES := -Iinclude -Ibuild/include
 # No path of this machine in what is built, and no time (binutils' strip puts one into a DLL): the
 # same sources give the same bytes anywhere.
 export SOURCE_DATE_EPOCH ?= 0
-COMMON := -std=c11 $(OPT) $(WARN) '-ffile-prefix-map=$(CURDIR)=.' -DCIM_VERSION='"$(VERSION)"' $(INCLUDES)
+COMMON := -std=c11 $(OPT) $(WARN) '-ffile-prefix-map=$(CURDIR)=.' $(INCLUDES)
 ifneq ($(filter-out 0,$(SANITIZE)),)
 SANFLAGS := -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer

@@ -93,8 +93,12 @@ template <class Structure> Structure cim_sized()
 }
 #endif
 
-/** The version of this header, for #if: 0xMMmmpp, major, minor and patch. See cim_version(). */
-#define CIM_VERSION_NUMBER 0x000100
+/**
+ * The version of this header: as text, and for #if as a number, 0xMMmmpp (major, minor, patch). See
+ * cim_version(). All that has a version takes it from here.
+ */
+#define CIM_VERSION	   "0.2.0"
+#define CIM_VERSION_NUMBER 0x000200
 
 /* ------------------------------------------------------------------------------------------
  * Status and error detail

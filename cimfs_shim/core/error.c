@@ -17,10 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef CIM_VERSION
-#define CIM_VERSION "0.1.0"
-#endif
-
 /* A cause longer than this is cut at its end before it is cut at its beginning. */
 #define CIM_LONG_CAUSE 2048
 

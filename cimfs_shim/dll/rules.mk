@@ -16,7 +16,7 @@ win32.machine := i386
 
 # ($(1) is win64 or win32)
 define dll-rules
-build/$(1)/cimfs_shim/dll/%.res.o: cimfs_shim/dll/version.rc Makefile
+build/$(1)/cimfs_shim/dll/%.res.o: cimfs_shim/dll/version.rc include/libcim.h
 	@mkdir -p $$(@D)
 	$$(call say,RC,$$@)
 	$$(Q)$$($(1).tools)windres $$(join -DV1= -DV2= -DV3=,$$(subst ., ,$$(VERSION))) \

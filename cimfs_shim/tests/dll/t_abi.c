@@ -8,6 +8,8 @@
  */
 #include "dlltest.h"
 
+#include "libcim.h"
+
 #include <winver.h>
 
 static HMODULE dll;
