@@ -33,6 +33,7 @@ SHELL := /bin/sh
 # The one place that says it, for all that has a version.
 VERSION := $(shell sed -n 's/.*define CIM_VERSION[[:space:]]*"\(.*\)"/\1/p' include/libcim.h)
 SOVERSION := 0
+NAME := cimfs-shim
 
 # ---- what may be set on the command line ---------------------------------------------------------
 
@@ -62,7 +63,7 @@ bindir ?= $(PREFIX)/bin
 sbindir ?= $(PREFIX)/sbin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
-docdir ?= $(PREFIX)/share/doc/cimfs-shim
+docdir ?= $(PREFIX)/share/doc/$(NAME)
 # Where an installed program looks for libcim.so, if it is no place where every program does
 RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 
@@ -280,7 +281,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 # ---- targets -------------------------------------------------------------------------------------
 
 .PHONY: all native windows check check-build check-run check-wines coverage demo bench conformance \
-	conformance-mutants wine-tests dist-windows install install-documents install-native install-windows \
+	conformance-mutants wine-tests dist dist-windows install install-documents install-native install-windows \
 	uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
@@ -360,6 +361,19 @@ wine-tests:
 check-wines:
 	@scripts/check-wines $(ARGS)
 
+## dist: make build/dist/cimfs-shim-VERSION.tar.gz of what git tracks; it builds without git
+# (The same commit gives the same bytes, whoever checked it out.)
+DIST := build/dist/$(NAME)-$(VERSION).tar.gz
+dist:
+	@git ls-files --error-unmatch Makefile >/dev/null 2>&1 || \
+		{ echo "make dist: this is no checkout of git" >&2; exit 1; }
+	@git diff --quiet HEAD || echo "make dist: with what isn't committed" >&2
+	@mkdir -p $(dir $(DIST))
+	@git ls-files -z | tar --null -T - --format=gnu --transform='flags=r;s|^|$(NAME)-$(VERSION)/|' \
+		--owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+		--mtime="@$$(git log -1 --format=%ct)" -I 'gzip -9n' -cf $(DIST).$$$$ && \
+		mv -f $(DIST).$$$$ $(DIST)
+
 ## dist-windows: make build/dist/cimfs-conformance-windows.zip, which judges Windows' cimfs.dll
 dist-windows:
 	@scripts/setup
@@ -426,7 +440,7 @@ uninstall:
 
 ldconfig = $(if $(DESTDIR),,-[ "$$(id -u)" != 0 ] || ldconfig)
 
-c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+c-files = $(shell find cimfs_shim conformance include scripts wine-tests -name '*.[ch]')
 
 ## format: lay out all C files by .clang-format
 format:
