@@ -219,22 +219,25 @@ static const struct restore_ops restore_ops = {
 
 /* ---- paths that were asked for ---- */
 
-/* An entry's name as the image spells it; @name, in any case, if it can't be found. */
+/* An entry's name as the image spells it; @name, in any case, if none is like it by our own upcase
+ * table. NULL: it may be one of those that can't be read. */
 static char *spelling_of(struct extract *x, struct cim_iter *iter, const char *name, size_t len,
-			 uint32_t id)
+			 uint32_t id, struct cim_error *err)
 {
 	uint16_t units[CIM_MAX_NAME];
+	bool found = true, unread = false;
 	size_t count;
-	bool found;
 
 	if (cim_utf16_from_utf8(name, len, units, CIM_MAX_NAME, &count))
 		count = 0;
-	while (!cim_iter_next(iter, x->entry, &found, NULL) && found) {
-		if (x->entry->file_id == id &&
-		    !cim_name_compare_default(units, count, x->entry->name, x->entry->units))
+	while (found) {
+		if (cim_iter_next(iter, x->entry, &found, err))
+			found = unread = true; /* the next call goes on behind it */
+		else if (found && x->entry->file_id == id &&
+			 !cim_name_compare_default(units, count, x->entry->name, x->entry->units))
 			return xstrdup(x->entry->utf8);
 	}
-	return xstrndup(name, len);
+	return unread ? NULL : xstrndup(name, len);
 }
 
 /* An entry by its name in any case. */
@@ -254,9 +257,9 @@ static int find_entry(struct extract *x, uint32_t dir, const char *name, size_t 
 		return tool_fail_at(x->t, "extract", x->name, path, &err);
 	if (cim_iter_dir(image, dir, &iter, &err))
 		return fail_cim(x, &err);
-	*spelling = spelling_of(x, iter, name, len, *id);
+	*spelling = spelling_of(x, iter, name, len, *id, &err);
 	cim_iter_close(iter);
-	return EXIT_OK;
+	return *spelling ? EXIT_OK : tool_fail_at(x->t, "extract", x->name, path, &err);
 }
 
 /* One component of a path; @last: what is asked for, with what is below it. */
