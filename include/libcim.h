@@ -47,6 +47,9 @@
  * - Names inside an image are UTF-16 code units. In UTF-8 they are written as WTF-8: an unpaired
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
  *   reversible. Lookup ignores case by the image's own upcase table.
+ * - Text that the library returns (names, paths, causes, messages) may hold every character that
+ *   names of the image or of its directory hold, line ends and what controls a terminal included.
+ *   Whoever prints it escapes these.
  * - A struct cim_image may be used by several threads at once. Calls on one struct cim_writer
  *   and its stream are serialised by a lock; different sessions don't wait for each other.
  *
@@ -140,7 +143,7 @@ enum cim_status {
  * @op:       what was being done, a short verb phrase ("open image", "write stream")
  * @image:    the image file, as the caller named it; "" if unknown
  * @path:     the path inside the image, WTF-8 with '\'; "" if the failure has none
- * @cause:    why it failed, one line without a full stop
+ * @cause:    why it failed, a phrase without a full stop
  *
  * The strings lie in the structure; long ones keep their end behind "...". Nothing to free.
  */
@@ -532,7 +535,7 @@ enum cim_severity {
  * @offset:    RegionOffset of the structure (bits 48-63 region index); 0 if it has none
  * @path:      WTF-8 path of the item concerned, "/" for the root, "/dir/file" for what is below,
  *             "/dir/file:stream" for an alternate stream; "" if none
- * @message:   one line
+ * @message:   a phrase without a full stop
  */
 struct cim_finding {
 	enum cim_severity severity;

@@ -8,8 +8,8 @@
  * holds its strings, so nothing here allocates and an error about memory can be told like any
  * other. A string that is too long keeps its end, which for paths tells more than the beginning.
  *
- * Causes may quote names from an image that nobody has vouched for, so control characters in them
- * are replaced: a cause is always one line. Paths are kept as they are; who prints them decides.
+ * Causes and paths may quote names that nobody has vouched for. They are kept as they are: what
+ * would do harm depends on where they are printed, so who prints them escapes.
  */
 #include "error.h"
 
@@ -92,25 +92,14 @@ static void keep_end(char *dst, size_t size, const char *src, size_t len)
 	dst[3 + (end - from)] = 0;
 }
 
-static void set_cause(struct cim_error *err, char *text)
-{
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] < 32 || text[i] == 127)
-			text[i] = '?';
-	}
-	keep_end(err->cause, sizeof(err->cause), text, len);
-}
-
-static void begin(struct cim_error *err, enum cim_status status, long os_error)
+static void begin(struct cim_error *err, enum cim_status status, long os_error, const char *cause)
 {
 	err->status = status;
 	err->os_error = os_error;
 	err->op[0] = 0;
 	err->image[0] = 0;
 	err->path[0] = 0;
-	err->cause[0] = 0;
+	keep_end(err->cause, sizeof(err->cause), cause, strlen(cause));
 }
 
 enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const char *cause, ...)
@@ -124,8 +113,7 @@ enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const ch
 	if (vsnprintf(text, sizeof(text), cause, args) < 0)
 		text[0] = 0;
 	va_end(args);
-	begin(err, status, 0);
-	set_cause(err, text);
+	begin(err, status, 0, text);
 	return status;
 }
 
@@ -158,8 +146,7 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 	len = strlen(text);
 	reason_of(vfs, status, os_error, reason, sizeof(reason));
 	snprintf(text + len, sizeof(text) - len, "%s%s", len ? ": " : "", reason);
-	begin(err, status, os_error);
-	set_cause(err, text);
+	begin(err, status, os_error, text);
 	return status;
 }
 

@@ -19,7 +19,7 @@
 #define CIM_PRINTF(fmt, args)
 #endif
 
-/* Record a failure and return @status. The cause is one line, no full stop. */
+/* Record a failure and return @status. The cause is a phrase without a full stop. */
 enum cim_status cim_fail(struct cim_error *err, enum cim_status status, const char *cause, ...)
 	CIM_PRINTF(3, 4);
 

@@ -212,13 +212,20 @@ static void append_detail(struct line *line, const struct cim_error *err)
     if (err->cause[0]) append(line, "%s%s", separator, err->cause);
 }
 
-/* A cause could quote a name out of a broken image: no control characters to a terminal. */
+/* Names can hold control characters, which are not for a terminal: the 33 of ASCII, and U+0080 to
+ * U+009F, whose UTF-8 begins with C2. (Native programs have host/utf8.c for this.) */
 static void make_printable(struct line *line)
 {
+    unsigned char *text = (unsigned char *)line->text;
     size_t i;
 
     for (i = 0; i < line->len; i++)
-        if ((unsigned char)line->text[i] < ' ' || line->text[i] == 127) line->text[i] = '?';
+    {
+        if (text[i] == 0xc2 && text[i + 1] >= 0x80 && text[i + 1] < 0xa0)
+            text[i] = text[i + 1] = '?';
+        else if (text[i] < ' ' || text[i] == 127)
+            text[i] = '?';
+    }
 }
 
 static void write_to_wine(enum wine_class class, const char *text)

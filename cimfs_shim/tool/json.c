@@ -81,9 +81,23 @@ void json_put_hex(json_t *object, const char *key, const void *data, size_t size
 	free(hex);
 }
 
+/* One line. JSON needs no escape for U+007F to U+009F, but a terminal does. */
 void json_print(FILE *f, json_t *object)
 {
-	json_dumpf(object, f, 0);
+	char *line = json_dumps(object, 0);
+	size_t n, left;
+
+	if (!line)
+		alloc_failed();
+	left = strlen(line);
+	for (const char *p = line; left; p += n, left -= n) {
+		n = utf8_length(p, left);
+		if (is_harmful(p, n))
+			fprintf(f, "\\u%04x", (unsigned char)p[n - 1]);
+		else
+			fwrite(p, 1, n, f);
+	}
 	fputc('\n', f);
+	free(line);
 	json_decref(object);
 }
