@@ -101,8 +101,9 @@ CASE(at_offsets, "Volume/ReadAtOffsets", DOC, PAGE, NEEDS_MOUNT,
 {
     static const DWORD rows[][2] = {{BIG - 7, 100},   {0, 1},         {4095, 2},
                                     {1 << 20, 65536}, {12345, 54321}, {BIG - 1, 4096},
-                                    {BIG / 2, 4097},  {1, 4096}};
-    BYTE *want, buffer[65536];
+                                    {BIG / 2, 4097},  {1, 4096},      {0, BIG}};
+    static BYTE buffer[BIG];
+    BYTE *want;
     const WCHAR *root = mount_big(&want);
     HANDLE file = open_big(root, FILE_FLAG_RANDOM_ACCESS);
     DWORD count, expected;

@@ -4,7 +4,7 @@
 #
 # mount.sh - CimMountImage under Wine, with each way the helper has to show an image
 #
-# t_mount.exe looks at what the calls answer, t_volume.exe at what a program can do on a volume.
+# t_mount.exe and t_volume.exe look at what the conformance suite doesn't (conformance/check.sh, copy.sh).
 # Here they are run, and what no program under Wine can do is done: the server is killed, all of
 # Wine is, and after each part nothing may be left: no mount, no process, no link, no letter.
 . "$(dirname "$0")/../../../scripts/lib/windows.bash"

@@ -21,25 +21,19 @@ __maybe_unused static GUID test_guid(unsigned n)
     return guid;
 }
 
-/* \\?\Volume{GUID}\REST, with the GUID in capitals or not, in one of a few static buffers. */
-__maybe_unused static const WCHAR *volume_path_case(const GUID *guid, const WCHAR *rest, bool upper)
+/* \\?\Volume{GUID}\REST, in one of a few static buffers. */
+__maybe_unused static const WCHAR *volume_path(const GUID *guid, const WCHAR *rest)
 {
     static WCHAR buffers[8][PATH_ROOM * 2];
     static unsigned next;
     WCHAR *buffer = buffers[next++ % 8];
 
     _snwprintf(buffer, PATH_ROOM * 2,
-               upper ? L"\\\\?\\Volume{%08lX-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}\\%ls"
-                     : L"\\\\?\\Volume{%08lx-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}\\%ls",
+               L"\\\\?\\Volume{%08lx-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}\\%ls",
                guid->Data1, guid->Data2, guid->Data3, guid->Data4[0], guid->Data4[1],
                guid->Data4[2], guid->Data4[3], guid->Data4[4], guid->Data4[5], guid->Data4[6],
                guid->Data4[7], rest);
     return buffer;
-}
-
-__maybe_unused static const WCHAR *volume_path(const GUID *guid, const WCHAR *rest)
-{
-    return volume_path_case(guid, rest, false);
 }
 
 __maybe_unused static bool path_exists(const WCHAR *path)

@@ -14,6 +14,7 @@
 #   user.sh enter MODE COMMAND...
 #                          (root) become that user, with a /dev/fuse of that mode
 #   user.sh may|may-not    (the user) the checks with, and without, the right to open /dev/fuse
+#   user.sh suite BACKEND  (the user) what the conformance suite says of volumes
 . "${TOP:-$(dirname "$0")/../../..}/scripts/lib/windows.bash"
 
 NOBODY=65534
@@ -70,8 +71,7 @@ new_dir() { # NAME
 
 volume_works() { # BACKEND NAME
 	[ "$1" = auto ] || export CIMFS_MOUNT_BACKEND=$1
-	new_dir "mount-$2"
-	tap_of "$2" "$WINE" "$home/tests/t_mount.exe" some "$dos"
+	tap_of "$2" "$self" suite "$1"
 	new_dir "volume-$2"
 	tap_of "$2" "$WINE" "$home/tests/t_volume.exe" "$dos"
 	unset CIMFS_MOUNT_BACKEND
@@ -84,6 +84,17 @@ end_wine() {
 } 2>/dev/null
 
 case ${1-} in
+suite)
+	copy=() filters=()
+	[ "$2" != extract ] || copy=(--copy)
+	for id in Mount/{Volume,GuidInUse,ForkOfAMountedImage,CommitAfterDismount} Dismount/{Twice,OpenHandles} \
+		Volume/{O,Read,NeverWritten,StreamsBy,LoadL,CreateP,Attributes,Times,Names,Dir,NotF,HardL,Symb,LongP,Noth}'*'; do
+		filters+=(--filter "$id")
+	done
+	"$WINE" "$home/tests/cimfs-conformance.exe" --dll "$home/tests/cimfs.dll" --tap "${filters[@]}" |
+		"$home/tests/limits.py" "${copy[@]}"
+	exit
+	;;
 may)
 	trap end_wine EXIT
 	is "$(id -u)" $NOBODY "the user is nobody"
@@ -132,8 +143,8 @@ can_be_user() {
 
 mkdir -p "$home"/{tests,prefix,scripts/lib}
 cp "${BUILD:-build}/cimfs-mount" "$helper"
-cp "$WIN64"/tests/dll/{t_mount,t_volume}.exe "$WIN64"/tests/dll/*.dll \
-	"$TOP/cimfs_shim/tests/dll/user.sh" "$home/tests"
+cp "$WIN64"/tests/dll/{t_mount,t_volume}.exe "$WIN64"/tests/dll/*.dll "$WIN64/conformance/cimfs-conformance.exe" \
+	"$TOP/conformance/limits.py" "$TOP/cimfs_shim/tests/dll/user.sh" "$home/tests"
 cp "$TOP"/scripts/lib/{{tap,windows}.bash,wine.sh,fuse.py} "$home/scripts/lib"
 [ "$(id -u)" != 0 ] || chown -R $NOBODY:$NOBODY "$home"
 why=$(can_be_user | tr '\n' ' ')
