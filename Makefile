@@ -280,8 +280,8 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all native windows check check-build check-run check-wines coverage demo bench conformance \
-	conformance-mutants wine-tests dist dist-windows install install-documents install-native install-windows \
+.PHONY: all native windows dlls check check-build check-run check-wines coverage demo bench conformance \
+	conformance-mutants wine-tests dist deb dist-windows install install-documents install-native install-windows \
 	uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
@@ -292,6 +292,9 @@ native: $(NATIVE)
 
 ## windows: the DLLs, the conformance suite, the tests in Wine's style
 windows: $(WINDOWS)
+
+## dlls: cimfs.dll and cimwriter.dll alone, with their import libraries
+dlls: $(DLL_FILES)
 
 # The set-up may install the compiler, so what needs one happens in a second make.
 jobs = $(if $(findstring -j,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -374,6 +377,10 @@ dist:
 		--mtime="@$$(git log -1 --format=%ct)" -I 'gzip -9n' -cf $(DIST).$$$$ && \
 		mv -f $(DIST).$$$$ $(DIST)
 
+## deb: make Debian packages of it in build/deb, and have lintian look at them
+deb: dist
+	@scripts/deb $(DIST)
+
 ## dist-windows: make build/dist/cimfs-conformance-windows.zip, which judges Windows' cimfs.dll
 dist-windows:
 	@scripts/setup
@@ -423,7 +430,7 @@ install-windows: $(DLL_FILES) install-documents
 	install -m 644 $(filter build/win64/%,$^) '$(DESTDIR)$(libdir)/cimfs/x86_64-windows'
 	install -m 644 $(filter build/win32/%,$^) '$(DESTDIR)$(libdir)/cimfs/i686-windows'
 	install -m 755 scripts/install-wine '$(DESTDIR)$(bindir)/cimfs-install-wine'
-	install -m 644 scripts/lib/wine.sh '$(DESTDIR)$(libdir)/cimfs'
+	install -m 755 scripts/lib/wine.sh '$(DESTDIR)$(libdir)/cimfs'
 
 ## uninstall: remove what install put there
 uninstall:

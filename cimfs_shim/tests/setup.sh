@@ -107,6 +107,12 @@ is "$(setup --bench --list | grep -vxF -e "$all" | one_line)" "squashfs-tools sq
 	"--bench: what comes on top"
 is "$(setup --list wines | one_line)" "mmdebstrap git util-linux uidmap debian-archive-keyring" \
 	"wines: its own only"
+# make deb's are those that the packages say they are built with, and what makes packages.
+build_depends=$(sed -n '/^Build-Depends:/,/^[^ B]/p' "$TOP/scripts/debian/control" |
+	sed -nE 's/^(Build-Depends:)? *(debhelper|[a-z0-9-]+).*/\2/p')
+# (make, a compiler and the C library's headers are build-essential.)
+is "$(setup --list native deb | grep -vxE 'make|gcc|libc6-dev|dpkg-dev|lintian' | sort | one_line)" \
+	"$(sort <<<"$build_depends" | one_line)" "native and deb: what debian/control names"
 
 # ---- what it does about them ---------------------------------------------------------------------
 
