@@ -281,7 +281,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 # ---- targets -------------------------------------------------------------------------------------
 
 .PHONY: all native windows dlls check check-build check-run check-wines coverage demo bench conformance \
-	conformance-mutants wine-tests dist deb dist-windows install install-documents install-native install-windows \
+	conformance-mutants wine-tests dist deb release-check dist-windows install install-documents install-native install-windows \
 	uninstall format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
@@ -321,7 +321,7 @@ check:
 check-build: $(if $(FILTER),,all) $(needs)
 
 check-run:
-	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(chosen)
+	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(if $(FILTER),,--record $(B)/checked) $(chosen)
 
 ## coverage: run the tests by programs that count, and tell by room what ran (FILTER=TEXT ARGS=--missing)
 coverage:
@@ -380,6 +380,10 @@ dist:
 ## deb: make Debian packages of it in build/deb, and have lintian look at them
 deb: dist
 	@scripts/deb $(DIST)
+
+## release-check: tell what keeps this tree from being released, a line each
+release-check:
+	@scripts/release-check
 
 ## dist-windows: make build/dist/cimfs-conformance-windows.zip, which judges Windows' cimfs.dll
 dist-windows:

@@ -5,12 +5,13 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, "scripts/lib")
 sys.dont_write_bytecode = True
-from tap import check, done  # noqa: E402
+from tap import check, done, same  # noqa: E402
 
 TMP = pathlib.Path(os.environ["TEST_TMP"])
 
@@ -59,6 +60,36 @@ def run(*args, build="build", by=()):
     return done.returncode, done.stdout
 
 
+def recorded():
+    """--record: the commit and the count, where nothing but a commit was tested."""
+    top = TMP / "checkout"
+    shutil.copytree("scripts", top / "scripts")
+    (top / ".gitignore").write_text("build\n__pycache__\n")
+    (top / "t").write_text("#!/bin/sh\n# run-tests: no-wine\necho 'ok 1 - a'; echo 1..1; . ./also\n")
+    (top / "also").write_text("")
+    (top / "t").chmod(0o755)
+
+    def git(*args):
+        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *args], cwd=top, check=True,
+                              capture_output=True, text=True).stdout.strip()
+
+    record = top / "build/checked"
+    for also, clean, want in (("", True, "1 passed, 0 failed"), ("exit 3", True, "1 passed, 1 failed"),
+                               ("touch new", True, None), ("", False, None)):
+        record.unlink(missing_ok=True)
+        (top / "also").write_text(also)
+        git("init", "-q")
+        git("add", "-A")
+        git("commit", "-qm", "x", "--allow-empty")
+        if not clean:
+            (top / "also").write_text("# changed\n")
+        subprocess.run(["scripts/run-tests", "--record", record, "script:t"], cwd=top, check=False,
+                       capture_output=True, env={k: v for k, v in os.environ.items() if k != "BUILD"})
+        got = record.read_text() if record.exists() else None
+        same(got, want and f"{git('rev-parse', 'HEAD')} {want}\n",
+             f"--record, the test does '{also}'" + ("" if clean else ", something isn't committed"))
+
+
 def main():
     specs = []
     for name, (body, last, words) in CASES.items():
@@ -100,6 +131,7 @@ def main():
     for build, last in (("build", "2 passed, 0 failed"), ("build/sanitize", "1 passed, 0 failed")):
         status, output = run(f"script:{plain}", f"script:{TMP}/plan-first", build=build)
         check(output.splitlines()[-1] == last, f"a plain script, BUILD={build}", output)
+    recorded()
     status, output = run()
     check(status == 1, "no test at all is a failure", output)
     done()
