@@ -66,8 +66,8 @@ def make_tree():
         new = re.sub(r"^(## \S+ )\(.*\)", r"\1(2026-12-01)", old, count=1, flags=re.M)
         (TREE / path).write_text(new.replace("UNRELEASED", "unstable", 1), encoding="utf-8")
     citations = TREE / "cimfs_shim/tests/citations.py"
-    citations.write_text("#!/bin/sh\n! grep -q nowhere.md $TOP/%s || { echo 'not ok 1 - x'; "
-                         "echo '#   there is no document nowhere.md'; exit 1; }\n" % NEWS, encoding="ascii")
+    citations.write_text("#!/bin/sh\n! grep -q a-spoilt-page $TOP/%s || { echo 'not ok 1 - x'; "
+                         "echo '#   there is no document a-spoilt-page'; exit 1; }\n" % NEWS, encoding="ascii")
     citations.chmod(0o755)
     (TREE / ".gitignore").write_text("/build/\n", encoding="ascii")
     (TREE / "build").mkdir()
@@ -119,8 +119,8 @@ for failed in ("3 passed, 1 failed", "3 passed, 10 failed, 1 skipped"):
     judged(failed, ["make check failed: " + failed])
 
 # ---- documents and versions ----
-spoilt("a document that isn't there", ["documents: there is no document nowhere.md (cimfs_shim/tests/citations.py)"],
-       (NEWS, r"\Z", "See nowhere.md.\n"))
+spoilt("a document that isn't there", ["documents: there is no document a-spoilt-page (cimfs_shim/tests/citations.py)"],
+       (NEWS, r"\Z", "See a-spoilt-page.\n"))
 spoilt("NEWS.md without a date", ["%s: %s has no date (unreleased)" % (NEWS, VERSION)],
        (NEWS, r"\(2026-12-01\)", "(unreleased)"))
 spoilt("NEWS.md with half a heading", ["%s: %s has no date (nothing)" % (NEWS, VERSION)],
