@@ -37,6 +37,9 @@ for package in $packages; do
 		-s "$root/usr/share/doc/$package/copyright.xxhash" -a -s "$root/usr/share/doc/$package/copyright.unicode" \)
 done
 
+is "$(for package in $packages; do dpkg-deb -c "$(deb "$package")"; done | awk '/^[^d]/ { print $6 }' | sort | uniq -d)" "" \
+	"no file is in two packages"
+
 # ---- the library ---------------------------------------------------------------------------------
 
 lib=$root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)

@@ -170,5 +170,8 @@ spoilt("all that with a new soname", [],
        (CONTROL, r"^Package: libcim\d", "Package: libcim9"), (MAP, r"^LIBCIM_\d", "LIBCIM_9"),
        (ABI, "^enumerator CIM_OK .*\n", ""))
 
-judged("no checkout of git", ["this is no checkout of git"], env=dict(os.environ, GIT_DIR="/nowhere"))
+NO_CHECKOUT = ["this is no checkout of git"]
+judged("no checkout of git", NO_CHECKOUT, env=dict(os.environ, GIT_DIR="/nowhere"))
+git("rm", "-q", "--cached", "scripts/release-check")
+judged("a checkout of something else around it", NO_CHECKOUT)
 done()
