@@ -64,6 +64,7 @@ sbindir ?= $(PREFIX)/sbin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 docdir ?= $(PREFIX)/share/doc/$(NAME)
+mandir ?= $(PREFIX)/share/man
 # Where an installed program looks for libcim.so, if it is no place where every program does
 RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 
@@ -170,6 +171,7 @@ include cimfs_shim/core/rules.mk
 include cimfs_shim/host/rules.mk
 include cimfs_shim/tool/rules.mk
 include cimfs_shim/mount/rules.mk
+include cimfs_shim/man/rules.mk
 include cimfs_shim/dll/rules.mk
 include cimfs_shim/tests/rules.mk
 include cimfs_shim/tests/dll/rules.mk
@@ -287,7 +289,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: native windows
 
-## native: libcim, cimtool and cimfs-mount alone, which need no mingw-w64
+## native: libcim, cimtool, cimfs-mount and their man pages alone, which need no mingw-w64
 native: $(NATIVE)
 
 ## windows: the DLLs, the conformance suite, the tests in Wine's style
@@ -394,7 +396,7 @@ dist-windows:
 # everywhere, and without what a shell, sed or pkg-config would take for something else.
 ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
 odd = $(strip $(filter-out 0 1,$(words $(1))) $(foreach c,' " \ | & ; < > ( ),$(findstring $(c),$(1))))
-$(foreach v,PREFIX bindir sbindir libdir includedir docdir,$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
+$(foreach v,PREFIX bindir sbindir libdir includedir docdir mandir,$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
 	$(error $(v) is '$($(v))': it must be an absolute path without spaces and special characters)))
 endif
 
@@ -424,10 +426,13 @@ install-native: native install-documents
 	install -m 755 $(B)/installed/cimtool $(B)/installed/cimfs-mount '$(DESTDIR)$(bindir)'
 	install -m 755 $(B)/cimfs-mount '$(DESTDIR)$(libdir)/cimfs'
 	ln -sfnr '$(DESTDIR)$(bindir)/cimfs-mount' '$(DESTDIR)$(sbindir)/mount.cimfs'
+	install -D -m 644 -t '$(DESTDIR)$(mandir)/man1' $(filter %.1,$(MAN_NATIVE))
+	install -D -m 644 -t '$(DESTDIR)$(mandir)/man5' $(filter %.5,$(MAN_NATIVE))
+	install -D -m 644 -t '$(DESTDIR)$(mandir)/man8' $(filter %.8,$(MAN_NATIVE))
 	$(ldconfig)
 
 ## install-windows: the DLLs, cimfs.h, the import libraries and cimfs-install-wine
-install-windows: $(DLL_FILES) install-documents
+install-windows: $(DLL_FILES) $(MAN_WINDOWS) install-documents
 	install -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/cimfs/x86_64-windows' \
 		'$(DESTDIR)$(libdir)/cimfs/i686-windows' '$(DESTDIR)$(includedir)'
 	install -m 644 include/cimfs.h '$(DESTDIR)$(includedir)'
@@ -435,6 +440,7 @@ install-windows: $(DLL_FILES) install-documents
 	install -m 644 $(filter build/win32/%,$^) '$(DESTDIR)$(libdir)/cimfs/i686-windows'
 	install -m 755 scripts/install-wine '$(DESTDIR)$(bindir)/cimfs-install-wine'
 	install -m 755 scripts/lib/wine.sh '$(DESTDIR)$(libdir)/cimfs'
+	install -D -m 644 -t '$(DESTDIR)$(mandir)/man1' $(MAN_WINDOWS)
 
 ## uninstall: remove what install put there
 uninstall:
@@ -443,7 +449,8 @@ uninstall:
 		cimfs/wine.sh cimfs/cimfs-mount $(patsubst build/win32/%,cimfs/i686-windows/%,\
 		$(DLL_FILES:build/win64/%=cimfs/x86_64-windows/%)),'$(DESTDIR)$(libdir)/$(f)') \
 		$(foreach f,cimtool cimfs-mount cimfs-install-wine,'$(DESTDIR)$(bindir)/$(f)') \
-		'$(DESTDIR)$(sbindir)/mount.cimfs' $(foreach f,$(notdir $(DOCUMENTS)),'$(DESTDIR)$(docdir)/$(f)')
+		'$(DESTDIR)$(sbindir)/mount.cimfs' $(foreach f,$(notdir $(DOCUMENTS)),'$(DESTDIR)$(docdir)/$(f)') \
+		$(foreach p,$(MAN_PAGES),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(p)))/$(p)')
 	for dir in '$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(docdir)'; do \
 		[ ! -d "$$dir" ] || find "$$dir" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
 	done
