@@ -152,9 +152,9 @@ static enum cim_status load(struct cim_image *image, struct cim_region_file *fil
 	const uint32_t at = (uint32_t)offset & (CIM_BLOCK_SIZE - 1);
 	const uint64_t left = file->size - (offset - at);
 	const uint32_t valid = left < CIM_BLOCK_SIZE ? (uint32_t)left : CIM_BLOCK_SIZE;
-	enum cim_status status = CIM_OK;
 	struct block *block;
 	bool loaded = false;
+	enum cim_status status = CIM_OK;
 
 	cim_image_lock(image);
 	block = take_block(image->cache);
@@ -167,7 +167,7 @@ static enum cim_status load(struct cim_image *image, struct cim_region_file *fil
 		status = cim_region_read(image, file, offset, buf, len, err);
 	} else {
 		status = cim_region_read(image, file, offset - at, block->bytes, valid, err);
-		loaded = status == CIM_OK;
+		loaded = !status;
 	}
 	if (loaded)
 		memcpy(buf, block->bytes + at, len);

@@ -272,8 +272,8 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 void *ctx, uint64_t *errors, struct cim_error *err)
 {
 	static const char op[] = "verify image";
-	enum cim_status status;
 	struct cim_check *c;
+	enum cim_status status;
 
 	if (errors)
 		*errors = 0;

@@ -69,12 +69,11 @@ static void mark_object(struct cim_check *c, uint64_t offset, uint64_t len)
 {
 	struct cim_read_map *map = read_map(c, offset);
 	const uint64_t byte = cim_region_byte(offset);
-	uint64_t block;
 
 	if (!map)
 		return;
-	for (block = (byte + BLOCK_SIZE - 1) >> BLOCK_BITS; block << BLOCK_BITS < byte + len;
-	     block++) {
+	for (uint64_t block = (byte + BLOCK_SIZE - 1) >> BLOCK_BITS;
+	     block << BLOCK_BITS < byte + len; block++) {
 		uint64_t end = (block + 1) << BLOCK_BITS;
 
 		if ((end < map->size ? end : map->size) <= byte + len)

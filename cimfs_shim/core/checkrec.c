@@ -269,8 +269,8 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	static const char what[] = "file record";
 	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
 	struct cim_file_table table;
-	enum cim_status status;
 	uint64_t offset;
+	enum cim_status status;
 
 	status = cim_image_file_table(c->image, (file_id - 1) / CIM_FILES_PER_TABLE, &table,
 				      &c->why);

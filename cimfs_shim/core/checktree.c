@@ -7,7 +7,6 @@
  * is in a cycle or has two parents, which no tree has. At the end the bits tell how many records
  * nobody can reach.
  */
-
 #include "check.h"
 
 struct frame {
@@ -66,8 +65,8 @@ static bool open_table(struct cim_check *c, const struct cim_record *record,
 		       struct cim_link_table *table)
 {
 	static const char what[] = "link table";
-	enum cim_status status;
 	bool directories;
+	enum cim_status status;
 
 	if (cim_stream_length(record->stream_desc)) {
 		if (!record->stream_offset) {
@@ -132,8 +131,8 @@ static void visit(struct walk *walk, uint32_t id, uint32_t dir_id, uint64_t tabl
 	static const char what[] = "link table";
 	struct cim_check *c = walk->c;
 	struct cim_record record;
-	enum cim_status status;
 	bool again;
+	enum cim_status status;
 
 	if (!is_there(c, id)) {
 		cim_check_report(c, CIM_ERROR, what, table,
@@ -163,8 +162,8 @@ static void visit_entry(struct walk *walk, struct frame *frame)
 	struct cim_check *c = walk->c;
 	const uint64_t table = frame->table.offset;
 	struct cim_link link;
-	enum cim_status status;
 	uint64_t path_units;
+	enum cim_status status;
 
 	cim_check_pop(c, frame->path_len);
 	status = cim_link_table_get(&frame->table, frame->next++, &link, &c->why);
@@ -188,8 +187,8 @@ static void check_root(struct walk *walk)
 	const uint32_t id = c->image->info.root_id;
 	const uint16_t separator = '/';
 	struct cim_record record;
-	enum cim_status status;
 	bool again;
+	enum cim_status status;
 
 	if (!is_there(c, id)) {
 		cim_check_report(c, CIM_ERROR, "filesystem object", 0,

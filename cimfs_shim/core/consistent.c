@@ -15,10 +15,10 @@
  * have their names, or before it looks at them, until its image is there or it has failed. Found
  * files are held together with others who share them, as servers of mounted images do.
  */
-#include "owners.h"
-#include "writer.h"
 #include "io.h"
 #include "names.h"
+#include "owners.h"
+#include "writer.h"
 
 #include <string.h>
 
@@ -33,11 +33,10 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 	struct cim_hasher hasher;
 	struct cim_digest digest;
 	uint8_t bytes[16 + 2];
-	uint32_t i;
 
 	cim_hasher_init(&hasher);
 	cim_hasher_copy(&hasher, &writer->objects.content);
-	for (i = 0; writer->base && i < writer->base->info.set_count; i++) {
+	for (uint32_t i = 0; writer->base && i < writer->base->info.set_count; i++) {
 		memcpy(bytes, writer->base->sets[i].guid.bytes, 16);
 		cim_put16(bytes + 16, writer->base->sets[i].count);
 		cim_hasher_update(&hasher, bytes, sizeof(bytes));
@@ -82,9 +81,9 @@ static enum cim_status next_data(const struct compared *c, uint64_t at, uint64_t
 static enum cim_status compare_bytes(const struct compared *c, uint64_t size, uint8_t *buf,
 				     size_t chunk, bool *equal, struct cim_error *err)
 {
-	enum cim_status status = CIM_OK;
 	size_t got_a, got_b, len;
 	uint64_t at = 0;
+	enum cim_status status = CIM_OK;
 
 	*equal = true;
 	while (*equal) {
@@ -153,9 +152,9 @@ static enum cim_status hold(struct cim_writer *writer, const char *name, bool al
 static enum cim_status clear_name(struct cim_writer *writer, const char *name, bool is_region,
 				  struct cim_error *err)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
 	bool owned = false;
+	enum cim_status status;
 
 	status = hold(writer, name, true, &file, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
@@ -178,8 +177,8 @@ static enum cim_status adopt_or_clear(struct cim_writer *writer, struct cim_sess
 				      const char *name, struct cim_error *err)
 {
 	struct compared c = {&writer->env, region, NULL, name};
-	enum cim_status status;
 	bool equal;
+	enum cim_status status;
 
 	status = hold(writer, name, false, &c.theirs, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
@@ -200,10 +199,9 @@ static enum cim_status name_region(struct cim_writer *writer, struct cim_session
 {
 	char name[CIM_SET_FILE_NAME];
 	enum cim_status status;
-	int tries;
 
 	cim_session_file_final_name(region, name);
-	for (tries = 0; tries < NAME_TRIES; tries++) {
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
 		status = cim_session_file_give_name(region, CIM_VFS_NOREPLACE, err);
 		if (status != CIM_E_EXISTS)
 			return status;
@@ -219,8 +217,8 @@ static enum cim_status name_region(struct cim_writer *writer, struct cim_session
 static enum cim_status replace_id_file(struct cim_writer *writer, struct cim_session_file *id,
 				       const char *name, struct cim_error *err)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	status = hold(writer, name, true, &file, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
@@ -241,10 +239,9 @@ static enum cim_status name_id_file(struct cim_writer *writer, struct cim_sessio
 {
 	enum cim_status status = CIM_E_EXISTS;
 	char name[CIM_SET_FILE_NAME];
-	int tries;
 
 	cim_session_file_final_name(id, name);
-	for (tries = 0; status == CIM_E_EXISTS && tries < NAME_TRIES; tries++) {
+	for (int tries = 0; status == CIM_E_EXISTS && tries < NAME_TRIES; tries++) {
 		status = cim_session_file_give_name(id, CIM_VFS_NOREPLACE, err);
 		if (status != CIM_E_EXISTS)
 			break;
@@ -263,14 +260,13 @@ enum cim_status cim_consistent_name(struct cim_writer *writer, uint64_t filesyst
 {
 	struct cim_session_files *files = &writer->files;
 	enum cim_status status = CIM_OK;
-	int i;
 
 	compute_guid(writer, filesystem);
-	for (i = 0; i < CIM_SET_FILES && !status; i++)
+	for (int i = 0; i < CIM_SET_FILES && !status; i++)
 		status = cim_session_file_hold(&files->all[i], err);
-	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
+	for (int i = 0; i < CIM_REGION_TYPES && !status; i++)
 		status = name_region(writer, &files->regions[i], err);
-	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
+	for (int i = 0; i < CIM_REGION_TYPES && !status; i++)
 		status = name_id_file(writer, &files->ids[i], err);
 	return status;
 }
@@ -290,9 +286,8 @@ void cim_consistent_unname(struct cim_writer *writer)
 {
 	struct cim_session_files *files = &writer->files;
 	struct cim_error why = {0};
-	enum cim_status status;
 	bool owned;
-	int i;
+	enum cim_status status;
 
 	if (!any_is_named(files))
 		return;
@@ -300,7 +295,7 @@ void cim_consistent_unname(struct cim_writer *writer)
 	if (owned)
 		status = cim_fail(&why, CIM_E_EXISTS,
 				  "another's image has taken the session's files");
-	for (i = 0; i < CIM_SET_FILES; i++)
+	for (int i = 0; i < CIM_SET_FILES; i++)
 		(status ? cim_session_file_give_away : cim_session_file_take_back)(&files->all[i]);
 	if (!status)
 		return;

@@ -161,7 +161,7 @@ enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
 enum cim_status cim_error_where(struct cim_error *err, enum cim_status status, const char *op,
 				const char *image)
 {
-	if (!err || status == CIM_OK)
+	if (!err || !status)
 		return status;
 	err->status = status;
 	if (op)

@@ -6,7 +6,6 @@
  * then eight bytes. Its text writes the numbers as numbers, so the first three groups of digits
  * stand in the opposite order of their bytes.
  */
-
 #include "../../include/libcim_advanced.h"
 
 /* Which byte the n-th pair of digits stands for. */

@@ -255,10 +255,10 @@ enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim
 static enum cim_status read_open(const struct cim_env *env, cim_vfs_file *file, const char *name,
 				 size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {
-	enum cim_status status;
 	uint64_t length;
 	uint8_t *buf;
 	size_t got;
+	enum cim_status status;
 
 	status = cim_io_size(env, file, name, &length, err);
 	if (status)
@@ -285,8 +285,8 @@ static enum cim_status read_open(const struct cim_env *env, cim_vfs_file *file, 
 enum cim_status cim_read_whole(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			       size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	*bytes = NULL;
 	*size = 0;

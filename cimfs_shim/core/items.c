@@ -163,8 +163,8 @@ static enum cim_status new_item(struct cim_writer *writer, const struct cim_ns_p
 {
 	bool is_dir = (metadata->attributes & CIM_ATTR_DIRECTORY) != 0;
 	struct cim_record record = {0};
-	enum cim_status status;
 	uint32_t entry;
+	enum cim_status status;
 
 	status = cim_ns_new_file(&writer->ns, id, err);
 	if (!status)
@@ -193,8 +193,8 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 	struct cim_stream *stream = NULL;
 	struct cim_ns_place place;
 	struct cim_record old;
-	enum cim_status status;
 	uint32_t id;
+	enum cim_status status;
 
 	if (!path->components && !is_dir)
 		return cim_fail(err, CIM_E_INVALID, "the root is a directory");
@@ -262,8 +262,8 @@ static enum cim_status add_stream(struct cim_writer *writer, const struct cim_pa
 	struct cim_ns_stream *entry;
 	struct cim_ns_place place;
 	struct cim_ns_file *file;
-	enum cim_status status;
 	uint32_t streams, position;
+	enum cim_status status;
 
 	status = cim_ns_resolve(&writer->ns, path, &place, err);
 	if (status)
@@ -344,8 +344,8 @@ static enum cim_status link_paths(struct cim_writer *writer, const struct cim_pa
 				  const struct cim_path *existing, struct cim_error *err)
 {
 	struct cim_ns_place from, to;
-	enum cim_status status;
 	uint32_t entry;
+	enum cim_status status;
 
 	status = resolve_file(writer, existing, &from, "the existing path", err);
 	if (status)
@@ -387,8 +387,8 @@ static enum cim_status delete_stream(struct cim_writer *writer, const struct cim
 {
 	uint32_t streams, position;
 	struct cim_ns_file *file;
-	enum cim_status status;
 	bool found;
+	enum cim_status status;
 
 	status = cim_ns_get_streams(&writer->ns, place->id, &streams, err);
 	if (status)
@@ -408,8 +408,8 @@ static enum cim_status delete_path(struct cim_writer *writer, const struct cim_p
 				   struct cim_error *err)
 {
 	struct cim_ns_place place;
-	enum cim_status status;
 	uint32_t entry;
+	enum cim_status status;
 
 	if (!path->components)
 		return cim_fail(err, CIM_E_INVALID, "the root can't be deleted");
@@ -448,8 +448,8 @@ static enum cim_status lookup_path(struct cim_writer *writer, const struct cim_p
 {
 	struct cim_error why = {0};
 	struct cim_ns_place place;
-	enum cim_status status;
 	uint32_t streams;
+	enum cim_status status;
 
 	status = cim_ns_resolve(&writer->ns, path, &place, &why);
 	if (status == CIM_E_PATH_NOT_FOUND)

@@ -281,9 +281,9 @@ enum cim_status cim_link_table_check_order(struct cim_link_table *table, struct 
 {
 	struct search search = {.table = table};
 	struct cim_link links[2];
-	enum cim_status status;
 	bool in_order = true;
 	int order = 0;
+	enum cim_status status;
 
 	status = cim_image_upcase(table->image, &search.upcase, err);
 	for (uint32_t i = 0; i < table->count && in_order && !status; i++) {
@@ -323,6 +323,6 @@ enum cim_status cim_link_table_find(const struct cim_link_table *table, const ui
 	if (status || at == table->count)
 		return status;
 	status = read_value(table, at, link, err);
-	*found = status == CIM_OK;
+	*found = !status;
 	return status;
 }

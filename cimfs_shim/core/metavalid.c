@@ -88,7 +88,7 @@ bool cim_ea_valid(const uint8_t *ea, size_t size)
 	if (size > CIM_MAX_EA)
 		return false;
 	for (;;) {
-		size_t left = size - pos, used, i;
+		size_t left = size - pos, used;
 		uint32_t next;
 
 		if (left < 8)
@@ -97,7 +97,7 @@ bool cim_ea_valid(const uint8_t *ea, size_t size)
 		used = 8u + ea[pos + 5] + 1u + cim_get16(ea + pos + 6);
 		if (ea[pos + 5] == 0 || ea[pos + 5] > 254 || used > left)
 			return false;
-		for (i = 0; i < ea[pos + 5]; i++)
+		for (size_t i = 0; i < ea[pos + 5]; i++)
 			if (!ea[pos + 8 + i])
 				return false;
 		if (ea[pos + 8 + ea[pos + 5]])

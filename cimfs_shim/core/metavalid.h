@@ -4,9 +4,10 @@
  *
  * A session refuses what breaks these rules (decisions D9, D16, D17); the checker reports it.
  */
-#include "format.h"
 #ifndef CIM_METAVALID_H
 #define CIM_METAVALID_H
+
+#include "format.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -187,8 +187,8 @@ enum cim_status cim_ns_change(struct cim_namespace *ns, uint32_t id, struct cim_
 			      struct cim_error *err)
 {
 	struct cim_record record;
-	enum cim_status status;
 	uint32_t i;
+	enum cim_status status;
 
 	if (cim_ns_is_new(ns, id)) {
 		*file = cim_ns_new_at(ns, id);
@@ -280,7 +280,7 @@ static enum cim_status know_order(struct cim_namespace *ns, uint32_t node, const
 
 	if (!n->order_known && cim_name_is_disputed(ns->upcase, name, units)) {
 		status = cim_link_table_check_order(&n->base_table, err);
-		n->order_known = status == CIM_OK;
+		n->order_known = !status;
 	}
 	return status;
 }
@@ -291,8 +291,8 @@ static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uin
 {
 	const struct cim_ns_entry *entry = cim_ns_entry(ns, node, name, units);
 	struct cim_link link;
-	enum cim_status status;
 	bool found;
+	enum cim_status status;
 
 	*id = 0;
 	if (entry) {
@@ -368,8 +368,8 @@ static enum cim_status extend_base(struct cim_namespace *ns, struct cim_error *e
 /* An empty tree. */
 static enum cim_status make_root(struct cim_namespace *ns, struct cim_error *err)
 {
-	enum cim_status status;
 	struct cim_ns_file *root;
+	enum cim_status status;
 
 	ns->upcase = cim_upcase_default;
 	ns->first_new_id = 1;
@@ -437,7 +437,6 @@ static void drop_node(struct cim_namespace *ns, uint32_t top)
 	/* Down to the first leaf, then leaf by leaf back up; no recursion, paths may be long. */
 	for (;;) {
 		struct cim_ns_node *node = &ns->nodes[number];
-		uint32_t i;
 
 		if (node->first_child != CIM_NO_NODE) {
 			uint32_t child = node->first_child;
@@ -446,7 +445,8 @@ static void drop_node(struct cim_namespace *ns, uint32_t top)
 			number = child;
 			continue;
 		}
-		for (i = node->first_entry; i != UINT32_MAX; i = ns->entries[i].next_in_node) {
+		for (uint32_t i = node->first_entry; i != UINT32_MAX;
+		     i = ns->entries[i].next_in_node) {
 			uint32_t id = ns->entries[i].file_id;
 
 			ns->entries[i].file_id = 0;
@@ -498,8 +498,8 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 {
 	struct cim_link_table table;
 	struct cim_link link;
-	enum cim_status status;
 	size_t units = 0;
+	enum cim_status status;
 
 	status = cim_link_table_of_streams(ns->base, record, &table, err);
 	for (uint32_t i = 0; !status && i < table.count; i++) {

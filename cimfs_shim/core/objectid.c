@@ -122,10 +122,10 @@ enum cim_status cim_object_index_write(const struct cim_object_index *index, uin
 {
 	enum { PER_WRITE = 1024 };
 	const struct cim_object_id **sorted;
-	enum cim_status status;
 	uint8_t *buf = NULL;
 	uint64_t offset = CIM_SIZE(objectid_header);
 	size_t count, used = 0;
+	enum cim_status status;
 
 	status = sorted_ids(index, region, &sorted, &count, err);
 	if (status)

@@ -26,10 +26,10 @@ static bool all_zero(const uint8_t *data, size_t len)
 static enum cim_status region_put(struct cim_objects *objects, struct cim_region_out *out,
 				  const uint8_t *data, size_t len, struct cim_error *err)
 {
+	size_t from = 0;
 	enum cim_status status = CIM_OK;
-	size_t from = 0, at;
 
-	for (at = 0; at < len && !status; at += HOLE) {
+	for (size_t at = 0; at < len && !status; at += HOLE) {
 		if (len - at < HOLE || !all_zero(data + at, HOLE))
 			continue;
 		if (at > from)
@@ -194,7 +194,6 @@ enum cim_status cim_objects_open(struct cim_objects *objects, struct cim_session
 				 struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
-	int type;
 
 	objects->env = files->env;
 	objects->base = base;
@@ -202,7 +201,7 @@ enum cim_status cim_objects_open(struct cim_objects *objects, struct cim_session
 	cim_hasher_init(&objects->content);
 	if (base)
 		status = cim_parent_ids_open(base, &objects->parents, err);
-	for (type = 0; type < CIM_REGION_TYPES && !status; type++) {
+	for (int type = 0; type < CIM_REGION_TYPES && !status; type++) {
 		status = region_create(objects, &files->regions[type], major, minor, err);
 		/* The mark of a living session, before anybody can take its files for orphans. */
 		if (!status && !type)
@@ -213,11 +212,9 @@ enum cim_status cim_objects_open(struct cim_objects *objects, struct cim_session
 
 void cim_objects_close(struct cim_objects *objects)
 {
-	int i;
-
-	for (i = 0; i < CIM_REGION_TYPES; i++)
+	for (int i = 0; i < CIM_REGION_TYPES; i++)
 		cim_free(objects->env, objects->regions[i].buf);
-	for (i = 0; i < CIM_META_CACHE; i++)
+	for (int i = 0; i < CIM_META_CACHE; i++)
 		cim_free(objects->env, objects->meta[i].bytes);
 	cim_object_index_free(&objects->index);
 	cim_parent_ids_close(objects->parents);
@@ -226,9 +223,8 @@ void cim_objects_close(struct cim_objects *objects)
 enum cim_status cim_objects_sync(struct cim_objects *objects, struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
-	int i;
 
-	for (i = 0; i < CIM_REGION_TYPES && !status; i++) {
+	for (int i = 0; i < CIM_REGION_TYPES && !status; i++) {
 		struct cim_region_out *out = &objects->regions[i];
 
 		status = region_flush(objects, out, err);
@@ -291,9 +287,8 @@ static bool same_bytes(void *ctx, uint64_t offset)
 	size_t room = n->size < COMPARE_CHUNK ? (size_t)n->size : COMPARE_CHUNK;
 	uint8_t *buf = cim_alloc(env, 2 * room);
 	bool same = buf != NULL;
-	uint64_t at;
 
-	for (at = 0; same && at < n->size; at += room) {
+	for (uint64_t at = 0; same && at < n->size; at += room) {
 		size_t len = n->size - at < room ? (size_t)(n->size - at) : room;
 
 		same = read_known(n->objects, offset, at, buf, len) &&
@@ -431,8 +426,8 @@ enum cim_status cim_object_end(struct cim_objects *objects, struct cim_object *o
 {
 	struct cim_region_out *out = object->out;
 	struct cim_digest digest;
-	enum cim_status status;
 	bool share = object->written == object->size, crowd;
+	enum cim_status status;
 
 	stored->sparse = !object->written && object->size;
 	stored->known = false;
@@ -488,8 +483,8 @@ static enum cim_status put_metadata(struct cim_objects *objects, const uint8_t *
 				    struct cim_error *err)
 {
 	struct cim_region_out *out = &objects->regions[CIM_REGION_METADATA];
-	enum cim_status status;
 	uint64_t start;
+	enum cim_status status;
 
 	status = region_align(objects, out, &start, err);
 	if (!status)
@@ -534,8 +529,8 @@ static enum cim_status put_shared(struct cim_objects *objects, const uint8_t *da
 	struct new_bytes n = {.objects = objects, .size = size, .metadata = true, .memory = data};
 	struct cim_meta_cache_entry *entry;
 	struct cim_digest digest;
-	enum cim_status status = CIM_OK;
 	bool crowd;
+	enum cim_status status = CIM_OK;
 
 	cim_digest_of(data, size, &digest);
 	entry = &objects->meta[digest.bytes[0] % CIM_META_CACHE];
@@ -556,8 +551,8 @@ static enum cim_status put_shared(struct cim_objects *objects, const uint8_t *da
 enum cim_status cim_objects_put_shared(struct cim_objects *objects, const void *data, size_t size,
 				       bool prefix, uint64_t *offset, struct cim_error *err)
 {
-	enum cim_status status;
 	uint8_t *bytes;
+	enum cim_status status;
 
 	if (!prefix)
 		return put_shared(objects, data, size, offset, err);

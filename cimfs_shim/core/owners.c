@@ -33,8 +33,8 @@ struct owner_search {
 enum cim_status cim_read_head(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			      struct cim_file_head *head, struct cim_error *err)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	memset(head, 0, sizeof(*head));
 	status = cim_io_open(env, dir, name, CIM_VFS_READ, &file, err);
@@ -94,8 +94,8 @@ static enum cim_status look_for_owner(void *arg, const char *name)
 {
 	struct owner_search *search = arg;
 	struct cim_file_head head;
-	enum cim_status status;
 	size_t group;
+	enum cim_status status;
 
 	if (cim_parse_temporary_name(search->env, name,
 				     &group)) /* what a dead session left is nobody's image */

@@ -245,9 +245,9 @@ static bool find_in_file(struct cim_parent_ids *ids, struct id_file *f, uint64_t
 			 bool (*match)(void *ctx, uint64_t region_offset), void *ctx)
 {
 	uint64_t align = f->type == CIM_REGION_DATA ? CIM_ALIGN_DATA : CIM_ALIGN_SMALL_DATA;
-	uint32_t n = lower_bound(ids, f, length, digest), tries;
+	uint32_t n = lower_bound(ids, f, length, digest);
 
-	for (tries = 0; n < f->count && tries < MAX_CANDIDATES; n++, tries++) {
+	for (uint32_t tries = 0; n < f->count && tries < MAX_CANDIDATES; n++, tries++) {
 		const uint8_t *e = entry(ids, f, n);
 		enum cim_region_type type;
 		uint64_t offset, size;

@@ -113,9 +113,9 @@ static enum cim_status check(struct cim_path *path, size_t units, enum cim_path_
 {
 	const bool of_root = rule == CIM_PATH_STREAM_OF_ANY || rule == CIM_PATH_STREAM_OR_NONE;
 	const uint16_t *text = path->buf;
-	enum cim_status status;
 	size_t start = 0;
 	size_t end;
+	enum cim_status status;
 
 	status = check_characters(text, units, err);
 	if (status || !units)
@@ -177,8 +177,8 @@ enum cim_status cim_path_parse(const struct cim_env *env, struct cim_str text,
 			       enum cim_path_rule rule, struct cim_path *path,
 			       struct cim_error *err)
 {
-	enum cim_status status;
 	size_t units;
+	enum cim_status status;
 
 	path->env = env;
 	path->buf = path->inline_buf;

@@ -7,9 +7,9 @@
  * atomic rename. Until that rename nothing of the session counts; from then on it is committed.
  */
 #include "io.h"
+#include "names.h"
 #include "reader.h"
 #include "writer.h"
-#include "names.h"
 
 #include <string.h>
 
@@ -40,7 +40,7 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 
 static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size_t *size)
 {
-	uint32_t parents = writer->base ? writer->base->info.set_count : 0, i;
+	uint32_t parents = writer->base ? writer->base->info.set_count : 0;
 	uint8_t *bytes;
 
 	*size = CIM_SIZE(filesystem_header) + (size_t)parents * CIM_SIZE(region_set);
@@ -53,7 +53,7 @@ static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size
 			      CIM_REGION_TYPES);
 	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem), filesystem);
 	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)parents);
-	for (i = 0; i < parents; i++)
+	for (uint32_t i = 0; i < parents; i++)
 		cim_region_set_encode(bytes + CIM_SIZE(filesystem_header) +
 					      i * CIM_SIZE(region_set),
 				      &writer->base->sets[i].guid, writer->base->sets[i].count);
@@ -84,9 +84,9 @@ static enum cim_status write_fs_file(struct cim_writer *writer, const struct fs_
 static enum cim_status image_is(struct cim_writer *writer, const uint8_t *bytes, size_t size,
 				bool *same, struct cim_error *err)
 {
-	enum cim_status status;
 	uint8_t *found;
 	size_t found_size;
+	enum cim_status status;
 
 	*same = false;
 	status = cim_read_whole(&writer->env, writer->dir, writer->name, CIM_MAX_FILESYSTEM_FILE,
@@ -122,8 +122,8 @@ static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_e
 static enum cim_status may_replace(struct cim_writer *writer, bool *final, struct cim_error *err)
 {
 	struct cim_image *base = writer->base;
-	enum cim_status status;
 	bool same;
+	enum cim_status status;
 
 	/* A server ends a moment after its mount does. */
 	status = check_not_mounted(writer, err);
@@ -141,8 +141,8 @@ static enum cim_status may_replace(struct cim_writer *writer, bool *final, struc
 static enum cim_status try_rename(struct cim_writer *writer, const struct fs_file *out, bool *final,
 				  struct cim_error *err)
 {
-	enum cim_status status;
 	bool ours;
+	enum cim_status status;
 
 	if (writer->replaces) {
 		status = may_replace(writer, final, err);
@@ -165,8 +165,8 @@ static enum cim_status rename_fs_file(struct cim_writer *writer, const struct fs
 				      struct cim_error *err)
 {
 	uint64_t end = writer->env.now_ms(writer->env.clock_ctx) + RETRY_MS;
-	enum cim_status status;
 	bool final;
+	enum cim_status status;
 
 	for (;;) {
 		status = try_rename(writer, out, &final, err);
@@ -184,8 +184,8 @@ static enum cim_status check_base(struct cim_writer *writer, struct cim_error *e
 {
 	struct cim_image *base = writer->base;
 	char name[CIM_SET_FILE_NAME];
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	if (!base)
 		return CIM_OK;
@@ -202,9 +202,8 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 				     struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
-	int i;
 
-	for (i = 0; i < CIM_REGION_TYPES && !status; i++)
+	for (int i = 0; i < CIM_REGION_TYPES && !status; i++)
 		status = write_id_file(writer, i, err);
 	if (!status)
 		status = cim_objects_sync(&writer->objects, err);
@@ -219,8 +218,8 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 
 enum cim_status cim_publish(struct cim_writer *writer, uint64_t filesystem, struct cim_error *err)
 {
-	enum cim_status status;
 	struct fs_file out = {0};
+	enum cim_status status;
 
 	status = publish_files(writer, filesystem, err);
 	if (!status) {

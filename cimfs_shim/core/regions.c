@@ -15,9 +15,9 @@
  * number of open files exceeds the limit for that moment. Files are opened without the lock: two
  * threads may open the same one, and the later of them throws its own away.
  */
-#include "reader.h"
 #include "io.h"
 #include "names.h"
+#include "reader.h"
 
 #include <string.h>
 
@@ -165,9 +165,9 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_v
 				struct cim_error *err)
 {
 	struct cim_region_file *idle;
-	enum cim_status status;
 	struct cim_error why;
 	unsigned limit;
+	enum cim_status status;
 
 	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, &why);
 	if (!status || status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
@@ -358,8 +358,8 @@ void cim_regions_free(struct cim_image *image)
 static enum cim_status file_size(struct cim_image *image, const char *name, uint64_t *size,
 				 struct cim_error *err)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	status = cim_open_beside(image, name, &file, err);
 	if (status)

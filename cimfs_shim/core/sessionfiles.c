@@ -75,7 +75,6 @@ void cim_session_files_init(struct cim_session_files *files, const struct cim_en
 			    cim_vfs_dir *dir, bool consistent, const uint8_t *random)
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned i;
 
 	files->env = env;
 	files->dir = dir;
@@ -83,9 +82,9 @@ void cim_session_files_init(struct cim_session_files *files, const struct cim_en
 	memcpy(files->guid.bytes, random, 16);
 	files->guid.bytes[7] = (uint8_t)((random[7] & 0x0f) | 0x40); /* version 4 */
 	files->guid.bytes[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
-	for (i = 0; i < 16; i++)
+	for (unsigned i = 0; i < 16; i++)
 		files->random[i] = hex[random[16 + i / 2] >> (i % 2 ? 0 : 4) & 0xf];
-	for (i = 0; i <= CIM_SET_FILES; i++) {
+	for (unsigned i = 0; i <= CIM_SET_FILES; i++) {
 		files->all[i].files = files;
 		files->all[i].kind = i < CIM_REGION_TYPES ? CIM_KIND_REGION : CIM_KIND_OBJECT_ID;
 		files->all[i].index = i % CIM_REGION_TYPES;
@@ -224,9 +223,7 @@ static void end_commit(struct cim_session_file *file, bool committed)
 
 void cim_session_files_end_commit(struct cim_session_files *files, bool committed)
 {
-	int i;
-
-	for (i = CIM_SET_FILES; i-- > 0;)
+	for (int i = CIM_SET_FILES; i-- > 0;)
 		end_commit(&files->all[i], committed);
 	if (committed)
 		files->image.state = CIM_FILE_GIVEN;
@@ -234,9 +231,7 @@ void cim_session_files_end_commit(struct cim_session_files *files, bool committe
 
 void cim_session_files_close(struct cim_session_files *files)
 {
-	int i;
-
 	/* The first last: until then its lock says that the session lives. */
-	for (i = CIM_SET_FILES; i >= 0; i--)
+	for (int i = CIM_SET_FILES; i >= 0; i--)
 		cim_session_file_remove(&files->all[i]);
 }

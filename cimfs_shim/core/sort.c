@@ -47,10 +47,9 @@ bool cim_sort(const struct cim_env *env, void *base, size_t count, size_t size, 
 	if (!room)
 		return false;
 	for (width = 1; count > width;) {
-		size_t lo;
 		char *swap;
 
-		for (lo = 0; lo < count; lo += 2 * width) {
+		for (size_t lo = 0; lo < count; lo += 2 * width) {
 			size_t mid = count - lo > width ? lo + width : count;
 			size_t hi = count - mid > width ? mid + width : count;
 

@@ -577,8 +577,8 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	struct cim_env own;
 	struct cim_vfs vfs;
 	struct cim_store *store;
-	enum cim_status status;
 	struct cim_error why;
+	enum cim_status status;
 
 	if (out)
 		*out = NULL;
@@ -640,8 +640,8 @@ static const struct entry *find_listed(const struct cim_store *store, const char
 static enum cim_status check_unowned(struct cim_store *store, const struct entry *entry,
 				     struct cim_error *err)
 {
-	enum cim_status status;
 	bool owned;
+	enum cim_status status;
 
 	status = cim_set_is_owned(&store->env, store->dir, &entry->file.set, &owned, err);
 	if (!status && owned)
@@ -655,8 +655,8 @@ static enum cim_status check_unowned(struct cim_store *store, const struct entry
 static enum cim_status remove_adoptable(struct cim_store *store, const struct entry *entry,
 					struct cim_error *err)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	status = cim_hold_file(&store->env, store->dir, entry->name, true, &file, err);
 	if (status == CIM_E_SHARING)
@@ -675,8 +675,8 @@ enum cim_status cim_store_remove(struct cim_store *store, const char *name, stru
 {
 	static const char op[] = "remove file";
 	const struct entry *entry;
-	enum cim_status status;
 	struct cim_error why;
+	enum cim_status status;
 
 	if (CIM_ANY_NULL(err, op, store, name))
 		return CIM_E_POINTER;

@@ -31,8 +31,8 @@ static struct cim_str path_of(const struct cim_stream *stream)
 enum cim_status cim_stream_write(struct cim_stream *stream, const void *buf, size_t len,
 				 size_t *written, struct cim_error *err)
 {
-	enum cim_status status;
 	size_t fits = 0;
+	enum cim_status status;
 
 	if (written)
 		*written = 0;
@@ -66,14 +66,13 @@ static enum cim_status hash_source(struct cim_writer *writer, const struct cim_s
 				   uint64_t size, struct cim_digest *digest, struct cim_error *err)
 {
 	struct cim_hasher hasher;
-	enum cim_status status = CIM_OK;
 	uint8_t *buf = cim_alloc(&writer->env, CIM_REGION_BUFFER);
-	uint64_t at;
+	enum cim_status status = CIM_OK;
 
 	if (!buf)
 		return cim_no_memory(err);
 	cim_hasher_init(&hasher);
-	for (at = 0; at < size && !status; at += CIM_REGION_BUFFER) {
+	for (uint64_t at = 0; at < size && !status; at += CIM_REGION_BUFFER) {
 		size_t len = size - at < CIM_REGION_BUFFER ? (size_t)(size - at)
 							   : CIM_REGION_BUFFER;
 
@@ -109,9 +108,9 @@ static enum cim_status copy_source(struct cim_stream *stream, const struct cim_s
 {
 	struct cim_writer *writer = stream->writer;
 	struct cim_object *object = &stream->object;
-	enum cim_status status;
 	uint8_t *room;
 	size_t len;
+	enum cim_status status;
 
 	while (object->written < object->size) {
 		status = cim_object_room(&writer->objects, object, &room, &len, err);

@@ -622,12 +622,11 @@ static bool tell_item(struct structs *s, bool walked, enum cim_status *status)
 static void tell_walk_failure(struct structs *s, enum cim_status status)
 {
 	struct told t;
-	size_t at;
 
 	s->file_id = 0;
 	if (!set_path(s, 0, '/', s->why.path[0] == '\\' ? s->why.path + 1 : s->why.path))
 		return;
-	for (at = 0; at < s->path.len; at++)
+	for (size_t at = 0; at < s->path.len; at++)
 		if (s->path.text[at] == '\\')
 			s->path.text[at] = '/';
 	t = in_file(CIM_STRUCT_LINK, "", NULL, 0);

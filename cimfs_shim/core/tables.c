@@ -82,8 +82,8 @@ static enum cim_status write_link_table(struct cim_writer *writer, const struct 
 					uint64_t *length, struct cim_error *err)
 {
 	uint64_t size, names, name_units = 0;
-	enum cim_status status;
 	uint8_t *table;
+	enum cim_status status;
 
 	for (size_t i = 0; i < count; i++) /* at most 255 each: can't overflow */
 		name_units += rows[i].units;
@@ -135,9 +135,9 @@ static enum cim_status add_base_rows(struct cim_writer *writer, uint32_t number,
 				     struct cim_error *err)
 {
 	const struct cim_link_table *table = &writer->ns.nodes[number].base_table;
-	enum cim_status status;
 	struct cim_link link;
 	size_t used = 0, room = table->length / sizeof(link.name[0]);
+	enum cim_status status;
 
 	/* Names can't be longer than their number allows, nor than the table says; they may overlap
 	 * in a hostile one, hence the room is checked as well. */
@@ -178,8 +178,8 @@ static enum cim_status collect_rows(struct cim_writer *writer, uint32_t number, 
 	const struct cim_ns_entry *entries = writer->ns.entries;
 	uint64_t room = (uint64_t)node->entry_count +
 			(node->has_base ? node->base_table.count : 0) + 1;
-	enum cim_status status = CIM_OK;
 	size_t bytes, at;
+	enum cim_status status = CIM_OK;
 
 	memset(rows, 0, sizeof(*rows));
 	if (room > SIZE_MAX || !cim_ckd_mul_size(&bytes, (size_t)room, sizeof(*rows->rows)))
@@ -204,8 +204,8 @@ static enum cim_status collect_rows(struct cim_writer *writer, uint32_t number, 
 	if (!status && !cim_sort(&writer->env, rows->rows, rows->count, sizeof(*rows->rows),
 				 compare_rows, writer->ns.upcase))
 		status = cim_no_memory(err);
-	for (at = 1; !status && at < rows->count; at++)
-		if (!compare_rows(&rows->rows[at - 1], &rows->rows[at], writer->ns.upcase))
+	for (size_t i = 1; !status && i < rows->count; i++)
+		if (!compare_rows(&rows->rows[i - 1], &rows->rows[i], writer->ns.upcase))
 			status = cim_fail(err, CIM_E_CORRUPT,
 					  "a directory of the existing image has one name twice");
 	return status;
@@ -216,8 +216,8 @@ static enum cim_status write_directory(struct cim_writer *writer, uint32_t numbe
 {
 	struct cim_ns_file *file;
 	uint64_t offset = 0, length = 0;
-	enum cim_status status;
 	struct rows rows;
+	enum cim_status status;
 
 	status = collect_rows(writer, number, &rows, err);
 	if (!status && rows.count)
@@ -244,9 +244,9 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 				     struct cim_error *err)
 {
 	uint64_t offset = 0, length;
-	enum cim_status status = CIM_OK;
 	struct cim_ns_file *file;
 	struct row *rows;
+	enum cim_status status = CIM_OK;
 
 	if (list->count) {
 		size_t bytes;
@@ -447,15 +447,15 @@ static enum cim_status write_changed_tables(struct table_writer *tw, struct cim_
 	struct cim_namespace *ns = &tw->writer->ns;
 	uint32_t new_from = first_new_table(tw);
 	enum cim_status status = CIM_OK;
-	uint32_t t;
 
 	while (!status && tw->changed_at < ns->changed_count) {
-		t = table_of(ns->changed_ids[tw->changed[tw->changed_at]]);
+		uint32_t t = table_of(ns->changed_ids[tw->changed[tw->changed_at]]);
+
 		if (t >= new_from)
 			break;
 		status = write_table(tw, t, err);
 	}
-	for (t = new_from; !status && t < tw->tables; t++)
+	for (uint32_t t = new_from; !status && t < tw->tables; t++)
 		status = write_table(tw, t, err);
 	return status;
 }
@@ -514,8 +514,8 @@ static enum cim_status write_file_tables(struct cim_writer *writer, struct steps
 enum cim_status cim_unwrite_tables(struct cim_writer *writer, struct cim_error *err)
 {
 	struct cim_namespace *ns = &writer->ns;
-	enum cim_status status = CIM_OK;
 	struct cim_record base;
+	enum cim_status status = CIM_OK;
 
 	for (size_t i = 0; i < ns->changed_count && !status; i++) {
 		struct cim_record *record = &ns->changed[i].record;
@@ -537,9 +537,9 @@ enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem
 	struct cim_namespace *ns = &writer->ns;
 	struct steps steps = {.writer = writer};
 	uint8_t bytes[CIM_SIZE(filesystem)] = {0};
-	enum cim_status status = CIM_OK;
 	uint64_t directory;
 	uint32_t tables;
+	enum cim_status status = CIM_OK;
 
 	/* How many file tables of the base will change isn't known yet: at least the root's. */
 	steps.total = ns->streams_count + ns->node_count + ns->new_block_count + 1;

@@ -106,10 +106,9 @@ static enum cim_status make_names(struct cim_writer *writer, bool consistent, st
 static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_error *err)
 {
 	struct cim_ns_file *root;
-	enum cim_status status;
 	uint64_t security;
 	uint8_t *bytes;
-	size_t i;
+	enum cim_status status;
 
 	if (writer->base) {
 		writer->upcase_offset = writer->base->upcase_offset;
@@ -118,7 +117,7 @@ static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_er
 	bytes = cim_alloc(&writer->env, CIM_UPCASE_SIZE);
 	if (!bytes)
 		return cim_no_memory(err);
-	for (i = 0; i < CIM_UPCASE_ENTRIES; i++)
+	for (size_t i = 0; i < CIM_UPCASE_ENTRIES; i++)
 		cim_put16(bytes + 2 * i, cim_upcase_default[i]);
 	status = cim_objects_put(&writer->objects, bytes, CIM_UPCASE_SIZE, &writer->upcase_offset,
 				 err);
@@ -248,8 +247,8 @@ void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *st
 static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 {
 	struct cim_objects_mark mark;
-	enum cim_status status;
 	uint64_t filesystem;
+	enum cim_status status;
 
 	writer->harmless = false;
 	cim_objects_get_mark(&writer->objects, &mark);

@@ -179,9 +179,9 @@ static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 {
 	/* A description of its own: the position in the directory is nobody else's. */
 	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum cim_status status = CIM_OK;
 	struct dirent *entry;
 	DIR *stream;
+	enum cim_status status = CIM_OK;
 
 	(void)ctx;
 	if (fd < 0) {
@@ -228,8 +228,8 @@ static enum cim_status check_regular(int fd, long *os_error)
 static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flags,
 				    cim_vfs_file **file, long *os_error)
 {
-	enum cim_status status;
 	cim_vfs_file *f;
+	enum cim_status status;
 
 	*file = NULL;
 	/* O_NONBLOCK: opening a FIFO must not wait for its other end. No effect on real files. */
@@ -451,8 +451,8 @@ static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 				       enum cim_vfs_lock *lock, long *os_error)
 {
 	struct flock range = byte_lock(F_WRLCK);
-	enum cim_status status;
 	cim_vfs_file *file;
+	enum cim_status status;
 
 	*lock = CIM_LOCK_NONE;
 	status = posix_open(ctx, dir, name, CIM_VFS_READ, &file, os_error);

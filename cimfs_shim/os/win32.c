@@ -258,9 +258,9 @@ static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flag
 {
 	bool lock = flags & CIM_VFS_DIR_LOCK;
 	BY_HANDLE_FILE_INFORMATION info;
-	enum cim_status status;
 	HANDLE handle;
 	cim_vfs_dir *d;
+	enum cim_status status;
 
 	(void)ctx;
 	*dir = NULL;
@@ -344,10 +344,10 @@ static enum cim_status win32_list(void *ctx, cim_vfs_dir *dir,
 				  long *os_error)
 {
 	WCHAR *pattern = malloc((dir->prefix_units + 2) * sizeof(*pattern));
-	enum cim_status status = CIM_OK;
 	WIN32_FIND_DATAW data;
 	HANDLE find;
 	DWORD error;
+	enum cim_status status = CIM_OK;
 
 	(void)ctx;
 	if (!pattern)
@@ -413,9 +413,9 @@ static HANDLE open_handle(const WCHAR *path, enum cim_vfs_mode mode, int tries)
 static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode,
 				 int tries, cim_vfs_file **file, long *os_error)
 {
-	enum cim_status status;
 	cim_vfs_file *f;
 	WCHAR *path;
+	enum cim_status status;
 
 	*file = NULL;
 	status = file_path(dir, name, &path, os_error);
@@ -751,9 +751,9 @@ static DWORD ask_lock(cim_vfs_file *file, DWORD flags, enum cim_vfs_lock *lock)
 static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
 				       enum cim_vfs_lock *lock, long *os_error)
 {
-	enum cim_status status;
 	cim_vfs_file *file;
 	DWORD flags, error;
+	enum cim_status status;
 
 	*lock = CIM_LOCK_NONE;
 	status = open_to_ask(dir, name, &file, &flags, os_error);
@@ -773,9 +773,9 @@ static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vf
 				long *os_error)
 {
 	BY_HANDLE_FILE_INFORMATION own, by_name;
-	enum cim_status status;
 	HANDLE handle;
 	WCHAR *path;
+	enum cim_status status;
 
 	status = file_path(dir, name, &path, os_error);
 	if (status)
@@ -914,10 +914,10 @@ static enum cim_status win32_rename(void *ctx, cim_vfs_dir *dir, const char *fro
 				    unsigned flags, long *os_error)
 {
 	bool replace = !(flags & CIM_VFS_NOREPLACE);
-	enum cim_status status;
 	WCHAR *from_path;
 	WCHAR *to_path;
 	DWORD error;
+	enum cim_status status;
 
 	(void)ctx;
 	status = file_path(dir, from, &from_path, os_error);
@@ -951,8 +951,8 @@ free_from:
 
 static enum cim_status win32_remove(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error)
 {
-	enum cim_status status;
 	WCHAR *path;
+	enum cim_status status;
 
 	(void)ctx;
 	status = file_path(dir, name, &path, os_error);
