@@ -249,7 +249,7 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
  * @is_directory, @is_sparse: the default stream is a link table; is the all-zero form
  * @is_pe_image: the default stream is stored expanded, as a PE image
  * @has_*:       the record points to such data
- * @priv:        the library's own, for reading on through what was told
+ * @priv:        the library's own, for reading on from here
  */
 struct cim_file_info {
 	uint32_t file_id;
@@ -555,7 +555,7 @@ struct cim_finding {
  * @errors: receives the number of findings of severity CIM_ERROR; may be NULL
  *
  * Goes on after a finding as far as it can; what lies in a region file that is missing, or no good
- * as a whole, is told by its number. CIM_OK means the check ran to its end, not that the image is
+ * as a whole, is reported by its number. CIM_OK means the check ran to its end, not that the image is
  * sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
  *
  * CIM_E_ABORTED: @found or the progress callback said so. CIM_E_INVALID: unknown @flags.

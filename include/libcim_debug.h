@@ -31,7 +31,7 @@ enum cim_structure_kind {
 	CIM_STRUCT_EA,
 	CIM_STRUCT_REPARSE, /* reparse data, its length in front */
 	CIM_STRUCT_UPCASE_TABLE,
-	CIM_STRUCT_LINK, /* one entry of a directory; only told as broken, when the walk meets it */
+	CIM_STRUCT_LINK, /* one entry of a directory; only reported as broken, when the walk meets it */
 	CIM_STRUCT_COUNT
 };
 
@@ -95,11 +95,11 @@ struct cim_field {
 };
 
 /**
- * struct cim_structure_visitor - whom cim_structures_visit() tells
+ * struct cim_structure_visitor - what cim_structures_visit() calls
  * @structure: a structure begins
  * @field:     a field of it, in ascending order but for arrays, whose elements come one by one
  * @bytes:     its bytes from @skip on, in pieces, in order; after the fields in front
- * @broken:    something can't be read or breaks a rule that reading depends on. @structure tells
+ * @broken:    something can't be read or breaks a rule that reading depends on. @structure is
  *             as much as is known of what it is about (@size 0), @err the cause
  *
  * Each may be NULL; returning non-zero stops with CIM_E_ABORTED.
@@ -117,7 +117,7 @@ struct cim_structure_visitor {
 };
 
 /**
- * cim_structures_visit() - tell the structures of an image as they lie in its files
+ * cim_structures_visit() - show the structures of an image as they lie in its files
  * @env:    environment, NULL for the default
  * @path:   the filesystem file, as for cim_image_open()
  * @broken: receives the number of calls of @visitor's function of that name; may be NULL
@@ -125,13 +125,13 @@ struct cim_structure_visitor {
  * The order is always the same: the image header; for each region the headers of its two files and
  * the object IDs; filesystem object and file table directory; then the tree from the root in stored
  * order, each item's record once, with what it points to behind it; then the records that the root
- * doesn't lead to, by FileID; the upcase table. A structure that several items share is told where
- * it is met first. The data of files are not told.
+ * doesn't lead to, by FileID; the upcase table. A structure that several items share is shown where
+ * it is met first. The data of files are not shown.
  *
- * Nothing need be sound: what can't be read is told as broken, and all else goes on as far as
+ * Nothing need be sound: what can't be read is reported as broken, and all else goes on as far as
  * something leads to it. CIM_OK means that it ran to the end, not that the image is sound. An image
- * made to harm, whose structures overlap so much that far more would be told than its files hold,
- * is told in part. Memory: one bit a FileID met, 32 bytes for each of the first 524,288 structures
+ * made to harm, whose structures overlap so much that far more would be shown than its files hold,
+ * is shown in part. Memory: one bit a FileID met, 32 bytes for each of the first 524,288 structures
  * that could be shared, and a constant.
  *
  * CIM_E_FILE_NOT_FOUND, CIM_E_PATH_NOT_FOUND: as for cim_image_open(). CIM_E_ABORTED: @visitor said

@@ -55,7 +55,8 @@ struct cim_check {
 	struct cim_path_buf path; /* where the walk is, WTF-8; "" above the root */
 	uint8_t *buf;		  /* CIM_CHECK_BUFFER bytes for whoever needs them now */
 
-	uint8_t *region_types; /* by region index; CIM_REGION_TYPES: no good, and that was told */
+	uint8_t *region_types; /* by region index; CIM_REGION_TYPES: no good, and that was reported
+				*/
 	uint64_t *lost;	       /* by region index: how many things lie in one that is no good */
 	struct cim_read_map *read_maps; /* by region index; NULL unless deep */
 	struct cim_bad_object *bad;	/* sorted; objects that don't match their digests */
@@ -88,7 +89,7 @@ bool cim_check_ok(struct cim_check *c, enum cim_status status);
 /* The same, but a failure of the image's is reported as an error of @structure ("what: cause"). */
 bool cim_check_try(struct cim_check *c, enum cim_status status, const char *structure,
 		   uint64_t offset, const char *what);
-/* Count one thing done; every now and then tell the environment. */
+/* Count one thing done; every now and then report progress. */
 void cim_check_tick(struct cim_check *c);
 /* cim_image_read_object(), reporting a failure. */
 bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset, uint64_t skip,

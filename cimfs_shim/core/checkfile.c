@@ -41,7 +41,7 @@ static struct cim_read_map *read_map(struct cim_check *c, uint64_t offset)
 
 	if (map->bits)
 		return map;
-	/* A region file that is no good has been told of. */
+	/* A region file that is no good has been reported. */
 	if (!cim_check_ok(c, cim_image_region_info(c->image, cim_region_index(offset), &map->size,
 						   &type, &c->why)))
 		return NULL;

@@ -165,7 +165,7 @@ static void check_streams(struct cim_check *c, const struct cim_record *record)
 
 		status = cim_link_table_get(&table, i, &link, &c->why);
 		if (status == CIM_E_CORRUPT)
-			continue; /* cim_check_links() has told */
+			continue; /* cim_check_links() has reported it */
 		if (!cim_check_try(c, status, what, table.offset, "it can't be read"))
 			continue;
 		len = cim_check_push(c, ':', link.name, link.units);

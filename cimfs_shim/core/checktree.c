@@ -168,7 +168,7 @@ static void visit_entry(struct walk *walk, struct frame *frame)
 	cim_check_pop(c, frame->path_len);
 	status = cim_link_table_get(&frame->table, frame->next++, &link, &c->why);
 	if (status == CIM_E_CORRUPT)
-		return; /* cim_check_links() has told */
+		return; /* cim_check_links() has reported it */
 	if (!cim_check_try(c, status, "link table", table, "it can't be read"))
 		return;
 	path_units = frame->path_units + link.units + (walk->depth > 1);

@@ -281,7 +281,7 @@ static bool any_is_named(const struct cim_session_files *files)
 
 /* Where the locks don't bind everybody, somebody may have made the same image meanwhile, and taken
  * our files for his: then they stay, and the session has none that it could go on with. So it is if
- * that can't be told. */
+ * nobody knows. */
 void cim_consistent_unname(struct cim_writer *writer)
 {
 	struct cim_session_files *files = &writer->files;

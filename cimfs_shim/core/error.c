@@ -2,11 +2,11 @@
 /*
  * error.c - what a call came to, in a code, in words, and in detail
  *
- * A failure is told where its cause is known: deep down, cim_fail() starts the caller's record
+ * A failure is recorded where its cause is known: deep down, cim_fail() starts the caller's record
  * afresh with the status and the cause. What only the upper layers know, the operation, the image
  * and the path, they add on the way out with cim_error_where() and cim_error_path(). The record
- * holds its strings, so nothing here allocates and an error about memory can be told like any
- * other. A string that is too long keeps its end, which for paths tells more than the beginning.
+ * holds its strings, so nothing here allocates and a lack of memory can be recorded like all else.
+ * A string that is too long keeps its end, which for paths says more than the beginning.
  *
  * Causes and paths may quote names that nobody has vouched for. They are kept as they are: what
  * would do harm depends on where they are printed, so who prints them escapes.

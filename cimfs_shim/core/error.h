@@ -3,7 +3,7 @@
  * error.h - the detail record of a failure
  *
  * Failures: a function that fails calls cim_fail(), which fills in the caller's struct cim_error
- * (if any) and returns the status, so that the cause is told where it is known. The public
+ * (if any) and returns the status, so that the cause is recorded where it is known. The public
  * function at the top adds what it knows, the operation, the image and the path, with
  * cim_error_where(). Functions of core that take a `struct cim_error *err` all accept NULL.
  */
@@ -29,7 +29,8 @@ enum cim_status cim_fail_os(struct cim_error *err, enum cim_status status,
 			    const struct cim_vfs *vfs, long os_error, const char *what, ...)
 	CIM_PRINTF(5, 6);
 
-/* The end of a call that told @why of its failures: @err is filled in only if it has failed. */
+/* The end of a call that had its failures recorded in @why: @err is filled in only if it has
+ * failed. */
 enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
 			    const struct cim_error *why);
 

@@ -10,7 +10,7 @@
  *
  * The header's length field is not used: no published source says what Windows writes there, and
  * the number of parents says the same. Reserved fields and bytes behind the last parent are
- * ignored. verify tells about them.
+ * ignored. verify reports them.
  *
  * All reading of objects goes through the few functions in the middle of this file, which refuse
  * an object that begins in a file's header or ends behind the file's end.

@@ -65,8 +65,8 @@ enum cim_status cim_split_path(const struct cim_env *env, const char *path, char
 
 /* ---- one call each ---- */
 
-static enum cim_status told(const struct cim_env *env, enum cim_status status, long os_error,
-			    const char *doing, const char *name, struct cim_error *err)
+static enum cim_status report(const struct cim_env *env, enum cim_status status, long os_error,
+			      const char *doing, const char *name, struct cim_error *err)
 {
 	return status ? cim_fail_os(err, status, env->vfs, os_error, "%s %s", doing, name) : CIM_OK;
 }
@@ -79,7 +79,7 @@ enum cim_status cim_io_open_dir(const struct cim_env *env, const char *path, uns
 
 	if (status)
 		*dir = NULL;
-	return told(env, status, os_error, "opening directory", path, err);
+	return report(env, status, os_error, "opening directory", path, err);
 }
 
 void cim_io_close_dir(const struct cim_env *env, cim_vfs_dir *dir)
@@ -93,7 +93,7 @@ enum cim_status cim_io_sync_dir(const struct cim_env *env, cim_vfs_dir *dir, str
 	long os_error = 0;
 	enum cim_status status = env->vfs->sync_dir(env->vfs->ctx, dir, &os_error);
 
-	return told(env, status, os_error, "syncing", "the directory", err);
+	return report(env, status, os_error, "syncing", "the directory", err);
 }
 
 enum cim_status cim_io_list(const struct cim_env *env, cim_vfs_dir *dir,
@@ -103,7 +103,7 @@ enum cim_status cim_io_list(const struct cim_env *env, cim_vfs_dir *dir,
 	long os_error = 0;
 	enum cim_status status = env->vfs->list(env->vfs->ctx, dir, each, arg, &os_error);
 
-	return told(env, status, os_error, "listing", "the directory", err);
+	return report(env, status, os_error, "listing", "the directory", err);
 }
 
 enum cim_status cim_io_open(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
@@ -114,8 +114,8 @@ enum cim_status cim_io_open(const struct cim_env *env, cim_vfs_dir *dir, const c
 
 	if (status)
 		*file = NULL;
-	return told(env, status, os_error, mode == CIM_VFS_CREATE ? "creating" : "opening", name,
-		    err);
+	return report(env, status, os_error, mode == CIM_VFS_CREATE ? "creating" : "opening", name,
+		      err);
 }
 
 enum cim_status cim_io_hold(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
@@ -129,7 +129,7 @@ enum cim_status cim_io_hold(const struct cim_env *env, cim_vfs_dir *dir, const c
 		status = vfs->hold(vfs->ctx, dir, name, alone, file, &os_error);
 	if (status)
 		*file = NULL;
-	return told(env, status, os_error, "holding", name, err);
+	return report(env, status, os_error, "holding", name, err);
 }
 
 void cim_io_close(const struct cim_env *env, cim_vfs_file *file)
@@ -144,7 +144,7 @@ enum cim_status cim_io_size(const struct cim_env *env, cim_vfs_file *file, const
 	long os_error = 0;
 	enum cim_status status = env->vfs->size(env->vfs->ctx, file, size, &os_error);
 
-	return told(env, status, os_error, "asking for the size of", name, err);
+	return report(env, status, os_error, "asking for the size of", name, err);
 }
 
 enum cim_status cim_io_read(const struct cim_env *env, cim_vfs_file *file, const char *name,
@@ -156,7 +156,7 @@ enum cim_status cim_io_read(const struct cim_env *env, cim_vfs_file *file, const
 
 	*got = 0;
 	status = env->vfs->pread(env->vfs->ctx, file, offset, buf, len, got, &os_error);
-	return told(env, status, os_error, "reading", name, err);
+	return report(env, status, os_error, "reading", name, err);
 }
 
 enum cim_status cim_io_write(const struct cim_env *env, cim_vfs_file *file, const char *name,
@@ -165,7 +165,7 @@ enum cim_status cim_io_write(const struct cim_env *env, cim_vfs_file *file, cons
 	long os_error = 0;
 	enum cim_status status = env->vfs->pwrite(env->vfs->ctx, file, offset, buf, len, &os_error);
 
-	return told(env, status, os_error, "writing", name, err);
+	return report(env, status, os_error, "writing", name, err);
 }
 
 enum cim_status cim_io_truncate(const struct cim_env *env, cim_vfs_file *file, const char *name,
@@ -174,7 +174,7 @@ enum cim_status cim_io_truncate(const struct cim_env *env, cim_vfs_file *file, c
 	long os_error = 0;
 	enum cim_status status = env->vfs->truncate(env->vfs->ctx, file, size, &os_error);
 
-	return told(env, status, os_error, "writing", name, err);
+	return report(env, status, os_error, "writing", name, err);
 }
 
 enum cim_status cim_io_sync(const struct cim_env *env, cim_vfs_file *file, const char *name,
@@ -183,7 +183,7 @@ enum cim_status cim_io_sync(const struct cim_env *env, cim_vfs_file *file, const
 	long os_error = 0;
 	enum cim_status status = env->vfs->sync(env->vfs->ctx, file, &os_error);
 
-	return told(env, status, os_error, "syncing", name, err);
+	return report(env, status, os_error, "syncing", name, err);
 }
 
 enum cim_status cim_io_next_data(const struct cim_env *env, cim_vfs_file *file, const char *name,
@@ -195,8 +195,8 @@ enum cim_status cim_io_next_data(const struct cim_env *env, cim_vfs_file *file, 
 	*data = offset;
 	if (!vfs->next_data)
 		return CIM_OK;
-	return told(env, vfs->next_data(vfs->ctx, file, offset, data, &os_error), os_error,
-		    "looking for data in", name, err);
+	return report(env, vfs->next_data(vfs->ctx, file, offset, data, &os_error), os_error,
+		      "looking for data in", name, err);
 }
 
 enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const char *name,
@@ -205,7 +205,7 @@ enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const
 	long os_error = 0;
 	enum cim_status status = env->vfs->lock(env->vfs->ctx, file, how, wait, &os_error);
 
-	return told(env, status, os_error, "locking", name, err);
+	return report(env, status, os_error, "locking", name, err);
 }
 
 enum cim_status cim_io_is_locked(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
@@ -214,7 +214,7 @@ enum cim_status cim_io_is_locked(const struct cim_env *env, cim_vfs_dir *dir, co
 	long os_error = 0;
 	enum cim_status status = env->vfs->is_locked(env->vfs->ctx, dir, name, lock, &os_error);
 
-	return told(env, status, os_error, "asking for the lock of", name, err);
+	return report(env, status, os_error, "asking for the lock of", name, err);
 }
 
 enum cim_status cim_io_rename(const struct cim_env *env, cim_vfs_dir *dir, const char *from,
@@ -233,7 +233,7 @@ enum cim_status cim_io_remove(const struct cim_env *env, cim_vfs_dir *dir, const
 	long os_error = 0;
 	enum cim_status status = env->vfs->remove(env->vfs->ctx, dir, name, &os_error);
 
-	return told(env, status, os_error, "removing", name, err);
+	return report(env, status, os_error, "removing", name, err);
 }
 
 /* ---- several ---- */

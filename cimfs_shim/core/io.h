@@ -2,7 +2,7 @@
 /*
  * io.h - struct cim_vfs for those who want a struct cim_error of it; paths and whole files
  *
- * A failure is told with the name; what was to be opened is NULL then. Closing takes NULL.
+ * A failure is recorded with the name; what was to be opened is NULL then. Closing takes NULL.
  */
 #ifndef CIM_IO_H
 #define CIM_IO_H
@@ -13,7 +13,7 @@ enum cim_status cim_io_open_dir(const struct cim_env *env, const char *path, uns
 				cim_vfs_dir **dir, struct cim_error *err);
 void cim_io_close_dir(const struct cim_env *env, cim_vfs_dir *dir);
 enum cim_status cim_io_sync_dir(const struct cim_env *env, cim_vfs_dir *dir, struct cim_error *err);
-/* What @each returns, but CIM_OK, is the answer, told as a failure of the listing. */
+/* What @each returns, but CIM_OK, is the answer, recorded as a failure of the listing. */
 enum cim_status cim_io_list(const struct cim_env *env, cim_vfs_dir *dir,
 			    enum cim_status (*each)(void *arg, const char *name), void *arg,
 			    struct cim_error *err);
@@ -38,7 +38,7 @@ enum cim_status cim_io_truncate(const struct cim_env *env, cim_vfs_file *file, c
 				uint64_t size, struct cim_error *err);
 enum cim_status cim_io_sync(const struct cim_env *env, cim_vfs_file *file, const char *name,
 			    struct cim_error *err);
-/* *data is @offset where it can't be told. */
+/* *data is @offset where it isn't known. */
 enum cim_status cim_io_next_data(const struct cim_env *env, cim_vfs_file *file, const char *name,
 				 uint64_t offset, uint64_t *data, struct cim_error *err);
 enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const char *name,

@@ -7,7 +7,7 @@
  * whole: a look-up in a directory of a million names reads some twenty names, through the block
  * cache. When a table is first looked at, its length is checked against the region file and its
  * arrays against its length; each name is checked when it is read. Names lie behind the arrays and
- * within the table; that they are sorted, and each only once, is for verify to tell. A look-up in
+ * within the table; that they are sorted, and each only once, is for verify to check. A look-up in
  * an unsorted table may miss a name, but it ends.
  *
  * Order: names upcased, code units compared as numbers. Microsoft's reader compares code points

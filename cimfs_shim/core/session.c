@@ -2,7 +2,7 @@
 /*
  * session.c - every call's frame: into the session and out of it
  *
- * A session's calls are serialised by its lock. What state lets in which call is told in
+ * A session's calls are serialised by its lock. What state lets in which call is described in
  * sessionfiles.c. The first write that fails leaves a poison: its error, with the operation and the
  * path of the call that it comes from, which is what every later call answers.
  */

@@ -13,7 +13,7 @@
  * files that have no final name yet, for its group cimtmp_RANDOM_*. A session with such names is a
  * consistent one, which at its commit may adopt any region file that has its bytes (D45): while
  * one lives, no set without an owner can be called an orphan. And while one image is broken nobody
- * knows what it needs: the caller is told by `broken`. The same is said of a file that there is no
+ * knows what it needs: it is flagged CIM_STORE_BROKEN. The same is said of a file that there is no
  * right to read and that may be an image. Any other failure to look at a file is an error.
  *
  * Who mounts an image marks it by a lock on the same file, but a shared one. It keeps that image

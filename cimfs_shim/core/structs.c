@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * structs.c - telling the structures of an image as they lie in its files
+ * structs.c - visiting the structures of an image as they lie in its files
  *
  * For the person who debugs an image: each structure with its place, its fields and its bytes. The
  * order is the one in which one leads to the next: header, region sets, filesystem object, file
  * tables, then the tree, by the same walk that every reader uses, then what the walk didn't meet.
  *
  * An image that is to be debugged is often one that can't be opened. So nothing here waits for a
- * check: what a file holds is told first, then the reader is asked for it, and what the reader
- * refuses is told as broken, in its words. Then comes the next structure that something else leads
- * to. Only a failure of the system ends it all.
+ * check: what a file holds is shown first, then the reader is asked for it, and what the reader
+ * refuses is reported as broken, in its words. Then comes the next structure that something else
+ * leads to. Only a failure of the system ends it all.
  *
- * Many items share a structure (a security descriptor above all); it is told once. A set of places
- * remembers what was told, and takes no more when it is full: then a late one may come twice. That,
- * and tables that overlap on purpose, could make a small image tell without end. So each structure
- * costs at least MIN_COST bytes of a budget, which is that of the region files' sizes, several
- * times over. Sound images, whose structures don't overlap, stay far below it.
+ * Many items share a structure (a security descriptor above all); it is visited once. A set of
+ * places remembers what was visited, and takes no more when it is full: then a late one may come
+ * twice. That, and tables that overlap on purpose, could keep a visit going without end. So each
+ * structure costs at least MIN_COST bytes of a budget, which is that of the region files' sizes,
+ * several times over. Sound images, whose structures don't overlap, stay far below it.
  */
 #include "structs.h"
 #include "bitmap.h"
@@ -38,7 +38,7 @@
 
 static_assert(BUFFER >= CIM_MAX_BLOB + 2, "a blob fits in");
 
-/* A structure that was told: where it is, as what, and how long. */
+/* A structure that was visited: where it is, as what, and how long. */
 struct place {
 	uint64_t offset; /* RegionOffset */
 	uint32_t size;
@@ -61,7 +61,7 @@ struct structs {
 	struct cim_image *image;
 	char region_name[CIM_SET_FILE_NAME];
 	uint32_t named_region;	  /* whose name that is */
-	struct cim_path_buf path; /* of the item told now */
+	struct cim_path_buf path; /* of the item visited now */
 	uint32_t file_id;
 
 	struct cim_bitmap met;
@@ -72,7 +72,7 @@ struct structs {
 
 /* A structure, and where its bytes come from: memory, a file, or else the image's region. Its file
  * and path are NULL for an object in a region: the region's file, the path of the current item. */
-struct told {
+struct target {
 	struct cim_structure pub;
 	const uint8_t *bytes;
 	cim_vfs_file *file;
@@ -97,7 +97,7 @@ static void no_memory(struct structs *s)
 }
 
 /* What the visitor gets to see. */
-static struct cim_structure public_of(struct structs *s, const struct told *t)
+static struct cim_structure public_of(struct structs *s, const struct target *t)
 {
 	struct cim_structure structure = t->pub;
 
@@ -112,7 +112,7 @@ static struct cim_structure public_of(struct structs *s, const struct told *t)
 	return structure;
 }
 
-static void report(struct structs *s, const struct told *t)
+static void report(struct structs *s, const struct target *t)
 {
 	struct cim_structure structure = public_of(s, t);
 
@@ -122,7 +122,7 @@ static void report(struct structs *s, const struct told *t)
 		heed(s, s->visitor.broken(s->visitor.ctx, &structure, &s->why));
 }
 
-static bool spend(struct structs *s, const struct told *t, uint64_t bytes)
+static bool spend(struct structs *s, const struct target *t, uint64_t bytes)
 {
 	const uint64_t cost = bytes < MIN_COST ? MIN_COST : bytes;
 
@@ -140,9 +140,9 @@ static bool spend(struct structs *s, const struct told *t, uint64_t bytes)
 	return false;
 }
 
-/* True if @status is CIM_OK. What is wrong with the image is told as broken; anything else is the
+/* True if @status is CIM_OK. What is wrong with the image is reported; anything else is the
  * end. s->why has the cause. */
-static bool fine(struct structs *s, const struct told *t, enum cim_status status)
+static bool fine(struct structs *s, const struct target *t, enum cim_status status)
 {
 	if (stopped(s))
 		return false;
@@ -161,10 +161,10 @@ static bool fine(struct structs *s, const struct told *t, enum cim_status status
 /* ---- where things are ---- */
 
 /* An object in a region; belongs to the current item. */
-static struct told object(struct structs *s, enum cim_structure_kind kind, uint64_t region_offset,
-			  uint64_t size)
+static struct target object(struct structs *s, enum cim_structure_kind kind, uint64_t region_offset,
+			    uint64_t size)
 {
-	struct told t = {.pub = {.kind = kind}};
+	struct target t = {.pub = {.kind = kind}};
 
 	t.pub.region = cim_region_index(region_offset);
 	t.pub.offset = cim_region_byte(region_offset);
@@ -174,10 +174,10 @@ static struct told object(struct structs *s, enum cim_structure_kind kind, uint6
 }
 
 /* Something of a file that is no region's object. @name must stay. */
-static struct told in_file(enum cim_structure_kind kind, const char *name, const uint8_t *bytes,
-			   uint64_t size)
+static struct target in_file(enum cim_structure_kind kind, const char *name, const uint8_t *bytes,
+			     uint64_t size)
 {
-	struct told t = {.pub = {.kind = kind, .file = name, .path = ""}, .bytes = bytes};
+	struct target t = {.pub = {.kind = kind, .file = name, .path = ""}, .bytes = bytes};
 
 	t.pub.region = CIM_NO_REGION;
 	t.pub.size = size;
@@ -196,7 +196,7 @@ static enum cim_status read_at(struct structs *s, cim_vfs_file *file, const char
 }
 
 /* Bytes [skip, skip + len) of a structure. */
-static bool get(struct structs *s, const struct told *t, uint64_t skip, void *buf, size_t len)
+static bool get(struct structs *s, const struct target *t, uint64_t skip, void *buf, size_t len)
 {
 	enum cim_status status = CIM_OK;
 
@@ -213,9 +213,9 @@ static bool get(struct structs *s, const struct told *t, uint64_t skip, void *bu
 	return fine(s, t, status);
 }
 
-/* ---- telling one structure ---- */
+/* ---- one structure ---- */
 
-static void tell_field(struct structs *s, const struct told *t, const struct cim_field *field)
+static void visit_field(struct structs *s, const struct target *t, const struct cim_field *field)
 {
 	struct cim_structure structure;
 
@@ -227,8 +227,9 @@ static void tell_field(struct structs *s, const struct told *t, const struct cim
 
 /* The fields of @layout that lie within @len bytes, which are those at @at of the structure.
  * Returns how many bytes they take. */
-static size_t tell_fields(struct structs *s, const struct told *t, const struct cim_layout *layout,
-			  const uint8_t *bytes, size_t len, uint64_t at, const uint32_t *index)
+static size_t visit_fields(struct structs *s, const struct target *t,
+			   const struct cim_layout *layout, const uint8_t *bytes, size_t len,
+			   uint64_t at, const uint32_t *index)
 {
 	size_t end = 0;
 
@@ -242,14 +243,15 @@ static size_t tell_fields(struct structs *s, const struct told *t, const struct 
 		field.offset = at + f->offset;
 		field.element = index != NULL;
 		field.index = index ? *index : 0;
-		tell_field(s, t, &field);
+		visit_field(s, t, &field);
 		end = (size_t)f->offset + f->size;
 	}
 	return end;
 }
 
 /* The structure itself and the fields in front, of which it may have only some. */
-static uint64_t tell_head(struct structs *s, const struct told *t, const struct cim_layout *layout)
+static uint64_t visit_head(struct structs *s, const struct target *t,
+			   const struct cim_layout *layout)
 {
 	const struct cim_structure structure = public_of(s, t);
 	const size_t len = t->pub.size < layout->size ? (size_t)t->pub.size : layout->size;
@@ -260,12 +262,12 @@ static uint64_t tell_head(struct structs *s, const struct told *t, const struct 
 		heed(s, s->visitor.structure(s->visitor.ctx, &structure));
 	if (!len || !get(s, t, 0, s->buf, len))
 		return 0;
-	return tell_fields(s, t, layout, s->buf, len, 0, NULL);
+	return visit_fields(s, t, layout, s->buf, len, 0, NULL);
 }
 
 /* An array of @count elements, which all lie within the structure. */
-static void tell_array(struct structs *s, const struct told *t, const struct cim_layout *layout,
-		       uint64_t at, uint64_t count)
+static void visit_array(struct structs *s, const struct target *t, const struct cim_layout *layout,
+			uint64_t at, uint64_t count)
 {
 	const size_t stride = layout->size;
 	uint32_t index = 0;
@@ -277,12 +279,12 @@ static void tell_array(struct structs *s, const struct told *t, const struct cim
 		if (!get(s, t, at, s->buf, turn * stride))
 			return;
 		for (size_t i = 0; i < turn; i++, index++, at += stride)
-			tell_fields(s, t, layout, s->buf + i * stride, stride, at, &index);
+			visit_fields(s, t, layout, s->buf + i * stride, stride, at, &index);
 	}
 }
 
 /* What is left of the structure from @at on, as bytes. */
-static void tell_rest(struct structs *s, const struct told *t, const char *name, uint64_t at)
+static void visit_rest(struct structs *s, const struct target *t, const char *name, uint64_t at)
 {
 	while (at < t->pub.size && s->visitor.field && !stopped(s)) {
 		const uint64_t left = t->pub.size - at;
@@ -293,12 +295,12 @@ static void tell_rest(struct structs *s, const struct told *t, const char *name,
 		field.bytes = s->buf;
 		if (!get(s, t, at, s->buf, field.len))
 			return;
-		tell_field(s, t, &field);
+		visit_field(s, t, &field);
 		at += field.len;
 	}
 }
 
-static void tell_bytes(struct structs *s, const struct told *t)
+static void visit_bytes(struct structs *s, const struct target *t)
 {
 	const struct cim_structure structure = public_of(s, t);
 
@@ -314,22 +316,22 @@ static void tell_bytes(struct structs *s, const struct told *t)
 }
 
 /* A structure of a head, @count elements (NULL: none) and a rest. */
-static void tell(struct structs *s, const struct told *t, const struct cim_layout *head,
-		 const struct cim_layout *element, uint64_t count, const char *rest)
+static void visit(struct structs *s, const struct target *t, const struct cim_layout *head,
+		  const struct cim_layout *element, uint64_t count, const char *rest)
 {
-	uint64_t at = tell_head(s, t, head);
+	uint64_t at = visit_head(s, t, head);
 
 	if (element) {
-		tell_array(s, t, element, at, count);
+		visit_array(s, t, element, at, count);
 		at += count * element->size;
 	}
-	tell_rest(s, t, rest, at);
-	tell_bytes(s, t);
+	visit_rest(s, t, rest, at);
+	visit_bytes(s, t);
 }
 
 static const struct cim_layout no_head;
 
-/* ---- what was told and met before ---- */
+/* ---- what was visited and met before ---- */
 
 /* Is this the first time for the structure? (Or is it one of those that couldn't be remembered?) */
 static bool first_time(struct structs *s, enum cim_structure_kind kind, uint64_t offset,
@@ -388,9 +390,9 @@ static void no_item(struct structs *s)
 
 /* ---- what a record points to ---- */
 
-static void tell_pe(struct structs *s, uint64_t offset)
+static void visit_pe(struct structs *s, uint64_t offset)
 {
-	struct told t = object(s, CIM_STRUCT_PE_IMAGE, offset, CIM_SIZE(pe_image));
+	struct target t = object(s, CIM_STRUCT_PE_IMAGE, offset, CIM_SIZE(pe_image));
 	uint8_t bytes[CIM_SIZE(pe_image)];
 	uint64_t count, whole;
 
@@ -407,19 +409,20 @@ static void tell_pe(struct structs *s, uint64_t offset)
 		count = 0;
 	else
 		t.pub.size = whole;
-	tell(s, &t, &cim_layout_pe_image, &cim_layout_pe_mapping, count, "Rest");
+	visit(s, &t, &cim_layout_pe_image, &cim_layout_pe_mapping, count, "Rest");
 }
 
 /* @owner: the structure that the stream is described in. */
-static void tell_stream(struct structs *s, const struct told *owner, uint64_t offset, uint64_t desc)
+static void visit_stream(struct structs *s, const struct target *owner, uint64_t offset,
+			 uint64_t desc)
 {
 	struct cim_data data;
-	struct told t = *owner;
+	struct target t = *owner;
 
 	if (stopped(s))
 		return;
 	if (cim_stream_type(desc) == CIM_STREAM_PE_IMAGE && cim_stream_length(desc)) {
-		tell_pe(s, offset);
+		visit_pe(s, offset);
 		t = object(s, CIM_STRUCT_PE_IMAGE, offset, 0);
 	}
 	fine(s, &t, cim_data_from_stream(s->image, offset, desc, &data, &s->why));
@@ -427,8 +430,8 @@ static void tell_stream(struct structs *s, const struct told *owner, uint64_t of
 
 /* The links of a table, each with its value, its name's offset and its name. Returns what is wrong
  * with the first name that can't be read, *why has the cause. */
-static enum cim_status tell_links(struct structs *s, const struct told *t,
-				  const struct cim_link_table *table, struct cim_error *why)
+static enum cim_status visit_links(struct structs *s, const struct target *t,
+				   const struct cim_link_table *table, struct cim_error *why)
 {
 	const bool streams = table->value_size == CIM_LINK_STREAM_SIZE;
 	const struct cim_layout *value = streams ? &cim_layout_stream : &cim_layout_file_id;
@@ -448,10 +451,10 @@ static enum cim_status tell_links(struct structs *s, const struct told *t,
 
 		if (!get(s, t, value_at, bytes, table->value_size))
 			break;
-		tell_fields(s, t, value, bytes, table->value_size, value_at, &i);
+		visit_fields(s, t, value, bytes, table->value_size, value_at, &i);
 		if (!get(s, t, offset_at, bytes, 4))
 			break;
-		tell_fields(s, t, &cim_layout_name_offset, bytes, 4, offset_at, &i);
+		visit_fields(s, t, &cim_layout_name_offset, bytes, 4, offset_at, &i);
 		status = cim_link_table_get(table, i, &link, &s->why);
 		if (status) {
 			if (!worst)
@@ -464,15 +467,15 @@ static enum cim_status tell_links(struct structs *s, const struct told *t,
 		field.size = 2 + 2 * link.units;
 		field.bytes = name;
 		field.len = cim_utf8_from_utf16(link.name, link.units, name, sizeof(name));
-		tell_field(s, t, &field);
+		visit_field(s, t, &field);
 	}
 	return worst;
 }
 
 /* A link table, also one that the reader refuses: of that, what is in front, and why. @walked: a
- * walk is about to go through it, and will tell of names that can't be read. */
-static void tell_table(struct structs *s, struct told *t, const struct cim_link_table *table,
-		       enum cim_status status, bool walked)
+ * walk is about to go through it, and will report names that can't be read. */
+static void visit_table(struct structs *s, struct target *t, const struct cim_link_table *table,
+			enum cim_status status, bool walked)
 {
 	const struct cim_layout *head = &cim_layout_link_table;
 	const uint64_t at = cim_region_offset(t->pub.region, t->pub.offset);
@@ -486,40 +489,40 @@ static void tell_table(struct structs *s, struct told *t, const struct cim_link_
 		head = &cim_layout_link_table_behind;
 	t->pub.size = status ? head->size : table->offset - at + table->length;
 	if (!status || !cim_image_check_range(s->image, at, 0, head->size, &s->why)) {
-		tell_head(s, t, head);
+		visit_head(s, t, head);
 		if (!status) {
-			status = tell_links(s, t, table, &why);
+			status = visit_links(s, t, table, &why);
 			if (status == CIM_E_CORRUPT && walked)
 				status = CIM_OK;
 		}
-		tell_bytes(s, t);
+		visit_bytes(s, t);
 	}
 	s->why = why;
 	fine(s, t, status);
 }
 
 /* Returns whether a walk may go into the directory. */
-static bool tell_directory(struct structs *s, const struct cim_record *record, bool walked)
+static bool visit_directory(struct structs *s, const struct cim_record *record, bool walked)
 {
-	struct told t = object(s, CIM_STRUCT_LINK_TABLE, record->stream_offset, 0);
+	struct target t = object(s, CIM_STRUCT_LINK_TABLE, record->stream_offset, 0);
 	struct cim_link_table table;
 	enum cim_status status = cim_link_table_of_dir(s->image, record, &table, &s->why);
 
 	if (!status && !table.offset)
 		return true; /* an empty one needs no table */
 	if (first_time(s, t.pub.kind, record->stream_offset, table.length))
-		tell_table(s, &t, &table, status, walked);
+		visit_table(s, &t, &table, status, walked);
 	else
 		fine(s, &t, status);
 	return !status;
 }
 
 /* Alternate streams, and what those have that are PE images. */
-static void tell_streams(struct structs *s, const struct cim_record *record)
+static void visit_streams(struct structs *s, const struct cim_record *record)
 {
 	const size_t path_len = s->path.len;
 	struct cim_link_table table;
-	struct told t;
+	struct target t;
 	enum cim_status status;
 
 	if (!record->streams)
@@ -530,29 +533,29 @@ static void tell_streams(struct structs *s, const struct cim_record *record)
 		fine(s, &t, status);
 		return;
 	}
-	tell_table(s, &t, &table, status, false);
+	visit_table(s, &t, &table, status, false);
 	for (uint32_t i = 0; !status && i < table.count && !stopped(s); i++) {
 		char name[CIM_MAX_NAME_UTF8];
 		struct cim_link link;
 
 		if (cim_link_table_get(&table, i, &link, &s->why))
-			continue; /* told above */
+			continue; /* reported above */
 		cim_utf8_from_utf16(link.name, link.units, name, sizeof(name));
 		/* An item that nothing leads to has no path, and so its streams have none. */
 		if (path_len && !set_path(s, path_len, ':', name))
 			return;
 		t = object(s, CIM_STRUCT_STREAM_TABLE, record->streams, 0);
-		tell_stream(s, &t, link.stream_offset, link.stream_desc);
+		visit_stream(s, &t, link.stream_offset, link.stream_desc);
 		if (path_len && !stopped(s))
 			set_path(s, path_len, 0, "");
 	}
 }
 
 /* A u16 and as many bytes as it says. */
-static void tell_counted(struct structs *s, enum cim_structure_kind kind, uint64_t offset,
-			 const char *what)
+static void visit_counted(struct structs *s, enum cim_structure_kind kind, uint64_t offset,
+			  const char *what)
 {
-	struct told t = object(s, kind, offset, cim_layout_counted.size);
+	struct target t = object(s, kind, offset, cim_layout_counted.size);
 	uint8_t length[2];
 	uint64_t whole;
 
@@ -561,33 +564,33 @@ static void tell_counted(struct structs *s, enum cim_structure_kind kind, uint64
 	whole = t.pub.size + cim_get16(length);
 	if (!cim_image_check_range(s->image, offset, 0, whole, &s->why))
 		t.pub.size = whole;
-	tell(s, &t, &cim_layout_counted, NULL, 0, what);
+	visit(s, &t, &cim_layout_counted, NULL, 0, what);
 	if (t.pub.size != whole)
 		fine(s, &t, cim_image_check_range(s->image, offset, 0, whole, &s->why));
 }
 
-static void tell_ea(struct structs *s, const struct cim_record *record)
+static void visit_ea(struct structs *s, const struct cim_record *record)
 {
-	struct told t;
+	struct target t;
 
 	if (!record->ea || !record->ea_length ||
 	    !first_time(s, CIM_STRUCT_EA, record->ea, record->ea_length))
 		return;
 	t = object(s, CIM_STRUCT_EA, record->ea, record->ea_length);
 	if (fine(s, &t, cim_image_check_range(s->image, record->ea, 0, t.pub.size, &s->why)))
-		tell(s, &t, &no_head, NULL, 0, "Ea");
+		visit(s, &t, &no_head, NULL, 0, "Ea");
 }
 
 /* ---- records ---- */
 
 /* The record of s->file_id at s->path, with all that it points to. Returns whether a walk may go
  * into it. *status: of the record. */
-static bool tell_item(struct structs *s, bool walked, enum cim_status *status)
+static bool visit_item(struct structs *s, bool walked, enum cim_status *status)
 {
 	const uint32_t id = s->file_id;
 	struct cim_file_table table;
 	struct cim_record record;
-	struct told t = in_file(CIM_STRUCT_FILE, "", NULL, 0);
+	struct target t = in_file(CIM_STRUCT_FILE, "", NULL, 0);
 	enum cim_status outside;
 
 	t.pub.file_id = id;
@@ -606,22 +609,22 @@ static bool tell_item(struct structs *s, bool walked, enum cim_status *status)
 	if (outside && t.pub.size > CIM_SIZE(file))
 		t.pub.size = CIM_SIZE(file);
 	fine(s, &t, outside);
-	tell(s, &t, &cim_layout_file, NULL, 0, "Rest");
-	tell_counted(s, CIM_STRUCT_SECURITY, record.security, "SecurityDescriptor");
-	tell_ea(s, &record);
-	tell_counted(s, CIM_STRUCT_REPARSE, record.reparse, "ReparseData");
-	tell_streams(s, &record);
+	visit(s, &t, &cim_layout_file, NULL, 0, "Rest");
+	visit_counted(s, CIM_STRUCT_SECURITY, record.security, "SecurityDescriptor");
+	visit_ea(s, &record);
+	visit_counted(s, CIM_STRUCT_REPARSE, record.reparse, "ReparseData");
+	visit_streams(s, &record);
 	if (cim_record_is_dir(&record))
-		return tell_directory(s, &record, walked);
+		return visit_directory(s, &record, walked);
 	t = object(s, CIM_STRUCT_FILE, table.offset, 0);
-	tell_stream(s, &t, record.stream_offset, record.stream_desc);
+	visit_stream(s, &t, record.stream_offset, record.stream_desc);
 	return true;
 }
 
 /* One step of the walk failed: the path that the walk names is in s->why, in Windows' way. */
-static void tell_walk_failure(struct structs *s, enum cim_status status)
+static void report_walk_failure(struct structs *s, enum cim_status status)
 {
-	struct told t;
+	struct target t;
 
 	s->file_id = 0;
 	if (!set_path(s, 0, '/', s->why.path[0] == '\\' ? s->why.path + 1 : s->why.path))
@@ -634,7 +637,7 @@ static void tell_walk_failure(struct structs *s, enum cim_status status)
 	fine(s, &t, status);
 }
 
-static void tell_tree(struct structs *s)
+static void visit_tree(struct structs *s)
 {
 	const struct cim_walk_item *item;
 	struct cim_walk *walk = NULL;
@@ -642,29 +645,29 @@ static void tell_tree(struct structs *s)
 
 	status = cim_walk_open(s->image, s->image->info.root_id, &walk, &s->why);
 	if (status)
-		tell_walk_failure(s, status);
+		report_walk_failure(s, status);
 	while (walk && !stopped(s)) {
 		enum cim_status of_record;
 
 		status = cim_walk_next(walk, &item, &s->why);
 		if (status) {
-			tell_walk_failure(s, status);
+			report_walk_failure(s, status);
 			continue;
 		}
 		if (!item)
 			break;
-		/* A file with several names is told with the first. */
+		/* A file with several names is visited by the first. */
 		if (met_before(s, item->info->file_id) || !set_path(s, 0, '/', item->path))
 			continue;
 		s->file_id = item->info->file_id;
-		if (!tell_item(s, true, &of_record))
+		if (!visit_item(s, true, &of_record))
 			cim_walk_skip(walk);
 	}
 	cim_walk_close(walk);
 }
 
 /* The records that the walk didn't meet. */
-static void tell_others(struct structs *s)
+static void visit_others(struct structs *s)
 {
 	const uint64_t last = (uint64_t)s->image->info.table_count * CIM_FILES_PER_TABLE;
 
@@ -672,7 +675,7 @@ static void tell_others(struct structs *s)
 		const uint32_t table = (uint32_t)((id - 1) / CIM_FILES_PER_TABLE);
 		const uint64_t next = ((uint64_t)table + 1) * CIM_FILES_PER_TABLE + 1;
 		struct cim_file_table entry = {0};
-		struct told t;
+		struct target t;
 		enum cim_status status;
 
 		no_item(s);
@@ -683,7 +686,7 @@ static void tell_others(struct structs *s)
 		for (uint32_t i = 0; i < entry.count && !status && !stopped(s); i++) {
 			s->file_id = (uint32_t)(id + i);
 			if (id + i <= UINT32_MAX && !cim_bitmap_has(&s->met, s->file_id))
-				tell_item(s, false, &status);
+				visit_item(s, false, &status);
 		}
 		id = next;
 	}
@@ -692,40 +695,40 @@ static void tell_others(struct structs *s)
 
 /* ---- the filesystem object and what it points to ---- */
 
-static void tell_upcase(struct structs *s)
+static void visit_upcase(struct structs *s)
 {
 	const uint64_t offset = s->image->upcase_offset;
-	struct told t = object(s, CIM_STRUCT_UPCASE_TABLE, offset, CIM_UPCASE_SIZE);
+	struct target t = object(s, CIM_STRUCT_UPCASE_TABLE, offset, CIM_UPCASE_SIZE);
 
 	if (fine(s, &t, cim_image_check_range(s->image, offset, 0, t.pub.size, &s->why)))
-		tell(s, &t, &no_head, NULL, 0, "UpcaseTable");
+		visit(s, &t, &no_head, NULL, 0, "UpcaseTable");
 }
 
-static void tell_tables(struct structs *s, bool root)
+static void visit_tables(struct structs *s, bool root)
 {
 	const uint64_t count = s->image->info.table_count;
-	struct told t = object(s, CIM_STRUCT_TABLE_DIRECTORY, s->image->file_table_directory,
-			       count * CIM_SIZE(file_table));
+	struct target t = object(s, CIM_STRUCT_TABLE_DIRECTORY, s->image->file_table_directory,
+				 count * CIM_SIZE(file_table));
 
-	tell(s, &t, &no_head, &cim_layout_file_table, count, "");
+	visit(s, &t, &no_head, &cim_layout_file_table, count, "");
 	if (!cim_bitmap_init(&s->env, &s->met, count)) {
 		no_memory(s);
 		return;
 	}
 	if (root)
-		tell_tree(s);
-	tell_others(s);
+		visit_tree(s);
+	visit_others(s);
 }
 
-static void tell_filesystem(struct structs *s, uint64_t filesystem)
+static void visit_filesystem(struct structs *s, uint64_t filesystem)
 {
-	struct told t = object(s, CIM_STRUCT_FILESYSTEM, filesystem, CIM_SIZE(filesystem));
+	struct target t = object(s, CIM_STRUCT_FILESYSTEM, filesystem, CIM_SIZE(filesystem));
 	bool sound;
 
 	if (!fine(s, &t,
 		  cim_image_check_range(s->image, filesystem, 0, CIM_SIZE(filesystem), &s->why)))
 		return;
-	tell(s, &t, &cim_layout_filesystem, NULL, 0, "Rest");
+	visit(s, &t, &cim_layout_filesystem, NULL, 0, "Rest");
 	sound = fine(s, &t, cim_image_read_filesystem(s->image, filesystem, &s->why));
 	if (stopped(s))
 		return;
@@ -733,14 +736,14 @@ static void tell_filesystem(struct structs *s, uint64_t filesystem)
 	if (sound || !cim_image_check_range(
 			     s->image, s->image->file_table_directory, 0,
 			     (uint64_t)s->image->info.table_count * CIM_SIZE(file_table), &s->why))
-		tell_tables(s, sound);
-	tell_upcase(s);
+		visit_tables(s, sound);
+	visit_upcase(s);
 }
 
 /* ---- files ---- */
 
 /* Up to BUFFER bytes from a file's beginning on. */
-static bool read_front(struct structs *s, const struct told *t, cim_vfs_file *file, size_t most,
+static bool read_front(struct structs *s, const struct target *t, cim_vfs_file *file, size_t most,
 		       uint8_t *bytes, size_t *len, uint64_t *size)
 {
 	if (!fine(s, t, cim_io_size(&s->env, file, t->pub.file, size, &s->why)))
@@ -750,7 +753,7 @@ static bool read_front(struct structs *s, const struct told *t, cim_vfs_file *fi
 }
 
 /* A file beside the image, opened; false if it isn't there or can't be. */
-static bool open_beside(struct structs *s, const struct told *t, cim_vfs_file **file)
+static bool open_beside(struct structs *s, const struct target *t, cim_vfs_file **file)
 {
 	enum cim_status status = cim_open_beside(s->image, t->pub.file, file, &s->why);
 
@@ -759,11 +762,11 @@ static bool open_beside(struct structs *s, const struct told *t, cim_vfs_file **
 	return fine(s, t, status);
 }
 
-static void tell_region_file(struct structs *s, const struct cim_region_set *set, uint32_t index)
+static void visit_region_file(struct structs *s, const struct cim_region_set *set, uint32_t index)
 {
 	uint8_t bytes[CIM_SIZE(region_header)];
 	char name[CIM_SET_FILE_NAME];
-	struct told t = in_file(CIM_STRUCT_REGION_HEADER, name, bytes, 0);
+	struct target t = in_file(CIM_STRUCT_REGION_HEADER, name, bytes, 0);
 	struct cim_region_file *region;
 	cim_vfs_file *file;
 	uint64_t size = 0;
@@ -774,7 +777,7 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 	if (open_beside(s, &t, &file)) {
 		if (read_front(s, &t, file, sizeof(bytes), bytes, &len, &size)) {
 			t.pub.size = len;
-			tell(s, &t, &cim_layout_region_header, NULL, 0, "Rest");
+			visit(s, &t, &cim_layout_region_header, NULL, 0, "Rest");
 		}
 		cim_io_close(&s->env, file);
 	}
@@ -789,12 +792,12 @@ static void tell_region_file(struct structs *s, const struct cim_region_set *set
 }
 
 /* The entries of an object ID file whose header is @bytes. */
-static void tell_object_ids(struct structs *s, const struct told *header, const uint8_t *bytes,
-			    uint64_t size)
+static void visit_object_ids(struct structs *s, const struct target *header, const uint8_t *bytes,
+			     uint64_t size)
 {
 	const uint64_t offset = cim_get32(bytes + CIM_OFF(objectid_header, table_offset));
 	const uint64_t count = cim_get32(bytes + CIM_OFF(objectid_header, count));
-	struct told t = *header;
+	struct target t = *header;
 	enum cim_status status;
 
 	status = cim_common_header_check(bytes, CIM_FILE_OBJECT_ID, t.pub.file, &s->why);
@@ -813,17 +816,18 @@ static void tell_object_ids(struct structs *s, const struct told *header, const 
 		fine(s, &t, status);
 		return;
 	}
-	/* What is told here is in the file itself, and only once. */
+	/* What is visited here is in the file itself, and only once. */
 	if (!cim_ckd_add64(&s->budget, s->budget, t.pub.size))
 		s->budget = UINT64_MAX;
-	tell(s, &t, &no_head, &cim_layout_objectid, count, "");
+	visit(s, &t, &no_head, &cim_layout_objectid, count, "");
 }
 
-static void tell_object_id_file(struct structs *s, const struct cim_region_set *set, uint32_t index)
+static void visit_object_id_file(struct structs *s, const struct cim_region_set *set,
+				 uint32_t index)
 {
 	uint8_t bytes[CIM_SIZE(objectid_header)];
 	char name[CIM_SET_FILE_NAME];
-	struct told t = in_file(CIM_STRUCT_OBJECT_ID_HEADER, name, bytes, 0);
+	struct target t = in_file(CIM_STRUCT_OBJECT_ID_HEADER, name, bytes, 0);
 	cim_vfs_file *file;
 	uint64_t size;
 	size_t len;
@@ -834,10 +838,10 @@ static void tell_object_id_file(struct structs *s, const struct cim_region_set *
 	if (!read_front(s, &t, file, sizeof(bytes), bytes, &len, &size))
 		goto close;
 	t.pub.size = len;
-	tell(s, &t, &cim_layout_objectid_header, NULL, 0, "Rest");
+	visit(s, &t, &cim_layout_objectid_header, NULL, 0, "Rest");
 	t.file = file;
 	if (len == sizeof(bytes))
-		tell_object_ids(s, &t, bytes, size);
+		visit_object_ids(s, &t, bytes, size);
 	else
 		fine(s, &t,
 		     cim_fail(&s->why, CIM_E_CORRUPT, "%s is shorter than its header", name));
@@ -845,23 +849,23 @@ close:
 	cim_io_close(&s->env, file);
 }
 
-static void tell_regions(struct structs *s)
+static void visit_regions(struct structs *s)
 {
 	for (uint32_t i = 0; i < s->image->info.set_count; i++) {
 		const struct cim_region_set *set = &s->image->sets[i];
 
 		for (uint32_t k = 0; k < set->count && !stopped(s); k++) {
-			tell_region_file(s, set, k);
+			visit_region_file(s, set, k);
 			if (!stopped(s))
-				tell_object_id_file(s, set, k);
+				visit_object_id_file(s, set, k);
 		}
 	}
 }
 
 /* The filesystem file; what is wrong with it is for the reader to say. */
-static void tell_image_bytes(struct structs *s, const char *name, const uint8_t *bytes, size_t len)
+static void visit_image_bytes(struct structs *s, const char *name, const uint8_t *bytes, size_t len)
 {
-	struct told t = in_file(CIM_STRUCT_IMAGE_HEADER, name, bytes, len);
+	struct target t = in_file(CIM_STRUCT_IMAGE_HEADER, name, bytes, len);
 	uint64_t parents = 0, end = len;
 
 	if (len >= CIM_SIZE(filesystem_header)) {
@@ -873,18 +877,18 @@ static void tell_image_bytes(struct structs *s, const char *name, const uint8_t 
 		end = CIM_SIZE(filesystem_header) + parents * CIM_SIZE(region_set);
 	}
 	t.pub.size = end;
-	tell(s, &t, &cim_layout_image_header, &cim_layout_parent_set, parents, "Rest");
+	visit(s, &t, &cim_layout_image_header, &cim_layout_parent_set, parents, "Rest");
 	if (end == len)
 		return;
 	t.pub.kind = CIM_STRUCT_TRAILER;
 	t.pub.offset = end;
 	t.pub.size = len - end;
-	tell(s, &t, &no_head, NULL, 0, "Bytes");
+	visit(s, &t, &no_head, NULL, 0, "Bytes");
 }
 
-static void tell_image_file(struct structs *s, cim_vfs_dir *dir, const char *name)
+static void visit_image_file(struct structs *s, cim_vfs_dir *dir, const char *name)
 {
-	const struct told t = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
+	const struct target t = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
 	uint8_t *bytes = NULL;
 	cim_vfs_file *file;
 	uint64_t size;
@@ -899,15 +903,15 @@ static void tell_image_file(struct structs *s, cim_vfs_dir *dir, const char *nam
 		goto close;
 	}
 	if (read_front(s, &t, file, CIM_MAX_FILESYSTEM_FILE, bytes, &len, &size))
-		tell_image_bytes(s, name, bytes, len);
+		visit_image_bytes(s, name, bytes, len);
 	cim_free(&s->env, bytes);
 close:
 	cim_io_close(&s->env, file);
 }
 
-static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const char *path)
+static void visit_all(struct structs *s, cim_vfs_dir *dir, const char *name, const char *path)
 {
-	const struct told header = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
+	const struct target header = in_file(CIM_STRUCT_IMAGE_HEADER, name, NULL, 0);
 	uint64_t filesystem;
 	enum cim_status status;
 
@@ -917,15 +921,15 @@ static void visit(struct structs *s, cim_vfs_dir *dir, const char *name, const c
 	else
 		no_item(s);
 	if (!stopped(s))
-		tell_image_file(s, dir, name);
+		visit_image_file(s, dir, name);
 	if (stopped(s))
 		return;
 	status = cim_image_open_header(&s->env, dir, name, path, &s->image, &filesystem, &s->why);
 	if (!fine(s, &header, status))
 		return;
-	tell_regions(s);
+	visit_regions(s);
 	if (!stopped(s))
-		tell_filesystem(s, filesystem);
+		visit_filesystem(s, filesystem);
 }
 
 static void clean_up(struct structs *s)
@@ -965,7 +969,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 	if (status)
 		return cim_error_where(err, status, op, path);
 	cim_hash_table_init(&s.place_map, &s.env);
-	visit(&s, dir, name, path);
+	visit_all(&s, dir, name, path);
 	clean_up(&s);
 	cim_io_close_dir(&s.env, dir);
 	if (broken)

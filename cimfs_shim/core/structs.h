@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * structs.h - the layouts by which structures are told field by field
+ * structs.h - the layouts by which structures are shown field by field
  *
  * structs.c finds the structures of an image; structfields.c knows of each what its fields are
  * called, where they lie and what kind of value they hold. A layout describes the part of constant
