@@ -148,14 +148,6 @@ static void add_bad(struct cim_check *c, uint64_t offset)
 		c->bad[c->bad_count++] = (struct cim_bad_object){.offset = offset};
 }
 
-static int compare_bad(const void *a, const void *b, const void *ctx)
-{
-	const struct cim_bad_object *x = a, *y = b;
-
-	(void)ctx;
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset)
 {
 	size_t low = 0, high = c->bad_count;
@@ -189,9 +181,7 @@ void cim_check_digests_left(struct cim_check *c)
 struct file {
 	char name[CIM_SET_FILE_NAME];
 	const char *structure;
-	const struct cim_region_set *set;
 	uint32_t index; /* in its set */
-	bool own;	/* of the image's own set */
 	cim_vfs_file *file;
 	uint64_t size;
 	uint64_t offset; /* RegionOffset of the region's byte 0 */
@@ -299,7 +289,7 @@ static bool check_region_fields(struct cim_check *c, const struct file *f, const
 static uint64_t check_region_file(struct cim_check *c, const struct cim_region_set *set,
 				  uint32_t index)
 {
-	struct file f = {.structure = "region file", .set = set, .index = index};
+	struct file f = {.structure = "region file", .index = index};
 	uint8_t bytes[CIM_SIZE(region_header)];
 
 	f.offset = cim_region_offset(set->first + index, 0);
@@ -502,7 +492,7 @@ static void check_objectid_header(struct cim_check *c, const struct file *f, uin
 static void check_objectid_file(struct cim_check *c, const struct cim_region_set *set,
 				uint32_t index, uint64_t region_size, bool own)
 {
-	struct file f = {.structure = "object ID file", .set = set, .index = index, .own = own};
+	struct file f = {.structure = "object ID file", .index = index};
 
 	f.offset = cim_region_offset(set->first + index, 0);
 	cim_set_file_name(f.name, CIM_KIND_OBJECT_ID, &set->guid, index);
@@ -588,6 +578,6 @@ void cim_check_files(struct cim_check *c)
 			cim_check_tick(c);
 		}
 	}
-	if (!cim_sort(&image->env, c->bad, c->bad_count, sizeof(*c->bad), compare_bad, NULL))
+	if (!cim_sort(&image->env, c->bad, c->bad_count, sizeof(*c->bad), cim_compare_u64, NULL))
 		cim_check_no_memory(c);
 }

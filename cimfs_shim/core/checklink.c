@@ -16,9 +16,6 @@
 
 #define MAX_ERRORS 16u
 
-/* From here on the order of code units and that of code points differ. */
-#define FIRST_DISPUTED 0xd800u
-
 struct name {
 	uint32_t at; /* in the table, of its length */
 	size_t units;
@@ -110,12 +107,9 @@ static bool is_dots(const struct name *name)
 	return name->units <= 2 && name->text[0] == '.' && name->text[name->units - 1] == '.';
 }
 
-static bool is_disputed(const struct name *name)
+static bool is_disputed(const struct links *links, const struct name *name)
 {
-	for (size_t i = 0; i < name->units; i++)
-		if (name->text[i] >= FIRST_DISPUTED)
-			return true;
-	return false;
+	return cim_name_is_disputed(links->c->upcase, name->text, name->units);
 }
 
 static void check_characters(struct links *links)
@@ -148,7 +142,7 @@ static void check_order(struct links *links)
 	if (!order)
 		cim_check_report(links->c, CIM_ERROR, links->structure, links->table->offset,
 				 "duplicate name: it differs from the one before in case at most");
-	else if (is_disputed(a) || is_disputed(b))
+	else if (is_disputed(links, a) || is_disputed(links, b))
 		cim_check_report(links->c, CIM_WARNING, links->structure, links->table->offset,
 				 "not sorted by code units: the name belongs before the one before "
 				 "(other writers may sort by code points)");

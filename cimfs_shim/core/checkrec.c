@@ -13,7 +13,6 @@
 #define KNOWN_FLAGS \
 	(CIM_FLAG_READONLY | CIM_FLAG_HIDDEN | CIM_FLAG_SYSTEM | CIM_FLAG_ARCHIVE | CIM_FLAG_SPARSE)
 #define FLAG_PE_VALID 1u
-#define DESC_KNOWN    (CIM_STREAM_SPARSE | (CIM_STREAM_SPARSE - 1))
 
 /* ---- PE images ---- */
 
@@ -121,7 +120,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
 	const uint64_t length = cim_stream_length(desc), faults = c->faults;
 	struct cim_data data;
 
-	if (desc & ~DESC_KNOWN)
+	if (desc & ~CIM_STREAM_KNOWN)
 		cim_check_report(c, CIM_NOTE, what, offset, "reserved bits of the stream are set");
 	if (type > CIM_STREAM_PE_IMAGE)
 		cim_check_report(c, CIM_ERROR, what, offset, "unknown stream type %u", type);

@@ -45,7 +45,7 @@ static void check_directory_stream(struct cim_check *c, const struct cim_record 
 	static const char what[] = "link table";
 	const uint64_t length = cim_stream_length(record->stream_desc);
 
-	if (record->stream_desc >> 57)
+	if (record->stream_desc & ~CIM_STREAM_KNOWN)
 		cim_check_report(c, CIM_NOTE, what, record->stream_offset,
 				 "reserved bits of the stream are set");
 	if (record->stream_desc & CIM_STREAM_SPARSE)

@@ -173,6 +173,7 @@ static_assert(CIM_SIZE(stream) == 16, "Stream");
 #define CIM_STREAM_LENGTH_MASK ((UINT64_C(1) << 48) - 1)
 #define CIM_STREAM_TYPE_SHIFT  48
 #define CIM_STREAM_SPARSE      (UINT64_C(1) << 56)
+#define CIM_STREAM_KNOWN       ((UINT64_C(1) << 57) - 1) /* the rest is reserved */
 
 enum cim_stream_type {
 	CIM_STREAM_DATA = 0,

@@ -118,10 +118,10 @@ static enum cim_status object_start(const struct cim_image *image, uint64_t regi
 	const uint32_t region = cim_region_index(region_offset);
 	const uint64_t byte = cim_region_byte(region_offset);
 	uint64_t end;
+	enum cim_status status = cim_region_check(image, region, CIM_E_CORRUPT, err);
 
-	if (region >= image->info.region_count)
-		return cim_fail(err, CIM_E_CORRUPT, "there is no region %u, the image has %u",
-				(unsigned)region, (unsigned)image->info.region_count);
+	if (status)
+		return status;
 	if (byte < CIM_SIZE(region_header))
 		return cim_fail(err, CIM_E_CORRUPT,
 				"an object can't be at offset %llu, in the header of region %u",
@@ -248,21 +248,19 @@ enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
 enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 				 struct cim_record *record, struct cim_error *err)
 {
+	const uint32_t number = (file_id - 1) / CIM_FILES_PER_TABLE;
+	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
 	uint8_t bytes[CIM_SIZE(file)];
-	struct cim_file_table table;
-	uint32_t index;
+	struct cim_file_table table = {0};
 	size_t size;
-	enum cim_status status;
+	enum cim_status status = CIM_OK;
 
 	if (!file_id)
 		return cim_fail(err, CIM_E_CORRUPT, "0 is not a FileID");
-	if ((file_id - 1) / CIM_FILES_PER_TABLE >= image->info.table_count)
-		return cim_fail(err, CIM_E_CORRUPT, "there is no file with FileID %u",
-				(unsigned)file_id);
-	status = cim_image_file_table(image, (file_id - 1) / CIM_FILES_PER_TABLE, &table, err);
+	if (number < image->info.table_count)
+		status = cim_image_file_table(image, number, &table, err);
 	if (status)
 		return status;
-	index = (file_id - 1) % CIM_FILES_PER_TABLE;
 	if (index >= table.count)
 		return cim_fail(err, CIM_E_CORRUPT, "there is no file with FileID %u",
 				(unsigned)file_id);

@@ -33,8 +33,6 @@ enum cim_status cim_split_path(const struct cim_env *env, const char *path, char
 
 	*dir = NULL;
 	*name = NULL;
-	if (!path)
-		return cim_fail(err, CIM_E_INVALID, "no path was given");
 	base = strlen(path);
 	while (base && !is_separator(path[base - 1], windows))
 		base--;

@@ -64,15 +64,6 @@ static enum cim_status check_metadata(const struct cim_metadata *m, bool as_stor
 	return status;
 }
 
-static uint16_t flags_of(uint32_t attributes)
-{
-	return (uint16_t)((attributes & CIM_ATTR_READONLY ? CIM_FLAG_READONLY : 0) |
-			  (attributes & CIM_ATTR_HIDDEN ? CIM_FLAG_HIDDEN : 0) |
-			  (attributes & CIM_ATTR_SYSTEM ? CIM_FLAG_SYSTEM : 0) |
-			  (attributes & CIM_ATTR_ARCHIVE ? CIM_FLAG_ARCHIVE : 0) |
-			  (attributes & CIM_ATTR_SPARSE ? CIM_FLAG_SPARSE : 0));
-}
-
 /* Store the metadata's buffers and fill in a record but for its streams and its parent. */
 static enum cim_status store_metadata(struct cim_writer *writer, const struct cim_metadata *m,
 				      struct cim_record *record, struct cim_error *err)
@@ -80,7 +71,7 @@ static enum cim_status store_metadata(struct cim_writer *writer, const struct ci
 	bool given = m->security && m->security_size;
 	enum cim_status status = CIM_OK;
 
-	record->flags = flags_of(m->attributes);
+	record->flags = cim_flags_from_attributes(m->attributes);
 	if (writer->as_stored)
 		record->flags |= m->other_flags;
 	record->times[0] = (uint64_t)m->creation_time;
@@ -446,16 +437,13 @@ enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_str text
 static enum cim_status lookup_path(struct cim_writer *writer, const struct cim_path *path,
 				   bool *exists, struct cim_error *err)
 {
-	struct cim_error why = {0};
 	struct cim_ns_place place;
 	uint32_t streams;
 	enum cim_status status;
 
-	status = cim_ns_resolve(&writer->ns, path, &place, &why);
+	status = cim_ns_resolve(&writer->ns, path, &place, err);
 	if (status == CIM_E_PATH_NOT_FOUND)
 		return CIM_OK; /* a directory on the way is missing: so is the item (D41) */
-	if (status && err)
-		*err = why;
 	if (status || !place.id)
 		return status;
 	if (!path->stream_units) {

@@ -14,8 +14,10 @@
 
 #include <string.h>
 
-enum cim_status cim_name_from_str(struct cim_str text, uint16_t *buf, const uint16_t **name,
-				  size_t *units, struct cim_error *err)
+/* The code units of a single name: *name is @text's own or @buf. A name that can't be in an image
+ * (empty, too long) has *units 0. */
+static enum cim_status name_from_str(struct cim_str text, uint16_t *buf, const uint16_t **name,
+				     size_t *units, struct cim_error *err)
 {
 	enum cim_status status;
 
@@ -167,7 +169,7 @@ enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, st
 		*file_id = 0;
 	if (CIM_ANY_NULL(err, "look up", image, file_id))
 		return CIM_E_POINTER;
-	status = cim_name_from_str(text, buf, &name, &units, err);
+	status = name_from_str(text, buf, &name, &units, err);
 	if (!status)
 		status = find_in_dir(image, dir_id, name, units, exact, file_id, err);
 	if (status)
@@ -179,20 +181,8 @@ enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t dir_id, st
 
 static uint32_t attributes_from_record(const struct cim_record *record)
 {
-	static const struct {
-		uint16_t flag;
-		uint32_t attribute;
-	} bits[] = {
-		{CIM_FLAG_READONLY, CIM_ATTR_READONLY}, {CIM_FLAG_HIDDEN, CIM_ATTR_HIDDEN},
-		{CIM_FLAG_SYSTEM, CIM_ATTR_SYSTEM},	{CIM_FLAG_ARCHIVE, CIM_ATTR_ARCHIVE},
-		{CIM_FLAG_SPARSE, CIM_ATTR_SPARSE},
-	};
-	uint32_t attributes = 0;
+	uint32_t attributes = cim_attributes_from_flags(record->flags);
 
-	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-		if (record->flags & bits[i].flag)
-			attributes |= bits[i].attribute;
-	}
 	if (cim_record_is_dir(record))
 		attributes |= CIM_ATTR_DIRECTORY;
 	if (record->reparse)
@@ -385,7 +375,7 @@ static enum cim_status find_stream(struct cim_image *image, const struct cim_rec
 	bool found;
 	enum cim_status status;
 
-	status = cim_name_from_str(text, buf, &name, &units, err);
+	status = name_from_str(text, buf, &name, &units, err);
 	if (status)
 		return status;
 	status = cim_link_table_of_streams(image, record, &table, err);

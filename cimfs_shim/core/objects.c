@@ -169,7 +169,6 @@ static enum cim_status region_create(struct cim_objects *objects, struct cim_ses
 	enum cim_status status;
 
 	out->file = file;
-	out->type = type;
 	out->region = (objects->base ? objects->base->info.region_count : 0) + type;
 	out->align = aligns[type];
 	out->buf = cim_alloc(objects->env, CIM_REGION_BUFFER);

@@ -19,7 +19,6 @@
 static_assert(CIM_LARGE_OBJECT == CIM_REGION_BUFFER, "a smaller object stays in the buffer");
 
 struct cim_region_out {
-	enum cim_region_type type;
 	uint32_t region; /* image-wide index */
 	uint64_t align;
 	struct cim_session_file *file;

@@ -63,6 +63,9 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_v
 				struct cim_error *err);
 /* The name of a region's file, for messages and for opening; "?" if there is no such region. */
 void cim_region_name(const struct cim_image *image, uint32_t region, char *name);
+/* Is there such a region? If not, @status, and that is recorded. */
+enum cim_status cim_region_check(const struct cim_image *image, uint32_t region,
+				 enum cim_status status, struct cim_error *err);
 /* CIM_E_CORRUPT: what an object needs lies outside its region file. */
 enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
 				   uint64_t len, struct cim_error *err);
@@ -83,10 +86,6 @@ void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 			  const struct cim_record *record);
 /* And back: as much of the record as its data, metadata and streams are found by. */
 void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info);
-/* The code units of a single name: *name is @text's own or @buf. A name that can't be in an image
- * (empty, too long) has *units 0. */
-enum cim_status cim_name_from_str(struct cim_str text, uint16_t *buf, const uint16_t **name,
-				  size_t *units, struct cim_error *err);
 /* A public entry from a link; @image is needed for streams only (directory: NULL). */
 enum cim_status cim_entry_from_link(struct cim_entry *entry, const struct cim_link *link,
 				    uint32_t index, struct cim_image *image, struct cim_error *err);

@@ -57,6 +57,35 @@ void cim_record_encode(uint8_t *bytes, const struct cim_record *record)
 	cim_put16(p + CIM_OFF(file, reserved), record->reserved);
 }
 
+static const struct {
+	uint16_t flag;
+	uint32_t attribute;
+} flag_bits[] = {
+	{CIM_FLAG_READONLY, CIM_ATTR_READONLY}, {CIM_FLAG_HIDDEN, CIM_ATTR_HIDDEN},
+	{CIM_FLAG_SYSTEM, CIM_ATTR_SYSTEM},	{CIM_FLAG_ARCHIVE, CIM_ATTR_ARCHIVE},
+	{CIM_FLAG_SPARSE, CIM_ATTR_SPARSE},
+};
+
+uint32_t cim_attributes_from_flags(uint16_t flags)
+{
+	uint32_t attributes = 0;
+
+	for (size_t i = 0; i < sizeof(flag_bits) / sizeof(flag_bits[0]); i++)
+		if (flags & flag_bits[i].flag)
+			attributes |= flag_bits[i].attribute;
+	return attributes;
+}
+
+uint16_t cim_flags_from_attributes(uint32_t attributes)
+{
+	uint16_t flags = 0;
+
+	for (size_t i = 0; i < sizeof(flag_bits) / sizeof(flag_bits[0]); i++)
+		if (attributes & flag_bits[i].attribute)
+			flags |= flag_bits[i].flag;
+	return flags;
+}
+
 void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
 			      uint32_t major, uint32_t minor)
 {

@@ -34,6 +34,10 @@ static inline bool cim_record_is_dir(const struct cim_record *record)
 	return cim_stream_type(record->stream_desc) == CIM_STREAM_LINK_TABLE;
 }
 
+/* The bits that the flags of a record stand for, CIM_ATTR_*, and back. */
+uint32_t cim_attributes_from_flags(uint16_t flags);
+uint16_t cim_flags_from_attributes(uint32_t attributes);
+
 /* CommonHeader. */
 void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
 			      uint32_t major, uint32_t minor);

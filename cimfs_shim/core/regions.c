@@ -78,6 +78,15 @@ bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name)
 	return true;
 }
 
+enum cim_status cim_region_check(const struct cim_image *image, uint32_t region,
+				 enum cim_status status, struct cim_error *err)
+{
+	if (region < image->info.region_count)
+		return CIM_OK;
+	return cim_fail(err, status, "there is no region %u, the image has %u", (unsigned)region,
+			(unsigned)image->info.region_count);
+}
+
 enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
 				   uint64_t len, struct cim_error *err)
 {
@@ -257,9 +266,9 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 	struct cim_region_file *file, *own = NULL, *surplus;
 	enum cim_status status;
 
-	if (region >= image->info.region_count)
-		return cim_fail(err, CIM_E_CORRUPT, "there is no region %u, the image has %u",
-				(unsigned)region, (unsigned)image->info.region_count);
+	status = cim_region_check(image, region, CIM_E_CORRUPT, err);
+	if (status)
+		return status;
 	cim_image_lock(image);
 	file = use_open(files, region);
 	cim_image_unlock(image);
@@ -382,10 +391,10 @@ enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, u
 		*size = 0;
 	if (CIM_ANY_NULL(err, op, image, size))
 		return CIM_E_POINTER;
-	if (cim_image_region_name(image, index, name))
+	status = cim_region_check(image, index, CIM_E_INVALID, err);
+	if (!status) {
+		cim_region_name(image, index, name);
 		status = file_size(image, name, size, err);
-	else
-		status = cim_fail(err, CIM_E_INVALID, "there is no region %u, the image has %u",
-				  (unsigned)index, (unsigned)image->info.region_count);
+	}
 	return cim_error_where(err, status, op, image->path);
 }

@@ -8,6 +8,14 @@
 
 #include <string.h>
 
+int cim_compare_u64(const void *a, const void *b, const void *ctx)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	(void)ctx;
+	return x < y ? -1 : x > y;
+}
+
 typedef int (*compare_fn)(const void *a, const void *b, const void *ctx);
 
 /* Merge the sorted runs [lo, mid) and [mid, hi) of @from into @to. */

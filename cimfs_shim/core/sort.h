@@ -18,4 +18,7 @@ struct cim_env;
 bool cim_sort(const struct cim_env *env, void *base, size_t count, size_t size,
 	      int (*compare)(const void *a, const void *b, const void *ctx), const void *ctx);
 
+/* Compare structures that begin with a uint64_t, by that. */
+int cim_compare_u64(const void *a, const void *b, const void *ctx);
+
 #endif
