@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool, democheck and
+# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool, democheck.py and
 # mnt.exe. And the two that compare: they must find what is then changed behind their back.
 export WINEDEBUG=-all
 . "$(dirname "$0")/../../../scripts/lib/windows.bash"
@@ -9,7 +9,8 @@ export WINEDEBUG=-all
 
 cd "$TOP" || exit 1
 BUILD=${BUILD:-build}
-export WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check}
+export BUILD WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check}
+democheck=cimfs_shim/tests/demo/democheck.py
 
 # ok STATUS NAME: a check, with what the last program said where it failed
 ok() {
@@ -47,7 +48,7 @@ for image in small.cim small_fork.cim; do
 done
 
 compare() {
-	said "$BUILD/democheck" "$images/manifest.tsv" "$source" "$images" "${1-small.cim}"
+	said "$democheck" "$images/manifest.tsv" "$source" "$images" "${1-small.cim}"
 }
 
 compare
@@ -164,7 +165,7 @@ ok $? "mnt.exe --help"
 said "$WINE" "$TEST_TMP/mnt.exe" --nonsense
 [ $? = 2 ]
 ok $? "mnt.exe refuses an unknown option with status 2"
-said "$BUILD/democheck"
+said "$democheck"
 [ $? = 2 ]
 ok $? "democheck without arguments says how it is used"
 
