@@ -98,6 +98,12 @@ static void test_sd(void)
 		ok(valid(cim_sd_valid, sd, SD_ALL) == cases[i].valid, "security descriptor, %s: %s",
 		   cases[i].name, cases[i].valid ? "valid" : "not valid");
 	}
+}
+
+static void test_more_sds(void)
+{
+	uint8_t sd[SD_ALL];
+
 	make_sd(sd);
 	cim_put16(sd + 2, 0x8000);
 	cim_put32(sd + 12, 0xffffffff);
@@ -285,6 +291,7 @@ int main(void)
 {
 	test_seed();
 	test_sd();
+	test_more_sds();
 	test_sd_sizes();
 	test_ea();
 	test_reparse();

@@ -812,6 +812,31 @@ static const char *locked_word(cim_vfs_dir *dir, const char *name)
 	return lock_words[lock];
 }
 
+#ifdef _WIN32
+static void asked_at_once(cim_vfs_dir *dir)
+{
+	cim_vfs_file *file;
+
+	file = open_file(dir, "unlocked", CIM_VFS_CREATE);
+	slept = 0;
+	is_str(locked_word(dir, "unlocked"), "free", "a file that others can't open to write");
+	is_int(slept, 0, "is told at once");
+	CALL(lock, file, CIM_LOCK_ALONE, false);
+	is_str(locked_word(dir, "unlocked"), "locked", "a session's lock");
+	is_int(slept, 0, "is told at once");
+	vfs->close(vfs->ctx, file);
+	file = open_file(dir, "unlocked", CIM_VFS_UPDATE);
+	CALL(lock, file, CIM_LOCK_ALONE, false);
+	is_str(locked_word(dir, "unlocked"), "locked", "one in a file that may be written");
+	vfs->close(vfs->ctx, file);
+	file = open_file(dir, "unlocked", CIM_VFS_READ);
+	CALL(lock, file, CIM_LOCK_SHARED, false);
+	is_str(locked_word(dir, "unlocked"), "shared", "and a shared one");
+	is_int(slept, 0, "are told at once");
+	vfs->close(vfs->ctx, file);
+}
+#endif
+
 static void test_byte_lock(void)
 {
 	const char *path = fresh_dir("byte lock");
@@ -833,23 +858,7 @@ static void test_byte_lock(void)
 	vfs->close(vfs->ctx, file);
 	is_str(locked_word(dir, "ours"), "free", "closing it ends the lock");
 #ifdef _WIN32
-	file = open_file(dir, "unlocked", CIM_VFS_CREATE);
-	slept = 0;
-	is_str(locked_word(dir, "unlocked"), "free", "a file that others can't open to write");
-	is_int(slept, 0, "is told at once");
-	CALL(lock, file, CIM_LOCK_ALONE, false);
-	is_str(locked_word(dir, "unlocked"), "locked", "a session's lock");
-	is_int(slept, 0, "is told at once");
-	vfs->close(vfs->ctx, file);
-	file = open_file(dir, "unlocked", CIM_VFS_UPDATE);
-	CALL(lock, file, CIM_LOCK_ALONE, false);
-	is_str(locked_word(dir, "unlocked"), "locked", "one in a file that may be written");
-	vfs->close(vfs->ctx, file);
-	file = open_file(dir, "unlocked", CIM_VFS_READ);
-	CALL(lock, file, CIM_LOCK_SHARED, false);
-	is_str(locked_word(dir, "unlocked"), "shared", "and a shared one");
-	is_int(slept, 0, "are told at once");
-	vfs->close(vfs->ctx, file);
+	asked_at_once(dir);
 #endif
 
 	child = start_role("hold-lock", path);

@@ -731,20 +731,47 @@ static void test_directory_rules(void)
 	}
 }
 
-/*
- * Two records in a file table of their own region, which is cut or led elsewhere: each way to the
- * second one must be refused, found in the cache or not.
- */
+struct record_rule {
+	const char *name;
+	unsigned cut; /* bytes from the region's end */
+	unsigned at;  /* in the file table directory's entry */
+	unsigned bytes;
+	uint64_t value;
+	bool first, second; /* can be read */
+};
+
+/* Two records in a file table of their own region, which is cut or led elsewhere. */
+static struct mini *mini_two_records(const struct record_rule *rule)
+{
+	struct mini *m = mini_new();
+	struct mem_flat *file;
+	uint8_t directory[16] = {0}, record[96] = {0}, *fsobject;
+	uint64_t at;
+
+	mini_set_of(m, 1, 3, 3);
+	mini_put_upcase(m, 2);
+	mini_put(m, 1, record, sizeof(record), 8); /* so that its start is long enough */
+	mini_finish(m, "s.cim", 1);
+	file = mini_region_file(m, 1);
+	fsobject = file->bytes + file->size - 24;
+	at = mini_put(m, 0, record, 96, 8);
+	mini_put(m, 0, record, 96, 8);
+	mini_le(directory, at, 8);
+	mini_le(directory + 8, 2, 2);
+	mini_le(directory + 10, 96, 2);
+	mini_le(directory + rule->at, rule->value, (int)rule->bytes);
+	mini_le(fsobject + 16, 1, 4);
+	at = mini_put(m, 1, directory, 16, 8);
+	fsobject = file->bytes + file->size - 16 - 24; /* it may have moved */
+	mini_le(fsobject + 8, at, 8);
+	mini_region_file(m, 0)->size -= rule->cut;
+	return m;
+}
+
+/* Each way to the second record must be refused, found in the cache or not. */
 static void test_record_rules(void)
 {
-	static const struct {
-		const char *name;
-		unsigned cut; /* bytes from the region's end */
-		unsigned at;  /* in the file table directory's entry */
-		unsigned bytes;
-		uint64_t value;
-		bool first, second; /* can be read */
-	} cases[] = {
+	static const struct record_rule cases[] = {
 		{"as they are", 0, 8, 2, 2, true, true},
 		{"the last byte is missing", 1, 8, 2, 2, true, false},
 		{"all but one byte is missing", 95, 8, 2, 2, true, false},
@@ -760,35 +787,13 @@ static void test_record_rules(void)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct mini *m = mini_new();
-		struct cim_image *image;
+		struct mini *m = mini_two_records(&cases[i]);
+		struct cim_image *image = mini_open(m, "mem/s.cim");
 		struct cim_file_info info;
-		struct mem_flat *file;
-		uint8_t directory[16] = {0}, record[96] = {0}, *fsobject;
-		uint64_t at;
-		enum cim_status second, first, again;
+		enum cim_status second = cim_image_stat(image, 2, &info, &err);
+		enum cim_status first = cim_image_stat(image, 1, &info, &err);
+		enum cim_status again = cim_image_stat(image, 2, &info, &err);
 
-		mini_set_of(m, 1, 3, 3);
-		mini_put_upcase(m, 2);
-		mini_put(m, 1, record, sizeof(record), 8); /* so that its start is long enough */
-		mini_finish(m, "s.cim", 1);
-		file = mini_region_file(m, 1);
-		fsobject = file->bytes + file->size - 24;
-		at = mini_put(m, 0, record, 96, 8);
-		mini_put(m, 0, record, 96, 8);
-		mini_le(directory, at, 8);
-		mini_le(directory + 8, 2, 2);
-		mini_le(directory + 10, 96, 2);
-		mini_le(directory + cases[i].at, cases[i].value, (int)cases[i].bytes);
-		mini_le(fsobject + 16, 1, 4);
-		at = mini_put(m, 1, directory, 16, 8);
-		fsobject = file->bytes + file->size - 16 - 24; /* it may have moved */
-		mini_le(fsobject + 8, at, 8);
-		mini_region_file(m, 0)->size -= cases[i].cut;
-		image = mini_open(m, "mem/s.cim");
-		second = cim_image_stat(image, 2, &info, &err);
-		first = cim_image_stat(image, 1, &info, &err);
-		again = cim_image_stat(image, 2, &info, &err);
 		ok(first == (cases[i].first ? CIM_OK : CIM_E_CORRUPT) &&
 			   second == (cases[i].second ? CIM_OK : CIM_E_CORRUPT) && again == second,
 		   "records: %s: %s", cases[i].name, second ? err.cause : "read");

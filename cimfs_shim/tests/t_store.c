@@ -636,15 +636,70 @@ static const char *state_of(const struct cim_store_file *file)
 	return text;
 }
 
+struct denied {
+	const char *name;
+	const char *state;
+	unsigned may_go; /* how many files, if nobody cares for what is broken */
+	bool told;	 /* another failure than this is an error */
+};
+
+/* Files of base.cim's set. */
+static char owned_0[128] = "region_", owned_1[128] = "region_";
+
+static struct kit prepare_denied(struct cim_guid *set)
+{
+	struct kit k = prepare(EXTEND);
+
+	put_orphans(&k);
+	memfs_put(k.m, "notes.txt", "notes", 5);
+	memfs_put(k.m, "cimtmp_0123456789abcdef_1", "", 0);
+	*set = set_of(&k, "base.cim");
+	cim_guid_format(set, owned_0 + 7);
+	cim_guid_format(set, owned_1 + 7);
+	strcat(owned_0, "_0");
+	strcat(owned_1, "_1");
+	return k;
+}
+
+static void try_denied(const struct denied *denied)
+{
+	struct cim_guid set;
+	struct kit k = prepare_denied(&set);
+	struct cim_vfs vfs = k.m->vfs;
+	const struct cim_store_file *file;
+	struct cim_store *store;
+	unsigned may = 0, broken = 0;
+
+	vfs.open = refusing_open;
+	vfs.is_locked = refusing_is_locked;
+	k.env.vfs = &vfs;
+	locked_out = denied->name;
+	refusal = CIM_E_ACCESS;
+	store = look(&k);
+	is_str(state_of(find(store, locked_out)), denied->state, "no access to %s", locked_out);
+	for (size_t n = 0; (file = cim_store_get(store, n)); n++) {
+		may += may_go(file);
+		broken += (file->flags & CIM_STORE_BROKEN) && strcmp(file->name, locked_out);
+	}
+	is_int(may, denied->may_go, "nobody needs so many");
+	is_int(broken, 0, "none else is broken");
+	cim_store_close(store);
+	if (locked_out == owned_0)
+		is_held(&k, &set, "unknown", "its set and its image");
+	refusal = CIM_E_IO;
+	if (denied->told) {
+		is_int(cim_store_open(&k.env, "mem", false, &store, &k.err), CIM_E_IO,
+		       "%s can't be read", locked_out);
+		ok(k.err.status == CIM_E_IO && strstr(k.err.cause, locked_out),
+		   "the error names it: %s", k.err.cause);
+		cim_store_close(store);
+	}
+	kit_free(&k);
+}
+
 static void test_no_access(void)
 {
-	char owned_0[128] = "region_", owned_1[128] = "region_";
-	const struct {
-		const char *name;
-		const char *state;
-		unsigned may_go; /* how many files, if nobody cares for what is broken */
-		bool told;	 /* another failure than this is an error */
-	} files[] = {
+	static const struct denied files[] = {
 		{"base.cim", "image denied broken", 4 + 6, true},
 		{"notes.txt", "image denied broken", 4, true}, /* it might be one */
 		{"region_" SET_X "_1", "region denied broken", 4, true},
@@ -656,50 +711,8 @@ static void test_no_access(void)
 		{"region_" SET_X "_0", "region denied broken in_use", 0, false},
 	};
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		struct kit k = prepare(EXTEND);
-		const struct cim_store_file *file;
-		struct cim_vfs vfs = k.m->vfs;
-		struct cim_store *store;
-		struct cim_guid set;
-		unsigned may = 0, broken = 0;
-
-		put_orphans(&k);
-		memfs_put(k.m, "notes.txt", "notes", 5);
-		memfs_put(k.m, "cimtmp_0123456789abcdef_1", "", 0);
-		set = set_of(&k, "base.cim");
-		cim_guid_format(&set, owned_0 + 7);
-		cim_guid_format(&set, owned_1 + 7);
-		strcat(owned_0, "_0");
-		strcat(owned_1, "_1");
-		vfs.open = refusing_open;
-		vfs.is_locked = refusing_is_locked;
-		k.env.vfs = &vfs;
-		locked_out = files[i].name;
-		refusal = CIM_E_ACCESS;
-		store = look(&k);
-		is_str(state_of(find(store, locked_out)), files[i].state, "no access to %s",
-		       locked_out);
-		for (size_t n = 0; (file = cim_store_get(store, n)); n++) {
-			may += may_go(file);
-			broken += (file->flags & CIM_STORE_BROKEN) &&
-				  strcmp(file->name, locked_out);
-		}
-		is_int(may, files[i].may_go, "nobody needs so many");
-		is_int(broken, 0, "none else is broken");
-		cim_store_close(store);
-		if (locked_out == owned_0)
-			is_held(&k, &set, "unknown", "its set and its image");
-		refusal = CIM_E_IO;
-		if (files[i].told) {
-			is_int(cim_store_open(&k.env, "mem", false, &store, &k.err), CIM_E_IO,
-			       "%s can't be read", locked_out);
-			ok(k.err.status == CIM_E_IO && strstr(k.err.cause, locked_out),
-			   "the error names it: %s", k.err.cause);
-			cim_store_close(store);
-		}
-		kit_free(&k);
-	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		try_denied(&files[i]);
 }
 
 /* Somebody holds a file, and lets go of it when it was asked for so often (0: never). */

@@ -206,6 +206,29 @@ static const struct noted *find(const struct notes *n, enum cim_structure_kind k
 	return NULL;
 }
 
+/* How often there is what in the sample. */
+static const struct {
+	enum cim_structure_kind kind;
+	unsigned count;
+} sample_kinds[] = {
+	{CIM_STRUCT_IMAGE_HEADER, 1},
+	{CIM_STRUCT_TRAILER, 0},
+	{CIM_STRUCT_REGION_HEADER, 6},
+	{CIM_STRUCT_OBJECT_ID_HEADER, 0},
+	{CIM_STRUCT_OBJECT_IDS, 0},
+	{CIM_STRUCT_FILESYSTEM, 1},
+	{CIM_STRUCT_TABLE_DIRECTORY, 1},
+	{CIM_STRUCT_FILE, 13}, /* "hard" is beta */
+	{CIM_STRUCT_LINK_TABLE, 3},
+	{CIM_STRUCT_STREAM_TABLE, 2},
+	{CIM_STRUCT_PE_IMAGE, 1},
+	{CIM_STRUCT_SECURITY, 1},
+	{CIM_STRUCT_EA, 1},
+	{CIM_STRUCT_REPARSE, 1},
+	{CIM_STRUCT_UPCASE_TABLE, 1},
+	{CIM_STRUCT_LINK, 0},
+};
+
 static void test_sample(void)
 {
 	struct mini *m = mini_sample();
@@ -213,36 +236,15 @@ static void test_sample(void)
 	const struct noted *root, *table;
 	const char *why;
 	unsigned holes = 0, uncovered = 0;
-	static const struct {
-		enum cim_structure_kind kind;
-		unsigned count;
-	} want[] = {
-		{CIM_STRUCT_IMAGE_HEADER, 1},
-		{CIM_STRUCT_TRAILER, 0},
-		{CIM_STRUCT_REGION_HEADER, 6},
-		{CIM_STRUCT_OBJECT_ID_HEADER, 0},
-		{CIM_STRUCT_OBJECT_IDS, 0},
-		{CIM_STRUCT_FILESYSTEM, 1},
-		{CIM_STRUCT_TABLE_DIRECTORY, 1},
-		{CIM_STRUCT_FILE, 13}, /* "hard" is beta */
-		{CIM_STRUCT_LINK_TABLE, 3},
-		{CIM_STRUCT_STREAM_TABLE, 2},
-		{CIM_STRUCT_PE_IMAGE, 1},
-		{CIM_STRUCT_SECURITY, 1},
-		{CIM_STRUCT_EA, 1},
-		{CIM_STRUCT_REPARSE, 1},
-		{CIM_STRUCT_UPCASE_TABLE, 1},
-		{CIM_STRUCT_LINK, 0},
-	};
 
 	why = complaint(m, n);
 	is_str(why, "nothing", "what is wrong with what is told of the sample");
 	is_int(n->broken, 0, "nothing of it is broken");
 	if (n->broken)
 		diag("%s: %s", n->first_path, n->first.cause);
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		is_int(n->kinds[want[i].kind], want[i].count, "how often there is a %s",
-		       cim_structure_name(want[i].kind));
+	for (size_t i = 0; i < sizeof(sample_kinds) / sizeof(sample_kinds[0]); i++)
+		is_int(n->kinds[sample_kinds[i].kind], sample_kinds[i].count,
+		       "how often there is a %s", cim_structure_name(sample_kinds[i].kind));
 	for (size_t i = 0; i < n->count; i++) {
 		uncovered += n->told[i].covered != n->told[i].size;
 		holes += n->told[i].fielded != n->told[i].size;
@@ -315,62 +317,64 @@ static struct wanted field_of(struct mini *m, enum cim_structure_kind kind, cons
 	return w;
 }
 
+/* Some fields of the sample. */
+static const struct {
+	enum cim_structure_kind kind;
+	const char *path, *name;
+	int index;
+	uint64_t value;
+	enum cim_field_type type;
+	uint64_t offset, size;
+} sample_fields[] = {
+	{CIM_STRUCT_IMAGE_HEADER, "", "FileType", -1, 0, CIM_FIELD_NUMBER, 12, 1},
+	{CIM_STRUCT_IMAGE_HEADER, "", "VersionMajor", -1, 2, CIM_FIELD_NUMBER, 16, 4},
+	{CIM_STRUCT_IMAGE_HEADER, "", "RegionSet.Count", -1, 3, CIM_FIELD_NUMBER, 48, 2},
+	{CIM_STRUCT_IMAGE_HEADER, "", "ParentCount", -1, 1, CIM_FIELD_NUMBER, 70, 2},
+	{CIM_STRUCT_IMAGE_HEADER, "", "Count", 0, 3, CIM_FIELD_NUMBER, 88, 2},
+	{CIM_STRUCT_FILESYSTEM, "", "RootDirectory", -1, 1, CIM_FIELD_NUMBER, 20, 4},
+	{CIM_STRUCT_FILESYSTEM, "", "FileTableCount", -1, 1, CIM_FIELD_NUMBER, 16, 4},
+	{CIM_STRUCT_TABLE_DIRECTORY, "", "EntrySize", 0, 96, CIM_FIELD_NUMBER, 10, 2},
+	{CIM_STRUCT_TABLE_DIRECTORY, "", "Count", 0, 13, CIM_FIELD_NUMBER, 8, 2},
+	{CIM_STRUCT_FILE, "/beta", "Flags", -1, 0x801f, CIM_FIELD_HEX, 0, 2},
+	{CIM_STRUCT_FILE, "/beta", "EaLength", -1, 12, CIM_FIELD_NUMBER, 2, 2},
+	{CIM_STRUCT_FILE, "/beta", "ReparseTag", -1, 0xa000000c, CIM_FIELD_HEX, 4, 4},
+	{CIM_STRUCT_FILE, "/beta", "CreationTime", -1, UINT64_C(0x01d0000000000000), CIM_FIELD_TIME,
+	 8, 8},
+	{CIM_STRUCT_FILE, "/beta", "LastAccessTime", -1, UINT64_C(0x01d0000000000003),
+	 CIM_FIELD_TIME, 32, 8},
+	{CIM_STRUCT_FILE, "/beta", "Stream.Descriptor", -1, 11, CIM_FIELD_STREAM, 48, 8},
+	{CIM_STRUCT_FILE, "/sparse", "Stream.Descriptor", -1, SAMPLE_SPARSE | UINT64_C(1) << 56,
+	 CIM_FIELD_STREAM, 48, 8},
+	{CIM_STRUCT_FILE, "/dir/other", "ParentFileId", -1, 2, CIM_FIELD_NUMBER, 88, 4},
+	{CIM_STRUCT_SECURITY, "/beta", "Length", -1, 20, CIM_FIELD_NUMBER, 0, 2},
+	{CIM_STRUCT_LINK_TABLE, "/dir", "LinkCount", -1, 2, CIM_FIELD_NUMBER, 4, 4},
+	{CIM_STRUCT_LINK_TABLE, "/dir", "FileId", 0, 3, CIM_FIELD_NUMBER, 8, 4},
+	{CIM_STRUCT_LINK_TABLE, "/dir", "NameOffset", 1, 38, CIM_FIELD_NUMBER, 20, 4},
+	{CIM_STRUCT_STREAM_TABLE, "/streams1", "Length", -1, 94, CIM_FIELD_NUMBER, 0, 4},
+	{CIM_STRUCT_STREAM_TABLE, "/streams2", "Room", -1, 94, CIM_FIELD_NUMBER, 0, 4},
+	{CIM_STRUCT_STREAM_TABLE, "/streams2", "Length", -1, 94, CIM_FIELD_NUMBER, 4, 4},
+	{CIM_STRUCT_STREAM_TABLE, "/streams2", "Stream.Descriptor", 1, 77777 | UINT64_C(1) << 56,
+	 CIM_FIELD_STREAM, 36, 8},
+	{CIM_STRUCT_PE_IMAGE, "/pe.exe", "DataLength", -1, SAMPLE_PE_DATA, CIM_FIELD_NUMBER, 8, 8},
+	{CIM_STRUCT_PE_IMAGE, "/pe.exe", "MappingCount", -1, 3, CIM_FIELD_NUMBER, 20, 2},
+	{CIM_STRUCT_PE_IMAGE, "/pe.exe", "FileOffset", 1, 0x1600, CIM_FIELD_HEX, 32, 4},
+	{CIM_STRUCT_PE_IMAGE, "/pe.exe", "Delta", 2, (uint32_t)-0x1200, CIM_FIELD_HEX, 44, 4},
+};
+
 static void test_fields(void)
 {
 	struct mini *m = mini_sample();
-	static const struct {
-		enum cim_structure_kind kind;
-		const char *path, *name;
-		int index;
-		uint64_t value;
-		enum cim_field_type type;
-		uint64_t offset, size;
-	} want[] = {
-		{CIM_STRUCT_IMAGE_HEADER, "", "FileType", -1, 0, CIM_FIELD_NUMBER, 12, 1},
-		{CIM_STRUCT_IMAGE_HEADER, "", "VersionMajor", -1, 2, CIM_FIELD_NUMBER, 16, 4},
-		{CIM_STRUCT_IMAGE_HEADER, "", "RegionSet.Count", -1, 3, CIM_FIELD_NUMBER, 48, 2},
-		{CIM_STRUCT_IMAGE_HEADER, "", "ParentCount", -1, 1, CIM_FIELD_NUMBER, 70, 2},
-		{CIM_STRUCT_IMAGE_HEADER, "", "Count", 0, 3, CIM_FIELD_NUMBER, 88, 2},
-		{CIM_STRUCT_FILESYSTEM, "", "RootDirectory", -1, 1, CIM_FIELD_NUMBER, 20, 4},
-		{CIM_STRUCT_FILESYSTEM, "", "FileTableCount", -1, 1, CIM_FIELD_NUMBER, 16, 4},
-		{CIM_STRUCT_TABLE_DIRECTORY, "", "EntrySize", 0, 96, CIM_FIELD_NUMBER, 10, 2},
-		{CIM_STRUCT_TABLE_DIRECTORY, "", "Count", 0, 13, CIM_FIELD_NUMBER, 8, 2},
-		{CIM_STRUCT_FILE, "/beta", "Flags", -1, 0x801f, CIM_FIELD_HEX, 0, 2},
-		{CIM_STRUCT_FILE, "/beta", "EaLength", -1, 12, CIM_FIELD_NUMBER, 2, 2},
-		{CIM_STRUCT_FILE, "/beta", "ReparseTag", -1, 0xa000000c, CIM_FIELD_HEX, 4, 4},
-		{CIM_STRUCT_FILE, "/beta", "CreationTime", -1, UINT64_C(0x01d0000000000000),
-		 CIM_FIELD_TIME, 8, 8},
-		{CIM_STRUCT_FILE, "/beta", "LastAccessTime", -1, UINT64_C(0x01d0000000000003),
-		 CIM_FIELD_TIME, 32, 8},
-		{CIM_STRUCT_FILE, "/beta", "Stream.Descriptor", -1, 11, CIM_FIELD_STREAM, 48, 8},
-		{CIM_STRUCT_FILE, "/sparse", "Stream.Descriptor", -1,
-		 SAMPLE_SPARSE | UINT64_C(1) << 56, CIM_FIELD_STREAM, 48, 8},
-		{CIM_STRUCT_FILE, "/dir/other", "ParentFileId", -1, 2, CIM_FIELD_NUMBER, 88, 4},
-		{CIM_STRUCT_SECURITY, "/beta", "Length", -1, 20, CIM_FIELD_NUMBER, 0, 2},
-		{CIM_STRUCT_LINK_TABLE, "/dir", "LinkCount", -1, 2, CIM_FIELD_NUMBER, 4, 4},
-		{CIM_STRUCT_LINK_TABLE, "/dir", "FileId", 0, 3, CIM_FIELD_NUMBER, 8, 4},
-		{CIM_STRUCT_LINK_TABLE, "/dir", "NameOffset", 1, 38, CIM_FIELD_NUMBER, 20, 4},
-		{CIM_STRUCT_STREAM_TABLE, "/streams1", "Length", -1, 94, CIM_FIELD_NUMBER, 0, 4},
-		{CIM_STRUCT_STREAM_TABLE, "/streams2", "Room", -1, 94, CIM_FIELD_NUMBER, 0, 4},
-		{CIM_STRUCT_STREAM_TABLE, "/streams2", "Length", -1, 94, CIM_FIELD_NUMBER, 4, 4},
-		{CIM_STRUCT_STREAM_TABLE, "/streams2", "Stream.Descriptor", 1,
-		 77777 | UINT64_C(1) << 56, CIM_FIELD_STREAM, 36, 8},
-		{CIM_STRUCT_PE_IMAGE, "/pe.exe", "DataLength", -1, SAMPLE_PE_DATA, CIM_FIELD_NUMBER,
-		 8, 8},
-		{CIM_STRUCT_PE_IMAGE, "/pe.exe", "MappingCount", -1, 3, CIM_FIELD_NUMBER, 20, 2},
-		{CIM_STRUCT_PE_IMAGE, "/pe.exe", "FileOffset", 1, 0x1600, CIM_FIELD_HEX, 32, 4},
-		{CIM_STRUCT_PE_IMAGE, "/pe.exe", "Delta", 2, (uint32_t)-0x1200, CIM_FIELD_HEX, 44,
-		 4},
-	};
 
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		struct wanted w = field_of(m, want[i].kind, want[i].path, want[i].name,
-					   want[i].index);
+	for (size_t i = 0; i < sizeof(sample_fields) / sizeof(sample_fields[0]); i++) {
+		struct wanted w = field_of(m, sample_fields[i].kind, sample_fields[i].path,
+					   sample_fields[i].name, sample_fields[i].index);
 
-		is_hex(w.field.value, want[i].value, "%s of '%s': %s",
-		       cim_structure_name(want[i].kind), want[i].path, want[i].name);
-		ok(w.field.type == want[i].type && w.field.offset == want[i].offset &&
-			   w.field.size == want[i].size,
+		is_hex(w.field.value, sample_fields[i].value, "%s of '%s': %s",
+		       cim_structure_name(sample_fields[i].kind), sample_fields[i].path,
+		       sample_fields[i].name);
+		ok(w.field.type == sample_fields[i].type &&
+			   w.field.offset == sample_fields[i].offset &&
+			   w.field.size == sample_fields[i].size,
 		   "its type, offset (%llu) and size (%llu)", (unsigned long long)w.field.offset,
 		   (unsigned long long)w.field.size);
 	}
@@ -723,23 +727,22 @@ static uint32_t id_of(struct cim_image *image, const char *path)
 	return id;
 }
 
-static void test_segments(void)
+static const struct cim_str no_stream;
+
+/* The pieces of a PE image, whose data lie in another order than its bytes. */
+static void try_pe_segments(struct mini *m, struct cim_image *image)
 {
-	static const struct cim_str none;
-	struct mini *m = mini_sample();
-	struct cim_image *image;
+	const struct mem_flat *file = mini_region_file(m, SAMPLE_DATA);
 	struct cim_data data;
 	struct cim_segment s;
 	uint64_t offset = 0;
 	unsigned pieces = 0, wrong = 0;
 
-	image = mini_open(m, "mem/s.cim");
-	if (cim_image_get_data(image, id_of(image, "pe.exe"), none, &data, &err))
+	if (cim_image_get_data(image, id_of(image, "pe.exe"), no_stream, &data, &err))
 		bail("%s", err.cause);
 	while (offset < data.size && pieces < 100) {
 		uint64_t end = pieces < SAMPLE_PE_MAPPINGS ? sample_pe_mappings[pieces].file_offset
 							   : SAMPLE_PE;
-		const struct mem_flat *file = mini_region_file(m, SAMPLE_DATA);
 		uint64_t in_file;
 
 		if (cim_image_get_segment(image, &data, offset, &s, &err)) {
@@ -768,19 +771,28 @@ static void test_segments(void)
 	is_status(cim_image_get_segment(image, &data, SAMPLE_PE, &s, &err), CIM_E_EOF,
 		  "at the end");
 	is_int(s.len, 0, "nothing is there");
+}
 
-	if (cim_image_get_data(image, id_of(image, "Alpha.txt"), none, &data, &err))
+static void test_segments(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_image *image = mini_open(m, "mem/s.cim");
+	struct cim_data data;
+	struct cim_segment s;
+
+	try_pe_segments(m, image);
+	if (cim_image_get_data(image, id_of(image, "Alpha.txt"), no_stream, &data, &err))
 		bail("%s", err.cause);
 	is_status(cim_image_get_segment(image, &data, 100, &s, &err), CIM_OK, "a plain stream");
 	ok(s.offset == 100 && s.len == SAMPLE_ALPHA - 100 && s.stored && s.in_object == 100 &&
 		   s.place >> 48 == SAMPLE_PARENT_DATA && (s.place & CIM_MAX_STREAM) == 4096 + 100,
 	   "is one piece, in its parent's region");
-	if (cim_image_get_data(image, id_of(image, "sparse"), none, &data, &err))
+	if (cim_image_get_data(image, id_of(image, "sparse"), no_stream, &data, &err))
 		bail("%s", err.cause);
 	is_status(cim_image_get_segment(image, &data, 1, &s, &err), CIM_OK, "a sparse stream");
 	ok(s.offset == 1 && s.len == SAMPLE_SPARSE - 1 && !s.stored && !s.place,
 	   "is one piece that is stored nowhere");
-	if (cim_image_get_data(image, id_of(image, "zero"), none, &data, &err))
+	if (cim_image_get_data(image, id_of(image, "zero"), no_stream, &data, &err))
 		bail("%s", err.cause);
 	is_status(cim_image_get_segment(image, &data, 0, &s, &err), CIM_E_EOF, "an empty stream");
 	cim_image_close(image);

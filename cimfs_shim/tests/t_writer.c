@@ -176,36 +176,24 @@ static enum cim_status add_path(struct kit *k, struct cim_writer *w, const char 
 	return cim_writer_add(w, cim_str8(path), &meta, NULL, &k->err);
 }
 
+/* clang-format off */
+static const char *const malformed[] = {
+	"a\\", "a\\\\b", "\\\\a", ".", "..", "a\\..", "a\\.\\b", "a*", "a?", "a\"", "a<", "a>", "a|", "a\x1f", "a:b",
+	"a:b:$DATA", ":b", "\xff", "\xed\xa0\x80\xed\xb0\x80",
+};
+/* clang-format on */
+
 static void test_paths(void)
 {
-	static const char *const bad[] = {"a\\",
-					  "a\\\\b",
-					  "\\\\a",
-					  ".",
-					  "..",
-					  "a\\..",
-					  "a\\.\\b",
-					  "a*",
-					  "a?",
-					  "a\"",
-					  "a<",
-					  "a>",
-					  "a|",
-					  "a\x1f",
-					  "a:b",
-					  "a:b:$DATA",
-					  ":b",
-					  "\xff",
-					  "\xed\xa0\x80\xed\xb0\x80"};
 	static const uint16_t slash[] = {'a', '/', 'b', 0};
 	struct kit k = kit_new();
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata meta = meta_file(0);
 	static char longest[800];
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ok(add_path(&k, w, bad[i], 0) == CIM_E_INVALID, "path %u is malformed (D11, D20)",
-		   (unsigned)i);
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++)
+		ok(add_path(&k, w, malformed[i], 0) == CIM_E_INVALID,
+		   "path %u is malformed (D11, D20)", (unsigned)i);
 	is_int(cim_writer_add(w, cim_str16(slash), &meta, NULL, NULL), CIM_E_INVALID,
 	       "a '/' in UTF-16 is malformed");
 	gives(&k, cim_writer_add(w, cim_str8(NULL), &meta, NULL, &k.err), CIM_E_INVALID);
