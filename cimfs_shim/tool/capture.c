@@ -144,7 +144,7 @@ static int add_entry(struct capture *c, struct level *level, unsigned source, co
 	text_cut(&c->rel, level->rel_len);
 	if (level->rel_len)
 		text_puts(&c->rel, "/");
-	text_puts(&c->rel, name);
+	text_puts(&c->rel, src->file ? src->name : name);
 	if (!excluded(c->exclude, c->rel.s, false)) {
 		if (!src->as)
 			why = bad_name(name, units, &count);
@@ -491,19 +491,64 @@ static int walk(struct capture *c)
 
 /* ---- the sources ---- */
 
-/* A source that is no directory is an entry of the directory it lies in. */
+/* What can't be a source by itself, or NULL. */
+static const char *bad_source(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return NULL;
+	if (S_ISFIFO(mode))
+		return "it is a pipe; a SOURCE is a directory or a file, so unpack or save first "
+		       "what comes through it (a dump is read by create --from-dump=-)";
+	return "it is a device or a socket; a SOURCE is a directory or a file";
+}
+
+/* Under what name a source goes into the image whose file may have another one. */
+static int name_source(struct capture *c, struct source *src)
+{
+	const char *why;
+
+	if (src->as || !strcmp(src->name, src->file))
+		return EXIT_OK;
+	src->as = src->own_as = xmalloc(CIM_MAX_NAME * sizeof(*src->own_as));
+	why = bad_name(src->name, src->own_as, &src->as_units);
+	return why ? tool_fail(c->t, c->s->op, c->s->image, src->label, "%s", why) : EXIT_OK;
+}
+
+/*
+ * A source that is no directory is an entry of the directory it lies in; of a link that is what it
+ * leads to, under the link's name.
+ */
 static int open_file_source(struct capture *c, struct source *src)
 {
+	char *file = realpath(src->label, NULL);
 	const char *name;
-	char *dir = split_image(src->label, &name);
+	const char *why;
 	struct stat st;
-	int code = EXIT_OK;
+	char *dir;
+	int code;
 
-	src->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(dir);
-	if (src->fd < 0 || fstatat(src->fd, name, &st, AT_SYMLINK_NOFOLLOW))
-		code = tool_fail_errno(c->t, c->s->op, c->s->image, src->label);
+	if (!file || stat(file, &st)) {
+		/* An open file of /proc that no name leads to: its kind says what is wrong. */
+		if (stat(src->label, &st) || !bad_source(st.st_mode))
+			code = tool_fail_errno(c->t, c->s->op, c->s->image, src->label);
+		else
+			code = tool_fail(c->t, c->s->op, c->s->image, src->label, "%s",
+					 bad_source(st.st_mode));
+		free(file);
+		return code;
+	}
+	why = bad_source(st.st_mode);
+	dir = split_image(file, &name);
+	src->fd = why ? -1 : open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	src->file = xstrdup(name);
+	if (why)
+		code = tool_fail(c->t, c->s->op, c->s->image, src->label, "%s", why);
+	else if (src->fd < 0)
+		code = tool_fail_errno(c->t, c->s->op, c->s->image, src->label);
+	else
+		code = name_source(c, src);
+	free(dir);
+	free(file);
 	return code;
 }
 
@@ -511,6 +556,7 @@ static int open_source(struct capture *c, struct source *src, const char *label,
 		       size_t as_units)
 {
 	*src = (struct source){.label = label, .as = as, .as_units = as_units, .fd = -1};
+	free(split_image(label, &src->name));
 	if (!as)
 		src->fd = open(label, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (src->fd >= 0)
@@ -581,6 +627,7 @@ static void capture_free(struct capture *c)
 		if (c->sources[i].fd >= 0)
 			close(c->sources[i].fd);
 		free(c->sources[i].file);
+		free(c->sources[i].own_as);
 	}
 	free(c->sources);
 	capture_items_free(c);

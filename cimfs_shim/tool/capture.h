@@ -16,9 +16,11 @@
 
 struct source {
 	const char *label;  /* as the user typed it */
+	const char *name;   /* the end of that, which --exclude is about */
 	char *file;	    /* a plain file: its name in the directory @fd; else NULL */
 	const uint16_t *as; /* and its name in the image, if that is another one */
 	size_t as_units;
+	uint16_t *own_as; /* the same where it is this structure's */
 	int fd;
 };
 

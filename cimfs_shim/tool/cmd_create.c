@@ -82,7 +82,8 @@ static int run(struct tool *t, int argc, char **argv)
 #define ABOUT_SOURCES                                                                         \
 	"\n"                                                                                  \
 	"What is in each SOURCE directory goes into the image's root; a later SOURCE goes "   \
-	"over an earlier one. A SOURCE that is a file goes there by its name.\n"              \
+	"over an earlier one. A SOURCE that is a file goes there by its name; one that is a " \
+	"symlink is what it leads to. A pipe or a device is refused.\n"                       \
 	"\n"                                                                                  \
 	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "   \
 	"links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and "     \
