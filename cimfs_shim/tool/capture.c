@@ -639,7 +639,8 @@ static void capture_free(struct capture *c)
 /* What failed as a whole needs no word about its parts. */
 static void report_losses(struct capture *c, int code)
 {
-	struct loss *losses[] = {&c->host_losses[0], &c->host_losses[1], &c->special, &c->changed};
+	struct loss *losses[] = {&c->host_losses[0], &c->host_losses[1], &c->special, &c->changed,
+				 &c->unlinked};
 
 	for (size_t i = 0; i < COUNT_OF(losses); i++) {
 		if (!code)
@@ -661,6 +662,7 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	pthread_mutex_init(&c.link_times.lock, NULL);
 	c.special.what = "not stored";
 	c.changed.what = "the file changed while it was read";
+	c.unlinked.what = "hard link not stored";
 	code = hostmeta_init(&c.host, s->t, options, c.host_losses);
 	if (code)
 		return code;

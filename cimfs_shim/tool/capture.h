@@ -101,6 +101,7 @@ struct capture {
 	uint64_t image_ino;
 	struct loss special;
 	struct loss changed;
+	struct loss unlinked;
 };
 
 /* ---- capture.c ---- */

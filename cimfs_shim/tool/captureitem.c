@@ -23,8 +23,9 @@
 
 struct known_file {
 	struct inode inode;
-	uint16_t *path; /* in the image */
+	uint16_t *path; /* in the image; NULL: a symlink to a directory */
 	size_t units;
+	bool met;
 };
 
 static void free_file(void *arg)
@@ -323,17 +324,27 @@ static int store_plain(struct capture *c, const struct item *item)
 	return item->type == DT_DIR ? store_streams(c, item) : EXIT_OK;
 }
 
-/* A file that is met again under another name; *stored: it was linked. */
+/*
+ * What may be met again under another name; *stored: it was, and was linked. Windows has no hard
+ * links of directories, so a symlink to one can't be.
+ */
 static int store_link(struct capture *c, const struct item *item, bool *stored)
 {
+	const bool directory = item->meta.m.attributes & CIM_ATTR_DIRECTORY;
 	struct known_file *file = xcalloc(1, sizeof(*file));
 	struct cim_error err = {0};
 
 	file->inode.dev = makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor);
 	file->inode.ino = item->stx.stx_ino;
 	file = capture_remember(&c->links, &file->inode);
-	*stored = file->path != NULL;
-	if (!file->path) {
+	*stored = file->path && !directory;
+	if (!*stored) {
+		if (file->met)
+			loss_add(c->t, &c->unlinked, item->where,
+				 "a symlink to a directory can have but one name");
+		file->met = true;
+		if (directory)
+			return EXIT_OK;
 		file->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
 		file->units = item->path_units;
 		return EXIT_OK;
@@ -377,15 +388,17 @@ static int store_data(struct capture *c, struct item *item)
 	return store_streams(c, item);
 }
 
-static int store_file(struct capture *c, struct item *item)
+static int store_found(struct capture *c, struct item *item)
 {
-	if (item->stx.stx_nlink > 1) {
+	if (item->type != DT_DIR && item->stx.stx_nlink > 1) {
 		bool stored;
 		int code = store_link(c, item, &stored);
 
 		if (code || stored)
 			return code;
 	}
+	if (item->type == DT_DIR || item->type == DT_LNK)
+		return store_plain(c, item);
 	if (!item->described)
 		describe(item, &c->host);
 	return store_data(c, item);
@@ -413,8 +426,7 @@ static int store_item(void *ctx, void *work)
 	int code = item->code;
 
 	if (!code)
-		code = item->type == DT_DIR || item->type == DT_LNK ? store_plain(c, item)
-								    : store_file(c, item);
+		code = store_found(c, item);
 	drop_item(work);
 	return code;
 }
