@@ -6,13 +6,19 @@
  */
 #include "filetime.h"
 
-int64_t filetime_from_unix(int64_t seconds, long nanoseconds)
+bool filetime_from_unix(int64_t seconds, long nanoseconds, int64_t *t)
 {
-	if (seconds > INT64_MAX / FILETIME_SECOND - FILETIME_EPOCH_SECONDS - 1)
-		return INT64_MAX;
-	if (seconds < -FILETIME_EPOCH_SECONDS)
-		return 0;
-	return (seconds + FILETIME_EPOCH_SECONDS) * FILETIME_SECOND + nanoseconds / 100;
+	const int64_t last = INT64_MAX / FILETIME_SECOND - FILETIME_EPOCH_SECONDS - 1;
+
+	*t = INT64_MAX;
+	if (seconds > last)
+		return false;
+	*t = 1;
+	if (seconds < -FILETIME_EPOCH_SECONDS ||
+	    (seconds == -FILETIME_EPOCH_SECONDS && nanoseconds < 100))
+		return false;
+	*t = (seconds + FILETIME_EPOCH_SECONDS) * FILETIME_SECOND + nanoseconds / 100;
+	return true;
 }
 
 void filetime_to_unix(int64_t t, struct timespec *ts)

@@ -5,14 +5,18 @@
 #ifndef HOST_FILETIME_H
 #define HOST_FILETIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #define FILETIME_SECOND	       INT64_C(10000000)    /* in FILETIME's units */
 #define FILETIME_EPOCH_SECONDS INT64_C(11644473600) /* from 1601 to 1970 */
 
-/* Rounded down to 100 ns; what FILETIME can't hold is its nearest. */
-int64_t filetime_from_unix(int64_t seconds, long nanoseconds);
+/*
+ * Rounded down to 100 ns. false: Windows has no such time, and *t is the nearest one that it has; 0,
+ * which stands for none, is never that.
+ */
+bool filetime_from_unix(int64_t seconds, long nanoseconds, int64_t *t);
 /* Exact. */
 void filetime_to_unix(int64_t t, struct timespec *ts);
 

@@ -639,8 +639,8 @@ static void capture_free(struct capture *c)
 /* What failed as a whole needs no word about its parts. */
 static void report_losses(struct capture *c, int code)
 {
-	struct loss *losses[] = {&c->host_losses[0], &c->host_losses[1], &c->special, &c->changed,
-				 &c->unlinked};
+	struct loss *losses[] = {&c->host_losses[0], &c->host_losses[1], &c->host_losses[2],
+				 &c->special,	     &c->changed,	 &c->unlinked};
 
 	for (size_t i = 0; i < COUNT_OF(losses); i++) {
 		if (!code)

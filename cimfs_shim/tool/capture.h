@@ -82,7 +82,7 @@ struct capture {
 	struct tool *t;
 	const struct exclude *exclude;
 	struct hostmeta host;
-	struct loss host_losses[2];
+	struct loss host_losses[HOST_LOSSES];
 	struct hostmeta *hosts; /* the queue's threads' */
 	struct queue *queue;
 	struct buffers buffers;

@@ -20,7 +20,7 @@
 #define MAX_XATTR 65536
 
 int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
-		  struct loss losses[2])
+		  struct loss losses[HOST_LOSSES])
 {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
@@ -32,10 +32,13 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 	h->lost_xattr = &losses[0];
 	h->lost_ntfs = &losses[1];
 	h->lost_xattr->what = "extended attribute not stored";
+	h->lost_time = &losses[2];
 	h->lost_ntfs->what = "Windows metadata not stored";
+	h->lost_time->what = "the nearest time was stored";
 	if (options->mtime) {
 		if (!time_parse_user(options->mtime, &h->time))
-			return tool_usage(t, "--mtime: '%s' is not a time", options->mtime);
+			return tool_usage(t, "--mtime: '%s' is not a time that Windows knows",
+					  options->mtime);
 		h->set_times = true;
 	} else if (epoch && *epoch) {
 		char *at = xasprintf("@%s", epoch);
@@ -43,7 +46,10 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 
 		free(at);
 		if (!ok)
-			return tool_usage(t, "SOURCE_DATE_EPOCH is '%s', not a number", epoch);
+			return tool_usage(t,
+					  "SOURCE_DATE_EPOCH is '%s', not the number of a second "
+					  "that Windows knows",
+					  epoch);
 		h->clamp_times = true;
 	}
 	return EXIT_OK;
@@ -335,15 +341,28 @@ static void take_listed(struct hostmeta *h, const struct target *target, const c
 
 /* ---- all of it ---- */
 
-static int64_t stamp(const struct statx_timestamp *ts)
-{
-	return filetime_from_unix(ts->tv_sec, ts->tv_nsec);
-}
-
 static void adjust_time(const struct hostmeta *h, int64_t *t)
 {
 	if (h->set_times || (h->clamp_times && *t > h->time))
 		*t = h->time;
+}
+
+/* One of a file's times; what is to be another one anyway is no loss. */
+static int64_t stamp(struct hostmeta *h, const struct statx_timestamp *ts, const char *which,
+		     const char *where)
+{
+	char cause[64];
+	int64_t t;
+	int64_t adjusted;
+
+	if (!filetime_from_unix(ts->tv_sec, ts->tv_nsec, &t)) {
+		adjusted = t;
+		adjust_time(h, &adjusted);
+		snprintf(cause, sizeof(cause), "Windows doesn't know the year of its %s", which);
+		if (adjusted == t)
+			loss_add(h->t, h->lost_time, where, cause);
+	}
+	return t;
 }
 
 void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, const struct statx *stx,
@@ -358,13 +377,13 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 		m->attributes |= CIM_ATTR_DIRECTORY;
 	if (!S_ISLNK(stx->stx_mode) && !(stx->stx_mode & 0222))
 		m->attributes |= CIM_ATTR_READONLY;
-	m->last_write_time = stamp(&stx->stx_mtime);
+	m->last_write_time = stamp(h, &stx->stx_mtime, "last write", where);
 	m->creation_time = m->change_time = m->last_access_time = m->last_write_time;
 	if (h->all_times) {
-		m->last_access_time = stamp(&stx->stx_atime);
-		m->change_time = stamp(&stx->stx_ctime);
+		m->last_access_time = stamp(h, &stx->stx_atime, "last access", where);
+		m->change_time = stamp(h, &stx->stx_ctime, "last change", where);
 		if (stx->stx_mask & STATX_BTIME)
-			m->creation_time = stamp(&stx->stx_btime);
+			m->creation_time = stamp(h, &stx->stx_btime, "creation", where);
 	}
 	if (fd < 0)
 		snprintf(target.path, sizeof(target.path), "/proc/self/fd/%d/%s", dirfd, name);
@@ -384,13 +403,15 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 int hostmeta_same_times(struct tool *t, const struct write_options *options,
 			const struct timespec *when, struct cim_metadata *m)
 {
-	struct loss none[2] = {{0}};
+	struct loss none[HOST_LOSSES] = {{0}};
 	struct hostmeta h;
-	int64_t time = filetime_from_unix(when->tv_sec, when->tv_nsec);
+	int64_t time;
 	int code = hostmeta_init(&h, t, options, none);
 
 	if (code)
 		return code;
+	/* One that is bent is told of at the file that has it. */
+	filetime_from_unix(when->tv_sec, when->tv_nsec, &time);
 	adjust_time(&h, &time);
 	m->creation_time = m->last_write_time = m->change_time = m->last_access_time = time;
 	return EXIT_OK;

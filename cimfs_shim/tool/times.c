@@ -141,8 +141,7 @@ bool time_parse_user(const char *s, int64_t *t)
 	if (*s == '@') {
 		if (!parse_number(s + 1, &seconds))
 			return false;
-		*t = filetime_from_unix(seconds, 0);
-		return true;
+		return filetime_from_unix(seconds, 0, t);
 	}
 	if (!parse_date(&s, &days))
 		return false;
@@ -160,6 +159,5 @@ bool time_parse_user(const char *s, int64_t *t)
 		if (strcmp(s, "Z"))
 			return false;
 	}
-	*t = filetime_from_unix(days * DAY_SECONDS + seconds, nanoseconds);
-	return true;
+	return filetime_from_unix(days * DAY_SECONDS + seconds, nanoseconds, t);
 }

@@ -137,11 +137,13 @@ struct hostmeta {
 	uint64_t ntfs_dev;
 	struct loss *lost_xattr;
 	struct loss *lost_ntfs;
+	struct loss *lost_time;
 };
+#define HOST_LOSSES 3
 struct statx;
-/* @losses: two, which are the caller's to report */
+/* @losses are the caller's to report */
 int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
-		  struct loss losses[2]);
+		  struct loss losses[HOST_LOSSES]);
 /*
  * @fd: the open file or directory, or -1 for a symlink, which is @dirfd, @name then.
  * @where: path for messages

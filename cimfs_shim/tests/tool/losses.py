@@ -5,8 +5,9 @@
 
 import json
 import os
+import tempfile
 
-from tooltest import TMP, check, done, expect, need_tool, same, tool, write
+from tooltest import TMP, check, done, expect, need_tool, same, skip, tool, write
 
 need_tool()
 images = os.path.join(TMP, "images")
@@ -26,6 +27,47 @@ def tree(name):
     path = os.path.join(TMP, name)
     os.mkdir(path)
     return path
+
+
+def times(src, img):
+    unknown = {"1336": -20_000_000_000, "1600": -11644473601, "first": -11644473600, "late": 910_692_730_086}
+    known = {"second": -11644473599, "latest": 910_692_730_084}
+    kept = []
+    for name, seconds in {**unknown, **known}.items():
+        path = os.path.join(src, name)
+        write(path, b"t")
+        try:
+            os.utime(path, (seconds, seconds))
+        except OverflowError:
+            continue
+        if int(os.stat(path).st_mtime) == seconds:
+            kept.append(name)
+    for name in (*unknown, *known):
+        if name not in kept:
+            skip("a file of the time " + name, "no such time on this file system")
+            os.unlink(os.path.join(src, name))
+    result = tool("create", "-v", img, src)
+    for name in kept:
+        time = stat(img, name)[0]["last_write"]
+        told = name + ": the nearest time was stored" in result.errors
+        if name in known:
+            check(not told, "%s is a time that Windows knows" % name, result)
+            check(time.startswith({"second": "1601-01-01T00:00:01.0000000Z", "latest": "30828-"}[name]) or
+                  time.startswith("92233720368"), "and is stored", time)
+        else:
+            check(told, "%s: that Windows has no such time is told" % name, result)
+            check(time != "1601-01-01T00:00:00.0000000Z" and time != "0",
+                  "%s: and it doesn't become none at all" % name, time)
+    if set(kept) - set(known):
+        same(result.code, 3, "with the exit status of a loss")
+        expect(1, "and --strict fails", "create", "--strict", image("times-strict.cim"), src)
+        expect(0, "--mtime makes it no loss", "create", "--strict", "--mtime=2020-01-01",
+               image("times-mtime.cim"), src)
+    for option, env in ((["--mtime=@-11644473600"], {}), (["--mtime=1601-01-01"], {}),
+                        (["--mtime=@910692730086"], {}), ([], {"SOURCE_DATE_EPOCH": "-11644473600"})):
+        result = expect(2, "no time to be set: %s%s" % (option, env), "create", *option,
+                        image("no.cim"), src, env=env)
+        check("Windows" in result.errors, "which is told", result)
 
 
 # ---- hard links of symlinks ----
@@ -60,5 +102,12 @@ items = stat(img, "a", "b", "dir/c")
 same([(item["type"], item["target"]) for item in items],
      [("directory", "dir")] * 2 + [("file", "dir")], "all are stored, as what each is where it lies")
 expect(1, "with --strict that is a failure", "create", "--strict", image("strict.cim"), src)
+
+# ---- times that Windows doesn't know ----
+
+# Of what a plain user can write, only tmpfs holds times so far away.
+where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else TMP
+with tempfile.TemporaryDirectory(dir=where) as src:
+    times(src, image("times.cim"))
 
 done()
