@@ -76,8 +76,10 @@ struct item {
 	bool described;
 	struct host_meta meta;
 	enum holes holes;
-	uint8_t *data; /* all of it; NULL: not read yet */
+	uint8_t *data;	    /* all of it; NULL: not read yet */
+	uint64_t told_size; /* what the file says; stx.stx_size is what it has */
 	bool shrank;
+	bool longer;
 	bool changed;
 };
 
@@ -159,7 +161,10 @@ static int look_at_symlink(struct item *item, struct hostmeta *host)
 /* Of a larger file the kernel is told that it will be wanted. */
 #define WANT_AHEAD (8u << 20)
 
-/* For smaller files malloc() is good enough, and their buffers take no more than they need. */
+/*
+ * For smaller files malloc() is good enough, and their buffers take no more than they need: all
+ * have room for one byte more than was asked for.
+ */
 #define SMALL_FILE (64u << 10)
 
 static uint8_t *take_buffer(struct buffers *buffers, size_t size)
@@ -167,14 +172,14 @@ static uint8_t *take_buffer(struct buffers *buffers, size_t size)
 	struct free_buffer *buf;
 
 	if (size <= SMALL_FILE)
-		return malloc(size);
+		return malloc(size + 1);
 	pthread_mutex_lock(&buffers->lock);
 	buf = buffers->free;
 	if (buf)
 		buffers->free = buf->next;
 	pthread_mutex_unlock(&buffers->lock);
 	/* Without one the file is simply not read ahead. */
-	return buf ? (uint8_t *)buf : malloc(READ_AHEAD);
+	return buf ? (uint8_t *)buf : malloc(READ_AHEAD + 1);
 }
 
 static void give_buffer(struct buffers *buffers, uint8_t *data, size_t size)
@@ -203,39 +208,87 @@ static enum holes find_holes(int fd, const struct statx *stx)
 	return hole >= 0 && (uint64_t)hole < stx->stx_size ? SOME_HOLES : NO_HOLES;
 }
 
-static bool was_changed(int fd, const struct statx *stx)
+static bool was_changed(const struct item *item)
 {
+	const struct statx *stx = &item->stx;
 	struct stat st;
 
-	return fstat(fd, &st) || (uint64_t)st.st_size != stx->stx_size ||
+	return fstat(item->fd, &st) || (uint64_t)st.st_size != item->told_size ||
 	       st.st_mtim.tv_sec != stx->stx_mtime.tv_sec ||
 	       st.st_mtim.tv_nsec != (long)stx->stx_mtime.tv_nsec;
 }
 
-/* Read all of a file; what fails is left to him who stores it, and who will meet it again. */
+/* Up to @len bytes, or what there is before the end; -1: errno. */
+static ssize_t read_up_to(int fd, uint8_t *buf, size_t len, uint64_t offset)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t got = pread(fd, buf + at, len - at, (off_t)(offset + at));
+
+		if (got < 0 && errno == EINTR && !tool_signal)
+			continue;
+		if (got < 0)
+			return -1;
+		if (!got)
+			break;
+		at += (size_t)got;
+	}
+	return (ssize_t)at;
+}
+
+/*
+ * Read all of a file and, as a file may be longer than it says, one byte more; what fails is left
+ * to him who stores it, and who will meet it again.
+ */
 static void read_ahead(struct item *item)
 {
 	size_t size = (size_t)item->stx.stx_size;
 	uint8_t *buf = take_buffer(&item->c->buffers, size);
-	size_t at = 0;
-	ssize_t got = 1;
+	ssize_t got = buf ? read_up_to(item->fd, buf, size + 1, 0) : -1;
 
-	while (buf && at < size && got) {
-		got = pread(item->fd, buf + at, size - at, (off_t)at);
-		if (got < 0 && errno == EINTR && !tool_signal)
-			continue;
-		if (got < 0) {
-			give_buffer(&item->c->buffers, buf, size);
-			return;
-		}
-		at += (size_t)got;
-	}
-	if (!buf)
+	if (got < 0) {
+		give_buffer(&item->c->buffers, buf, size);
 		return;
-	memset(buf + at, 0, size - at);
+	}
 	item->data = buf;
-	item->shrank = at < size;
-	item->changed = was_changed(item->fd, &item->stx);
+	item->longer = (size_t)got > size;
+	item->shrank = (size_t)got < size;
+	memset(buf + got, 0, size + 1 - (size_t)got);
+	item->changed = was_changed(item);
+}
+
+/*
+ * Files of /proc, and of file systems that make them up while they are read, say that they are
+ * empty when they are not. What is read to the end has a size after all; what is too long to be
+ * kept is only counted, and read once more to be stored.
+ */
+static int find_size(struct item *item)
+{
+	uint8_t *buf = xmalloc(READ_AHEAD + 1);
+	uint64_t size = 0;
+	ssize_t got;
+	int code = EXIT_OK;
+
+	do {
+		got = read_up_to(item->fd, buf, READ_AHEAD, size);
+		size += got > 0 ? (uint64_t)got : 0;
+		progress_tick(&item->c->s->progress);
+	} while (got == READ_AHEAD && size <= CIM_MAX_STREAM && !tool_signal);
+	if (tool_signal)
+		code = tool_interrupted();
+	else if (got < 0)
+		code = fail_errno(item);
+	item->stx.stx_size = size;
+	item->longer = false;
+	item->changed = was_changed(item);
+	free(item->data);
+	item->data = NULL;
+	if (!code && size && size < READ_AHEAD)
+		item->data = buf;
+	else
+		free(buf);
+	return code;
 }
 
 /*
@@ -251,14 +304,14 @@ static void look_ahead(struct item *item, struct hostmeta *host)
 	if (item->stx.stx_nlink > 1)
 		return;
 	describe(item, host);
-	if (!size || item->holes != NO_HOLES)
+	if (item->holes != NO_HOLES)
 		return;
 	if (size <= READ_AHEAD)
 		read_ahead(item);
 	else
 		posix_fadvise(item->fd, 0, size < WANT_AHEAD ? (off_t)size : (off_t)WANT_AHEAD,
 			      POSIX_FADV_WILLNEED);
-	if (item->data && !item->changed) {
+	if (item->data && !item->changed && !item->longer) {
 		close(item->fd);
 		item->fd = -1;
 	}
@@ -274,6 +327,7 @@ static int look_at_file(struct item *item, struct hostmeta *host)
 		return fail_errno(item);
 	if (!S_ISREG(item->stx.stx_mode))
 		return fail_text(item, "it was replaced while the tree was read");
+	item->told_size = item->stx.stx_size;
 	if (item->stx.stx_size > CIM_MAX_STREAM)
 		return EXIT_OK;
 	item->holes = find_holes(item->fd, &item->stx);
@@ -355,6 +409,15 @@ static int store_link(struct capture *c, const struct item *item, bool *stored)
 	return EXIT_OK;
 }
 
+static void report_changed(struct capture *c, const struct item *item)
+{
+	if (item->shrank || item->longer || item->changed)
+		loss_add(c->t, &c->changed, item->where,
+			 item->shrank	? "it became shorter; zeros were stored for the rest"
+			 : item->longer ? "it is longer than it said; the rest was not stored"
+					: "what was stored may be a mixture");
+}
+
 static int store_data(struct capture *c, struct item *item)
 {
 	uint64_t size = item->stx.stx_size;
@@ -362,6 +425,7 @@ static int store_data(struct capture *c, struct item *item)
 	struct cim_source data = item->data ? memory_source(item->data) : file_source(&file);
 	bool written = size && item->holes != ALL_HOLE;
 	struct cim_error err = {0};
+	uint8_t more;
 
 	if (size > CIM_MAX_STREAM)
 		return fail_text(item, "the file is larger than an image can hold");
@@ -376,12 +440,10 @@ static int store_data(struct capture *c, struct item *item)
 	}
 	if (written && !item->data) {
 		item->shrank = file.shrank;
-		item->changed = was_changed(item->fd, &item->stx);
+		item->longer = read_up_to(item->fd, &more, 1, size) == 1;
+		item->changed = was_changed(item);
 	}
-	if (item->shrank || item->changed)
-		loss_add(c->t, &c->changed, item->where,
-			 item->shrank ? "it became shorter; zeros were stored for the rest"
-				      : "what was stored may be a mixture");
+	report_changed(c, item);
 	c->s->progress.files++;
 	c->s->progress.bytes += size - file.counted;
 	progress_tick(&c->s->progress);
@@ -390,18 +452,20 @@ static int store_data(struct capture *c, struct item *item)
 
 static int store_found(struct capture *c, struct item *item)
 {
-	if (item->type != DT_DIR && item->stx.stx_nlink > 1) {
-		bool stored;
-		int code = store_link(c, item, &stored);
+	bool stored = false;
+	int code = EXIT_OK;
 
-		if (code || stored)
-			return code;
-	}
+	if (item->type != DT_DIR && item->stx.stx_nlink > 1)
+		code = store_link(c, item, &stored);
+	if (code || stored)
+		return code;
 	if (item->type == DT_DIR || item->type == DT_LNK)
 		return store_plain(c, item);
 	if (!item->described)
 		describe(item, &c->host);
-	return store_data(c, item);
+	if (!item->told_size && (!item->data || item->longer))
+		code = find_size(item);
+	return code ? code : store_data(c, item);
 }
 
 static void drop_item(void *work)

@@ -110,4 +110,43 @@ where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else TMP
 with tempfile.TemporaryDirectory(dir=where) as src:
     times(src, image("times.cim"))
 
+# ---- files that say they are empty ----
+
+
+def contents(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
+for name in ("version", "filesystems", "kallsyms"):
+    path = "/proc/" + name
+    data = contents(path)
+    if not data or os.stat(path).st_size:
+        skip(path + " says that it is empty", "not here")
+        continue
+    for threads in (1, 4):
+        img = image("%s%d.cim" % (name, threads))
+        expect(0, "%s is read to its end, with %d threads" % (path, threads), "create", "--strict",
+               "--threads=%d" % threads, "--verify", img, path)
+        check(tool("cat", img, name).out == data, "and all its %d bytes are stored" % len(data),
+              stat(img, name))
+    with_name = image(name + "-fork.cim")
+    expect(0, "fork --add does so too", "fork", "--strict", "--add", path + ":/added", img,
+           name + "-fork.cim")
+    check(tool("cat", with_name, "added").out == data, "with all bytes", stat(with_name, "added"))
+img = image("lies.cim")
+path = "/sys/kernel/mm/transparent_hugepage/enabled"
+if len(contents(path)) not in (0, 4096) and os.stat(path).st_size == 4096:
+    result = expect(3, "a file shorter than it says", "create", img, path)
+    check("became shorter" in result.errors, "is told", result)
+src, img = tree("empty"), image("empty.cim")
+write(os.path.join(src, "a"))
+os.link(os.path.join(src, "a"), os.path.join(src, "b"))
+write(os.path.join(src, "c"))
+expect(0, "files that are empty are so", "create", "--strict", img, src)
+same([item["size"] for item in stat(img, "a", "b", "c")], [0, 0, 0], "in the image too")
+
 done()
