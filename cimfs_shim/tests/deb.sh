@@ -6,7 +6,7 @@
 # "make deb": lintian finds no error, and what is in the packages works where they are unpacked.
 . "$(dirname "$0")/../../scripts/lib/tap.bash"
 
-unset MAKEFLAGS MFLAGS # they have the outer make's variables
+unset MAKEFLAGS MFLAGS MAKELEVEL # they are those of the outer make
 mkdir "$TEST_TMP/bin" "$TEST_TMP/mnt"
 printf '#!/bin/sh\nexit 1\n' >"$TEST_TMP/bin/dpkg-query"
 chmod +x "$TEST_TMP/bin/dpkg-query"

@@ -11,7 +11,7 @@ if ! git ls-files --error-unmatch Makefile >/dev/null 2>&1; then
 	skip "no checkout of git" "make dist"
 	tap_done
 fi
-unset MAKEFLAGS MFLAGS # they have the outer make's variables
+unset MAKEFLAGS MFLAGS MAKELEVEL # they are those of the outer make
 
 version=$(sed -n 's/^#define CIM_VERSION[[:space:]]*"\(.*\)"/\1/p' include/libcim.h)
 name=cimfs-shim-$version
