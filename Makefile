@@ -65,6 +65,10 @@ libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 docdir ?= $(PREFIX)/share/doc/$(NAME)
 mandir ?= $(PREFIX)/share/man
+# Where the shells look for completions
+bashcompdir ?= $(PREFIX)/share/bash-completion/completions
+zshcompdir ?= $(PREFIX)/share/zsh/site-functions
+fishcompdir ?= $(PREFIX)/share/fish/vendor_completions.d
 # Where an installed program looks for libcim.so, if it is no place where every program does
 RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 
@@ -289,7 +293,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: native windows
 
-## native: libcim, cimtool, cimfs-mount and their man pages alone, which need no mingw-w64
+## native: libcim, cimtool, cimfs-mount, their man pages and completions alone, which need no mingw-w64
 native: $(NATIVE)
 
 ## windows: the DLLs, the conformance suite, the tests in Wine's style
@@ -396,7 +400,8 @@ dist-windows:
 # everywhere, and without what a shell, sed or pkg-config would take for something else.
 ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
 odd = $(strip $(filter-out 0 1,$(words $(1))) $(foreach c,' " \ | & ; < > ( ),$(findstring $(c),$(1))))
-$(foreach v,PREFIX bindir sbindir libdir includedir docdir mandir,$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
+$(foreach v,PREFIX bindir sbindir libdir includedir docdir mandir bashcompdir zshcompdir fishcompdir,\
+	$(if $(filter-out /%,$($(v)))$(call odd,$($(v))),\
 	$(error $(v) is '$($(v))': it must be an absolute path without spaces and special characters)))
 endif
 
@@ -429,6 +434,10 @@ install-native: native install-documents
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man1' $(filter %.1,$(MAN_NATIVE))
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man5' $(filter %.5,$(MAN_NATIVE))
 	install -D -m 644 -t '$(DESTDIR)$(mandir)/man8' $(filter %.8,$(MAN_NATIVE))
+	install -D -m 644 -t '$(DESTDIR)$(bashcompdir)' $(filter %/bash/cimtool,$(COMPLETIONS))
+	ln -sfn cimtool '$(DESTDIR)$(bashcompdir)/cimfs-mount'
+	install -D -m 644 -t '$(DESTDIR)$(zshcompdir)' $(filter %/zsh/_cimtool,$(COMPLETIONS))
+	install -D -m 644 -t '$(DESTDIR)$(fishcompdir)' $(filter %.fish,$(COMPLETIONS))
 	$(ldconfig)
 
 ## install-windows: the DLLs, cimfs.h, the import libraries and cimfs-install-wine
@@ -450,7 +459,9 @@ uninstall:
 		$(DLL_FILES:build/win64/%=cimfs/x86_64-windows/%)),'$(DESTDIR)$(libdir)/$(f)') \
 		$(foreach f,cimtool cimfs-mount cimfs-install-wine,'$(DESTDIR)$(bindir)/$(f)') \
 		'$(DESTDIR)$(sbindir)/mount.cimfs' $(foreach f,$(notdir $(DOCUMENTS)),'$(DESTDIR)$(docdir)/$(f)') \
-		$(foreach p,$(MAN_PAGES),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(p)))/$(p)')
+		$(foreach p,$(MAN_PAGES),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(p)))/$(p)') \
+		$(foreach p,cimtool cimfs-mount,'$(DESTDIR)$(bashcompdir)/$(p)' '$(DESTDIR)$(fishcompdir)/$(p).fish') \
+		'$(DESTDIR)$(zshcompdir)/_cimtool'
 	for dir in '$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(docdir)'; do \
 		[ ! -d "$$dir" ] || find "$$dir" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
 	done

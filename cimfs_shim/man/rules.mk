@@ -19,3 +19,12 @@ $(MAN_NATIVE) &:
 $(MAN_WINDOWS):
 	$(call say,GEN,$@)
 	$(Q)$(PYTHON) cimfs_shim/man/manpages.py $(VERSION) $(B) $@
+
+# Completions. bash and zsh take one file for both programs; bash looks for it by either name.
+COMPLETIONS := $(addprefix $(B)/completions/,bash/cimtool zsh/_cimtool fish/cimtool.fish fish/cimfs-mount.fish)
+NATIVE += $(COMPLETIONS)
+$(COMPLETIONS): $(addprefix cimfs_shim/man/,completions.py helptext.py $(addprefix completions.,bash zsh fish)) \
+		$(B)/cimtool $(MOUNT)
+$(COMPLETIONS) &:
+	$(call say,GEN,$(B)/completions)
+	$(Q)$(PYTHON) cimfs_shim/man/completions.py $(B) $(COMPLETIONS)

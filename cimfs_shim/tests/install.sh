@@ -24,7 +24,8 @@ for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib \
 	share/doc/cimfs-shim/{COPYING,README.md,NEWS.md,format.md} \
 	share/man/man1/{cimtool,cimtool-create,cimfs-mount,cimfs-install-wine}.1 share/man/man5/cim.5 \
-	share/man/man8/mount.cimfs.8; do
+	share/man/man8/mount.cimfs.8 share/bash-completion/completions/{cimtool,cimfs-mount} \
+	share/zsh/site-functions/_cimtool share/fish/vendor_completions.d/{cimtool,cimfs-mount}.fish; do
 	check "$file is there" test -e "$root$prefix/$file"
 done
 is "$(readlink "$root$prefix/sbin/mount.cimfs")" ../bin/cimfs-mount "mount.cimfs is a link to it"
@@ -117,7 +118,7 @@ for wrong in PREFIX='/with space' PREFIX=relative "PREFIX=/a'b" libdir=lib; do
 	is "$(would install-native "$wrong" | grep -o '[*].*')" "*** ${wrong%%=*} is '${wrong#*=}': it must be an absolute \
 path without spaces and special characters.  Stop." "make install-native '$wrong' is refused"
 done
-is "$(would install | grep -v '/man[158]' | grep -cE 'install .*(cimfs-mount|/cimfs\.dll)')" 4 "make install installs all where nothing is built"
+is "$(would install | grep -v 'share/' | grep -cE 'install .*(cimfs-mount|/cimfs\.dll)')" 4 "make install installs all where nothing is built"
 touch "$fresh/$BUILD/libcim.so"
 is "$(would install | grep -E "$foreign")" "" "else what is: the native programs"
 is "$(would check-build FILTER=t_path | grep -oE -e "-o $BUILD/(tests/|[a-z-]*\b).*|$foreign" | cut -d' ' -f2 | grep -v '\.o$')" \

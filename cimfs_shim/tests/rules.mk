@@ -44,6 +44,7 @@ $(call test-scripts,cimfs_shim/tests/check_images.py cimfs_shim/tests/golden/gol
 $(call test-scripts,cimfs_shim/tests/abi.py cimfs_shim/tests/exports.sh,$(B)/libcim.so)
 $(call test-scripts,cimfs_shim/tests/install.sh,all)
 $(call test-scripts,cimfs_shim/tests/man.py,$(MAN_NATIVE) $(MAN_WINDOWS))
+$(call test-scripts,cimfs_shim/tests/completions.py,$(COMPLETIONS))
 $(call test-scripts,cimfs_shim/tests/reproducible.sh,\
 	build/libcim.so build/libcim.a build/win64/cimfs.dll build/win64/libcimfs.a)
 $(call test-scripts,$(addprefix cimfs_shim/tests/,\
