@@ -76,7 +76,7 @@ fi
 # Beside the program lies another cimfs.dll, which it must not load.
 mkdir "$TEST_TMP/app"
 cp "$clients/go-client.exe" "$WIN64/cimfs.dll" "$TEST_TMP/app/"
-# It walks a volume as soon as it is mounted, as README says of such programs; and of the volume that has
+# It walks a volume as soon as it is mounted, as using-wine.md 5 says of such programs; and of the volume that has
 # no letter yet, Wine tells another serial number than a moment later, by which Go 1.22 tells files apart.
 export CIMFS_MOUNT_LETTER_WAIT=1
 

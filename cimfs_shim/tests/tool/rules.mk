@@ -4,3 +4,8 @@
 $(call test-scripts,$(addprefix cimfs_shim/tests/tool/,transcript.py capture.py extract.py dump.py \
 	blobs.py failures.py losses.py ntfs.py signals.py sources.py structs.py terminal.py \
 	threads.py),$(B)/cimtool $(MOUNT))
+
+# What README shows of a shell
+$(call test-scripts,cimfs_shim/tests/tool/readme.py,$(B)/cimtool $(MOUNT) $(DLL_FILES) \
+	$(addprefix build/win64/clients/,pack.exe mnt.exe) \
+	$(foreach w,win64 win32,build/$(w)/conformance/cimfs-conformance.exe))
