@@ -433,19 +433,19 @@ CIM_API enum cim_status cim_image_read(struct cim_image *image, const struct cim
 
 /**
  * struct cim_entry - one name: of a directory's entry, or of an alternate stream
- * @units, @name:  the name in code units, not terminated
- * @utf8:          the same in WTF-8, NUL-terminated
- * @file_id:       a directory entry's FileID; 0 for a stream
- * @data:          a stream's data; zeros for a directory entry
- * @index:         position in the table, from 0: a stable cookie for cim_iter_seek()
+ * @file_id:      a directory entry's FileID; 0 for a stream
+ * @index:        position in the table, from 0: a stable cookie for cim_iter_seek()
+ * @name, @units: the name in code units, not terminated
+ * @utf8:         the same in WTF-8, NUL-terminated
+ * @data:         a stream's data; NULL for a directory entry
  */
 struct cim_entry {
 	uint32_t file_id;
 	uint32_t index;
-	struct cim_data data;
+	const uint16_t *name;
 	size_t units;
-	uint16_t name[CIM_MAX_NAME];
-	char utf8[CIM_MAX_NAME_UTF8];
+	const char *utf8;
+	const struct cim_data *data;
 };
 
 /**
@@ -460,10 +460,12 @@ CIM_API enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_
 					 struct cim_iter **iter, struct cim_error *err);
 
 /**
- * cim_iter_next() - the next entry
- * @found: receives false when there are no more
+ * cim_iter_next() - the next entry; NULL in *@entry when there are no more
+ *
+ * *@entry, and what it points to, is valid until the next call. After an entry that can't be read
+ * the iteration may be continued: it is passed over.
  */
-CIM_API enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
+CIM_API enum cim_status cim_iter_next(struct cim_iter *iter, const struct cim_entry **entry,
 				      struct cim_error *err);
 
 /** cim_iter_count() - the number of entries in the table */

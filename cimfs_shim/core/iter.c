@@ -8,36 +8,41 @@
  */
 #include "reader.h"
 
-#include <string.h>
-
 struct cim_iter {
 	struct cim_link_table table;
 	uint32_t index;
+	struct cim_shown_entry shown;
 };
 
-enum cim_status cim_entry_from_link(struct cim_entry *entry, const struct cim_link *link,
-				    uint32_t index, struct cim_image *image, struct cim_error *err)
+enum cim_status cim_show_entry(struct cim_shown_entry *shown, uint32_t index,
+			       struct cim_image *image, struct cim_error *err)
 {
-	entry->file_id = link->file_id;
-	entry->index = index;
-	memset(&entry->data, 0, sizeof(entry->data));
-	entry->units = link->units;
-	memcpy(entry->name, link->name, link->units * sizeof(*link->name));
-	cim_utf8_from_utf16(link->name, link->units, entry->utf8, sizeof(entry->utf8));
+	const struct cim_link *link = &shown->link;
+
+	shown->entry = (struct cim_entry){
+		.file_id = link->file_id,
+		.index = index,
+		.name = link->name,
+		.units = link->units,
+		.utf8 = shown->utf8,
+	};
+	cim_utf8_from_utf16(link->name, link->units, shown->utf8, sizeof(shown->utf8));
 	if (!image)
 		return CIM_OK;
-	return cim_data_from_stream(image, link->stream_offset, link->stream_desc, &entry->data,
+	shown->entry.data = &shown->data;
+	return cim_data_from_stream(image, link->stream_offset, link->stream_desc, &shown->data,
 				    err);
 }
 
 static enum cim_status open_iter(struct cim_image *image, const struct cim_record *record,
 				 bool streams, struct cim_iter **result, struct cim_error *err)
 {
-	struct cim_iter *iter = cim_zalloc(&image->env, sizeof(*iter));
+	struct cim_iter *iter = cim_alloc(&image->env, sizeof(*iter));
 	enum cim_status status;
 
 	if (!iter)
 		return cim_no_memory(err);
+	iter->index = 0;
 	if (streams)
 		status = cim_link_table_of_streams(image, record, &iter->table, err);
 	else
@@ -95,31 +100,29 @@ enum cim_status cim_iter_file_streams(struct cim_image *image, const struct cim_
 			       image->path);
 }
 
-enum cim_status cim_iter_next(struct cim_iter *iter, struct cim_entry *entry, bool *found,
+enum cim_status cim_iter_next(struct cim_iter *iter, const struct cim_entry **entry,
 			      struct cim_error *err)
 {
 	const bool streams = iter && iter->table.value_size == CIM_LINK_STREAM_SIZE;
 	const char *op = streams ? "list streams" : "read directory";
 	const struct cim_link_table *table;
-	struct cim_link link;
 	uint32_t index;
 	enum cim_status status;
 
-	if (found)
-		*found = false;
-	if (CIM_ANY_NULL(err, op, iter, entry, found))
+	if (entry)
+		*entry = NULL;
+	if (CIM_ANY_NULL(err, op, iter, entry))
 		return CIM_E_POINTER;
 	table = &iter->table;
 	if (iter->index >= table->count)
 		return CIM_OK;
 	index = iter->index++;
-	status = cim_link_table_get(table, index, &link, err);
+	status = cim_link_table_get(table, index, &iter->shown.link, err);
 	if (!status)
-		status = cim_entry_from_link(entry, &link, index, streams ? table->image : NULL,
-					     err);
+		status = cim_show_entry(&iter->shown, index, streams ? table->image : NULL, err);
 	if (status)
 		return cim_error_where(err, status, op, table->image->path);
-	*found = true;
+	*entry = &iter->shown.entry;
 	return CIM_OK;
 }
 

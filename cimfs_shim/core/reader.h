@@ -86,8 +86,15 @@ void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 			  const struct cim_record *record);
 /* And back: as much of the record as its data, metadata and streams are found by. */
 void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info);
-/* A public entry from a link; @image is needed for streams only (directory: NULL). */
-enum cim_status cim_entry_from_link(struct cim_entry *entry, const struct cim_link *link,
-				    uint32_t index, struct cim_image *image, struct cim_error *err);
+/* A public entry, and what it points to. */
+struct cim_shown_entry {
+	struct cim_entry entry;
+	struct cim_link link;
+	struct cim_data data;
+	char utf8[CIM_MAX_NAME_UTF8];
+};
+/* Fill it in from its link; @image is needed for streams only (directory: NULL). */
+enum cim_status cim_show_entry(struct cim_shown_entry *shown, uint32_t index,
+			       struct cim_image *image, struct cim_error *err);
 
 #endif

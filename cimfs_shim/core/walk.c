@@ -50,7 +50,7 @@ struct cim_walk {
 	size_t depth, room;
 
 	struct cim_walk_item item; /* returned last; and what it points to: */
-	struct cim_entry entry;
+	struct cim_shown_entry shown;
 	struct cim_file_info info;
 	struct cim_record record; /* its record */
 	size_t item_units;	  /* of its path */
@@ -82,8 +82,9 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 	if (!cim_bitmap_init(env, &walk->met, image->info.table_count) || !walk->regions ||
 	    !cim_path_buf_set(env, &walk->path, 0, 0, "", 0))
 		goto close_walk;
-	walk->item = (struct cim_walk_item){
-		.entry = &walk->entry, .info = &walk->info, .path = walk->path.text};
+	cim_show_entry(&walk->shown, 0, NULL, NULL);
+	walk->item.entry = &walk->shown.entry;
+	walk->item.info = &walk->info;
 	*result = walk;
 	return CIM_OK;
 close_walk:
@@ -178,13 +179,13 @@ static enum cim_status finish_item(struct cim_walk *walk, struct cim_error *err)
 {
 	enum cim_status status;
 
-	status = cim_image_record(walk->image, walk->entry.file_id, &walk->record, err);
+	status = cim_image_record(walk->image, walk->shown.entry.file_id, &walk->record, err);
 	if (status)
 		return status;
-	cim_info_from_record(&walk->info, walk->entry.file_id, &walk->record);
+	cim_info_from_record(&walk->info, walk->shown.entry.file_id, &walk->record);
 	if (!walk->info.is_directory)
 		return CIM_OK;
-	status = meet(walk, walk->entry.file_id, err);
+	status = meet(walk, walk->shown.entry.file_id, err);
 	if (!status)
 		walk->stage = STAGE_ENTER;
 	return status;
@@ -194,10 +195,10 @@ static enum cim_status finish_item(struct cim_walk *walk, struct cim_error *err)
 static enum cim_status append_name(struct cim_walk *walk, const struct frame *frame,
 				   struct cim_error *err)
 {
-	const char *name = walk->entry.utf8;
+	const char *name = walk->shown.entry.utf8;
 	const size_t separator = walk->depth > 1 ? 1 : 0; /* none in front of the first */
 
-	walk->item_units = frame->path_units + separator + walk->entry.units;
+	walk->item_units = frame->path_units + separator + walk->shown.entry.units;
 	if (walk->item_units > CIM_MAX_PATH)
 		return cim_fail(err, CIM_E_CORRUPT, "a path of %llu units",
 				(unsigned long long)walk->item_units);
@@ -213,17 +214,16 @@ static enum cim_status next_entry(struct cim_walk *walk, struct cim_error *err)
 	struct frame *frame = &walk->frames[walk->depth - 1];
 	struct cim_walk_item *item = &walk->item;
 	const uint32_t index = frame->next++;
-	struct cim_link link;
 	enum cim_status status;
 
 	walk->path.len = frame->path_bytes;
 	walk->path.text[walk->path.len] = '\0';
 	item->dir_id = frame->dir_id;
 	item->depth = (uint32_t)walk->depth;
-	status = cim_link_table_get(&frame->table, index, &link, err);
+	status = cim_link_table_get(&frame->table, index, &walk->shown.link, err);
 	if (status)
 		return status;
-	cim_entry_from_link(&walk->entry, &link, index, NULL, NULL);
+	cim_show_entry(&walk->shown, index, NULL, NULL);
 	status = append_name(walk, frame, err);
 	if (status)
 		return status;
@@ -238,7 +238,7 @@ static enum cim_status step(struct cim_walk *walk, bool *done, struct cim_error 
 
 	walk->stage = STAGE_INSIDE;
 	if (stage == STAGE_START) {
-		walk->entry.file_id = walk->start_id;
+		walk->shown.entry.file_id = walk->start_id;
 		return finish_item(walk, err);
 	}
 	if (stage == STAGE_ENTER) {

@@ -39,13 +39,11 @@ void restore_init(struct restore *r, const struct restore_job *job)
 	memset(r, 0, sizeof(*r));
 	r->job = job;
 	r->buf = xmalloc(RESTORE_BUFFER);
-	r->entry = xmalloc(sizeof(*r->entry));
 }
 
 void restore_free(struct restore *r)
 {
 	free(r->buf);
-	free(r->entry);
 }
 
 /* ---- what goes wrong ---- */
@@ -371,7 +369,7 @@ int restore_text(struct restore *r, const struct place *at, const char *text, si
 static int fill_stream(struct restore *r, const struct place *at, const struct cim_entry *stream,
 		       int fd, bool *keep)
 {
-	enum copied copied = copy_data(r, at, &stream->data, false, fd);
+	enum copied copied = copy_data(r, at, stream->data, false, fd);
 
 	*keep = copied == COPIED;
 	if (copied == COPY_STOPPED)

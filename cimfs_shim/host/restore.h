@@ -136,7 +136,6 @@ struct restore {
 	int code;	/* of what can't be read of the image */
 	int failed;	/* what lost() ended the run with */
 	uint8_t *buf;
-	struct cim_entry *entry; /* for iterations */
 };
 void restore_init(struct restore *r, const struct restore_job *job);
 void restore_free(struct restore *r);

@@ -208,11 +208,11 @@ static void set_stream(struct restore *r, const struct place *at, int fd,
 		restore_lost(r, LOST_STREAM, at, "%s: the name can't be used", stream->utf8);
 		return;
 	}
-	if (stream->data.size > MAX_XATTR) {
+	if (stream->data->size > MAX_XATTR) {
 		restore_lost(r, LOST_STREAM, at, "%s: too large for an attribute", stream->utf8);
 		return;
 	}
-	if (cim_image_read(r->job->image, &stream->data, 0, r->buf, RESTORE_BUFFER, &got, &err)) {
+	if (cim_image_read(r->job->image, stream->data, 0, r->buf, RESTORE_BUFFER, &got, &err)) {
 		restore_unreadable(r, at, &err);
 		return;
 	}
@@ -221,19 +221,21 @@ static void set_stream(struct restore *r, const struct place *at, int fd,
 	free(name);
 }
 
-static int one_stream(struct restore *r, const struct place *at, int fd, const struct place *first)
+static int one_stream(struct restore *r, const struct place *at, int fd,
+		      const struct cim_entry *stream, const struct place *first)
 {
 	if (r->job->streams == RESTORE_STREAMS_FILES)
-		return restore_stream_file(r, at, r->entry, first);
+		return restore_stream_file(r, at, stream, first);
 	if (r->job->streams == RESTORE_STREAMS_XATTR)
-		set_stream(r, at, fd, r->entry);
+		set_stream(r, at, fd, stream);
 	else
-		restore_lost(r, LOST_STREAM, at, "%s: not asked for", r->entry->utf8);
+		restore_lost(r, LOST_STREAM, at, "%s: not asked for", stream->utf8);
 	return 0;
 }
 
 static int set_streams(struct restore *r, const struct place *at, int fd, const struct place *first)
 {
+	const struct cim_entry *stream;
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	int code = 0;
@@ -245,12 +247,10 @@ static int set_streams(struct restore *r, const struct place *at, int fd, const 
 		return 0;
 	}
 	for (uint32_t left = cim_iter_count(iter); left && !code; left--) {
-		bool found = false;
-
-		if (cim_iter_next(iter, r->entry, &found, &err))
+		if (cim_iter_next(iter, &stream, &err))
 			restore_unreadable(r, at, &err);
-		else if (found)
-			code = one_stream(r, at, fd, first);
+		else if (stream)
+			code = one_stream(r, at, fd, stream, first);
 	}
 	cim_iter_close(iter);
 	return code;

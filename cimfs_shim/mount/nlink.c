@@ -112,9 +112,8 @@ static bool count_dir(struct census *c, uint32_t dir_id, struct todo *todo)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	struct cim_entry entry;
+	const struct cim_entry *entry;
 	enum cim_status status;
-	bool found = true;
 	bool ok = true;
 
 	status = cim_iter_dir(c->s->image, dir_id, &iter, &err);
@@ -123,14 +122,14 @@ static bool count_dir(struct census *c, uint32_t dir_id, struct todo *todo)
 		return status != CIM_E_NO_MEMORY;
 	}
 	for (uint32_t left = cim_iter_count(iter); ok && left; left--) {
-		status = cim_iter_next(iter, &entry, &found, &err);
+		status = cim_iter_next(iter, &entry, &err);
 		if (status) {
 			log_status(status, &err, dir_id);
 			continue;
 		}
-		if (!found)
+		if (!entry)
 			break;
-		ok = count_entry(c, dir_id, entry.file_id, todo);
+		ok = count_entry(c, dir_id, entry->file_id, todo);
 	}
 	cim_iter_close(iter);
 	return ok;

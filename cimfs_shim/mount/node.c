@@ -198,39 +198,36 @@ int node_stat(struct server *s, uint64_t node, struct stat *st)
 
 /* ---- data ---- */
 
-static int stream_entry(struct server *s, uint64_t node, struct cim_entry *entry)
+static int stream_data(struct server *s, uint64_t node, struct cim_data *data)
 {
+	const struct cim_entry *entry = NULL;
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	bool found = false;
 	enum cim_status status;
 
 	status = cim_iter_streams(s->image, (uint32_t)node, &iter, &err);
 	if (!status) {
 		cim_iter_seek(iter, node_extra(node));
-		status = cim_iter_next(iter, entry, &found, &err);
-		cim_iter_close(iter);
+		status = cim_iter_next(iter, &entry, &err);
 	}
+	if (entry)
+		*data = *entry->data;
+	cim_iter_close(iter);
 	if (status)
 		return log_status(status, &err, (uint32_t)node);
-	return found ? 0 : ENOENT;
+	return entry ? 0 : ENOENT;
 }
 
 int node_data(struct server *s, uint64_t node, struct cim_data *data)
 {
 	const uint32_t file_id = node_file_id(s, node);
 	struct cim_error err = {0};
-	struct cim_entry entry;
 	enum cim_status status;
 
 	if (!file_id)
 		return EISDIR;
-	if (node_is_stream(node)) {
-		int error = stream_entry(s, node, &entry);
-
-		*data = entry.data;
-		return error;
-	}
+	if (node_is_stream(node))
+		return stream_data(s, node, data);
 	status = cim_image_get_data(s->image, file_id, (struct cim_str){0}, data, &err);
 	if (status == CIM_E_ACCESS)
 		return EISDIR;
@@ -285,19 +282,17 @@ static bool parse_stream(const char *text, size_t *len)
 static int find_stream(struct server *s, uint32_t file_id, const uint16_t *name, size_t units,
 		       uint32_t *index)
 {
+	const struct cim_entry *entry;
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	struct cim_entry entry;
-	bool found = true;
 	enum cim_status status = cim_iter_streams(s->image, file_id, &iter, &err);
 
 	if (status)
 		return log_status(status, &err, file_id);
-	for (uint32_t left = cim_iter_count(iter); left && found; left--) {
-		status = cim_iter_next(iter, &entry, &found, &err);
-		if (!status && found &&
-		    !cim_name_compare_default(entry.name, entry.units, name, units)) {
-			*index = entry.index;
+	for (uint32_t left = cim_iter_count(iter); left; left--) {
+		status = cim_iter_next(iter, &entry, &err);
+		if (entry && !cim_name_compare_default(entry->name, entry->units, name, units)) {
+			*index = entry->index;
 			cim_iter_close(iter);
 			return 0;
 		}

@@ -156,8 +156,7 @@ static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	struct cim_entry entry;
-	bool found = true;
+	const struct cim_entry *entry;
 	uint32_t left;
 	enum cim_status status = cim_iter_dir(l->s->image, dir_id, &iter, &err);
 
@@ -167,11 +166,11 @@ static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
 	cim_iter_seek(iter, start < left ? (uint32_t)start : left);
 	left -= start < left ? (uint32_t)start : left;
 	for (; left; left--) {
-		status = cim_iter_next(iter, &entry, &found, &err);
+		status = cim_iter_next(iter, &entry, &err);
 		/* An entry that can't be read is passed over; the log tells of it. */
 		if (status)
 			log_status(status, &err, dir_id);
-		else if (!found || !list_entry(l, dir_id, &entry))
+		else if (!entry || !list_entry(l, dir_id, entry))
 			break;
 	}
 	cim_iter_close(iter);

@@ -264,20 +264,19 @@ static int list_streams(struct server *s, const struct cim_file_info *info, stru
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	struct cim_entry entry;
-	bool found = true;
+	const struct cim_entry *entry;
 	int error = 0;
 	enum cim_status status = cim_iter_file_streams(s->image, info, &iter, &err);
 
 	if (status)
 		return log_status(status, &err, info->file_id);
-	for (uint32_t left = cim_iter_count(iter); left && found && !error; left--) {
-		status = cim_iter_next(iter, &entry, &found, &err);
+	for (uint32_t left = cim_iter_count(iter); left && !error; left--) {
+		status = cim_iter_next(iter, &entry, &err);
 		if (status)
 			error = log_status(status, &err, info->file_id);
-		else if (found && strlen(entry.utf8) && strcmp(entry.utf8, "DOSATTRIB") &&
-			 strcmp(entry.utf8, "WINEREPARSE"))
-			error = list_add(list, "user.", entry.utf8);
+		else if (entry && strlen(entry->utf8) && strcmp(entry->utf8, "DOSATTRIB") &&
+			 strcmp(entry->utf8, "WINEREPARSE"))
+			error = list_add(list, "user.", entry->utf8);
 	}
 	cim_iter_close(iter);
 	return error;

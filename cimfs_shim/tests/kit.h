@@ -320,15 +320,14 @@ static inline void dump_blob(struct kit *k, struct cim_image *image,
 static inline void dump_streams(struct kit *k, struct cim_image *image,
 				const struct cim_file_info *info, struct text *t)
 {
-	struct cim_entry entry;
+	const struct cim_entry *entry;
 	struct cim_iter *iter;
-	bool found;
 
 	if (!must(k, cim_iter_file_streams(image, info, &iter, &k->err)))
 		return;
-	while (must(k, cim_iter_next(iter, &entry, &found, &k->err)) && found) {
-		say(t, "\n    :%s", entry.utf8);
-		dump_data(k, image, &entry.data, t);
+	while (must(k, cim_iter_next(iter, &entry, &k->err)) && entry) {
+		say(t, "\n    :%s", entry->utf8);
+		dump_data(k, image, entry->data, t);
 	}
 	cim_iter_close(iter);
 }

@@ -257,9 +257,8 @@ static inline void read_item(struct cim_image *image, uint32_t id, struct read_a
 	uint8_t blob[CIM_MAX_BLOB];
 	struct cim_file_info info;
 	struct cim_iter *iter;
-	struct cim_entry entry;
+	const struct cim_entry *entry;
 	struct cim_data data;
-	bool found = true;
 
 	if (!note(all, cim_image_stat(image, id, &info, &all->err)))
 		return;
@@ -285,13 +284,13 @@ static inline void read_item(struct cim_image *image, uint32_t id, struct read_a
 	if (!note(all, cim_iter_streams(image, id, &iter, &all->err)))
 		return;
 	for (unsigned turns = 0; turns < 1000 && cim_iter_count(iter) > turns; turns++) {
-		if (!note(all, cim_iter_next(iter, &entry, &found, &all->err)))
+		if (!note(all, cim_iter_next(iter, &entry, &all->err)))
 			continue;
-		if (!found)
+		if (!entry)
 			break;
-		fold(all, entry.utf8, strlen(entry.utf8));
-		read_data(image, &entry.data, all);
-		note(all, cim_image_get_data(image, id, cim_str8(entry.utf8), &data, &all->err));
+		fold(all, entry->utf8, strlen(entry->utf8));
+		read_data(image, entry->data, all);
+		note(all, cim_image_get_data(image, id, cim_str8(entry->utf8), &data, &all->err));
 	}
 	cim_iter_close(iter);
 }

@@ -332,8 +332,7 @@ static void try_stream_form(struct cim_image *image, int form)
 	uint8_t one[300];
 	struct cim_data data;
 	struct cim_iter *iter;
-	struct cim_entry entry;
-	bool found;
+	const struct cim_entry *entry;
 	char path[16];
 	unsigned count = 0;
 
@@ -350,19 +349,18 @@ static void try_stream_form(struct cim_image *image, int form)
 	if (cim_iter_streams(image, id_of(image, path), &iter, &err))
 		bail("%s: %s", path, err.cause);
 	is_int(cim_iter_count(iter), 3, "form %d: number of streams", form);
-	while (!cim_iter_next(iter, &entry, &found, &err) && found) {
+	while (!cim_iter_next(iter, &entry, &err) && entry) {
 		static const uint64_t sizes[] = {300, 77777, 0};
 
-		count += entry.index == count && !entry.file_id && entry.units &&
-			 entry.data.size == sizes[count < 3 ? count : 2];
+		count += entry->index == count && !entry->file_id && entry->units &&
+			 entry->data->size == sizes[count < 3 ? count : 2];
 	}
 	is_int(count, 3, "form %d: streams iterated", form);
 	cim_iter_seek(iter, 2);
-	ok(!cim_iter_next(iter, &entry, &found, &err) && found && !strcmp(entry.utf8, "zero"),
+	ok(!cim_iter_next(iter, &entry, &err) && entry && !strcmp(entry->utf8, "zero"),
 	   "form %d: seek to the last", form);
 	cim_iter_seek(iter, 99);
-	ok(!cim_iter_next(iter, &entry, &found, &err) && !found, "form %d: seek past the end",
-	   form);
+	ok(!cim_iter_next(iter, &entry, &err) && !entry, "form %d: seek past the end", form);
 	cim_iter_close(iter);
 }
 
@@ -371,8 +369,7 @@ static void try_without_streams(struct cim_image *image)
 	struct cim_data data;
 	struct cim_file_info info;
 	struct cim_iter *iter;
-	struct cim_entry entry;
-	bool found;
+	const struct cim_entry *entry;
 
 	is_status(cim_image_get_data(image, id_of(image, "dir"), cim_str8(""), &data, &err),
 		  CIM_E_ACCESS, "a directory's default stream");
@@ -383,8 +380,13 @@ static void try_without_streams(struct cim_image *image)
 		  CIM_E_FILE_NOT_FOUND, "a directory's missing stream");
 	is_status(cim_iter_dir(image, id_of(image, "beta"), &iter, &err), CIM_E_PATH_NOT_FOUND,
 		  "iterate a file as a directory");
+	ok(!cim_iter_dir(image, id_of(image, ""), &iter, &err) &&
+		   !cim_iter_next(iter, &entry, &err) && entry && !entry->data &&
+		   entry->file_id == id_of(image, entry->utf8),
+	   "a directory's entry has a FileID and no data");
+	cim_iter_close(iter);
 	ok(!cim_iter_streams(image, id_of(image, "beta"), &iter, &err) && !cim_iter_count(iter) &&
-		   !cim_iter_next(iter, &entry, &found, &err) && !found,
+		   !cim_iter_next(iter, &entry, &err) && !entry,
 	   "a file without streams has none");
 	cim_iter_close(iter);
 	cim_iter_close(NULL);

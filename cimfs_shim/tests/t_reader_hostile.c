@@ -587,19 +587,19 @@ static void judge_links(struct link_image *li, bool refused, const char *name)
 	image = mini_open(li->m, "mem/l.cim");
 	for (int streams = 0; streams < 2; streams++) {
 		struct cim_iter *iter;
-		struct cim_entry entry;
-		bool found = true;
+		const struct cim_entry *entry;
+		bool more = true;
 		enum cim_status status = streams ? cim_iter_streams(image, 1, &iter, &err)
 						 : cim_iter_dir(image, 1, &iter, &err);
 
 		failed[streams] += status == CIM_E_CORRUPT;
 		other += status && status != CIM_E_CORRUPT;
-		for (unsigned i = 0; !status && found && i < 10; i++) {
-			enum cim_status next = cim_iter_next(iter, &entry, &found, &err);
+		for (unsigned i = 0; !status && more && i < 10; i++) {
+			enum cim_status next = cim_iter_next(iter, &entry, &err);
 
 			failed[streams] += next == CIM_E_CORRUPT;
 			other += next && next != CIM_E_CORRUPT;
-			found = found || next;
+			more = entry || next;
 		}
 		if (!status)
 			cim_iter_close(iter);

@@ -33,8 +33,7 @@ struct extract {
 	struct progress progress;
 	struct loss lost[LOST_COUNT];
 	struct exclude exclude;
-	struct cim_entry *entry; /* for an iteration */
-	uint64_t items;		 /* restored */
+	uint64_t items; /* restored */
 };
 
 /* ---- what is told ---- */
@@ -221,21 +220,24 @@ static const struct restore_ops restore_ops = {
 
 /* An entry's name as the image spells it; @name, in any case, if none is like it by our own upcase
  * table. NULL: it may be one of those that can't be read. */
-static char *spelling_of(struct extract *x, struct cim_iter *iter, const char *name, size_t len,
-			 uint32_t id, struct cim_error *err)
+static char *spelling_of(struct cim_iter *iter, const char *name, size_t len, uint32_t id,
+			 struct cim_error *err)
 {
+	const struct cim_entry *entry;
 	uint16_t units[CIM_MAX_NAME];
-	bool found = true, unread = false;
+	bool more = true, unread = false;
 	size_t count;
 
 	if (cim_utf16_from_utf8(name, len, units, CIM_MAX_NAME, &count))
 		count = 0;
-	while (found) {
-		if (cim_iter_next(iter, x->entry, &found, err))
-			found = unread = true; /* the next call goes on behind it */
-		else if (found && x->entry->file_id == id &&
-			 !cim_name_compare_default(units, count, x->entry->name, x->entry->units))
-			return xstrdup(x->entry->utf8);
+	while (more) {
+		if (cim_iter_next(iter, &entry, err))
+			unread = true; /* the next call goes on behind it */
+		else if (!entry)
+			more = false;
+		else if (entry->file_id == id &&
+			 !cim_name_compare_default(units, count, entry->name, entry->units))
+			return xstrdup(entry->utf8);
 	}
 	return unread ? NULL : xstrndup(name, len);
 }
@@ -257,7 +259,7 @@ static int find_entry(struct extract *x, uint32_t dir, const char *name, size_t 
 		return tool_fail_at(x->t, "extract", x->name, path, &err);
 	if (cim_iter_dir(image, dir, &iter, &err))
 		return fail_cim(x, &err);
-	*spelling = spelling_of(x, iter, name, len, *id, &err);
+	*spelling = spelling_of(iter, name, len, *id, &err);
 	cim_iter_close(iter);
 	return *spelling ? EXIT_OK : tool_fail_at(x->t, "extract", x->name, path, &err);
 }
@@ -407,13 +409,11 @@ static int open_and_extract(struct extract *x, char **args, size_t count)
 	x->job.image = tool_open(x->t, args[0], &code);
 	if (!x->job.image)
 		return code;
-	x->entry = xmalloc(sizeof(*x->entry));
 	code = select_paths(x->t, x->job.image, args[0], args + 1, count - 1, !x->no_globs,
 			    x->nullglob, &paths);
 	if (!code)
 		code = run_extract(x, count > 1 ? &paths : NULL);
 	selection_free(&paths);
-	free(x->entry);
 	cim_image_close(x->job.image);
 	return code;
 }

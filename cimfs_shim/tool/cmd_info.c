@@ -23,23 +23,22 @@ struct count {
 	struct tool *t;
 	struct cim_image *image;
 	const char *name;
-	struct cim_entry *entry;
 	struct idset seen; /* files */
 	struct counts *counts;
 };
 
 static int count_streams(struct count *c, uint32_t id)
 {
+	const struct cim_entry *entry;
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	enum cim_status status;
-	bool found;
 
 	if (cim_iter_streams(c->image, id, &iter, &err))
 		return tool_fail_cim(c->t, "read", c->name, &err);
-	while (!(status = cim_iter_next(iter, c->entry, &found, &err)) && found) {
+	while (!(status = cim_iter_next(iter, &entry, &err)) && entry) {
 		c->counts->streams++;
-		c->counts->stream_bytes += c->entry->data.size;
+		c->counts->stream_bytes += entry->data->size;
 	}
 	cim_iter_close(iter);
 	return status ? tool_fail_cim(c->t, "read", c->name, &err) : EXIT_OK;
@@ -85,10 +84,8 @@ static int count(struct tool *t, struct cim_image *image, const char *name, uint
 	struct count c = {.t = t, .image = image, .name = name, .counts = counts};
 	int code;
 
-	c.entry = xmalloc(sizeof(*c.entry));
 	code = count_all(&c, root);
 	idset_free(&c.seen);
-	free(c.entry);
 	return code;
 }
 

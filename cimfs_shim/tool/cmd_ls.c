@@ -136,16 +136,13 @@ static int print_streams(struct ls *ls, const char *path, const struct cim_file_
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	struct cim_entry *entry;
+	const struct cim_entry *entry;
 	enum cim_status status;
-	bool found;
 
 	if (cim_iter_file_streams(ls->image, info, &iter, &err))
 		return tool_fail_cim(ls->t, "list", ls->name, &err);
-	entry = xmalloc(sizeof(*entry));
-	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found)
-		print(ls, path, entry->utf8, info, entry->data.size, NULL);
-	free(entry);
+	while (!(status = cim_iter_next(iter, &entry, &err)) && entry)
+		print(ls, path, entry->utf8, info, entry->data->size, NULL);
 	cim_iter_close(iter);
 	return status ? tool_fail_cim(ls->t, "list", ls->name, &err) : EXIT_OK;
 }

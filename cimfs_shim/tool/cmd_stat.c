@@ -239,39 +239,36 @@ static int each_stream(const struct item *item, json_t *into)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
-	struct cim_entry *entry;
+	const struct cim_entry *entry;
 	enum cim_status status;
 	int code = EXIT_OK;
-	bool found;
 
 	if (!item->info.has_streams)
 		return EXIT_OK;
 	if (cim_iter_file_streams(item->image, &item->info, &iter, &err))
 		return tool_fail_cim(item->t, "read", item->name, &err);
-	entry = xmalloc(sizeof(*entry));
-	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found && !code) {
+	while (!(status = cim_iter_next(iter, &entry, &err)) && entry && !code) {
 		json_t *o = NULL;
 
 		if (into) {
 			o = json_object();
 			json_put_text(o, "name", entry->utf8);
-			json_put_int(o, "size", entry->data.size);
-			json_put_bool(o, "sparse", entry->data.sparse);
-			json_put_bool(o, "pe_image", entry->data.pe);
+			json_put_int(o, "size", entry->data->size);
+			json_put_bool(o, "sparse", entry->data->sparse);
+			json_put_bool(o, "pe_image", entry->data->pe);
 		} else {
 			printf("%-12s ", "Stream:");
 			put_escaped(stdout, entry->utf8);
-			printf(" (%llu byte%s%s)\n", (unsigned long long)entry->data.size,
-			       plural(entry->data.size),
-			       entry->data.sparse ? ", sparse"
-			       : entry->data.pe	  ? ", stored as a PE image"
-						  : "");
+			printf(" (%llu byte%s%s)\n", (unsigned long long)entry->data->size,
+			       plural(entry->data->size),
+			       entry->data->sparse ? ", sparse"
+			       : entry->data->pe   ? ", stored as a PE image"
+						   : "");
 		}
-		code = each_segment(item, &entry->data, o);
+		code = each_segment(item, entry->data, o);
 		if (into)
 			json_append(into, "streams", o);
 	}
-	free(entry);
 	cim_iter_close(iter);
 	return status ? tool_fail_cim(item->t, "read", item->name, &err) : code;
 }

@@ -160,7 +160,7 @@ static int take_match(struct expand *x, const struct cim_entry *entry, const cha
 static int expand(struct expand *x, uint32_t dir, const char *prefix, const char *pattern)
 {
 	struct cim_error err = {0};
-	struct cim_entry *entry;
+	const struct cim_entry *entry;
 	struct cim_iter *iter;
 	enum cim_status status;
 	uint16_t units[CIM_MAX_NAME];
@@ -168,7 +168,6 @@ static int expand(struct expand *x, uint32_t dir, const char *prefix, const char
 	size_t len, count;
 	int code = EXIT_OK;
 	bool literal;
-	bool found;
 
 	pattern += strspn(pattern, "/\\");
 	len = strcspn(pattern, "/\\");
@@ -178,15 +177,13 @@ static int expand(struct expand *x, uint32_t dir, const char *prefix, const char
 	literal = is_there(x, dir, pattern, len);
 	if (cim_iter_dir(x->image, dir, &iter, &err))
 		return tool_fail_cim(x->t, "extract", x->name, &err);
-	entry = xmalloc(sizeof(*entry));
-	while (!code && !(status = cim_iter_next(iter, entry, &found, &err)) && found) {
+	while (!code && !(status = cim_iter_next(iter, &entry, &err)) && entry) {
 		if (literal ? !cim_name_compare_default(units, count, entry->name, entry->units)
 			    : select_match(units, count, entry->name, entry->units))
 			code = take_match(x, entry, prefix, rest);
 	}
 	if (!code && status)
 		code = tool_fail_cim(x->t, "extract", x->name, &err);
-	free(entry);
 	cim_iter_close(iter);
 	return code;
 }

@@ -34,7 +34,6 @@ struct tree {
 	size_t level_room;
 	size_t depth;
 	struct text path;
-	struct cim_entry entry;
 	uint16_t units[CIM_MAX_NAME];
 	struct tree_item item;
 	bool started;
@@ -66,27 +65,24 @@ static void todo_add(struct todo *todo, uint32_t id)
 static enum cim_status note_entries(struct tree *tree, uint32_t dir, struct idset *met,
 				    struct todo *todo, struct cim_error *err)
 {
+	const struct cim_entry *entry;
 	struct cim_file_info info;
 	struct cim_iter *iter;
-	bool found = true;
 	enum cim_status status = cim_iter_dir(tree->image, dir, &iter, err);
 
 	if (status)
 		return status;
-	for (uint32_t left = cim_iter_count(iter); left && found && status != CIM_E_NO_MEMORY;
-	     left--) {
-		const uint32_t *id = &tree->entry.file_id;
-
-		status = cim_iter_next(iter, &tree->entry, &found, err);
-		if (status || !found)
+	for (uint32_t left = cim_iter_count(iter); left && status != CIM_E_NO_MEMORY; left--) {
+		status = cim_iter_next(iter, &entry, err);
+		if (status || !entry)
 			continue;
-		if (idset_add(met, *id)) {
-			idset_add(&tree->multi, *id);
+		if (idset_add(met, entry->file_id)) {
+			idset_add(&tree->multi, entry->file_id);
 			continue;
 		}
-		status = cim_image_stat(tree->image, *id, &info, err);
+		status = cim_image_stat(tree->image, entry->file_id, &info, err);
 		if (!status && info.is_directory)
-			todo_add(todo, *id);
+			todo_add(todo, entry->file_id);
 	}
 	cim_iter_close(iter);
 	return status;
@@ -185,23 +181,23 @@ static int compare_names(const void *a, const void *b, void *arg)
 static int check_order(struct tree *tree, struct cim_iter *iter, bool *sorted)
 {
 	uint16_t last[CIM_MAX_NAME];
+	const struct cim_entry *entry;
 	struct cim_error err = {0};
 	size_t last_units = 0;
-	bool found;
 
 	*sorted = true;
 	for (size_t i = 0;; i++) {
-		if (cim_iter_next(iter, &tree->entry, &found, &err))
+		if (cim_iter_next(iter, &entry, &err))
 			return fail(tree, &err);
-		if (!found)
+		if (!entry)
 			break;
-		if (i && cim_name_compare_default(last, last_units, tree->entry.name,
-						  tree->entry.units) >= 0) {
+		if (i &&
+		    cim_name_compare_default(last, last_units, entry->name, entry->units) >= 0) {
 			*sorted = false;
 			break;
 		}
-		last_units = tree->entry.units;
-		memcpy(last, tree->entry.name, last_units * sizeof(*last));
+		last_units = entry->units;
+		memcpy(last, entry->name, last_units * sizeof(*last));
 	}
 	cim_iter_seek(iter, 0);
 	return EXIT_OK;
@@ -209,31 +205,30 @@ static int check_order(struct tree *tree, struct cim_iter *iter, bool *sorted)
 
 static int load_sorted(struct tree *tree, struct level *level)
 {
+	const struct cim_entry *entry;
 	struct cim_error err = {0};
 	size_t room = 0;
 	size_t units_room = 0;
 	size_t used = 0;
-	bool found;
 
 	for (;;) {
 		struct name *name;
 
-		if (cim_iter_next(level->iter, &tree->entry, &found, &err))
+		if (cim_iter_next(level->iter, &entry, &err))
 			return fail(tree, &err);
-		if (!found)
+		if (!entry)
 			break;
 		level->names = xgrow(level->names, &room, level->count, sizeof(*level->names));
-		if (units_room - used < tree->entry.units) {
-			units_room = (used + tree->entry.units) * 2;
+		if (units_room - used < entry->units) {
+			units_room = (used + entry->units) * 2;
 			level->units = xrealloc(level->units, units_room * sizeof(*level->units));
 		}
 		name = &level->names[level->count++];
-		name->id = tree->entry.file_id;
+		name->id = entry->file_id;
 		name->offset = (uint32_t)used;
-		name->units = (uint16_t)tree->entry.units;
-		memcpy(level->units + used, tree->entry.name,
-		       tree->entry.units * sizeof(*level->units));
-		used += tree->entry.units;
+		name->units = (uint16_t)entry->units;
+		memcpy(level->units + used, entry->name, entry->units * sizeof(*level->units));
+		used += entry->units;
 	}
 	cim_iter_close(level->iter);
 	level->iter = NULL;
@@ -266,14 +261,18 @@ static int enter(struct tree *tree)
 static int next_name(struct tree *tree, uint32_t *id, size_t *units, bool *found)
 {
 	struct level *level = &tree->levels[tree->depth - 1];
+	const struct cim_entry *entry;
 	struct cim_error err = {0};
 
 	if (level->iter) {
-		if (cim_iter_next(level->iter, &tree->entry, found, &err))
+		if (cim_iter_next(level->iter, &entry, &err))
 			return fail(tree, &err);
-		*id = tree->entry.file_id;
-		*units = tree->entry.units;
-		memcpy(tree->units, tree->entry.name, *units * sizeof(*tree->units));
+		*found = entry;
+		if (entry) {
+			*id = entry->file_id;
+			*units = entry->units;
+			memcpy(tree->units, entry->name, *units * sizeof(*tree->units));
+		}
 		return EXIT_OK;
 	}
 	*found = level->next < level->count;
@@ -434,19 +433,17 @@ void tree_streams_free(struct tree_stream *streams, size_t count)
 int tree_streams(struct tool *t, struct cim_image *image, const char *name,
 		 const struct cim_file_info *file, struct tree_stream **streams, size_t *count)
 {
-	struct cim_entry *entry;
+	const struct cim_entry *entry;
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	enum cim_status status;
 	size_t room = 0;
-	bool found;
 
 	*streams = NULL;
 	*count = 0;
 	if (cim_iter_file_streams(image, file, &iter, &err))
 		return tool_fail_cim(t, "read", name, &err);
-	entry = xmalloc(sizeof(*entry));
-	while (!(status = cim_iter_next(iter, entry, &found, &err)) && found) {
+	while (!(status = cim_iter_next(iter, &entry, &err)) && entry) {
 		struct text text = {0};
 		struct tree_stream *one;
 
@@ -454,12 +451,11 @@ int tree_streams(struct tool *t, struct cim_image *image, const char *name,
 		one = &(*streams)[(*count)++];
 		memcpy(one->name, entry->name, entry->units * sizeof(*one->name));
 		one->units = entry->units;
-		one->data = entry->data;
+		one->data = *entry->data;
 		text_puts(&text, "");
 		escape_name(&text, entry->name, entry->units);
 		one->text = text.s;
 	}
-	free(entry);
 	cim_iter_close(iter);
 	if (status) {
 		tree_streams_free(*streams, *count);

@@ -25,7 +25,6 @@ struct verify {
 	uint64_t differences, items;
 	uint32_t *ids; /* met so far */
 	size_t id_count;
-	struct cim_entry entry;
 	struct cim_error err;
 	uint8_t got[PIECE], want[PIECE];
 	uint8_t blob[CIM_MAX_BLOB];
@@ -113,32 +112,32 @@ static void verify_blob(struct verify *v, const struct rt_name *name, uint32_t i
 static void verify_streams(struct verify *v, const struct rt_name *name, const struct rt_node *node,
 			   uint32_t id)
 {
+	const struct cim_entry *entry;
 	struct cim_iter *iter;
 	uint32_t count = 0;
-	bool found;
 
 	if (cim_iter_streams(v->image, id, &iter, &v->err)) {
 		differ(v, name, "streams: %s", v->err.cause);
 		return;
 	}
-	while (!cim_iter_next(iter, &v->entry, &found, &v->err) && found) {
-		struct rt_name stream = {.units = (uint16_t)v->entry.units};
+	while (!cim_iter_next(iter, &entry, &v->err) && entry) {
+		struct rt_name stream = {.units = (uint16_t)entry->units};
 		struct rt_named_stream *want;
 		struct cim_data data;
-		struct cim_str utf8 = cim_str8(v->entry.utf8);
+		struct cim_str utf8 = cim_str8(entry->utf8);
 
-		memcpy(stream.text, v->entry.name, v->entry.units * sizeof(*stream.text));
+		memcpy(stream.text, entry->name, entry->units * sizeof(*stream.text));
 		want = rt_find_stream(node, &stream);
 		count++;
 		if (!want) {
-			differ(v, name, "has a stream %s, must not", v->entry.utf8);
+			differ(v, name, "has a stream %s, must not", entry->utf8);
 			continue;
 		}
 		if (!rt_equal_name(&stream, &want->name))
-			differ(v, name, "stream %s is spelled otherwise", v->entry.utf8);
-		verify_data(v, name, &v->entry.data, &want->stream);
+			differ(v, name, "stream %s is spelled otherwise", entry->utf8);
+		verify_data(v, name, entry->data, &want->stream);
 		if (cim_image_get_data(v->image, id, utf8, &data, &v->err))
-			differ(v, name, "stream %s: %s", v->entry.utf8, v->err.cause);
+			differ(v, name, "stream %s: %s", entry->utf8, v->err.cause);
 		else
 			verify_data(v, name, &data, &want->stream);
 	}
@@ -202,23 +201,23 @@ static uint32_t look_up(struct verify *v, uint32_t dir, const struct rt_name *na
 static void verify_children(struct verify *v, const struct rt_name *name, struct rt_node *node,
 			    uint32_t id)
 {
+	const struct cim_entry *entry;
 	struct cim_iter *iter;
 	uint32_t count = 0;
-	bool found;
 
 	if (cim_iter_dir(v->image, id, &iter, &v->err)) {
 		differ(v, name, "%s", v->err.cause);
 		return;
 	}
-	while (!cim_iter_next(iter, &v->entry, &found, &v->err) && found) {
-		struct rt_name entry = {.units = (uint16_t)v->entry.units};
+	while (!cim_iter_next(iter, &entry, &v->err) && entry) {
+		struct rt_name child = {.units = (uint16_t)entry->units};
 		const struct rt_entry *want;
 
-		memcpy(entry.text, v->entry.name, v->entry.units * sizeof(*entry.text));
-		want = rt_find(node, &entry);
+		memcpy(child.text, entry->name, entry->units * sizeof(*child.text));
+		want = rt_find(node, &child);
 		count++;
-		if (!want || !rt_equal_name(&entry, &want->name))
-			differ(v, name, "holds %s, %s", v->entry.utf8,
+		if (!want || !rt_equal_name(&child, &want->name))
+			differ(v, name, "holds %s, %s", entry->utf8,
 			       want ? "spelled otherwise" : "must not");
 	}
 	cim_iter_close(iter);
