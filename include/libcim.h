@@ -39,10 +39,13 @@
  *   is 0 to the library. One that is smaller than it was in the first release is CIM_E_INVALID;
  *   one that is larger than the library knows is fine as long as the rest of it is zeros, else
  *   CIM_E_UNSUPPORTED. The library copies it, an environment's file system as well.
+ * - One that the library fills in for the caller begins with struct_size as well, set before the
+ *   call: "struct cim_data d = {CIM_SIZED(d)};". It is filled in as far as both know it. Less than
+ *   it had in the first release is CIM_E_INVALID here, too, and when it is given back.
  * - A structure that the library shows by a pointer to const may get members at its end; none of
- *   these holds another that grows, and the caller copies no more of it than it knows. One that
- *   the library fills in for the caller stays as it is: what a later version can tell besides it
- *   tells by a function of its own.
+ *   these holds another that grows. The caller copies no more of it than it knows, and sets the
+ *   copy's struct_size, if it has one.
+ * - struct cim_error, cim_str, cim_guid and cim_allocator stay as they are.
  * - Sizes and offsets are bytes. Times are Windows FILETIMEs: 100 ns units since 1601-01-01 UTC.
  * - Names inside an image are UTF-16 code units. In UTF-8 they are written as WTF-8: an unpaired
  *   surrogate is encoded like any other code point, in three bytes, so that the form is
@@ -81,7 +84,7 @@ extern "C" {
 #define CIM_API
 #endif
 
-/** The first member of a structure that the caller fills in: see the conventions above. */
+/** The first member of a structure that the caller has: see the conventions above. */
 #ifndef __cplusplus
 #define CIM_SIZED(variable) .struct_size = sizeof(variable)
 #else
@@ -252,6 +255,7 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
  * @priv:        the library's own, for reading on from here
  */
 struct cim_file_info {
+	size_t struct_size;
 	uint32_t file_id;
 	uint32_t parent_id;
 	uint32_t attributes;
@@ -387,6 +391,7 @@ CIM_API enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t fil
  * A plain value; nothing to close. Valid as long as the image is open.
  */
 struct cim_data {
+	size_t struct_size;
 	uint64_t size;
 	bool sparse;
 	bool pe;
@@ -557,8 +562,8 @@ struct cim_finding {
  * @errors: receives the number of findings of severity CIM_ERROR; may be NULL
  *
  * Goes on after a finding as far as it can; what lies in a region file that is missing, or no good
- * as a whole, is reported by its number. CIM_OK means the check ran to its end, not that the image is
- * sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
+ * as a whole, is reported by its number. CIM_OK means the check ran to its end, not that the image
+ * is sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
  *
  * CIM_E_ABORTED: @found or the progress callback said so. CIM_E_INVALID: unknown @flags.
  */

@@ -181,10 +181,11 @@ enum cim_run_kind {
  * @priv:   the library's own
  */
 struct cim_run {
+	size_t struct_size;
 	enum cim_run_kind kind;
 	uint64_t len;
-	intptr_t native;
 	uint64_t offset;
+	intptr_t native;
 	void *priv;
 };
 
@@ -232,6 +233,7 @@ static inline uint64_t cim_region_byte(uint64_t region_offset)
  *                image that is @offset and the mapping's Delta, else @offset
  */
 struct cim_segment {
+	size_t struct_size;
 	uint64_t offset;
 	uint64_t len;
 	bool stored;
@@ -287,14 +289,16 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
 
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {
+	size_t struct_size;
 	uint64_t files;	       /* items added (directories, files), links not counted */
 	uint64_t streams;      /* streams with data, default and alternate */
 	uint64_t bytes;	       /* their bytes */
 	uint64_t stored_bytes; /* what of it was stored, the rest being known already */
 };
 
-/** cim_writer_get_stats() - see struct cim_writer_stats; can't fail */
-CIM_API void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats);
+/** cim_writer_get_stats() - see struct cim_writer_stats */
+CIM_API enum cim_status cim_writer_get_stats(struct cim_writer *writer,
+					     struct cim_writer_stats *stats, struct cim_error *err);
 
 /* ------------------------------------------------------------------------------------------
  * The files of a directory of images

@@ -20,6 +20,7 @@
  * region file, kept open for him, and the offset in it.
  */
 #include "reader.h"
+#include "sized.h"
 
 #include <string.h>
 
@@ -157,7 +158,7 @@ enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, u
 {
 	enum cim_status status = CIM_OK;
 
-	memset(data, 0, sizeof(*data));
+	*data = (struct cim_data){CIM_SIZED(*data)};
 	switch (cim_stream_type(desc)) {
 	case CIM_STREAM_DATA:
 		data->sparse = desc & CIM_STREAM_SPARSE;
@@ -177,10 +178,8 @@ enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, u
 		return cim_fail(err, CIM_E_CORRUPT, "a stream with data can't be of type %u",
 				cim_stream_type(desc));
 	}
-	if (status) {
-		memset(data, 0, sizeof(*data));
+	if (status)
 		return status;
-	}
 	data->size = cim_stream_length(desc);
 	data->priv[0] = offset;
 	return CIM_OK;
@@ -278,27 +277,36 @@ static enum cim_status read_pe(struct cim_image *image, const struct cim_data *d
 	return status;
 }
 
+/* What lies within the stream. */
+static enum cim_status read_data(struct cim_image *image, const struct cim_data *data,
+				 uint64_t offset, void *buf, size_t len, struct cim_error *err)
+{
+	if (data->pe)
+		return read_pe(image, data, offset, buf, len, err);
+	if (!data->sparse)
+		return cim_image_read_raw(image, data->priv[0], offset, buf, len, err);
+	memset(buf, 0, len);
+	return CIM_OK;
+}
+
 enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *data,
 			       uint64_t offset, void *buf, size_t len, size_t *got,
 			       struct cim_error *err)
 {
 	static const char op[] = "read stream";
-	enum cim_status status = CIM_OK;
+	enum cim_status status;
 
 	if (got)
 		*got = 0;
 	if (CIM_ANY_NULL(err, op, image, data, got) || (len && CIM_ANY_NULL(err, op, buf)))
 		return CIM_E_POINTER;
-	if (offset >= data->size || !len)
+	status = CIM_CHECK_SIZED(data, CIM_LEAST_DATA, err);
+	if (!status && (offset >= data->size || !len))
 		return CIM_OK;
-	if (len > data->size - offset)
+	if (!status && len > data->size - offset)
 		len = (size_t)(data->size - offset);
-	if (data->sparse)
-		memset(buf, 0, len);
-	else if (data->pe)
-		status = read_pe(image, data, offset, buf, len, err);
-	else
-		status = cim_image_read_raw(image, data->priv[0], offset, buf, len, err);
+	if (!status)
+		status = read_data(image, data, offset, buf, len, err);
 	if (status)
 		return cim_error_where(err, status, op, image->path);
 	*got = len;
@@ -330,19 +338,16 @@ static enum cim_status find_run(struct cim_image *image, const struct cim_data *
 	return status;
 }
 
-enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
-				  uint64_t offset, uint64_t len, struct cim_run *run,
-				  struct cim_error *err)
+/* @run is that of no bytes. */
+static enum cim_status get_run(struct cim_image *image, const struct cim_data *data,
+			       uint64_t offset, uint64_t len, struct cim_run *run,
+			       struct cim_error *err)
 {
-	const struct cim_vfs *vfs;
+	const struct cim_vfs *vfs = image->env.vfs;
 	struct cim_region_file *file;
-	uint64_t object = 0, skip = 0;
+	uint64_t object = 0, skip = 0, place = 0;
 	enum cim_status status;
 
-	if (run)
-		*run = (struct cim_run){.native = -1};
-	if (CIM_ANY_NULL(err, "find stream", image, data, run))
-		return CIM_E_POINTER;
 	if (offset >= data->size || !len)
 		return CIM_OK;
 	if (len > data->size - offset)
@@ -354,68 +359,93 @@ enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data
 	}
 	status = find_run(image, data, offset, &len, &object, &skip, err);
 	if (!status)
-		status = cim_image_place(image, object, skip, len, &file, &run->offset, err);
-	if (status) {
-		run->offset = 0;
-		return cim_error_where(err, status, "find stream", image->path);
-	}
+		status = cim_image_place(image, object, skip, len, &file, &place, err);
+	if (status)
+		return status;
 	run->kind = CIM_RUN_READ;
 	run->len = len;
-	vfs = image->env.vfs;
 	if (vfs->native)
 		run->native = vfs->native(vfs->ctx, file->file);
 	if (run->native == -1) {
-		run->offset = 0;
 		cim_region_put(image, file);
 		return CIM_OK;
 	}
 	run->kind = CIM_RUN_FILE;
+	run->offset = place;
 	run->priv = file;
 	return CIM_OK;
 }
 
+enum cim_status cim_image_get_run(struct cim_image *image, const struct cim_data *data,
+				  uint64_t offset, uint64_t len, struct cim_run *run,
+				  struct cim_error *err)
+{
+	static const char op[] = "find stream";
+	struct cim_run own = {CIM_SIZED(own), .native = -1};
+	enum cim_status status = CIM_BLANK_SIZED(run, &own, CIM_LEAST_RUN, err);
+
+	if (CIM_ANY_NULL(err, op, image, data, run))
+		return CIM_E_POINTER;
+	if (!status)
+		status = CIM_CHECK_SIZED(data, CIM_LEAST_DATA, err);
+	if (!status)
+		status = get_run(image, data, offset, len, &own, err);
+	if (!status)
+		cim_give_sized(run, &own, sizeof(own));
+	return cim_error_where(err, status, op, image->path);
+}
+
 void cim_run_put(struct cim_image *image, struct cim_run *run)
 {
-	if (!image || !run)
+	static const struct cim_run none = {.native = -1};
+
+	if (!image || !run || CIM_CHECK_SIZED(run, CIM_LEAST_RUN, NULL))
 		return;
 	if (run->priv)
 		cim_region_put(image, run->priv);
-	*run = (struct cim_run){.native = -1};
+	cim_give_sized(run, &none, sizeof(none));
 }
 
 /* ---- segments, for those who want to know ---- */
+
+static enum cim_status get_segment(struct cim_image *image, const struct cim_data *data,
+				   uint64_t offset, struct cim_segment *segment,
+				   struct cim_error *err)
+{
+	uint64_t object = 0, skip = 0;
+	enum cim_status status;
+
+	if (offset >= data->size)
+		return cim_fail(err, CIM_E_EOF, "the stream has %llu bytes",
+				(unsigned long long)data->size);
+	segment->offset = offset;
+	segment->len = data->size - offset;
+	if (data->sparse)
+		return CIM_OK;
+	status = find_run(image, data, offset, &segment->len, &object, &skip, err);
+	if (status)
+		return status;
+	segment->stored = true;
+	segment->place = object + skip; /* in the region file, so within the 48 bits */
+	segment->in_object = skip;
+	return cim_image_check_range(image, object, skip, segment->len, err);
+}
 
 enum cim_status cim_image_get_segment(struct cim_image *image, const struct cim_data *data,
 				      uint64_t offset, struct cim_segment *segment,
 				      struct cim_error *err)
 {
 	static const char op[] = "find stream";
-	uint64_t len, object = 0, skip = 0;
-	enum cim_status status;
+	struct cim_segment own = {CIM_SIZED(own)};
+	enum cim_status status = CIM_BLANK_SIZED(segment, &own, CIM_LEAST_SEGMENT, err);
 
-	if (segment)
-		*segment = (struct cim_segment){0};
 	if (CIM_ANY_NULL(err, op, image, data, segment))
 		return CIM_E_POINTER;
-	if (offset >= data->size) {
-		status = cim_fail(err, CIM_E_EOF, "the stream has %llu bytes",
-				  (unsigned long long)data->size);
-		return cim_error_where(err, status, op, image->path);
-	}
-	len = data->size - offset;
-	if (data->sparse) {
-		*segment = (struct cim_segment){.offset = offset, .len = len};
-		return CIM_OK;
-	}
-	status = find_run(image, data, offset, &len, &object, &skip, err);
 	if (!status)
-		status = cim_image_check_range(image, object, skip, len, err);
-	if (status)
-		return cim_error_where(err, status, op, image->path);
-	segment->offset = offset;
-	segment->len = len;
-	segment->stored = true;
-	segment->place = object + skip; /* in the region file, so within the 48 bits */
-	segment->in_object = skip;
-	return CIM_OK;
+		status = CIM_CHECK_SIZED(data, CIM_LEAST_DATA, err);
+	if (!status)
+		status = get_segment(image, data, offset, &own, err);
+	if (!status)
+		cim_give_sized(segment, &own, sizeof(own));
+	return cim_error_where(err, status, op, image->path);
 }

@@ -7,6 +7,7 @@
  * over: the next call goes on behind it.
  */
 #include "reader.h"
+#include "sized.h"
 
 struct cim_iter {
 	struct cim_link_table table;
@@ -90,14 +91,18 @@ enum cim_status cim_iter_file_streams(struct cim_image *image, const struct cim_
 				      struct cim_iter **iter, struct cim_error *err)
 {
 	struct cim_record record;
+	enum cim_status status;
 
 	if (iter)
 		*iter = NULL;
 	if (CIM_ANY_NULL(err, "list streams", image, file, iter))
 		return CIM_E_POINTER;
-	cim_record_from_info(&record, file);
-	return cim_error_where(err, open_iter(image, &record, true, iter, err), "list streams",
-			       image->path);
+	status = CIM_CHECK_SIZED(file, CIM_LEAST_FILE_INFO, err);
+	if (!status) {
+		cim_record_from_info(&record, file);
+		status = open_iter(image, &record, true, iter, err);
+	}
+	return cim_error_where(err, status, "list streams", image->path);
 }
 
 enum cim_status cim_iter_next(struct cim_iter *iter, const struct cim_entry **entry,

@@ -230,16 +230,21 @@ void cim_writer_close(struct cim_writer *writer)
 	cim_session_let_go(writer);
 }
 
-void cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats)
+enum cim_status cim_writer_get_stats(struct cim_writer *writer, struct cim_writer_stats *stats,
+				     struct cim_error *err)
 {
-	if (!stats)
-		return;
-	*stats = (struct cim_writer_stats){0};
-	if (!writer)
-		return;
+	static const char op[] = "get counts";
+	static const struct cim_writer_stats none;
+	enum cim_status status = CIM_BLANK_SIZED(stats, &none, CIM_LEAST_STATS, err);
+
+	if (CIM_ANY_NULL(err, op, writer, stats))
+		return CIM_E_POINTER;
+	if (status)
+		return cim_error_where(err, status, op, writer->path);
 	cim_session_lock(writer);
-	*stats = writer->stats;
+	cim_give_sized(stats, &writer->stats, sizeof(writer->stats));
 	cim_session_unlock(writer);
+	return CIM_OK;
 }
 
 /* ---- commit ---- */

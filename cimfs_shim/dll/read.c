@@ -48,8 +48,8 @@ static enum cim_status read_target(const struct target *target, UINT64 offset, v
                                    UINT64 size, UINT64 *bytes_read, UINT64 *bytes_remaining,
                                    struct cim_error *err)
 {
-    struct cim_file_info info;
-    struct cim_data data;
+    struct cim_file_info info = {CIM_SIZED(info)};
+    struct cim_data data = {CIM_SIZED(data)};
     enum cim_status status;
     size_t len, got = 0;
 
@@ -126,8 +126,8 @@ static void fill_stat(const struct target *target, const struct cim_file_info *i
 static enum cim_status stat_target(const struct target *target, FILE_STAT_BASIC_INFORMATION *stat,
                                    struct cim_error *err)
 {
-    struct cim_file_info info;
-    struct cim_data data = {.size = 0};
+    struct cim_file_info info = {CIM_SIZED(info)};
+    struct cim_data data = {CIM_SIZED(data)};
     enum cim_status status = cim_image_stat(target->image, target->file_id, &info, err);
 
     if (status) return status;

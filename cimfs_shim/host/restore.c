@@ -329,7 +329,7 @@ static int finish_file(struct restore *r, const struct place *at, int fd, const 
 int restore_file(struct restore *r, const struct place *at)
 {
 	struct cim_error err = {0};
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	char temporary[32];
 	bool keep = false;
 	int code;

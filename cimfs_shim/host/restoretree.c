@@ -70,6 +70,15 @@ struct restore_tree {
 	uint64_t steps;	      /* in so many steps */
 };
 
+/* Of what the library shows, in this version's size. */
+static struct cim_file_info copy_info(const struct cim_file_info *info)
+{
+	struct cim_file_info copy = *info;
+
+	copy.struct_size = sizeof(copy);
+	return copy;
+}
+
 /* ---- levels ---- */
 
 static struct level *top_level(const struct restore_tree *tree)
@@ -120,7 +129,7 @@ static int push_level(struct restore_tree *tree, int fd, const char *name, size_
 	level->ino = st.st_ino;
 	level->name = xstrdup(name);
 	level->path_len = path_len;
-	level->info = *info;
+	level->info = copy_info(info);
 	if (tree->depth > OPEN_LEVELS) {
 		struct level *far = level - OPEN_LEVELS;
 
@@ -158,7 +167,7 @@ static struct restore_item *new_item(struct restore_tree *tree, const struct lev
 	item->at.path = item->path;
 	item->at.dir_id = level->info.file_id;
 	item->at.depth = (uint32_t)(level - tree->levels);
-	item->info = *info;
+	item->info = copy_info(info);
 	item->at.info = &item->info;
 	return item;
 }
@@ -454,7 +463,7 @@ static int add_next(struct restore_tree *tree, struct cim_walk *walk, size_t dep
 	if (!item)
 		return 0;
 	if (!item->depth && !top_name) {
-		tree->levels[0].info = *item->info;
+		tree->levels[0].info = copy_info(item->info);
 		return 0;
 	}
 	/* The top of the walk is a level of its own, if it isn't the target itself. */
@@ -490,7 +499,7 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 	const struct level *level = &tree->levels[depth];
 	const struct restore_ops *ops = tree->job->ops;
 	struct cim_error err = {0};
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct place at;
 	int code;
 
@@ -514,7 +523,7 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 int restore_tree_text(struct restore_tree *tree, const char *name, const char *text, size_t len)
 {
 	const int code = pop_to(tree, 1);
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct place at;
 
 	if (code)

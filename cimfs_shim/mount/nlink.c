@@ -28,7 +28,7 @@ struct census {
 /* Read an item's record and mark what it is. */
 static enum cim_status know(struct census *c, uint32_t id, struct cim_error *err)
 {
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	enum cim_status status = cim_image_stat(c->s->image, id, &info, err);
 
 	if (!status)

@@ -41,7 +41,7 @@ uint32_t node_file_id(const struct server *s, uint64_t node)
 int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
 {
 	struct cim_error err = {0};
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 
 	for (*depth = 0; dir_id != s->root_id; ++*depth) {
 		enum cim_status status = cim_image_stat(s->image, dir_id, &info, &err);
@@ -144,7 +144,7 @@ size_t node_text(const struct server *s, uint64_t node, char text[128])
 /* A file or directory that is not in the image; times as the image's root. */
 static int stat_own(struct server *s, uint64_t node, struct stat *st)
 {
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	char text[128];
 
 	if (node > NODE_CIOPFS)
@@ -166,16 +166,18 @@ static int stat_own(struct server *s, uint64_t node, struct stat *st)
 int node_info(struct server *s, uint32_t file_id, struct cim_file_info *info)
 {
 	struct cim_error err = {0};
-	enum cim_status status = cim_image_stat(s->image, file_id, info, &err);
+	enum cim_status status;
 
+	*info = (struct cim_file_info){CIM_SIZED(*info)};
+	status = cim_image_stat(s->image, file_id, info, &err);
 	return status ? log_status(status, &err, file_id) : 0;
 }
 
 int node_stat(struct server *s, uint64_t node, struct stat *st)
 {
 	const uint32_t file_id = node_file_id(s, node);
-	struct cim_file_info info;
-	struct cim_data data;
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct cim_data data = {CIM_SIZED(data)};
 	int error;
 
 	if (!file_id)
@@ -210,8 +212,10 @@ static int stream_data(struct server *s, uint64_t node, struct cim_data *data)
 		cim_iter_seek(iter, node_extra(node));
 		status = cim_iter_next(iter, &entry, &err);
 	}
-	if (entry)
+	if (entry) {
 		*data = *entry->data;
+		data->struct_size = sizeof(*data);
+	}
 	cim_iter_close(iter);
 	if (status)
 		return log_status(status, &err, (uint32_t)node);
@@ -228,6 +232,7 @@ int node_data(struct server *s, uint64_t node, struct cim_data *data)
 		return EISDIR;
 	if (node_is_stream(node))
 		return stream_data(s, node, data);
+	*data = (struct cim_data){CIM_SIZED(*data)};
 	status = cim_image_get_data(s->image, file_id, (struct cim_str){0}, data, &err);
 	if (status == CIM_E_ACCESS)
 		return EISDIR;
@@ -307,7 +312,7 @@ static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, u
 {
 	const char *colon = strchr(name, ':');
 	uint16_t stream[CIM_MAX_NAME];
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	uint32_t file_id = dir_id;
 	uint32_t index = 0;
 	size_t len, units;
@@ -354,7 +359,7 @@ int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *n
 		struct stat *st)
 {
 	const uint32_t dir_id = node_file_id(s, parent);
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	bool variant;
 	int error = ENOENT;
 

@@ -397,7 +397,7 @@ static bool reply_by_reference(fuse_req_t req, struct reader *r, const struct ci
 			       uint64_t offset, size_t size)
 {
 	struct server *s = server_of(req);
-	struct cim_run run;
+	struct cim_run run = {CIM_SIZED(run)};
 	bool answered = false;
 
 	if (!s->splices || offset >= data->size)

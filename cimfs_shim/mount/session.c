@@ -58,7 +58,7 @@ enum cim_status open_image(const char *path, struct cim_image **image, struct ci
 {
 	enum cim_status status = cim_image_open(NULL, path, image, err);
 	const struct cim_image_info *info;
-	struct cim_file_info root;
+	struct cim_file_info root = {CIM_SIZED(root)};
 
 	if (status)
 		return status;

@@ -52,7 +52,7 @@ bool xattr_plain(struct server *s)
 	if (!s->scanned) {
 		s->plain = s->max_id <= MAX_SCAN;
 		for (uint64_t id = 1; s->plain && id <= s->max_id; id++) {
-			struct cim_file_info info;
+			struct cim_file_info info = {CIM_SIZED(info)};
 
 			if (!cim_image_stat(s->image, (uint32_t)id, &info, NULL) &&
 			    tells_wine(s, &info))
@@ -151,7 +151,7 @@ static int put_stream(struct server *s, struct value *v, const struct cim_file_i
 		      const char *name)
 {
 	struct cim_error err = {0};
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	size_t got = 0;
 	enum cim_status status;
 

@@ -135,10 +135,9 @@ static inline bool finish(struct kit *k, struct cim_writer *w)
 /* Bytes of streams that the session stored. */
 static inline uint64_t stored(struct cim_writer *w)
 {
-	struct cim_writer_stats stats;
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 
-	cim_writer_get_stats(w, &stats);
-	return stats.stored_bytes;
+	return cim_writer_get_stats(w, &stats, NULL) ? UINT64_MAX : stats.stored_bytes;
 }
 
 static inline struct cim_metadata meta_file(int64_t size)
@@ -355,7 +354,7 @@ static inline void dump_item(struct kit *k, struct cim_image *image,
 {
 	static const struct cim_str none;
 	const struct cim_file_info *info = item->info;
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint8_t sd[20];
 	size_t size;
 

@@ -255,10 +255,10 @@ static inline void read_item(struct cim_image *image, uint32_t id, struct read_a
 {
 	static const struct cim_str none;
 	uint8_t blob[CIM_MAX_BLOB];
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct cim_iter *iter;
 	const struct cim_entry *entry;
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 
 	if (!note(all, cim_image_stat(image, id, &info, &all->err)))
 		return;

@@ -73,7 +73,7 @@ static unsigned read_all(struct cim_image *image)
 		return 0;
 	for (;;) {
 		struct cim_str none = {0};
-		struct cim_data data;
+		struct cim_data data = {CIM_SIZED(data)};
 		size_t got, size;
 
 		status = cim_walk_next(walk, &item, NULL);

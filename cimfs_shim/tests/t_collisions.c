@@ -62,7 +62,7 @@ static unsigned wrong_files(struct kit *k, const char *image_name, const char *d
 
 	for (unsigned i = 0; i < FILES; i++) {
 		for (unsigned s = 0; s < SIZES; s++) {
-			struct cim_data data;
+			struct cim_data data = {CIM_SIZED(data)};
 			char path[64];
 			uint32_t id;
 			size_t n = 0;

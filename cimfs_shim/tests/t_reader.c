@@ -38,8 +38,8 @@ static uint32_t id_of(struct cim_image *image, const char *path)
 /* Both ways to a default stream lead to the same place. */
 static bool is_found_by_info(struct cim_image *image, const char *path, const struct cim_data *want)
 {
-	struct cim_file_info info;
-	struct cim_data data;
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct cim_data data = {CIM_SIZED(data)};
 
 	if (cim_image_stat(image, id_of(image, path), &info, &err) ||
 	    cim_image_get_file_data(image, &info, (struct cim_str){0}, &data, &err)) {
@@ -53,7 +53,7 @@ static bool is_found_by_info(struct cim_image *image, const char *path, const st
 static bool data_is(struct cim_image *image, const char *path, const char *stream, const void *want,
 		    size_t len)
 {
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	size_t got = 0;
 	uint8_t *buf = (uint8_t *)malloc(len + 100);
 	bool same;
@@ -128,7 +128,7 @@ static void test_stat(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_image *image = mini_open(m, "mem/s.cim");
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	uint8_t blob[64];
 	size_t size;
 	uint32_t beta = id_of(image, "beta"), x = id_of(image, "dir\\Nested\\x");
@@ -330,7 +330,7 @@ static void test_same_names(void)
 static void try_stream_form(struct cim_image *image, int form)
 {
 	uint8_t one[300];
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	struct cim_iter *iter;
 	const struct cim_entry *entry;
 	char path[16];
@@ -366,8 +366,8 @@ static void try_stream_form(struct cim_image *image, int form)
 
 static void try_without_streams(struct cim_image *image)
 {
-	struct cim_data data;
-	struct cim_file_info info;
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct cim_iter *iter;
 	const struct cim_entry *entry;
 
@@ -396,7 +396,7 @@ static void test_streams(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_image *image = mini_open(m, "mem/s.cim");
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint8_t buf[100];
 	size_t got;
 
@@ -421,7 +421,7 @@ static void try_stream_path(struct cim_image *image, struct cim_str path, const 
 			    enum cim_status want, size_t want_units)
 {
 	struct cim_str stream;
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint32_t id;
 
 	is_status(cim_image_lookup_stream(image, path, &id, &stream, &err), want, name);
@@ -529,8 +529,8 @@ static void test_pe(void)
 	struct mini *m = mini_sample();
 	struct cim_image *image = mini_open(m, "mem/s.cim");
 	uint8_t want[SAMPLE_PE], got[SAMPLE_PE + 10];
-	struct cim_data data;
-	struct cim_file_info info;
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_file_info info = {CIM_SIZED(info)};
 	unsigned wrong = 0;
 	size_t n;
 
@@ -569,7 +569,7 @@ static void try_pe(const char *name, const struct mini_mapping *mappings, size_t
 	struct mini *m = mini_new();
 	struct mini_link link;
 	struct cim_image *image;
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint64_t at;
 	uint32_t id;
 	enum cim_status status;
@@ -640,7 +640,7 @@ static void test_entry_sizes(void)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct mini *m = mini_sample();
 		struct cim_image *image;
-		struct cim_file_info info;
+		struct cim_file_info info = {CIM_SIZED(info)};
 
 		mini_rename(m, mini_find(m, "s.cim"), "o.cim");
 		m->entry_size = sizes[i];
@@ -955,7 +955,7 @@ static void test_cost(void)
 		size_t count = big ? 60000 : 40;
 		struct mini_link *links = (struct mini_link *)calloc(count, sizeof(*links));
 		struct cim_image *image;
-		struct cim_file_info info;
+		struct cim_file_info info = {CIM_SIZED(info)};
 		uint32_t id;
 
 		mini_begin(m, 2, 1);

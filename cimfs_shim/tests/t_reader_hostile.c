@@ -678,8 +678,8 @@ static void test_stream_rules(void)
 		struct mini *m = mini_new();
 		struct mini_link link;
 		struct cim_image *image;
-		struct cim_data data;
-		struct cim_file_info info;
+		struct cim_data data = {CIM_SIZED(data)};
+		struct cim_file_info info = {CIM_SIZED(info)};
 		uint32_t id;
 		enum cim_status status;
 
@@ -789,7 +789,7 @@ static void test_record_rules(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mini *m = mini_two_records(&cases[i]);
 		struct cim_image *image = mini_open(m, "mem/s.cim");
-		struct cim_file_info info;
+		struct cim_file_info info = {CIM_SIZED(info)};
 		enum cim_status second = cim_image_stat(image, 2, &info, &err);
 		enum cim_status first = cim_image_stat(image, 1, &info, &err);
 		enum cim_status again = cim_image_stat(image, 2, &info, &err);
@@ -809,7 +809,7 @@ static void test_shrinking(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_image *image;
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint8_t buf[100];
 	uint32_t id;
 	size_t got;

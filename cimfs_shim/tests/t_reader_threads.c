@@ -29,7 +29,7 @@ static void expect(struct job *job, bool good, const struct cim_error *err)
 static bool run_is(struct cim_image *image, const struct cim_data *data, const char *text,
 		   struct cim_error *err)
 {
-	struct cim_run run;
+	struct cim_run run = {CIM_SIZED(run)};
 	const struct mem_flat *file;
 	bool good;
 
@@ -51,8 +51,8 @@ static void *run(void *arg)
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		char name[32], text[32];
-		struct cim_data data;
-		struct cim_file_info info;
+		struct cim_data data = {CIM_SIZED(data)};
+		struct cim_file_info info = {CIM_SIZED(info)};
 		uint8_t buf[64];
 		size_t got = 0;
 		uint32_t id = 0;

@@ -244,7 +244,7 @@ static bool read_generations(struct kit *k, struct cim_image *image)
 	size_t len;
 
 	for (unsigned i = 0; i < GENERATIONS; i++) {
-		struct cim_data data;
+		struct cim_data data = {CIM_SIZED(data)};
 		uint32_t id;
 
 		snprintf(path, sizeof(path), "file%u", i);
@@ -305,7 +305,7 @@ static void test_no_files(void)
 static void test_parents_ids(long limit)
 {
 	struct kit k = kit_new();
-	struct cim_writer_stats stats;
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 	struct cim_writer *w;
 	struct cim_vfs vfs;
 	char name[20], path[20];
@@ -320,7 +320,7 @@ static void test_parents_ids(long limit)
 		pattern(bytes, i, 20000);
 		put_bytes(&k, w, path, bytes, 20000);
 	}
-	cim_writer_get_stats(w, &stats);
+	must(&k, cim_writer_get_stats(w, &stats, &k.err));
 	ok(stats.bytes == GENERATIONS * 20000 && !stats.stored_bytes,
 	   "with %ld open files a fork finds all copies: of %" PRIu64 " bytes %" PRIu64
 	   " are stored",

@@ -31,7 +31,7 @@ static struct cim_image *open_native(struct mini *m, const char *path)
 
 static struct cim_data data_of(struct cim_image *image, const char *path, const char *stream)
 {
-	struct cim_data data = {0};
+	struct cim_data data = {CIM_SIZED(data)};
 	uint32_t id;
 
 	if (cim_image_lookup(image, cim_str8(path), &id, &err) ||
@@ -72,7 +72,7 @@ static bool fetch(const struct cim_run *run, bool on_disk, uint8_t *buf)
 static size_t gather(struct cim_image *image, const struct cim_data *data, bool on_disk,
 		     uint64_t offset, uint8_t *buf, size_t len, unsigned *runs)
 {
-	struct cim_run run;
+	struct cim_run run = {CIM_SIZED(run)};
 	size_t got = 0;
 	bool good = true;
 
@@ -143,7 +143,7 @@ static void test_kinds(void)
 	struct mini *m = mini_sample();
 	struct cim_image *image = open_native(m, "mem/s.cim");
 	struct cim_data data = data_of(image, "sparse", NULL);
-	struct cim_run run;
+	struct cim_run run = {CIM_SIZED(run)};
 	long files;
 
 	is_status(cim_image_get_run(image, &data, 4096, UINT64_MAX, &run, &err), CIM_OK,
@@ -203,7 +203,7 @@ static void test_cut_short(void)
 	struct mini *m = mini_sample();
 	struct cim_image *image = open_native(m, "mem/s.cim");
 	struct cim_data data = data_of(image, "Alpha.txt", NULL);
-	struct cim_run run;
+	struct cim_run run = {CIM_SIZED(run)};
 	struct mem_flat *file;
 	size_t whole;
 
@@ -283,6 +283,7 @@ static void test_held(void)
 	for (unsigned i = 0; i < REGIONS; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
 		datas[i] = data_of(image, name, NULL);
+		runs[i].struct_size = sizeof(runs[i]);
 	}
 	/* The oldest of all is held, and a second time. */
 	if (cim_image_get_run(image, &datas[0], 0, 2, &runs[0], &err) ||
@@ -320,8 +321,8 @@ static void test_on_disk(void)
 {
 	const char *dir = getenv("TEST_TMP");
 	struct cim_image *image;
-	struct cim_data data;
-	struct cim_run run;
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_run run = {CIM_SIZED(run)};
 	struct mini *m;
 	char path[4096];
 	int fd;

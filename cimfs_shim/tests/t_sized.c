@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Structures that the caller fills in, of another version of libcim.h than the library's. */
+/* Structures of the caller's, of another version of libcim.h than the library's. */
 #include "../core/sized.h"
 #include "kit.h"
 
@@ -48,6 +48,40 @@ static const struct sized {
 	 sizeof(TYPE),
 	 {END(struct_size), END(ctx), END(structure), END(field), END(bytes), END(broken)}},
 #undef TYPE
+#define TYPE struct cim_file_info
+	{"file info",
+	 CIM_LEAST_FILE_INFO,
+	 sizeof(TYPE),
+	 {END(struct_size),	END(file_id),	  END(parent_id),	 END(attributes),
+	  END(flags),		END(ea_size),	  END(reparse_tag),	 END(creation_time),
+	  END(last_write_time), END(change_time), END(last_access_time), END(size),
+	  END(is_directory),	END(is_sparse),	  END(is_pe_image),	 END(has_security),
+	  END(has_ea),		END(has_reparse), END(has_streams),	 END(priv)}},
+#undef TYPE
+#define TYPE struct cim_data
+	{"data",
+	 CIM_LEAST_DATA,
+	 sizeof(TYPE),
+	 {END(struct_size), END(size), END(sparse), END(pe), END(priv)}},
+#undef TYPE
+#define TYPE struct cim_run
+	{"run",
+	 CIM_LEAST_RUN,
+	 sizeof(TYPE),
+	 {END(struct_size), END(kind), END(len), END(offset), END(native), END(priv)}},
+#undef TYPE
+#define TYPE struct cim_segment
+	{"segment",
+	 CIM_LEAST_SEGMENT,
+	 sizeof(TYPE),
+	 {END(struct_size), END(offset), END(len), END(stored), END(place), END(in_object)}},
+#undef TYPE
+#define TYPE struct cim_writer_stats
+	{"stats",
+	 CIM_LEAST_STATS,
+	 sizeof(TYPE),
+	 {END(struct_size), END(files), END(streams), END(bytes), END(stored_bytes)}},
+#undef TYPE
 #undef END
 };
 
@@ -84,6 +118,28 @@ static void take(const struct sized *s, size_t known, size_t least, size_t given
 	free(given);
 }
 
+/* The other way: what a library that knows @known bytes tells a caller of @given_size. */
+static void give(const struct sized *s, size_t known, size_t least, size_t given_size,
+		 enum cim_status want)
+{
+	struct cim_error err = {0};
+	uint8_t *given = callers(given_size), *expected = callers(given_size), own[512];
+	const size_t told = known < given_size ? known : given_size;
+
+	memset(own, 0xa5, sizeof(own));
+	if (!want)
+		memset(expected + sizeof(size_t), 0xa5, told - sizeof(size_t));
+	is_int(cim_blank_sized(given, own, known, least, s->name, &err), want,
+	       "%s: %u bytes from a library that knows %u of at least %u", s->name,
+	       (unsigned)given_size, (unsigned)known, (unsigned)least);
+	if (want)
+		ok(strstr(err.cause, s->name) != NULL, "which is named: %s", err.cause);
+	is_mem(given, expected, given_size,
+	       want ? "nothing is given" : "what both know is given, and struct_size stays");
+	free(given);
+	free(expected);
+}
+
 static void copies(void)
 {
 	for (size_t i = 0; i < sizeof(sized) / sizeof(sized[0]); i++) {
@@ -94,10 +150,14 @@ static void copies(void)
 			end = s->members[m];
 			take(s, s->size, end, end, CIM_OK);
 			take(s, s->size, end + 1, end, CIM_E_INVALID);
+			give(s, s->size, end, end, CIM_OK);
+			give(s, s->size, end + 1, end, CIM_E_INVALID);
 		}
 		is_int(end, s->least, "%s: the last member is in the least size", s->name);
 		take(s, s->size + NEW_MEMBER, s->least, s->size, CIM_OK);
 		take(s, s->size, s->least, s->size + 1, CIM_E_UNSUPPORTED);
+		give(s, s->size + NEW_MEMBER, s->least, s->size, CIM_OK);
+		give(s, s->size, s->least, s->size + NEW_MEMBER, CIM_OK);
 	}
 }
 
@@ -204,6 +264,148 @@ static void uses(void)
 	kit_free(&k);
 }
 
+/* ---- what they fill in ---- */
+
+/* An image, its one file and this file's data, and a session. */
+struct scene {
+	struct kit k;
+	struct cim_image *image;
+	struct cim_writer *writer;
+	struct cim_file_info info;
+	struct cim_data data;
+};
+
+static struct scene scene_new(void)
+{
+	struct scene s = {.k = kit_new(), .info = {CIM_SIZED(s.info)}, .data = {CIM_SIZED(s.data)}};
+	struct cim_writer *writer = begin(&s.k, NULL, "x.cim");
+	uint32_t id;
+
+	put(&s.k, writer, "file", "text");
+	finish(&s.k, writer);
+	s.writer = begin(&s.k, NULL, "y.cim");
+	put(&s.k, s.writer, "file", "text");
+	s.image = open_image(&s.k, "x.cim");
+	must(&s.k, cim_image_lookup(s.image, cim_str8("file"), &id, &s.k.err));
+	must(&s.k, cim_image_stat(s.image, id, &s.info, &s.k.err));
+	must(&s.k, cim_image_get_data(s.image, id, cim_str8(""), &s.data, &s.k.err));
+	return s;
+}
+
+static void scene_free(struct scene *s)
+{
+	cim_image_close(s->image);
+	cim_writer_close(s->writer);
+	kit_free(&s->k);
+}
+
+static enum cim_status fill_info(struct scene *s, void *out)
+{
+	return cim_image_stat(s->image, s->info.file_id, (struct cim_file_info *)out, &s->k.err);
+}
+
+static enum cim_status fill_data(struct scene *s, void *out)
+{
+	return cim_image_get_data(s->image, s->info.file_id, cim_str8(""), (struct cim_data *)out,
+				  &s->k.err);
+}
+
+static enum cim_status fill_file_data(struct scene *s, void *out)
+{
+	return cim_image_get_file_data(s->image, &s->info, cim_str8(""), (struct cim_data *)out,
+				       &s->k.err);
+}
+
+static enum cim_status fill_run(struct scene *s, void *out)
+{
+	return cim_image_get_run(s->image, &s->data, 1, 2, (struct cim_run *)out, &s->k.err);
+}
+
+static enum cim_status fill_segment(struct scene *s, void *out)
+{
+	return cim_image_get_segment(s->image, &s->data, 1, (struct cim_segment *)out, &s->k.err);
+}
+
+static enum cim_status fill_stats(struct scene *s, void *out)
+{
+	return cim_writer_get_stats(s->writer, (struct cim_writer_stats *)out, &s->k.err);
+}
+
+/* A structure of @size bytes whose 64-bit member at @at is to be @want. */
+static void fill(struct scene *s, const char *name, size_t size, size_t at, uint64_t want,
+		 enum cim_status (*with)(struct scene *s, void *out))
+{
+	const size_t later = size + NEW_MEMBER, small = size - 1;
+	uint8_t *out = callers(later), *untouched = callers(later);
+	uint64_t got;
+
+	is_int(with(s, out), CIM_OK, "%s: of a later version", name);
+	memcpy(&got, out + at, sizeof(got));
+	is_hex(got, want, "its member");
+	is_mem(out, &later, sizeof(later), "struct_size stays");
+	is_mem(out + size, untouched + size, NEW_MEMBER, "and what isn't known");
+	memcpy(untouched, &small, sizeof(small));
+	memcpy(out, untouched, later);
+	is_int(with(s, out), CIM_E_INVALID, "%s: less than the first release has", name);
+	ok(strstr(s->k.err.cause, "struct_size") != NULL, "the cause: %s", s->k.err.cause);
+	is_mem(out, untouched, later, "nothing is filled in");
+	memset(out, 0, sizeof(size));
+	is_int(with(s, out), CIM_E_INVALID, "%s: its size was not set", name);
+	free(out);
+	free(untouched);
+}
+
+static void fills(void)
+{
+	struct scene s = scene_new();
+	const struct cim_file_info *i = &s.info;
+
+	fill(&s, "info", sizeof(*i), offsetof(struct cim_file_info, size), 4, fill_info);
+	fill(&s, "data", sizeof(s.data), offsetof(struct cim_data, size), 4, fill_data);
+	fill(&s, "a file's data", sizeof(s.data), offsetof(struct cim_data, size), 4,
+	     fill_file_data);
+	fill(&s, "run", sizeof(struct cim_run), offsetof(struct cim_run, len), 2, fill_run);
+	fill(&s, "segment", sizeof(struct cim_segment), offsetof(struct cim_segment, len), 3,
+	     fill_segment);
+	fill(&s, "stats", sizeof(struct cim_writer_stats), offsetof(struct cim_writer_stats, bytes),
+	     4, fill_stats);
+	scene_free(&s);
+}
+
+/* What was filled in comes back too small, or by a caller who didn't set its copy's size. */
+static void given_back(void)
+{
+	struct scene s = scene_new();
+	const struct cim_file_info info = {.file_id = s.info.file_id};
+	const struct cim_data data = {.size = 4};
+	struct cim_run run = {CIM_SIZED(run)};
+	struct cim_data out = {CIM_SIZED(out)};
+	struct cim_segment segment = {CIM_SIZED(segment)};
+	struct cim_iter *iter;
+	struct cim_error err;
+	char buf[4];
+	size_t got;
+
+	is_int(cim_image_get_file_data(s.image, &info, cim_str8(""), &out, &err), CIM_E_INVALID,
+	       "data by such an info");
+	is_int(cim_image_get_file_blob(s.image, &info, CIM_BLOB_SECURITY, NULL, 0, &got, &err),
+	       CIM_E_INVALID, "a security descriptor");
+	is_int(cim_iter_file_streams(s.image, &info, &iter, &err), CIM_E_INVALID, "streams");
+	is_int(cim_image_read(s.image, &data, 0, buf, 4, &got, &err), CIM_E_INVALID,
+	       "reading such data");
+	is_int(cim_image_get_run(s.image, &data, 0, 4, &run, &err), CIM_E_INVALID, "a run of it");
+	is_int(run.native, -1, "is none");
+	is_int(cim_image_get_segment(s.image, &data, 0, &segment, &err), CIM_E_INVALID,
+	       "a segment of it");
+	must(&s.k, cim_image_get_run(s.image, &s.data, 0, 4, &run, &s.k.err));
+	run.struct_size--;
+	cim_run_put(s.image, &run);
+	is_int(run.len, 4, "such a run is left alone");
+	run.struct_size++;
+	cim_run_put(s.image, &run);
+	scene_free(&s);
+}
+
 /* What a handle was opened with may go, or become something else. */
 static void copies_are_used(void)
 {
@@ -236,6 +438,8 @@ int main(void)
 {
 	copies();
 	uses();
+	fills();
+	given_back();
 	copies_are_used();
 	return tap_done();
 }

@@ -733,8 +733,8 @@ static const struct cim_str no_stream;
 static void try_pe_segments(struct mini *m, struct cim_image *image)
 {
 	const struct mem_flat *file = mini_region_file(m, SAMPLE_DATA);
-	struct cim_data data;
-	struct cim_segment s;
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_segment s = {CIM_SIZED(s)};
 	uint64_t offset = 0;
 	unsigned pieces = 0, wrong = 0;
 
@@ -777,8 +777,8 @@ static void test_segments(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_image *image = mini_open(m, "mem/s.cim");
-	struct cim_data data;
-	struct cim_segment s;
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_segment s = {CIM_SIZED(s)};
 
 	try_pe_segments(m, image);
 	if (cim_image_get_data(image, id_of(image, "Alpha.txt"), no_stream, &data, &err))
@@ -805,13 +805,14 @@ static void test_forged_segment(void)
 {
 	struct mini *m = mini_sample();
 	struct cim_image *image;
-	struct cim_segment s;
+	struct cim_segment s = {CIM_SIZED(s)};
 	static const uint64_t places[] = {0, 40, UINT64_C(99) << 48 | 40,
 					  (uint64_t)SAMPLE_META << 48 | 0xffffff, UINT64_MAX};
 
 	image = mini_open(m, "mem/s.cim");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		struct cim_data data = {.size = UINT64_C(1) << 40, .priv = {places[i], 0}};
+		struct cim_data data = {CIM_SIZED(data), .size = UINT64_C(1) << 40,
+					.priv = {places[i], 0}};
 
 		is_status(cim_image_get_segment(image, &data, 5, &s, &err), CIM_E_CORRUPT,
 			  "a stream that lies nowhere");

@@ -549,7 +549,7 @@ static void test_as_stored(void)
 	static const uint8_t odd[] = "no descriptor, no EA list";
 	struct kit k = kit_new();
 	struct cim_metadata meta = meta_file(0);
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct cim_writer *w;
 	struct cim_image *image;
 	uint32_t id = 0;
@@ -797,7 +797,7 @@ static void test_stats(void)
 	struct kit k = kit_new();
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata meta = meta_file(1000);
-	struct cim_writer_stats stats;
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 	struct cim_stream *stream;
 
 	make_dir(&k, w, "d");
@@ -808,7 +808,7 @@ static void test_stats(void)
 	must(&k, cim_writer_link(w, cim_str8("l"), cim_str8("one"), &k.err));
 	must(&k, cim_writer_add(w, cim_str8("sparse"), &meta, &stream, &k.err));
 	cim_stream_close(stream);
-	cim_writer_get_stats(w, &stats);
+	must(&k, cim_writer_get_stats(w, &stats, &k.err));
 	is_int(stats.files, 5, "5 items were added");
 	is_int(stats.streams, 4, "4 streams have data");
 	is_int(stats.bytes, 5 + 5 + 3 + 1000, "of so many bytes");

@@ -485,7 +485,7 @@ static void test_partly_reads(void)
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata meta = meta_file(INT64_C(6) << 30);
 	struct cim_image *image;
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint8_t buf[64];
 	uint32_t id;
 	size_t got;
@@ -697,7 +697,7 @@ static void test_fill_changing(void)
 		struct kit k = kit_new();
 		struct cim_writer *w = begin(&k, NULL, "a.cim");
 		struct cim_image *image;
-		struct cim_data data;
+		struct cim_data data = {CIM_SIZED(data)};
 		bool good = true;
 		uint32_t id = 0;
 		size_t got = 0;

@@ -50,7 +50,7 @@ static enum cim_status add(struct job *job, unsigned n)
 static void *add_files(void *arg)
 {
 	struct job *job = arg;
-	struct cim_writer_stats stats;
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 	char path[40];
 	bool exists;
 
@@ -59,8 +59,8 @@ static void *add_files(void *arg)
 		snprintf(path, sizeof(path), "file %u of %u", n, job->number);
 		job->wrong += cim_writer_lookup(job->writer, cim_str8(path), &exists, NULL) ||
 			      !exists;
-		cim_writer_get_stats(job->writer, &stats);
-		job->wrong += stats.files < n + 1;
+		job->wrong += cim_writer_get_stats(job->writer, &stats, NULL) ||
+			      stats.files < n + 1;
 	}
 	return NULL;
 }

@@ -31,8 +31,8 @@ static int copy_out(const struct tool_path *from, const struct cim_data *data)
 static int cat(const struct tool_path *from)
 {
 	struct cim_error err = {0};
-	struct cim_file_info info;
-	struct cim_data data;
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct cim_data data = {CIM_SIZED(data)};
 	struct cim_str stream;
 	enum cim_status status;
 	uint32_t id;

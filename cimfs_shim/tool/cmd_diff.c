@@ -265,8 +265,8 @@ static int compare_streams(struct comparer *c, struct pair *p)
 static int compare_data(struct comparer *c, struct pair *p)
 {
 	struct cim_error err = {0};
-	struct cim_data x;
-	struct cim_data y;
+	struct cim_data x = {CIM_SIZED(x)};
+	struct cim_data y = {CIM_SIZED(y)};
 	bool same;
 	int code;
 

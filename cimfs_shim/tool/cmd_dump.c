@@ -260,7 +260,7 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 {
 	const struct cim_file_info *info = &item->info;
 	struct cim_error err = {0};
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	int code;
 
 	text_cut(&d->line, 0);

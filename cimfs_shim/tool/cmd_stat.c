@@ -117,7 +117,7 @@ static void print_text(const struct item *item)
 /* Where the pieces of an expanded PE image lie: of the item's data, or of one of its streams. */
 static int each_segment(const struct item *item, const struct cim_data *data, json_t *into)
 {
-	struct cim_segment segment;
+	struct cim_segment segment = {CIM_SIZED(segment)};
 	struct cim_error err = {0};
 	uint64_t offset = 0;
 
@@ -151,7 +151,7 @@ static int each_segment(const struct item *item, const struct cim_data *data, js
 static int own_segments(const struct item *item, json_t *into)
 {
 	struct cim_error err = {0};
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 
 	if (!item->info.is_pe_image)
 		return EXIT_OK;
@@ -307,6 +307,7 @@ static int stat_path(const struct tool_path *path)
 		.image = path->image,
 		.name = path->name,
 		.path = path->path,
+		.info = {CIM_SIZED(item.info)},
 	};
 	int code = tool_lookup(item.t, item.image, item.name, item.path, &item.id, NULL);
 

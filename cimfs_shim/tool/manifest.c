@@ -139,7 +139,7 @@ static enum cim_status hash_data(struct manifest *m, const struct cim_data *data
 static enum cim_status compare_data(struct manifest *m, const struct line *line, uint32_t id,
 				    struct cim_str stream, struct cim_error *err)
 {
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	enum cim_status status = cim_image_get_data(m->image, id, stream, &data, err);
 	uint64_t hash;
 	bool zeros;
@@ -192,7 +192,7 @@ static enum cim_status compare_blob(struct manifest *m, const struct line *line,
 static enum cim_status compare_item(struct manifest *m, const struct line *line, uint32_t id,
 				    struct cim_error *err)
 {
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	enum cim_status status = cim_image_stat(m->image, id, &info, err);
 	enum cim_blob which;
 

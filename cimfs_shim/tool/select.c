@@ -140,7 +140,7 @@ static int take_match(struct expand *x, const struct cim_entry *entry, const cha
 {
 	char *path = xasprintf("%s/%s", prefix, entry->utf8);
 	struct cim_error err = {0};
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	int code = EXIT_OK;
 
 	if (!*rest) {

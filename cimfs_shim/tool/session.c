@@ -116,7 +116,7 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 
 int session_commit(struct session *s, const struct write_options *options)
 {
-	struct cim_writer_stats stats;
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 	struct cim_error err = {0};
 	double seconds;
 	int code;
@@ -125,8 +125,7 @@ int session_commit(struct session *s, const struct write_options *options)
 		session_close(s);
 		return tool_interrupted();
 	}
-	cim_writer_get_stats(s->writer, &stats);
-	if (cim_writer_commit(s->writer, &err)) {
+	if (cim_writer_get_stats(s->writer, &stats, &err) || cim_writer_commit(s->writer, &err)) {
 		code = tool_fail_cim(s->t, s->op, s->image, &err);
 		session_close(s);
 		return code;

@@ -66,7 +66,7 @@ static enum cim_status note_entries(struct tree *tree, uint32_t dir, struct idse
 				    struct todo *todo, struct cim_error *err)
 {
 	const struct cim_entry *entry;
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct cim_iter *iter;
 	enum cim_status status = cim_iter_dir(tree->image, dir, &iter, err);
 
@@ -121,6 +121,7 @@ struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name
 	tree->image = image;
 	tree->name = name;
 	tree->root = info->root_id;
+	tree->item.info.struct_size = sizeof(tree->item.info);
 	*code = find_several(tree);
 	if (!*code)
 		return tree;
@@ -452,6 +453,7 @@ int tree_streams(struct tool *t, struct cim_image *image, const char *name,
 		memcpy(one->name, entry->name, entry->units * sizeof(*one->name));
 		one->units = entry->units;
 		one->data = *entry->data;
+		one->data.struct_size = sizeof(one->data);
 		text_puts(&text, "");
 		escape_name(&text, entry->name, entry->units);
 		one->text = text.s;

@@ -132,10 +132,9 @@ static enum cim_status do_lookup(void *ctx, const uint16_t *path, bool *exists)
 static uint64_t do_stored(void *ctx)
 {
 	struct rt_native *n = ctx;
-	struct cim_writer_stats stats;
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 
-	cim_writer_get_stats(n->writer, &stats);
-	return stats.stored_bytes;
+	return cim_writer_get_stats(n->writer, &stats, NULL) ? UINT64_MAX : stats.stored_bytes;
 }
 
 static enum cim_status do_commit(void *ctx)

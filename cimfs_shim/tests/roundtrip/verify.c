@@ -123,7 +123,7 @@ static void verify_streams(struct verify *v, const struct rt_name *name, const s
 	while (!cim_iter_next(iter, &entry, &v->err) && entry) {
 		struct rt_name stream = {.units = (uint16_t)entry->units};
 		struct rt_named_stream *want;
-		struct cim_data data;
+		struct cim_data data = {CIM_SIZED(data)};
 		struct cim_str utf8 = cim_str8(entry->utf8);
 
 		memcpy(stream.text, entry->name, entry->units * sizeof(*stream.text));
@@ -150,7 +150,7 @@ static void verify_streams(struct verify *v, const struct rt_name *name, const s
 static void verify_record(struct verify *v, const struct rt_name *name, const struct rt_node *node,
 			  uint32_t id, uint32_t parent)
 {
-	struct cim_file_info info;
+	struct cim_file_info info = {CIM_SIZED(info)};
 	uint64_t size = node->directory ? 0 : node->data.size;
 
 	if (cim_image_stat(v->image, id, &info, &v->err)) {
@@ -236,7 +236,7 @@ static void verify_node(struct verify *v, const struct rt_name *name, struct rt_
 			uint32_t id, uint32_t parent)
 {
 	struct cim_str none = {0};
-	struct cim_data data;
+	struct cim_data data = {CIM_SIZED(data)};
 	uint32_t *ids;
 
 	v->items++;
