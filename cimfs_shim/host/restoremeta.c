@@ -27,13 +27,30 @@
 #define SE_SACL_PRESENT 0x0010
 #define SD_HEADER	20
 
-static bool set_xattr(struct restore *r, const struct place *at, int fd, enum restore_loss loss,
+/* Does it read as it was set, on a file system that may have said yes to anything? */
+static bool was_kept(int fd, const char *name, const void *value, size_t size)
+{
+	uint8_t *is = xmalloc(size + 1);
+	const bool known = fgetxattr(fd, name, is, size + 1) == (ssize_t)size;
+	bool kept;
+
+	if (!known)
+		kept = false;
+	else if (!strcmp(name, XATTR_NTFS_ATTRIB))
+		kept = (get32(is) & DOS_ATTRIBUTES) == get32(value);
+	else
+		kept = !memcmp(is, value, size);
+	free(is);
+	return kept;
+}
+
+static void set_xattr(struct restore *r, const struct place *at, int fd, enum restore_loss loss,
 		      const char *name, const void *value, size_t size)
 {
-	if (!fsetxattr(fd, name, value, size, 0))
-		return true;
-	restore_lost(r, loss, at, "%s: %s", name, strerror(errno));
-	return false;
+	if (fsetxattr(fd, name, value, size, 0))
+		restore_lost(r, loss, at, "%s: %s", name, strerror(errno));
+	else if (!was_kept(fd, name, value, size))
+		restore_lost(r, loss, at, "%s: the target didn't keep it", name);
 }
 
 /* ---- times ---- */
@@ -62,20 +79,38 @@ static void lost_times(struct restore *r, const struct place *at)
 		restore_lost(r, LOST_TIMES, at, "the target can't hold creation and change time");
 }
 
-static void set_times(struct restore *r, const struct place *at, int fd)
+/* What the file system says, not what the kernel remembers of the order. */
+static bool look(int fd, const char *name, struct statx *stx)
 {
+	return !statx(fd, name ? name : "",
+		      AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS,
+		      stx);
+}
+
+/* File systems silently bend what they can't hold; as for parts of a second, FAT counts by two. */
+static bool was_bent(const struct timespec *want, const struct statx_timestamp *is)
+{
+	return want->tv_nsec != UTIME_OMIT && llabs((long long)want->tv_sec - is->tv_sec) > 1;
+}
+
+/* Of the open file @fd, or of @name in that directory. */
+static void set_times(struct restore *r, const struct place *at, int fd, const char *name)
+{
+	const struct cim_file_info *info = at->info;
 	struct timespec ts[2];
-	struct stat st;
+	struct statx stx;
 
 	unix_times(r, at, ts);
-	if (futimens(fd, ts)) {
+	if (name ? utimensat(fd, name, ts, AT_SYMLINK_NOFOLLOW) : futimens(fd, ts))
 		restore_lost(r, LOST_TIMES, at, "%s", strerror(errno));
-		return;
-	}
-	/* File systems silently bend times that they can't hold; those are far from today. */
-	if (at->info->last_write_time && (ts[1].tv_sec < 0 || ts[1].tv_sec > INT32_MAX) &&
-	    !fstat(fd, &st) && st.st_mtim.tv_sec != ts[1].tv_sec)
+	else if (!look(fd, name, &stx))
+		restore_lost(r, LOST_TIMES, at, "%s", strerror(errno));
+	else if (info->last_write_time && was_bent(&ts[1], &stx.stx_mtime))
 		restore_lost(r, LOST_TIMES, at, "the target can't hold the last write time");
+	/* One that only equals the last write was given by nobody. */
+	else if (info->last_access_time && info->last_access_time != info->last_write_time &&
+		 was_bent(&ts[0], &stx.stx_atime))
+		restore_lost(r, LOST_TIMES, at, "the target can't hold the last access time");
 }
 
 /* ---- attributes and mode ---- */
@@ -103,14 +138,24 @@ static int set_mode(struct restore *r, const struct place *at, int fd, bool dire
 		    uint32_t attributes)
 {
 	const bool readonly = attributes & CIM_ATTR_READONLY;
+	struct statx stx;
 	struct stat st;
+	mode_t mode;
 
-	if (r->job->picture) {
-		/* A group's right to write is what Wine takes for a file that isn't read-only. */
-		if (fchmod(fd, (directory ? 0555 : 0444) | (readonly ? 0 : 0020)))
+	/* NTFS knows it by the attribute; a mode would become a security descriptor there. */
+	if (r->job->ntfs || (!readonly && !r->job->picture))
+		return r->failed;
+	/* A group's right to write is what Wine takes for a file that isn't read-only. */
+	mode = (directory ? 0555 : 0444) | (readonly ? 0 : 0020);
+	if (!r->job->picture && !fstat(fd, &st))
+		mode = st.st_mode & 07777 & ~(mode_t)0222;
+	if (fchmod(fd, mode)) {
+		if (r->job->picture)
 			return restore_fail(r, at, errno);
-	} else if (readonly && (fstat(fd, &st) || fchmod(fd, st.st_mode & 07777 & ~(mode_t)0222))) {
 		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
+	} else if (!look(fd, NULL, &stx) || (stx.stx_mode ^ mode) & 0222) {
+		/* There are file systems that have no modes and say that they were set. */
+		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: the target has no such mode");
 	}
 	return r->failed;
 }
@@ -120,7 +165,7 @@ int restore_beside_metadata(struct restore *r, const struct place *at, int fd)
 	const uint32_t attributes = at->info->attributes | r->job->stream_attributes;
 
 	set_attributes(r, at, fd, attributes);
-	set_times(r, at, fd);
+	set_times(r, at, fd, NULL);
 	return set_mode(r, at, fd, false, attributes);
 }
 
@@ -277,7 +322,7 @@ int restore_metadata(struct restore *r, const struct place *at, int fd)
 	set_attributes(r, at, fd, at->info->attributes);
 	set_blobs(r, at, fd);
 	lost_times(r, at);
-	set_times(r, at, fd);
+	set_times(r, at, fd, NULL);
 	return r->failed ? r->failed
 			 : set_mode(r, at, fd, at->info->is_directory, at->info->attributes);
 }
@@ -285,11 +330,9 @@ int restore_metadata(struct restore *r, const struct place *at, int fd)
 int restore_link_metadata(struct restore *r, const struct place *at)
 {
 	const uint32_t attributes = r->job->picture ? r->job->dosattrib : DOS_ATTRIBUTES;
-	struct timespec ts[2];
 	int code = 0;
 
-	unix_times(r, at, ts);
-	utimensat(at->dirfd, at->name, ts, AT_SYMLINK_NOFOLLOW);
+	set_times(r, at, at->dirfd, at->name);
 	if (!r->job->no_attributes && at->info->attributes & attributes)
 		restore_lost(r, LOST_ATTRIBUTES, at, "a symlink has none");
 	lost_times(r, at);
