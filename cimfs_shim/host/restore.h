@@ -99,8 +99,8 @@ struct restore_ops {
 	int (*put)(void *ctx, struct restore_item *item, bool run);
 	/* Until all that was put is finished. NULL together with put. */
 	int (*drain)(void *ctx);
-	/* Is what has this path wanted? NULL: all is. */
-	bool (*wants)(void *ctx, const char *path);
+	/* Is that wanted? NULL: all is. */
+	bool (*wants)(void *ctx, const struct place *at);
 };
 
 /* What is to be restored and how: the same for all threads. */

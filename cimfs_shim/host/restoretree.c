@@ -414,7 +414,7 @@ static int add_item(struct restore_tree *tree, const struct place *at, bool *ent
 	int code;
 
 	*enter = false;
-	if (job->ops->wants && !job->ops->wants(job->ctx, at->path))
+	if (job->ops->wants && !job->ops->wants(job->ctx, at))
 		return 0;
 	if (!at->info->is_directory)
 		return add_file(tree, at);

@@ -145,7 +145,7 @@ static int add_entry(struct capture *c, struct level *level, unsigned source, co
 	if (level->rel_len)
 		text_puts(&c->rel, "/");
 	text_puts(&c->rel, src->file ? src->name : name);
-	if (!excluded(c->exclude, c->rel.s, false)) {
+	if (!excluded(c->exclude, c->rel.s, type == DT_DIR, false)) {
 		if (!src->as)
 			why = bad_name(name, units, &count);
 		if (why)
@@ -566,6 +566,29 @@ static int open_source(struct capture *c, struct source *src, const char *label,
 	return open_file_source(c, src);
 }
 
+/* A pattern that is no path from the top of any source, as it goes through a source's own name. */
+static int check_pattern(struct capture *c, const struct exclude_pattern *p)
+{
+	const struct source *through = NULL;
+	struct stat st;
+
+	for (size_t i = 0; i < c->source_count; i++) {
+		const struct source *src = &c->sources[i];
+
+		if (src->file)
+			continue;
+		if (!fstatat(src->fd, p->names[0], &st, AT_SYMLINK_NOFOLLOW))
+			return EXIT_OK;
+		if (exclude_begins_with(p, src->label))
+			through = src;
+	}
+	return through ? tool_usage(c->t,
+				    "--exclude: '%s' can't match: paths begin at the top of the "
+				    "SOURCE, without its name ('%s')",
+				    p->given, through->label)
+		       : EXIT_OK;
+}
+
 /* The level above all: the sources themselves. */
 static int enter_sources(struct capture *c)
 {
@@ -677,6 +700,8 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	c.sources = xcalloc(count, sizeof(*c.sources));
 	for (size_t i = 0; i < count && !code; i++)
 		code = open_source(&c, &c.sources[c.source_count++], sources[i], as, as_units);
+	for (size_t i = 0; i < c.exclude->count && !code; i++)
+		code = check_pattern(&c, &c.exclude->patterns[i]);
 	if (!code)
 		code = capture_all(&c);
 	capture_free(&c);

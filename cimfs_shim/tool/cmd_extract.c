@@ -130,12 +130,14 @@ static enum restore_link link_of(struct restore *r, const struct place *at, char
 	return kind == TARGET_ABSOLUTE ? LINK_TRANSLATED : LINK_EXACT;
 }
 
-static bool wants(void *ctx, const char *path)
+static bool wants(void *ctx, const struct place *at)
 {
 	struct extract *x = ctx;
 
 	progress_tick(&x->progress);
-	return !excluded(&x->exclude, path + 1, true);
+	/* As on a host, a link to a directory is none. */
+	return !excluded(&x->exclude, at->path + 1,
+			 at->info->is_directory && !at->info->has_reparse, true);
 }
 
 /* ---- the queue ---- */
@@ -450,8 +452,8 @@ static const struct arg_option options[] = {
 	 ARG_SETS(struct extract, nullglob),
 	 .help = "a pattern that matches nothing is no error"},
 	EXCLUDE_OPTIONS(struct extract, exclude,
-			"leave out what matches, in any case of letters: a pattern without "
-			"'/' is matched with names, one with '/' with paths"),
+			"leave out what matches below the image's root, in any case of "
+			"letters. " EXCLUDE_PATTERNS),
 	{0},
 };
 

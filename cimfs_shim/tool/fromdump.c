@@ -509,44 +509,39 @@ static int make_line(struct reader *r, char *line)
 	return bad(r, "'%.40s' is no kind of line", line);
 }
 
-static int read_lines(struct reader *r, FILE *f)
+static int read_lines(struct reader *r, struct lines *lines)
 {
-	char *line = NULL;
-	size_t room = 0;
 	int code = EXIT_OK;
-	ssize_t len;
 
-	while (!code && (errno = 0, len = getline(&line, &room, f)) >= 0) {
-		r->number++;
-		if (!len || line[len - 1] != '\n' || strlen(line) != (size_t)len) {
+	while (!code && lines_next(lines)) {
+		r->number = lines->number;
+		if (!lines->whole || strlen(lines->line) != lines->len) {
 			code = bad(r, "the line is cut short or holds a NUL");
 			break;
 		}
-		line[len - 1] = '\0';
 		if (r->number == 1) {
-			if (strcmp(line, "cim-dump 1"))
+			if (strcmp(lines->line, "cim-dump 1"))
 				code = bad(r, "not a dump (\"cim-dump 1\" is missing)");
 			continue;
 		}
-		code = make_line(r, line);
+		code = make_line(r, lines->line);
 		if (!code && tool_signal)
 			code = tool_interrupted();
 		progress_tick(&r->s->progress);
 	}
 	if (!code && tool_signal)
 		code = tool_interrupted();
-	else if (!code && ferror(f))
+	else if (!code && lines->failed)
 		code = bad(r, "%s", strerror(errno));
 	else if (!code && !r->number)
 		code = bad(r, "the file is empty");
-	free(line);
 	return code;
 }
 
 int from_dump(struct session *s, const char *file, const char *data_dir)
 {
 	struct reader r = {.s = s, .t = s->t, .file = file, .data_dir = -1};
-	FILE *f = NULL;
+	struct lines lines;
 	int code = EXIT_OK;
 
 	r.data_label = data_dir;
@@ -555,14 +550,13 @@ int from_dump(struct session *s, const char *file, const char *data_dir)
 		if (r.data_dir < 0)
 			return tool_fail_errno(s->t, s->op, s->image, data_dir);
 	}
-	f = strcmp(file, "-") ? fopen(file, "re") : stdin;
-	if (!f) {
+	if (!lines_open(&lines, file)) {
 		code = tool_fail_errno(s->t, s->op, s->image, file);
 	} else {
 		r.path = xmalloc((CIM_MAX_PATH + 1) * sizeof(*r.path));
 		r.buf = xmalloc(HASH_BUFFER);
 		r.md = EVP_MD_CTX_new();
-		code = r.md ? read_lines(&r, f) : bad(&r, "no SHA-256");
+		code = r.md ? read_lines(&r, &lines) : bad(&r, "no SHA-256");
 		EVP_MD_CTX_free(r.md);
 		free(r.path);
 		free(r.buf);
@@ -570,8 +564,7 @@ int from_dump(struct session *s, const char *file, const char *data_dir)
 			text_free(&r.blob[i]);
 		text_free(&r.data);
 		free(r.root_streams);
-		if (f != stdin)
-			fclose(f);
+		lines_close(&lines);
 	}
 	if (r.data_dir >= 0)
 		close(r.data_dir);

@@ -480,32 +480,24 @@ static void print_result(struct manifest *m)
 int tool_verify_manifest(struct tool *t, const char *file)
 {
 	struct manifest m = {.t = t, .file = file};
-	FILE *in = fopen(file, "re");
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t len;
+	struct lines lines;
 	int code = EXIT_OK;
 
-	if (!in)
+	if (!lines_open(&lines, file))
 		return tool_fail_errno(t, "read manifest", file, NULL);
-	while (!code && !tool_signal && (len = getline(&text, &room, in)) >= 0) {
-		m.number++;
-		if (len && text[len - 1] == '\n')
-			text[--len] = '\0';
-		if (len && text[len - 1] == '\r')
-			text[--len] = '\0';
+	while (!code && !tool_signal && lines_next(&lines)) {
+		m.number = lines.number;
 		if (m.number > 1)
-			code = take_line(&m, text);
-		else if (strcmp(text, "cimfs-manifest 1"))
+			code = take_line(&m, lines.line);
+		else if (strcmp(lines.line, "cimfs-manifest 1"))
 			code = tool_fail(t, "read manifest", file, NULL,
 					 "no manifest of this version");
 	}
-	if (!code && ferror(in))
+	if (!code && lines.failed)
 		code = tool_fail_errno(t, "read manifest", file, NULL);
 	if (!code && !m.number)
 		code = tool_fail(t, "read manifest", file, NULL, "no manifest of this version");
-	free(text);
-	fclose(in);
+	lines_close(&lines);
 	if (!code)
 		code = tool_signal ? tool_interrupted() : end_image(&m);
 	if (m.image)

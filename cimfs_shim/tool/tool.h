@@ -293,14 +293,46 @@ bool filetime_parse(const char *s, int64_t *t);
 /* A time as a user writes it: @SECONDS, YYYY-MM-DD, YYYY-MM-DDTHH:MM:SS[.FRACTION]Z */
 bool time_parse_user(const char *s, int64_t *t);
 
+/* ---- lines.c ---- */
+
+struct lines {
+	FILE *f;
+	char *line; /* without its end, at which there is a NUL; there may be others */
+	size_t len;
+	unsigned long number; /* from 1 */
+	bool whole;	      /* it had an end */
+	bool failed;	      /* with errno, when there are no more */
+	size_t room;
+	bool begun;
+	struct text decoded;
+};
+/* @file: "-" is stdin. false: errno. */
+bool lines_open(struct lines *lines, const char *file);
+bool lines_next(struct lines *lines);
+void lines_close(struct lines *lines);
+
 /* ---- exclude.c ---- */
 
+struct exclude_pattern {
+	char *given;
+	char *text; /* the names lie in it */
+	char **names;
+	size_t count;
+	bool negated;
+	bool anchored;	/* matched with whole paths */
+	bool directory; /* with directories only */
+};
 struct exclude {
-	char **patterns;
+	struct exclude_pattern *patterns;
 	size_t count;
 	size_t room;
 };
 /* The options that fill one. */
+#define EXCLUDE_PATTERNS                                                                  \
+	"GLOB means what it does in a .gitignore there: one with a '/' in front or "      \
+	"within is a path, any other a name; '**' for names is any number of them, "      \
+	"'dir/' is for directories only, '!' in front brings back. FILE has one a line, " \
+	"in UTF-8, or in UTF-16 with its mark"
 #define EXCLUDE_OPTIONS(type, member, about)                                                    \
 	{.name = "exclude", .meta = "GLOB", .take = exclude_add, .at = offsetof(type, member)}, \
 	{                                                                                       \
@@ -310,8 +342,10 @@ struct exclude {
 int exclude_add(void *tool, void *exclude, const struct arg_option *option, char *pattern);
 /* One pattern a line, '#' begins a comment. */
 int exclude_from(void *tool, void *exclude, const struct arg_option *option, char *file);
-/* @path: components separated by '/', without one in front; @fold: ignore case */
-bool excluded(const struct exclude *x, const char *path, bool fold);
+/* @path: names separated by '/', without one in front; @directory: it is one; @fold: ignore case */
+bool excluded(const struct exclude *x, const char *path, bool directory, bool fold);
+/* Is that a path through the tree's own name, which paths from its top don't hold? */
+bool exclude_begins_with(const struct exclude_pattern *p, const char *source);
 void exclude_free(struct exclude *x);
 
 /* ---- windows.c: security descriptors, attributes, reparse tags in words ---- */

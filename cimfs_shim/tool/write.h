@@ -35,34 +35,33 @@ struct write_options {
 	struct exclude exclude;
 };
 /* @member: a struct write_options in @type */
-#define WRITE_OPTIONS(type, member)                                                              \
-	{.name = "consistent",                                                                   \
-	 ARG_SETS(type, member.consistent),                                                      \
-	 .help = "the same content under the same name gives the same bytes"},                   \
-		{.name = "verify",                                                               \
-		 ARG_SETS(type, member.verify),                                                  \
-		 .help = "read the result back and check all of it"},                            \
-		{.name = "all-times",                                                            \
-		 ARG_SETS(type, member.all_times),                                               \
-		 .help = "last access, change and creation time from the source's atime, "       \
-			 "ctime and birth time; without it they equal the last write, so that "  \
-			 "the same tree gives the same image"},                                  \
-		{.name = "mtime",                                                                \
-		 .meta = "TIME",                                                                 \
-		 ARG_SETS(type, member.mtime),                                                   \
-		 .help = "all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ]. Without it, "  \
-			 "no time is later than $SOURCE_DATE_EPOCH if that is set"},             \
-		{.name = "streams-interface",                                                    \
-		 .meta = "none|xattr",                                                           \
-		 ARG_SETS_WORD(type, member.streams),                                            \
-		 .help = "xattr: user.NAME becomes the alternate stream NAME; none (the "        \
-			 "default): reported as not kept"},                                      \
-		{.name = "no-acls",                                                              \
-		 ARG_SETS(type, member.no_acls),                                                 \
-		 .help = "no security descriptors (from ntfs-3g's system.ntfs_acl)"},            \
-		EXCLUDE_OPTIONS(type, member.exclude,                                            \
-				"leave out what matches: a pattern without '/' is matched with " \
-				"names, one with '/' with paths from the top of a SOURCE")
+#define WRITE_OPTIONS(type, member)                                                             \
+	{.name = "consistent",                                                                  \
+	 ARG_SETS(type, member.consistent),                                                     \
+	 .help = "the same content under the same name gives the same bytes"},                  \
+		{.name = "verify",                                                              \
+		 ARG_SETS(type, member.verify),                                                 \
+		 .help = "read the result back and check all of it"},                           \
+		{.name = "all-times",                                                           \
+		 ARG_SETS(type, member.all_times),                                              \
+		 .help = "last access, change and creation time from the source's atime, "      \
+			 "ctime and birth time; without it they equal the last write, so that " \
+			 "the same tree gives the same image"},                                 \
+		{.name = "mtime",                                                               \
+		 .meta = "TIME",                                                                \
+		 ARG_SETS(type, member.mtime),                                                  \
+		 .help = "all times are TIME: @SECONDS or YYYY-MM-DD[THH:MM:SSZ]. Without it, " \
+			 "no time is later than $SOURCE_DATE_EPOCH if that is set"},            \
+		{.name = "streams-interface",                                                   \
+		 .meta = "none|xattr",                                                          \
+		 ARG_SETS_WORD(type, member.streams),                                           \
+		 .help = "xattr: user.NAME becomes the alternate stream NAME; none (the "       \
+			 "default): reported as not kept"},                                     \
+		{.name = "no-acls",                                                             \
+		 ARG_SETS(type, member.no_acls),                                                \
+		 .help = "no security descriptors (from ntfs-3g's system.ntfs_acl)"},           \
+		EXCLUDE_OPTIONS(type, member.exclude,                                           \
+				"leave out what matches below a SOURCE. " EXCLUDE_PATTERNS)
 
 /* @parent: the name of the image to fork; NULL to make a new image; "" to extend @image. */
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
