@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2086 # lists of words are parted on purpose
 #
 # Completion of cimtool and cimfs-mount for bash. Made by cimfs_shim/man/completions.py.
 
@@ -115,7 +115,6 @@ _cim_offer() { # KIND LEAD VALUE
 		;;
 	volume) _cim_volumes "$2" "$3" ;;
 	mountoption) _cim_mount_option "$2" "$3" ;;
-	# shellcheck disable=SC2086 # they are words
 	command) _cim_words "$2" "$3" $_cim_commands ;;
 	esac
 }
@@ -152,7 +151,6 @@ _cim() {
 	if [[ ${words[0]##*/} == cimtool ]]; then
 		first=2
 		if ((${#words[@]} == 2)); then
-			# shellcheck disable=SC2086 # they are words
 			_cim_words '' "$cur" $_cim_commands --help --version
 			return
 		fi
@@ -177,7 +175,6 @@ _cim() {
 		_cim_takes "${cur%%=*}"
 		_cim_offer "$kind" "${cur%%=*}=" "${cur#*=}"
 	elif [[ ! $only && $cur == -* ]]; then
-		# shellcheck disable=SC2086 # they are words
 		_cim_words '' "$cur" $options
 	else
 		_cim_slot

@@ -5,8 +5,9 @@
 A page is what the program's own help says (helptext.py), and, for what is too long for help, the text beside
 this script, NAME.SECTION.md. Of Markdown these have sections ("## EXAMPLES"), subsections ("### ..."), paragraphs,
 lists (an item that begins with `code` and a colon is a term and what it means), tables, code that is indented by
-four spaces, `code`, *variable* and **emphasis**; a comment (<!-- -->) is not shown. A page without a program has
-its name's line in the section NAME. The dates are those of the news, so that the same tree gives the same bytes.
+four spaces, `code`, *variable* and **emphasis**; a comment (<!-- -->) is not shown. "<!-- NAME.md 2 3: all -->" is
+these sections of a document in cimfs_shim/doc, "text" for "all" leaves their tables out and "table" all else. A page
+without a program has its name's line in the section NAME. The dates are those of the news, so that the same tree gives the same bytes.
 """
 
 import os
@@ -92,7 +93,8 @@ def sections(path):
     if not os.path.exists(path):
         return {}
     with open(path, encoding="utf-8") as file:
-        text = re.sub(r"(?s)<!--.*?-->\n?", "", file.read())
+        text = re.sub(r"<!-- ([\w-]+\.md)((?: \d+)+): (\w+) -->", included, file.read())
+    text = re.sub(r"(?s)<!--.*?-->\n?", "", text)
     found, out = {}, None
     for block in re.split(r"\n\n+", text.strip("\n")):
         lines = block.split("\n")
@@ -101,20 +103,33 @@ def sections(path):
         elif block.startswith("### "):
             out.append(".SS " + inline(block[4:]))
         elif block.startswith("    "):
-            # Code with empty lines in it is one.
-            if out and out[-1] == ".RE" and out[-2] == ".fi":
-                del out[-2:]
-                out += [""] + literal([text[4:] for text in lines])[3:]
-            else:
-                out += literal([text[4:] for text in lines])
-        elif block.startswith("- "):
-            for entry in re.split(r"\n- ", "\n" + block)[1:]:
-                out += list_item(" ".join(entry.split()))
+            indent = min(len(text) - len(text.lstrip()) for text in lines)
+            out += literal([text[indent:] for text in lines])
         elif block.startswith("| "):
             out += table(lines)
         else:
-            out += paragraph(" ".join(lines))
+            # A list, whose first item may have begun before some code.
+            entries = re.split(r"(?m)^- ", block)
+            if entries[0]:
+                out += paragraph(" ".join(entries[0].split()))
+            for entry in entries[1:]:
+                out += list_item(" ".join(entry.split()))
     return found
+
+
+def included(mark):
+    name, numbers, what = mark[1], mark[2].split(), mark[3]
+    with open(os.path.join(HERE, "../doc", name), encoding="utf-8") as file:
+        text = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", file.read())
+    out = ""
+    for number in numbers:
+        part = re.search(r"(?ms)^## %s\. (.*?)\n\n(.*?)(?=^## |\Z)" % number, text)
+        blocks = [block for block in re.split(r"\n\n+", part[2].strip("\n"))
+                  if what == "all" or block.startswith("| ") == (what == "table")]
+        out += "" if what == "table" else "### %s\n\n" % part[1]
+        out += "\n\n".join(blocks) + "\n\n"
+    # It is installed by another name than it has in the tree.
+    return out.strip("\n").replace("scripts/install-wine", "cimfs-install-wine")
 
 
 def list_item(entry):
@@ -125,12 +140,10 @@ def list_item(entry):
 
 
 def table(lines):
-    """A term and what it means for each row."""
-    out = []
-    for row in lines[2:]:
-        cells = [cell.strip() for cell in row.strip("|").split(" | ")]
-        out += item(inline(cells[0]), ": ".join(cells[1:]))
-    return out
+    """A term and what it means for each row; of one row alone, for each column."""
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in lines]
+    pairs = rows[2:] if len(rows) > 3 else zip(*rows[::2])
+    return sum((item(inline(pair[0]), ": ".join(pair[1:])) for pair in pairs), [])
 
 
 # ---- a page ----

@@ -10,7 +10,7 @@ MAN_NATIVE := $(addprefix $(B)/man/,$(filter-out $(notdir $(MAN_WINDOWS)),$(MAN_
 NATIVE += $(MAN_NATIVE)
 WINDOWS += $(MAN_WINDOWS)
 $(MAN_NATIVE): $(B)/cimtool $(MOUNT)
-$(MAN_WINDOWS): scripts/install-wine
+$(MAN_WINDOWS): scripts/install-wine cimfs_shim/doc/using-wine.md
 $(MAN_NATIVE) $(MAN_WINDOWS): $(addprefix cimfs_shim/man/,manpages.py helptext.py) $(MAN_TEXTS) \
 		include/libcim.h cimfs_shim/doc/NEWS.md
 $(MAN_NATIVE) &:
