@@ -22,7 +22,7 @@ for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim
 	include/libcim.h include/libcim_env.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib \
-	share/doc/cimfs-shim/{COPYING,README.md,NEWS.md,format.md} \
+	share/doc/cimfs-shim/{COPYING,README.md,NEWS.md,format.md,examples/list.c,examples/libcim.py} \
 	share/man/man1/{cimtool,cimtool-create,cimfs-mount,cimfs-install-wine}.1 share/man/man5/cim.5 \
 	share/man/man8/mount.cimfs.8 share/bash-completion/completions/{cimtool,cimfs-mount} \
 	share/zsh/site-functions/_cimtool share/fish/vendor_completions.d/{cimtool,cimfs-mount}.fish; do
@@ -74,6 +74,12 @@ check "it is built with libcim.a, for C++, too" \
 	g++ $(echo "$cc" | sed 's/^[^ ]*//') "$define" -std=c++11 -pedantic -Wall -Wextra -Werror $(pc --cflags) \
 	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" -pthread
 check "it runs with libcim.a" "$TEST_TMP/use"
+build_examples() {
+	for example in "$root$prefix"/share/doc/cimfs-shim/examples/*.c; do
+		$cc -Wall -Wextra -Werror $(pc --cflags) -o "$TEST_TMP/example" "$example" $(pc --libs) || return
+	done
+}
+check "the examples are built with pkg-config's flags, too" build_examples
 
 for line in 'libdir=${prefix}/lib' 'includedir=${prefix}/include'; do
 	check "libcim.pc says $line" grep -qx "$line" "$root$prefix/lib/pkgconfig/libcim.pc"

@@ -40,6 +40,11 @@ $(B)/tests/t_collisions: LDLIBS += \
 # through cimtool
 $(call test-scripts,cimfs_shim/tests/check_images.py cimfs_shim/tests/golden/golden.py,$(B)/cimtool)
 
+# The examples
+EXAMPLES := list extract create
+$(foreach e,$(EXAMPLES),$(call native-program,examples/$(e),cimfs_shim/doc/examples/$(e).c,libcim.so))
+$(call test-scripts,cimfs_shim/tests/examples.py,$(EXAMPLES:%=$(B)/examples/%) $(B)/cimtool)
+
 # What the Makefile and the scripts promise
 $(call test-scripts,cimfs_shim/tests/abi.py cimfs_shim/tests/exports.sh,$(B)/libcim.so)
 $(call test-scripts,cimfs_shim/tests/install.sh,all)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * list.c - list IMAGE: size and path of all that is in an image
+ *
+ * cc list.c $(pkg-config --cflags --libs libcim) -o list
+ */
+#include <inttypes.h>
+#include <libcim.h>
+#include <stdio.h>
+
+static int failed(const struct cim_error *err)
+{
+	fprintf(stderr, "%s %s: %s\n", err->op, *err->path ? err->path : err->image, err->cause);
+	return 1;
+}
+
+static int list(struct cim_image *image)
+{
+	const struct cim_walk_item *item;
+	struct cim_walk *walk;
+	struct cim_error err;
+	enum cim_status status;
+
+	if (cim_walk_open(image, cim_image_get_info(image)->root_id, &walk, &err))
+		return failed(&err);
+	while (!(status = cim_walk_next(walk, &item, &err)) && item)
+		printf("%12" PRIu64 " /%s\n", item->info->size, item->path);
+	cim_walk_close(walk);
+	return status ? failed(&err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct cim_image *image;
+	struct cim_error err;
+	int result;
+
+	if (argc != 2) {
+		fprintf(stderr, "Usage: list IMAGE\n");
+		return 2;
+	}
+	if (cim_image_open(NULL, argv[1], &image, &err))
+		return failed(&err);
+	result = list(image);
+	cim_image_close(image);
+	if (fflush(stdout)) {
+		perror("list");
+		return 1;
+	}
+	return result;
+}
