@@ -23,17 +23,17 @@ echo "# CIM_SEED=$CIM_SEED"
 # ---- the prefix ----------------------------------------------------------------------------------
 
 value() { # NAME: as a .reg file has it, "-" if there is none
-	timeout 60 "$WINE" reg query "$key" /v "$1" 2>/dev/null | tr -d '\r' | awk -v name="$1" '
+	timeout 60 "$WINE" reg query "$key" /v "$1" /reg:64 2>/dev/null | tr -d '\r' | awk -v name="$1" '
 		$1 == name && $2 == "REG_SZ" { sub(/.*REG_SZ */, ""); found = "\"" $0 "\"" }
 		$1 == name && $2 == "REG_DWORD" { sub(/.*0x/, ""); found = "dword:" $0 }
 		END { print found ? found : "-" }'
 }
 
-# set_version VERSION BUILD REVISION, each as value() prints it
+# set_version VERSION BUILD REVISION, each as value() prints it; where the Go client, of 64 bits, looks
 set_version() {
 	printf 'REGEDIT4\n\n[%s]\n"CurrentVersion"=%s\n"CurrentBuild"=%s\n"CurrentBuildNumber"=%s\n"UBR"=%s\n' \
 		"$key" "$1" "$2" "$2" "$3" >"$TEST_TMP/version.reg"
-	timeout 60 "$WINE" regedit /S "$(dos_path "$TEST_TMP/version.reg")"
+	timeout 60 "$WINE" reg import "$(dos_path "$TEST_TMP/version.reg")" /reg:64 >/dev/null
 }
 
 volumes() {
