@@ -250,7 +250,7 @@ bool cim_check_links(struct cim_check *c, const struct cim_link_table *table, co
 		.table = table,
 		.structure = structure,
 		.separator = is_dir ? '/' : ':',
-		.names = CIM_SIZE(link_table) + (uint64_t)table->count * (table->value_size + 4),
+		.names = cim_link_names(table->count, table->value_size),
 	};
 
 	for (uint32_t i = 0; i < table->count && !c->status; i++) {

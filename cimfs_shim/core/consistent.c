@@ -29,12 +29,10 @@ enum {
 /* The set's GUID: a version 8 UUID of all that makes the image what it is. */
 static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 {
-	uint8_t *guid = writer->files.guid.bytes;
 	struct cim_hasher hasher;
 	struct cim_digest digest;
 	uint8_t bytes[16 + 2];
 
-	cim_hasher_init(&hasher);
 	cim_hasher_copy(&hasher, &writer->objects.content);
 	for (uint32_t i = 0; writer->base && i < writer->base->info.set_count; i++) {
 		memcpy(bytes, writer->base->sets[i].guid.bytes, 16);
@@ -47,9 +45,7 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 	cim_hasher_update(&hasher, bytes, 16);
 	cim_hasher_update(&hasher, writer->name, strlen(writer->name));
 	cim_hasher_final(&hasher, &digest);
-	memcpy(guid, digest.bytes, 16);
-	guid[7] = (uint8_t)((guid[7] & 0x0f) | 0x80); /* version 8 */
-	guid[8] = (uint8_t)((guid[8] & 0x3f) | 0x80); /* RFC variant */
+	cim_session_files_set_guid(&writer->files, digest.bytes, 8);
 }
 
 /* ---- comparing ---- */

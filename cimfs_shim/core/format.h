@@ -243,6 +243,13 @@ struct cim_disk_link_table {
 static_assert(CIM_SIZE(link_table) == 8, "link table");
 #define CIM_LINK_FILE_SIZE   4u	 /* a directory's values */
 #define CIM_LINK_STREAM_SIZE 16u /* a stream table's values */
+#define CIM_NAME_OFFSET_SIZE 4u
+
+/* Where the names begin. */
+static inline uint64_t cim_link_names(uint64_t count, uint32_t value_size)
+{
+	return CIM_SIZE(link_table) + count * (value_size + CIM_NAME_OFFSET_SIZE);
+}
 
 /* A PE file stored expanded; mapping_count mappings follow, sorted by file_offset. The byte at
  * file offset o is at data + o + delta of the last mapping with file_offset <= o (0 without). */

@@ -29,16 +29,9 @@
 
 #include <string.h>
 
-#define CIM_NAME_OFFSET_SIZE 4u
 /* Both orders agree on names whose units, upcased or not, are all below this: the surrogates begin
  * here, and U+E000 to U+FFFF come behind them. */
 #define CIM_FIRST_DISPUTED 0xd800u
-
-/* Bytes from a table's start to its first possible name. */
-static uint64_t arrays_end(uint32_t count, uint32_t value_size)
-{
-	return CIM_SIZE(link_table) + (uint64_t)count * (value_size + CIM_NAME_OFFSET_SIZE);
-}
 
 /* Read the header of the table at table->offset and check it. @limit: bytes that the table has by
  * what leads to it. */
@@ -56,7 +49,7 @@ static enum cim_status read_header(struct cim_link_table *table, uint64_t limit,
 	if (table->length > limit)
 		return cim_fail(err, CIM_E_CORRUPT, "a link table of %u bytes in a place of %llu",
 				(unsigned)table->length, (unsigned long long)limit);
-	if (table->length < arrays_end(table->count, table->value_size))
+	if (table->length < cim_link_names(table->count, table->value_size))
 		return cim_fail(err, CIM_E_CORRUPT, "a link table of %u bytes can't have %u links",
 				(unsigned)table->length, (unsigned)table->count);
 	return cim_image_check_range(table->image, table->offset, 0, table->length, err);
@@ -101,7 +94,7 @@ enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct 
 		return status;
 	first = cim_get32(bytes);
 	second = cim_get32(bytes + 4);
-	if (first >= arrays_end(second, CIM_LINK_STREAM_SIZE))
+	if (first >= cim_link_names(second, CIM_LINK_STREAM_SIZE))
 		return read_header(table, first, err);
 	/* The second form, for which read_header() finds the room too small if first < second. */
 	table->offset += 4; /* both words were read, so this can't leave the region */
@@ -125,7 +118,7 @@ static enum cim_status name_offset(const struct cim_link_table *table, uint32_t 
 	if (status)
 		return status;
 	*offset = cim_get32(bytes);
-	if (*offset < arrays_end(table->count, table->value_size) || *offset > table->length ||
+	if (*offset < cim_link_names(table->count, table->value_size) || *offset > table->length ||
 	    table->length - *offset < 2)
 		return cim_fail(err, CIM_E_CORRUPT,
 				"the name of link %u can't be at offset %u of its table",

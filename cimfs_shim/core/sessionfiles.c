@@ -71,6 +71,16 @@
 
 #include <string.h>
 
+void cim_session_files_set_guid(struct cim_session_files *files, const uint8_t *bytes,
+				unsigned version)
+{
+	uint8_t *guid = files->guid.bytes;
+
+	memcpy(guid, bytes, sizeof(files->guid.bytes));
+	guid[7] = (uint8_t)((guid[7] & 0x0f) | version << 4);
+	guid[8] = (uint8_t)((guid[8] & 0x3f) | 0x80); /* RFC variant */
+}
+
 void cim_session_files_init(struct cim_session_files *files, const struct cim_env *env,
 			    cim_vfs_dir *dir, bool consistent, const uint8_t *random)
 {
@@ -79,9 +89,7 @@ void cim_session_files_init(struct cim_session_files *files, const struct cim_en
 	files->env = env;
 	files->dir = dir;
 	files->consistent = consistent;
-	memcpy(files->guid.bytes, random, 16);
-	files->guid.bytes[7] = (uint8_t)((random[7] & 0x0f) | 0x40); /* version 4 */
-	files->guid.bytes[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
+	cim_session_files_set_guid(files, random, 4);
 	for (unsigned i = 0; i < 16; i++)
 		files->random[i] = hex[random[16 + i / 2] >> (i % 2 ? 0 : 4) & 0xf];
 	for (unsigned i = 0; i <= CIM_SET_FILES; i++) {

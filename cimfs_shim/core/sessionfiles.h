@@ -49,6 +49,10 @@ struct cim_session_files {
 void cim_session_files_init(struct cim_session_files *files, const struct cim_env *env,
 			    cim_vfs_dir *dir, bool consistent, const uint8_t *random);
 
+/* Make the region set's GUID, a UUID of that version, of 16 bytes. */
+void cim_session_files_set_guid(struct cim_session_files *files, const uint8_t *bytes,
+				unsigned version);
+
 /* NONE: to PRIVATE; in an ordinary session region and object ID files get to NAMED at once. */
 enum cim_status cim_session_file_create(struct cim_session_file *file, struct cim_error *err);
 /* Open: take its byte lock, unless it is held. */

@@ -121,7 +121,7 @@ static enum cim_status sort_sets(struct cim_store *store, struct cim_error *err)
 	return CIM_OK;
 }
 
-static uint32_t find_set(const struct cim_store *store, const struct cim_guid *guid)
+static struct set *find_set(const struct cim_store *store, const struct cim_guid *guid)
 {
 	size_t low = 0, high = store->set_count;
 
@@ -130,13 +130,13 @@ static uint32_t find_set(const struct cim_store *store, const struct cim_guid *g
 		int order = memcmp(guid, &store->sets[middle].guid, sizeof(*guid));
 
 		if (!order)
-			return (uint32_t)middle;
+			return &store->sets[middle];
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return NO_SET;
+	return NULL;
 }
 
 /* ---- the names, and who is still writing ---- */
@@ -341,16 +341,16 @@ static enum cim_status resolve_image(struct cim_store *store, size_t index, stru
 	entry->file.set = status ? (struct cim_guid){{0}} : header.sets[header.set_count - 1].guid;
 	status = CIM_OK;
 	for (uint32_t i = 0; i < header.set_count && !status; i++) {
-		uint32_t ref = find_set(store, &header.sets[i].guid);
+		struct set *set = find_set(store, &header.sets[i].guid);
 
-		if (ref == NO_SET)
+		if (!set)
 			continue;
-		store->sets[ref].own |= i == header.set_count - 1;
-		if (store->sets[ref].last_by == index + 1)
+		set->own |= i == header.set_count - 1;
+		if (set->last_by == index + 1)
 			continue;
-		store->sets[ref].last_by = (uint32_t)index + 1;
-		store->sets[ref].owners++;
-		status = add_ref(store, ref, err);
+		set->last_by = (uint32_t)index + 1;
+		set->owners++;
+		status = add_ref(store, (uint32_t)(set - store->sets), err);
 	}
 	cim_header_free(&store->env, &header);
 	return status ? status : add_ref(store, NO_SET, err);
@@ -407,12 +407,9 @@ static enum cim_status resolve_images(struct cim_store *store, struct cim_error 
 /* The set of a region or object ID file (or of an image that has such a name), else NULL. */
 static struct set *set_of(const struct cim_store *store, const struct entry *entry)
 {
-	uint32_t index;
-
 	if (entry->file.kind != CIM_KIND_REGION && entry->file.kind != CIM_KIND_OBJECT_ID)
 		return NULL;
-	index = find_set(store, &entry->file.set);
-	return index == NO_SET ? NULL : &store->sets[index];
+	return find_set(store, &entry->file.set);
 }
 
 /* What a file tells of who holds its set. */
@@ -444,14 +441,6 @@ static void find_sessions(struct cim_store *store)
 		store->headless |= store->sets[i].mounted && !store->sets[i].own;
 }
 
-/* The own set of an image, which its mount marks. */
-static const struct set *own_set(const struct cim_store *store, const struct cim_store_file *image)
-{
-	uint32_t index = find_set(store, &image->set);
-
-	return index == NO_SET ? NULL : &store->sets[index];
-}
-
 static unsigned flags_of_set(const struct set *set)
 {
 	if (set->session)
@@ -466,8 +455,9 @@ static void mark_sets(struct cim_store *store)
 		struct cim_store_file *file = &store->entries[i].file;
 		const struct set *set = set_of(store, &store->entries[i]);
 
+		/* An image's own set is what its mount marks. */
 		if (!set && file->kind == CIM_KIND_IMAGE && !(file->flags & CIM_STORE_BROKEN))
-			set = own_set(store, file);
+			set = find_set(store, &file->set);
 		if (!set)
 			continue;
 		/* Nobody's region file that can't be read: an image may have such a name. */
@@ -609,13 +599,9 @@ const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index
 
 const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid, size_t n)
 {
-	uint32_t index = store && guid ? find_set(store, guid) : NO_SET;
-	const struct set *set;
+	const struct set *set = store && guid ? find_set(store, guid) : NULL;
 
-	if (index == NO_SET)
-		return NULL;
-	set = &store->sets[index];
-	return n < set->owners ? store->entries[store->owners[set->first + n]].name : NULL;
+	return set && n < set->owners ? store->entries[store->owners[set->first + n]].name : NULL;
 }
 
 static const struct entry *find_listed(const struct cim_store *store, const char *name)

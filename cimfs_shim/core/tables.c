@@ -67,7 +67,7 @@ enum cim_status cim_link_table_size(uint64_t count, uint32_t value_size, uint64_
 	uint64_t values, names;
 
 	/* For each row a value and the offset of its name; a name is its length and its units. */
-	if (!cim_ckd_mul64(&values, count, value_size + 4) ||
+	if (!cim_ckd_mul64(&values, count, value_size + CIM_NAME_OFFSET_SIZE) ||
 	    !cim_ckd_add64(&names, name_units, count) || !cim_ckd_mul64(&names, names, 2) ||
 	    !cim_ckd_add64(size, values, names) ||
 	    !cim_ckd_add64(size, *size, CIM_SIZE(link_table)) || *size > UINT32_MAX ||
@@ -90,7 +90,7 @@ static enum cim_status write_link_table(struct cim_writer *writer, const struct 
 	status = cim_link_table_size(count, value_size, name_units, &size, err);
 	if (status)
 		return status;
-	names = CIM_SIZE(link_table) + (uint64_t)count * (value_size + 4);
+	names = cim_link_names(count, value_size);
 	table = cim_alloc(&writer->env, (size_t)size);
 	if (!table)
 		return cim_no_memory(err);

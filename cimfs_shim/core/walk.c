@@ -95,10 +95,11 @@ no_memory:
 
 void cim_walk_close(struct cim_walk *walk)
 {
+	const struct cim_env *env;
+
 	if (!walk)
 		return;
-	const struct cim_env *env = &walk->image->env;
-
+	env = &walk->image->env;
 	cim_bitmap_free(env, &walk->met);
 	cim_free(env, walk->regions);
 	cim_free(env, walk->path.text);
