@@ -47,7 +47,7 @@ void cim_check_report(struct cim_check *c, enum cim_severity severity, const cha
 		c->faults++;
 	}
 	if (c->found && c->found(c->ctx, &finding))
-		c->status = cim_fail(c->err, CIM_E_ABORTED, "the caller has seen enough");
+		c->status = cim_fail(c->err, CIM_E_ABORTED, "stopped by the caller");
 }
 
 bool cim_check_ok(struct cim_check *c, enum cim_status status)
@@ -82,7 +82,7 @@ void cim_check_tick(struct cim_check *c)
 	if (c->status || !env->progress || c->done % PROGRESS_STEP)
 		return;
 	if (env->progress(env->progress_ctx, &progress))
-		c->status = cim_fail(c->err, CIM_E_ABORTED, "stopped by the progress callback");
+		c->status = cim_fail(c->err, CIM_E_ABORTED, "stopped by the caller");
 }
 
 /* ---- places ---- */

@@ -205,7 +205,7 @@ static enum cim_status name_region(struct cim_writer *writer, struct cim_session
 		if (status || region->state == CIM_FILE_ADOPTED)
 			return status;
 	}
-	return cim_fail(err, CIM_E_EXISTS, "%s is taken time and again", name);
+	return cim_fail(err, CIM_E_EXISTS, "%s is taken again and again", name);
 }
 
 /* Replace an object ID file that is there, in one step: whatever fails, an image that shares its
@@ -244,7 +244,7 @@ static enum cim_status name_id_file(struct cim_writer *writer, struct cim_sessio
 		status = replace_id_file(writer, id, name, err);
 	}
 	if (status == CIM_E_EXISTS)
-		cim_fail(err, status, "%s is taken time and again", name);
+		cim_fail(err, status, "%s is taken again and again", name);
 	/* If it serves a region file that isn't the session's, neither is it, but it is held. */
 	if (!status && writer->files.regions[id->index].state == CIM_FILE_ADOPTED)
 		cim_session_file_give_away(id);

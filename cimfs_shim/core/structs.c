@@ -87,7 +87,7 @@ static bool stopped(const struct structs *s)
 static void heed(struct structs *s, int answer)
 {
 	if (answer && !s->status)
-		s->status = cim_fail(s->err, CIM_E_ABORTED, "the caller has seen enough");
+		s->status = cim_fail(s->err, CIM_E_ABORTED, "stopped by the caller");
 }
 
 static void no_memory(struct structs *s)

@@ -97,7 +97,7 @@ static enum cim_status make_names(struct cim_writer *writer, bool consistent, st
 
 	status = writer->env.random(writer->env.random_ctx, random, sizeof(random));
 	if (status)
-		return cim_fail(err, status, "no random numbers are to be had");
+		return cim_fail(err, status, "the system gives no random numbers");
 	cim_session_files_init(&writer->files, &writer->env, writer->dir, consistent, random);
 	return CIM_OK;
 }
