@@ -243,7 +243,8 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
 /**
  * struct cim_file_info - a file's or directory's record, as stored
  * @file_id:     the FileID, from 1
- * @parent_id:   FileID of the directory it was created in; trust it for directories only
+ * @parent_id:   FileID of the directory it was created in, 0 where the record is too short to hold it;
+ *               trust it for directories only
  * @attributes:  CIM_ATTR_*, derived: kind and reparse bits included, NORMAL if none
  * @flags:       the raw flag word of the record, unknown bits included
  * @reparse_tag: tag, 0 if there is no reparse data

@@ -32,7 +32,10 @@ void cim_record_decode(struct cim_record *record, const uint8_t *bytes, size_t s
 	record->ea = cim_get64(p + CIM_OFF(file, ea));
 	record->reparse = cim_get64(p + CIM_OFF(file, reparse));
 	record->streams = cim_get64(p + CIM_OFF(file, streams));
-	record->parent_id = cim_get32(p + CIM_OFF(file, parent_id));
+	if (size >= CIM_OFF(file, parent_id) + 4)
+		record->parent_id = cim_get32(p + CIM_OFF(file, parent_id));
+	else
+		record->parent_id = 0;
 	record->base_region = cim_get16(p + CIM_OFF(file, base_region));
 	record->reserved = cim_get16(p + CIM_OFF(file, reserved));
 }

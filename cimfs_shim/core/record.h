@@ -25,7 +25,7 @@ struct cim_record {
 	uint16_t reserved;
 };
 
-/* @size: the table's EntrySize; fields past it are 0. */
+/* @size: the table's EntrySize; fields past it are 0, a parent's FileID that it cuts as well. */
 void cim_record_decode(struct cim_record *record, const uint8_t *bytes, size_t size);
 /* Writes the 96 bytes of the known fields. */
 void cim_record_encode(uint8_t *bytes, const struct cim_record *record);

@@ -282,6 +282,8 @@ struct table_writer {
 	uint8_t *directory; /* the file table directory being made */
 	uint32_t tables;
 	struct steps *steps;
+	bool has_parents;	       /* the base has been walked for them: */
+	struct cim_hash_table parents; /* by FileID: one less than that of the directory */
 };
 
 static int compare_changed(const void *a, const void *b, const void *ctx)
@@ -353,6 +355,8 @@ static enum cim_status load_table(struct table_writer *tw, struct out_table *out
 
 		memmove(entry, out->bytes + (size_t)i * size, size);
 		memset(entry + size, 0, stride - size);
+		if (size < CIM_OFF(file, parent_id) + 4)
+			cim_put32(entry + CIM_OFF(file, parent_id), 0);
 	}
 	return status;
 }
@@ -384,6 +388,130 @@ static enum cim_status put_records(struct table_writer *tw, const struct out_tab
 	return CIM_OK;
 }
 
+/* The table where the new records begin; the image's table count if there are none. */
+static uint32_t first_new_table(const struct table_writer *tw)
+{
+	const struct cim_namespace *ns = &tw->writer->ns;
+
+	return ns->next_id > ns->first_new_id ? table_of(ns->first_new_id) : tw->tables;
+}
+
+/* ---- parents that the base doesn't store ----
+ *
+ * A short entry has no room for the parent's FileID, a whole one must have it. Which directory an
+ * item is in is told by that directory alone, so the base is walked, once, and what it says of the
+ * records that are to be written is kept.
+ */
+
+static bool lacks_parent(const uint8_t *entry)
+{
+	return !cim_get32(entry + CIM_OFF(file, parent_id));
+}
+
+/* A cleared record is a file's. */
+static bool is_dir_entry(const uint8_t *entry)
+{
+	return cim_stream_type(cim_get64(entry + CIM_OFF(file, stream) + CIM_OFF(stream, desc))) ==
+	       CIM_STREAM_LINK_TABLE;
+}
+
+/* Is there a record of the base without one, which should have it? */
+static bool wants_parents(const struct out_table *out)
+{
+	if (out->base.count && out->base.entry_size < CIM_OFF(file, parent_id) + 4)
+		return true;
+	for (uint32_t i = 0; i < out->base.count; i++) {
+		const uint8_t *entry = out->bytes + (size_t)i * out->stride;
+
+		if (is_dir_entry(entry) && lacks_parent(entry))
+			return true;
+	}
+	return false;
+}
+
+/* Is the table of this FileID one of those that are written? */
+static bool is_written(const struct table_writer *tw, uint32_t id)
+{
+	const struct cim_namespace *ns = &tw->writer->ns;
+	size_t low = 0, high = ns->changed_count;
+
+	if (table_of(id) >= first_new_table(tw))
+		return true;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const uint32_t table = table_of(ns->changed_ids[tw->changed[middle]]);
+
+		if (table == table_of(id))
+			return true;
+		if (table < table_of(id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static enum cim_status note_parent(struct table_writer *tw, const struct cim_walk_item *item,
+				   struct cim_error *err)
+{
+	const uint32_t id = item->info->file_id;
+	uint32_t known;
+
+	if (item->info->parent_id || !is_written(tw, id) ||
+	    cim_hash_table_get(&tw->parents, id, &known))
+		return CIM_OK;
+	if (!cim_hash_table_reserve(&tw->parents))
+		return cim_no_memory(err);
+	cim_hash_table_add(&tw->parents, id, (item->depth ? item->dir_id : id) - 1);
+	return CIM_OK;
+}
+
+static enum cim_status find_parents(struct table_writer *tw, struct cim_error *err)
+{
+	struct cim_walk *walk;
+	const struct cim_walk_item *item;
+	enum cim_status status;
+
+	if (tw->has_parents)
+		return CIM_OK;
+	status = cim_walk_open(tw->writer->base, tw->writer->ns.root_id, &walk, err);
+	if (status)
+		return status;
+	for (;;) {
+		status = cim_walk_next(walk, &item, err);
+		if (status == CIM_E_CORRUPT)
+			continue; /* what is behind it may be sound */
+		if (!status && item)
+			status = note_parent(tw, item, err);
+		if (status || !item)
+			break;
+	}
+	cim_walk_close(walk);
+	tw->has_parents = true;
+	return status;
+}
+
+static enum cim_status put_parents(struct table_writer *tw, const struct out_table *out,
+				   struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (!wants_parents(out))
+		return CIM_OK;
+	status = find_parents(tw, err);
+	for (uint32_t i = 0; !status && i < out->base.count; i++) {
+		uint8_t *entry = out->bytes + (size_t)i * out->stride;
+		uint32_t before;
+
+		if (lacks_parent(entry) &&
+		    cim_hash_table_get(&tw->parents, (uint32_t)out->first + i, &before))
+			cim_put32(entry + CIM_OFF(file, parent_id), before + 1);
+	}
+	return status;
+}
+
+/* ---- writing file tables ---- */
+
 /* Write table @number with its changed and new records. */
 static enum cim_status write_table(struct table_writer *tw, uint32_t number, struct cim_error *err)
 {
@@ -404,6 +532,8 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t number, str
 	if (!status)
 		status = put_records(tw, &out, err);
 	if (!status)
+		status = put_parents(tw, &out, err);
+	if (!status)
 		status = cim_objects_put(&tw->writer->objects, out.bytes,
 					 (size_t)out.count * out.stride, &offset, err);
 	cim_free(env, out.bytes);
@@ -414,14 +544,6 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t number, str
 	cim_put16(entry + CIM_OFF(file_table, count), (uint16_t)out.count);
 	cim_put16(entry + CIM_OFF(file_table, entry_size), (uint16_t)out.stride);
 	return step(tw->steps, err);
-}
-
-/* The table where the new records begin; the image's table count if there are none. */
-static uint32_t first_new_table(const struct table_writer *tw)
-{
-	const struct cim_namespace *ns = &tw->writer->ns;
-
-	return ns->next_id > ns->first_new_id ? table_of(ns->first_new_id) : tw->tables;
 }
 
 /* Now that all changes are known: how many tables will be written? */
@@ -493,6 +615,7 @@ static enum cim_status write_file_tables(struct cim_writer *writer, struct steps
 	struct table_writer tw = {.writer = writer, .steps = steps};
 	enum cim_status status;
 
+	cim_hash_table_init(&tw.parents, &writer->env);
 	status = open_tables(&tw, err);
 	if (!status) {
 		steps->total = steps->done + count_tables(&tw);
@@ -504,6 +627,7 @@ static enum cim_status write_file_tables(struct cim_writer *writer, struct steps
 	*tables = tw.tables;
 	cim_free(&writer->env, tw.directory);
 	cim_free(&writer->env, tw.changed);
+	cim_hash_table_free(&tw.parents);
 	return status;
 }
 

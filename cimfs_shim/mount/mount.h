@@ -90,6 +90,10 @@ struct server {
 	uint32_t *counts; /* of each FileID, once counted; the top bits are nlink.c's own */
 	bool counted;
 
+	/* parent.c */
+	pthread_mutex_t parent_lock;
+	uint32_t *parents; /* of directories whose records don't tell; NULL: not asked for yet */
+
 	/* xattr.c: Wine mode's question whether attributes are worth asking for */
 	pthread_mutex_t scan_lock;
 	bool scanned;
@@ -221,6 +225,11 @@ int node_data(struct server *s, uint64_t node, struct cim_data *data);
 size_t node_text(const struct server *s, uint64_t node, char text[128]);
 /* How many directories lie above a directory. 0 or an errno. */
 int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth);
+
+/* ---- parent.c ---- */
+
+/* The directory that directory @dir_id, which isn't the root, is in. 0 or an errno. */
+int node_parent(struct server *s, uint32_t dir_id, uint32_t *parent);
 
 /* ---- link.c ---- */
 

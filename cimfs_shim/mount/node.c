@@ -40,21 +40,16 @@ uint32_t node_file_id(const struct server *s, uint64_t node)
 
 int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
 {
-	struct cim_error err = {0};
-	struct cim_file_info info = {CIM_SIZED(info)};
+	int error = 0;
 
-	for (*depth = 0; dir_id != s->root_id; ++*depth) {
-		enum cim_status status = cim_image_stat(s->image, dir_id, &info, &err);
-
-		if (status)
-			return log_status(status, &err, dir_id);
-		if (!info.is_directory || *depth >= MAX_DEPTH) {
+	for (*depth = 0; !error && dir_id != s->root_id; ++*depth) {
+		if (*depth >= MAX_DEPTH) {
 			log_line("file %u: its parents don't lead to the root", dir_id);
 			return EIO;
 		}
-		dir_id = info.parent_id;
+		error = node_parent(s, dir_id, &dir_id);
 	}
-	return 0;
+	return error;
 }
 
 /* ---- attributes ---- */

@@ -40,6 +40,7 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 	s->max_id = (uint64_t)info->table_count * CIM_FILES_PER_TABLE;
 	s->ready = -1;
 	pthread_mutex_init(&s->count_lock, NULL);
+	pthread_mutex_init(&s->parent_lock, NULL);
 	pthread_mutex_init(&s->scan_lock, NULL);
 	pthread_mutex_init(&s->size_lock, NULL);
 	pthread_key_create(&s->reader, reader_free);
@@ -48,8 +49,10 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 void server_free(struct server *s)
 {
 	nlink_free(s);
+	free(s->parents);
 	pthread_key_delete(s->reader);
 	pthread_mutex_destroy(&s->count_lock);
+	pthread_mutex_destroy(&s->parent_lock);
 	pthread_mutex_destroy(&s->scan_lock);
 	pthread_mutex_destroy(&s->size_lock);
 }

@@ -34,7 +34,8 @@ static bool same_record(const struct cim_record *a, const struct cim_record *b)
 	       a->base_region == b->base_region && a->reserved == b->reserved;
 }
 
-/* The record that @size bytes 1, 2, 3, ... hold if a missing byte is 0. */
+/* The record that @size bytes 1, 2, 3, ... hold if a missing byte is 0; but part of a parent
+ * is none. */
 static struct cim_record cut_record(size_t size)
 {
 	struct cim_record r = {0};
@@ -58,7 +59,7 @@ static struct cim_record cut_record(size_t size)
 	r.ea = U64(64);
 	r.reparse = U64(72);
 	r.streams = U64(80);
-	r.parent_id = U32(88);
+	r.parent_id = size < 92 ? 0 : U32(88);
 	r.base_region = U16(92);
 	r.reserved = U16(94);
 	return r;

@@ -102,7 +102,10 @@ static void print_text(const struct item *item)
 	printf("%-12s %s (0x%x, stored flags 0x%x)\n",
 	       "Attributes:", attribute_letters(info->attributes, letters),
 	       (unsigned)info->attributes, info->flags);
-	printf("%-12s %u (parent %u)\n", "File ID:", info->file_id, info->parent_id);
+	if (info->parent_id)
+		printf("%-12s %u (parent %u)\n", "File ID:", info->file_id, info->parent_id);
+	else
+		printf("%-12s %u (its parent isn't stored)\n", "File ID:", info->file_id);
 	printf("%-12s %s\n", "Created:", filetime_text(info->creation_time, when));
 	printf("%-12s %s\n", "Written:", filetime_text(info->last_write_time, when));
 	printf("%-12s %s\n", "Changed:", filetime_text(info->change_time, when));

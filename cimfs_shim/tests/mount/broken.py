@@ -8,7 +8,7 @@ import os
 import random
 
 from mounttest import (SERVER, TMP, check, done, error_of, faults, mount, mounts, need_server,
-                       no_fuse, read, run, same, servers, skip, umount, wait_until)
+                       no_fuse, read, run, same, servers, skip, tool, umount, wait_until)
 from imagebuilder import Dir, File, Image, Link, Stream, make_symlink
 
 need_server()
@@ -50,6 +50,14 @@ def start(image, name, *options, **more):
     path = image.write(where)
     result = mount(path, MNT, "-o", ",".join(("log=" + LOG,) + options), **more)
     return path if check(result.code == 0, name + ": mounts", result) else None
+
+
+def more_files(*paths):
+    where = os.path.join(TMP, "more")
+    for path in paths:
+        os.makedirs(os.path.dirname(os.path.join(where, path)), exist_ok=True)
+        open(os.path.join(where, path), "wb").close()
+    return where
 
 
 def end(path, name):
@@ -127,6 +135,23 @@ path = start(image, "parents in a circle")
 same((error_of(os.readlink, at("a", "b", "l")), read(at("good"))), ("EIO", b"good data"),
      "parents in a circle: EIO for the link")
 end(path, "parents in a circle")
+
+# ---- odd, not broken ----
+
+# Entries that end before the parent's FileID: of the directories on the way to a link, of some of
+# them, and with it again once we have written them.
+for name, short in (("no parents", {0: 88, 1: 88}), ("a half of them", {1: 91})):
+    image = Image(Dir({"a": Dir({"b": Dir({
+        "c": Dir({"l": File(reparse=make_symlink("\\good"))}, id=1030)}, id=3)}, id=1025),
+        "good": File(b"good data")}), entry_sizes=short, name="i.cim")
+    for turn in ("as it is", "extended"):
+        path = start(image, name) if turn == "as it is" else path
+        if turn == "extended":
+            tool("append", path, more_files("a/b/c/x"))
+            mount(path, MNT, "-o", "log=" + LOG)
+        same((os.readlink(at("a", "b", "c", "l")), read(at("a", "b", "c", "l"))),
+             ("../../../good", b"good data"), name + ": a link leads where it should, " + turn)
+        end(path, name + " " + turn)
 
 # ---- breaking it under the server ----
 
