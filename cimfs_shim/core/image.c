@@ -498,7 +498,8 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 		return CIM_E_POINTER;
 	cim_image_region_name(image, image->sets[image->info.set_count - 1].first, name);
 	if ((unsigned)how > CIM_HOLD_ASK)
-		status = cim_fail(err, CIM_E_INVALID, "there is no way %u to hold an image", (unsigned)how);
+		status = cim_fail(err, CIM_E_INVALID, "there is no way %u to hold an image",
+				  (unsigned)how);
 	else if (how == CIM_HOLD_ASK)
 		status = ask_held(image, name, err);
 	else
