@@ -193,7 +193,7 @@ include conformance/windows/rules.mk
 
 # ---- stamps --------------------------------------------------------------------------------------
 
-ifneq ($(or $(filter-out help clean format format-check uninstall,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
+ifneq ($(or $(filter-out help clean doc format format-check uninstall,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),,all)),)
 # (-Werror changes no object.)
 $(call stamp,$(B)/.flags,$(CC) $(filter-out -Werror,$(NATIVE_CFLAGS) $(NATIVE_LDFLAGS)))
 $(call stamp,$(B)/.rpath,rpath $(RPATH))
@@ -288,7 +288,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 
 .PHONY: all native windows dlls check check-build check-run check-wines coverage demo bench conformance \
 	conformance-mutants wine-tests dist deb release-check dist-windows install install-documents install-native install-windows \
-	uninstall format format-check clean help
+	uninstall doc format format-check clean help
 
 ## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
 all: native windows
@@ -390,6 +390,10 @@ deb: dist
 ## release-check: tell what keeps this tree from being released, a line each
 release-check:
 	@scripts/release-check
+
+## doc: HTML reference of the headers, by Doxygen, in build/doc/html; a warning is an error
+doc:
+	@VERSION=$(VERSION) $(PYTHON) scripts/doc
 
 ## dist-windows: make build/dist/cimfs-conformance-windows.zip, which judges Windows' cimfs.dll
 dist-windows:

@@ -534,9 +534,11 @@ CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR im
 CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
 
 /* --------------------------------------------------------------------------------------------
- * Declared, not yet implemented by this project's DLL: each answers
- * HRESULT_FROM_WIN32(ERROR_NOT_SUPPORTED) and clears its outputs. What they are for is told by
- * clients; CimConvertBlockImage and CimCreateMergedFile by a header alone.
+ * Declared, not yet implemented
+ *
+ * By this project's DLL: each answers HRESULT_FROM_WIN32(ERROR_NOT_SUPPORTED) and clears its
+ * outputs. What they are for is told by clients; CimConvertBlockImage and CimCreateMergedFile by a
+ * header alone.
  */
 
 /** CimConvertBlockImage() - convert an image between the ordinary form and the block form, into

@@ -250,7 +250,8 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
  * @reparse_tag: tag, 0 if there is no reparse data
  * @size:        bytes of the default stream; 0 for a directory
  * @ea_size:     bytes of the extended attributes' list, 0 if none
- * @is_directory, @is_sparse: the default stream is a link table; is the all-zero form
+ * @is_directory: the default stream is a link table
+ * @is_sparse:   the default stream is the all-zero form
  * @is_pe_image: the default stream is stored expanded, as a PE image
  * @has_*:       the record points to such data
  * @priv:        the library's own, for reading on from here
@@ -383,6 +384,15 @@ CIM_API enum cim_status cim_image_get_blob(struct cim_image *image, uint32_t fil
 					   size_t *size, struct cim_error *err);
 
 /**
+ * cim_image_get_file_blob() - cim_image_get_blob() of an item that this image told of
+ * @file: as cim_image_stat() or a walk told it, so that its record isn't read again
+ */
+CIM_API enum cim_status cim_image_get_file_blob(struct cim_image *image,
+						const struct cim_file_info *file,
+						enum cim_blob which, void *buf, size_t room,
+						size_t *size, struct cim_error *err);
+
+/**
  * struct cim_data - where a stream's bytes are, found once and read many times
  * @size:   bytes of the stream
  * @sparse: it is the all-zero form
@@ -410,24 +420,11 @@ CIM_API enum cim_status cim_image_get_data(struct cim_image *image, uint32_t fil
 					   struct cim_str stream, struct cim_data *data,
 					   struct cim_error *err);
 
-/** struct cim_iter - goes through a directory's entries or an item's streams, in stored order */
-struct cim_iter;
-
-/*
- * Of an item already looked at: as the functions above and cim_iter_streams(), but by what this
- * image told of the item (cim_image_stat(), a walk), so that its record isn't read again.
- */
+/** cim_image_get_file_data() - cim_image_get_data() of an item that this image told of */
 CIM_API enum cim_status cim_image_get_file_data(struct cim_image *image,
 						const struct cim_file_info *file,
 						struct cim_str stream, struct cim_data *data,
 						struct cim_error *err);
-CIM_API enum cim_status cim_image_get_file_blob(struct cim_image *image,
-						const struct cim_file_info *file,
-						enum cim_blob which, void *buf, size_t room,
-						size_t *size, struct cim_error *err);
-CIM_API enum cim_status cim_iter_file_streams(struct cim_image *image,
-					      const struct cim_file_info *file,
-					      struct cim_iter **iter, struct cim_error *err);
 
 /**
  * cim_image_read() - read from a stream at any offset
@@ -436,6 +433,9 @@ CIM_API enum cim_status cim_iter_file_streams(struct cim_image *image,
 CIM_API enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *data,
 				       uint64_t offset, void *buf, size_t len, size_t *got,
 				       struct cim_error *err);
+
+/** struct cim_iter - goes through a directory's entries or an item's streams, in stored order */
+struct cim_iter;
 
 /**
  * struct cim_entry - one name: of a directory's entry, or of an alternate stream
@@ -464,6 +464,11 @@ CIM_API enum cim_status cim_iter_dir(struct cim_image *image, uint32_t dir_id,
 /** cim_iter_streams() - iterate an item's alternate streams; none is fine */
 CIM_API enum cim_status cim_iter_streams(struct cim_image *image, uint32_t file_id,
 					 struct cim_iter **iter, struct cim_error *err);
+
+/** cim_iter_file_streams() - cim_iter_streams() of an item that this image told of */
+CIM_API enum cim_status cim_iter_file_streams(struct cim_image *image,
+					      const struct cim_file_info *file,
+					      struct cim_iter **iter, struct cim_error *err);
 
 /**
  * cim_iter_next() - the next entry; NULL in *@entry when there are no more

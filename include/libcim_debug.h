@@ -31,7 +31,8 @@ enum cim_structure_kind {
 	CIM_STRUCT_EA,
 	CIM_STRUCT_REPARSE, /* reparse data, its length in front */
 	CIM_STRUCT_UPCASE_TABLE,
-	CIM_STRUCT_LINK, /* one entry of a directory; only reported as broken, when the walk meets it */
+	CIM_STRUCT_LINK, /* one entry of a directory; only reported as broken, when the walk meets
+			    it */
 	CIM_STRUCT_COUNT
 };
 
