@@ -243,8 +243,8 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
 /**
  * struct cim_file_info - a file's or directory's record, as stored
  * @file_id:     the FileID, from 1
- * @parent_id:   FileID of the directory it was created in, 0 where the record is too short to hold it;
- *               trust it for directories only
+ * @parent_id:   FileID of the directory it was created in, 0 where the record is too short to hold
+ * it; trust it for directories only
  * @attributes:  CIM_ATTR_*, derived: kind and reparse bits included, NORMAL if none
  * @flags:       the raw flag word of the record, unknown bits included
  * @reparse_tag: tag, 0 if there is no reparse data
@@ -562,20 +562,40 @@ struct cim_finding {
 #define CIM_VERIFY_DEEP 0x1u
 
 /**
+ * struct cim_verify_result - what a check found, and what it could look at
+ * @errors:           findings of severity CIM_ERROR
+ * @streams:          streams that have data in a region file; without CIM_VERIFY_DEEP it isn't read
+ * @streams_digest:   those whose data was compared with a digest; other writers' can't be
+ * @metadata:         tables, descriptors, EAs, reparse data: what the image's structures lead to
+ * @metadata_digest:  those that were compared with a digest; of the others only the rules of the
+ *                    format tell whether they are what was written
+ */
+struct cim_verify_result {
+	size_t struct_size;
+	uint64_t errors;
+	uint64_t streams;
+	uint64_t streams_digest;
+	uint64_t metadata;
+	uint64_t metadata_digest;
+};
+
+/**
  * cim_image_verify() - check an image against every rule of the format
  * @flags:  CIM_VERIFY_*
  * @found:  called for each finding; returning non-zero stops with CIM_E_ABORTED; may be NULL
- * @errors: receives the number of findings of severity CIM_ERROR; may be NULL
+ * @result: receives what was found and looked at, as far as the check came; may be NULL
  *
  * Goes on after a finding as far as it can; what lies in a region file that is missing, or no good
  * as a whole, is reported by its number. CIM_OK means the check ran to its end, not that the image
- * is sound: see @errors. Memory: one bit a FileID, some bytes a file table and a directory.
+ * is sound: see @result. Memory: one bit a FileID, some bytes a file table and a directory, 8 bytes
+ * an object with a digest.
  *
  * CIM_E_ABORTED: @found or the progress callback said so. CIM_E_INVALID: unknown @flags.
  */
 CIM_API enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 					 int (*found)(void *ctx, const struct cim_finding *finding),
-					 void *ctx, uint64_t *errors, struct cim_error *err);
+					 void *ctx, struct cim_verify_result *result,
+					 struct cim_error *err);
 
 /* ------------------------------------------------------------------------------------------
  * Writing

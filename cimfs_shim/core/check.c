@@ -11,10 +11,11 @@
  * are bounded by the bytes that the image really has: structures that several others point to are
  * checked once, tables may not overlap, and where one table breaks rule after rule, the check of
  * that table ends. Memory: a bit for each FileID met, 16 bytes for each file table, and in deep
- * mode a bit for each MiB of the region files; the rest is constant or goes with the depth of the
- * tree.
+ * mode a bit for each MiB of the region files and 8 bytes for each object ID of ours; the rest is
+ * constant or goes with the depth of the tree.
  */
 #include "check.h"
+#include "sized.h"
 #include "sort.h"
 
 #include <string.h>
@@ -66,7 +67,7 @@ static void check_upcase(struct cim_check *c)
 
 	if (!cim_check_place(c, what, offset, CIM_UPCASE_SIZE, true))
 		return;
-	cim_check_digest(c, what, offset);
+	cim_check_digest(c, what, offset, true);
 	status = cim_image_upcase(c->image, &c->upcase, &c->why);
 	if (cim_check_try(c, status, what, offset, "it can't be loaded"))
 		check_upcase_values(c);
@@ -164,7 +165,7 @@ static void check_table(struct cim_check *c, uint32_t table, const uint8_t *byte
 	}
 	if (!cim_check_place(c, what, offset, length, true))
 		return;
-	cim_check_digest(c, what, offset);
+	cim_check_digest(c, what, offset, true);
 	c->record_count += count;
 	add_extent(c, extents, offset, length);
 }
@@ -179,7 +180,7 @@ static void check_tables(struct cim_check *c, struct extents *extents)
 
 	if (!cim_check_place(c, what, offset, size, true))
 		return;
-	cim_check_digest(c, what, offset);
+	cim_check_digest(c, what, offset, true);
 	add_extent(c, extents, offset, size);
 	c->table_count = tables;
 	for (uint32_t i = 0; i < tables && !c->status; i++) {
@@ -200,7 +201,7 @@ static void check_filesystem(struct cim_check *c)
 	struct extents extents = {0};
 
 	if (cim_check_place(c, "filesystem object", offset, CIM_SIZE(filesystem), true)) {
-		cim_check_digest(c, "filesystem object", offset);
+		cim_check_digest(c, "filesystem object", offset, true);
 		add_extent(c, &extents, offset, CIM_SIZE(filesystem));
 	}
 	check_upcase(c);
@@ -243,22 +244,24 @@ static void free_parts(struct cim_check *c)
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);
 	cim_free(env, c->bad);
+	cim_free(env, c->good);
 	cim_free(env, c->path.text);
 	cim_free(env, c->buf);
 }
 
 enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 int (*found)(void *ctx, const struct cim_finding *finding),
-				 void *ctx, uint64_t *errors, struct cim_error *err)
+				 void *ctx, struct cim_verify_result *result, struct cim_error *err)
 {
 	static const char op[] = "verify image";
+	static const struct cim_verify_result none;
 	struct cim_check *c;
-	enum cim_status status;
+	enum cim_status status = CIM_BLANK_SIZED(result, &none, CIM_LEAST_VERIFY, err);
 
-	if (errors)
-		*errors = 0;
 	if (CIM_ANY_NULL(err, op, image))
 		return CIM_E_POINTER;
+	if (status)
+		return cim_error_where(err, status, op, image->path);
 	if (flags & ~CIM_VERIFY_DEEP)
 		return cim_error_where(err, cim_fail(err, CIM_E_INVALID, "unknown flags"), op,
 				       image->path);
@@ -283,8 +286,8 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 	if (!c->status)
 		cim_check_lost(c);
 	status = c->status;
-	if (errors)
-		*errors = c->errors;
+	if (result)
+		cim_give_sized(result, &c->result, sizeof(c->result));
 	free_parts(c);
 	cim_free(&image->env, c);
 	return cim_error_where(err, status, op, image->path);

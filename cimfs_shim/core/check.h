@@ -47,8 +47,8 @@ struct cim_check {
 	void *ctx;
 	struct cim_error *err; /* the caller's */
 	enum cim_status status;
-	uint64_t errors;
-	uint64_t faults; /* the same with what is only counted as lost */
+	struct cim_verify_result result;
+	uint64_t faults; /* errors, with what is only counted as lost */
 	uint64_t done;	 /* for progress reports */
 
 	struct cim_error why;	  /* of the last read that failed */
@@ -61,6 +61,8 @@ struct cim_check {
 	struct cim_read_map *read_maps; /* by region index; NULL unless deep */
 	struct cim_bad_object *bad;	/* sorted; objects that don't match their digests */
 	size_t bad_count, bad_room;
+	uint64_t *good; /* sorted; objects that do */
+	size_t good_count, good_room;
 
 	const uint16_t *upcase; /* NULL if it can't be read */
 	uint32_t table_count;	/* tables that can be asked for */
@@ -112,8 +114,10 @@ void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *
 /* ---- checkfile.c ---- */
 
 void cim_check_files(struct cim_check *c);
-/* Report it if the object at @offset is known not to match its digest. */
-void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset);
+/* Count a stream's data (or @metadata) at @offset; report it if it is known not to match its
+ * digest.
+ */
+void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset, bool metadata);
 /* Report what is left of them. */
 void cim_check_digests_left(struct cim_check *c);
 /* Report what lies in region files that are no good, by its number. */

@@ -9,10 +9,11 @@
  * ends the check, like any file that can't be: what it would say isn't known.
  *
  * A deep check reads the objects that have an ID whose digest is of our making, and compares.
- * Those that differ are remembered by their offset, so that the walk can say whose they are. All
- * other data are read on the walk, in blocks of a MiB that are read once however many streams
- * share them; blocks that lie in an object whose digest was right have been read already. So a
- * region file is read about once, whatever an image says about it.
+ * Those that differ are remembered by their offset, so that the walk can say whose they are, and
+ * the others, so that it can say how much was compared. All other data are read on the walk, in
+ * blocks of a MiB that are read once however many streams share them; blocks that lie in an object
+ * whose digest was right have been read already. So a region file is read about once, whatever an
+ * image says about it.
  */
 #include "check.h"
 #include "hash.h"
@@ -148,22 +149,53 @@ static void add_bad(struct cim_check *c, uint64_t offset)
 		c->bad[c->bad_count++] = (struct cim_bad_object){.offset = offset};
 }
 
-void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset)
+static void add_good(struct cim_check *c, uint64_t offset)
 {
-	size_t low = 0, high = c->bad_count;
+	if (!cim_grow(&c->image->env, (void **)&c->good, &c->good_room, c->good_count,
+		      sizeof(*c->good)))
+		cim_check_no_memory(c);
+	else
+		c->good[c->good_count++] = offset;
+}
+
+/* The first of @count sorted elements of @size bytes, each beginning with an offset, that isn't
+ * below
+ * @offset. */
+static size_t find_offset(const void *elements, size_t count, size_t size, uint64_t offset)
+{
+	size_t low = 0, high = count;
 
 	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+		const size_t middle = low + (high - low) / 2;
+		uint64_t have;
 
-		if (c->bad[middle].offset < offset)
+		memcpy(&have, (const uint8_t *)elements + middle * size, sizeof(have));
+		if (have < offset)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == c->bad_count || c->bad[low].offset != offset)
+	return low;
+}
+
+void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offset, bool metadata)
+{
+	const size_t good = find_offset(c->good, c->good_count, sizeof(*c->good), offset);
+	size_t bad = find_offset(c->bad, c->bad_count, sizeof(*c->bad), offset);
+	const bool is_bad = bad < c->bad_count && c->bad[bad].offset == offset;
+	const bool known = is_bad || (good < c->good_count && c->good[good] == offset);
+
+	if (metadata) {
+		c->result.metadata++;
+		c->result.metadata_digest += known;
+	} else {
+		c->result.streams++;
+		c->result.streams_digest += known;
+	}
+	if (!is_bad)
 		return;
-	for (; low < c->bad_count && c->bad[low].offset == offset; low++)
-		c->bad[low].reported = true;
+	for (; bad < c->bad_count && c->bad[bad].offset == offset; bad++)
+		c->bad[bad].reported = true;
 	cim_check_report(c, CIM_ERROR, structure, offset, "the bytes don't match their digest");
 }
 
@@ -370,10 +402,12 @@ static void check_object(struct cim_check *c, struct id_state *state, uint64_t o
 	cim_hasher_final(&state->hasher, &digest);
 	if (c->status)
 		return;
-	if (memcmp(digest.bytes, want, sizeof(digest.bytes)))
+	if (memcmp(digest.bytes, want, sizeof(digest.bytes))) {
 		add_bad(c, offset);
-	else
-		mark_object(c, offset, len);
+		return;
+	}
+	add_good(c, offset);
+	mark_object(c, offset, len);
 }
 
 static int compare_ids(const uint8_t *a, const uint8_t *b)
@@ -578,6 +612,7 @@ void cim_check_files(struct cim_check *c)
 			cim_check_tick(c);
 		}
 	}
-	if (!cim_sort(&image->env, c->bad, c->bad_count, sizeof(*c->bad), cim_compare_u64, NULL))
+	if (!cim_sort(&image->env, c->bad, c->bad_count, sizeof(*c->bad), cim_compare_u64, NULL) ||
+	    !cim_sort(&image->env, c->good, c->good_count, sizeof(*c->good), cim_compare_u64, NULL))
 		cim_check_no_memory(c);
 }

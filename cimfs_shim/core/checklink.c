@@ -228,7 +228,7 @@ static void check_overlaps(struct links *links)
 static void check_link(struct links *links, uint32_t index)
 {
 	struct cim_check *c = links->c;
-	const uint64_t before = c->errors;
+	const uint64_t before = c->result.errors;
 	size_t len;
 
 	if (read_name(links, index)) {
@@ -239,7 +239,7 @@ static void check_link(struct links *links, uint32_t index)
 		note_place(links);
 		links->last = links->name;
 	}
-	links->errors += c->errors - before;
+	links->errors += c->result.errors - before;
 }
 
 bool cim_check_links(struct cim_check *c, const struct cim_link_table *table, const char *structure)

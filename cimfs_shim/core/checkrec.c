@@ -73,7 +73,7 @@ static void check_pe(struct cim_check *c, uint64_t offset, uint64_t size)
 	if (!cim_check_place(c, what, offset, sizeof(bytes), true) ||
 	    !cim_check_read(c, what, offset, 0, bytes, sizeof(bytes)))
 		return;
-	cim_check_digest(c, what, offset);
+	cim_check_digest(c, what, offset, true);
 	pe.data = cim_get64(bytes + CIM_OFF(pe_image, data));
 	pe.data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe.count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
@@ -84,7 +84,7 @@ static void check_pe(struct cim_check *c, uint64_t offset, uint64_t size)
 	    !cim_check_place(c, what, offset,
 			     sizeof(bytes) + (uint64_t)pe.count * CIM_SIZE(pe_mapping), true))
 		return;
-	cim_check_digest(c, "PE image's data", pe.data);
+	cim_check_digest(c, "PE image's data", pe.data, false);
 	check_pe_mappings(c, &pe);
 	cim_check_data(c, "PE image's data", pe.data, pe.data_length);
 }
@@ -104,7 +104,7 @@ static void check_plain(struct cim_check *c, uint64_t offset, uint64_t length)
 	if (length) {
 		if (!cim_check_place(c, what, offset, length, false))
 			return;
-		cim_check_digest(c, what, offset);
+		cim_check_digest(c, what, offset, false);
 		cim_check_data(c, what, offset, length);
 	} else if (!is_place(c, offset)) {
 		/* Nothing to read there, but other readers look at the offset. */
@@ -155,7 +155,7 @@ static void check_streams(struct cim_check *c, const struct cim_record *record)
 	status = cim_link_table_of_streams(c->image, record, &table, &c->why);
 	if (!cim_check_try(c, status, what, record->streams, "it can't be read"))
 		return;
-	cim_check_digest(c, what, record->streams);
+	cim_check_digest(c, what, record->streams, true);
 	if (!cim_check_table_once(c, table.offset, table.length, NULL) ||
 	    !cim_check_links(c, &table, what))
 		return;
@@ -185,7 +185,7 @@ static bool read_blob(struct cim_check *c, const char *structure, uint64_t offse
 	*size = cim_get16(c->buf);
 	if (!cim_check_place(c, structure, offset, 2 + (uint64_t)*size, true))
 		return false;
-	cim_check_digest(c, structure, offset);
+	cim_check_digest(c, structure, offset, true);
 	return !*size || cim_check_read(c, structure, offset, 2, c->buf, *size);
 }
 
@@ -218,7 +218,7 @@ static void check_ea(struct cim_check *c, const struct cim_record *record)
 	} else if (record->ea && !record->ea_length) {
 		cim_check_report(c, CIM_NOTE, what, record->ea, "an offset, but 0 bytes");
 	} else if (record->ea && cim_check_place(c, what, record->ea, record->ea_length, true)) {
-		cim_check_digest(c, what, record->ea);
+		cim_check_digest(c, what, record->ea, true);
 		if (cim_check_read(c, what, record->ea, 0, c->buf, record->ea_length) &&
 		    !cim_ea_valid(c->buf, record->ea_length))
 			cim_check_report(c, CIM_ERROR, what, record->ea,

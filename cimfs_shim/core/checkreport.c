@@ -43,7 +43,7 @@ void cim_check_report(struct cim_check *c, enum cim_severity severity, const cha
 	va_end(args);
 	finding.message = text;
 	if (severity == CIM_ERROR) {
-		c->errors++;
+		c->result.errors++;
 		c->faults++;
 	}
 	if (c->found && c->found(c->ctx, &finding))

@@ -77,7 +77,7 @@ static bool open_table(struct cim_check *c, const struct cim_record *record,
 		if (!cim_check_place(c, what, record->stream_offset,
 				     cim_stream_length(record->stream_desc), true))
 			return false;
-		cim_check_digest(c, what, record->stream_offset);
+		cim_check_digest(c, what, record->stream_offset, true);
 	}
 	status = cim_link_table_of_dir(c->image, record, table, &c->why);
 	if (!cim_check_try(c, status, what, record->stream_offset, "it can't be read"))

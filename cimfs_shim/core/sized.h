@@ -30,6 +30,7 @@
 #define CIM_LEAST_DATA		 CIM_END_OF(struct cim_data, priv)
 #define CIM_LEAST_RUN		 CIM_END_OF(struct cim_run, priv)
 #define CIM_LEAST_SEGMENT	 CIM_END_OF(struct cim_segment, in_object)
+#define CIM_LEAST_VERIFY	 CIM_END_OF(struct cim_verify_result, metadata_digest)
 #define CIM_LEAST_STATS		 CIM_END_OF(struct cim_writer_stats, stored_bytes)
 
 /* Copy @given to @own, which has @size bytes: what an older caller doesn't know is 0. @what: its

@@ -229,7 +229,35 @@ def check_good(item, directory):
     check_stat(item.name, image, path)
     check_data(item.name, image, path)
     check_dump(item.name, directory, path)
+    check_told(item.name, image, path)
     check_extended(item, image, directory, path, want)
+
+
+def stored_streams(image):
+    """What has data in a region file, and what of it has a digest of the library's making."""
+    for item in image.items.values():
+        own = [] if isinstance(item, (Dir, Link)) else [item.data]
+        for stream in own + list(item.streams.values()):
+            if not isinstance(stream, Sparse) and stream.data:
+                yield stream
+
+
+def check_told(name, image, path):
+    """The check tells what it could compare, and what it didn't look at."""
+    streams = list(stored_streams(image))
+    for deep in (False, True):
+        code, out, text = run("verify", "--json", *["--deep"] * deep, path)
+        last = json_lines(out)[-1]
+        digests = sum(s.digest is not None for s in streams) if deep else 0
+        check([last[k] for k in ("streams", "streams_read", "streams_digest", "metadata_digest")] ==
+              [len(streams), len(streams) if deep else 0, digests, 0] and last["metadata"] > 2,
+              "%s: verify%s tells how much it compared" % (name, " --deep" * deep), (code, text))
+        code, _, text = run("verify", *["--deep"] * deep, path)
+        what = "%d of %d streams and 0 of %d pieces of metadata had a digest" % (
+            digests, len(streams), last["metadata"])
+        if not deep:
+            what = "not checked without --deep: the data of %d stream" % len(streams)
+        check(what in text or (not deep and not streams), "and says so", text)
 
 
 def check_extended(item, image, directory, path, want):

@@ -111,16 +111,17 @@ static enum cim_status check_image(const char *path, unsigned flags, struct find
 	struct test_memory memory;
 	struct cim_env env = counted_env(&memory);
 	struct cim_image *image;
+	struct cim_verify_result result = {CIM_SIZED(result)};
 	enum cim_status status;
 
-	*errors = 0;
 	*items = 0;
 	status = cim_image_open(&env, path, &image, err);
 	if (!status) {
-		status = cim_image_verify(image, flags, on_finding, findings, errors, err);
+		status = cim_image_verify(image, flags, on_finding, findings, &result, err);
 		*items = read_all(image);
 		cim_image_close(image);
 	}
+	*errors = result.errors;
 	if (memory.in_use)
 		diag("%s: %ld blocks of memory are lost", path, memory.in_use);
 	return memory.in_use ? CIM_E_NO_MEMORY : status;
@@ -246,12 +247,11 @@ static void test_stopping(const char *dir)
 	struct cim_error err;
 	unsigned calls = 0;
 	char path[1024];
-	uint64_t errors;
 
 	snprintf(path, sizeof(path), "%s/unknown-fields/image.cim", dir);
 	if (cim_image_open(NULL, path, &image, &err))
 		bail("%s: %s", path, err.cause);
-	is_int(cim_image_verify(image, 0, on_finding, &findings, &errors, &err), CIM_E_ABORTED,
+	is_int(cim_image_verify(image, 0, on_finding, &findings, NULL, &err), CIM_E_ABORTED,
 	       "a caller who has seen enough ends the check");
 	is_int(findings.count, 2, "no finding is told after that");
 	is_int(cim_image_verify(image, 0x80, NULL, NULL, NULL, NULL), CIM_E_INVALID,
@@ -284,17 +284,17 @@ static void test_no_memory(const char *dir)
 		struct findings findings = {0};
 		struct cim_env env = counted_env(&memory);
 		struct cim_image *image;
-		uint64_t errors = 0;
+		struct cim_verify_result result = {CIM_SIZED(result)};
 
 		memory.fail_at = failing;
 		status = cim_image_open(&env, path, &image, NULL);
 		if (!status) {
 			status = cim_image_verify(image, CIM_VERIFY_DEEP, on_finding, &findings,
-						  &errors, NULL);
+						  &result, NULL);
 			cim_image_close(image);
 		}
 		lost += memory.in_use != 0;
-		odd += (status && status != CIM_E_NO_MEMORY) || errors || findings.unwanted;
+		odd += (status && status != CIM_E_NO_MEMORY) || result.errors || findings.unwanted;
 	}
 	ok(!status && failing > 10, "the check succeeds once %u allocations may be made", failing);
 	is_int(lost, 0, "whichever allocation fails, none is lost");

@@ -82,7 +82,7 @@ static void *sized_output(unsigned n)
 	  (P(1, image), P(2, &data), 0, P(4, buf), 1, output(3), &k.err))                          \
 	X(cim_image_region_size, 2, "get region file size", (P(1, image), 0, output(2), &k.err))   \
 	X(cim_image_stat, 2, "read record", (P(1, image), 1, sized_output(2), &k.err))             \
-	X(cim_image_verify, 1, "verify image", (P(1, image), 0, NULL, NULL, output(0), &k.err))    \
+	X(cim_image_verify, 1, "verify image", (P(1, image), 0, NULL, NULL, NULL, &k.err))         \
 	X(cim_iter_dir, 2, "open directory", (P(1, image), 1, output(2), &k.err))                  \
 	X(cim_iter_file_streams, 3, "list streams", (P(1, image), P(2, &file), output(3), &k.err)) \
 	X(cim_iter_next, 2, "read directory", (P(1, iter), output(2), &k.err))                     \

@@ -94,7 +94,7 @@ static void test_failing_call(enum cim_status want, bool go_on, unsigned flags)
 	for (unsigned long at = 1; failed; at++) {
 		struct cim_image *image = NULL;
 		enum cim_status status;
-		uint64_t errors = 0;
+		struct cim_verify_result result = {CIM_SIZED(result)};
 		bool again;
 
 		must(&k, open_quietly(&k, "a.cim", &image));
@@ -103,7 +103,7 @@ static void test_failing_call(enum cim_status want, bool go_on, unsigned flags)
 		k.m->fail_status = want;
 		k.m->fail_on = go_on;
 		k.m->fail_at = k.m->ops + at;
-		status = cim_image_verify(image, flags, any_finding, &found, &errors, &k.err);
+		status = cim_image_verify(image, flags, any_finding, &found, &result, &k.err);
 		k.m->fail_at = 0;
 		failed = k.m->failed != 0;
 		tried += failed;

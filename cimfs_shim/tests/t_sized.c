@@ -76,6 +76,13 @@ static const struct sized {
 	 sizeof(TYPE),
 	 {END(struct_size), END(offset), END(len), END(stored), END(place), END(in_object)}},
 #undef TYPE
+#define TYPE struct cim_verify_result
+	{"verify result",
+	 CIM_LEAST_VERIFY,
+	 sizeof(TYPE),
+	 {END(struct_size), END(errors), END(streams), END(streams_digest), END(metadata),
+	  END(metadata_digest)}},
+#undef TYPE
 #define TYPE struct cim_writer_stats
 	{"stats",
 	 CIM_LEAST_STATS,
@@ -331,6 +338,12 @@ static enum cim_status fill_stats(struct scene *s, void *out)
 	return cim_writer_get_stats(s->writer, (struct cim_writer_stats *)out, &s->k.err);
 }
 
+static enum cim_status fill_verified(struct scene *s, void *out)
+{
+	return cim_image_verify(s->image, CIM_VERIFY_DEEP, NULL, NULL,
+				(struct cim_verify_result *)out, &s->k.err);
+}
+
 /* A structure of @size bytes whose 64-bit member at @at is to be @want. */
 static void fill(struct scene *s, const char *name, size_t size, size_t at, uint64_t want,
 		 enum cim_status (*with)(struct scene *s, void *out))
@@ -367,6 +380,8 @@ static void fills(void)
 	fill(&s, "run", sizeof(struct cim_run), offsetof(struct cim_run, len), 2, fill_run);
 	fill(&s, "segment", sizeof(struct cim_segment), offsetof(struct cim_segment, len), 3,
 	     fill_segment);
+	fill(&s, "verify result", sizeof(struct cim_verify_result),
+	     offsetof(struct cim_verify_result, streams), 1, fill_verified);
 	fill(&s, "stats", sizeof(struct cim_writer_stats), offsetof(struct cim_writer_stats, bytes),
 	     4, fill_stats);
 	scene_free(&s);

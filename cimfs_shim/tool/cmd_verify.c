@@ -8,7 +8,9 @@ struct verify {
 	struct tool *t;
 	const char *name;
 	struct progress progress;
+	struct cim_verify_result result;
 	uint64_t count[3];
+	bool deep;
 };
 
 static const char *const severities[] = {
@@ -51,17 +53,38 @@ static int on_finding(void *ctx, const struct cim_finding *f)
 	return tool_signal != 0;
 }
 
-static void print_result(struct verify *v, bool deep)
+/* What an image may hold that nobody would see. */
+static void print_unchecked(const struct verify *v)
+{
+	const struct cim_verify_result *r = &v->result;
+
+	if (v->deep)
+		printf("  %llu of %llu streams and %llu of %llu pieces of metadata had a digest "
+		       "that could "
+		       "be checked\n",
+		       (unsigned long long)r->streams_digest, (unsigned long long)r->streams,
+		       (unsigned long long)r->metadata_digest, (unsigned long long)r->metadata);
+	else if (r->streams)
+		printf("  not checked without --deep: the data of %llu stream%s, and digests\n",
+		       (unsigned long long)r->streams, plural(r->streams));
+}
+
+static void print_result(struct verify *v)
 {
 	if (v->t->json) {
 		json_t *o = json_object();
 
 		json_put_text(o, "image", v->name);
 		json_put_text(o, "result", v->count[CIM_ERROR] ? "corrupt" : "ok");
-		json_put_bool(o, "deep", deep);
+		json_put_bool(o, "deep", v->deep);
 		json_put_int(o, "errors", v->count[CIM_ERROR]);
 		json_put_int(o, "warnings", v->count[CIM_WARNING]);
 		json_put_int(o, "notes", v->count[CIM_NOTE]);
+		json_put_int(o, "streams", v->result.streams);
+		json_put_int(o, "streams_read", v->deep ? v->result.streams : 0);
+		json_put_int(o, "streams_digest", v->result.streams_digest);
+		json_put_int(o, "metadata", v->result.metadata);
+		json_put_int(o, "metadata_digest", v->result.metadata_digest);
 		json_print(stdout, o);
 	} else if (!v->t->quiet) {
 		put_escaped(stdout, v->name);
@@ -70,11 +93,12 @@ static void print_result(struct verify *v, bool deep)
 		       (unsigned long long)v->count[CIM_ERROR], plural(v->count[CIM_ERROR]),
 		       (unsigned long long)v->count[CIM_WARNING], plural(v->count[CIM_WARNING]),
 		       (unsigned long long)v->count[CIM_NOTE], plural(v->count[CIM_NOTE]));
+		print_unchecked(v);
 	}
 }
 
 /* Not even opened for being broken: a finding too. */
-static int not_opened(struct verify *v, bool deep, const struct cim_error *err)
+static int not_opened(struct verify *v, const struct cim_error *err)
 {
 	const struct cim_finding f = {
 		.severity = CIM_ERROR,
@@ -88,14 +112,14 @@ static int not_opened(struct verify *v, bool deep, const struct cim_error *err)
 	code = tool_fail_cim(v->t, "verify", v->name, err);
 	if (err->status == CIM_E_CORRUPT && v->t->json) {
 		on_finding(v, &f);
-		print_result(v, deep);
+		print_result(v);
 	}
 	return code;
 }
 
 static int verify(struct tool *t, const char *name, bool deep)
 {
-	struct verify v = {.t = t, .name = name};
+	struct verify v = {.t = t, .name = name, .result = {CIM_SIZED(v.result)}, .deep = deep};
 	struct cim_env env = *cim_env_default();
 	struct cim_error err = {0};
 	struct cim_image *image = NULL;
@@ -112,15 +136,15 @@ static int verify(struct tool *t, const char *name, bool deep)
 	cim_image_open(&env, real, &image, &err);
 	free(real);
 	if (!image)
-		return not_opened(&v, deep, &err);
-	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, NULL, &err))
+		return not_opened(&v, &err);
+	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, &v.result, &err))
 		code = tool_fail_cim(t, "verify", name, &err);
 	progress_end(&v.progress);
 	cim_image_close(image);
 	if (code)
 		return code;
 	t->warnings += v.count[CIM_WARNING];
-	print_result(&v, deep);
+	print_result(&v);
 	return v.count[CIM_ERROR] ? EXIT_CORRUPT : EXIT_OK;
 }
 
@@ -173,10 +197,13 @@ const struct command cmd_verify = {
 	.alias = "fsck",
 	.usage = "[OPTION]... IMAGE...\n       cimtool verify [OPTION]... --manifest=FILE",
 	.summary = "check an image",
-	.about = "Checks an image against every rule of its format and prints each finding: "
-		 "severity, structure, its place (bits 48-63 the region, the rest the byte in its "
-		 "file), path and what is wrong. Notes only with --verbose or --json. Exit status "
-		 "4 if there are errors, 3 if there are only warnings.",
+	.about =
+		"Checks an image against every rule of its format and prints each finding: "
+		"severity, structure, its place (bits 48-63 the region, the rest the byte in its "
+		"file), path and what is wrong. Notes only with --verbose or --json. Tells also "
+		"what it couldn't check: data is read with --deep only, and what has no digest, or "
+		"one by another writer, can't be compared. Exit status 4 if there are errors, 3 if "
+		"there are only warnings.",
 	.notes = "The work is done in one thread, whatever --threads says.",
 	.options = options,
 	.run = run,

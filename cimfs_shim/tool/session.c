@@ -69,14 +69,14 @@ static int verify_result(struct session *s)
 {
 	struct cim_error err = {0};
 	struct cim_image *image;
-	uint64_t errors = 0;
+	struct cim_verify_result result = {CIM_SIZED(result)};
 	int code = EXIT_OK;
 
 	if (cim_image_open(&s->env, s->path, &image, &err))
 		return tool_fail_cim(s->t, "verify", s->image, &err);
-	if (cim_image_verify(image, CIM_VERIFY_DEEP, print_finding, s, &errors, &err))
+	if (cim_image_verify(image, CIM_VERIFY_DEEP, print_finding, s, &result, &err))
 		code = tool_fail_cim(s->t, "verify", s->image, &err);
-	else if (errors)
+	else if (result.errors)
 		code = EXIT_CORRUPT;
 	cim_image_close(image);
 	return code;
