@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* WSL's symlinks; like those of Windows they are no more than their target. */
+#define TAG_LX_SYMLINK 0xA000001Du
+
 /* A name in a buffer, UTF-16 little-endian; @bytes NULL: there is none. */
 struct reparse_name {
 	const uint8_t *bytes;

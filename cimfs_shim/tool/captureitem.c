@@ -74,6 +74,7 @@ struct item {
 	int fd;
 	struct statx stx;
 	bool described;
+	bool unseen; /* told; not to be stored */
 	struct host_meta meta;
 	enum holes holes;
 	uint8_t *data;	    /* all of it; NULL: not read yet */
@@ -124,6 +125,45 @@ static void describe(struct item *item, struct hostmeta *host)
 	item->described = true;
 }
 
+/* ---- what the host can't show ---- */
+
+/* How ntfs-3g shows a reparse point that it knows nothing of, where nothing else tells of NTFS. */
+#define UNKNOWN_LINK "unsupported reparse "
+
+static uint32_t tag_of(const struct host_meta *meta)
+{
+	return meta->reparse ? get32(meta->reparse) : 0;
+}
+
+/*
+ * A reparse point that is no link has content by what its tag stands for: files that are compressed
+ * by the system, deduplicated, or in a cloud. A driver that doesn't know the tag shows a link, or
+ * nothing. (D56)
+ */
+static bool is_unseen(const struct item *item, const char *target)
+{
+	const uint32_t tag = tag_of(&item->meta);
+
+	if (tag == CIM_TAG_SYMLINK || tag == CIM_TAG_MOUNT_POINT || tag == TAG_LX_SYMLINK)
+		return false;
+	if (item->type == DT_LNK)
+		return tag || !strncmp(target, UNKNOWN_LINK, strlen(UNKNOWN_LINK));
+	return item->type != DT_DIR && item->meta.reparse_point &&
+	       (!item->stx.stx_size || item->holes == ALL_HOLE);
+}
+
+static void tell_unseen(struct item *item)
+{
+	const bool directory = item->meta.m.attributes & CIM_ATTR_DIRECTORY;
+	char cause[128];
+
+	snprintf(cause, sizeof(cause),
+		 "a reparse point (tag 0x%08lX) that the file system can't show%s",
+		 (unsigned long)tag_of(&item->meta), directory ? ", and what lies below" : "");
+	loss_add(item->c->t, &item->c->special, item->where, cause);
+	item->unseen = true;
+}
+
 /* ---- looking: symlinks ---- */
 
 static int look_at_symlink(struct item *item, struct hostmeta *host)
@@ -138,12 +178,20 @@ static int look_at_symlink(struct item *item, struct hostmeta *host)
 	if (capture_look_at_link(item->c, item->dir->fd, item->name, &item->stx))
 		return fail_errno(item);
 	describe(item, host);
+	if (is_unseen(item, "")) {
+		tell_unseen(item);
+		return EXIT_OK;
+	}
 	if (meta->reparse)
 		return EXIT_OK;
 	len = readlinkat(item->dir->fd, item->name, target, sizeof(target) - 1);
 	if (len < 0)
 		return fail_errno(item);
 	target[len] = '\0';
+	if (is_unseen(item, target)) {
+		tell_unseen(item);
+		return EXIT_OK;
+	}
 	meta->reparse = reparse_from_symlink(target, &size, &why);
 	if (!meta->reparse)
 		return tool_fail(item->c->t, item->c->s->op, item->c->s->image, item->where,
@@ -378,6 +426,24 @@ static int store_plain(struct capture *c, const struct item *item)
 	return item->type == DT_DIR ? store_streams(c, item) : EXIT_OK;
 }
 
+static struct known_file *known_file(struct capture *c, const struct item *item)
+{
+	struct known_file *file = xcalloc(1, sizeof(*file));
+
+	file->inode.dev = makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor);
+	file->inode.ino = item->stx.stx_ino;
+	return capture_remember(&c->links, &file->inode);
+}
+
+static void forget_link(struct capture *c, const struct item *item)
+{
+	struct known_file *file = known_file(c, item);
+
+	free(file->path);
+	file->path = NULL;
+	file->met = false;
+}
+
 /*
  * What may be met again under another name; *stored: it was, and was linked. Windows has no hard
  * links of directories, so a symlink to one can't be.
@@ -385,12 +451,9 @@ static int store_plain(struct capture *c, const struct item *item)
 static int store_link(struct capture *c, const struct item *item, bool *stored)
 {
 	const bool directory = item->meta.m.attributes & CIM_ATTR_DIRECTORY;
-	struct known_file *file = xcalloc(1, sizeof(*file));
+	struct known_file *file = known_file(c, item);
 	struct cim_error err = {0};
 
-	file->inode.dev = makedev(item->stx.stx_dev_major, item->stx.stx_dev_minor);
-	file->inode.ino = item->stx.stx_ino;
-	file = capture_remember(&c->links, &file->inode);
 	*stored = file->path && !directory;
 	if (!*stored) {
 		if (file->met)
@@ -450,22 +513,36 @@ static int store_data(struct capture *c, struct item *item)
 	return store_streams(c, item);
 }
 
+static int store_file(struct capture *c, struct item *item)
+{
+	int code = EXIT_OK;
+
+	if (!item->described)
+		describe(item, &c->host);
+	if (!item->told_size && (!item->data || item->longer))
+		code = find_size(item);
+	if (code || !is_unseen(item, ""))
+		return code ? code : store_data(c, item);
+	tell_unseen(item);
+	/* So its other names can't be links of this one. */
+	if (item->stx.stx_nlink > 1)
+		forget_link(c, item);
+	return EXIT_OK;
+}
+
 static int store_found(struct capture *c, struct item *item)
 {
 	bool stored = false;
 	int code = EXIT_OK;
 
+	if (item->unseen)
+		return EXIT_OK;
 	if (item->type != DT_DIR && item->stx.stx_nlink > 1)
 		code = store_link(c, item, &stored);
 	if (code || stored)
 		return code;
-	if (item->type == DT_DIR || item->type == DT_LNK)
-		return store_plain(c, item);
-	if (!item->described)
-		describe(item, &c->host);
-	if (!item->told_size && (!item->data || item->longer))
-		code = find_size(item);
-	return code ? code : store_data(c, item);
+	return item->type == DT_DIR || item->type == DT_LNK ? store_plain(c, item)
+							    : store_file(c, item);
 }
 
 static void drop_item(void *work)

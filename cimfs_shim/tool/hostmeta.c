@@ -17,6 +17,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "../host/mountinfo.h"
+
 #define MAX_XATTR 65536
 
 int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
@@ -81,12 +83,16 @@ static ssize_t get_xattr(const struct target *target, const char *name, void *bu
 			       : lgetxattr(target->path, name, buf, size);
 }
 
-/* The whole value, allocated; NULL if there is none. */
+/* The whole value, allocated; NULL with errno, 0 if there is none. */
 static uint8_t *read_xattr(const struct target *target, const char *name, size_t *size)
 {
 	uint8_t *value;
 	ssize_t len = get_xattr(target, name, NULL, 0);
 
+	if (len < 0 && (errno == ENODATA || errno == ENOTSUP))
+		errno = 0;
+	else if (len > MAX_XATTR * 2)
+		errno = E2BIG;
 	if (len < 0 || len > MAX_XATTR * 2)
 		return NULL;
 	value = xmalloc((size_t)len);
@@ -162,25 +168,41 @@ static bool parse_dosattrib(const uint8_t *p, size_t size, uint32_t *attributes,
 
 /* ---- ntfs-3g ---- */
 
+static bool is_image_mount(dev_t dev)
+{
+	struct mount_entry entry;
+	struct mountinfo mounts;
+	bool found = false;
+
+	mountinfo_open(&mounts);
+	while (!found && mountinfo_next(&mounts, &entry))
+		found = entry.dev == dev && !strcmp(entry.type, MOUNT_TYPE);
+	mountinfo_close(&mounts);
+	return found;
+}
+
 static bool has_ntfs(struct hostmeta *h, const struct target *target, uint64_t dev)
 {
 	if (!h->ntfs_known || h->ntfs_dev != dev) {
 		h->ntfs_known = true;
 		h->ntfs_dev = dev;
 		h->ntfs = get_xattr(target, XATTR_NTFS_ATTRIB, NULL, 0) == 4;
+		h->image = h->ntfs && is_image_mount(dev);
 	}
 	return h->ntfs;
 }
 
-static void take_ntfs_attributes(const struct target *target, bool directory,
-				 struct cim_metadata *m)
+static void take_ntfs_attributes(const struct hostmeta *h, const struct target *target,
+				 bool directory, struct host_meta *meta)
 {
+	struct cim_metadata *m = &meta->m;
 	size_t size;
 	uint8_t *value = read_xattr(target, XATTR_NTFS_ATTRIB, &size);
 
 	if (value && size == 4) {
 		uint32_t attributes = get32(value);
 
+		meta->reparse_point = attributes & CIM_ATTR_REPARSE && !h->image;
 		m->attributes |= attributes & (DOS_ATTRIBUTES | CIM_ATTR_SPARSE);
 		/* ntfs-3g shows a link to a directory as a symlink; NTFS knows it is one. */
 		if (!directory && attributes & CIM_ATTR_DIRECTORY && attributes & CIM_ATTR_REPARSE)
@@ -228,8 +250,9 @@ static void take_ntfs_blob(struct hostmeta *h, const struct target *target, cons
 		*blob_size = size;
 		return;
 	}
-	if (value && size) {
-		char *cause = xasprintf("%s is inconsistent", xattr);
+	if (value ? size > 0 : errno > 0) {
+		char *cause = xasprintf("%s%s%s", xattr, value ? " is inconsistent" : ": ",
+					value ? "" : strerror(errno));
 
 		loss_add(h->t, h->lost_ntfs, where, cause);
 		free(cause);
@@ -242,7 +265,7 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 {
 	struct cim_metadata *m = &meta->m;
 
-	take_ntfs_attributes(target, directory, m);
+	take_ntfs_attributes(h, target, directory, meta);
 	take_ntfs_times(target, m);
 	if (!h->no_acls)
 		take_ntfs_blob(h, target, where, XATTR_NTFS_ACL, security_ok, &meta->security,
@@ -323,6 +346,8 @@ static void take_listed(struct hostmeta *h, const struct target *target, const c
 		list = xmalloc(MAX_XATTR);
 		len = flistxattr(target->fd, list, MAX_XATTR);
 	}
+	if (len < 0 && errno != ENOTSUP && errno != ENOSYS)
+		loss_add(h->t, h->lost_xattr, where, strerror(errno));
 	for (const char *name = list; len > 0 && name < list + len; name += strlen(name) + 1) {
 		if (!strcmp(name, XATTR_DOSATTRIB))
 			take_dosattrib(h, target, where, meta);

@@ -116,6 +116,7 @@ struct host_meta {
 	uint8_t *security;
 	uint8_t *ea;
 	uint8_t *reparse;
+	bool reparse_point;	     /* NTFS says that it is one, whatever it looks like */
 	struct host_stream *streams; /* sorted as in an image */
 	size_t stream_count;
 	size_t stream_room;
@@ -133,6 +134,7 @@ struct hostmeta {
 	/* the file system asked last whether it has ntfs-3g's attributes */
 	bool ntfs_known;
 	bool ntfs;
+	bool image; /* it is one of ours, which shows all there is */
 	uint64_t ntfs_dev;
 	struct loss *lost_xattr;
 	struct loss *lost_ntfs;

@@ -8,6 +8,7 @@ import os
 import tempfile
 
 from tooltest import TMP, check, done, expect, need_tool, same, skip, tool, write
+from imagebuilder import Dir, File, Image, make_reparse
 
 need_tool()
 images = os.path.join(TMP, "images")
@@ -148,5 +149,22 @@ os.link(os.path.join(src, "a"), os.path.join(src, "b"))
 write(os.path.join(src, "c"))
 expect(0, "files that are empty are so", "create", "--strict", img, src)
 same([item["size"] for item in stat(img, "a", "b", "c")], [0, 0, 0], "in the image too")
+
+# ---- an image's own mount shows all there is (D56) ----
+
+img = Image(Dir({"tag": File(b"", reparse=make_reparse(0x80000099, b"x")),
+                 "full": File(b"full", reparse=make_reparse(0x80000099, b"x"))}))
+img, mount = img.write(os.path.join(TMP, "tags")), os.path.join(TMP, "mount")
+os.mkdir(mount)
+mounted = tool("mount", img, mount)
+if mounted.code:
+    skip("a capture of a mounted image", mounted.errors.strip()[-100:])
+else:
+    again = image("tags.cim")
+    result = expect(0, "a capture of a mounted image with a tag", "create", "--strict", again, mount)
+    expect(0, "is unmounted", "umount", mount)
+    same([(item["size"], item["reparse"]) for item in stat(again, "tag", "full")],
+         [(item["size"], item["reparse"]) for item in stat(img, "tag", "full")],
+         "keeps it with what the files have")
 
 done()

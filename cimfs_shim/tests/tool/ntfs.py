@@ -23,6 +23,56 @@ def stat(image, path):
     return json.loads(tool("stat", "--json", image, path).text)
 
 
+def remount():
+    # An item that has become a link is unusable (EIO) until the kernel forgets what it was.
+    run(["umount", mount])
+    check(run(["ntfs-3g", "-o", "streams_interface=xattr", volume, mount]).code == 0, "remount")
+
+
+def unseen():
+    """Reparse points whose content ntfs-3g can't show: system compression, cloud, dedup, and our own."""
+    tree = os.path.join(mount, "unseen")
+    tags = {"compressed": (0x80000017, bytes.fromhex("01000000020000000100000000000000")),
+            "large": (0x80000017, bytes.fromhex("01000000020000000100000000000000")),
+            "dedup": (0x80000013, b""), "cloud": (0x9000301a, b"1234"), "own": (0x80000099, b"x"),
+            "empty": (0x9000301a, b""), "dir": (0x9000301a, b""), "sub/dir": (0x9000701a, b"")}
+    write(os.path.join(tree, "plain"), b"plain")
+    for name in tags:
+        path = os.path.join(tree, name)
+        if name.endswith("dir"):
+            write(os.path.join(path, "below"), b"below")
+        else:
+            write(path, bytes(range(256)) * 400 if name == "large" else name.encode())
+    open(os.path.join(tree, "empty"), "wb").close()
+    os.link(os.path.join(tree, "cloud"), os.path.join(tree, "cloud again"))
+    for name, (tag, data) in tags.items():
+        os.setxattr(os.path.join(tree, name), "system.ntfs_reparse_data", make_reparse(tag, data))
+    for name, target in (("link", "plain"), ("dirlink", "sub")):
+        os.symlink(target, os.path.join(tree, name))
+    remount()
+    image = os.path.join(TMP, "unseen.cim")
+    result = tool("create", "-v", "--verify", image, tree)
+    same(result.code, 3, "what ntfs-3g can't show is a loss")
+    for name, (tag, _) in tags.items():
+        check("/%s: not stored: a reparse point (tag 0x%08X)" % (name, tag) in result.errors,
+              "%s: is told, with its tag" % name, result)
+    check("/cloud again: not stored" in result.errors, "by each of its names", result)
+    check("/dir: not stored: a reparse point (tag 0x9000301A) that the file system can't show, "
+          "and what lies below" in result.errors, "a directory is one", result)
+    same(tool("ls", "-R", image).text.split(), ["dirlink", "link", "plain", "sub"],
+         "none of it is in the image, and the rest is")
+    expect(1, "--strict", "create", "--strict", os.path.join(TMP, "strict.cim"), tree)
+    result = tool("create", "--quiet", os.path.join(TMP, "quiet.cim"), tree)
+    check(result.code == 3 and "and 8 more" in result.errors, "it is one line otherwise", result)
+
+    # Where all that NTFS knows is hidden, the link that ntfs-3g shows tells.
+    fake = os.path.join(TMP, "fake")
+    os.mkdir(fake)
+    os.symlink("unsupported reparse tag 0x80000017", os.path.join(fake, "f"))
+    result = expect(3, "a copy of such a link", "create", os.path.join(TMP, "fake.cim"), fake)
+    check("/f: not stored" in result.errors, "is no link to be stored either", result)
+
+
 def main():
     t = [(EPOCH + 1_600_000_000 + i * 1000) * 10_000_000 + i for i in range(4)]
     entries = {
@@ -53,14 +103,15 @@ def main():
     check(b"THREE" in os.getxattr(os.path.join(out, "ea"), "system.ntfs_ea"), "EAs are NTFS EAs")
     same(os.getxattr(os.path.join(out, "streams"), "user.two"), b"22", "streams are NTFS streams")
 
-    # An item that has become a link is unusable (EIO) until the kernel forgets what it was.
-    run(["umount", mount])
-    check(run(["ntfs-3g", "-o", "streams_interface=xattr", volume, mount]).code == 0, "remount")
-
+    remount()
     back = os.path.join(TMP, "back.cim")
     result = tool("create", "--streams-interface=xattr", back, out)
-    check(result.code == 0, "create from NTFS", result)
+    check(result.code == 3 and "tag: not stored" in result.errors and "more" not in result.errors,
+          "create from NTFS: ntfs-3g shows all but the content of an unknown tag", result)
+    check("tag" not in tool("ls", back).text.splitlines(), "which is not stored as empty")
     for name, item in entries.items():
+        if name == "tag":
+            continue
         a, b = stat(image, name), stat(back, name)
         # ntfs-3g gives every file a descriptor, and sets archive on what it writes.
         keys = ["type", "size", "creation", "last_write", "last_access", "reparse", "streams", "eas"]
@@ -82,6 +133,8 @@ def main():
     check(result.code in (0, 3) and "security" not in result.errors, "--strict-acls is content here", result)
     same(stat(back, "flags")["attribute_bits"] & 0x27, 0x27, "attributes do")
     same(stat(back, "ea")["ea"], stat(image, "ea")["ea"], "and EAs, byte for byte")
+
+    unseen()
 
     # ntfs-3g moves the last access of what is read and listed, at once and whoever asks: it has to
     # be known before, also if a file is come upon by several names while others are being stored.
