@@ -5,8 +5,7 @@
 Usage: images.py CIMTOOL EXPECTED IMAGE
 
 EXPECTED has a line of JSON for each item but the root: all that the client passed to the DLL and a
-volume under Wine doesn't show. Or it is the manifest of pack.exe, manifest.tsv: of an image whose name
-ends with "_fork" then, less what was deleted. Every difference is a line; exit status 1 if there is one.
+volume under Wine doesn't show. Every difference is a line; exit status 1 if there is one.
 """
 
 import json
@@ -18,8 +17,6 @@ from datetime import datetime, timedelta
 FIELDS = ("creation", "last_write", "change", "last_access")
 # The stored flags of an image, from bit 0 on, and the attributes that they stand for.
 FLAGS = (0x1, 0x2, 0x4, 0x20, 0x200)
-# What is stored where no security descriptor was given: "DACL present" and "self-relative", nothing else.
-DEFAULT_SECURITY = "01000480" + 32 * "0"
 
 
 def lines_of(*command):
@@ -48,40 +45,11 @@ def facts_of(item):
     return facts
 
 
-def read_manifest(lines, is_fork):
-    """What pack.exe says of the items, by path."""
-    items = {}
-    for word, path, *fields in (line.rstrip("\n").split("\t") for line in lines):
-        fields = ["" if field == "-" else field for field in fields]
-        if word in ("dir", "file"):
-            items[path] = {
-                "first": path, "dir": word == "dir", "attributes": int(fields[0], 16) & sum(FLAGS),
-                "size": int(fields[1]), "times": [int(field) for field in fields[2:6]],
-                "security": fields[6] or DEFAULT_SECURITY, "reparse": "", "ea": "", "streams": []}
-        elif word == "link":
-            items[path] = items[fields[0]]
-        elif word in ("ea", "reparse"):
-            items[path][word] = fields[0]
-        elif word == "stream":
-            items[path]["streams"].append(fields[0])
-        elif word == "delete" and is_fork:
-            items = {key: item for key, item in items.items()
-                     if key != path and not key.startswith(path + "\\")}
-    return items
-
-
-def read_expected(name, image):
-    with open(name, encoding="utf-8") as file:
-        if not name.endswith(".tsv"):
-            return {item["path"].replace("\\", "/"): item for item in map(json.loads, file)}
-        items = read_manifest(file, os.path.splitext(image)[0].endswith("_fork"))
-    return {path.replace("\\", "/"): item for path, item in items.items() if path}
-
-
 def main():
     cimtool, expected_path, image = sys.argv[1:]
     differences = []
-    expected = read_expected(expected_path, image)
+    with open(expected_path, encoding="utf-8") as file:
+        expected = {item["path"].replace("\\", "/"): item for item in map(json.loads, file)}
     listed = {item["path"] for item in lines_of(cimtool, "ls", "-aR", "--json", image)} - {"."}
     for path in sorted(listed ^ expected.keys()):
         differences.append(f"{path}: {'nobody put it in' if path in listed else 'is missing'}")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool, democheck.py and
+# The demo in small: pack.exe on a tree that has a bit of everything, then cimtool, packed.py and
 # mnt.exe. And the two that compare: they must find what is then changed behind their back.
 export WINEDEBUG=-all
 . "$(dirname "$0")/../../../scripts/lib/windows.bash"
@@ -10,7 +10,7 @@ export WINEDEBUG=-all
 cd "$TOP" || exit 1
 BUILD=${BUILD:-build}
 export BUILD WINEPREFIX=${WINEPREFIX:-$TOP/build/prefix-check}
-democheck=cimfs_shim/tests/demo/democheck.py
+packed=conformance/clients/c/packed.py
 
 # ok STATUS NAME: a check, with what the last program said where it failed
 ok() {
@@ -48,7 +48,7 @@ for image in small.cim small_fork.cim; do
 done
 
 compare() {
-	said "$democheck" "$images/manifest.tsv" "$source" "$images" "${1-small.cim}"
+	said "$packed" "$images/manifest.tsv" "$source" "$images" "${1-small.cim}"
 }
 
 compare
@@ -99,9 +99,9 @@ ok $? "and nothing stays mounted then"
 notices() {
 	compare
 	if [ $? = 1 ] && grep -q "^DIFFERENT.*$2" "$TEST_TMP/said"; then
-		ok 0 "democheck notices $1"
+		ok 0 "packed.py notices $1"
 	else
-		ok 1 "democheck notices $1"
+		ok 1 "packed.py notices $1"
 	fi
 }
 
@@ -165,8 +165,8 @@ ok $? "mnt.exe --help"
 said "$WINE" "$TEST_TMP/mnt.exe" --nonsense
 [ $? = 2 ]
 ok $? "mnt.exe refuses an unknown option with status 2"
-said "$democheck"
+said "$packed"
 [ $? = 2 ]
-ok $? "democheck without arguments says how it is used"
+ok $? "packed.py without arguments says how it is used"
 
 tap_done

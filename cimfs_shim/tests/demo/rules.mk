@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The demo: conformance/clients' pack.exe packs C:\windows, and mnt.exe mounts what it made and compares;
-# democheck.py compares on the Linux side.
+# packed.py compares without Wine.
 
 DEMO := cimfs_shim/tests/demo
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hold the demo's images against the tree they were made from.
+"""Hold pack.exe's images against the tree they were made from.
 
-    democheck.py MANIFEST SOURCE-DIR IMAGE-DIR IMAGE-NAME
+    packed.py MANIFEST SOURCE-DIR IMAGE-DIR IMAGE-NAME
 
-pack.exe wrote down, in a manifest, what it read of each item of C:\\windows and what it then did to the
-image. This program, on the Linux side, compares what "cimtool dump" tells of the two images with
+pack.exe wrote down, in a manifest, what it read of each item and what it then did to the
+image. This program, without Wine, compares what "cimtool dump" tells of the two images with
 
   - the source tree as Linux has it: names, bytes (by their SHA-256), sizes, hard links, write times,
     change times (and so on, as far as Wine shows them through), and that nothing of it was left out;
@@ -13,7 +13,7 @@ image. This program, on the Linux side, compares what "cimtool dump" tells of th
   - arithmetic: the renamed copy may have cost no data, the fork lacks just what was deleted, and
     neither image holds anything that nobody put there.
 
-Every difference is a line on standard output. At the end comes the demo's table. Exit status: 0 equal,
+Every difference is a line on standard output. At the end comes a table. Exit status: 0 equal,
 1 something differs, 2 trouble.
 """
 import base64
@@ -54,7 +54,7 @@ class Item:
 
 
 def die(text):
-    print("democheck: " + text, file=sys.stderr)
+    print("packed.py: " + text, file=sys.stderr)
     sys.exit(2)
 
 
