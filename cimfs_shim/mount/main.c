@@ -9,7 +9,6 @@
  */
 #include "mount.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "../host/help.h"
+#include "../host/standard.h"
 
 #define PROGRAM "cimfs-mount"
 #define USAGE                                                                          \
@@ -188,17 +188,17 @@ static const struct arg_option helper_options[] = {
 /* For -h, or -V */
 static int tell(bool help, bool helper, const struct arg_group *groups)
 {
+	int lost;
+
 	if (help)
 		help_print(&(struct help){helper ? HELPER_USAGE : USAGE, about, groups,
 					  helper ? NOTES : NOTES WINE_NOTE});
 	else
 		printf("%s %s\n", helper ? HELPER : PROGRAM, cim_version());
-	errno = 0;
-	if (ferror(stdout) | fclose(stdout)) {
-		say("write to standard output: %s", errno ? strerror(errno) : "failed");
-		return EXIT_FAILED;
-	}
-	return EXIT_OK;
+	lost = standard_end();
+	if (lost)
+		say("write to standard output: %s", lost > 0 ? strerror(lost) : "failed");
+	return lost ? EXIT_FAILED : EXIT_OK;
 }
 
 static bool set_ready_fd(struct options *o, const char *text)
@@ -267,14 +267,8 @@ int main(int argc, char **argv)
 	struct request request = {0};
 	bool helper;
 	int code;
-	int fd;
 
-	/* With 0, 1 or 2 closed, a file opened here would get that number. */
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	} while (fd >= 0 && fd < 3);
-	if (fd >= 0)
-		close(fd);
+	standard_begin();
 	options_init(&request.options);
 	name = name ? name + 1 : argc ? argv[0] : "";
 	helper = !strcmp(name, HELPER);

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <sys/resource.h>
 
+#include "../host/standard.h"
+
 #define MAX_THREADS 256
 
 static int run_help(struct tool *t, int argc, char **argv);
@@ -232,6 +234,7 @@ int main(int argc, char **argv)
 	struct tool *t = &tool;
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	standard_begin();
 	alloc_on_failure(tool_no_memory);
 	/* A file size limit is an error to be told, not a death. */
 	signal(SIGXFSZ, SIG_IGN);

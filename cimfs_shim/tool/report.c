@@ -13,6 +13,8 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "../host/standard.h"
+
 atomic_int tool_signal;
 
 static _Thread_local struct report *reporting;
@@ -288,20 +290,20 @@ static void end_by_signal(const struct tool *t)
 
 int tool_finish(struct tool *t, int code)
 {
-	bool bad = ferror(stdout) != 0;
+	int lost;
 
 	progress_clear();
-	errno = 0;
-	/* Data that a full disk refuses turn up here at the latest. */
-	if (fclose(stdout) || bad) {
+	lost = standard_end();
+	if (lost) {
 		if (t->out_errno)
-			errno = t->out_errno;
+			lost = t->out_errno;
 		fprintf(stderr, "cimtool: write to standard output: %s",
-			errno ? strerror(errno) : "failed");
+			lost > 0 ? strerror(lost) : "failed");
 		tell_done(t);
+		/* The status is that of the work, and telling is all the work of most commands. */
 		if (t->command == &cmd_diff)
 			code = 2; /* whatever it had found */
-		else if (code == EXIT_OK || code == EXIT_WARNINGS)
+		else if (!t->done && (code == EXIT_OK || code == EXIT_WARNINGS))
 			code = EXIT_FAILED;
 	}
 	if (code == EXIT_OK && t->warnings)

@@ -122,9 +122,9 @@ for command, stands in ((["create", "a.cim", os.path.join(src, "small1")], "the 
         write(os.path.join(unread, "cimtmp_0123456789abcdef_1"))
     with open("/dev/full", "wb") as sink:
         end = subprocess.run([CIMTOOL, *command], cwd=unread, stdout=sink, stderr=subprocess.PIPE, timeout=60)
-    check(end.returncode == 1 and b"No space left" in end.stderr and
+    check(end.returncode == 0 and b"No space left" in end.stderr and
           end.stderr.endswith(b"; " + stands.encode() + b" all the same\n"),
-          "%s whose output was lost tells that its work is done" % command[0], "%s %s" % (end.returncode, end.stderr))
+          "%s whose output was lost tells that, and ends as its work does" % command[0], "%s %s" % (end.returncode, end.stderr))
 same(os.listdir(unread), ["out"], "as it is")
 other = os.path.join(place("other"), "a.cim")
 expect(0, "another image", "create", "-q", other, os.path.join(src, "small1"))
@@ -132,6 +132,22 @@ with open("/dev/full", "wb") as sink:
     end = subprocess.run([CIMTOOL, "diff", good, other], stdout=sink, stderr=subprocess.PIPE, timeout=60)
 check(end.returncode == 2 and b"standard output: No space left" in end.stderr,
       "diff whose answer was lost is trouble (2), not a difference (1)", end)
+
+# ---- no standard streams ----
+
+bare = place("bare")
+for closed in (">&-", "<&- >&- 2>&-"):
+    for command, code in (("create -q %s/a.cim %s" % (bare, src), 0), ("create %s/b.cim %s" % (bare, src), 0),
+                          ("create -v %s/c.cim %s" % (bare, src), 0), ("append %s/b.cim %s" % (bare, src), 0),
+                          ("verify -q --deep %s/c.cim" % bare, 0), ("extract -C %s/out %s/b.cim" % (bare, bare), 0),
+                          ("diff %s/b.cim %s/c.cim" % (bare, bare), 0), ("ls %s/b.cim" % bare, 1),
+                          ("rm %s/a.cim %s/b.cim %s/c.cim" % (bare, bare, bare), 0)):
+        end = run(["sh", "-c", '"$0" %s %s' % (command, closed), CIMTOOL])
+        told = "2>" not in closed and "-q" not in command and command[:4] != "diff"
+        check(end.code == code and ("standard output: Bad file descriptor" in end.text) == told,
+              "%swith %s: exit status %d" % (command.split("/")[0], closed, code), end)
+    same(os.listdir(bare), ["out"], "all is made and removed, with " + closed)
+    run(["rm", "-r", os.path.join(bare, "out")])
 
 # ---- nobody reads ----
 
