@@ -144,7 +144,7 @@ for closed in (">&-", "<&- >&- 2>&-"):
                           ("rm %s/a.cim %s/b.cim %s/c.cim" % (bare, bare, bare), 0)):
         end = run(["sh", "-c", '"$0" %s %s' % (command, closed), CIMTOOL])
         told = "2>" not in closed and "-q" not in command and command[:4] != "diff"
-        check(end.code == code and ("standard output: Bad file descriptor" in end.text) == told,
+        check(end.code == code and ("standard output: Bad file descriptor" in end.errors) == told,
               "%swith %s: exit status %d" % (command.split("/")[0], closed, code), end)
     same(os.listdir(bare), ["out"], "all is made and removed, with " + closed)
     run(["rm", "-r", os.path.join(bare, "out")])
