@@ -641,6 +641,10 @@ CIM_API enum cim_status cim_writer_open(const struct cim_env *env, const char *d
  * @ea:         FILE_FULL_EA_INFORMATION list, or NULL
  * @reparse:    REPARSE_DATA_BUFFER, or NULL
  *
+ * @keep:       CIM_KEEP_*: what the item at the path has of these stays, whatever is said of it
+ * here; if there is none, or one of the other kind (file, directory), nothing does
+ * @keep_attributes: CIM_ATTR_* that are to stay likewise
+ *
  * The buffers stay the caller's and are not kept. A size that is not 0 needs its buffer.
  */
 struct cim_metadata {
@@ -658,13 +662,23 @@ struct cim_metadata {
 	size_t ea_size;
 	const void *reparse;
 	size_t reparse_size;
+	uint32_t keep;
+	uint32_t keep_attributes;
 };
+
+#define CIM_KEEP_SECURITY    0x01u
+#define CIM_KEEP_EA	     0x02u
+#define CIM_KEEP_REPARSE     0x04u
+#define CIM_KEEP_CREATION    0x08u /* and the other times */
+#define CIM_KEEP_LAST_WRITE  0x10u
+#define CIM_KEEP_CHANGE	     0x20u
+#define CIM_KEEP_LAST_ACCESS 0x40u
 
 /*
  * All calls on a session fail with CIM_E_SHARING while its stream is open (but for the stream's
- * own calls and cim_writer_lookup()), with CIM_E_INVALID after its commit, and, once a write has
- * failed, with that first error (D43): then only closing is possible. Bytes that would make a
- * region file longer than the format allows are CIM_E_LIMIT.
+ * own calls, cim_writer_lookup() and cim_writer_stat()), with CIM_E_INVALID after its commit, and,
+ * once a write has failed, with that first error (D43): then only closing is possible. Bytes that
+ * would make a region file longer than the format allows are CIM_E_LIMIT.
  */
 
 /**
@@ -718,6 +732,16 @@ CIM_API enum cim_status cim_writer_delete(struct cim_writer *writer, struct cim_
  */
 CIM_API enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str path,
 					  bool *exists, struct cim_error *err);
+
+/**
+ * cim_writer_stat() - read the record of an item of the session's tree
+ * @info: receives it; it is nothing to read on with, for what it points to may not be there yet
+ *
+ * CIM_E_FILE_NOT_FOUND: there is none. CIM_E_PATH_NOT_FOUND: a directory on the way is missing or
+ * is a file. CIM_E_INVALID: malformed, or names a stream.
+ */
+CIM_API enum cim_status cim_writer_stat(struct cim_writer *writer, struct cim_str path,
+					struct cim_file_info *info, struct cim_error *err);
 
 /**
  * cim_stream_write() - append to a stream

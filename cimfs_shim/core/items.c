@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * items.c - the calls that change a session's tree: add, stream, link, delete, lookup
+ * items.c - the calls that change a session's tree, and ask about it: add, stream, link, delete,
+ * lookup, stat
  *
  * Each checks all it can before it changes anything: the session's state, the path, the metadata,
  * room in the tables. What is stored in the region files on the way (a security descriptor) is
@@ -8,12 +9,17 @@
  */
 #include "metavalid.h"
 #include "path.h"
+#include "reader.h"
 #include "sized.h"
 #include "writer.h"
 
 #include <string.h>
 
 /* ---- metadata ---- */
+
+#define KEEP_ALL                                                                  \
+	(CIM_KEEP_SECURITY | CIM_KEEP_EA | CIM_KEEP_REPARSE | CIM_KEEP_CREATION | \
+	 CIM_KEEP_LAST_WRITE | CIM_KEEP_CHANGE | CIM_KEEP_LAST_ACCESS)
 
 static enum cim_status check_blob(const void *data, size_t size, const char *what,
 				  bool (*valid)(const uint8_t *data, size_t size),
@@ -47,6 +53,9 @@ static enum cim_status check_metadata(const struct cim_metadata *m, bool as_stor
 {
 	enum cim_status status;
 
+	if (m->keep & ~KEEP_ALL)
+		return cim_fail(err, CIM_E_INVALID, "there is nothing like 0x%x to keep",
+				(unsigned)m->keep);
 	if (!(m->attributes & CIM_ATTR_DIRECTORY) &&
 	    (m->size < 0 || (uint64_t)m->size > CIM_MAX_STREAM))
 		return cim_fail(err, CIM_E_INVALID, "a size of %lld is not possible",
@@ -64,10 +73,38 @@ static enum cim_status check_metadata(const struct cim_metadata *m, bool as_stor
 	return status;
 }
 
-/* Store the metadata's buffers and fill in a record but for its streams and its parent. */
-static enum cim_status store_metadata(struct cim_writer *writer, const struct cim_metadata *m,
-				      struct cim_record *record, struct cim_error *err)
+/* What stays of the record of the item that was at the path. */
+static void keep_old(const struct cim_metadata *m, const struct cim_record *old,
+		     struct cim_record *record)
 {
+	static const uint32_t times[] = {CIM_KEEP_CREATION, CIM_KEEP_LAST_WRITE, CIM_KEEP_CHANGE,
+					 CIM_KEEP_LAST_ACCESS};
+	const uint16_t flags = cim_flags_from_attributes(m->keep_attributes);
+
+	record->flags = (uint16_t)((record->flags & ~flags) | (old->flags & flags));
+	for (size_t i = 0; i < 4; i++) {
+		if (m->keep & times[i])
+			record->times[i] = old->times[i];
+	}
+	if (m->keep & CIM_KEEP_SECURITY)
+		record->security = old->security;
+	if (m->keep & CIM_KEEP_EA) {
+		record->ea = old->ea;
+		record->ea_length = old->ea_length;
+	}
+	if (m->keep & CIM_KEEP_REPARSE) {
+		record->reparse = old->reparse;
+		record->reparse_tag = old->reparse_tag;
+	}
+}
+
+/* Store the metadata's buffers and fill in a record but for its streams and its parent. @old: what
+ * was at the path, of the same kind; or NULL. */
+static enum cim_status store_metadata(struct cim_writer *writer, const struct cim_metadata *m,
+				      const struct cim_record *old, struct cim_record *record,
+				      struct cim_error *err)
+{
+	const uint32_t keep = old ? m->keep : 0;
 	bool given = m->security && m->security_size;
 	enum cim_status status = CIM_OK;
 
@@ -81,21 +118,23 @@ static enum cim_status store_metadata(struct cim_writer *writer, const struct ci
 	record->security = record->ea = record->reparse = 0;
 	record->ea_length = 0;
 	record->reparse_tag = 0;
-	if (given || !writer->as_stored)
+	if (!(keep & CIM_KEEP_SECURITY) && (given || !writer->as_stored))
 		status = cim_objects_put_shared(&writer->objects,
 						given ? m->security : cim_null_dacl,
 						given ? m->security_size : CIM_NULL_DACL_SIZE, true,
 						&record->security, err);
-	if (!status && m->ea_size) {
+	if (!status && m->ea_size && !(keep & CIM_KEEP_EA)) {
 		record->ea_length = (uint16_t)m->ea_size;
 		status = cim_objects_put_shared(&writer->objects, m->ea, m->ea_size, false,
 						&record->ea, err);
 	}
-	if (!status && m->reparse_size) {
+	if (!status && m->reparse_size && !(keep & CIM_KEEP_REPARSE)) {
 		record->reparse_tag = cim_get32(m->reparse);
 		status = cim_objects_put_shared(&writer->objects, m->reparse, m->reparse_size, true,
 						&record->reparse, err);
 	}
+	if (old)
+		keep_old(m, old, record);
 	return cim_session_poison(writer, status, err);
 }
 
@@ -135,7 +174,7 @@ static enum cim_status change_directory(struct cim_writer *writer, uint32_t id,
 
 	status = cim_ns_change(&writer->ns, id, &file, err);
 	if (!status)
-		status = store_metadata(writer, metadata, &fresh, err);
+		status = store_metadata(writer, metadata, &file->record, &fresh, err);
 	if (status)
 		return status;
 	fresh.stream_offset = file->record.stream_offset;
@@ -148,9 +187,10 @@ static enum cim_status change_directory(struct cim_writer *writer, uint32_t id,
 	return CIM_OK;
 }
 
+/* @old: the item of the same kind whose place it takes, or NULL. */
 static enum cim_status new_item(struct cim_writer *writer, const struct cim_ns_place *place,
-				const struct cim_metadata *metadata, uint32_t *id,
-				struct cim_error *err)
+				const struct cim_metadata *metadata, const struct cim_record *old,
+				uint32_t *id, struct cim_error *err)
 {
 	bool is_dir = (metadata->attributes & CIM_ATTR_DIRECTORY) != 0;
 	struct cim_record record = {0};
@@ -161,7 +201,7 @@ static enum cim_status new_item(struct cim_writer *writer, const struct cim_ns_p
 	if (!status)
 		status = cim_ns_reserve(&writer->ns, place, &entry, err);
 	if (!status)
-		status = store_metadata(writer, metadata, &record, err);
+		status = store_metadata(writer, metadata, old, &record, err);
 	if (status)
 		return status;
 	record.parent_id = writer->ns.nodes[place->node].file_id;
@@ -180,7 +220,7 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 			   const struct cim_metadata *metadata, struct cim_stream **out,
 			   struct cim_error *err)
 {
-	bool is_dir = (metadata->attributes & CIM_ATTR_DIRECTORY) != 0, keep = false;
+	bool is_dir = (metadata->attributes & CIM_ATTR_DIRECTORY) != 0, same = false;
 	struct cim_stream *stream = NULL;
 	struct cim_ns_place place;
 	struct cim_record old;
@@ -190,19 +230,19 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 	if (!path->components && !is_dir)
 		return cim_fail(err, CIM_E_INVALID, "the root is a directory");
 	status = cim_ns_resolve(&writer->ns, path, &place, err);
-	if (!status && place.id && is_dir) {
+	if (!status && place.id && (is_dir || metadata->keep || metadata->keep_attributes)) {
 		status = cim_ns_read(&writer->ns, place.id, &old, err);
-		keep = !status && (!path->components || cim_record_is_dir(&old));
+		same = !status && (!path->components || cim_record_is_dir(&old) == is_dir);
 	}
 	if (!status && out)
 		status = new_stream(writer, 0, path, &stream, err);
 	if (status)
 		return status;
 	id = place.id;
-	if (keep)
+	if (same && is_dir)
 		status = change_directory(writer, id, metadata, err);
 	else
-		status = new_item(writer, &place, metadata, &id, err);
+		status = new_item(writer, &place, metadata, same ? &old : NULL, &id, err);
 	if (status) {
 		cim_free(&writer->env, stream);
 		return status;
@@ -471,6 +511,38 @@ enum cim_status cim_writer_lookup(struct cim_writer *writer, struct cim_str text
 		status = cim_path_parse(&writer->env, text, CIM_PATH_STREAM_ALLOWED, &path, err);
 	if (!status)
 		status = lookup_path(writer, &path, exists, err);
+	cim_path_free(&path);
+	return cim_session_leave(writer, status, op, text, err);
+}
+
+enum cim_status cim_writer_stat(struct cim_writer *writer, struct cim_str text,
+				struct cim_file_info *info, struct cim_error *err)
+{
+	static const char op[] = "read record";
+	static const struct cim_file_info none;
+	struct cim_file_info own;
+	struct cim_path path = {0};
+	struct cim_ns_place place;
+	struct cim_record record;
+	enum cim_status status = CIM_BLANK_SIZED(info, &none, CIM_LEAST_FILE_INFO, err);
+
+	if (CIM_ANY_NULL(err, op, info))
+		return CIM_E_POINTER;
+	if (status)
+		return status;
+	status = cim_session_enter(writer, true, &err);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
+	if (!status)
+		status = cim_ns_resolve(&writer->ns, &path, &place, err);
+	if (!status && !place.id)
+		status = cim_fail(err, CIM_E_FILE_NOT_FOUND, "there is nothing by that name");
+	if (!status)
+		status = cim_ns_read(&writer->ns, place.id, &record, err);
+	if (!status) {
+		cim_info_from_record(&own, place.id, &record);
+		cim_give_sized(info, &own, sizeof(own));
+	}
 	cim_path_free(&path);
 	return cim_session_leave(writer, status, op, text, err);
 }

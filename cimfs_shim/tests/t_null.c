@@ -104,7 +104,8 @@ static void *sized_output(unsigned n)
 	X(cim_writer_link, 1, "link", (P(1, writer), PATH, PATH, &k.err))                          \
 	X(cim_writer_lookup, 2, "look up", (P(1, writer), PATH, output(2), &k.err))                \
 	X(cim_writer_open, 2, "open session",                                                      \
-	  (&k.env, P(1, "mem"), NULL, "y.cim", 0, output(2), &k.err))
+	  (&k.env, P(1, "mem"), NULL, "y.cim", 0, output(2), &k.err))                              \
+	X(cim_writer_stat, 2, "read record", (P(1, writer), PATH, sized_output(2), &k.err))
 
 /* Those that return something else than a status: NULL, 0 or false. */
 #define ANSWERS(X)                                                       \

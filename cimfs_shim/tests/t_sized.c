@@ -37,7 +37,8 @@ static const struct sized {
 	 sizeof(TYPE),
 	 {END(struct_size), END(attributes), END(other_flags), END(size), END(creation_time),
 	  END(last_write_time), END(change_time), END(last_access_time), END(security),
-	  END(security_size), END(ea), END(ea_size), END(reparse), END(reparse_size)}},
+	  END(security_size), END(ea), END(ea_size), END(reparse), END(reparse_size), END(keep),
+	  END(keep_attributes)}},
 #undef TYPE
 #define TYPE struct cim_source
 	{"source", CIM_LEAST_SOURCE, sizeof(TYPE), {END(struct_size), END(ctx), END(pread)}},
