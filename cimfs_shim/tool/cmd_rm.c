@@ -24,24 +24,44 @@ struct rm {
 	uint64_t bytes;
 };
 
-static const struct cim_store_file *find_image(struct rm *rm)
+static const struct cim_store_file *find_image(struct rm *rm, const char *name)
 {
 	const struct cim_store_file *f;
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
-		if (f->kind == CIM_KIND_IMAGE && !strcmp(f->name, rm->name))
+		if (f->kind == CIM_KIND_IMAGE && !strcmp(f->name, name))
 			return f;
 	}
 	return NULL;
 }
 
-/* Somebody else who needs the image's own region set: a fork of it. */
+static bool same_set(const struct cim_store_file *a, const struct cim_store_file *b)
+{
+	return !memcmp(&a->set, &b->set, sizeof(a->set));
+}
+
+/* Another image of the same region files: a copy of the image's own file. */
+static const char *find_copy(struct rm *rm, const struct cim_store_file *image)
+{
+	const struct cim_store_file *f;
+
+	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
+		if (f->kind == CIM_KIND_IMAGE && f != image && same_set(f, image))
+			return f->name;
+	}
+	return NULL;
+}
+
+/* Somebody else who needs the image's own region set: a fork of it, if it is no copy, which can do
+ * without it. */
 static const char *find_fork(struct rm *rm, const struct cim_store_file *image)
 {
 	const char *owner;
 
 	for (size_t n = 0; (owner = cim_store_owner(rm->store, &image->set, n)) != NULL; n++) {
-		if (strcmp(owner, rm->name))
+		const struct cim_store_file *other = find_image(rm, owner);
+
+		if (other && !same_set(other, image))
 			return owner;
 	}
 	return NULL;
@@ -68,7 +88,7 @@ static bool has_image(struct rm *rm, const struct cim_store_file *file)
 
 	for (size_t i = 0; (f = cim_store_get(rm->store, i)) != NULL; i++) {
 		if (f->kind == CIM_KIND_IMAGE && !(f->flags & CIM_STORE_BROKEN) &&
-		    !memcmp(&f->set, &file->set, sizeof(f->set)))
+		    same_set(f, file))
 			return true;
 	}
 	return false;
@@ -142,10 +162,15 @@ static int not_found(struct rm *rm)
 static int refuse_in_use(struct rm *rm, const struct cim_store_file *image)
 {
 	const char *session = find_session(rm);
+	const char *copy = find_copy(rm, image);
 
 	if (session)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "a session is writing in its directory (it holds %s)", session);
+	if ((image->flags & CIM_STORE_MOUNTED) && copy)
+		return tool_fail(rm->t, "remove", rm->image, NULL,
+				 "the image is mounted, or %s, which has the same region files",
+				 copy);
 	if (image->flags & CIM_STORE_MOUNTED)
 		return tool_fail(rm->t, "remove", rm->image, NULL, "the image is mounted");
 	if (image->flags & CIM_STORE_IN_USE)
@@ -202,7 +227,7 @@ static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 
 static int remove_image(struct rm *rm)
 {
-	const struct cim_store_file *image = find_image(rm);
+	const struct cim_store_file *image = find_image(rm, rm->name);
 	const struct cim_store_file *broken = find_broken(rm);
 	const struct cim_store_file *f;
 	int code = image ? refuse_in_use(rm, image) : not_found(rm);
@@ -291,8 +316,9 @@ const struct command cmd_rm = {
 	.usage = "[OPTION]... IMAGE...",
 	.summary = "remove an image and what only it needs",
 	.about = "Removes an image with its region and object ID files, those of its parents too, "
-		 "unless another image of the directory needs them. Refuses if a fork of the "
-		 "image is there, while the image is mounted, and while somebody writes in the "
+		 "unless another image of the directory needs them, such as a copy of its "
+		 "file. Refuses if a fork of the image is there, while the image is mounted, and "
+		 "while somebody writes in the "
 		 "directory.",
 	.options = options,
 	.run = run,

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -421,6 +422,31 @@ with marked("f.cim"):
     expect(0, "it is still whole", "verify", "--deep", os.path.join(img, "f.cim"))
 same(states("mounted") + states("in use"), [], "after the dismount nothing is in use")
 expect(0, "and the image can be removed", "rm", os.path.join(img, "f.cim"))
+
+# ---- a copy of the image's file: neither is the other's fork ----
+
+img = place("copies")
+a, b = os.path.join(img, "a.cim"), os.path.join(img, "b.cim")
+for first, second, fork in ((a, b, False), (b, a, False), (a, b, True)):
+    expect(0, "an image", "create", "-q", a, os.path.join(src, "small1"))
+    shutil.copy(a, b)
+    whole = files_of(img)
+    if fork:
+        expect(0, "a fork of both", "fork", "-q", a, "f.cim")
+        result = tool("rm", second)
+        check(result.code == 1 and one_line(result, "f.cim is a fork of it"), "keeps either", result)
+        expect(0, "until it goes", "rm", "-q", os.path.join(img, "f.cim"))
+    del whole[os.path.basename(first)]
+    expect(0, "one of two over the same files goes", "rm", first)
+    check(files_of(img) == whole, "alone", sorted(files_of(img)))
+    expect(0, "the other is whole", "verify", "--deep", second)
+    expect(0, "and goes", "rm", second)
+    same(os.listdir(img), [], "with the files")
+expect(0, "an image", "create", "-q", a, os.path.join(src, "small1"))
+shutil.copy(a, b)
+expect(0, "that is extended", "append", "-q", b, os.path.join(src, "small2"))
+result = tool("rm", a)
+check(result.code == 1 and one_line(result, "b.cim is a fork of it"), "is a copy no more", result)
 
 # ---- other writers ----
 
