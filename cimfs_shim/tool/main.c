@@ -63,7 +63,9 @@ static const struct arg_option common_options[] = {
 	 .help = "auto (the default): a line if standard error is a terminal"},
 	{.name = "strict",
 	 ARG_SETS(struct tool, strict),
-	 .help = "a warning is a failure: exit status 1 instead of 3"},
+	 .help = "a warning is a failure: exit status 1 instead of 3; no image is written or "
+		 "changed "
+		 "then"},
 	{.name = "threads",
 	 .meta = "N",
 	 .take = take_threads,

@@ -125,6 +125,12 @@ int session_commit(struct session *s, const struct write_options *options)
 		session_close(s);
 		return tool_interrupted();
 	}
+	if (s->t->strict && s->t->warnings) {
+		code = tool_fail(s->t, s->op, s->image, NULL,
+				 "nothing is written, for a warning is a failure (--strict)");
+		session_close(s);
+		return code;
+	}
 	if (cim_writer_get_stats(s->writer, &stats, &err) || cim_writer_commit(s->writer, &err)) {
 		code = tool_fail_cim(s->t, s->op, s->image, &err);
 		session_close(s);

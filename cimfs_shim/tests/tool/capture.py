@@ -225,8 +225,12 @@ img = image()
 result = expect(3, "--verbose tells each", "create", "--verbose", img, src)
 check("fifo: not stored: a FIFO" in result.errors and "socket: not stored" in result.errors,
       "by its kind", result)
-img = image()
-expect(1, "--strict makes it a failure", "create", "--strict", img, src)
+before = files_of(os.path.dirname(img))
+for command in (["create", "--strict", img + ".new", src], ["append", "--strict", img, src],
+                ["fork", "--strict", "--add", src + ":", img, "fork.cim"]):
+    result = expect(1, "--strict makes it a failure of %s" % command[0], *command)
+    check("nothing is written" in result.errors and files_of(os.path.dirname(img)) == before, "which leaves all as it was",
+          (result, sorted(files_of(os.path.dirname(img)))))
 if xattrs:
     src, img = fresh(), image()
     write(os.path.join(src, "f"), b"f")
