@@ -12,6 +12,13 @@
 /* WSL's symlinks; like those of Windows they are no more than their target. */
 #define TAG_LX_SYMLINK 0xA000001Du
 
+/* Does what has that tag stand for something else, without content of its own? (A bit of the tag)
+ */
+static inline bool reparse_is_link(uint32_t tag)
+{
+	return tag & 0x20000000u;
+}
+
 /* A name in a buffer, UTF-16 little-endian; @bytes NULL: there is none. */
 struct reparse_name {
 	const uint8_t *bytes;

@@ -696,7 +696,7 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	c.path = xmalloc((CIM_MAX_PATH + 1) * sizeof(*c.path));
 	if (units)
 		memcpy(c.path, prefix, units * sizeof(*c.path));
-	c.path_units = units;
+	c.path_units = c.top_units = units;
 	c.sources = xcalloc(count, sizeof(*c.sources));
 	for (size_t i = 0; i < count && !code; i++)
 		code = open_source(&c, &c.sources[c.source_count++], sources[i], as, as_units);

@@ -93,6 +93,7 @@ struct capture {
 	size_t depth;
 	uint16_t *path; /* of the item at hand, in the image */
 	size_t path_units;
+	size_t top_units;  /* of the path at which the sources are put in */
 	struct text rel;   /* of the item at hand, below its source */
 	struct text where; /* the same as the user would write it */
 	void *links;	   /* files with several names */

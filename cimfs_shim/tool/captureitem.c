@@ -413,13 +413,70 @@ static int store_streams(struct capture *c, const struct item *item)
 	return EXIT_OK;
 }
 
+/* ---- storing: over what is there ---- */
+
+static bool is_dir(const struct item *item)
+{
+	return item->meta.m.attributes & CIM_ATTR_DIRECTORY;
+}
+
+/* What is in the way of a hard link, or of a directory where one of the two is a link, goes with
+ * all below it: the library would refuse, or take them for one. */
+static int clear_way(struct capture *c, const struct item *item)
+{
+	struct cim_str path = {.utf16 = item->path, .units = item->path_units};
+	struct cim_error err = {0};
+
+	return cim_writer_delete(c->s->writer, path, &err) ? capture_fail_cim(c, item->where, &err)
+							   : EXIT_OK;
+}
+
+/* What an image has at the item's place; false: nothing. */
+static bool find_old(struct capture *c, const struct item *item, struct cim_file_info *old)
+{
+	struct cim_str path = {.utf16 = item->path, .units = item->path_units};
+
+	*old = (struct cim_file_info){CIM_SIZED(*old)};
+	/* Whatever is wrong there, storing meets it too, and tells. */
+	return c->s->begun_with_image && !cim_writer_stat(c->s->writer, path, old, NULL);
+}
+
+/*
+ * Directories are merged: what the source has no notion of stays as it is. The top of a source is
+ * not what was to be put in, so there its times stay too. A file is replaced, but it is the same
+ * file to whom its descriptor lets in. Links are neither; nor is the other kind.
+ */
+static int merge(struct capture *c, struct item *item)
+{
+	struct cim_metadata *m = &item->meta.m;
+	struct cim_file_info old;
+	bool found = find_old(c, item, &old);
+	bool link = item->type == DT_LNK || (found && reparse_is_link(old.reparse_tag));
+
+	if (!found || link || old.is_directory != is_dir(item)) {
+		m->keep = m->keep_attributes = 0;
+		return found && link && old.is_directory && is_dir(item) && item->path_units
+			       ? clear_way(c, item)
+			       : EXIT_OK;
+	}
+	if (!old.is_directory)
+		m->keep &= CIM_KEEP_SECURITY | CIM_KEEP_EA;
+	else if (item->path_units == c->top_units && !c->host.set_times)
+		m->keep |= CIM_KEEP_CREATION | CIM_KEEP_LAST_WRITE | CIM_KEEP_CHANGE |
+			   CIM_KEEP_LAST_ACCESS;
+	return EXIT_OK;
+}
+
 /* ---- storing ---- */
 
 /* A directory or a symlink. */
-static int store_plain(struct capture *c, const struct item *item)
+static int store_plain(struct capture *c, struct item *item)
 {
 	struct cim_error err = {0};
+	int code = merge(c, item);
 
+	if (code)
+		return code;
 	if (sink_item(c->s, item->path, item->path_units, &item->meta.m, NULL, &err))
 		return capture_fail_cim(c, item->where, &err);
 	c->s->progress.files++;
@@ -450,9 +507,11 @@ static void forget_link(struct capture *c, const struct item *item)
  */
 static int store_link(struct capture *c, const struct item *item, bool *stored)
 {
-	const bool directory = item->meta.m.attributes & CIM_ATTR_DIRECTORY;
+	const bool directory = is_dir(item);
 	struct known_file *file = known_file(c, item);
+	struct cim_file_info old;
 	struct cim_error err = {0};
+	int code;
 
 	*stored = file->path && !directory;
 	if (!*stored) {
@@ -465,6 +524,11 @@ static int store_link(struct capture *c, const struct item *item, bool *stored)
 		file->path = xmemdup(item->path, item->path_units * sizeof(*item->path));
 		file->units = item->path_units;
 		return EXIT_OK;
+	}
+	if (find_old(c, item, &old) && old.is_directory) {
+		code = clear_way(c, item);
+		if (code)
+			return code;
 	}
 	c->s->progress.files++;
 	if (sink_link(c->s, item->path, item->path_units, file->path, file->units, &err))
@@ -489,6 +553,7 @@ static int store_data(struct capture *c, struct item *item)
 	bool written = size && item->holes != ALL_HOLE;
 	struct cim_error err = {0};
 	uint8_t more;
+	int code;
 
 	if (size > CIM_MAX_STREAM)
 		return fail_text(item, "the file is larger than an image can hold");
@@ -496,6 +561,9 @@ static int store_data(struct capture *c, struct item *item)
 	item->meta.m.size = (int64_t)size;
 	if (item->holes != NO_HOLES)
 		item->meta.m.attributes |= CIM_ATTR_SPARSE;
+	code = merge(c, item);
+	if (code)
+		return code;
 	if (sink_item(c->s, item->path, item->path_units, &item->meta.m, written ? &data : NULL,
 		      &err)) {
 		errno = file.failed;

@@ -79,19 +79,20 @@ static int run(struct tool *t, int argc, char **argv)
 	return code;
 }
 
-#define ABOUT_SOURCES                                                                         \
-	"\n"                                                                                  \
-	"What is in each SOURCE directory goes into the image's root; a later SOURCE goes "   \
-	"over an earlier one. A SOURCE that is a file goes there by its name; one that is a " \
-	"symlink is what it leads to. A pipe or a device is refused.\n"                       \
-	"\n"                                                                                  \
-	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "   \
-	"links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and "     \
-	"ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have no place " \
-	"in an image. Special files and other extended attributes are reported as not "       \
-	"stored (exit status 3). Two names that differ in case only are an error, and so is " \
-	"one with a control character or one of \\ : * ? \" < > |, as Windows' file systems " \
-	"refuse it. What only Win32 can't name (\"con\", a dot or a space at the end) is "    \
+#define ABOUT_SOURCES                                                                              \
+	"\n"                                                                                       \
+	"What is in each SOURCE directory goes into the image's root; a later SOURCE goes "        \
+	"over an earlier one. A SOURCE that is a file goes there by its name; one that is a "      \
+	"symlink is what it leads to. A pipe or a device is refused.\n"                            \
+	"\n"                                                                                       \
+	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "        \
+	"links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and "          \
+	"ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have no place "      \
+	"in an image. Special files, other extended attributes, and what the host's "              \
+	"driver can't show, are reported as not stored (exit status 3). Two names that differ in " \
+	"case only are an error, and so is "                                                       \
+	"one with a control character or one of \\ : * ? \" < > |, as Windows' file systems "      \
+	"refuse it. What only Win32 can't name (\"con\", a dot or a space at the end) is "         \
 	"stored, and so are unpaired surrogates."
 
 const struct command cmd_create = {
@@ -109,8 +110,8 @@ const struct command cmd_append = {
 	.name = "append",
 	.usage = "[OPTION]... IMAGE SOURCE...",
 	.summary = "put more into an existing image",
-	.about = "Extends IMAGE in place: the old image stands until the new one is complete. "
-		 "Directories are merged, files replaced.\n" ABOUT_SOURCES,
+	.about = "Extends IMAGE in place: the old image stands until the new one is "
+		 "complete. " ABOUT_MERGING "\n" ABOUT_SOURCES,
 	.options = append_options,
 	.run = run,
 };

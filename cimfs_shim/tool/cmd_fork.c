@@ -266,7 +266,8 @@ const struct command cmd_fork = {
 	.summary = "make an image that starts as another and shares its data",
 	.about = "Makes NEW in PARENT's directory. PARENT stays as it is; what both hold is stored "
 		 "once, so PARENT's region files are needed for as long as NEW is. A NEW without "
-		 "'/' lies beside PARENT (if that is a symlink: beside what it leads to).",
+		 "'/' lies beside PARENT (if that is a symlink: beside what it leads to).\n"
+		 "\n" ABOUT_MERGING,
 	.options = options,
 	.run = run,
 };

@@ -21,6 +21,10 @@
 
 #define MAX_XATTR 65536
 
+/* What a Linux file system has no notion of; read-only is in a mode, the last write is mtime. */
+#define OTHER_TIMES	 (CIM_KEEP_CREATION | CIM_KEEP_CHANGE | CIM_KEEP_LAST_ACCESS)
+#define OTHER_ATTRIBUTES (CIM_ATTR_HIDDEN | CIM_ATTR_SYSTEM | CIM_ATTR_ARCHIVE)
+
 int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options *options,
 		  struct loss losses[HOST_LOSSES])
 {
@@ -204,6 +208,7 @@ static void take_ntfs_attributes(const struct hostmeta *h, const struct target *
 
 		meta->reparse_point = attributes & CIM_ATTR_REPARSE && !h->image;
 		m->attributes |= attributes & (DOS_ATTRIBUTES | CIM_ATTR_SPARSE);
+		m->keep_attributes = 0;
 		/* ntfs-3g shows a link to a directory as a symlink; NTFS knows it is one. */
 		if (!directory && attributes & CIM_ATTR_DIRECTORY && attributes & CIM_ATTR_REPARSE)
 			m->attributes |= CIM_ATTR_DIRECTORY;
@@ -222,6 +227,7 @@ static void take_ntfs_times(const struct target *target, struct cim_metadata *m)
 		m->creation_time = (int64_t)get64(value);
 		m->last_access_time = (int64_t)get64(value + 16);
 		m->change_time = (int64_t)get64(value + 24);
+		m->keep &= ~OTHER_TIMES;
 	}
 	free(value);
 }
@@ -265,6 +271,8 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 {
 	struct cim_metadata *m = &meta->m;
 
+	/* NTFS knows whether there are any. */
+	m->keep &= ~(CIM_KEEP_EA | CIM_KEEP_REPARSE);
 	take_ntfs_attributes(h, target, directory, meta);
 	take_ntfs_times(target, m);
 	if (!h->no_acls)
@@ -327,8 +335,11 @@ static void take_dosattrib(struct hostmeta *h, const struct target *target, cons
 		return;
 	if (parse_dosattrib(value, size, &attributes, &creation)) {
 		meta->m.attributes |= attributes & DOS_ATTRIBUTES;
-		if (h->all_times && creation > 0)
+		meta->m.keep_attributes = 0;
+		if (h->all_times && creation > 0) {
 			meta->m.creation_time = creation;
+			meta->m.keep &= ~CIM_KEEP_CREATION;
+		}
 	} else {
 		loss_add(h->t, h->lost_xattr, where, "user.DOSATTRIB has an unknown form");
 	}
@@ -404,12 +415,19 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 		m->attributes |= CIM_ATTR_READONLY;
 	m->last_write_time = stamp(h, &stx->stx_mtime, "last write", where);
 	m->creation_time = m->change_time = m->last_access_time = m->last_write_time;
+	m->keep = CIM_KEEP_SECURITY | CIM_KEEP_EA | CIM_KEEP_REPARSE | OTHER_TIMES;
+	m->keep_attributes = OTHER_ATTRIBUTES;
 	if (h->all_times) {
+		m->keep &= ~(CIM_KEEP_CHANGE | CIM_KEEP_LAST_ACCESS);
 		m->last_access_time = stamp(h, &stx->stx_atime, "last access", where);
 		m->change_time = stamp(h, &stx->stx_ctime, "last change", where);
-		if (stx->stx_mask & STATX_BTIME)
+		if (stx->stx_mask & STATX_BTIME) {
+			m->keep &= ~CIM_KEEP_CREATION;
 			m->creation_time = stamp(h, &stx->stx_btime, "creation", where);
+		}
 	}
+	if (h->set_times)
+		m->keep &= ~(OTHER_TIMES | CIM_KEEP_LAST_WRITE);
 	if (fd < 0)
 		snprintf(target.path, sizeof(target.path), "/proc/self/fd/%d/%s", dirfd, name);
 	else
@@ -419,6 +437,8 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 	m->security = meta->security;
 	m->ea = meta->ea;
 	m->reparse = meta->reparse;
+	if (meta->security)
+		m->keep &= ~CIM_KEEP_SECURITY;
 	adjust_time(h, &m->creation_time);
 	adjust_time(h, &m->last_write_time);
 	adjust_time(h, &m->change_time);

@@ -21,6 +21,7 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	s->t = t;
 	s->op = op;
 	s->image = image;
+	s->begun_with_image = parent != NULL;
 	s->path = image_path_of(image);
 	s->dir = split_image(s->path, &s->name);
 	s->env = *cim_env_default();

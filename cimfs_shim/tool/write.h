@@ -18,6 +18,7 @@ struct session {
 	const char *name;
 	struct cim_env env;
 	struct cim_writer *writer;
+	bool begun_with_image; /* it extends or forks one */
 	struct progress progress;
 	uint64_t items;	       /* names that were stored, the root's apart */
 	unsigned long deleted; /* paths, with what was below them */
@@ -62,6 +63,13 @@ struct write_options {
 		 .help = "no security descriptors (from ntfs-3g's system.ntfs_acl)"},           \
 		EXCLUDE_OPTIONS(type, member.exclude,                                           \
 				"leave out what matches below a SOURCE. " EXCLUDE_PATTERNS)
+
+/* What help says of that. */
+#define ABOUT_MERGING                                                                         \
+	"Directories are merged; files and links replace what has their name. What the host " \
+	"has no notion of stays as the image has it: security descriptors, hidden, system, "  \
+	"archive, and extended attributes; of directories times other than the last write, "  \
+	"too, and at the top of what is put in that one as well."
 
 /* @parent: the name of the image to fork; NULL to make a new image; "" to extend @image. */
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
@@ -112,7 +120,7 @@ struct host_stream {
 	size_t size;
 };
 struct host_meta {
-	struct cim_metadata m;
+	struct cim_metadata m; /* keep: what the host has no notion of */
 	uint8_t *security;
 	uint8_t *ea;
 	uint8_t *reparse;
