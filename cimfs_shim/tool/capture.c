@@ -148,7 +148,9 @@ static int add_entry(struct capture *c, struct level *level, unsigned source, co
 	if (!excluded(c->exclude, c->rel.s, type == DT_DIR, false)) {
 		if (!src->as)
 			why = bad_name(name, units, &count);
-		if (why)
+		if (why && level->quiet)
+			;
+		else if (why)
 			code = tool_fail(c->t, c->s->op, c->s->image, capture_where(c, source),
 					 "%s", why);
 		else
@@ -179,7 +181,8 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 	int code = EXIT_OK;
 
 	if (!dir) {
-		code = capture_fail_errno(c, capture_where(c, part->source));
+		if (!level->quiet)
+			code = capture_fail_errno(c, capture_where(c, part->source));
 		if (fd >= 0)
 			close(fd);
 		return code;
@@ -201,7 +204,7 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 			return tool_interrupted();
 		}
 	}
-	if (errno)
+	if (errno && !level->quiet)
 		code = capture_fail_errno(c, capture_where(c, part->source));
 	closedir(dir);
 	return code;
@@ -250,7 +253,7 @@ static int find_collisions(struct capture *c, const struct level *level)
 	return code;
 }
 
-static int list_level(struct capture *c, struct level *level)
+int capture_list(struct capture *c, struct level *level)
 {
 	int code = EXIT_OK;
 
@@ -273,12 +276,12 @@ static int list_level(struct capture *c, struct level *level)
 	if (level->entry_count > 1)
 		qsort_r(level->entries, level->entry_count, sizeof(*level->entries),
 			compare_entries, level);
-	return find_collisions(c, level);
+	return level->quiet ? EXIT_OK : find_collisions(c, level);
 }
 
 /* ---- levels ---- */
 
-static void free_level(struct level *level)
+void capture_free_level(struct level *level)
 {
 	for (size_t i = 0; i < level->part_count; i++)
 		dir_release(level->parts[i].dir);
@@ -349,12 +352,12 @@ static int leave_level(struct capture *c)
 				code = fail_above(c, up, part);
 		}
 	}
-	free_level(level);
+	capture_free_level(level);
 	c->depth--;
 	return code;
 }
 
-static int compare_inodes(const void *a, const void *b)
+int capture_compare_inodes(const void *a, const void *b)
 {
 	const struct inode *x = a;
 	const struct inode *y = b;
@@ -366,7 +369,7 @@ static int compare_inodes(const void *a, const void *b)
 
 void *capture_remember(void **tree, struct inode *one)
 {
-	struct inode **first = tsearch(one, tree, compare_inodes);
+	struct inode **first = tsearch(one, tree, capture_compare_inodes);
 
 	if (!first)
 		alloc_failed();
@@ -396,6 +399,7 @@ static int take_part(struct capture *c, struct part *part, unsigned source, stru
 	part->source = (uint16_t)source;
 	if (!part->dir || capture_statx(part->dir->fd, "", AT_EMPTY_PATH, stx))
 		return capture_fail_errno(c, capture_where(c, source));
+	capture_know_time(c, stx);
 	part->dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
 	part->ino = stx->stx_ino;
 	if (part->dev == c->image_dev && part->ino == c->image_ino)
@@ -437,7 +441,7 @@ static int enter(struct capture *c, size_t first, size_t last)
 		code = store_directory(c, up->entries[last].source,
 				       level->parts[level->part_count - 1].dir, &stx);
 	if (!code)
-		code = list_level(c, level);
+		code = capture_list(c, level);
 	close_far(c);
 	return code;
 }
@@ -619,7 +623,7 @@ static int enter_sources(struct capture *c)
 	}
 	if (last >= 0)
 		code = store_directory(c, (unsigned)last, level->parts[last].dir, &last_stx);
-	return code ? code : list_level(c, level);
+	return code ? code : capture_list(c, level);
 }
 
 static int capture_all(struct capture *c)
@@ -644,7 +648,7 @@ static int capture_all(struct capture *c)
 static void capture_free(struct capture *c)
 {
 	while (c->depth)
-		free_level(&c->levels[--c->depth]);
+		capture_free_level(&c->levels[--c->depth]);
 	free(c->levels);
 	for (size_t i = 0; i < c->source_count; i++) {
 		if (c->sources[i].fd >= 0)
@@ -654,6 +658,7 @@ static void capture_free(struct capture *c)
 	}
 	free(c->sources);
 	capture_items_free(c);
+	capture_links_free(c);
 	free(c->path);
 	text_free(&c->rel);
 	text_free(&c->where);
@@ -682,7 +687,7 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	if (count > UINT16_MAX)
 		return tool_usage(s->t, "too many sources");
 	pthread_mutex_init(&c.buffers.lock, NULL);
-	pthread_mutex_init(&c.link_times.lock, NULL);
+	pthread_mutex_init(&c.first_times.lock, NULL);
 	c.special.what = "not stored";
 	c.changed.what = "the file changed while it was read";
 	c.unlinked.what = "hard link not stored";
@@ -697,6 +702,7 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	if (units)
 		memcpy(c.path, prefix, units * sizeof(*c.path));
 	c.path_units = c.top_units = units;
+	c.top = prefix;
 	c.sources = xcalloc(count, sizeof(*c.sources));
 	for (size_t i = 0; i < count && !code; i++)
 		code = open_source(&c, &c.sources[c.source_count++], sources[i], as, as_units);

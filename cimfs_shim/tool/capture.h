@@ -3,7 +3,7 @@
  * capture.h - the parts of taking in host trees
  *
  * capture.c lists and merges the sources and decides the order; captureitem.c reads and stores one
- * item; capturelink.c follows symlinks for it.
+ * item; capturelink.c finds out where symlinks lead.
  */
 #ifndef CIMTOOL_CAPTURE_H
 #define CIMTOOL_CAPTURE_H
@@ -54,6 +54,7 @@ struct level {
 	size_t path_units; /* length of its path in the image, and below of its path in the source
 			    */
 	size_t rel_len;
+	bool quiet; /* what is wrong is told when the walk comes there */
 };
 
 /* What is remembered of a host file, in a tree of tsearch(), begins so. */
@@ -62,8 +63,9 @@ struct inode {
 	uint64_t ino;
 };
 
-/* The last access of symlinks, as it was before they were read here. */
-struct link_times {
+/* The last access of what was read before it was looked at for itself: of symlinks, of directories.
+ */
+struct first_times {
 	pthread_mutex_t lock;
 	void *tree;
 };
@@ -93,11 +95,15 @@ struct capture {
 	size_t depth;
 	uint16_t *path; /* of the item at hand, in the image */
 	size_t path_units;
-	size_t top_units;  /* of the path at which the sources are put in */
+	const uint16_t *top; /* where in the image the sources are put in */
+	size_t top_units;
 	struct text rel;   /* of the item at hand, below its source */
 	struct text where; /* the same as the user would write it */
 	void *links;	   /* files with several names */
-	struct link_times link_times;
+	struct first_times first_times;
+	void *merged; /* directories as they will be, listed to follow links */
+	size_t merged_entries;
+	struct cim_image *base; /* the image that is extended or forked, for its links */
 	uint64_t image_dev;
 	uint64_t image_ino;
 	struct loss special;
@@ -113,7 +119,11 @@ const char *capture_where(struct capture *c, unsigned source);
 int capture_fail_errno(struct capture *c, const char *where);
 int capture_fail_cim(struct capture *c, const char *where, const struct cim_error *err);
 /* What the tree has of an inode: @one, which is the tree's then, or what was there before. */
+int capture_compare_inodes(const void *a, const void *b);
 void *capture_remember(void **tree, struct inode *one);
+/* List all parts of a level, merged; c->rel is its path. */
+int capture_list(struct capture *c, struct level *level);
+void capture_free_level(struct level *level);
 int capture_statx(int dirfd, const char *name, int flags, struct statx *stx);
 /* Open for reading, and without a trace of that in the last access if that is allowed. */
 int capture_open(int dirfd, const char *name, int flags);
@@ -130,15 +140,19 @@ int store_other(struct capture *c, unsigned source, struct dir *dir, const char 
 		unsigned type);
 void capture_items_free(struct capture *c);
 
-/* ---- capturelink.c: symlinks, on any thread ---- */
+/* ---- capturelink.c: where symlinks lead ---- */
 
 /*
- * What must be asked before a link is read: statx() of @name in the directory @fd, or of what is
- * open as @fd if @name is "", with the last access it had when it was first asked.
+ * What must be asked before a link is read, on any thread: statx() of @name in the directory @fd,
+ * or of what is open as @fd if @name is "", with the last access it had when it was first asked.
  */
 int capture_look_at_link(struct capture *c, int fd, const char *name, struct statx *stx);
-/* Does a link lead to a directory of its source? @link: its path in there; @target: what it says */
-bool capture_leads_to_directory(struct capture *c, const struct source *src, const char *link,
+/* The same for what was looked at just now, a directory. */
+void capture_know_time(struct capture *c, struct statx *stx);
+/* Does a link lead to a directory, as all will be in the image? @path: its own; @target: what it
+ * says. Between two items of the walk only. */
+bool capture_leads_to_directory(struct capture *c, const uint16_t *path, size_t units,
 				const char *target);
+void capture_links_free(struct capture *c);
 
 #endif

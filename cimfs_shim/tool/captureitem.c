@@ -39,8 +39,6 @@ static void free_file(void *arg)
 void capture_items_free(struct capture *c)
 {
 	tdestroy(c->links, free_file);
-	tdestroy(c->link_times.tree, free);
-	pthread_mutex_destroy(&c->link_times.lock);
 	for (struct free_buffer *buf = c->buffers.free; buf;) {
 		struct free_buffer *next = buf->next;
 
@@ -61,14 +59,12 @@ enum holes {
 
 struct item {
 	struct capture *c;
-	const struct source *source;
 	struct dir *dir; /* itself, or what it lies in */
 	char *name;	 /* in there; NULL: a directory */
 	unsigned type;
 	uint16_t *path; /* in the image */
 	size_t path_units;
-	char *where;	 /* as the user would write it */
-	const char *rel; /* below its source: the end of @where */
+	char *where; /* as the user would write it */
 	/* what was found */
 	int code; /* it can't be stored; that has been told */
 	int fd;
@@ -76,6 +72,7 @@ struct item {
 	bool described;
 	bool unseen; /* told; not to be stored */
 	struct host_meta meta;
+	char *target; /* of a symlink whose kind isn't known yet */
 	enum holes holes;
 	uint8_t *data;	    /* all of it; NULL: not read yet */
 	uint64_t told_size; /* what the file says; stx.stx_size is what it has */
@@ -89,18 +86,14 @@ static struct item *new_item(struct capture *c, unsigned source, struct dir *dir
 			     unsigned type)
 {
 	struct item *item = xcalloc(1, sizeof(*item));
-	size_t len;
 
 	item->c = c;
-	item->source = &c->sources[source];
 	item->dir = dir_use(dir);
 	item->name = name ? xstrdup(name) : NULL;
 	item->type = type;
 	item->path = xmemdup(c->path, c->path_units * sizeof(*c->path));
 	item->path_units = c->path_units;
 	item->where = xstrdup(capture_where(c, source));
-	len = strlen(item->where);
-	item->rel = item->where + (len < c->rel.len ? len : len - c->rel.len);
 	item->fd = -1;
 	return item;
 }
@@ -168,7 +161,6 @@ static void tell_unseen(struct item *item)
 
 static int look_at_symlink(struct item *item, struct hostmeta *host)
 {
-	const struct source *src = item->source;
 	struct host_meta *meta = &item->meta;
 	char target[4096 + 1];
 	const char *why = NULL;
@@ -198,8 +190,7 @@ static int look_at_symlink(struct item *item, struct hostmeta *host)
 				 "symlink to '%s': %s", target, why);
 	meta->m.reparse = meta->reparse;
 	meta->m.reparse_size = size;
-	if (capture_leads_to_directory(item->c, src, src->file ? src->file : item->rel, target))
-		meta->m.attributes |= CIM_ATTR_DIRECTORY;
+	item->target = xstrdup(target);
 	return EXIT_OK;
 }
 
@@ -438,7 +429,7 @@ static bool find_old(struct capture *c, const struct item *item, struct cim_file
 
 	*old = (struct cim_file_info){CIM_SIZED(*old)};
 	/* Whatever is wrong there, storing meets it too, and tells. */
-	return c->s->begun_with_image && !cim_writer_stat(c->s->writer, path, old, NULL);
+	return c->s->base && !cim_writer_stat(c->s->writer, path, old, NULL);
 }
 
 /*
@@ -605,6 +596,9 @@ static int store_found(struct capture *c, struct item *item)
 
 	if (item->unseen)
 		return EXIT_OK;
+	if (item->target &&
+	    capture_leads_to_directory(c, item->path, item->path_units, item->target))
+		item->meta.m.attributes |= CIM_ATTR_DIRECTORY;
 	if (item->type != DT_DIR && item->stx.stx_nlink > 1)
 		code = store_link(c, item, &stored);
 	if (code || stored)
@@ -625,6 +619,7 @@ static void drop_item(void *work)
 	free(item->name);
 	free(item->path);
 	free(item->where);
+	free(item->target);
 	free(item);
 }
 

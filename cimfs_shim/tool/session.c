@@ -21,9 +21,10 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	s->t = t;
 	s->op = op;
 	s->image = image;
-	s->begun_with_image = parent != NULL;
 	s->path = image_path_of(image);
 	s->dir = split_image(s->path, &s->name);
+	if (parent)
+		s->base = xasprintf("%s/%s", s->dir, *parent ? parent : s->name);
 	s->env = *cim_env_default();
 	s->env.struct_size = sizeof(s->env);
 	s->env.progress = progress_callback;
@@ -52,7 +53,8 @@ void session_close(struct session *s)
 	s->writer = NULL;
 	free(s->dir);
 	free(s->path);
-	s->dir = s->path = NULL;
+	free(s->base);
+	s->dir = s->path = s->base = NULL;
 }
 
 static int print_finding(void *ctx, const struct cim_finding *finding)

@@ -18,7 +18,7 @@ struct session {
 	const char *name;
 	struct cim_env env;
 	struct cim_writer *writer;
-	bool begun_with_image; /* it extends or forks one */
+	char *base; /* the image that it extends or forks; NULL: none */
 	struct progress progress;
 	uint64_t items;	       /* names that were stored, the root's apart */
 	unsigned long deleted; /* paths, with what was below them */

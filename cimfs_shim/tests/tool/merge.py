@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 
-from tooltest import TMP, check, done, expect, need_tool, same, skip, tool, write
+from tooltest import TMP, check, done, expect, files_of, need_tool, same, skip, tool, write
 from imagebuilder import (ARCHIVE, HIDDEN, READONLY, SYSTEM, Dir, File, Image, make_ea, make_reparse,
                           make_sd, make_symlink)
 
@@ -158,4 +158,109 @@ for way, after in each_way(image, kinds):
     same([stat(after, "tag stays").get("reparse_tag"), stat(after, "tag goes").get("reparse_tag")],
          [tag, None],
          way + ": a tag that is no link's stays on a directory, and goes with a file's content")
+
+# ---- where a symlink leads is decided in what all make together ----
+
+
+def source(name, *items):
+    """A tree: "dir/" directories, "link -> target" symlinks, other names files."""
+    path = fresh(name)
+    for item in items:
+        name, arrow, target = item.partition(" -> ")
+        full = os.path.join(path, name)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        if arrow:
+            os.symlink(target, full)
+        elif not name.endswith("/"):
+            write(full, b"")
+    return path
+
+
+def kinds_of(image, *names):
+    return [(stat(image, name)["type"], stat(image, name).get("reparse_tag_name")) for name in names]
+
+
+DIRECTORY, FILE = ("directory", "SYMLINK"), ("file", "SYMLINK")
+CREATES = {
+    "the target is in a later source": ([["link -> target"], ["target/"]], {"link": DIRECTORY}),
+    "in an earlier one": ([["target/"], ["link -> target"]], {"link": DIRECTORY}),
+    "a later source makes it a file": ([["link -> target", "target/"], ["target"]], {"link": FILE}),
+    "or another link": ([["link -> target", "target/"], ["target -> other", "other"]], {"link": FILE}),
+    "in letters of another case": ([["link -> TARGET"], ["Target/"]], {"link": DIRECTORY}),
+    "through links of other sources": (
+        [["link -> b/sub", "up -> b/../c"], ["b -> ./c/"], ["c/sub/"]],
+        {"link": DIRECTORY, "up": DIRECTORY, "b": DIRECTORY}),
+    "through directories of two": ([["link -> Dir/sub", "dir/a"], ["DIR/sub/"]], {"link": DIRECTORY}),
+    "up and down": ([["x/y/link -> ../../z/w", "x/y/out -> ../../../z"], ["z/w/"]],
+                    {"x/y/link": DIRECTORY, "x/y/out": DIRECTORY}),
+    "from the top": ([["x/link -> /z/w", "x/top -> /"], ["z/w/"]],
+                     {"x/link": DIRECTORY, "x/top": DIRECTORY}),
+    "in a circle, to nothing, below a file": (
+        [["a -> b", "b -> a", "lost -> x", "below -> file/x", "file"]],
+        {"a": FILE, "b": FILE, "lost": FILE, "below": FILE}),
+}
+for name, (sources, want) in CREATES.items():
+    image = os.path.join(fresh("links"), "a.cim")
+    paths = [source("p%d" % i, *items) for i, items in enumerate(sources)]
+    for options in ([], ["--all-times"]):
+        image = os.path.join(fresh("links"), "a.cim")
+        expect(0, "create: " + name, "create", "--strict", "--verify", "--consistent", *options,
+               image, *paths)
+        same(kinds_of(image, *want), list(want.values()), "%s: kinds %s" % (name, options))
+    made = files_of(os.path.dirname(image))
+    again = os.path.join(fresh("again"), "a.cim")
+    dump = tool("dump", image).out
+    expect(0, "its dump", "create", "--consistent", "--from-dump=-", again, data=dump)
+    check(files_of(os.path.dirname(again)) == made, name + ": gives the same bytes")
+
+image = os.path.join(fresh("links"), "a.cim")
+expect(0, "create", "create", "--exclude=target", image, source("p0", "link -> target", "target/"))
+same(kinds_of(image, "link"), [FILE], "what is excluded is no directory")
+
+
+def target_base():
+    return base({"target": Dir({"sub": Dir({})}), "file": File(b""), "deep": Dir({"in": Dir({})}),
+                 "mid": Dir({}, reparse=make_symlink("target")),
+                 "far": Dir({}, reparse=make_symlink("\\??\\C:\\x", 0)),
+                 "filelink": File(b"", reparse=make_symlink("target"))})
+
+
+APPENDS = {
+    "the target is in the image": (["link -> target", "sub -> TARGET/Sub"], [DIRECTORY, DIRECTORY]),
+    "the image's is a link": (["link -> mid", "sub -> mid/sub", "lost -> mid/x"],
+                              [DIRECTORY, DIRECTORY, FILE]),
+    "a link to elsewhere": (["link -> far", "sub -> far/sub"], [DIRECTORY, FILE]),
+    "the image's is no directory": (["link -> file", "other -> filelink", "x -> filelink/sub"],
+                                    [FILE, FILE, FILE]),
+    "the source has another": (["link -> target", "target"], [FILE]),
+    "a directory that both have": (["link -> deep/in", "new -> deep/new", "deep/new/"],
+                                   [DIRECTORY, DIRECTORY]),
+    "what a link's place takes": (["link -> mid/sub", "mid/"], [FILE]),
+}
+for name, (items, want) in APPENDS.items():
+    image = target_base()
+    names = [item.split(" -> ")[0] for item in items if " -> " in item]
+    for way, after in each_way(image, source("p0", *items)):
+        same(kinds_of(after, *names), want, "%s: %s" % (way, name))
+
+image = target_base()
+src = source("p0", "link -> in", "root -> /target", "own/", "up -> ../target", "lost -> /own")
+expect(0, "fork --add into a directory", "fork", "--add", src + ":/deep", image, "fork.cim")
+forked = os.path.join(os.path.dirname(image), "fork.cim")
+same(kinds_of(forked, "deep/link", "deep/root", "deep/up", "deep/lost"),
+     [DIRECTORY, DIRECTORY, DIRECTORY, FILE], "beside, and from the image's root")
+expect(0, "fork --delete", "fork", "--delete", "target", "--add",
+       source("p0", "link -> target", "new -> added") + ":/", image, "less.cim")
+less = os.path.join(os.path.dirname(image), "less.cim")
+same(kinds_of(less, "link", "new"), [FILE, FILE], "what was deleted before is no target")
+expect(0, "fork with two --add", "fork", "--add", source("p0", "added/") + ":/", "--add",
+       source("p1", "new -> added") + ":/", image, "more.cim")
+same(kinds_of(os.path.join(os.path.dirname(image), "more.cim"), "new"), [DIRECTORY],
+     "what was added before is one")
+image = target_base()
+src = source("p0", "link -> target")
+os.mkfifo(os.path.join(src, "target"))
+expect(3, "a FIFO of a directory's name", "append", image, src)
+same(kinds_of(image, "link", "target"), [DIRECTORY, ("directory", None)],
+     "is not stored, so the directory stays, and the target of the link")
 done()
