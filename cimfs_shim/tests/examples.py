@@ -24,6 +24,17 @@ if "sanitize" in BUILD:  # the library wants the sanitizer's, which python3 hasn
     asan = subprocess.run([*CC, "-print-file-name=libasan.so"], capture_output=True, text=True)
     PYTHON_ENV.update(LD_PRELOAD=asan.stdout.strip(), ASAN_OPTIONS="detect_leaks=0")
 
+# The structures of libcim.py, as abi.txt tells those of libcim.h
+LAYOUT = """
+import ctypes, re, libcim
+for name, item in sorted(vars(libcim).items()):
+    if isinstance(item, type) and issubclass(item, ctypes.Structure) and hasattr(item, "_fields_"):
+        name = "struct cim" + re.sub("([A-Z])", r"_\\1", name.strip("_")).lower()
+        print("%s, bytes %d" % (name, ctypes.sizeof(item)))
+        for field, *_ in item._fields_:
+            print("%s, %s %d" % (name, field, getattr(item, field).offset))
+"""
+
 BYTES = bytes(range(256)) * 1000 + b"end"
 
 
@@ -103,9 +114,22 @@ def read(language, images, streams):
     check(code and "Usage" in err, "%s, list: wrong usage" % language, err)
 
 
+def layout():
+    end = subprocess.run([sys.executable, "-c", LAYOUT], cwd=EXAMPLES, env=PYTHON_ENV, text=True,
+                         capture_output=True)
+    got = set(end.stdout.splitlines())
+    with open(os.path.join(TOP, "cimfs_shim/tests/abi.txt"), encoding="ascii") as file:
+        names = {line.split(",")[0] for line in got}
+        want = {line for line in file.read().splitlines() if line.split(",")[0] in names}
+    check(len(names) > 5 and got == want, "libcim.py has the structures of libcim.h",
+          "\n".join(sorted(got ^ want)) + end.stderr)
+
+
 put("in.bin", BYTES)
 put("empty.txt", b"")
 os.utime(in_tmp("in.bin"), (1000000000, 1000000000))
+if sys.maxsize > 2 ** 32:  # abi.txt is that of 64-bit systems
+    layout()
 made = [create("C"), create("Python")]
 Image(Dir({"file": File(Stream(b"data", region=1))}), name="broken.cim",
       guid="b0000000-0000-4000-8000-000000000000").remove("region:1").write(TMP)

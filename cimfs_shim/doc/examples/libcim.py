@@ -59,7 +59,8 @@ class Metadata(_Sized):
                 ("size", c_int64), ("creation_time", c_int64), ("last_write_time", c_int64),
                 ("change_time", c_int64), ("last_access_time", c_int64), ("security", c_char_p),
                 ("security_size", c_size_t), ("ea", c_char_p), ("ea_size", c_size_t),
-                ("reparse", c_char_p), ("reparse_size", c_size_t)]
+                ("reparse", c_char_p), ("reparse_size", c_size_t), ("keep", c_uint32),
+                ("keep_attributes", c_uint32)]
 
 
 class ImageInfo(Structure):
