@@ -185,9 +185,7 @@ CASE(commit_changed, "Commit/ImageChangedMeanwhile", DECISION, "D35", 0,
     CIMFS_IMAGE_HANDLE image;
 
     make_base(case_dir());
-    image = open_image(other, NULL, L"base.cim");
-    put_text(image, L"other", "o");
-    commit_and_close(image);
+    write_image(other, NULL, L"base.cim", L"other", "o");
     image = open_image(case_dir(), L"base.cim", NULL);
     put_text(image, L"more", "x");
     copy_files(other, new_dir(L"spare"));

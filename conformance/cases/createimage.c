@@ -28,12 +28,8 @@ CASE(fresh, "CreateImage/Fresh", DOC, PAGE, 0, "no existing name and a new one: 
 CASE(extend_null, "CreateImage/ExtendByNullNewName", DOC, PAGE, 0,
      "an existing name alone: the commit overwrites the existing image")
 {
-    CIMFS_IMAGE_HANDLE image;
-
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", NULL);
-    put_text(image, L"more", "more");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", NULL, L"more", "more");
     check_stored_text("new file", case_dir(), L"base.cim", L"more", "more");
     check_stored_text("old file", case_dir(), L"base.cim", L"file.txt", "hello");
     check_number("images", count_files(case_dir(), L"*.cim"), 1);
@@ -42,12 +38,8 @@ CASE(extend_null, "CreateImage/ExtendByNullNewName", DOC, PAGE, 0,
 CASE(extend_same, "CreateImage/ExtendBySameName", DOC, PAGE, 0,
      "both names the same: the commit overwrites the existing image")
 {
-    CIMFS_IMAGE_HANDLE image;
-
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"base.cim");
-    put_text(image, L"more", "more");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"base.cim", L"more", "more");
     check_stored_text("new file", case_dir(), L"base.cim", L"more", "more");
     check_stored_text("old file", case_dir(), L"base.cim", L"file.txt", "hello");
     check_number("images", count_files(case_dir(), L"*.cim"), 1);
@@ -63,15 +55,12 @@ CASE(extend_other_case, "CreateImage/ExtendBySameNameOtherCase", QUESTION, "Q-20
 CASE(fork_both, "CreateImage/Fork", DOC, PAGE, 0,
      "two different names: a new image, the existing one stays as it was")
 {
-    CIMFS_IMAGE_HANDLE image;
     size_t size, size_after;
     void *before, *after;
 
     make_base(case_dir());
     before = load_file(join(case_dir(), L"base.cim"), &size);
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"more", "more");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"more", "more");
     after = load_file(join(case_dir(), L"base.cim"), &size_after);
     see_bool("the existing image's file has the same bytes",
              before && after && size == size_after && !memcmp(before, after, size));
@@ -86,18 +75,10 @@ CASE(fork_both, "CreateImage/Fork", DOC, PAGE, 0,
 CASE(fork_of_fork, "CreateImage/ForkOfFork", CLIENT, "hcsshim layer writer", 0,
      "a chain of forks shows what each of them added")
 {
-    CIMFS_IMAGE_HANDLE image;
-
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"one.cim");
-    put_text(image, L"one", "1");
-    commit_and_close(image);
-    image = open_image(case_dir(), L"one.cim", L"two.cim");
-    put_text(image, L"two", "2");
-    commit_and_close(image);
-    image = open_image(case_dir(), L"two.cim", L"three.cim");
-    put_text(image, L"three", "3");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"one.cim", L"one", "1");
+    write_image(case_dir(), L"one.cim", L"two.cim", L"two", "2");
+    write_image(case_dir(), L"two.cim", L"three.cim", L"three", "3");
     check_stored_text("base's", case_dir(), L"three.cim", L"file.txt", "hello");
     check_stored_text("one's", case_dir(), L"three.cim", L"one", "1");
     check_stored_text("two's", case_dir(), L"three.cim", L"two", "2");
@@ -108,15 +89,9 @@ CASE(fork_of_fork, "CreateImage/ForkOfFork", CLIENT, "hcsshim layer writer", 0,
 CASE(two_forks, "CreateImage/TwoForksOfOne", CLIENT, "hcsshim layer writer", 0,
      "two forks of one image are independent of each other")
 {
-    CIMFS_IMAGE_HANDLE image;
-
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"one.cim");
-    put_text(image, L"file.txt", "first");
-    commit_and_close(image);
-    image = open_image(case_dir(), L"base.cim", L"two.cim");
-    put_text(image, L"file.txt", "second");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"one.cim", L"file.txt", "first");
+    write_image(case_dir(), L"base.cim", L"two.cim", L"file.txt", "second");
     check_stored_text("base", case_dir(), L"base.cim", L"file.txt", "hello");
     check_stored_text("one", case_dir(), L"one.cim", L"file.txt", "first");
     check_stored_text("two", case_dir(), L"two.cim", L"file.txt", "second");
@@ -129,12 +104,7 @@ CASE(reopen, "CreateImage/ReopenAtOnce", CLIENT, "hcsshim layer writer (2020)", 
 
     make_base(case_dir());
     for (i = 0; i < 5; i++)
-    {
-        CIMFS_IMAGE_HANDLE image = open_image(case_dir(), L"base.cim", NULL);
-
-        put_text(image, format_wide(L"d\\n%d", i), "x");
-        commit_and_close(image);
-    }
+        write_image(case_dir(), L"base.cim", NULL, format_wide(L"d\\n%d", i), "x");
     for (i = 0; i < 5; i++)
     {
         char name[20];
@@ -147,13 +117,10 @@ CASE(reopen, "CreateImage/ReopenAtOnce", CLIENT, "hcsshim layer writer (2020)", 
 CASE(old_regions, "CreateImage/OldRegionFilesAround", DECISION, "as Vanara's unit test", 0,
      "region files of an image whose own file was deleted do no harm to a new one of that name")
 {
-    CIMFS_IMAGE_HANDLE image;
 
     make_base(case_dir());
     need(remove_file(join(case_dir(), L"base.cim")), "can't delete the image's file");
-    image = open_image(case_dir(), NULL, L"base.cim");
-    put_text(image, L"new", "new");
-    commit_and_close(image);
+    write_image(case_dir(), NULL, L"base.cim", L"new", "new");
     check_stored_text("new", case_dir(), L"base.cim", L"new", "new");
     check_exists("old", case_dir(), L"base.cim", L"file.txt", false);
 }

@@ -160,9 +160,7 @@ FRESH_CASE(everything, "DeletePath/Everything", DECISION, "as of an empty image"
     close_image(image);
     gone("d", L"d");
     gone("g", L"g");
-    image = open_image(case_dir(), IMAGE, NULL);
-    put_text(image, L"g", "again");
-    commit_and_close(image);
+    write_image(case_dir(), IMAGE, NULL, L"g", "again");
     holds("added later", L"g", "again");
 }
 

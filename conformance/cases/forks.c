@@ -33,9 +33,7 @@ CASE(extend_same_name, "Extend/SameName", DOC, "CimCreateImage page", 0,
     CIMFS_IMAGE_HANDLE image = inherited(EXTEND);
 
     close_image(image);
-    image = open_image(case_dir(), IMAGE, IMAGE);
-    put_text(image, L"added", "new");
-    commit_and_close(image);
+    write_image(case_dir(), IMAGE, IMAGE, L"added", "new");
     holds("added", L"added", "new");
     REST_IS_THERE(EXTEND, NULL);
 }

@@ -359,9 +359,7 @@ CASE(ids, "Fork/FileIds", QUESTION, "Q-40", 0,
     see_number("a file's", (uint64_t)file);
     see_bool("a file's in the fork", id_of(L"fork.cim", L"alone") == file);
     see_bool("a directory's that was made again", id_of(L"fork.cim", L"d") == dir);
-    image = open_image(case_dir(), IMAGE, NULL);
-    put_text(image, L"added", "new");
-    commit_and_close(image);
+    write_image(case_dir(), IMAGE, NULL, L"added", "new");
     see_bool("a file's in the extension", id_of(IMAGE, L"alone") == file);
 }
 

@@ -158,12 +158,9 @@ CASE(fork_parents, "Files/ForkNamesItsParents", CLIENT, LISTER, 0,
      "a fork has a region set of its own and lists its parents' sets in its header")
 {
     struct header base, fork;
-    CIMFS_IMAGE_HANDLE image;
 
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"more", "x");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"more", "x");
     load_header(case_dir(), L"base.cim", &base);
     load_header(case_dir(), L"fork.cim", &fork);
     check_bool("another GUID", memcmp(&base.guid, &fork.guid, sizeof(GUID)) != 0, true);
@@ -180,15 +177,10 @@ CASE(fork_chain_parents, "Files/ForkChainParents", CLIENT, LISTER, 0,
      "a fork of a fork lists all of its ancestors, the oldest first")
 {
     struct header base, one, two;
-    CIMFS_IMAGE_HANDLE image;
 
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"one.cim");
-    put_text(image, L"one", "1");
-    commit_and_close(image);
-    image = open_image(case_dir(), L"one.cim", L"two.cim");
-    put_text(image, L"two", "2");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"one.cim", L"one", "1");
+    write_image(case_dir(), L"one.cim", L"two.cim", L"two", "2");
     load_header(case_dir(), L"base.cim", &base);
     load_header(case_dir(), L"one.cim", &one);
     load_header(case_dir(), L"two.cim", &two);
@@ -205,16 +197,13 @@ CASE(fork_without_parent, "Files/ForkWithoutParentsRegions", CLIENT, "hcsshim re
      0, "a fork whose parent's region files are gone can't be read")
 {
     struct header base;
-    CIMFS_IMAGE_HANDLE image;
     unsigned i;
     size_t size;
     HRESULT hr;
     void *data;
 
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"more", "x");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"more", "x");
     load_header(case_dir(), L"base.cim", &base);
     for (i = 0; i < base.count; i++)
         remove_file(join(case_dir(), set_file(L"region", &base.guid, i)));
@@ -228,12 +217,8 @@ CASE(fork_without_parent_file, "Files/ForkWithoutParentsImage", DECISION,
      "the format names regions", 0,
      "a fork needs its parent's region files only: the parent's own file may be gone")
 {
-    CIMFS_IMAGE_HANDLE image;
-
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"more", "x");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"more", "x");
     need(remove_file(join(case_dir(), L"base.cim")), "can't delete the parent's file");
     check_stored_text("the parent's file", case_dir(), L"fork.cim", L"file.txt", "hello");
     check_stored_text("the fork's file", case_dir(), L"fork.cim", L"more", "x");
@@ -280,13 +265,10 @@ CASE(renamed, "Files/ImageRenamed", DECISION, "the format holds no name", 0,
 CASE(two_images, "Files/TwoImagesInOneDirectory", CLIENT, "containerd snapshotter", 0,
      "two images in one directory have different region sets")
 {
-    CIMFS_IMAGE_HANDLE image;
     struct header one, two;
 
     make_base(case_dir());
-    image = open_image(case_dir(), NULL, L"second.cim");
-    put_text(image, L"file.txt", "second");
-    commit_and_close(image);
+    write_image(case_dir(), NULL, L"second.cim", L"file.txt", "second");
     load_header(case_dir(), L"base.cim", &one);
     load_header(case_dir(), L"second.cim", &two);
     check_bool("different GUIDs", memcmp(&one.guid, &two.guid, sizeof(GUID)) != 0, true);

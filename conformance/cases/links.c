@@ -264,9 +264,7 @@ FRESH_CASE(directory_harmless, "HardLink/ToDirectoryHarmless", CLIENT, "CimFSAPI
     close_image(image);
     holds("file", L"d\\f", "hello");
     gone("link", L"link");
-    image = open_image(case_dir(), IMAGE, NULL);
-    put_text(image, L"later", "x");
-    commit_and_close(image);
+    write_image(case_dir(), IMAGE, NULL, L"later", "x");
     holds("extended later", L"later", "x");
 }
 

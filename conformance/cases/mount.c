@@ -241,13 +241,10 @@ CASE(outlives_kill, "Mount/OutlivesAKill", CLIENT, LAYERS, NEEDS_MOUNT,
 CASE(child_only, "Mount/ChildOnlyIsIgnored", DOC, "CIM_MOUNT_IMAGE_FLAGS page", NEEDS_MOUNT,
      "CIM_MOUNT_CHILD_ONLY has no effect: a fork shows its parent's files too")
 {
-    CIMFS_IMAGE_HANDLE image;
     GUID guid;
 
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"own", "own");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"own", "own");
     check_hr("hr", mount_as(case_dir(), L"fork.cim", CIM_MOUNT_CHILD_ONLY, &guid), S_OK);
     check_content("the fork's file", on(volume_root(&guid), L"own"), "own");
     /* The first page of 2020 said that it masks the parent; every later one that it's ignored. */
@@ -302,13 +299,10 @@ CASE(no_image, "Mount/ImageMissing", DOC, PAGE, NEEDS_MOUNT,
 CASE(guid_used, "Mount/GuidInUse", DOC, PAGE, NEEDS_MOUNT,
      "a GUID that is mounted: ERROR_ALREADY_EXISTS, for the same image and for another")
 {
-    CIMFS_IMAGE_HANDLE image;
     GUID guid;
 
     make_base(case_dir());
-    image = open_image(case_dir(), NULL, L"other.cim");
-    put_text(image, L"file.txt", "another");
-    commit_and_close(image);
+    write_image(case_dir(), NULL, L"other.cim", L"file.txt", "another");
     need_hr("CimMountImage", mount_as(case_dir(), L"base.cim", 0, &guid));
     check_hr("the same", cim.MountImage(case_dir(), L"base.cim", 0, &guid), HR_ALREADY_EXISTS);
     check_hr("another", cim.MountImage(case_dir(), L"other.cim", 0, &guid), HR_ALREADY_EXISTS);

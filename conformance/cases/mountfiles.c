@@ -113,10 +113,7 @@ CASE(region_short, "Mount/RegionShort", DECISION, "D31", NEEDS_MOUNT,
 
 static void make_fork(void)
 {
-    CIMFS_IMAGE_HANDLE image = open_image(case_dir(), L"base.cim", L"fork.cim");
-
-    put_text(image, L"own", "own");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"own", "own");
 }
 
 CASE(parent_missing, "Mount/ParentsRegionMissing", CLIENT, "hcsshim DestroyCim", NEEDS_MOUNT,
@@ -227,15 +224,12 @@ CASE(versions_q, "Mount/Versions", QUESTION, "Q-41", NEEDS_MOUNT,
 CASE(parent_q, "Mount/ForkWithoutItsParent", QUESTION, "Q-41", NEEDS_MOUNT,
      "a fork whose parent's image file is deleted, or was extended after it")
 {
-    CIMFS_IMAGE_HANDLE image;
     GUID guid;
     HRESULT hr;
 
     make_base(case_dir());
     make_fork();
-    image = open_image(case_dir(), L"base.cim", NULL);
-    put_text(image, L"file.txt", "replaced");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", NULL, L"file.txt", "replaced");
     hr = mount_as(case_dir(), L"fork.cim", 0, &guid);
     see_hr("after the extension", hr);
     if (SUCCEEDED(hr))

@@ -207,12 +207,8 @@ CASE(read_stream, "ReadFile/AlternateStream", DECISION, "D30", 0,
 CASE(read_fork, "ReadFile/Fork", CLIENT, "hcsshim layer writer", 0,
      "a fork's own, its inherited and its parent's files can be read")
 {
-    CIMFS_IMAGE_HANDLE image;
-
     make_base(case_dir());
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"file.txt", "forked");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"file.txt", "forked");
     check_stored_text("own", case_dir(), L"fork.cim", L"file.txt", "forked");
     check_stored_text("inherited", case_dir(), L"fork.cim", L"d\\inner.txt", "inner");
     check_stored_text("parent's", case_dir(), L"base.cim", L"file.txt", "hello");

@@ -67,16 +67,13 @@ CASE(other_process_commits, "Sharing/OtherProcessCommits", CLIENT, "hcsshim laye
      "what another process committed can be extended here, right after its close")
 {
     struct peer *peer;
-    CIMFS_IMAGE_HANDLE image;
 
     make_base(case_dir());
     peer = hold(case_dir(), L"base.cim", L"");
     peer_tell(peer, "commit");
     check_hr("its commit", peer_hear_hr(peer), S_OK);
     peer_end(peer);
-    image = open_image(case_dir(), L"base.cim", NULL);
-    put_text(image, L"ours", "o");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", NULL, L"ours", "o");
     check_stored_text("its file", case_dir(), L"base.cim", L"peer", "peer!");
     check_stored_text("our file", case_dir(), L"base.cim", L"ours", "o");
     check_stored_text("the base's file", case_dir(), L"base.cim", L"file.txt", "hello");

@@ -377,12 +377,9 @@ CASE(ids_again_q, "Volume/FileIdsAgain", QUESTION, "Q-40", NEEDS_MOUNT,
      "whether IDs are the same in a second mount, in a fork, and between two images")
 {
     const WCHAR *first = mount_base(), *second, *fork;
-    CIMFS_IMAGE_HANDLE image;
 
     second = mount_image(case_dir(), L"base.cim");
-    image = open_image(case_dir(), L"base.cim", L"fork.cim");
-    put_text(image, L"A first name", "new");
-    commit_and_close(image);
+    write_image(case_dir(), L"base.cim", L"fork.cim", L"A first name", "new");
     fork = mount_image(case_dir(), L"fork.cim");
     see_bool("a second mount",
              file_index(on(first, L"file.txt")) == file_index(on(second, L"file.txt")));

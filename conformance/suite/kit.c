@@ -337,6 +337,15 @@ HRESULT try_create_stream(CIMFS_IMAGE_HANDLE image, const WCHAR *path, UINT64 si
     return hr;
 }
 
+void write_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name, const WCHAR *path,
+                 const char *text)
+{
+    CIMFS_IMAGE_HANDLE image = open_image(dir, existing, new_name);
+
+    put_text(image, path, text);
+    commit_and_close(image);
+}
+
 void make_base(const WCHAR *dir)
 {
     CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, L"base.cim");

@@ -261,6 +261,9 @@ CIMFS_IMAGE_HANDLE open_image(const WCHAR *dir, const WCHAR *existing, const WCH
 void commit(CIMFS_IMAGE_HANDLE image);      /* CimCommitImage */
 void close_image(CIMFS_IMAGE_HANDLE image); /* CimCloseImage, without a commit before */
 void commit_and_close(CIMFS_IMAGE_HANDLE image);
+/* A whole session, which puts one file. */
+void write_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name, const WCHAR *path,
+                 const char *text);
 /* Closed by the framework if the case ends before: streams first, then images. open_image() does
  * it by itself, direct calls of cim.CreateImage may. */
 void track_image(CIMFS_IMAGE_HANDLE image);
