@@ -13,8 +13,8 @@
 #define FILETIME_EPOCH_SECONDS INT64_C(11644473600) /* from 1601 to 1970 */
 
 /*
- * Rounded down to 100 ns. false: Windows has no such time, and *t is the nearest one that it has; 0,
- * which stands for none, is never that.
+ * Rounded down to 100 ns. false: Windows has no such time, and *t is the nearest one that it has;
+ * 0, which stands for none, is never that.
  */
 bool filetime_from_unix(int64_t seconds, long nanoseconds, int64_t *t);
 /* Exact. */
