@@ -99,20 +99,21 @@ static uint64_t look(const char *dir, unsigned *items)
 {
 	struct cim_image *image;
 	struct cim_iter *iter;
-	uint64_t errors = 1;
+	struct cim_verify_result result = {CIM_SIZED(result)};
 	char path[512];
 
 	*items = 0;
 	snprintf(path, sizeof(path), "%s/image.cim", dir);
 	if (cim_image_open(NULL, path, &image, NULL))
 		return 1;
-	cim_image_verify(image, CIM_VERIFY_DEEP, NULL, NULL, &errors, NULL);
+	if (cim_image_verify(image, CIM_VERIFY_DEEP, NULL, NULL, &result, NULL))
+		result.errors = 1;
 	if (!cim_iter_dir(image, 1, &iter, NULL)) {
 		*items = cim_iter_count(iter);
 		cim_iter_close(iter);
 	}
 	cim_image_close(image);
-	return errors;
+	return result.errors;
 }
 
 int main(void)
