@@ -42,6 +42,10 @@ def surroundings():
         os.symlink(os.path.join(TOP, name), os.path.join(TMP, name))
     os.mkdir(os.path.join(TMP, "bin"))
     env = wine.find()
+    # What the first program of Wine's starts lives on, and would hold the pipe that a step's output is read from.
+    subprocess.run([env["WINESERVER"], "-p600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(wine.start(env, [env["WINE"], "cmd", "/c", "exit"]), stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     with open(os.path.join(TMP, "bin", "wine"), "w", encoding="utf-8") as f:
         f.write('#!/bin/sh\nexec %s "%s" "$@"\n' % (env["WINE_UNDER"], env["WINE"]))
     os.chmod(os.path.join(TMP, "bin", "wine"), 0o755)
