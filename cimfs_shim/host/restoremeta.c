@@ -345,14 +345,20 @@ int restore_link_metadata(struct restore *r, const struct place *at)
 	return code;
 }
 
-/* By name: lsetxattr() on what may be a link by now. */
+/* By name: lsetxattr() on what may be a link by now; and if it is none, a look at the first @look
+ * bytes. */
 static void set_at(struct restore *r, const struct place *at, enum restore_loss loss,
-		   const char *xattr, const void *value, size_t size)
+		   const char *xattr, const void *value, size_t size, size_t look)
 {
 	char *path = xasprintf("/proc/self/fd/%d/%s", at->dirfd, at->name);
+	uint8_t *is = xcalloc(1, size + 1);
 
 	if (lsetxattr(path, xattr, value, size, 0))
 		restore_lost(r, loss, at, "%s: %s", xattr, strerror(errno));
+	else if (look &&
+		 (lgetxattr(path, xattr, is, size) < (ssize_t)look || memcmp(is, value, look) != 0))
+		restore_lost(r, loss, at, "%s: the target didn't keep it", xattr);
+	free(is);
 	free(path);
 }
 
@@ -376,11 +382,13 @@ void restore_ntfs_end(struct restore *r, const struct place *at)
 	    blob_read(r->job->image, at->info, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 	} else if (at->info->has_reparse) {
-		set_at(r, at, LOST_REPARSE, XATTR_NTFS_REPARSE, blob.data, blob.size);
+		set_at(r, at, LOST_REPARSE, XATTR_NTFS_REPARSE, blob.data, blob.size, 0);
 		blob_free(&blob);
 	}
 	for (size_t i = 0; i < 4; i++)
 		put64(value + i * 8, (uint64_t)times[i]);
 	if (!r->job->no_attributes)
-		set_at(r, at, LOST_TIMES, XATTR_NTFS_TIMES, value, sizeof(value));
+		/* The last of them, the change, is ntfs-3g's own. */
+		set_at(r, at, LOST_TIMES, XATTR_NTFS_TIMES, value, sizeof(value),
+		       at->info->has_reparse ? 0 : 24);
 }

@@ -86,7 +86,8 @@ static int run(struct tool *t, int argc, char **argv)
 	"symlink is what it leads to. A pipe or a device is refused.\n"                            \
 	"\n"                                                                                       \
 	"Kept: contents, last write times (in 100 ns), read-only (a mode without w), hard "        \
-	"links, symlinks (as symlink reparse points), sparse files, user.DOSATTRIB, and "          \
+	"links, symlinks (as reparse points, to directories if that is where they lead in the "    \
+	"result), sparse files, user.DOSATTRIB, and "                                              \
 	"ntfs-3g's system.ntfs_* attributes. Owner, group and other mode bits have no place "      \
 	"in an image. Special files, other extended attributes, and what the host's "              \
 	"driver can't show, are reported as not stored (exit status 3). Two names that differ in " \
