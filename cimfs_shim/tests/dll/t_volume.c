@@ -71,6 +71,7 @@ static void put_programs(CIMFS_IMAGE_HANDLE image)
     put_dir(image, L"bin");
     put_host_file(image, L"bin\\prog.exe", exe);
     put_host_file(image, L"bin\\cimfs.dll", dll);
+    put_host_file(image, L"bin\\plugin.dll", dll);
 }
 
 static void make_image(const WCHAR *dir)
@@ -346,17 +347,41 @@ static void refused(BOOL success, const char *what)
 
 static void test_refused(void)
 {
+    static const struct
+    {
+        const WCHAR *path;
+        DWORD access, how;
+        const char *what;
+    } opens[] = {
+            {L"file.txt", GENERIC_WRITE, OPEN_EXISTING, "opening for writing"},
+            {L"file.txt", FILE_APPEND_DATA, OPEN_EXISTING, "opening for appending"},
+            {L"file.txt", GENERIC_READ | GENERIC_WRITE, TRUNCATE_EXISTING, "truncating"},
+            {L"file.txt", GENERIC_WRITE, CREATE_ALWAYS, "replacing"},
+            {L"new", GENERIC_WRITE, CREATE_NEW, "a new file"},
+            {L"Mixed\\new", GENERIC_WRITE, OPEN_ALWAYS, "a new file in a directory"},
+            {L"file.txt", FILE_WRITE_ATTRIBUTES, OPEN_EXISTING, "opening for a new time"},
+    };
+    bool is_copy = backend_is(L"extract"); /* whose owner may always change attributes and times */
     WCHAR to[PATH_ROOM];
-    HANDLE file;
+    size_t i;
 
-    if (backend_is(L"extract") && GetEnvironmentVariableW(L"CIMTEST_ROOT", to, 2))
+    if (is_copy && GetEnvironmentVariableW(L"CIMTEST_ROOT", to, 2))
     {
         skip("root may write an unpacked copy", "writing is refused");
         return;
     }
     wcscpy(to, on_volume(L"new"));
-    file = CreateFileW(on_volume(L"file.txt"), GENERIC_WRITE, 7, NULL, OPEN_EXISTING, 0, NULL);
-    refused(file != INVALID_HANDLE_VALUE, "opening for writing");
+    for (i = 0; i < sizeof(opens) / sizeof(*opens) - is_copy; i++)
+    {
+        HANDLE file = CreateFileW(on_volume(opens[i].path), opens[i].access, 7, NULL, opens[i].how,
+                                  0, NULL);
+
+        refused(file != INVALID_HANDLE_VALUE, opens[i].what);
+        if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+    }
+    if (!is_copy)
+        refused(SetFileAttributesW(on_volume(L"file.txt"), FILE_ATTRIBUTE_READONLY),
+                "an attribute");
     refused(CreateDirectoryW(to, NULL), "a new directory");
     refused(MoveFileExW(on_volume(L"file.txt"), to, MOVEFILE_REPLACE_EXISTING), "renaming");
     refused(MoveFileExW(on_volume(L"Mixed"), to, 0), "renaming a directory");
@@ -384,8 +409,14 @@ static DWORD run(const WCHAR *path, const WCHAR *args)
 static void test_programs(void)
 {
     WCHAR path[PATH_ROOM];
-    HMODULE dll;
+    HMODULE dll = LoadLibraryW(on_volume(L"bin\\plugin.dll"));
+    FARPROC function = dll ? GetProcAddress(dll, "CimDismountImage") : NULL;
 
+    ok(function != NULL, "GetProcAddress in a DLL from the volume (error %lu)", GetLastError());
+    if (function)
+        is_hr(((HRESULT(WINAPI *)(const GUID *))(void *)function)(NULL), E_INVALIDARG,
+              "a call into it");
+    if (dll) FreeLibrary(dll);
     is_int(run(on_volume(L"BIN\\PROG.EXE"), L"exit 43"), 43, "by a name in capitals");
     dll = LoadLibraryExW(on_volume(L"bin\\prog.exe"), NULL, LOAD_LIBRARY_AS_DATAFILE);
     ok(dll != NULL, "LoadLibraryEx as a data file");
