@@ -141,8 +141,8 @@ static bool is_unseen(const struct item *item, const char *target)
 		return false;
 	if (item->type == DT_LNK)
 		return tag || !strncmp(target, UNKNOWN_LINK, strlen(UNKNOWN_LINK));
-	return item->type != DT_DIR && item->meta.reparse_point &&
-	       (!item->stx.stx_size || item->holes == ALL_HOLE);
+	return item->meta.reparse_point &&
+	       (item->type == DT_DIR || !item->stx.stx_size || item->holes == ALL_HOLE);
 }
 
 static void tell_unseen(struct item *item)
@@ -471,7 +471,7 @@ static int store_plain(struct capture *c, struct item *item)
 	if (sink_item(c->s, item->path, item->path_units, &item->meta.m, NULL, &err))
 		return capture_fail_cim(c, item->where, &err);
 	c->s->progress.files++;
-	return item->type == DT_DIR ? store_streams(c, item) : EXIT_OK;
+	return store_streams(c, item);
 }
 
 static struct known_file *known_file(struct capture *c, const struct item *item)
@@ -643,12 +643,33 @@ const struct queue_ops capture_queue_ops = {
 
 /* ---- what the walk meets ---- */
 
+static bool is_empty(int dirfd)
+{
+	int fd = capture_open(dirfd, ".", O_DIRECTORY);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *d;
+	bool found = false;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && !found && (d = readdir(dir)) != NULL)
+		found = strcmp(d->d_name, ".") && strcmp(d->d_name, "..");
+	if (dir)
+		closedir(dir);
+	return !found;
+}
+
 int store_directory(struct capture *c, unsigned source, struct dir *dir, const struct statx *stx)
 {
 	struct item *item = new_item(c, source, dir, NULL, DT_DIR);
 
 	item->stx = *stx;
 	describe(item, &c->host);
+	if (is_unseen(item, "") && is_empty(dir->fd)) {
+		tell_unseen(item);
+		/* Another source may have something to put in there. */
+		item->unseen = c->levels[c->depth - 1].part_count == 1;
+	}
 	return queue_put(c->queue, item, false);
 }
 

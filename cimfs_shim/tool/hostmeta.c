@@ -87,6 +87,12 @@ static ssize_t get_xattr(const struct target *target, const char *name, void *bu
 			       : lgetxattr(target->path, name, buf, size);
 }
 
+static ssize_t list_xattr(const struct target *target, char *list, size_t size)
+{
+	return target->fd >= 0 ? flistxattr(target->fd, list, size)
+			       : llistxattr(target->path, list, size);
+}
+
 /* The whole value, allocated; NULL with errno, 0 if there is none. */
 static uint8_t *read_xattr(const struct target *target, const char *name, size_t *size)
 {
@@ -331,8 +337,12 @@ static void take_dosattrib(struct hostmeta *h, const struct target *target, cons
 	size_t size;
 	uint8_t *value = read_xattr(target, XATTR_DOSATTRIB, &size);
 
-	if (!value)
+	/* Of a symlink Linux lets nobody read it; where there is one NTFS's are there too. */
+	if (!value) {
+		if (target->fd >= 0)
+			loss_add(h->t, h->lost_xattr, where, XATTR_DOSATTRIB);
 		return;
+	}
 	if (parse_dosattrib(value, size, &attributes, &creation)) {
 		meta->m.attributes |= attributes & DOS_ATTRIBUTES;
 		meta->m.keep_attributes = 0;
@@ -351,11 +361,11 @@ static void take_listed(struct hostmeta *h, const struct target *target, const c
 {
 	char small[1024];
 	char *list = small;
-	ssize_t len = flistxattr(target->fd, small, sizeof(small));
+	ssize_t len = list_xattr(target, small, sizeof(small));
 
 	if (len < 0 && errno == ERANGE) {
 		list = xmalloc(MAX_XATTR);
-		len = flistxattr(target->fd, list, MAX_XATTR);
+		len = list_xattr(target, list, MAX_XATTR);
 	}
 	if (len < 0 && errno != ENOTSUP && errno != ENOSYS)
 		loss_add(h->t, h->lost_xattr, where, strerror(errno));
@@ -430,8 +440,7 @@ void hostmeta_read(struct hostmeta *h, int fd, int dirfd, const char *name, cons
 		m->keep &= ~(OTHER_TIMES | CIM_KEEP_LAST_WRITE);
 	if (fd < 0)
 		snprintf(target.path, sizeof(target.path), "/proc/self/fd/%d/%s", dirfd, name);
-	else
-		take_listed(h, &target, where, meta);
+	take_listed(h, &target, where, meta);
 	if (has_ntfs(h, &target, makedev(stx->stx_dev_major, stx->stx_dev_minor)))
 		take_ntfs(h, &target, where, S_ISDIR(stx->stx_mode), meta);
 	m->security = meta->security;

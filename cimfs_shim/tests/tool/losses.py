@@ -8,7 +8,7 @@ import os
 import tempfile
 
 from tooltest import CIMTOOL, TMP, check, done, expect, need_tool, run, same, skip, tool, write
-from imagebuilder import Dir, File, Image, make_reparse
+from imagebuilder import HIDDEN, Dir, File, Image, make_reparse, make_symlink
 
 need_tool()
 images = os.path.join(TMP, "images")
@@ -153,7 +153,9 @@ same([item["size"] for item in stat(img, "a", "b", "c")], [0, 0, 0], "in the ima
 # ---- an image's own mount shows all there is (D56) ----
 
 img = Image(Dir({"tag": File(b"", reparse=make_reparse(0x80000099, b"x")),
-                 "full": File(b"full", reparse=make_reparse(0x80000099, b"x"))}))
+                 "full": File(b"full", reparse=make_reparse(0x80000099, b"x")),
+                 "hollow": Dir({}, reparse=make_reparse(0x9000301A, b"x")),
+                 "with": Dir({"x": File(b"x")}, reparse=make_reparse(0x9000301A, b"x"))}))
 img, mount = img.write(os.path.join(TMP, "tags")), os.path.join(TMP, "mount")
 os.mkdir(mount)
 mounted = tool("mount", img, mount)
@@ -165,16 +167,35 @@ else:
     # Where nothing tells whose mount it is, a file that has no content may be one that isn't shown.
     foreign = image("foreign.cim")
     result = run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc && exec \"$0\" \"$@\"",
-                  CIMTOOL, "create", foreign, mount])
+                  CIMTOOL, "create", "-v", foreign, mount])
     if result.code == 1:
         skip("a driver that shows a reparse point as an empty file", result.errors.strip()[-100:])
     else:
         check(result.code == 3 and "/tag: not stored: a reparse point (tag 0x80000099)" in result.errors,
               "of another driver the empty file isn't stored (D56)", result)
-        same(tool("ls", foreign).text.split(), ["full"], "but what has content is")
+        check("/hollow: not stored" in result.errors, "nor the empty directory", result)
+        same(tool("ls", "-R", foreign).text.split(), ["full", "with", "with/x"],
+             "but what has content is")
     expect(0, "is unmounted", "umount", mount)
     same([(item["size"], item["reparse"]) for item in stat(again, "tag", "full")],
          [(item["size"], item["reparse"]) for item in stat(img, "tag", "full")],
          "keeps it with what the files have")
+    same(tool("ls", "-R", again).text.split(), ["full", "hollow", "tag", "with", "with/x"],
+         "and directories, empty or not")
+
+# ---- extended attributes of symlinks ----
+
+img = Image(Dir({"link": File(b"", reparse=make_symlink("nowhere"), streams={"s": b"stream"}),
+                 "plain": File(b"", reparse=make_symlink("nowhere"), flags=HIDDEN)}))
+img = img.write(os.path.join(TMP, "linkstreams"))
+mounted = tool("mount", img, mount)
+if mounted.code:
+    skip("streams of symlinks", mounted.errors.strip()[-100:])
+else:
+    result = expect(3, "a capture of a symlink that has a stream", "create", "-v",
+                    image("linkstreams.cim"), mount)
+    check("/link: extended attribute not stored: user.s" in result.errors and
+          "plain" not in result.errors, "tells that it is not stored", result)
+    expect(0, "is unmounted", "umount", mount)
 
 done()
