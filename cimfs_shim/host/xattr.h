@@ -18,6 +18,7 @@
 #define XATTR_NTFS_ACL	   XATTR_NTFS "acl"
 #define XATTR_NTFS_EA	   XATTR_NTFS "ea"
 #define XATTR_NTFS_REPARSE XATTR_NTFS "reparse_data"
+#define XATTR_NTFS_STREAMS "ntfs.streams.list" /* names of streams, a NUL between them */
 #define XATTR_DOSATTRIB	   "user.DOSATTRIB"
 #define XATTR_WINEREPARSE  "user.WINEREPARSE" /* since Wine 10.19 */
 

@@ -8,9 +8,11 @@
  *   system.ntfs_acl                  the security descriptor, self-relative
  *   system.ntfs_ea                   the EA list as NTFS keeps it: the last entry has an offset too
  *   system.ntfs_reparse_data         the reparse data
+ *   ntfs.streams.list                the names of all alternate streams, a NUL between them
  *   user.DOSATTRIB                   read-only, hidden, system, archive, as text ("0x22")
  *   user.WINEREPARSE                 the reparse data, for Wine 10.19 and later
- *   user.STREAM                      an alternate stream, by the option streams_interface
+ *   user.STREAM                      an alternate stream, by the option streams_interface; not
+ *                                    listed if an attribute can't have so many bytes
  *
  * These are ntfs-3g's, Samba's and Wine's names, so that what reads them there reads them here. As
  * with ntfs-3g the system ones are not listed, for a program that copies what is listed could not
@@ -173,6 +175,49 @@ static int put_stream(struct server *s, struct value *v, const struct cim_file_i
 	return got == v->size ? 0 : EIO;
 }
 
+/* Is it a name that a program can ask by? One of a hostile image may hold a NUL. */
+static bool is_name(const struct cim_entry *entry)
+{
+	for (size_t i = 0; i < entry->units; i++) {
+		if (!entry->name[i])
+			return false;
+	}
+	return entry->units != 0;
+}
+
+/* With a NUL between the names; more than an attribute can hold are just too many. */
+static int put_stream_names(struct server *s, struct value *v, const struct cim_file_info *info)
+{
+	char *names = malloc(XATTR_SIZE_MAX + CIM_MAX_NAME_UTF8 + 1);
+	const struct cim_entry *entry = NULL;
+	struct cim_error err = {0};
+	struct cim_iter *iter = NULL;
+	size_t used = 0;
+	int error = 0;
+	enum cim_status status;
+
+	if (!names)
+		return ENOMEM;
+	status = cim_iter_file_streams(s->image, info, &iter, &err);
+	for (uint32_t left = status ? 0 : cim_iter_count(iter); left && used <= XATTR_SIZE_MAX;
+	     left--) {
+		status = cim_iter_next(iter, &entry, &err);
+		if (status || !entry)
+			break;
+		if (is_name(entry))
+			used += (size_t)snprintf(names + used, CIM_MAX_NAME_UTF8 + 1, "%s",
+						 entry->utf8) +
+				1;
+	}
+	cim_iter_close(iter);
+	if (status)
+		error = log_status(status, &err, info->file_id);
+	else
+		error = used ? put_value(v, names, used - 1) : ENODATA;
+	free(names);
+	return error;
+}
+
 static int put_named(struct server *s, struct value *v, const struct cim_file_info *info,
 		     const char *name)
 {
@@ -195,6 +240,8 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 			return put_blob(s, v, info, CIM_BLOB_REPARSE);
 		return ENODATA;
 	}
+	if (!strcmp(name, XATTR_NTFS_STREAMS))
+		return info->has_streams ? put_stream_names(s, v, info) : ENODATA;
 	if (!strcmp(name, XATTR_DOSATTRIB))
 		return put_value(v, text, dosattrib_text(info->attributes, text));
 	/* Wine asks this of every file. */
@@ -274,8 +321,8 @@ static int list_streams(struct server *s, const struct cim_file_info *info, stru
 		status = cim_iter_next(iter, &entry, &err);
 		if (status)
 			error = log_status(status, &err, info->file_id);
-		else if (entry && strlen(entry->utf8) && strcmp(entry->utf8, "DOSATTRIB") &&
-			 strcmp(entry->utf8, "WINEREPARSE"))
+		else if (entry && is_name(entry) && entry->data->size <= XATTR_SIZE_MAX &&
+			 strcmp(entry->utf8, "DOSATTRIB") && strcmp(entry->utf8, "WINEREPARSE"))
 			error = list_add(list, "user.", entry->utf8);
 	}
 	cim_iter_close(iter);

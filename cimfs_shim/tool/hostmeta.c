@@ -272,6 +272,34 @@ static void take_ntfs_blob(struct hostmeta *h, const struct target *target, cons
 	free(value);
 }
 
+/* Streams that are no attributes here, for their size or because they show otherwise: those that
+ * are have been listed. */
+static void tell_hidden_streams(struct hostmeta *h, const struct target *target, const char *where)
+{
+	size_t size;
+	uint8_t *names = read_xattr(target, XATTR_NTFS_STREAMS, &size);
+
+	if (!names && errno > 0)
+		loss_add(h->t, h->lost_xattr, where, XATTR_NTFS_STREAMS);
+	for (size_t at = 0, len; names && at < size; at += len + 1) {
+		char *xattr, *text;
+		uint8_t *value;
+		size_t have;
+
+		len = strnlen((const char *)names + at, size - at);
+		xattr = xasprintf("user.%.*s", (int)len, (const char *)names + at);
+		value = read_xattr(target, xattr, &have);
+		if (len && !value) {
+			text = xasprintf("the stream %s", xattr + 5);
+			loss_add(h->t, h->lost_xattr, where, text);
+			free(text);
+		}
+		free(value);
+		free(xattr);
+	}
+	free(names);
+}
+
 static void take_ntfs(struct hostmeta *h, const struct target *target, const char *where,
 		      bool directory, struct host_meta *meta)
 {
@@ -287,6 +315,7 @@ static void take_ntfs(struct hostmeta *h, const struct target *target, const cha
 	take_ntfs_blob(h, target, where, XATTR_NTFS_REPARSE, reparse_ok, &meta->reparse,
 		       &m->reparse_size);
 	take_ntfs_blob(h, target, where, XATTR_NTFS_EA, ea_from_ntfs, &meta->ea, &m->ea_size);
+	tell_hidden_streams(h, target, where);
 }
 
 /* ---- the attributes that are listed ---- */

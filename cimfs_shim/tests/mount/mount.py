@@ -99,7 +99,8 @@ OTHER = make_reparse(0x80000017, b"some data")
 names = {
     "plain.txt": File(b"plain", flags=ARCHIVE, times=(T2024 + 1, T2024 + 2, T2024 + 3, T2024 + 4),
                       sd=SD, ea=EA, streams={"one": Stream(b"stream one"), "Zwei": Stream(b"2" * 5000),
-                                             "big": Stream(b"B" * 70000), "gap": Sparse(12)}),
+                                             "big": Stream(b"B" * 70000), "full": Stream(b"F" * 65536),
+                                             "gap": Sparse(12)}),
     "readonly": File(b"r", flags=READONLY),
     "hidden": File(b"h", flags=HIDDEN),
     "hidsys": File(b"hs", flags=HIDDEN | SYSTEM | READONLY),
@@ -257,8 +258,12 @@ same(get(at("wof"), "user.WINEREPARSE"), OTHER, "user.WINEREPARSE")
 same([get(at(n), "user.DOSATTRIB") for n in ("hidden", "hidsys", "plain.txt", "data", "rodir")],
      [b"0x2", b"0x7", b"0x20", b"0x0", b"0x1"], "user.DOSATTRIB")
 same(get(p, "user.none"), "ENODATA", "no such attribute")
-same(sorted(os.listxattr(p)), ["user.Zwei", "user.big", "user.gap", "user.one"],
-     "streams are listed, as user.NAME")
+same(sorted(os.listxattr(p)), ["user.Zwei", "user.full", "user.gap", "user.one"],
+     "streams are listed, as user.NAME, if they can be read as such")
+same(len(get(p, "user.full")), 65536, "which is 64 KiB at most")
+same(sorted(get(p, "ntfs.streams.list").split(b"\0")), [b"Zwei", b"big", b"full", b"gap", b"one"],
+     "ntfs.streams.list names all")
+same(get(at("readonly"), "ntfs.streams.list"), "ENODATA", "where there are any")
 same(os.listxattr(at("hidsys")), ["user.DOSATTRIB"], "what the mode doesn't tell is listed")
 same(os.listxattr(at("data")), [], "where there is nothing nothing is listed")
 same((get(p, "user.one"), get(p, "user.ZWEI"), get(p, "user.gap")),
@@ -287,6 +292,11 @@ same((fs.f_blocks * fs.f_frsize // 4096, fs.f_bfree, fs.f_bavail, fs.f_namemax),
 again = os.path.join(TMP, "again")
 result = tool("create", "--streams-interface=xattr", os.path.join(TMP, "copy.cim"), at("rodir"))
 check(result.code == 0, "a mounted tree can be packed again", result)
+for option in ("--streams-interface=xattr", "-v"):
+    os.makedirs(os.path.join(TMP, "one"), exist_ok=True)
+    result = tool("create", option, os.path.join(TMP, "one", option + ".cim"), at("plain.txt"))
+    check(result.code == 3 and "plain.txt: extended attribute not stored: the stream big" in result.errors,
+          "what is no attribute is told, " + option, result)
 region = os.path.join(TMP, "all", "region_%s_0" % image.sets[-1].guid)
 
 
