@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define END_MS 3000 /* how long umount waits for the server to end */
-
 /* ---- running programs ---- */
 
 static char *find_helper(void)
@@ -127,24 +125,6 @@ const struct command cmd_mount = {
 };
 
 /* ---- ending one ---- */
-
-/* Wait until nobody marks the image as mounted, so that it may be written right after. */
-static void wait_for_end(const char *image_path)
-{
-	char *real = image_path_of(image_path);
-	struct cim_image *image;
-	unsigned ms = 0;
-
-	if (!cim_image_open(NULL, real, &image, NULL)) {
-		while (ms < END_MS &&
-		       cim_image_hold(image, CIM_HOLD_ASK, NULL, NULL) == CIM_E_SHARING) {
-			usleep(5000);
-			ms += 5;
-		}
-		cim_image_close(image);
-	}
-	free(real);
-}
 
 /* A volume of Wine's is ended by the program that knows what belongs to it. */
 static int dismount_volume(struct tool *t, const struct mount *m)
@@ -271,18 +251,6 @@ static int not_mounted(struct tool *t, const char *text, const struct name *name
 	return code;
 }
 
-static bool is_mounted(const char *image)
-{
-	struct mount_list list;
-	bool found = false;
-
-	mount_list_get(&list);
-	for (size_t i = 0; i < list.count; i++)
-		found |= !strcmp(list.mounts[i].image, image);
-	mount_list_free(&list);
-	return found;
-}
-
 static int umount_one(struct tool *t, const char *text, bool lazy)
 {
 	struct mount_list list;
@@ -313,8 +281,8 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 	if (!found)
 		code = not_mounted(t, text, &name, &list);
 	mount_list_free(&list);
-	if (found && !code && image && !is_mounted(image))
-		wait_for_end(image);
+	if (found && !code && image)
+		mount_wait_for_end(image);
 	free(image);
 	free(name.path);
 	return code;

@@ -6,7 +6,7 @@
  * "cimtool files --orphans --delete" removes), never an image whose files are gone. Files that
  * another image needs always stay.
  */
-#include "tool.h"
+#include "mountlist.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -247,6 +247,16 @@ static int remove_image(struct rm *rm)
 	return code;
 }
 
+static int look_and_remove(struct rm *rm)
+{
+	struct cim_error err = {0};
+
+	mount_wait_for_end(rm->image);
+	if (cim_store_open(NULL, rm->dir, true, &rm->store, &err))
+		return tool_fail_dir(rm->t, "remove", rm->image, &err);
+	return remove_image(rm);
+}
+
 static int rm_one(struct tool *t, const char *path, bool force)
 {
 	struct rm rm = {.t = t, .image = path, .force = force};
@@ -254,7 +264,6 @@ static int rm_one(struct tool *t, const char *path, bool force)
 	struct stat st;
 	char size[32];
 	int code;
-
 	rm.dir = split_image(path, &rm.name);
 	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
 		code = tool_fail(
@@ -264,10 +273,8 @@ static int rm_one(struct tool *t, const char *path, bool force)
 		code = tool_usage(t, "'%s' names a directory, not an image", path);
 	else if (image_check_kind(path, &err))
 		code = tool_fail(t, "remove", path, NULL, "%s", err.cause);
-	else if (cim_store_open(NULL, rm.dir, true, &rm.store, &err))
-		code = tool_fail_dir(t, "remove", path, &err);
 	else
-		code = remove_image(&rm);
+		code = look_and_remove(&rm);
 	cim_store_close(rm.store);
 	if (!code && t->json) {
 		json_t *o = json_object();

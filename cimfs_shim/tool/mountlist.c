@@ -23,6 +23,7 @@
 #include "../host/mountinfo.h"
 
 #define ANSWER_MS 2000
+#define END_MS	  3000 /* for a server to end whose mount is gone */
 
 const char *mount_state_name(enum mount_state state)
 {
@@ -193,4 +194,36 @@ void mount_list_free(struct mount_list *list)
 		free(list->mounts[i].dosdevices);
 	}
 	free(list->mounts);
+}
+
+static bool is_mounted(const char *image)
+{
+	char *real = realpath(image, NULL);
+	struct mount_list list;
+	bool found = false;
+
+	mount_list_get(&list);
+	for (size_t i = 0; real && i < list.count; i++)
+		found |= !strcmp(list.mounts[i].image, real);
+	mount_list_free(&list);
+	free(real);
+	return found;
+}
+
+void mount_wait_for_end(const char *image_path)
+{
+	char *path = image_path_of(image_path);
+	struct cim_image *image;
+	bool wait;
+
+	if (!cim_image_open(NULL, path, &image, NULL)) {
+		wait = cim_image_hold(image, CIM_HOLD_ASK, NULL, NULL) == CIM_E_SHARING &&
+		       !is_mounted(path);
+		for (unsigned ms = 0; wait && ms < END_MS; ms += 5) {
+			usleep(5000);
+			wait = cim_image_hold(image, CIM_HOLD_ASK, NULL, NULL) == CIM_E_SHARING;
+		}
+		cim_image_close(image);
+	}
+	free(path);
 }

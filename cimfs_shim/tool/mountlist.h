@@ -39,6 +39,9 @@ void mount_list_get(struct mount_list *list);
  * asked nobody can unmount it. */
 void mount_ask(struct mount *m);
 void mount_list_free(struct mount_list *list);
+/* A server ends a moment after its mount does, and marks the image as in use until then: where no
+ * mount names the image any more, wait for that, within a bound. */
+void mount_wait_for_end(const char *image_path);
 const char *mount_state_name(enum mount_state state);
 
 #endif

@@ -7,7 +7,7 @@
  * taken. FILE is written to tell that it has happened.
  * FAULT=fork: no process can be made. FAULT=setsid: the server dies while it becomes a daemon.
  * FAULT=lock: the file system has no locks. FAULT=lock-later: it loses them while one is waited
- * for.
+ * for. FAULT=late-end: the server takes half a second to end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -87,4 +87,14 @@ EXPORT int fcntl(int fd, int command, ...)
 		return -1;
 	}
 	return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+/* What the server calls once its mount is gone, with the image still open. */
+EXPORT void fuse_loop_cfg_destroy(void *config);
+
+void fuse_loop_cfg_destroy(void *config)
+{
+	(void)config;
+	if (wanted("late-end"))
+		usleep(500000);
 }

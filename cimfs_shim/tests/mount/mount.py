@@ -547,4 +547,12 @@ a, b = tree(source), tree(MNT)
 same({k: v for k, v in b.items() if a.get(k) != v}, {}, "the mounted tree is as the source")
 same(sorted(a), sorted(b), "with the same names")
 umount(MNT)
+
+# ---- the server ends a moment after its mount ----
+
+mount(packed, MNT, env=faults(FAULT="late-end"))
+same(umount(MNT).code, 0, "the mount ends")
+check(servers(packed), "before the server does")
+result = tool("rm", "-q", packed)
+check(result.code == 0 and not os.path.exists(packed), "cimtool rm waits for that", result)
 done()
