@@ -131,14 +131,15 @@ CIM_API enum cim_status cim_image_region_size(struct cim_image *image, uint32_t 
  * cim_image_check_regions() - are the region files that an image names all there?
  *
  * Opens the region files of all sets one after the other and checks the header of each, which
- * cim_image_open() leaves to the time when they are needed. For whoever would rather refuse an
- * image than show half of it (D31). What lies behind the headers is cim_image_verify()'s.
+ * cim_image_open() leaves to the time when they are needed, and that the upcase table and the first
+ * 65,536 file tables lie in them. For whoever would rather refuse an image than show half of it
+ * (D31). What is in the tables, and whether the data they lead to is there, is cim_image_verify()'s.
  *
- * Costs opening and a read of 40 bytes for each region file: a session makes three, and an
- * image can name 65,536. A bounded number stays open.
+ * Costs opening and a read of 40 bytes for each region file, of which a session makes three and an
+ * image can name 65,536; and a read of 16 bytes for each 1,024 files. A bounded number stays open.
  *
  * CIM_E_CORRUPT: one is missing, shorter than its header, or not the region file that its name
- * says. CIM_E_VERSION: as for cim_image_open().
+ * says, or a table lies outside. CIM_E_VERSION: as for cim_image_open().
  */
 CIM_API enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err);
 

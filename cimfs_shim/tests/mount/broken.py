@@ -69,6 +69,27 @@ def end(path, name):
 
 # ---- broken before ----
 
+# A fork's file tables are in part its parent's, where a region file may be cut short.
+where = os.path.join(TMP, "fork")
+os.makedirs(where)
+names = ["f/%d" % n for n in range(2100)]
+same(tool("create", "-q", os.path.join(where, "a.cim"), more_files(*names)).code, 0, "an image of three file tables")
+parent = set(os.listdir(where))
+same(tool("fork", "-q", "--delete", "f/2099", os.path.join(where, "a.cim"), "b.cim").code, 0, "and a fork")
+for name in sorted(n for n in parent if n.startswith("region_")):
+    whole = os.path.getsize(os.path.join(where, name))
+    if whole < 100000:
+        continue
+    saved = read(os.path.join(where, name))
+    os.truncate(os.path.join(where, name), whole // 2)
+    result = mount(os.path.join(where, "b.cim"), MNT)
+    check(result.code == 4 and name in result.errors and not mounts(),
+          "a parent's region file is cut short of its tables: isn't mounted", result)
+    with open(os.path.join(where, name), "wb") as f:
+        f.write(saved)
+same(mount(os.path.join(where, "b.cim"), MNT).code, 0, "whole again it is")
+end(os.path.join(where, "b.cim"), "a fork")
+
 image = build()
 image.truncate("data:large", 1000)
 path = start(image, "data cut off")
