@@ -640,10 +640,8 @@ CIM_API enum cim_status cim_writer_open(const struct cim_env *env, const char *d
  * @security:   self-relative security descriptor; NULL or size 0: a NULL DACL is stored (D8)
  * @ea:         FILE_FULL_EA_INFORMATION list, or NULL
  * @reparse:    REPARSE_DATA_BUFFER, or NULL
- *
- * @keep:       CIM_KEEP_*: what the item at the path has of these stays, whatever is said of it
- * here; if there is none, or one of the other kind (file, directory), nothing does
- * @keep_attributes: CIM_ATTR_* that are to stay likewise
+ * @keep:       CIM_KEEP_*: these stay as what is at the path has them, if it is of the same kind
+ * @keep_attributes: CIM_ATTR_* that stay likewise
  *
  * The buffers stay the caller's and are not kept. A size that is not 0 needs its buffer.
  */
@@ -666,6 +664,7 @@ struct cim_metadata {
 	uint32_t keep_attributes;
 };
 
+/** What of the item at the path is to stay: see struct cim_metadata. */
 #define CIM_KEEP_SECURITY    0x01u
 #define CIM_KEEP_EA	     0x02u
 #define CIM_KEEP_REPARSE     0x04u

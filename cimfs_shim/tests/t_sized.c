@@ -312,6 +312,11 @@ static enum cim_status fill_info(struct scene *s, void *out)
 	return cim_image_stat(s->image, s->info.file_id, (struct cim_file_info *)out, &s->k.err);
 }
 
+static enum cim_status fill_info_of_session(struct scene *s, void *out)
+{
+	return cim_writer_stat(s->writer, cim_str8("file"), (struct cim_file_info *)out, &s->k.err);
+}
+
 static enum cim_status fill_data(struct scene *s, void *out)
 {
 	return cim_image_get_data(s->image, s->info.file_id, cim_str8(""), (struct cim_data *)out,
@@ -375,6 +380,8 @@ static void fills(void)
 	const struct cim_file_info *i = &s.info;
 
 	fill(&s, "info", sizeof(*i), offsetof(struct cim_file_info, size), 4, fill_info);
+	fill(&s, "info of a session", sizeof(*i), offsetof(struct cim_file_info, size), 4,
+	     fill_info_of_session);
 	fill(&s, "data", sizeof(s.data), offsetof(struct cim_data, size), 4, fill_data);
 	fill(&s, "a file's data", sizeof(s.data), offsetof(struct cim_data, size), 4,
 	     fill_file_data);
