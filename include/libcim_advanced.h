@@ -133,7 +133,8 @@ CIM_API enum cim_status cim_image_region_size(struct cim_image *image, uint32_t 
  * Opens the region files of all sets one after the other and checks the header of each, which
  * cim_image_open() leaves to the time when they are needed, and that the upcase table and the first
  * 65,536 file tables lie in them. For whoever would rather refuse an image than show half of it
- * (D31). What is in the tables, and whether the data they lead to is there, is cim_image_verify()'s.
+ * (D31). What is in the tables, and whether the data they lead to is there, is
+ * cim_image_verify()'s.
  *
  * Costs opening and a read of 40 bytes for each region file, of which a session makes three and an
  * image can name 65,536; and a read of 16 bytes for each 1,024 files. A bounded number stays open.

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 static int take_log(void *options, void *into, const struct arg_option *option, char *file);
 static int take_id(void *options, void *into, const struct arg_option *option, char *number);
 static int take_mask(void *options, void *into, const struct arg_option *option, char *number);
