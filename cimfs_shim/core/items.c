@@ -526,10 +526,10 @@ enum cim_status cim_writer_stat(struct cim_writer *writer, struct cim_str text,
 	struct cim_record record;
 	enum cim_status status = CIM_BLANK_SIZED(info, &none, CIM_LEAST_FILE_INFO, err);
 
-	if (CIM_ANY_NULL(err, op, info))
+	if (CIM_ANY_NULL(err, op, writer, info))
 		return CIM_E_POINTER;
 	if (status)
-		return status;
+		return cim_error_where(err, status, op, writer->path);
 	status = cim_session_enter(writer, true, &err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);

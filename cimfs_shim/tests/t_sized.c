@@ -366,7 +366,8 @@ static void fill(struct scene *s, const char *name, size_t size, size_t at, uint
 	memcpy(untouched, &small, sizeof(small));
 	memcpy(out, untouched, later);
 	is_int(with(s, out), CIM_E_INVALID, "%s: less than the first release has", name);
-	ok(strstr(s->k.err.cause, "struct_size") != NULL, "the cause: %s", s->k.err.cause);
+	ok(*s->k.err.op && strstr(s->k.err.cause, "struct_size"), "%s: %s", s->k.err.op,
+	   s->k.err.cause);
 	is_mem(out, untouched, later, "nothing is filled in");
 	memset(out, 0, sizeof(size));
 	is_int(with(s, out), CIM_E_INVALID, "%s: its size was not set", name);
