@@ -83,7 +83,8 @@ struct server {
 	const struct options *options;
 	struct cim_image *image;
 	uint32_t root_id;
-	uint64_t max_id; /* FileIDs go up to this */
+	uint64_t max_id;     /* FileIDs go up to this */
+	uint32_t generation; /* in file handles: of which image */
 
 	/* nlink.c */
 	pthread_mutex_t count_lock;
@@ -216,7 +217,8 @@ int node_info(struct server *s, uint32_t file_id, struct cim_file_info *info);
 /* Attributes and node of an item that was found in directory @dir_id; @spelling: hash or 0. */
 int node_enter(struct server *s, uint32_t dir_id, const struct cim_file_info *info,
 	       uint32_t spelling, uint64_t *node, struct stat *st);
-/* Look up a name in a directory. 0 or an errno, ENOENT for what is not there. */
+/* Look up a name in a directory, or "." (in anything) and "..". 0 or an errno, ENOENT for what is
+ * not there. */
 int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *node,
 		struct stat *st);
 /* The data behind a node. 0 or an errno. */

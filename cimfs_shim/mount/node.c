@@ -350,6 +350,26 @@ static uint64_t own_name(const struct server *s, uint64_t parent, const char *na
 	return s->options->ignore_case && !strcmp(name, ".ciopfs") ? NODE_CIOPFS : 0;
 }
 
+/* What a file handle leads to ("."), and what that is in (".."): asked for by the kernel alone, for
+ * what it doesn't remember any more. */
+static int look_up_dots(struct server *s, uint64_t from, bool up, uint64_t *node, struct stat *st)
+{
+	const uint32_t dir_id = node_file_id(s, from);
+	uint32_t above = s->root_id;
+	int error = 0;
+
+	*node = from;
+	if (up && (!dir_id || node_is_stream(from)))
+		return ENOTDIR;
+	if (up && dir_id == s->root_id) {
+		*node = NODE_ROOT;
+	} else if (up) {
+		error = node_parent(s, dir_id, &above);
+		*node = above == s->root_id ? node_of_root(s) : node_item(above, 0);
+	}
+	return error ? error : node_stat(s, *node, st);
+}
+
 int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *node,
 		struct stat *st)
 {
@@ -358,6 +378,8 @@ int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *n
 	bool variant;
 	int error = ENOENT;
 
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return look_up_dots(s, parent, name[1], node, st);
 	if (node_is_stream(parent))
 		return ENOTDIR;
 	if (dir_id)

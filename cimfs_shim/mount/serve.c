@@ -40,10 +40,10 @@ static struct server *server_of(fuse_req_t req)
 
 /* ---- names and attributes ---- */
 
-static void fill_entry(struct fuse_entry_param *e, uint64_t node)
+static void fill_entry(const struct server *s, struct fuse_entry_param *e, uint64_t node)
 {
 	e->ino = node;
-	e->generation = 1;
+	e->generation = s->generation;
 	e->attr_timeout = FOR_EVER;
 	e->entry_timeout = FOR_EVER;
 }
@@ -60,7 +60,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	/* Inode 0: there is no such name, to be remembered too. */
-	fill_entry(&e, error ? 0 : node);
+	fill_entry(s, &e, error ? 0 : node);
 	fuse_reply_entry(req, &e);
 }
 
@@ -122,7 +122,7 @@ static bool list_name(struct listing *l, const char *name, uint64_t node, const 
 	size_t need;
 
 	if (l->plus) {
-		fill_entry(&e, node);
+		fill_entry(l->s, &e, node);
 		e.attr = *st;
 		need = fuse_add_direntry_plus(l->req, l->buf + l->used, left, name, &e, next);
 	} else {
@@ -532,7 +532,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
 				FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
 				FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
-				FUSE_CAP_SPLICE_WRITE;
+				FUSE_CAP_SPLICE_WRITE | FUSE_CAP_EXPORT_SUPPORT;
 
 	/* Always with attributes: what lists a directory looks at them next, and the kernel's guess
 	 * whether it will is wrong for whoever reads a whole listing first, as ls and Wine do. */

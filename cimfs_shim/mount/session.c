@@ -28,6 +28,19 @@
 #include "../host/mountinfo.h"
 #include "serve.h"
 
+/* A file handle outlives the mount it was made in. Its node means the same in a mount of the same
+ * image, and nothing in that of another: extending an image gives it a region set of its own. */
+static uint32_t generation_of(struct cim_image *image)
+{
+	const struct cim_image_info *info = cim_image_get_info(image);
+	const uint8_t *guid = cim_image_get_set(image, info->set_count - 1)->guid.bytes;
+	uint32_t generation = 0;
+
+	for (size_t i = 0; i < sizeof(struct cim_guid); i++)
+		generation ^= (uint32_t)guid[i] << i % 4 * 8;
+	return generation;
+}
+
 void server_init(struct server *s, const struct options *o, struct cim_image *image)
 {
 	const struct cim_image_info *info;
@@ -38,6 +51,7 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 	s->image = image;
 	s->root_id = info->root_id;
 	s->max_id = (uint64_t)info->table_count * CIM_FILES_PER_TABLE;
+	s->generation = generation_of(image);
 	s->ready = -1;
 	pthread_mutex_init(&s->count_lock, NULL);
 	pthread_mutex_init(&s->parent_lock, NULL);

@@ -3,6 +3,7 @@
 # run-tests: no-wine
 """cimfs-mount by hand: what is seen through a mount, and how it begins and ends."""
 
+import ctypes
 import errno
 import fcntl
 import glob
@@ -546,6 +547,61 @@ mount(packed, MNT)
 a, b = tree(source), tree(MNT)
 same({k: v for k, v in b.items() if a.get(k) != v}, {}, "the mounted tree is as the source")
 same(sorted(a), sorted(b), "with the same names")
+umount(MNT)
+
+# ---- file handles: good in a mount that hasn't seen the file yet ----
+
+
+class Handle(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_uint), ("kind", ctypes.c_int), ("bytes", ctypes.c_ubyte * 128)]
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def handle_of(path):
+    handle, ignored = Handle(size=128), ctypes.c_int()
+    if LIBC.name_to_handle_at(-100, os.fsencode(path), ctypes.byref(handle), ctypes.byref(ignored), 0):
+        raise OSError(ctypes.get_errno(), path)
+    return handle
+
+
+def open_handle(handle):
+    """Where an opened handle leads to, and what is in it."""
+    top = os.open(MNT, os.O_RDONLY)
+    fd = LIBC.open_by_handle_at(top, ctypes.byref(handle), os.O_RDONLY)
+    os.close(top)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "open_by_handle_at")
+    shown = os.readlink("/proc/self/fd/%d" % fd)
+    content = sorted(os.listdir(fd)) if os.path.isdir(shown) else os.pread(fd, 1 << 20, 0)
+    os.close(fd)
+    return content
+
+
+mount(packed, MNT)
+kept = [(n, handle_of(at(n))) for n in ("", "f9", "a", "a/b", "a/b/f7", "c/hard")]
+umount(MNT)
+check(wait_until(lambda: not servers(packed)), "a mount whose handles are kept ends")
+mount(packed, MNT)
+why = error_of(open_handle, kept[0][1])
+if why == "EPERM":
+    skip("file handles", "no right to open them")
+else:
+    wrong = []
+    for n, handle in kept:
+        path = os.path.join(source, n)
+        want = sorted(os.listdir(path)) if os.path.isdir(path) else read(path)
+        if open_handle(handle) != want:
+            wrong.append(n)
+    same(wrong, [], "handles of an earlier mount lead to the same files and directories")
+    umount(MNT)
+    extended = os.path.join(TMP, "extended")
+    os.makedirs(extended)
+    open(os.path.join(extended, "new"), "wb").close()
+    check(wait_until(lambda: not servers(packed)) and tool("append", packed, extended).code == 0, "the image is extended")
+    mount(packed, MNT)
+    same([error_of(open_handle, handle) for n, handle in kept if n], ["ESTALE"] * 5, "which makes them stale")
 umount(MNT)
 
 # ---- the server ends a moment after its mount ----
