@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+#include "../host/reparse.h"
+
 /* What to do, in the order of the command line. */
 struct change {
 	bool delete;
@@ -98,14 +100,17 @@ static int make_directories(struct session *s, const struct write_options *optio
 
 	for (size_t i = 1; !code && i <= units; i++) {
 		struct cim_str dir = {.utf16 = path, .units = i};
+		struct cim_file_info info = {CIM_SIZED(info)};
 		enum cim_status status;
-		bool exists;
 
 		if (i < units && path[i] != '\\')
 			continue;
-		status = cim_writer_lookup(s->writer, dir, &exists, &err);
-		if (!status && !exists)
+		status = cim_writer_stat(s->writer, dir, &info, &err);
+		if (status == CIM_E_FILE_NOT_FOUND)
 			status = sink_item(s, path, i, &m, NULL, &err);
+		else if (!status && reparse_is_link(info.reparse_tag))
+			return tool_fail(s->t, s->op, s->image, change->path,
+					 "a directory of the path is a link");
 		if (status == CIM_E_PATH_NOT_FOUND)
 			code = tool_fail(s->t, s->op, s->image, change->path,
 					 "a directory of the path is a file");

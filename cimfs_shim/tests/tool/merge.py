@@ -257,6 +257,11 @@ expect(0, "fork with two --add", "fork", "--add", source("p0", "added/") + ":/",
        source("p1", "new -> added") + ":/", image, "more.cim")
 same(kinds_of(os.path.join(os.path.dirname(image), "more.cim"), "new"), [DIRECTORY],
      "what was added before is one")
+for path in ("mid/new", "mid/", "mid/sub/new", "far/new"):
+    result = expect(1, "--add to %s, through a link" % path, "fork", "--add",
+                    os.path.join(TMP, "kinds", "tag goes") + ":" + path, target_base(),
+                    "through.cim")
+    check("is a link" in result.errors, "is refused", result)
 image = target_base()
 src = source("p0", "link -> target")
 os.mkfifo(os.path.join(src, "target"))
