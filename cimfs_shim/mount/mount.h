@@ -75,6 +75,7 @@ struct options {
 	bool fake;     /* do all but mount */
 	uid_t uid;
 	gid_t gid;
+	mode_t fmode; /* of files, before fmask */
 	mode_t fmask, dmask;
 	const struct volume *volume;
 };

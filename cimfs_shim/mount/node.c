@@ -85,7 +85,7 @@ static mode_t file_mode(const struct server *s, const struct cim_file_info *info
 
 	if (info->is_directory)
 		return S_IFDIR | (0755 & ~readonly & ~s->options->dmask);
-	return S_IFREG | (0644 & ~readonly & ~s->options->fmask);
+	return S_IFREG | (s->options->fmode & ~readonly & ~s->options->fmask);
 }
 
 /* An item's attributes; @depth: of the directory it is in, which a link's target needs. */

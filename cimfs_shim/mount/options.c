@@ -59,7 +59,9 @@ const struct arg_option mount_options[] = {
 	{.name = "dmask",
 	 .meta = "M",
 	 .take = take_mask,
-	 .help = "mode bits to take away, octal: of all, of files, of directories"},
+	 .help = "mode bits to take away, octal: of all, of files, of directories; with fmask "
+		 "files "
+		 "have all others, so that fmask=022 lets them be run (default: none can be)"},
 	{.name = "nonempty",
 	 ARG_SETS(struct options, nonempty),
 	 .help = "mount over a directory that isn't empty"},
@@ -123,6 +125,7 @@ void options_init(struct options *o)
 	o->ready_fd = -1;
 	o->kernel = xstrdup("");
 	o->streams = STREAMS_BOTH;
+	o->fmode = 0644;
 	o->uid = getuid();
 	o->gid = getgid();
 }
@@ -186,6 +189,9 @@ static int take_mask(void *options, void *into, const struct arg_option *option,
 		return wrong_number(option, number);
 	if (*option->name != 'd')
 		o->fmask = (mode_t)n;
+	/* As with ntfs-3g; who says it of all leaves the files as they are. */
+	if (*option->name == 'f')
+		o->fmode = 0777;
 	if (*option->name != 'f')
 		o->dmask = (mode_t)n;
 	return EXIT_OK;

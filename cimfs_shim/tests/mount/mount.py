@@ -380,6 +380,11 @@ check(wait_until(lambda: not servers(path)), "and ends", servers(path))
 
 # ---- options ----
 
+for option, modes in (("umask=022", (0o644, 0o444, 0o755)), ("fmask=022", (0o755, 0o555, 0o755)),
+                      ("fmask=133", (0o644, 0o444, 0o755)), ("umask=077,fmask=027", (0o750, 0o550, 0o700))):
+    mount(path, MNT, "-o", option)
+    same(tuple(os.stat(at(n)).st_mode & 0o777 for n in ("plain.txt", "readonly", "sub")), modes, option)
+    umount(MNT)
 result = mount(path, MNT, "-o", "nlink=1,ignore_case,streams_interface=windows,uid=12,gid=34,umask=027")
 check(result.code == 0, "mounts with options", result)
 st = os.stat(at("plain.txt"))
@@ -547,6 +552,49 @@ mount(packed, MNT)
 a, b = tree(source), tree(MNT)
 same({k: v for k, v in b.items() if a.get(k) != v}, {}, "the mounted tree is as the source")
 same(sorted(a), sorted(b), "with the same names")
+umount(MNT)
+
+# ---- holes ----
+
+
+def segments(path):
+    """[start, end) of what isn't a hole."""
+    found, at = [], 0
+    with open(path, "rb") as f:
+        size = os.fstat(f.fileno()).st_size
+        while at < size:
+            try:
+                start = os.lseek(f.fileno(), at, os.SEEK_DATA)
+            except OSError as error:
+                same(error.errno, errno.ENXIO, "behind the last data")
+                break
+            at = os.lseek(f.fileno(), start, os.SEEK_HOLE)
+            found.append((start, at))
+    return found
+
+
+holes = os.path.join(TMP, "holes")
+os.makedirs(holes)
+for n, parts in (("none", [(0, 50000)]), ("some", [(1 << 20, 4096), (3 << 20, 70000)]), ("first", [(0, 5000)]), ("all", [])):
+    with open(os.path.join(holes, n), "wb") as f:
+        for start, length in parts:
+            f.seek(start)
+            f.write(b"x" * length)
+        f.truncate(50000 if n == "none" else 4 << 20)
+pe = Image(Dir({"pe": File(Stream(LARGE[:9000], pe=[(512, 3584)])), "empty": File(b"")}),
+           name="pe.cim").write(os.path.join(TMP, "pe"))
+same(tool("create", "-q", os.path.join(TMP, "holes.cim"), holes).code, 0, "packs files with holes")
+mount(os.path.join(TMP, "holes.cim"), MNT)
+for n in sorted(os.listdir(holes)):
+    own, seen = segments(os.path.join(holes, n)), segments(at(n))
+    # They are stored in larger blocks: a hole may be shorter on either side.
+    check(all(any(c <= a and min(b, os.path.getsize(at(n))) <= d for c, d in seen) for a, b in own) and
+          sum(d - c for c, d in seen) <= (50000 if n == "none" else 0 if n == "all" else 1 << 19),
+          "the holes of %s are seen" % n, (own, seen))
+    same(read(at(n)), read(os.path.join(holes, n)), "and so are its data")
+umount(MNT)
+mount(pe, MNT)
+same((segments(at("pe")), segments(at("empty"))), ([(0, 9000)], []), "an expanded PE image has none")
 umount(MNT)
 
 # ---- file handles: good in a mount that hasn't seen the file yet ----
