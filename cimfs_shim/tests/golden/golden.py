@@ -11,9 +11,9 @@ Of every-kind.cim the files themselves are kept as well, in ours/every-kind/: wh
 writer, this image, as an early version of it wrote it, has to be readable where it lies, and what the
 writer makes now is compared with it byte for byte, so that a change shows where it begins.
 
-A change of the bytes is a change of what users get from `cimtool create --consistent`: only a new
-version of the format in README may justify `golden.py --update`, which writes SHA256SUMS and the kept
-files anew.
+A change of the bytes is a change of what users get from `cimtool create --consistent`: only a new version of
+the format that is written, or a change of what an append or a fork is to hold, may justify
+`golden.py --update`, which writes SHA256SUMS and the kept files anew.
 """
 import hashlib
 import os
