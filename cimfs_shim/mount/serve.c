@@ -468,9 +468,14 @@ static void op_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
 	struct cim_run run = {CIM_SIZED(run)};
 	struct cim_data data = {CIM_SIZED(data)};
 	off_t at = whence == SEEK_DATA ? 0 : -1;
-	int error = node_data(s, node, &data);
+	char text[128];
+	int error = 0;
 
 	(void)fi;
+	if (node_file_id(s, node))
+		error = node_data(s, node, &data);
+	else /* nowhere in the image */
+		data.size = node_text(s, node, text);
 	if (!error && (offset < 0 || (uint64_t)offset >= data.size))
 		error = ENXIO;
 	if (error) {

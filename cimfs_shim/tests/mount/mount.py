@@ -400,6 +400,8 @@ same((os.stat(at("SUB")).st_ino, os.stat(at("Sub")).st_ino), (os.stat(at("sub"))
      "which are one directory")
 same(read(at("Plain.TXT:ONE")), b"stream one", "with streams")
 same(os.path.exists(at("sub", ".ciopfs")), True, "and Wine is told")
+with open(at("sub", ".ciopfs"), "rb") as f:
+    same((f.read(), error_of(os.lseek, f.fileno(), 0, os.SEEK_DATA)), (b"", "ENXIO"), "by an empty file")
 same(umount(MNT).code, 0, "unmounts")
 result = mount(path, MNT, "-o", "max_read=65536")
 same((result.code, read(at("large")) == LARGE), (0, True), "max_read")

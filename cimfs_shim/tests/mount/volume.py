@@ -595,6 +595,8 @@ for form in FORMS:
     dismount()
 mount()
 same(read(state() + "/mnt/.windows-serial"), b"01234567\n", "fuse: also in the mount's own root")
+with open(state() + "/mnt/.windows-serial", "rb") as f:
+    same([os.lseek(f.fileno(), 0, whence) for whence in (os.SEEK_DATA, os.SEEK_HOLE)], [0, 9], "fuse: without a hole")
 same(os.listdir(state() + "/mnt"), ["root"], "fuse: which lists nothing but root")
 same(read(link() + "/file.txt:S:$data"), b"a stream", "fuse: streams open by name")
 try:
