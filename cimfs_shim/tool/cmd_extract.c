@@ -137,7 +137,7 @@ static bool wants(void *ctx, const struct place *at)
 	progress_tick(&x->progress);
 	/* As on a host, a link to a directory is none. */
 	return !excluded(&x->exclude, at->path + 1,
-			 at->info->is_directory && !at->info->has_reparse, true);
+			 at->info->is_directory && !reparse_is_link(at->info->reparse_tag), true);
 }
 
 /* ---- the queue ---- */

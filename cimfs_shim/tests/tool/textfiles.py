@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 from tooltest import TMP, check, done, expect, files_of, need_tool, same, skip, tool, write
+from imagebuilder import Dir, File, Image, make_reparse, make_symlink
 
 need_tool()
 src = os.path.join(TMP, "src")
@@ -105,6 +106,11 @@ for options, gone in ((["--exclude=LINK/", "--exclude=SUB/**/A", "--exclude=./B.
     same(all_files(src) - all_files(out) - {"sub/deep/a", "sub/deep/x/a"}, gone, "leaves these out")
     check(os.path.islink(os.path.join(out, "link")), "but no link")
 os.unlink(os.path.join(src, "link"))
+tagged = Image(Dir({"cloud": Dir({"x": File(b"x")}, reparse=make_reparse(0x9000301A, b"")),
+                    "link": Dir({}, reparse=make_symlink("cloud"))})).write(os.path.join(TMP, "tagged"))
+out = os.path.join(TMP, "tagged-out")
+tool("extract", "-C", out, "--exclude=cloud/", "--exclude=link/", tagged)
+same(os.listdir(out), ["link"], "a reparse point that is no link is a directory")
 
 # ---- encodings and ends of lines ----
 
