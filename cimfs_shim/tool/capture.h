@@ -153,6 +153,9 @@ void capture_know_time(struct capture *c, struct statx *stx);
  * says. Between two items of the walk only. */
 bool capture_leads_to_directory(struct capture *c, const uint16_t *path, size_t units,
 				const char *target);
+/* A link to a directory was stored. */
+void capture_know_link(struct session *s, const uint16_t *path, size_t units,
+		       const struct cim_metadata *m);
 void capture_links_free(struct capture *c);
 
 #endif

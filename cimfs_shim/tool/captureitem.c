@@ -470,6 +470,9 @@ static int store_plain(struct capture *c, struct item *item)
 		return code;
 	if (sink_item(c->s, item->path, item->path_units, &item->meta.m, NULL, &err))
 		return capture_fail_cim(c, item->where, &err);
+	/* Only where there is an image can more come later. */
+	if (item->type == DT_LNK && is_dir(item) && c->s->base)
+		capture_know_link(c->s, item->path, item->path_units, &item->meta.m);
 	c->s->progress.files++;
 	return store_streams(c, item);
 }

@@ -330,27 +330,89 @@ static enum met find_in_sources(struct capture *c, const uint16_t *path, size_t 
 	}
 }
 
-/* What the target of an image's link is to Linux; NULL: nothing that could be followed. */
+/* What is known of a link to a directory that the session has stored. */
+struct stored_link {
+	uint16_t *path;
+	size_t units;
+	char *target; /* NULL: nothing that could be followed */
+};
+
+static int compare_stored(const void *a, const void *b)
+{
+	const struct stored_link *x = a;
+	const struct stored_link *y = b;
+
+	return cim_name_compare_default(x->path, x->units, y->path, y->units);
+}
+
+static void free_stored(void *arg)
+{
+	struct stored_link *link = arg;
+
+	free(link->path);
+	free(link->target);
+	free(link);
+}
+
+/* What the target of a link is to Linux; NULL: nothing that could be followed. */
+static char *target_of(const void *reparse, size_t size)
+{
+	enum target_kind kind = TARGET_ABSOLUTE;
+	char *target = reparse_to_symlink(reparse, size, &kind);
+
+	if (kind == TARGET_EXACT)
+		return target;
+	free(target);
+	return NULL;
+}
+
+void capture_know_link(struct session *s, const uint16_t *path, size_t units,
+		       const struct cim_metadata *m)
+{
+	struct stored_link *link = xcalloc(1, sizeof(*link));
+	struct stored_link **known;
+
+	link->path = xmemdup(path, units * sizeof(*path));
+	link->units = units;
+	link->target = target_of(m->reparse, m->reparse_size);
+	known = tfind(link, &s->links, compare_stored);
+	if (known) {
+		struct stored_link *before = *known;
+
+		*known = link;
+		free_stored(before);
+	} else if (!tsearch(link, &s->links, compare_stored)) {
+		alloc_failed();
+	}
+}
+
+void capture_forget_links(struct session *s)
+{
+	tdestroy(s->links, free_stored);
+	s->links = NULL;
+}
+
+/* The target of what is a link in the session's tree: one that it stored, or that the image had. */
 static char *image_link(struct capture *c, struct cim_str path)
 {
+	struct stored_link key = {.path = (uint16_t *)(uintptr_t)path.utf16, .units = path.units};
+	struct stored_link **stored = tfind(&key, &c->s->links, compare_stored);
 	struct cim_file_info info = {CIM_SIZED(info)};
-	enum target_kind kind = TARGET_ABSOLUTE;
-	char *target = NULL;
+	char *target;
 	struct blob blob;
 	uint32_t id;
 
+	if (stored)
+		return (*stored)->target ? xstrdup((*stored)->target) : NULL;
 	if (!c->base && cim_image_open(&c->s->env, c->s->base, &c->base, NULL))
 		return NULL;
 	if (cim_image_lookup(c->base, path, &id, NULL) ||
 	    cim_image_stat(c->base, id, &info, NULL) ||
 	    blob_read(c->base, &info, CIM_BLOB_REPARSE, &blob, NULL))
 		return NULL;
-	target = reparse_to_symlink(blob.data, blob.size, &kind);
+	target = target_of(blob.data, blob.size);
 	blob_free(&blob);
-	if (kind == TARGET_EXACT)
-		return target;
-	free(target);
-	return NULL;
+	return target;
 }
 
 static enum met find_in_image(struct capture *c, const uint16_t *path, size_t units, char **target)

@@ -55,6 +55,7 @@ void session_close(struct session *s)
 	free(s->path);
 	free(s->base);
 	s->dir = s->path = s->base = NULL;
+	capture_forget_links(s);
 }
 
 static int print_finding(void *ctx, const struct cim_finding *finding)

@@ -18,7 +18,8 @@ struct session {
 	const char *name;
 	struct cim_env env;
 	struct cim_writer *writer;
-	char *base; /* the image that it extends or forks; NULL: none */
+	char *base;  /* the image that it extends or forks; NULL: none */
+	void *links; /* to directories, that were stored: capturelink.c's */
 	struct progress progress;
 	uint64_t items;	       /* names that were stored, the root's apart */
 	unsigned long deleted; /* paths, with what was below them */
@@ -175,6 +176,8 @@ void host_meta_free(struct host_meta *meta);
 int capture(struct session *s, const struct write_options *options, char *const *sources,
 	    size_t count, const uint16_t *prefix, size_t units, const uint16_t *as,
 	    size_t as_units);
+/* What a session remembers for that, at its end. */
+void capture_forget_links(struct session *s);
 
 /* ---- fromdump.c ---- */
 

@@ -257,6 +257,13 @@ expect(0, "fork with two --add", "fork", "--add", source("p0", "added/") + ":/",
        source("p1", "new -> added") + ":/", image, "more.cim")
 same(kinds_of(os.path.join(os.path.dirname(image), "more.cim"), "new"), [DIRECTORY],
      "what was added before is one")
+expect(0, "fork with --add of links, one after another", "fork",
+       "--add", source("p0", "mid -> own", "own/in/", "up -> mid") + ":/",
+       "--add", source("p1", "old -> mid/sub", "new -> mid/in", "two -> UP/in") + ":/",
+       "--add", source("p2", "mid -> target") + ":/",
+       "--add", source("p3", "third -> up/sub") + ":/", image, "links.cim")
+same(kinds_of(os.path.join(os.path.dirname(image), "links.cim"), "old", "new", "two", "third"),
+     [FILE, DIRECTORY, DIRECTORY, DIRECTORY], "a link leads through those added before, not the image's own")
 for path in ("mid/new", "mid/", "mid/sub/new", "far/new"):
     result = expect(1, "--add to %s, through a link" % path, "fork", "--add",
                     os.path.join(TMP, "kinds", "tag goes") + ":" + path, target_base(),
