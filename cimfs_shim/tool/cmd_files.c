@@ -81,14 +81,26 @@ static bool owned_by(struct cim_store *store, const struct cim_store_file *f, co
 	return false;
 }
 
-/* The images that need a file. */
-static void print_owners(struct files *files, const struct cim_store_file *f)
+/* The images that need the files of a set. */
+static void print_owners(struct files *files, const struct cim_guid *set)
 {
 	const char *owner;
 
-	for (size_t n = 0; (owner = cim_store_owner(files->store, &f->set, n)); n++) {
+	for (size_t n = 0; (owner = cim_store_owner(files->store, set, n)); n++) {
 		fputs(n ? ", " : " <- ", stdout);
 		put_escaped(stdout, owner);
+	}
+}
+
+static void json_put_owners(struct files *files, json_t *o, const struct cim_guid *set)
+{
+	const char *owner;
+
+	for (size_t n = 0; (owner = cim_store_owner(files->store, set, n)); n++) {
+		json_t *one = json_object();
+
+		json_put_text(one, "image", owner);
+		json_append(o, "owners", one);
 	}
 }
 
@@ -100,7 +112,7 @@ static void print_text(struct files *files, const struct cim_store_file *f, uint
 	if (*state)
 		printf(" (%s)", state);
 	if (f->kind != CIM_KIND_IMAGE && f->owners)
-		print_owners(files, f);
+		print_owners(files, &f->set);
 	putchar('\n');
 }
 
@@ -108,7 +120,6 @@ static void print_json(struct files *files, const struct cim_store_file *f, uint
 		       bool readable, bool deleted)
 {
 	json_t *o = json_object();
-	const char *owner;
 	char guid[CIM_GUID_TEXT];
 
 	json_put_text(o, "name", f->name);
@@ -125,14 +136,8 @@ static void print_json(struct files *files, const struct cim_store_file *f, uint
 	json_put_bool(o, "orphan", is_orphan(files, f));
 	if (files->remove)
 		json_put_bool(o, "deleted", deleted);
-	for (size_t n = 0; f->kind != CIM_KIND_IMAGE && f->owners &&
-			   (owner = cim_store_owner(files->store, &f->set, n));
-	     n++) {
-		json_t *one = json_object();
-
-		json_put_text(one, "image", owner);
-		json_append(o, "owners", one);
-	}
+	if (f->kind != CIM_KIND_IMAGE && f->owners)
+		json_put_owners(files, o, &f->set);
 	json_print(stdout, o);
 }
 
@@ -183,14 +188,12 @@ static bool is_there(struct files *files, const char *name)
 
 static void show_missing(struct files *files, const struct cim_region_set *set, const char *name)
 {
-	const struct cim_store_file file = {
-		.kind = CIM_KIND_REGION, .name = name, .set = set->guid};
 	char guid[CIM_GUID_TEXT];
 	json_t *o;
 
 	if (!files->t->json) {
 		printf("%-9s %13s %s (missing)", "region", "-", name);
-		print_owners(files, &file);
+		print_owners(files, &set->guid);
 		putchar('\n');
 		return;
 	}
@@ -200,6 +203,7 @@ static void show_missing(struct files *files, const struct cim_region_set *set, 
 	json_put_text(o, "kind", "region");
 	json_put_text(o, "set", guid);
 	json_put_bool(o, "missing", true);
+	json_put_owners(files, o, &set->guid);
 	json_print(stdout, o);
 }
 
