@@ -44,6 +44,9 @@ CASES = {
     "leaves-odd-files": ("mkdir -p $TEST_TMP/a/b; chmod 0 $TEST_TMP/a; echo 'ok 1 - a'; echo 1..1",
                          "1 passed, 0 failed", ""),
     "reads": ("cat; echo 'ok 1 - a'; echo 1..1", "1 passed, 0 failed", ""),
+    # By way of the conformance suite's filter
+    "suite-twice": ("printf 'ok 1 - a\\n1..1\\nok 1 - b\\n1..1\\n' | conformance/limits.py", "2 passed, 0 failed", ""),
+    "suite-not-started": ("true | conformance/limits.py", "0 passed, 1 failed", "no plan"),
     "not-executable": (None, "0 passed, 1 failed", "can't be started"),
 }
 
