@@ -256,6 +256,98 @@ CIM_API enum cim_status cim_image_get_segment(struct cim_image *image, const str
 					      struct cim_error *err);
 
 /* ------------------------------------------------------------------------------------------
+ * Images from strangers
+ *
+ * An image may let thousands of items lead to one table of thousands of names. Who goes through an
+ * image with functions that look at one item at a time bounds what he does by these; cim_walk and
+ * cim_image_verify() do so by themselves.
+ */
+
+/** struct cim_place - where something lies, and the bytes it takes to go through it; 0: none */
+struct cim_place {
+	uint64_t offset; /* RegionOffset */
+	uint64_t bytes;
+};
+
+/** What of an item cim_file_place() finds. */
+enum cim_part {
+	CIM_PART_SECURITY = CIM_BLOB_SECURITY,
+	CIM_PART_EA = CIM_BLOB_EA,
+	CIM_PART_REPARSE = CIM_BLOB_REPARSE,
+	CIM_PART_DATA,	  /* the default stream; a PE image with its mappings */
+	CIM_PART_STREAMS, /* the table of the others */
+};
+
+/** cim_file_place() - where a part of an item lies that this image told of; bytes 0: nowhere */
+CIM_API enum cim_status cim_file_place(struct cim_image *image, const struct cim_file_info *file,
+				       enum cim_part part, struct cim_place *place,
+				       struct cim_error *err);
+/** cim_data_place() - where a stream lies; bytes 0: nowhere */
+CIM_API enum cim_status cim_data_place(struct cim_image *image, const struct cim_data *data,
+				       struct cim_place *place, struct cim_error *err);
+/** cim_iter_place() - where the table lies that an iterator goes through; false if @iter is NULL */
+CIM_API bool cim_iter_place(const struct cim_iter *iter, struct cim_place *place);
+
+/** struct cim_budget - what a traversal may still go through; safe to share between threads */
+struct cim_budget;
+
+/**
+ * cim_budget_open() - a budget for one traversal of @image, to be closed before it
+ *
+ * It is the size of the region files in which lies what is spent, and 8 MiB: enough for all tables
+ * of an image of which none is shared.
+ */
+CIM_API enum cim_status cim_budget_open(struct cim_image *image, struct cim_budget **budget,
+					struct cim_error *err);
+/** cim_budget_spend() - go through something; CIM_E_CORRUPT where the budget ends */
+CIM_API enum cim_status cim_budget_spend(struct cim_budget *budget, const struct cim_place *place,
+					 struct cim_error *err);
+
+/** Smaller places cost cim_budget_once() nothing. */
+#define CIM_SMALL_PLACE 4096u
+/** What cim_budget_once() counts them as. */
+#define CIM_NOT_COUNTED UINT32_MAX
+
+/**
+ * cim_budget_once() - go through something that many may share, and keep what comes of it
+ * @number: receives the place's number, from 0, in the order in which they came up;
+ *          CIM_NOT_COUNTED for a small place
+ * @again:  receives whether it was spent before (so that now nothing was)
+ */
+CIM_API enum cim_status cim_budget_once(struct cim_budget *budget, const struct cim_place *place,
+					uint32_t *number, bool *again, struct cim_error *err);
+/** cim_budget_close() - NULL is fine */
+CIM_API void cim_budget_close(struct cim_budget *budget);
+
+/** struct cim_links - how many names each file that can be reached from the root has */
+struct cim_links;
+
+/**
+ * cim_links_open() - count, by one pass over all directories
+ * @tell: called for each directory, with @why NULL, and for each that can't be read or has an
+ *        entry that can't (@file_id is the directory's); non-zero stops with CIM_E_ABORTED; may be
+ *        NULL
+ *
+ * Memory: at most 4 bytes a FileID, as much for a directory, and 8 for a file table. Close before
+ * the image.
+ *
+ * CIM_E_CORRUPT: its budget has ended (struct cim_budget).
+ */
+CIM_API enum cim_status cim_links_open(struct cim_image *image,
+				       int (*tell)(void *ctx, uint32_t file_id,
+						   const struct cim_error *why),
+				       void *ctx, struct cim_links **links, struct cim_error *err);
+/** cim_links_count() - a file's names, or a directory's subdirectories; 0 for what wasn't met */
+CIM_API uint32_t cim_links_count(const struct cim_links *links, uint32_t file_id);
+/** cim_links_several() - how many files have more than one name */
+CIM_API uint64_t cim_links_several(const struct cim_links *links);
+/** cim_links_bytes() - what all files have in their default streams, once each, but for sparse ones
+ */
+CIM_API uint64_t cim_links_bytes(const struct cim_links *links);
+/** cim_links_close() - NULL is fine */
+CIM_API void cim_links_close(struct cim_links *links);
+
+/* ------------------------------------------------------------------------------------------
  * Writing
  */
 

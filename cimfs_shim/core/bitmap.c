@@ -3,11 +3,12 @@
  * bitmap.c - a bit for each FileID of an image
  */
 #include "bitmap.h"
+#include "bytes.h"
 #include "format.h"
 
-#define CHUNK_BITS   15 /* FileIDs in a chunk: 32,768, in 4 KiB */
-#define CHUNK_IDS    (1u << CHUNK_BITS)
-#define CHUNK_TABLES (CHUNK_IDS / CIM_FILES_PER_TABLE)
+#define CHUNK_BITS	 7 /* FileIDs in a chunk: 128, in 16 bytes */
+#define CHUNK_IDS	 (1u << CHUNK_BITS)
+#define CHUNKS_PER_TABLE (CIM_FILES_PER_TABLE / CHUNK_IDS)
 
 static size_t chunk_of(uint32_t file_id)
 {
@@ -26,9 +27,14 @@ static uint8_t bit_of(uint32_t file_id)
 
 bool cim_bitmap_init(const struct cim_env *env, struct cim_bitmap *map, uint64_t tables)
 {
-	/* One pointer for 32 file tables, which are 512 bytes of the image. */
-	map->chunk_count = (size_t)(tables / CHUNK_TABLES) + 1;
-	map->chunks = cim_zalloc(env, map->chunk_count * sizeof(*map->chunks));
+	size_t bytes;
+
+	/* Eight pointers for a file table, which is 16 bytes of the image; a FileID that comes up
+	 * alone in its chunk costs about 32 bytes more, and the image at least 8. */
+	map->chunks = NULL;
+	map->chunk_count = ((size_t)tables + 1) * CHUNKS_PER_TABLE;
+	if (cim_ckd_mul_size(&bytes, map->chunk_count, sizeof(*map->chunks)))
+		map->chunks = cim_zalloc(env, bytes);
 	return map->chunks;
 }
 

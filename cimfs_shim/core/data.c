@@ -55,6 +55,24 @@ static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, s
 	return CIM_OK;
 }
 
+enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,
+				 struct cim_place *place, struct cim_error *err)
+{
+	struct pe_image pe;
+	enum cim_status status;
+
+	*place = (struct cim_place){0};
+	if (!cim_stream_length(desc) || desc & CIM_STREAM_SPARSE)
+		return CIM_OK;
+	*place = (struct cim_place){offset, cim_stream_length(desc)};
+	if (cim_stream_type(desc) != CIM_STREAM_PE_IMAGE)
+		return CIM_OK;
+	status = read_pe_image(image, offset, &pe, err);
+	if (!status)
+		place->bytes += CIM_SIZE(pe_image) + pe.count * CIM_SIZE(pe_mapping);
+	return status;
+}
+
 /* Mappings [index, index + count) of an image, at most MAPPINGS_AT_ONCE. */
 static enum cim_status read_mappings(struct cim_image *image, const struct pe_image *pe,
 				     uint32_t index, uint32_t count, struct pe_mapping *mappings,
@@ -311,6 +329,25 @@ enum cim_status cim_image_read(struct cim_image *image, const struct cim_data *d
 		return cim_error_where(err, status, op, image->path);
 	*got = len;
 	return CIM_OK;
+}
+
+enum cim_status cim_data_place(struct cim_image *image, const struct cim_data *data,
+			       struct cim_place *place, struct cim_error *err)
+{
+	static const char op[] = "find stream";
+	enum cim_status status;
+
+	if (place)
+		*place = (struct cim_place){0};
+	if (CIM_ANY_NULL(err, op, image, data, place))
+		return CIM_E_POINTER;
+	status = CIM_CHECK_SIZED(data, CIM_LEAST_DATA, err);
+	if (!status && !data->sparse)
+		status = cim_stream_place(image, data->priv[0],
+					  cim_stream_desc(data->size, data->pe ? CIM_STREAM_PE_IMAGE
+									       : CIM_STREAM_DATA),
+					  place, err);
+	return cim_error_where(err, status, op, image->path);
 }
 
 /* ---- runs, for those who want no copy ---- */

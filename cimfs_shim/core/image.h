@@ -24,6 +24,7 @@
 struct cim_region_files; /* regions.c */
 struct cim_region_file;	 /* regions.c */
 struct cim_block_cache;	 /* cache.c */
+struct cim_hash_table;	 /* hashtable.h */
 
 struct cim_image {
 	struct cim_env env;
@@ -153,11 +154,21 @@ enum cim_status cim_link_table_find(const struct cim_link_table *table, const ui
 bool cim_name_is_disputed(const uint16_t *upcase, const uint16_t *name, size_t units);
 /* Go through the whole table and set table->in_order. */
 enum cim_status cim_link_table_check_order(struct cim_link_table *table, struct cim_error *err);
+/* Put the names of a table in another order into an index, and find one there, ignoring case. */
+enum cim_status cim_link_table_index(const struct cim_link_table *table, struct cim_hash_table *map,
+				     struct cim_error *err);
+enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
+					    const struct cim_hash_table *map, const uint16_t *name,
+					    size_t units, struct cim_link *link, bool *found,
+					    struct cim_error *err);
 
 /* ---- data.c ---- */
 
 /* Fill in a struct cim_data from a Stream; checks type, range and PE descriptor. */
 enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, uint64_t desc,
 				     struct cim_data *data, struct cim_error *err);
+/* Where a Stream lies, and what reading it all goes through. */
+enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,
+				 struct cim_place *place, struct cim_error *err);
 
 #endif

@@ -136,6 +136,16 @@ uint32_t cim_iter_count(const struct cim_iter *iter)
 	return iter ? iter->table.count : 0;
 }
 
+bool cim_iter_place(const struct cim_iter *iter, struct cim_place *place)
+{
+	if (place)
+		*place = (struct cim_place){0};
+	if (!iter || !place)
+		return false;
+	*place = (struct cim_place){iter->table.offset, iter->table.length};
+	return true;
+}
+
 void cim_iter_seek(struct cim_iter *iter, uint32_t index)
 {
 	if (iter)

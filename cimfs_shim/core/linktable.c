@@ -24,6 +24,7 @@
  * it is, and one of the second form too unless the room given for it is over twenty times its
  * length, which no writer has a reason for. What is neither is corrupt.
  */
+#include "hashtable.h"
 #include "collate.h"
 #include "reader.h"
 
@@ -318,4 +319,60 @@ enum cim_status cim_link_table_find(const struct cim_link_table *table, const ui
 	status = read_value(table, at, link, err);
 	*found = !status;
 	return status;
+}
+
+/* ---- an index of names, for a table in another order ---- */
+
+static uint32_t key_of_name(const struct cim_hash_table *map, const uint16_t *upcase,
+			    const uint16_t *name, size_t units)
+{
+	uint16_t upper[CIM_MAX_NAME];
+
+	for (size_t i = 0; i < units; i++)
+		upper[i] = upcase[name[i]];
+	return cim_hash_table_key(map, upper, units * sizeof(*upper));
+}
+
+enum cim_status cim_link_table_index(const struct cim_link_table *table, struct cim_hash_table *map,
+				     struct cim_error *err)
+{
+	const uint16_t *upcase;
+	struct cim_link link;
+	enum cim_status status = cim_image_upcase(table->image, &upcase, err);
+
+	for (uint32_t i = 0; !status && i < table->count; i++) {
+		status = read_name(table, i, &link, err);
+		if (!status && !cim_hash_table_reserve(map))
+			status = cim_no_memory(err);
+		if (!status)
+			cim_hash_table_add(map, key_of_name(map, upcase, link.name, link.units), i);
+	}
+	return status;
+}
+
+enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
+					    const struct cim_hash_table *map, const uint16_t *name,
+					    size_t units, struct cim_link *link, bool *found,
+					    struct cim_error *err)
+{
+	struct search search = {.table = table, .name = name, .units = units};
+	uint32_t key, at;
+	size_t cursor = 0;
+	int order;
+	enum cim_status status;
+
+	*found = false;
+	if (!units || units > CIM_MAX_NAME)
+		return CIM_OK;
+	status = cim_image_upcase(table->image, &search.upcase, err);
+	if (status)
+		return status;
+	key = key_of_name(map, search.upcase, name, units);
+	while (!*found && cim_hash_table_next(map, key, &cursor, &at)) {
+		status = compare_at(&search, at, link, &order, err);
+		if (status)
+			return status;
+		*found = !order;
+	}
+	return *found ? read_value(table, at, link, err) : CIM_OK;
 }

@@ -319,6 +319,48 @@ static enum cim_status read_blob(struct cim_image *image, const struct cim_recor
 	return cim_image_read_object(image, offset, skip, buf, all, err);
 }
 
+static enum cim_status place_of_part(struct cim_image *image, const struct cim_record *record,
+				     enum cim_part part, struct cim_place *place,
+				     struct cim_error *err)
+{
+	struct cim_link_table table;
+	size_t skip, size;
+	enum cim_status status;
+
+	if (part == CIM_PART_DATA)
+		return cim_stream_place(image, record->stream_offset, record->stream_desc, place,
+					err);
+	if (part == CIM_PART_STREAMS) {
+		status = cim_link_table_of_streams(image, record, &table, err);
+		if (!status && table.count)
+			*place = (struct cim_place){table.offset, table.length};
+		return status;
+	}
+	status = place_of_blob(image, record, (enum cim_blob)part, &place->offset, &skip, &size,
+			       err);
+	place->bytes = size;
+	return status;
+}
+
+enum cim_status cim_file_place(struct cim_image *image, const struct cim_file_info *file,
+			       enum cim_part part, struct cim_place *place, struct cim_error *err)
+{
+	static const char op[] = "find part";
+	struct cim_record record;
+	enum cim_status status;
+
+	if (place)
+		*place = (struct cim_place){0};
+	if (CIM_ANY_NULL(err, op, image, file, place))
+		return CIM_E_POINTER;
+	status = CIM_CHECK_SIZED(file, CIM_LEAST_FILE_INFO, err);
+	if (!status) {
+		cim_record_from_info(&record, file);
+		status = place_of_part(image, &record, part, place, err);
+	}
+	return cim_error_where(err, status, op, image->path);
+}
+
 static const char *op_of_blob(enum cim_blob which)
 {
 	static const char *const ops[] = {

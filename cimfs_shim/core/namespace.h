@@ -39,6 +39,7 @@ struct cim_ns_node {
 	bool order_known; /* base_table.in_order has been found out */
 	bool dirty;	  /* its link table must be written */
 	struct cim_link_table base_table;
+	struct cim_hash_table *index; /* of its names, if they are in another order */
 };
 
 struct cim_ns_entry {

@@ -31,7 +31,7 @@
 /* Of bytes that are read at once: the upcase table, or a counted blob, whole. */
 #define BUFFER	    CIM_UPCASE_SIZE
 #define MIN_COST    64u
-#define FREE_BUDGET (UINT64_C(16) << 20)
+#define FREE_BUDGET (UINT64_C(4) << 20)
 #define SHARING	    8u
 /* Places that are remembered, of 16 bytes each. */
 #define MAX_PLACES (UINT32_C(1) << 19)

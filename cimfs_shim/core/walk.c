@@ -9,22 +9,17 @@
  * of a path.
  *
  * One more thing would let a small image keep a walk busy for hours: thousands of directories that
- * share one table of thousands of names. Sharing by itself is allowed (a writer may store equal
- * tables once), so the walk adds up the lengths of the tables it enters, and when they come to more
- * than WALK_SHARING times the size of the region files they lie in, plus WALK_FREE, no further
- * directory is entered. So the time a walk takes is in proportion to the size of the image.
+ * share one table of thousands of names. So the tables that it enters have a budget (budget.h);
+ * where that ends, no further directory is entered.
  *
  * Whatever goes wrong with one item, the next call goes on behind it.
  */
 #include "bitmap.h"
+#include "budget.h"
 #include "pathbuf.h"
 #include "reader.h"
 
 #include <string.h>
-
-#define WALK_FREE    (UINT64_C(16) << 20)
-#define WALK_SHARING 64u
-#define REGION_BYTES (CIM_MAX_REGIONS / 8)
 
 /* A directory being gone through. */
 struct frame {
@@ -57,8 +52,7 @@ struct cim_walk {
 	struct cim_path_buf path;
 
 	struct cim_bitmap met; /* directories */
-	uint8_t *regions;      /* whose size is in the budget */
-	uint64_t budget;       /* bytes of link tables that may still be entered */
+	struct cim_budget *budget;
 };
 
 enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct cim_walk **result,
@@ -77,9 +71,8 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 		goto no_memory;
 	walk->image = image;
 	walk->start_id = start_id;
-	walk->budget = WALK_FREE;
-	walk->regions = cim_zalloc(env, REGION_BYTES);
-	if (!cim_bitmap_init(env, &walk->met, image->info.table_count) || !walk->regions ||
+	if (!cim_bitmap_init(env, &walk->met, image->info.table_count) ||
+	    cim_budget_open(image, &walk->budget, NULL) ||
 	    !cim_path_buf_set(env, &walk->path, 0, 0, "", 0))
 		goto close_walk;
 	cim_show_entry(&walk->shown, 0, NULL, NULL);
@@ -101,7 +94,7 @@ void cim_walk_close(struct cim_walk *walk)
 		return;
 	env = &walk->image->env;
 	cim_bitmap_free(env, &walk->met);
-	cim_free(env, walk->regions);
+	cim_budget_close(walk->budget);
 	cim_free(env, walk->path.text);
 	cim_free(env, walk->frames);
 	cim_free(env, walk);
@@ -125,36 +118,6 @@ static enum cim_status meet(struct cim_walk *walk, uint32_t file_id, struct cim_
 		     : CIM_OK;
 }
 
-/* Take a table's length from the budget, to which the size of its region file is added when the
- * first table in that region is entered. */
-static enum cim_status spend(struct cim_walk *walk, const struct cim_link_table *table,
-			     struct cim_error *err)
-{
-	const uint32_t region = cim_region_index(table->offset);
-	const uint8_t bit = (uint8_t)(1u << region % 8);
-	enum cim_region_type type;
-	uint64_t size;
-	enum cim_status status;
-
-	if (!table->length)
-		return CIM_OK;
-	if (!(walk->regions[region / 8] & bit)) {
-		status = cim_image_region_info(walk->image, region, &size, &type, err);
-		if (status)
-			return status;
-		/* Sizes are below 2^63 and regions at most 2^16: only nonsense overflows. */
-		if (!cim_ckd_mul64(&size, size, WALK_SHARING) ||
-		    !cim_ckd_add64(&walk->budget, walk->budget, size))
-			walk->budget = UINT64_MAX;
-		walk->regions[region / 8] |= bit;
-	}
-	if (table->length > walk->budget)
-		return cim_fail(err, CIM_E_CORRUPT,
-				"too many directories share their link tables with others");
-	walk->budget -= table->length;
-	return CIM_OK;
-}
-
 /* Go into the directory that was returned last. */
 static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 {
@@ -164,8 +127,11 @@ static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 
 	frame.path_bytes = walk->path.len;
 	status = cim_link_table_of_dir(walk->image, &walk->record, &frame.table, err);
-	if (!status)
-		status = spend(walk, &frame.table, err);
+	if (!status) {
+		const struct cim_place place = {frame.table.offset, frame.table.length};
+
+		status = cim_budget_spend(walk->budget, &place, err);
+	}
 	if (status)
 		return status;
 	if (!cim_grow(&walk->image->env, &frames, &walk->room, walk->depth, sizeof(frame)))

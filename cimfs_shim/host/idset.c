@@ -2,64 +2,85 @@
 /*
  * idset.c - remembering files by their FileID
  *
- * An image stores no link counts: whether a file has several names is known only after a pass over
- * all directories. That pass keeps two bits a file, in pages that are made when first needed, so
- * that an image with wild FileIDs costs no more than what it really holds.
+ * A set is a hash table of words of 64 bits: a bit a file where FileIDs lie close together, and
+ * where an image has them lie far apart no more than what it costs to name them.
  *
- * Of the few files with several names the first place is kept, and if there are any, that of each
- * directory: a path for each file could take a thousand times the memory that the image does.
+ * An image stores no link counts: whether a file has several names is known only after a pass over
+ * all directories (cim_links_open()). Of the few files with several names the first place is kept,
+ * and if there are any, that of each directory: a path for each file could take a thousand times
+ * the memory that the image does.
  */
 #include "idset.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "alloc.h"
 
-#define PAGE_BITS 32768u
+#define FIRST_ROOM 64u
 
-static uint64_t *page_of(const struct idset *set, uint32_t id)
+/* The slot of a word: its own, or the first free one on from where it would be. A set without room
+ * has none. The FileIDs may have been chosen so that they all meet in one slot: so where that is,
+ * is a matter of chance. */
+static size_t find_slot(const struct idset *set, uint32_t word)
 {
-	size_t page = id / PAGE_BITS;
+	size_t slot = (size_t)((word * set->factor) >> 32) & (set->room - 1);
 
-	return page < set->count ? set->pages[page] : NULL;
+	while (set->bits[slot] && set->words[slot] != word)
+		slot = (slot + 1) & (set->room - 1);
+	return slot;
+}
+
+static void grow(struct idset *set)
+{
+	struct idset old = *set;
+
+	set->room = old.room ? old.room * 2 : FIRST_ROOM;
+	if (!old.room && getrandom(&set->factor, sizeof(set->factor), GRND_NONBLOCK) < 0)
+		set->factor = UINT64_C(0x9e3779b97f4a7c15);
+	set->factor |= 1;
+	set->words = xcalloc(set->room, sizeof(*set->words));
+	set->bits = xcalloc(set->room, sizeof(*set->bits));
+	for (size_t i = 0; i < old.room; i++) {
+		size_t slot;
+
+		if (!old.bits[i])
+			continue;
+		slot = find_slot(set, old.words[i]);
+		set->words[slot] = old.words[i];
+		set->bits[slot] = old.bits[i];
+	}
+	free(old.words);
+	free(old.bits);
 }
 
 bool idset_has(const struct idset *set, uint32_t id)
 {
-	const uint64_t *page = page_of(set, id);
-
-	return page && (page[id % PAGE_BITS / 64] >> (id % 64) & 1);
+	return set->room && (set->bits[find_slot(set, id / 64)] >> (id % 64) & 1);
 }
 
 bool idset_add(struct idset *set, uint32_t id)
 {
-	size_t index = id / PAGE_BITS;
-	uint64_t bit = UINT64_C(1) << (id % 64);
-	uint64_t *word;
+	const uint64_t bit = UINT64_C(1) << (id % 64);
+	size_t slot;
 	bool had;
 
-	if (index >= set->count) {
-		size_t count = index + 1 > set->count * 2 ? index + 1 : set->count * 2;
-
-		set->pages = xrealloc(set->pages, count * sizeof(*set->pages));
-		memset(set->pages + set->count, 0, (count - set->count) * sizeof(*set->pages));
-		set->count = count;
-	}
-	if (!set->pages[index])
-		set->pages[index] = xcalloc(PAGE_BITS / 64, sizeof(uint64_t));
-	word = &set->pages[index][id % PAGE_BITS / 64];
-	had = (*word & bit) != 0;
-	*word |= bit;
+	if (set->count >= set->room / 4 * 3)
+		grow(set);
+	slot = find_slot(set, id / 64);
+	set->count += !set->bits[slot];
+	set->words[slot] = id / 64;
+	had = (set->bits[slot] & bit) != 0;
+	set->bits[slot] |= bit;
 	return had;
 }
 
 void idset_free(struct idset *set)
 {
-	for (size_t i = 0; i < set->count; i++)
-		free(set->pages[i]);
-	free(set->pages);
+	free(set->words);
+	free(set->bits);
 	memset(set, 0, sizeof(*set));
 }
 
@@ -134,28 +155,4 @@ void places_free(struct places *places)
 {
 	tdestroy(places->tree, free);
 	places->tree = NULL;
-}
-
-enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset *multi,
-			   bool (*stopped)(void *ctx), void *ctx, struct cim_error *err)
-{
-	const struct cim_walk_item *item = NULL;
-	struct idset seen = {0};
-	struct cim_walk *walk;
-	enum cim_status status = cim_walk_open(image, start, &walk, err);
-
-	if (status)
-		return status;
-	do {
-		status = cim_walk_next(walk, &item, err);
-		if (stopped(ctx))
-			status = err->status = CIM_E_ABORTED;
-		else if (!status && item && !item->info->is_directory &&
-			 idset_add(&seen, item->info->file_id))
-			idset_add(multi, item->info->file_id);
-		/* What is broken is told by the pass that does the work. */
-	} while (status == CIM_E_CORRUPT || status == CIM_E_IO || (!status && item));
-	cim_walk_close(walk);
-	idset_free(&seen);
-	return status;
 }

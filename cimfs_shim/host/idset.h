@@ -9,11 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 struct idset {
-	uint64_t **pages;
+	uint32_t *words; /* ID / 64 */
+	uint64_t *bits;	 /* 0: the slot is free */
 	size_t count;
+	size_t room; /* a power of two */
+	uint64_t factor;
 };
 /* Add an ID; true if it was there already. */
 bool idset_add(struct idset *set, uint32_t id);
@@ -35,9 +38,5 @@ void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char
 const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
 			size_t *count);
 void places_free(struct places *places);
-
-/* Which files have more than one name: a pass over all directories. CIM_E_ABORTED: @stopped. */
-enum cim_status find_links(struct cim_image *image, uint32_t start, struct idset *multi,
-			   bool (*stopped)(void *ctx), void *ctx, struct cim_error *err);
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "dir.h"
@@ -52,6 +53,10 @@ struct restore_item {
 	uint64_t restored;
 };
 
+/* Files of so many times what an image stores, and some more, are far more. */
+#define FAR_MORE  4u
+#define FEW_BYTES (UINT64_C(64) << 20)
+
 struct restore_tree {
 	const struct restore_job *job;
 	struct restore walk; /* the walk's, and the result */
@@ -62,12 +67,13 @@ struct restore_tree {
 	size_t depth;
 	char *path; /* of the item at hand, in the target: "/a/b" */
 	size_t path_room;
-	struct idset multi;
-	struct idset entered; /* directories on the way to what was added */
-	struct idset met;     /* of the files with several names */
-	struct places places; /* first names, and all directories if there are any */
-	uint64_t links;	      /* that were looked for there, */
-	uint64_t steps;	      /* in so many steps */
+	struct cim_links *names;   /* how many each file has */
+	struct cim_budget *budget; /* of stream tables and PE images */
+	struct idset entered;	   /* directories on the way to what was added */
+	struct idset met;	   /* of the files with several names */
+	struct places places;	   /* first names, and all directories if there are any */
+	uint64_t links;		   /* that were looked for there, */
+	uint64_t steps;		   /* in so many steps */
 };
 
 /* Of what the library shows, in this version's size. */
@@ -360,13 +366,38 @@ static int pop_to(struct restore_tree *tree, size_t depth)
 
 /* ---- items ---- */
 
+/* What an item leads to is about to be gone through. What can't be read is told by who does. */
+static int spend(struct restore_tree *tree, const struct cim_file_info *info)
+{
+	const struct restore_job *job = tree->job;
+	struct cim_error err = {0};
+	struct cim_place place;
+
+	if (info->has_streams &&
+	    !cim_file_place(job->image, info, CIM_PART_STREAMS, &place, NULL) &&
+	    cim_budget_spend(tree->budget, &place, &err))
+		return job->ops->fail_cim(job->ctx, &err);
+	if (!info->is_pe_image || cim_file_place(job->image, info, CIM_PART_DATA, &place, NULL) ||
+	    !place.bytes)
+		return 0;
+	place.bytes -= info->size; /* only the mappings: the rest is written */
+	if (cim_budget_spend(tree->budget, &place, &err))
+		return job->ops->fail_cim(job->ctx, &err);
+	return 0;
+}
+
 static int add_file(struct restore_tree *tree, const struct place *at)
 {
 	struct restore_item *item = new_item(tree, top_level(tree), strlen(tree->path), at->info);
+	int code;
 
-	item->several = idset_has(&tree->multi, at->info->file_id);
+	item->several = cim_links_count(tree->names, at->info->file_id) > 1;
 	item->later = item->several && idset_add(&tree->met, at->info->file_id);
-	return put_item(tree, item, !item->later);
+	code = item->later ? 0 : spend(tree, at->info);
+	if (!code)
+		return put_item(tree, item, !item->later);
+	restore_item_drop(item);
+	return code;
 }
 
 /* *entered: it is the top level now. */
@@ -383,7 +414,7 @@ static int add_directory(struct restore_tree *tree, const struct place *at, bool
 	if (code || fd < 0)
 		return code;
 	*entered = true;
-	if (tree->multi.count)
+	if (cim_links_several(tree->names))
 		keep_place(tree, at);
 	return push_level(tree, fd, at->name, strlen(tree->path), at->info);
 }
@@ -418,7 +449,9 @@ static int add_item(struct restore_tree *tree, const struct place *at, bool *ent
 		return 0;
 	if (!at->info->is_directory)
 		return add_file(tree, at);
-	code = add_directory(tree, at, enter);
+	code = spend(tree, at->info);
+	if (!code)
+		code = add_directory(tree, at, enter);
 	return code || *enter ? code : lost_below(tree, at);
 }
 
@@ -474,6 +507,37 @@ static int add_next(struct restore_tree *tree, struct cim_walk *walk, size_t dep
 	if (!code && !enter)
 		cim_walk_skip(walk);
 	return code;
+}
+
+/*
+ * Will all of it fit? Asked only of an image whose files are far more than it stores, for many of
+ * them lead to the same data: filling the disk is no way to find that out. (Others may fit where
+ * the target compresses.)
+ */
+static bool has_room(const struct restore_tree *tree, int target)
+{
+	const uint64_t bytes = cim_links_bytes(tree->names);
+	struct cim_image *image = tree->job->image;
+	uint64_t stored = FEW_BYTES;
+	uint64_t size;
+	struct statvfs st;
+
+	if (fstatvfs(target, &st) || bytes / st.f_frsize < st.f_bavail)
+		return true;
+	for (uint32_t i = 0; i < cim_image_get_info(image)->region_count; i++) {
+		if (!cim_image_region_size(image, i, &size, NULL))
+			stored += FAR_MORE * size;
+	}
+	return bytes <= stored;
+}
+
+int restore_tree_whole(struct restore_tree *tree)
+{
+	const uint32_t root = cim_image_get_info(tree->job->image)->root_id;
+
+	if (!has_room(tree, tree->target->fd))
+		return tree->job->ops->fail(tree->job->ctx, NULL, ENOSPC);
+	return restore_tree_add(tree, 1, root, NULL);
 }
 
 int restore_tree_add(struct restore_tree *tree, size_t depth, uint32_t id, const char *name)
@@ -538,10 +602,19 @@ int restore_tree_text(struct restore_tree *tree, const char *name, const char *t
 
 /* ---- all of it ---- */
 
+/* What is broken is told by the pass that does the work. */
+static int stop_counting(void *ctx, uint32_t dir_id, const struct cim_error *why)
+{
+	const struct restore_job *job = ctx;
+
+	(void)dir_id;
+	(void)why;
+	return job->ops->stopped(job->ctx);
+}
+
 struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
 {
 	struct restore_tree *tree = xcalloc(1, sizeof(*tree));
-	const struct cim_image_info *info;
 	struct cim_error err = {0};
 	uint64_t items;
 
@@ -549,9 +622,9 @@ struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
 	tree->path = xstrdup("");
 	restore_init(&tree->walk, job);
 	restore_init(&tree->work, job);
-	info = cim_image_get_info(job->image);
 	*code = 0;
-	if (!find_links(job->image, info->root_id, &tree->multi, job->ops->stopped, job->ctx, &err))
+	if (!cim_links_open(job->image, stop_counting, (void *)job, &tree->names, &err) &&
+	    !cim_budget_open(job->image, &tree->budget, &err))
 		return tree;
 	*code = job->ops->fail_cim(job->ctx, &err);
 	restore_tree_close(tree, &items);
@@ -587,7 +660,8 @@ int restore_tree_close(struct restore_tree *tree, uint64_t *items)
 	dir_release(tree->target);
 	free(tree->levels);
 	free(tree->path);
-	idset_free(&tree->multi);
+	cim_links_close(tree->names);
+	cim_budget_close(tree->budget);
 	idset_free(&tree->met);
 	idset_free(&tree->entered);
 	places_free(&tree->places);

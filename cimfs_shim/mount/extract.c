@@ -173,7 +173,7 @@ static int fill(struct extract *x, struct restore_tree *tree, int target)
 	int code = restore_tree_target(tree, target);
 
 	if (!code)
-		code = restore_tree_add(tree, 1, x->s->root_id, NULL);
+		code = restore_tree_whole(tree);
 	if (!code)
 		code = restore_tree_text(tree, ".windows-label", text,
 					 node_text(x->s, NODE_LABEL, text));

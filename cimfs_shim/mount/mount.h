@@ -80,6 +80,13 @@ struct options {
 	const struct volume *volume;
 };
 
+/* How deep a directory lies. */
+#define DEPTH_SLOTS 4096u
+struct depth {
+	uint32_t dir_id; /* 0: nothing is known */
+	uint32_t depth;
+};
+
 struct server {
 	const struct options *options;
 	struct cim_image *image;
@@ -89,12 +96,18 @@ struct server {
 
 	/* nlink.c */
 	pthread_mutex_t count_lock;
-	uint32_t *counts; /* of each FileID, once counted; the top bits are nlink.c's own */
+	struct cim_links *links; /* once counted; NULL: they can't be */
 	bool counted;
+
+	/* node.c */
+	pthread_mutex_t depth_lock;
+	struct depth depths[DEPTH_SLOTS]; /* a FileID has one slot, and shares it */
 
 	/* parent.c */
 	pthread_mutex_t parent_lock;
-	uint32_t *parents; /* of directories whose records don't tell; NULL: not asked for yet */
+	struct parent *parents; /* of directories whose records don't tell, by FileID */
+	size_t parent_count;
+	bool parents_found;
 
 	/* xattr.c: Wine mode's question whether attributes are worth asking for */
 	pthread_mutex_t scan_lock;

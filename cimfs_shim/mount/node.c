@@ -38,18 +38,90 @@ uint32_t node_file_id(const struct server *s, uint64_t node)
 	return node == NODE_ROOT && !s->options->volume ? s->root_id : 0;
 }
 
-int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
+#define NO_DEPTH UINT32_MAX /* its parents don't lead to the root */
+
+static bool known_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
+{
+	const struct depth *slot = &s->depths[dir_id % DEPTH_SLOTS];
+	bool known;
+
+	pthread_mutex_lock(&s->depth_lock);
+	known = slot->dir_id == dir_id;
+	*depth = slot->depth;
+	pthread_mutex_unlock(&s->depth_lock);
+	return known;
+}
+
+static void keep_depth(struct server *s, uint32_t dir_id, uint32_t depth)
+{
+	pthread_mutex_lock(&s->depth_lock);
+	s->depths[dir_id % DEPTH_SLOTS] = (struct depth){dir_id, depth};
+	pthread_mutex_unlock(&s->depth_lock);
+}
+
+/* Up to the root, to a directory that is known, or far enough to know that it is a ring. */
+static int find_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
 {
 	int error = 0;
 
-	for (*depth = 0; !error && dir_id != s->root_id; ++*depth) {
-		if (*depth >= MAX_DEPTH) {
-			log_line("file %u: its parents don't lead to the root", dir_id);
-			return EIO;
+	for (uint32_t steps = 0; !error; steps++) {
+		if (steps >= MAX_DEPTH)
+			*depth = NO_DEPTH;
+		else if (dir_id == s->root_id)
+			*depth = steps;
+		else if (!known_depth(s, dir_id, depth)) {
+			error = node_parent(s, dir_id, &dir_id);
+			continue;
+		} else if (*depth != NO_DEPTH) {
+			*depth += steps;
 		}
-		error = node_parent(s, dir_id, &dir_id);
+		break;
 	}
 	return error;
+}
+
+/* Keep that of a directory and of those above it that aren't known, so that what lies beside it or
+ * below costs no such way again. */
+static void keep_depths(struct server *s, uint32_t dir_id, uint32_t depth)
+{
+	const uint32_t first = dir_id;
+	const uint32_t all = depth;
+	uint32_t known;
+
+	for (uint32_t steps = 0; steps < MAX_DEPTH && dir_id != s->root_id; steps++) {
+		if (known_depth(s, dir_id, &known))
+			break;
+		keep_depth(s, dir_id, depth);
+		depth -= depth != NO_DEPTH;
+		if (node_parent(s, dir_id, &dir_id))
+			break;
+	}
+	keep_depth(s, first, all);
+}
+
+int node_depth(struct server *s, uint32_t dir_id, uint32_t *depth)
+{
+	uint32_t known;
+	int error;
+
+	*depth = 0;
+	if (dir_id == s->root_id)
+		return 0;
+	if (known_depth(s, dir_id, &known)) {
+		error = 0;
+	} else {
+		error = find_depth(s, dir_id, &known);
+		if (!error)
+			keep_depths(s, dir_id, known);
+	}
+	if (error)
+		return error;
+	if (known == NO_DEPTH || known >= MAX_DEPTH) {
+		log_line("file %u: its parents don't lead to the root", dir_id);
+		return EIO;
+	}
+	*depth = known;
+	return 0;
 }
 
 /* ---- attributes ---- */

@@ -11,37 +11,66 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The parents that aren't stored, by FileID. NULL: no memory. */
-static uint32_t *find_parents(struct server *s)
+struct parent {
+	uint32_t dir_id;
+	uint32_t parent_id;
+};
+
+static int compare_parents(const void *a, const void *b)
 {
-	const struct cim_walk_item *item;
+	const struct parent *x = a;
+	const struct parent *y = b;
+
+	return (x->dir_id > y->dir_id) - (x->dir_id < y->dir_id);
+}
+
+static bool add_parent(struct server *s, size_t *room, const struct cim_walk_item *item)
+{
+	if (s->parent_count == *room) {
+		size_t more = *room ? *room * 2 : 64;
+		struct parent *parents = realloc(s->parents, more * sizeof(*parents));
+
+		if (!parents)
+			return false;
+		s->parents = parents;
+		*room = more;
+	}
+	s->parents[s->parent_count++] = (struct parent){item->info->file_id, item->dir_id};
+	return true;
+}
+
+/* The parents that aren't stored. false: no memory. */
+static bool find_parents(struct server *s)
+{
+	const struct cim_walk_item *item = NULL;
 	struct cim_error err = {0};
 	struct cim_walk *walk;
+	size_t room = 0;
 	enum cim_status status = cim_walk_open(s->image, s->root_id, &walk, &err);
-	/* Memory that is not written to costs nothing. */
-	uint32_t *parents = status ? NULL : calloc(s->max_id + 1, sizeof(*parents));
+	bool ok = !status;
 
-	if (!parents)
-		status = CIM_E_NO_MEMORY;
-	while (status != CIM_E_NO_MEMORY) {
+	while (ok) {
 		status = cim_walk_next(walk, &item, &err);
 		if (status)
 			log_status(status, &err, 0);
 		else if (!item)
 			break;
-		else if (item->info->is_directory && !item->info->parent_id)
-			parents[item->info->file_id] = item->dir_id;
+		if (status == CIM_E_NO_MEMORY)
+			ok = false;
+		else if (!status && item->info->is_directory && !item->info->parent_id)
+			ok = add_parent(s, &room, item);
 	}
 	cim_walk_close(walk);
-	if (status) {
-		free(parents);
-		return NULL;
-	}
-	return parents;
+	if (ok && s->parent_count)
+		qsort(s->parents, s->parent_count, sizeof(*s->parents), compare_parents);
+	if (!ok)
+		s->parent_count = 0;
+	return ok;
 }
 
 int node_parent(struct server *s, uint32_t dir_id, uint32_t *parent)
 {
+	const struct parent *found;
 	struct cim_file_info info;
 	int error = node_info(s, dir_id, &info);
 
@@ -50,11 +79,14 @@ int node_parent(struct server *s, uint32_t dir_id, uint32_t *parent)
 	*parent = info.parent_id;
 	if (info.is_directory && !info.parent_id) {
 		pthread_mutex_lock(&s->parent_lock);
-		if (!s->parents)
-			s->parents = find_parents(s);
-		if (s->parents && dir_id <= s->max_id)
-			*parent = s->parents[dir_id];
-		error = s->parents ? 0 : ENOMEM;
+		if (!s->parents_found)
+			s->parents_found = find_parents(s);
+		found = s->parent_count
+				? bsearch(&(struct parent){.dir_id = dir_id}, s->parents,
+					  s->parent_count, sizeof(*s->parents), compare_parents)
+				: NULL;
+		*parent = found ? found->parent_id : 0;
+		error = s->parents_found ? 0 : ENOMEM;
 		pthread_mutex_unlock(&s->parent_lock);
 	}
 	if (!error && (!info.is_directory || !*parent)) {

@@ -54,6 +54,7 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 	s->generation = generation_of(image);
 	s->ready = -1;
 	pthread_mutex_init(&s->count_lock, NULL);
+	pthread_mutex_init(&s->depth_lock, NULL);
 	pthread_mutex_init(&s->parent_lock, NULL);
 	pthread_mutex_init(&s->scan_lock, NULL);
 	pthread_mutex_init(&s->size_lock, NULL);
@@ -66,6 +67,7 @@ void server_free(struct server *s)
 	free(s->parents);
 	pthread_key_delete(s->reader);
 	pthread_mutex_destroy(&s->count_lock);
+	pthread_mutex_destroy(&s->depth_lock);
 	pthread_mutex_destroy(&s->parent_lock);
 	pthread_mutex_destroy(&s->scan_lock);
 	pthread_mutex_destroy(&s->size_lock);

@@ -31,8 +31,28 @@ static void test_places(void)
 	ok(!places_has(&places, 5), "all are forgotten");
 }
 
+static void test_set(void)
+{
+	struct idset set = {0};
+	unsigned wrong = 0;
+
+	ok(!idset_has(&set, 0) && !idset_has(&set, UINT32_MAX), "an empty set has nothing");
+	/* Close together, in words of their own, and at the end of all. */
+	for (uint32_t i = 0; i < 5000; i++)
+		wrong += idset_add(&set, i) + idset_add(&set, 10000 + 32768 * i) +
+			 idset_add(&set, UINT32_MAX - i);
+	is_int(wrong, 0, "what is added for the first time");
+	for (uint32_t i = 0; i < 5000; i++)
+		wrong += !idset_add(&set, i) + !idset_has(&set, 10000 + 32768 * i) +
+			 !idset_has(&set, UINT32_MAX - i) + idset_has(&set, 10001 + 32768 * i);
+	is_int(wrong, 0, "what is in it, and what lies beside");
+	idset_free(&set);
+	ok(!idset_has(&set, 1), "all are forgotten");
+}
+
 int main(void)
 {
+	test_set();
 	test_places();
 	return tap_done();
 }

@@ -18,6 +18,10 @@ static struct cim_stream *stream;
 static struct cim_store *store;
 static struct cim_iter *iter;
 static struct cim_walk *walk;
+static struct cim_budget *budget;
+static struct cim_links *links;
+static const struct cim_place place;
+static bool again;
 static struct cim_file_info file = {CIM_SIZED(file)};
 static struct cim_data data = {CIM_SIZED(data)};
 static struct cim_region_set set;
@@ -59,7 +63,15 @@ static void *sized_output(unsigned n)
 
 /* With the operation that their errors name. */
 #define CALLS(X)                                                                                   \
+	X(cim_budget_once, 4, "budget",                                                            \
+	  (P(1, budget), P(2, &place), output(3), P(4, &again), &k.err))                           \
+	X(cim_budget_open, 2, "budget", (P(1, image), output(2), &k.err))                          \
+	X(cim_budget_spend, 2, "budget", (P(1, budget), P(2, &place), &k.err))                     \
 	X(cim_check_image_name, 1, "check image name", (P(1, "x.cim"), &k.err))                    \
+	X(cim_data_place, 3, "find stream", (P(1, image), P(2, &data), output(3), &k.err))         \
+	X(cim_file_place, 3, "find part",                                                          \
+	  (P(1, image), P(2, &file), CIM_PART_DATA, output(3), &k.err))                            \
+	X(cim_links_open, 2, "count links", (P(1, image), NULL, NULL, output(2), &k.err))          \
 	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
 	X(cim_image_get_blob, 2, "read extended attributes",                                       \
 	  (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))                               \
@@ -115,6 +127,10 @@ static void *sized_output(unsigned n)
 	X(cim_image_get_set, 1, (P(1, image), 0))                        \
 	X(cim_image_region_name, 2, (P(1, image), 0, output(2)))         \
 	X(cim_iter_count, 1, (P(1, iter)))                               \
+	X(cim_iter_place, 2, (P(1, iter), output(2)))                    \
+	X(cim_links_bytes, 1, (P(1, links)))                             \
+	X(cim_links_count, 1, (P(1, links), 1))                          \
+	X(cim_links_several, 1, (P(1, links)))                           \
 	X(cim_name_compare_default, 2, (P(1, units), 1, P(2, units), 2)) \
 	X(cim_store_get, 1, (P(1, store), 0))                            \
 	X(cim_store_owner, 2, (P(1, store), P(2, &set.guid), 0))         \
@@ -124,10 +140,12 @@ static void *sized_output(unsigned n)
 
 /* Those that return nothing, and only must not crash. */
 #define DEEDS(X)                                            \
+	X(cim_budget_close, 1, (NULL))                      \
 	X(cim_guid_format, 2, (P(1, &set.guid), output(2))) \
 	X(cim_image_close, 1, (NULL))                       \
 	X(cim_iter_close, 1, (NULL))                        \
 	X(cim_iter_seek, 1, (P(1, iter), 0))                \
+	X(cim_links_close, 1, (NULL))                       \
 	X(cim_run_put, 2, (P(1, image), P(2, &run)))        \
 	X(cim_store_close, 1, (NULL))                       \
 	X(cim_stream_close, 1, (NULL))                      \
@@ -184,12 +202,16 @@ int main(void)
 	must(&k, cim_store_open(&k.env, "mem", false, &store, &k.err));
 	must(&k, cim_iter_dir(image, 1, &iter, &k.err));
 	must(&k, cim_walk_open(image, 1, &walk, &k.err));
+	must(&k, cim_budget_open(image, &budget, &k.err));
+	must(&k, cim_links_open(image, NULL, NULL, &links, &k.err));
 	must(&k, cim_image_stat(image, 2, &file, &k.err));
 	must(&k, cim_image_get_file_data(image, &file, none, &data, &k.err));
 	CALLS(CALL)
 	CONVERSIONS(CONVERSION)
 	ANSWERS(ANSWER)
 	DEEDS(DEED)
+	cim_links_close(links);
+	cim_budget_close(budget);
 	cim_walk_close(walk);
 	cim_iter_close(iter);
 	cim_store_close(store);

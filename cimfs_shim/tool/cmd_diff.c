@@ -6,10 +6,17 @@
  * differs in something. Contents are compared byte by byte. Not a difference: FileIDs, offsets, how
  * things are stored (a hole or stored zeros are the same bytes).
  *
+ * What lies at one place of one region file is the same and isn't read; of two places that many
+ * items lead to it is remembered what came of comparing them.
+ *
  * The main thread walks; each pair of items is work for a queue (queue.c), and told in the walk's
  * order.
  */
 #include "tree.h"
+
+#include <pthread.h>
+#include <search.h>
+#include <sys/stat.h>
 
 #define BUFFER (1u << 20)
 
@@ -17,15 +24,26 @@
 
 struct side {
 	struct cim_image *image;
+	struct cim_budget *budget;
 	const char *name;
 	struct tree *tree;
 	const struct tree_item *item;
+};
+
+/* Two places by their numbers in the budgets, and whether their bytes are the same. */
+struct verdict {
+	uint32_t a;
+	uint32_t b;
+	bool same;
 };
 
 struct diff {
 	struct tool *t;
 	struct side a;
 	struct side b;
+	uint32_t *twins; /* by region of b: one more than the region of a that is the same file */
+	pthread_mutex_t lock;
+	void *verdicts; /* of tsearch() */
 	struct queue *queue;
 	unsigned long differences;
 	struct progress progress;
@@ -173,6 +191,114 @@ static int same_data(struct comparer *c, struct pair *p, const struct cim_data *
 	return EXIT_OK;
 }
 
+/* ---- places ---- */
+
+static bool same_place(const struct diff *d, const struct cim_place *a, const struct cim_place *b)
+{
+	const uint32_t region = cim_region_index(b->offset);
+
+	return a->bytes && a->bytes == b->bytes &&
+	       region < cim_image_get_info(d->b.image)->region_count &&
+	       d->twins[region] == cim_region_index(a->offset) + 1 &&
+	       cim_region_byte(a->offset) == cim_region_byte(b->offset);
+}
+
+static int compare_verdicts(const void *a, const void *b)
+{
+	const struct verdict *x = a;
+	const struct verdict *y = b;
+
+	if (x->a != y->a)
+		return x->a < y->a ? -1 : 1;
+	return (x->b > y->b) - (x->b < y->b);
+}
+
+/* The numbers of two places, and whether it is known if they hold the same. */
+static int find_verdict(struct pair *p, const struct cim_place *a, const struct cim_place *b,
+			struct verdict *verdict, bool *known)
+{
+	struct verdict *const *found = NULL;
+	struct cim_error err = {0};
+	bool again;
+
+	*known = false;
+	if (cim_budget_once(p->d->a.budget, a, &verdict->a, &again, &err))
+		return fail_side(p, &p->a, &err);
+	if (cim_budget_once(p->d->b.budget, b, &verdict->b, &again, &err))
+		return fail_side(p, &p->b, &err);
+	pthread_mutex_lock(&p->d->lock);
+	found = tfind(verdict, &p->d->verdicts, compare_verdicts);
+	*known = found;
+	if (found)
+		verdict->same = (*found)->same;
+	pthread_mutex_unlock(&p->d->lock);
+	return EXIT_OK;
+}
+
+static void keep_verdict(struct diff *d, const struct verdict *verdict)
+{
+	struct verdict *kept;
+	struct verdict *const *found;
+
+	if (verdict->a == CIM_NOT_COUNTED || verdict->b == CIM_NOT_COUNTED)
+		return;
+	kept = xmalloc(sizeof(*kept));
+	*kept = *verdict;
+	pthread_mutex_lock(&d->lock);
+	found = tsearch(kept, &d->verdicts, compare_verdicts);
+	pthread_mutex_unlock(&d->lock);
+	if (!found)
+		alloc_failed();
+	/* Another thread may have come to it too. */
+	if (*found != kept)
+		free(kept);
+}
+
+/* Where a part of both sides lies; *same: that is one place, or there is nothing to compare. */
+static int find_places(struct pair *p, enum cim_part part, struct cim_place *a, struct cim_place *b,
+		       bool *same)
+{
+	struct cim_error err = {0};
+
+	if (cim_file_place(p->a.side->image, &p->a.info, part, a, &err))
+		return fail_side(p, &p->a, &err);
+	if (cim_file_place(p->b.side->image, &p->b.info, part, b, &err))
+		return fail_side(p, &p->b, &err);
+	*same = (!a->bytes && !b->bytes) || same_place(p->d, a, b);
+	return EXIT_OK;
+}
+
+/* ---- comparing ---- */
+
+/* same_data() of streams at two places, unless that is known. */
+static int same_contents(struct comparer *c, struct pair *p, const struct cim_data *x,
+			 const struct cim_data *y, bool *same)
+{
+	struct cim_error err = {0};
+	struct cim_place a;
+	struct cim_place b;
+	struct verdict verdict = {0};
+	bool known;
+	int code;
+
+	if (cim_data_place(p->a.side->image, x, &a, &err))
+		return fail_side(p, &p->a, &err);
+	if (cim_data_place(p->b.side->image, y, &b, &err))
+		return fail_side(p, &p->b, &err);
+	*same = x->size == y->size && same_place(p->d, &a, &b);
+	if (*same || x->size != y->size)
+		return EXIT_OK;
+	code = find_verdict(p, &a, &b, &verdict, &known);
+	*same = known && verdict.same;
+	if (code || known)
+		return code;
+	code = same_data(c, p, x, y, same);
+	verdict.same = *same;
+	if (!code)
+		keep_verdict(p->d, &verdict);
+	return code;
+}
+
 static char *blob_text(const struct pair *p, enum cim_blob which, const struct blob *blob)
 {
 	struct text text = {0};
@@ -195,24 +321,47 @@ static char *blob_text(const struct pair *p, enum cim_blob which, const struct b
 	return hex_text(blob->data, blob->size);
 }
 
+/* Both have been read: tell how they differ. */
+static bool tell_blobs(struct pair *p, const char *field, enum cim_blob which, const struct blob *x,
+		       const struct blob *y)
+{
+	char *from;
+	char *to;
+
+	if (blob_equal(x, y))
+		return true;
+	from = blob_text(p, which, x);
+	to = blob_text(p, which, y);
+	field_text(p, field, from, to);
+	free(from);
+	free(to);
+	return false;
+}
+
 static int compare_blob(struct pair *p, const char *field, enum cim_blob which)
 {
 	struct cim_error err = {0};
+	struct cim_place a;
+	struct cim_place b;
+	struct verdict verdict = {0};
 	struct blob x = {0};
 	struct blob y = {0};
-	int code = EXIT_OK;
+	bool known;
+	int code = find_places(p, (enum cim_part)which, &a, &b, &known);
 
+	if (!code && !known) {
+		code = find_verdict(p, &a, &b, &verdict, &known);
+		known = known && verdict.same;
+	}
+	if (code || known)
+		return code;
 	if (blob_read(p->a.side->image, &p->a.info, which, &x, &err)) {
 		code = fail_side(p, &p->a, &err);
 	} else if (blob_read(p->b.side->image, &p->b.info, which, &y, &err)) {
 		code = fail_side(p, &p->b, &err);
-	} else if (!blob_equal(&x, &y)) {
-		char *from = blob_text(p, which, &x);
-		char *to = blob_text(p, which, &y);
-
-		field_text(p, field, from, to);
-		free(from);
-		free(to);
+	} else {
+		verdict.same = tell_blobs(p, field, which, &x, &y);
+		keep_verdict(p->d, &verdict);
 	}
 	blob_free(&x);
 	blob_free(&y);
@@ -227,10 +376,16 @@ static int compare_streams(struct comparer *c, struct pair *p)
 	size_t y_count = 0;
 	size_t i = 0;
 	size_t k = 0;
+	struct cim_place place;
+	struct cim_place other;
+	bool one;
 	int code;
 
 	if (!p->a.info.has_streams && !p->b.info.has_streams)
 		return EXIT_OK;
+	code = find_places(p, CIM_PART_STREAMS, &place, &other, &one);
+	if (code || one)
+		return code;
 	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, &p->a.info, &x, &x_count);
 	if (!code)
 		code = tree_streams(p->d->t, p->b.side->image, p->b.side->name, &p->b.info, &y,
@@ -245,7 +400,7 @@ static int compare_streams(struct comparer *c, struct pair *p)
 		char *field;
 
 		if (!order)
-			code = same_data(c, p, &x[i].data, &y[k].data, &same);
+			code = same_contents(c, p, &x[i].data, &y[k].data, &same);
 		field = xasprintf("stream %s%s", name,
 				  order < 0   ? " removed"
 				  : order > 0 ? " added"
@@ -267,18 +422,32 @@ static int compare_data(struct comparer *c, struct pair *p)
 	struct cim_error err = {0};
 	struct cim_data x = {CIM_SIZED(x)};
 	struct cim_data y = {CIM_SIZED(y)};
+	struct cim_place a;
+	struct cim_place b;
+	struct verdict verdict = {0};
 	bool same;
+	bool known = false;
 	int code;
 
+	if (p->a.info.size != p->b.info.size) {
+		field_number(p, "size", p->a.info.size, p->b.info.size);
+		return EXIT_OK;
+	}
+	/* Before the streams are looked for: that goes through all of a PE image's mappings. */
+	code = find_places(p, CIM_PART_DATA, &a, &b, &same);
+	if (!code && !same)
+		code = find_verdict(p, &a, &b, &verdict, &known);
+	if (code || same || (known && verdict.same))
+		return code;
+	if (known) {
+		field_text(p, "contents", NULL, NULL);
+		return EXIT_OK;
+	}
 	if (cim_image_get_file_data(p->a.side->image, &p->a.info, (struct cim_str){0}, &x, &err))
 		return fail_side(p, &p->a, &err);
 	if (cim_image_get_file_data(p->b.side->image, &p->b.info, (struct cim_str){0}, &y, &err))
 		return fail_side(p, &p->b, &err);
-	if (x.size != y.size) {
-		field_number(p, "size", x.size, y.size);
-		return EXIT_OK;
-	}
-	code = same_data(c, p, &x, &y, &same);
+	code = same_contents(c, p, &x, &y, &same);
 	if (!code && !same)
 		field_text(p, "contents", NULL, NULL);
 	return code;
@@ -455,6 +624,18 @@ static struct pair *new_pair(struct diff *d, char sign)
 	return p;
 }
 
+static size_t bytes_of(const struct one *one)
+{
+	return (one->path ? strlen(one->path) : 0) + (one->first ? strlen(one->first) : 0);
+}
+
+static int put_pair(struct diff *d, char sign)
+{
+	struct pair *p = new_pair(d, sign);
+
+	return queue_put_large(d->queue, p, sign == '~', bytes_of(&p->a) + bytes_of(&p->b));
+}
+
 /* ---- the two walks ---- */
 
 static int next_item(struct side *side)
@@ -489,7 +670,7 @@ static int single(struct diff *d, struct side *side, char sign)
 	int code;
 
 	do {
-		code = queue_put(d->queue, new_pair(d, sign), false);
+		code = put_pair(d, sign);
 		if (!code)
 			code = next_item(side);
 	} while (!code && directory && side->item && side->item->depth > depth);
@@ -514,7 +695,7 @@ static int merge(struct diff *d)
 			if (!code)
 				code = single(d, &d->b, '+');
 		} else {
-			code = queue_put(d->queue, new_pair(d, '~'), true);
+			code = put_pair(d, '~');
 			if (!code)
 				code = next_item(&d->a);
 			if (!code)
@@ -550,25 +731,61 @@ static int compare(struct diff *d)
 
 static int open_side(struct diff *d, struct side *side, const char *name)
 {
+	struct cim_error err = {0};
 	int code;
 
 	side->name = name;
 	side->image = tool_open(d->t, name, &code);
 	if (!side->image)
 		return code;
+	if (cim_budget_open(side->image, &side->budget, &err))
+		return tool_fail_cim(d->t, "read", name, &err);
 	side->tree = tree_open(d->t, side->image, name, &code);
 	return code;
+}
+
+static bool stat_directory(const char *image, struct stat *st)
+{
+	const char *slash = strrchr(image, '/');
+	char *dir = slash ? xstrndup(image, (size_t)(slash - image) + 1) : xstrdup(".");
+	const bool found = !stat(dir, st);
+
+	free(dir);
+	return found;
+}
+
+/* In one directory region files of one name are one file. Images that share some (forks of one
+ * image, or one with its fork) have these first. */
+static void find_twins(struct diff *d)
+{
+	const struct cim_region_set *x;
+	const struct cim_region_set *y;
+	struct stat a;
+	struct stat b;
+
+	d->twins = xcalloc(cim_image_get_info(d->b.image)->region_count, sizeof(*d->twins));
+	if (!stat_directory(d->a.name, &a) || !stat_directory(d->b.name, &b) ||
+	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return;
+	for (uint32_t i = 0;
+	     (x = cim_image_get_set(d->a.image, i)) && (y = cim_image_get_set(d->b.image, i)) &&
+	     !memcmp(&x->guid, &y->guid, sizeof(x->guid));
+	     i++) {
+		for (uint32_t n = 0; n < x->count && n < y->count; n++)
+			d->twins[y->first + n] = x->first + n + 1;
+	}
 }
 
 static void close_side(struct side *side)
 {
 	tree_close(side->tree);
+	cim_budget_close(side->budget);
 	cim_image_close(side->image);
 }
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	struct diff d = {.t = t};
+	struct diff d = {.t = t, .lock = PTHREAD_MUTEX_INITIALIZER};
 	int code = tool_args(t, argc, argv, NULL, 2, 2, "two images are needed");
 
 	if (code)
@@ -577,11 +794,15 @@ static int run(struct tool *t, int argc, char **argv)
 	code = open_side(&d, &d.a, argv[optind]);
 	if (!code)
 		code = open_side(&d, &d.b, argv[optind + 1]);
-	if (!code)
+	if (!code) {
+		find_twins(&d);
 		code = compare(&d);
+	}
 	progress_end(&d.progress);
 	close_side(&d.a);
 	close_side(&d.b);
+	tdestroy(d.verdicts, free);
+	free(d.twins);
 	if (code)
 		return 2;
 	return d.differences ? 1 : 0;

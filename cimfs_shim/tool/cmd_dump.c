@@ -30,6 +30,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,23 @@
 /* What waits in the queue: so many items with so much text each. */
 #define QUEUED	  256
 #define WAIT_TEXT 65536u
+
+/*
+ * What all threads share: the text of each content that many files may have, by its number in the
+ * budget. Nothing in it is large, and it ends with the dump.
+ */
+struct contents {
+	struct cim_budget *budget;
+	pthread_mutex_t lock;
+	char **texts;
+	size_t room;
+};
+
+/* The text of the blob that came last: many items in a row have the same. */
+struct last_blob {
+	struct cim_place place;
+	char *text;
+};
 
 /* What is dumped, and one thread's means for it. */
 struct dump {
@@ -53,6 +71,8 @@ struct dump {
 	struct text line;
 	uint8_t *buf;
 	EVP_MD_CTX *md;
+	struct contents *contents;
+	struct last_blob last[3]; /* by enum cim_blob */
 };
 
 /* An item as work for the queue (queue.c), and its lines. */
@@ -154,15 +174,56 @@ static int store_data(struct dump *d, const char *path, const struct cim_data *d
 	return code;
 }
 
-static int put_data(struct dump *d, const char *path, const struct cim_data *data)
+/* *text: what a place's content was found to be; NULL: not known yet. */
+static int known_text(struct dump *d, const char *path, const struct cim_place *place,
+		      uint32_t *number, const char **text)
+{
+	struct contents *contents = d->contents;
+	struct cim_error err = {0};
+	bool again;
+
+	*text = NULL;
+	if (cim_budget_once(contents->budget, place, number, &again, &err))
+		return fail_read(d, path, &err);
+	if (!again)
+		return EXIT_OK;
+	pthread_mutex_lock(&contents->lock);
+	if (*number < contents->room)
+		*text = contents->texts[*number];
+	pthread_mutex_unlock(&contents->lock);
+	return EXIT_OK;
+}
+
+static void keep_text(struct dump *d, uint32_t number, const char *text)
+{
+	struct contents *contents = d->contents;
+
+	if (number == CIM_NOT_COUNTED)
+		return;
+	pthread_mutex_lock(&contents->lock);
+	if (number >= contents->room) {
+		size_t room = ((size_t)number + 1) * 2;
+
+		contents->texts = xrealloc(contents->texts, room * sizeof(*contents->texts));
+		memset(contents->texts + contents->room, 0,
+		       (room - contents->room) * sizeof(*contents->texts));
+		contents->room = room;
+	}
+	/* Two threads may have found it out. */
+	if (!contents->texts[number])
+		contents->texts[number] = xstrdup(text);
+	pthread_mutex_unlock(&contents->lock);
+}
+
+/* What stands behind "data=". */
+static int put_content(struct dump *d, const char *path, const struct cim_data *data)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct cim_error err = {0};
 	char *hash;
-	size_t got;
+	size_t got = 0;
 	int code;
 
-	text_printf(&d->line, " size=%llu data=", (unsigned long long)data->size);
 	if (data->sparse && data->size) {
 		text_puts(&d->line, "sparse");
 		return EXIT_OK;
@@ -170,7 +231,6 @@ static int put_data(struct dump *d, const char *path, const struct cim_data *dat
 	if (data->size < INLINE_LIMIT) {
 		char *text;
 
-		got = 0;
 		if (data->size && cim_image_read(d->image, data, 0, d->buf, data->size, &got, &err))
 			return fail_read(d, path, &err);
 		text = base64_encode(d->buf, got);
@@ -192,26 +252,81 @@ static int put_data(struct dump *d, const char *path, const struct cim_data *dat
 	return code;
 }
 
+/* A stream's, or, @data NULL, the default one's: that of a PE image is not even to be looked for,
+ * if its content is known. */
+static int put_data(struct dump *d, const struct tree_item *item, const struct cim_data *data)
+{
+	struct cim_data own = {CIM_SIZED(own)};
+	struct cim_error err = {0};
+	struct cim_place place;
+	const char *text;
+	uint32_t number;
+	size_t start;
+	int code;
+
+	text_printf(&d->line,
+		    " size=%llu data=", (unsigned long long)(data ? data->size : item->info.size));
+	start = d->line.len;
+	if (data ? cim_data_place(d->image, data, &place, &err)
+		 : cim_file_place(d->image, &item->info, CIM_PART_DATA, &place, &err))
+		return fail_read(d, item->path, &err);
+	code = known_text(d, item->path, &place, &number, &text);
+	if (code || text) {
+		text_puts(&d->line, text ? text : "");
+		return code;
+	}
+	if (!data &&
+	    cim_image_get_file_data(d->image, &item->info, (struct cim_str){0}, &own, &err))
+		return fail_read(d, item->path, &err);
+	code = put_content(d, item->path, data ? data : &own);
+	if (!code)
+		keep_text(d, number, d->line.s + start);
+	return code;
+}
+
 /* ---- lines ---- */
+
+/* The text of a blob into the cache, unless it is there. */
+static int load_blob(struct dump *d, const struct tree_item *item, enum cim_blob which,
+		     const struct cim_place *place)
+{
+	struct last_blob *last = &d->last[which];
+	struct cim_error err = {0};
+	struct blob blob;
+	uint32_t number;
+	bool again;
+
+	if (last->text && last->place.offset == place->offset && last->place.bytes == place->bytes)
+		return EXIT_OK;
+	if (cim_budget_once(d->contents->budget, place, &number, &again, &err) ||
+	    blob_read(d->image, &item->info, which, &blob, &err))
+		return fail_read(d, item->path, &err);
+	free(last->text);
+	last->text = base64_encode(blob.data, blob.size);
+	last->place = *place;
+	blob_free(&blob);
+	return EXIT_OK;
+}
 
 static int put_blob(struct dump *d, const struct tree_item *item, const char *key,
 		    enum cim_blob which, bool always)
 {
 	struct cim_error err = {0};
-	struct blob blob;
+	struct cim_place place;
+	int code;
 
-	if (blob_read(d->image, &item->info, which, &blob, &err))
+	if (cim_file_place(d->image, &item->info, (enum cim_part)which, &place, &err))
 		return fail_read(d, item->path, &err);
-	if (blob.size) {
-		char *text = base64_encode(blob.data, blob.size);
-
-		text_printf(&d->line, " %s=", key);
-		text_puts(&d->line, text);
-		free(text);
-	} else if (always) {
-		text_printf(&d->line, " %s=none", key);
+	if (!place.bytes) {
+		if (always)
+			text_printf(&d->line, " %s=none", key);
+		return EXIT_OK;
 	}
-	blob_free(&blob);
+	code = load_blob(d, item, which, &place);
+	if (code)
+		return code;
+	text_printf(&d->line, " %s=", key);
+	text_puts(&d->line, d->last[which].text);
 	return EXIT_OK;
 }
 
@@ -222,14 +337,20 @@ static void put_time(struct dump *d, const char *key, int64_t t)
 	text_printf(&d->line, " %s=%s", key, filetime_text(t, text));
 }
 
+/* Is it more than may wait? Then it is made when it is its turn. */
+static bool put_off(struct dump *d)
+{
+	if (queue_thread() && (d->line.len > WAIT_TEXT || d->piece->text.len > WAIT_TEXT))
+		d->piece->too_long = true;
+	return d->piece->too_long;
+}
+
 static void print_line(struct dump *d)
 {
 	text_puts(&d->line, "\n");
 	if (!queue_thread())
 		tool_out(d->t, d->line.s, d->line.len);
-	else if (d->line.len > WAIT_TEXT || d->piece->text.len > WAIT_TEXT)
-		d->piece->too_long = true;
-	else
+	else if (!put_off(d))
 		text_add(&d->piece->text, d->line.s, d->line.len);
 }
 
@@ -248,7 +369,7 @@ static int dump_streams(struct dump *d, const struct tree_item *item)
 		text_puts(&d->line, item->path);
 		text_puts(&d->line, " name=");
 		text_puts(&d->line, streams[i].text);
-		code = put_data(d, item->path, &streams[i].data);
+		code = put_data(d, item, &streams[i].data);
 		if (!code)
 			print_line(d);
 	}
@@ -259,8 +380,6 @@ static int dump_streams(struct dump *d, const struct tree_item *item)
 static int dump_item(struct dump *d, const struct tree_item *item)
 {
 	const struct cim_file_info *info = &item->info;
-	struct cim_error err = {0};
-	struct cim_data data = {CIM_SIZED(data)};
 	int code;
 
 	text_cut(&d->line, 0);
@@ -284,12 +403,10 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 		code = put_blob(d, item, "ea", CIM_BLOB_EA, false);
 	if (!code)
 		code = put_blob(d, item, "reparse", CIM_BLOB_REPARSE, false);
-	if (!code && !info->is_directory) {
-		if (cim_image_get_file_data(d->image, info, (struct cim_str){0}, &data, &err))
-			code = fail_read(d, item->path, &err);
-		else
-			code = put_data(d, item->path, &data);
-	}
+	if (code || put_off(d))
+		return code;
+	if (!info->is_directory)
+		code = put_data(d, item, NULL);
 	if (code)
 		return code;
 	print_line(d);
@@ -364,7 +481,9 @@ static int dump(struct dump *d, struct queue *queue)
 		return code;
 	puts("cim-dump 1");
 	while ((item = tree_next(tree, &code)) != NULL) {
-		code = queue_put(queue, new_piece(item), true);
+		code = queue_put_large(queue, new_piece(item), true,
+				       strlen(item->path) +
+					       (item->first ? strlen(item->first) : 0));
 		if (!code && tool_signal)
 			code = tool_interrupted();
 		if (code || ferror(stdout))
@@ -379,9 +498,14 @@ static int dump_by_threads(struct dump *d)
 {
 	unsigned count = tool_threads(d->t);
 	struct dump *dumps = xcalloc(count + 1, sizeof(*dumps));
+	struct contents contents = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct cim_error err = {0};
 	struct queue *queue;
 	int code = EXIT_OK;
 
+	if (cim_budget_open(d->image, &contents.budget, &err))
+		code = tool_fail_cim(d->t, "dump", d->name, &err);
+	d->contents = &contents;
 	for (unsigned i = 0; i <= count; i++) {
 		dumps[i] = *d;
 		dumps[i].number = i;
@@ -399,7 +523,13 @@ static int dump_by_threads(struct dump *d)
 		EVP_MD_CTX_free(dumps[i].md);
 		text_free(&dumps[i].line);
 		free(dumps[i].buf);
+		for (size_t k = 0; k < sizeof(dumps[i].last) / sizeof(dumps[i].last[0]); k++)
+			free(dumps[i].last[k].text);
 	}
+	for (size_t i = 0; i < contents.room; i++)
+		free(contents.texts[i]);
+	free(contents.texts);
+	cim_budget_close(contents.budget);
 	free(dumps);
 	return code;
 }

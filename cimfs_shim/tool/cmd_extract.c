@@ -329,7 +329,9 @@ static int extract_all(struct extract *x, const struct selection *paths)
 	int code = EXIT_OK;
 
 	info = cim_image_get_info(x->job.image);
-	if (!paths)
+	if (!paths && !x->exclude.count)
+		code = restore_tree_whole(x->tree);
+	else if (!paths)
 		code = restore_tree_add(x->tree, 1, info->root_id, NULL);
 	for (size_t i = 0; paths && i < paths->count && !code; i++)
 		code = extract_path(x, info->root_id, paths->paths[i]);

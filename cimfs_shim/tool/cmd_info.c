@@ -23,18 +23,22 @@ struct count {
 	struct tool *t;
 	struct cim_image *image;
 	const char *name;
-	struct idset seen; /* files */
+	struct idset seen;	   /* files */
+	struct cim_budget *budget; /* of stream tables */
 	struct counts *counts;
 };
 
-static int count_streams(struct count *c, uint32_t id)
+static int count_streams(struct count *c, const struct cim_file_info *info)
 {
 	const struct cim_entry *entry;
 	struct cim_error err = {0};
 	struct cim_iter *iter;
+	struct cim_place place;
 	enum cim_status status;
 
-	if (cim_iter_streams(c->image, id, &iter, &err))
+	if (cim_file_place(c->image, info, CIM_PART_STREAMS, &place, &err) ||
+	    cim_budget_spend(c->budget, &place, &err) ||
+	    cim_iter_file_streams(c->image, info, &iter, &err))
 		return tool_fail_cim(c->t, "read", c->name, &err);
 	while (!(status = cim_iter_next(iter, &entry, &err)) && entry) {
 		c->counts->streams++;
@@ -57,7 +61,7 @@ static int count_item(struct count *c, const struct cim_file_info *info)
 	counts->bytes += info->size;
 	counts->reparse += info->has_reparse;
 	counts->sparse += info->is_sparse;
-	return info->has_streams ? count_streams(c, info->file_id) : EXIT_OK;
+	return info->has_streams ? count_streams(c, info) : EXIT_OK;
 }
 
 static int count_all(struct count *c, uint32_t root)
@@ -82,9 +86,13 @@ static int count(struct tool *t, struct cim_image *image, const char *name, uint
 		 struct counts *counts)
 {
 	struct count c = {.t = t, .image = image, .name = name, .counts = counts};
+	struct cim_error err = {0};
 	int code;
 
+	if (cim_budget_open(image, &c.budget, &err))
+		return tool_fail_cim(t, "read", name, &err);
 	code = count_all(&c, root);
+	cim_budget_close(c.budget);
 	idset_free(&c.seen);
 	return code;
 }

@@ -15,6 +15,7 @@ enum color_when {
 struct ls {
 	struct tool *t;
 	struct cim_image *image;
+	struct cim_budget *budget; /* of stream tables */
 	const char *name;
 	bool all;
 	bool longer;
@@ -136,10 +137,13 @@ static int print_streams(struct ls *ls, const char *path, const struct cim_file_
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
+	struct cim_place place;
 	const struct cim_entry *entry;
 	enum cim_status status;
 
-	if (cim_iter_file_streams(ls->image, info, &iter, &err))
+	if (cim_file_place(ls->image, info, CIM_PART_STREAMS, &place, &err) ||
+	    cim_budget_spend(ls->budget, &place, &err) ||
+	    cim_iter_file_streams(ls->image, info, &iter, &err))
 		return tool_fail_cim(ls->t, "list", ls->name, &err);
 	while (!(status = cim_iter_next(iter, &entry, &err)) && entry)
 		print(ls, path, entry->utf8, info, entry->data->size, NULL);
@@ -234,6 +238,7 @@ static const struct arg_option options[] = {
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct ls ls = {.t = t};
+	struct cim_error err = {0};
 	const char *path;
 	uint32_t id;
 	int code = tool_args(t, argc, argv, &ls, 1, 2, "IMAGE is missing");
@@ -246,9 +251,13 @@ static int run(struct tool *t, int argc, char **argv)
 	ls.image = tool_open(t, ls.name, &code);
 	if (!ls.image)
 		return code;
-	code = tool_lookup(t, ls.image, ls.name, path, &id, NULL);
+	if (cim_budget_open(ls.image, &ls.budget, &err))
+		code = tool_fail_cim(t, "list", ls.name, &err);
+	if (!code)
+		code = tool_lookup(t, ls.image, ls.name, path, &id, NULL);
 	if (!code)
 		code = list(&ls, id, path);
+	cim_budget_close(ls.budget);
 	cim_image_close(ls.image);
 	return code;
 }

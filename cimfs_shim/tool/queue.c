@@ -24,6 +24,8 @@
 #define ENOUGH 32
 /* A sleeping thread is woken for so many pieces, or when the main thread waits. */
 #define ENOUGH_TO_WAKE 8
+/* What all the pieces may hold. */
+#define MAX_BYTES ((size_t)8 << 20)
 
 enum piece_state {
 	PIECE_WAITS,
@@ -35,6 +37,7 @@ enum piece_state {
 struct piece {
 	struct piece *next;
 	void *work; /* the caller's */
+	size_t bytes;
 	struct report report;
 	enum piece_state state;
 };
@@ -46,6 +49,7 @@ struct queue {
 	struct progress *progress;
 	size_t limit;
 	size_t count;
+	size_t bytes;
 	struct report report; /* the main thread's */
 	int code;	      /* of the piece that failed */
 	unsigned threads;     /* 0: all is done where it is put */
@@ -258,6 +262,7 @@ static void finish_head(struct queue *queue)
 		queue->todo = piece->next;
 	pthread_mutex_unlock(&queue->lock);
 	queue->count--;
+	queue->bytes -= piece->bytes;
 	if (!queue->code && piece->state == PIECE_SKIPPED)
 		fail(queue, tool_interrupted());
 	if (queue->code) {
@@ -300,10 +305,15 @@ static void make_room(struct queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 	do {
 		finish_head(queue);
-	} while (queue->count > queue->limit || head_is_done(queue));
+	} while (queue->count > queue->limit || queue->bytes > MAX_BYTES || head_is_done(queue));
 }
 
 int queue_put(struct queue *queue, void *work, bool run)
+{
+	return queue_put_large(queue, work, run, 0);
+}
+
+int queue_put_large(struct queue *queue, void *work, bool run, size_t bytes)
 {
 	struct piece *piece;
 
@@ -315,6 +325,7 @@ int queue_put(struct queue *queue, void *work, bool run)
 	check_memory();
 	piece = xcalloc(1, sizeof(*piece));
 	piece->work = work;
+	piece->bytes = bytes;
 	piece->report = queue->report;
 	memset(&queue->report, 0, sizeof(queue->report));
 	piece->state = run ? PIECE_WAITS : PIECE_DONE;
@@ -331,7 +342,8 @@ int queue_put(struct queue *queue, void *work, bool run)
 		pthread_cond_signal(&queue->more);
 	pthread_mutex_unlock(&queue->lock);
 	queue->count++;
-	if (queue->count > queue->limit)
+	queue->bytes += bytes;
+	if (queue->count > queue->limit || queue->bytes > MAX_BYTES)
 		make_room(queue);
 	return queue->code;
 }

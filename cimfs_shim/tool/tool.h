@@ -218,6 +218,8 @@ struct queue *queue_open(struct tool *t, const struct queue_ops *ops, void *ctx,
  * finish(). Returns what a finish() failed with, of this piece or one before it.
  */
 int queue_put(struct queue *queue, void *work, bool run);
+/* The same for one that holds so many bytes that few should wait at once. */
+int queue_put_large(struct queue *queue, void *work, bool run, size_t bytes);
 /* Wait until all is finished. */
 int queue_drain(struct queue *queue);
 /*

@@ -10,11 +10,18 @@
  */
 #include "tree.h"
 
+/* A dump tells of more than can be reached, but each of its lines has a path: a chain of a hundred
+ * thousand directories would be gigabytes. */
+#define MAX_PATH (2 * CIM_MAX_PATH)
+
 struct name {
 	uint32_t id;
 	uint32_t offset; /* in the level's code units */
 	uint16_t units;
 };
+
+/* So many levels keep their iterators; those far above the item at hand are opened again. */
+#define OPEN_LEVELS 256u
 
 struct level {
 	struct cim_iter *iter; /* in order; or: */
@@ -23,6 +30,7 @@ struct level {
 	size_t count;
 	size_t next;
 	size_t path_len;
+	size_t path_units;
 	uint32_t id;
 };
 
@@ -40,81 +48,39 @@ struct tree {
 	bool enter; /* the item returned last is a directory still to be entered */
 	uint32_t root;
 	struct idset directories;
-	struct idset multi;
+	struct cim_links *links;
+	struct cim_budget *budget;
 	/* of the files with several names, and of directories if there are any */
 	struct places places;
 	struct text first; /* path of the first of an item's names, */
 	uint32_t first_id; /* of this item */
 };
 
-/* The directories whose entries are still to be looked at. */
-struct todo {
-	uint32_t *ids;
-	size_t count;
-	size_t room;
-};
-
-static void todo_add(struct todo *todo, uint32_t id)
+static int stop_at_signal(void *ctx, uint32_t dir_id, const struct cim_error *why)
 {
-	todo->ids = xgrow(todo->ids, &todo->room, todo->count, sizeof(*todo->ids));
-	todo->ids[todo->count++] = id;
+	(void)ctx;
+	(void)dir_id;
+	(void)why; /* what is broken is told by the walk */
+	return tool_signal;
 }
 
-/* Note what is in a directory. What is broken is told by the walk, for want of memory nothing is.
- */
-static enum cim_status note_entries(struct tree *tree, uint32_t dir, struct idset *met,
-				    struct todo *todo, struct cim_error *err)
-{
-	const struct cim_entry *entry;
-	struct cim_file_info info = {CIM_SIZED(info)};
-	struct cim_iter *iter;
-	enum cim_status status = cim_iter_dir(tree->image, dir, &iter, err);
-
-	if (status)
-		return status;
-	for (uint32_t left = cim_iter_count(iter); left && status != CIM_E_NO_MEMORY; left--) {
-		status = cim_iter_next(iter, &entry, err);
-		if (status || !entry)
-			continue;
-		if (idset_add(met, entry->file_id)) {
-			idset_add(&tree->multi, entry->file_id);
-			continue;
-		}
-		status = cim_image_stat(tree->image, entry->file_id, &info, err);
-		if (!status && info.is_directory)
-			todo_add(todo, entry->file_id);
-	}
-	cim_iter_close(iter);
-	return status;
-}
-
-/*
- * Which files have several names: each directory is looked at once. (The library's walk, by which
- * host/idset.h finds them, goes no deeper than a path may be long; a dump tells of all there is.)
- */
+/* Which files have several names. */
 static int find_several(struct tree *tree)
 {
 	struct cim_error err = {0};
-	enum cim_status status = CIM_OK;
-	struct idset met = {0};
-	struct todo todo = {0};
+	enum cim_status status = cim_links_open(tree->image, stop_at_signal, NULL, &tree->links,
+						&err);
 
-	idset_add(&met, tree->root);
-	todo_add(&todo, tree->root);
-	while (todo.count && status != CIM_E_NO_MEMORY && !tool_signal)
-		status = note_entries(tree, todo.ids[--todo.count], &met, &todo, &err);
-	free(todo.ids);
-	idset_free(&met);
-	if (tool_signal)
+	if (status == CIM_E_ABORTED)
 		return tool_interrupted();
-	return status == CIM_E_NO_MEMORY ? tool_fail_cim(tree->t, "read", tree->name, &err)
-					 : EXIT_OK;
+	return status ? tool_fail_cim(tree->t, "read", tree->name, &err) : EXIT_OK;
 }
 
 struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name, int *code)
 {
 	struct tree *tree = xcalloc(1, sizeof(*tree));
 	const struct cim_image_info *info;
+	struct cim_error err = {0};
 
 	info = cim_image_get_info(image);
 	tree->t = t;
@@ -123,6 +89,8 @@ struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name
 	tree->root = info->root_id;
 	tree->item.info.struct_size = sizeof(tree->item.info);
 	*code = find_several(tree);
+	if (!*code && cim_budget_open(image, &tree->budget, &err))
+		*code = tool_fail_cim(t, "read", name, &err);
 	if (!*code)
 		return tree;
 	tree_close(tree);
@@ -145,7 +113,8 @@ void tree_close(struct tree *tree)
 	free(tree->levels);
 	text_free(&tree->path);
 	idset_free(&tree->directories);
-	idset_free(&tree->multi);
+	cim_links_close(tree->links);
+	cim_budget_close(tree->budget);
 	places_free(&tree->places);
 	text_free(&tree->first);
 	free(tree);
@@ -242,6 +211,7 @@ static int load_sorted(struct tree *tree, struct level *level)
 static int enter(struct tree *tree)
 {
 	struct cim_error err = {0};
+	struct cim_place place;
 	struct level *level;
 	bool sorted;
 	int code;
@@ -250,10 +220,20 @@ static int enter(struct tree *tree)
 	level = &tree->levels[tree->depth];
 	memset(level, 0, sizeof(*level));
 	level->path_len = tree->depth ? tree->path.len : 0;
+	level->path_units = tree->item.path_units;
 	level->id = tree->item.info.file_id;
 	if (cim_iter_dir(tree->image, tree->item.info.file_id, &level->iter, &err))
 		return fail(tree, &err);
+	if (tree->depth >= OPEN_LEVELS) {
+		struct level *above = &tree->levels[tree->depth - OPEN_LEVELS];
+
+		cim_iter_close(above->iter);
+		above->iter = NULL;
+	}
 	tree->depth++;
+	cim_iter_place(level->iter, &place);
+	if (cim_budget_spend(tree->budget, &place, &err))
+		return fail(tree, &err);
 	code = check_order(tree, level->iter, &sorted);
 	return code || sorted ? code : load_sorted(tree, level);
 }
@@ -265,9 +245,15 @@ static int next_name(struct tree *tree, uint32_t *id, size_t *units, bool *found
 	const struct cim_entry *entry;
 	struct cim_error err = {0};
 
+	if (!level->iter && !level->names) {
+		if (cim_iter_dir(tree->image, level->id, &level->iter, &err))
+			return fail(tree, &err);
+		cim_iter_seek(level->iter, (uint32_t)level->next);
+	}
 	if (level->iter) {
 		if (cim_iter_next(level->iter, &entry, &err))
 			return fail(tree, &err);
+		level->next += entry != NULL;
 		*found = entry;
 		if (entry) {
 			*id = entry->file_id;
@@ -354,11 +340,12 @@ static int take_item(struct tree *tree, uint32_t id)
 {
 	struct tree_item *item = &tree->item;
 	struct cim_error err = {0};
+	struct cim_place place;
 
 	if (cim_image_stat(tree->image, id, &item->info, &err))
 		return fail(tree, &err);
 	item->path = tree->path.s;
-	item->several = !item->info.is_directory && idset_has(&tree->multi, id);
+	item->several = !item->info.is_directory && cim_links_count(tree->links, id) > 1;
 	tree->enter = item->info.is_directory;
 	if (item->info.is_directory && idset_add(&tree->directories, id)) {
 		tool_fail(tree->t, "read", tree->name, item->path,
@@ -366,7 +353,12 @@ static int take_item(struct tree *tree, uint32_t id)
 		return EXIT_CORRUPT;
 	}
 	item->first = item->several ? first_path(tree, id) : NULL;
-	if (tree->depth && (item->several || (item->info.is_directory && tree->multi.count))) {
+	if (item->info.has_streams && !item->first &&
+	    (cim_file_place(tree->image, &item->info, CIM_PART_STREAMS, &place, &err) ||
+	     cim_budget_spend(tree->budget, &place, &err)))
+		return fail(tree, &err);
+	if (tree->depth &&
+	    (item->several || (item->info.is_directory && cim_links_several(tree->links)))) {
 		const struct level *top = &tree->levels[tree->depth - 1];
 
 		places_keep(&tree->places, id, top->id, item->path + top->path_len + 1);
@@ -408,6 +400,13 @@ const struct tree_item *tree_next(struct tree *tree, int *code)
 		tree->item.name = tree->units;
 		tree->item.units = units;
 		tree->item.depth = (unsigned)tree->depth;
+		tree->item.path_units = tree->levels[tree->depth - 1].path_units + 1 + units;
+		if (tree->item.path_units > MAX_PATH) {
+			tool_fail(tree->t, "read", tree->name, NULL, "a path of more than %u units",
+				  MAX_PATH);
+			*code = EXIT_CORRUPT;
+			return NULL;
+		}
 		*code = take_item(tree, id);
 		return *code ? NULL : &tree->item;
 	}

@@ -12,6 +12,7 @@ struct tree_item {
 	const uint16_t *name;
 	size_t units;
 	unsigned depth; /* 0: the root */
+	size_t path_units;
 	struct cim_file_info info;
 	bool several;	   /* a file with several names */
 	const char *first; /* path of the first of them, if that is another one; else NULL */

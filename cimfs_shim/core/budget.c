@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * budget.c - how much of an image a traversal may go through: see budget.h
+ */
+#include "budget.h"
+
+#include <string.h>
+
+enum cim_status cim_budget_open(struct cim_image *image, struct cim_budget **result,
+				struct cim_error *err)
+{
+	const struct cim_env *env;
+	struct cim_budget *budget;
+
+	if (result)
+		*result = NULL;
+	if (CIM_ANY_NULL(err, "budget", image, result))
+		return CIM_E_POINTER;
+	env = &image->env;
+	budget = cim_zalloc(env, sizeof(*budget));
+	if (!budget)
+		goto no_memory;
+	budget->image = image;
+	budget->left = CIM_BUDGET_FREE;
+	cim_hash_table_init(&budget->map, env);
+	budget->lock = env->mutex_new(env->thread_ctx);
+	budget->regions = cim_zalloc(env, image->info.region_count / 8 + 1);
+	if (!budget->lock || !budget->regions)
+		goto close_budget;
+	*result = budget;
+	return CIM_OK;
+close_budget:
+	cim_budget_close(budget);
+no_memory:
+	return cim_error_where(err, cim_no_memory(err), "budget", image->path);
+}
+
+void cim_budget_close(struct cim_budget *budget)
+{
+	const struct cim_env *env;
+
+	if (!budget)
+		return;
+	env = &budget->image->env;
+	cim_hash_table_free(&budget->map);
+	cim_free(env, budget->places);
+	cim_free(env, budget->regions);
+	if (budget->lock)
+		env->mutex_free(env->thread_ctx, budget->lock);
+	cim_free(env, budget);
+}
+
+/* The first time something lies in a region its file's size is added. */
+static enum cim_status add_region(struct cim_budget *budget, uint32_t region, struct cim_error *err)
+{
+	const uint8_t bit = (uint8_t)(1u << region % 8);
+	enum cim_region_type type;
+	uint64_t size;
+	enum cim_status status;
+
+	if (region < budget->image->info.region_count && budget->regions[region / 8] & bit)
+		return CIM_OK;
+	status = cim_image_region_info(budget->image, region, &size, &type, err);
+	if (status)
+		return status;
+	/* Only nonsense overflows. */
+	if (!cim_ckd_add64(&budget->left, budget->left, size))
+		budget->left = UINT64_MAX;
+	budget->regions[region / 8] |= bit;
+	return CIM_OK;
+}
+
+static enum cim_status spend(struct cim_budget *budget, const struct cim_place *place,
+			     struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (!place->bytes)
+		return CIM_OK;
+	status = add_region(budget, cim_region_index(place->offset), err);
+	if (status)
+		return status;
+	budget->over |= place->bytes > budget->left;
+	if (budget->over)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"too many items share what they lead to: going through all of it "
+				"would take out of proportion to the image's size");
+	budget->left -= place->bytes;
+	return CIM_OK;
+}
+
+static void lock(struct cim_budget *budget)
+{
+	budget->image->env.mutex_lock(budget->image->env.thread_ctx, budget->lock);
+}
+
+static void unlock(struct cim_budget *budget)
+{
+	budget->image->env.mutex_unlock(budget->image->env.thread_ctx, budget->lock);
+}
+
+enum cim_status cim_budget_spend(struct cim_budget *budget, const struct cim_place *place,
+				 struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (CIM_ANY_NULL(err, "budget", budget, place))
+		return CIM_E_POINTER;
+	lock(budget);
+	status = spend(budget, place, err);
+	unlock(budget);
+	return cim_error_where(err, status, "budget", budget->image->path);
+}
+
+static bool find_place(struct cim_budget *budget, uint32_t key, const struct cim_place *place,
+		       uint32_t *number)
+{
+	size_t cursor = 0;
+
+	while (cim_hash_table_next(&budget->map, key, &cursor, number)) {
+		const struct cim_place *known = &budget->places[*number];
+
+		if (known->offset == place->offset && known->bytes == place->bytes)
+			return true;
+	}
+	return false;
+}
+
+static enum cim_status spend_once(struct cim_budget *budget, const struct cim_place *place,
+				  uint32_t *number, bool *again, struct cim_error *err)
+{
+	const uint64_t words[2] = {place->offset, place->bytes};
+	const uint32_t key = cim_hash_table_key(&budget->map, words, sizeof(words));
+	enum cim_status status;
+
+	*again = find_place(budget, key, place, number);
+	if (*again)
+		return CIM_OK;
+	status = spend(budget, place, err);
+	if (status)
+		return status;
+	if (!cim_grow(&budget->image->env, (void **)&budget->places, &budget->room, budget->count,
+		      sizeof(*budget->places)) ||
+	    !cim_hash_table_reserve(&budget->map))
+		return cim_no_memory(err);
+	*number = (uint32_t)budget->count++;
+	budget->places[*number] = *place;
+	cim_hash_table_add(&budget->map, key, *number);
+	return CIM_OK;
+}
+
+enum cim_status cim_budget_once(struct cim_budget *budget, const struct cim_place *place,
+				uint32_t *number, bool *again, struct cim_error *err)
+{
+	enum cim_status status;
+
+	if (number)
+		*number = 0;
+	if (again)
+		*again = false;
+	if (CIM_ANY_NULL(err, "budget", budget, place, number, again))
+		return CIM_E_POINTER;
+	*number = CIM_NOT_COUNTED;
+	if (place->bytes < CIM_SMALL_PLACE)
+		return CIM_OK;
+	lock(budget);
+	status = spend_once(budget, place, number, again, err);
+	unlock(budget);
+	return cim_error_where(err, status, "budget", budget->image->path);
+}

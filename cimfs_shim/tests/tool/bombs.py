@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""Images made to harm (scripts/lib/cruel.py): what each command may cost that meets one. No more than
+5 s of the processor, and 64 MiB and four times what the image's files hold; and the answer is the
+right one, or an error that says why there is none."""
+
+import glob
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mount"))
+from mounttest import SERVER, mount, no_fuse, servers, umount, wait_until  # noqa: E402
+from tooltest import CIMTOOL, TMP, check, done, same, skip  # noqa: E402
+import cruel  # noqa: E402
+
+SECONDS = 5
+SHARED = "too many items share what they lead to"
+LONG = "a path of "
+# Sanitizers take their own memory.
+WEIGHED = not os.environ.get("SANITIZE")
+
+# A row: how the image is made; then what runs over it, each with its exit code and what stderr says.
+# X is the image, Y a copy of it, T a directory that isn't there yet, S one with names to add.
+ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"],
+       "dump": ["dump", "X"], "diff": ["diff", "X", "X"], "diff of a copy": ["diff", "X", "Y"],
+       "extract": ["extract", "-q", "-C", "T", "X"], "ls --streams": ["ls", "-R", "--streams", "X"],
+       "dump --struct": ["dump", "--struct", "X"], "append": ["append", "-q", "X", "S"]}
+IMAGES = {
+    "dirs_share": (lambda: cruel.dirs_share(20000, 2000),
+                   {"ls": (4, SHARED), "info": (4, SHARED), "verify": (0, ""), "dump": (4, SHARED),
+                    "diff": (2, SHARED), "diff of a copy": (2, SHARED),
+                    "dump --struct": (4, SHARED)}),
+    "tables_overlap": (lambda: cruel.tables_overlap(100000),
+                       {"ls": (0, ""), "info": (0, ""), "verify": (4, ""), "dump": (0, ""),
+                        "diff": (0, ""), "diff of a copy": (0, "")}),
+    "spread": (lambda: cruel.spread(60000),
+               {"ls": (0, ""), "info": (0, ""), "verify": (4, ""), "dump": (4, SHARED),
+                "diff": (2, SHARED), "diff of a copy": (2, SHARED)}),
+    "deep": (lambda: cruel.deep(40000),
+             {"ls": (4, LONG), "info": (4, LONG), "verify": (4, ""), "dump": (4, LONG),
+              "diff": (2, LONG), "diff of a copy": (2, LONG)}),
+    "streams_shared": (lambda: cruel.streams_shared(20000, 2000),
+                       {"ls --streams": (4, SHARED), "info": (4, SHARED), "verify": (0, ""),
+                        "dump": (4, SHARED), "diff": (2, SHARED), "diff of a copy": (2, SHARED),
+                        "extract": (4, SHARED)}),
+    "pe_shared": (lambda: cruel.pe_shared(20000, 65535),
+                  {"ls": (0, ""), "info": (0, ""), "verify": (4, ""), "dump": (0, ""),
+                   "diff": (0, ""), "diff of a copy": (0, ""), "extract": (4, SHARED)}),
+    "data_shared": (lambda: cruel.data_shared(20000, 64 << 20),
+                    {"verify": (0, ""), "dump": (0, ""), "diff": (0, ""), "diff of a copy": (0, ""),
+                     "extract": (1, "No space left")}),
+    "sd_shared": (lambda: cruel.sd_shared(150000),
+                  {"ls": (0, ""), "verify": (0, ""), "dump": (0, ""), "diff": (0, ""),
+                   "diff of a copy": (0, "")}),
+    "short_records": (lambda: cruel.short_records(1000),
+                      {"ls": (0, ""), "verify": (4, ""), "dump": (0, ""),
+                       "dump --struct": (4, "its structures overlap")}),
+    "unsorted": (lambda: cruel.unsorted(200000),
+                 {"ls": (0, ""), "dump": (0, ""), "append": (0, "")}),
+}
+# What a session makes meets no end, however much of it is shared.
+def farm():
+    """Directories that are hard links of one another, of files with equal data."""
+    top = os.path.join(TMP, "farm")
+    for d in range(100):
+        os.makedirs("%s/d%03d" % (top, d))
+        for f in range(200):
+            path = "%s/d%03d/%s%03d" % (top, d, "f" * 100, f)
+            if d:
+                os.link("%s/d000/%s%03d" % (top, "f" * 100, f), path)
+            else:
+                with open(path, "wb") as out:
+                    out.write(bytes(range(256)) * 256)
+    return top
+
+
+FARM = ["ls", "info", "verify", "dump", "diff", "diff of a copy", "extract", "dump --struct"]
+
+# What a mount shows of it: what is asked, and the answer.
+LINKS = "links can't be counted"
+MOUNTS = {
+    "dirs_share": (lambda at: (os.stat(at).st_nlink, os.stat(at + "/f000000/f000001").st_nlink),
+                   (20002, 20000 * 2000), ""),
+    "tables_overlap": (lambda at: os.stat(at + "/a").st_nlink, 1, ""),
+    "spread": (lambda at: os.stat(at).st_nlink, 1, LINKS),
+    "ring": (lambda at: sum(broken(at + "/d/" + n) for n in os.listdir(at + "/d")), 30000,
+             "its parents don't lead to the root"),
+}
+
+
+def broken(path):
+    try:
+        os.lstat(path)
+    except OSError:
+        return True
+    return False
+
+
+def make(name, function):
+    """Write an image and a copy. In a process of its own: what this one holds would count as held by
+    all that it starts."""
+    child = os.fork()
+    if not child:
+        try:
+            path = function().write(os.path.join(TMP, name))
+            shutil.copytree(os.path.dirname(path), os.path.join(TMP, name + "-copy"))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    if os.waitpid(child, 0)[1]:
+        raise RuntimeError("no image " + name)
+    return os.path.join(TMP, name, "x.cim")
+
+
+def room(path):
+    """What may be used for an image, in KiB."""
+    size = sum(os.path.getsize(file) for file in glob.glob(os.path.dirname(path) + "/*"))
+    return (64 << 10) + 4 * size // 1024
+
+
+def limit_cpu():
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+
+
+def costs(command):
+    """Run it with no more than the processor time it may have: exit code, KiB, what it said."""
+    with open(os.path.join(TMP, "stderr"), "wb+") as err:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=err, preexec_fn=limit_cpu, cwd=TMP)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        err.seek(0)
+        return child.returncode, used, err.read(100000).decode("utf-8", "replace")
+
+
+def run_row(image, path, command, want):
+    words = {"X": path, "Y": path.replace("/" + image + "/", "/%s-copy/" % image),
+             "T": os.path.join(TMP, "target"), "S": os.path.join(TMP, "source")}
+    code, used, said = costs([CIMTOOL, *[words.get(word, word) for word in command[1]]])
+    name = "%s: %s" % (image, command[0])
+    seconds = used.ru_utime + used.ru_stime
+    check(code == want[0] and want[1] in said, name + ": its answer",
+          "exit code %s after %.1f s, want %s with %r\n%s" % (code, seconds, *want, said[:500]))
+    if WEIGHED:
+        check(used.ru_maxrss <= room(path), name + ": its memory",
+              "%d KiB of %d" % (used.ru_maxrss, room(path)))
+    print("# %s: %.2f s, %d MiB" % (name, seconds, used.ru_maxrss >> 10))
+    shutil.rmtree(words["T"], ignore_errors=True)
+
+
+def cost_of(pid):
+    """Seconds of the processor and KiB at most of a process that runs."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
+        peak = int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1))
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), peak
+
+
+def run_mount(image, path, ask, want, said):
+    at, log = os.path.join(TMP, "mnt"), os.path.join(TMP, image + ".log")
+    name = image + " mounted"
+    result = mount(path, at, "-o", "log=" + log, preexec_fn=limit_cpu)
+    if not check(result.code == 0, name, result):
+        return
+    same(ask(at), want, name + ": what it shows")
+    with open(log, encoding="utf-8") as f:
+        told = f.read()
+    check(said in told if said else not told, name + ": the log tells of it", told[:500])
+    seconds, peak = cost_of(servers(path)[0])
+    print("# %s: %.2f s, %d MiB" % (name, seconds, peak >> 10))
+    if WEIGHED:
+        check(peak <= room(path), name + ": its memory", "%d KiB of %d" % (peak, room(path)))
+    same(umount(at).code, 0, name + ": and it ends")
+    wait_until(lambda: not servers(path))
+
+
+def main():
+    why = None if os.path.exists(SERVER) else "no cimfs-mount"
+    why = why or no_fuse()
+    if why:
+        skip("images made to harm, mounted", why)
+    # Three hundred names that another writer would sort elsewhere.
+    for i in range(300):
+        os.makedirs(os.path.join(TMP, "source", "%03d\ue000" % i), exist_ok=True)
+    only = sys.argv[1:]
+    for image in list(IMAGES) + [name for name in MOUNTS if name not in IMAGES]:
+        if only and image not in only:
+            continue
+        function, rows = IMAGES.get(image) or ONLY_MOUNTED[image]
+        path = make(image, function)
+        for command, want in rows.items():
+            run_row(image, path, (command, ALL[command]), want)
+        if image in MOUNTS and not why:
+            run_mount(image, path, *MOUNTS[image])
+        shutil.rmtree(os.path.dirname(path))
+        shutil.rmtree(os.path.join(TMP, image + "-copy"))
+    if not only or "farm" in only:
+        try_farm(why)
+    done()
+
+
+def try_farm(why):
+    path = os.path.join(TMP, "farm-image", "x.cim")
+    os.mkdir(os.path.dirname(path))
+    same(subprocess.run([CIMTOOL, "create", "-q", path, farm()], check=False).returncode, 0,
+         "a farm of hard links")
+    shutil.copytree(os.path.dirname(path), os.path.join(TMP, "farm-image-copy"))
+    for command in FARM:
+        run_row("farm-image", path, (command, ALL[command]), (0, ""))
+    if not why:
+        run_mount("farm-image", path, lambda at: {os.stat(where + "/" + name).st_nlink
+                                                  for where, _, names in os.walk(at)
+                                                  for name in names}, {100}, "")
+
+
+ONLY_MOUNTED = {"ring": (lambda: cruel.ring(30000), {})}
+
+main()

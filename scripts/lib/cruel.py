@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images made to harm: small files that lead to work or memory without end.
+
+A function for each kind, which returns an Image (imagebuilder.py). Each shares one structure among
+thousands of items, or has them lie so that what is kept of them grows out of all proportion. A few
+megabytes each, made in a second, and days of work for who doesn't look.
+"""
+
+import struct
+
+from imagebuilder import (FS_COUNT, FS_DIRECTORY, LINKS, PE, RECORD_DESC, RECORD_PARENT,
+                          RECORD_REPARSE, RECORD_SECURITY, RECORD_STREAM, RECORD_STREAMS, RECORD_TAG,
+                          FILES_PER_TABLE, Dir, File, Image, Stream, make_sd, make_sid, make_symlink)
+
+
+class Cruel(Image):
+    """An image to which records and tables are added in numbers that the builder has no time for."""
+
+    def __init__(self, root, **more):
+        super().__init__(root, name="x.cim", **more)
+        self.added = []
+
+    def record(self, **fields):
+        """A new file; its FileID. fields: an offset's name -> number."""
+        record = bytearray(96)
+        struct.pack_into("<4Q", record, 8, *[132000000000000000] * 4)
+        struct.pack_into("<QQ", record, RECORD_STREAM, 2 << 48 | 40, 0)
+        struct.pack_into("<I", record, RECORD_PARENT, 1)
+        for name, value in fields.items():
+            at, fmt = {"stream": (RECORD_STREAM, "Q"), "desc": (RECORD_DESC, "Q"),
+                       "sd": (RECORD_SECURITY, "Q"), "reparse": (RECORD_REPARSE, "Q"),
+                       "streams": (RECORD_STREAMS, "Q"), "tag": (RECORD_TAG, "I"),
+                       "parent": (RECORD_PARENT, "I")}[name]
+            struct.pack_into("<" + fmt, record, at, value)
+        self.added.append(bytes(record))
+        return max(self.records) + len(self.added)
+
+    def table(self, names, ids):
+        """A link table of files: the two fields of a record that lead to it."""
+        head = 8 + 8 * len(names)
+        offsets, text = [], bytearray()
+        for name in names:
+            offsets.append(head + len(text))
+            text += struct.pack("<H", len(name)) + name.encode("utf-16-le")
+        body = struct.pack("<II%dI%dI" % (len(ids), len(ids)), head + len(text), len(ids), *ids,
+                           *offsets) + text
+        return {"stream": self.put_metadata(body, None), "desc": LINKS << 48 | len(body)}
+
+    def set_directory(self, path, table):
+        self.poke("record:" + path, RECORD_STREAM, "QQ", table["stream"], table["desc"])
+
+    def set_tables(self, directory):
+        """The file table directory, as its entries' bytes."""
+        self.poke("fs", FS_DIRECTORY, "QI", self.put_metadata(directory, "directory"),
+                  len(directory) // 16)
+
+    def finish(self):
+        """Write the records that were added behind the builder's."""
+        file, at = self.places["table:0"]
+        first = max(self.records)
+        records = bytes(self.files[file][at:at + 96 * first]) + b"".join(self.added)
+        directory = b""
+        for i in range(0, len(records), 96 * FILES_PER_TABLE):
+            part = records[i:i + 96 * FILES_PER_TABLE]
+            directory += struct.pack("<QHHI", self.put_metadata(part, "table:%d" % (i // (96 * FILES_PER_TABLE))),
+                                     len(part) // 96, 96, 0)
+        self.set_tables(directory)
+        return self
+
+
+def names(count, end=""):
+    return ["f%06d%s" % (i, end) for i in range(count)]
+
+
+def in_root(image, ids):
+    """Have the root hold these and nothing else."""
+    image.set_directory("", image.table(names(len(ids)), ids))
+    return image.finish()
+
+
+def dirs_share(directories, links):
+    """Directories that share one table of names of one file."""
+    image = Cruel(Dir({"a": File()}))
+    table = image.table(names(links), [2] * links)
+    return in_root(image, [image.record(**table) for _ in range(directories)])
+
+
+def tables_overlap(tables):
+    """File tables that are all the same one."""
+    image = Cruel(Dir({"a": File()}))
+    for _ in range(FILES_PER_TABLE - 2):
+        image.record()
+    image.finish()
+    file, at = image.places["directory"]
+    image.set_tables(bytes(image.files[file][at:at + 16]) * tables)
+    return image
+
+
+def spread(directories):
+    """Directories whose FileIDs lie 32,768 apart."""
+    image = Cruel(Dir({"a": File()}))
+    for _ in range(FILES_PER_TABLE - 2):
+        image.record(stream=0, desc=LINKS << 48)
+    image.finish()
+    file, at = image.places["directory"]
+    entry = bytes(image.files[file][at:at + 16])
+    ids = [3 + 32768 * i for i in range(directories)]
+    image.set_directory("", image.table(names(directories), ids))
+    file, at = image.places["record:"]
+    root = image.files[file][at:at + 96]
+    file, at = image.places["table:0"]
+    image.files[file][at:at + 96] = root
+    image.set_tables(entry * (32 * directories))
+    return image
+
+
+def deep(directories):
+    """A chain of directories, deeper than any path."""
+    image = Cruel(Dir({"a": File()}))
+    for i in range(directories):
+        table = image.table(["a"], [4 + i]) if i + 1 < directories else {"stream": 0, "desc": LINKS << 48}
+        image.record(parent=2 + i if i else 1, **table)
+    image.set_directory("", image.table(["a"], [3]))
+    return image.finish()
+
+
+def ring(links):
+    """Symlinks in a directory whose parents form a ring."""
+    image = Cruel(Dir({"a": File(reparse=make_symlink("x"))}))
+    fields = {"reparse": image.offset_of("reparse:a"), "tag": 0xA000000C}
+    ids = [image.record(**fields) for _ in range(links)]
+    ring_id = image.record(stream=0, desc=LINKS << 48, parent=3 + links + 1)
+    top = image.record(parent=ring_id, **image.table(names(links), ids))
+    image.set_directory("", image.table(["d"], [top]))
+    return image.finish()
+
+
+def streams_shared(files, streams):
+    """Files that share a table of streams."""
+    image = Cruel(Dir({"a": File(b"x", streams={n: b"abc" for n in names(streams)})}))
+    fields = {"streams": image.offset_of("streams:a")}
+    return in_root(image, [image.record(**fields) for _ in range(files)])
+
+
+def pe_shared(files, mappings):
+    """Files that share a PE image of many mappings."""
+    image = Cruel(Dir({"a": File(Stream(bytes(32768), pe=[(4096, 0)] * mappings))}))
+    fields = {"stream": image.offset_of("pe:a"), "desc": PE << 48 | 32768}
+    return in_root(image, [image.record(**fields) for _ in range(files)])
+
+
+def data_shared(files, size):
+    """Files that share their data."""
+    image = Cruel(Dir({"a": File(bytes(range(256)) * (size // 256))}))
+    fields = {"stream": image.offset_of("data:a"), "desc": size}
+    return in_root(image, [image.record(**fields) for _ in range(files)])
+
+
+def sd_shared(files):
+    """Files that share a security descriptor as large as one can be."""
+    image = Cruel(Dir({"a": File(sd=make_sd(aces=((0, 0, 0x1F01FF, make_sid(18)),) * 3200))}))
+    fields = {"sd": image.offset_of("sd:a")}
+    return in_root(image, [image.record(**fields) for _ in range(files)])
+
+
+def unsorted(entries):
+    """A directory in the order of code points, where names begin beyond the surrogates."""
+    image = Cruel(Dir({"a": File()}))
+    image.set_directory("", image.table(names(entries, "\ue000")[::-1], [2] * entries))
+    return image.finish()
+
+
+def short_records(tables):
+    """File tables of 1,024 records of one byte each, which are all the same table."""
+    image = Cruel(Dir({"a": File()}))
+    place = image.offset_of("table:0")
+    file, at = image.places["directory"]
+    entry = bytes(image.files[file][at:at + 16])
+    image.set_tables(entry + struct.pack("<QHHI", place, 1024, 1, 0) * tables)
+    return image
