@@ -183,13 +183,14 @@ typedef enum CIM_READ_FLAGS {
  * @Attributes: FILE_ATTRIBUTE_*. DIRECTORY decides the kind. READONLY, HIDDEN, SYSTEM, ARCHIVE and
  *     SPARSE_FILE are kept, all others dropped without an error (clients, ours)
  * @FileSize: bytes of the default stream, at most 2^48-1; ignored for a directory (ours)
- * @CreationTime, @LastWriteTime, @ChangeTime, @LastAccessTime: note the order, which is not that
- *     of FILE_BASIC_INFO
+ * @CreationTime, @LastWriteTime, @ChangeTime, @LastAccessTime: stored as they are, 0 too (ours);
+ *     note the order, which is not that of FILE_BASIC_INFO
  * @SecurityDescriptorBuffer: a self-relative security descriptor of at most 65,535 bytes. With
  *     NULL or size 0 a descriptor with a NULL DACL is stored (ours)
  * @ReparseDataBuffer: a REPARSE_DATA_BUFFER or REPARSE_GUID_DATA_BUFFER, tag first; its presence
  *     makes the item a reparse point, whatever @Attributes says (ours)
  * @EaBuffer: a chain of FILE_FULL_EA_INFORMATION
+ * @SecurityDescriptorSize, @ReparseDataSize, @EaBufferSize: bytes of the buffer
  *
  * A buffer whose size is 0 may be NULL. The structure has no version: it can't grow.
  */
@@ -250,11 +251,24 @@ CIMFS_OFFSET_(CimFsImagePath, ImageName, 8, 4);
 #define CIMFS_FILE_ID_128_ FILE_ID_128
 #else
 typedef struct CIMFS_FILE_ID_128 {
-	BYTE Identifier[16];
+	BYTE Identifier[16]; /* the number, its low byte first */
 } CIMFS_FILE_ID_128;
 #define CIMFS_FILE_ID_128_ CIMFS_FILE_ID_128
 #endif
 
+/**
+ * FILE_STAT_BASIC_INFORMATION - what CimGetFileStatBasicInformation() tells of an item
+ * @FileId: the image's own number of the file
+ * @CreationTime, @LastAccessTime, @LastWriteTime, @ChangeTime: as stored
+ * @AllocationSize: EndOfFile rounded up to 4096, 0 for a sparse stream (ours)
+ * @EndOfFile: bytes of the file or stream; 0 for a directory
+ * @FileAttributes: FILE_ATTRIBUTE_*, DIRECTORY and REPARSE_POINT included; NORMAL if none
+ * @ReparseTag: 0 if there is no reparse data
+ * @NumberOfLinks: always 1, for counting would read the whole image (ours)
+ * @DeviceType: 7, FILE_DEVICE_DISK (ours)
+ * @DeviceCharacteristics, @Reserved, @VolumeSerialNumber: 0, an image has none (ours)
+ * @FileId128: FileId in its low 8 bytes, 0 above
+ */
 typedef struct _FILE_STAT_BASIC_INFORMATION {
 	LARGE_INTEGER FileId;
 	LARGE_INTEGER CreationTime;
@@ -492,10 +506,6 @@ CIMFSAPI CimReadFile(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath, CIMF
  * CimGetFileStatBasicInformation() - an item's times, size and attributes
  * @imagePath, @filePath: as CimReadFile(), directories and the root ("" or "\") included
  * @fileStatInformation: receives them. For PATH:STREAM the sizes are the stream's
- *
- * Ours: AllocationSize is EndOfFile rounded up to 4096, 0 for a sparse stream; FileId is the
- * image's own number of the file; NumberOfLinks is always 1, for counting would read the whole
- * image; DeviceType is 7, the other fields that an image doesn't store are 0.
  *
  * Errors: as CimReadFile(), but for directories, which have a stat.
  */

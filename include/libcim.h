@@ -203,9 +203,9 @@ CIM_API uint32_t cim_version_number(void);
  * named: PATH:STREAM or PATH:STREAM:$DATA.
  */
 struct cim_str {
-	const char *utf8;
-	const uint16_t *utf16;
-	size_t units; /* bytes of utf8, or code units of utf16 */
+	const char *utf8;      /* the text, or NULL if it is in utf16 */
+	const uint16_t *utf16; /* the text, or NULL if it is in utf8 */
+	size_t units;	       /* bytes of utf8, or code units of utf16 */
 };
 
 /** cim_str8() - a NUL-terminated UTF-8 string as a struct cim_str; NULL stays NULL */
@@ -244,10 +244,11 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
  * struct cim_file_info - a file's or directory's record, as stored
  * @file_id:     the FileID, from 1
  * @parent_id:   FileID of the directory it was created in, 0 where the record is too short to hold
- * it; trust it for directories only
+ *               it; trust it for directories only
  * @attributes:  CIM_ATTR_*, derived: kind and reparse bits included, NORMAL if none
  * @flags:       the raw flag word of the record, unknown bits included
  * @reparse_tag: tag, 0 if there is no reparse data
+ * @*_time:      as stored; 0, which is 1601-01-01, where nobody said one
  * @size:        bytes of the default stream; 0 for a directory
  * @ea_size:     bytes of the extended attributes' list, 0 if none
  * @is_directory: the default stream is a link table
@@ -544,6 +545,7 @@ enum cim_severity {
 
 /**
  * struct cim_finding - one thing that cim_image_verify() found
+ * @severity:  how much it matters
  * @structure: "region header", "file table", "link table", "stream", ...
  * @offset:    RegionOffset of the structure (bits 48-63 region index); 0 if it has none
  * @path:      WTF-8 path of the item concerned, "/" for the root, "/dir/file" for what is below,
@@ -634,12 +636,14 @@ CIM_API enum cim_status cim_writer_open(const struct cim_env *env, const char *d
 /**
  * struct cim_metadata - what cim_writer_add() needs to know of an item
  * @other_flags: bits of the record's flag word that no attribute names; with CIM_WRITE_AS_STORED
- * only
+ *               only
  * @attributes: CIM_ATTR_*; DIRECTORY decides the kind, bits that an image can't hold are dropped
  * @size:       bytes of the default stream (ignored for a directory); at most CIM_MAX_STREAM
+ * @*_time:     stored as they are; 0 if there is none, for the library never takes the clock's
  * @security:   self-relative security descriptor; NULL or size 0: a NULL DACL is stored (D8)
  * @ea:         FILE_FULL_EA_INFORMATION list, or NULL
  * @reparse:    REPARSE_DATA_BUFFER, or NULL
+ * @security_size, @ea_size, @reparse_size: bytes of the buffer
  * @keep:       CIM_KEEP_*: these stay as what is at the path has them, if it is of the same kind
  * @keep_attributes: CIM_ATTR_* that stay likewise
  *
@@ -665,13 +669,13 @@ struct cim_metadata {
 };
 
 /** What of the item at the path is to stay: see struct cim_metadata. */
-#define CIM_KEEP_SECURITY    0x01u
-#define CIM_KEEP_EA	     0x02u
-#define CIM_KEEP_REPARSE     0x04u
-#define CIM_KEEP_CREATION    0x08u /* and the other times */
-#define CIM_KEEP_LAST_WRITE  0x10u
-#define CIM_KEEP_CHANGE	     0x20u
-#define CIM_KEEP_LAST_ACCESS 0x40u
+#define CIM_KEEP_SECURITY    0x01u /* its security descriptor, or that it has none */
+#define CIM_KEEP_EA	     0x02u /* its extended attributes, or that it has none */
+#define CIM_KEEP_REPARSE     0x04u /* its reparse data, or that it has none */
+#define CIM_KEEP_CREATION    0x08u /* creation_time */
+#define CIM_KEEP_LAST_WRITE  0x10u /* last_write_time */
+#define CIM_KEEP_CHANGE	     0x20u /* change_time */
+#define CIM_KEEP_LAST_ACCESS 0x40u /* last_access_time */
 
 /*
  * All calls on a session fail with CIM_E_SHARING while its stream is open (but for the stream's

@@ -58,9 +58,9 @@ CIM_API enum cim_status cim_utf16_from_utf8(const char *src, size_t bytes, uint1
 CIM_API int cim_name_compare_default(const uint16_t *a, size_t a_units, const uint16_t *b,
 				     size_t b_units);
 
-/** A GUID in Windows' binary order, as the format stores it. */
+/** A GUID. */
 struct cim_guid {
-	uint8_t bytes[16];
+	uint8_t bytes[16]; /* in Windows' binary order, as the format stores it */
 };
 
 /** Bytes of a GUID's text, 8-4-4-4-12 in lower case, its NUL included. */
@@ -99,7 +99,12 @@ CIM_API enum cim_status cim_image_lookup_at(struct cim_image *image, uint32_t di
  * The files of an image, and where in them bytes lie
  */
 
-/** struct cim_region_set - one of the region sets an image names; @first: index of its region 0 */
+/**
+ * struct cim_region_set - one of the region sets an image names
+ * @guid:  its GUID, which the names of its files have
+ * @count: its regions
+ * @first: index of its region 0 among the regions of all sets
+ */
 struct cim_region_set {
 	struct cim_guid guid;
 	uint16_t count;
@@ -176,6 +181,7 @@ enum cim_run_kind {
 
 /**
  * struct cim_run - where a piece of a stream lies
+ * @kind:   what it is
  * @len:    bytes of the run
  * @native: CIM_RUN_FILE: the file, as the environment's native() names it (POSIX: a descriptor),
  *          else -1. It is the library's: to be read by position, and not to be closed
@@ -360,6 +366,7 @@ CIM_API void cim_links_close(struct cim_links *links);
 
 /**
  * struct cim_source - data that can be read twice
+ * @ctx:   the caller's own, passed to @pread
  * @pread: reads @len bytes at @offset, all or an error; called under the session's lock, so it
  *         must not call the session. @err may be NULL
  */

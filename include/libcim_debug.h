@@ -44,6 +44,7 @@ CIM_API const char *cim_structure_name(enum cim_structure_kind kind);
 
 /**
  * struct cim_structure - a structure and its place
+ * @kind:    what it is
  * @file:    name of the file that holds it; "" where that isn't known
  * @region:  index of that file among the image's regions; CIM_NO_REGION if it is no region file
  * @offset:  where it begins in the file
@@ -77,9 +78,11 @@ enum cim_field_type {
 /**
  * struct cim_field - a field of a structure, decoded
  * @name:    what format.md calls it, in one word
+ * @type:    how it is meant to be shown
  * @offset:  from the structure's beginning
  * @size:    its bytes in the file
  * @element: it belongs to element @index of an array; all fields of one element come together
+ * @index:   which element that is, from 0
  * @value:   the field as a number, if it has up to 8 bytes and isn't a name
  * @bytes, @len: its bytes, valid during the call; a long CIM_FIELD_BYTES comes in pieces
  */
@@ -97,6 +100,7 @@ struct cim_field {
 
 /**
  * struct cim_structure_visitor - what cim_structures_visit() calls
+ * @ctx:       the caller's own, passed to each
  * @structure: a structure begins
  * @field:     a field of it, in ascending order but for arrays, whose elements come one by one
  * @bytes:     its bytes from @skip on, in pieces, in order; after the fields in front

@@ -17,7 +17,7 @@ extern "C" {
 
 /** struct cim_allocator - where memory comes from; any function may be called by any thread */
 struct cim_allocator {
-	void *ctx;
+	void *ctx; /* the caller's own, passed to both */
 	/** @realloc: as C's realloc(): @ptr NULL allocates; never called with @size 0 */
 	void *(*realloc)(void *ctx, void *ptr, size_t size);
 	/** @free: as C's free(), NULL included */
@@ -57,17 +57,22 @@ enum cim_vfs_lock {
  */
 struct cim_vfs {
 	size_t struct_size;
-	void *ctx;
+	void *ctx; /* the file system's own, passed to each function */
 	/** @fold_names: names that differ in ASCII case only are the same file (Windows, Wine) */
 	bool fold_names;
+	/** @open_dir: opens an existing directory; @flags CIM_VFS_DIR_LOCK */
 	enum cim_status (*open_dir)(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
 				    long *os_error);
+	/** @close_dir: ends it, and its lock */
 	void (*close_dir)(void *ctx, cim_vfs_dir *dir);
 	/** @sync_dir: make the directory's names last (fsync of the directory) */
 	enum cim_status (*sync_dir)(void *ctx, cim_vfs_dir *dir, long *os_error);
+	/** @open: opens or makes a file of the directory, as @mode says */
 	enum cim_status (*open)(void *ctx, cim_vfs_dir *dir, const char *name,
 				enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error);
+	/** @close: ends it, and its byte lock; what was written need not last before sync() */
 	void (*close)(void *ctx, cim_vfs_file *file);
+	/** @size: the file's bytes, as they are now */
 	enum cim_status (*size)(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error);
 	/** @pread: reads @len bytes unless the file ends before; *@got tells; short only at the end
 	 */
@@ -79,6 +84,7 @@ struct cim_vfs {
 	/** @truncate: sets the size, either way; a longer file reads as zero there, as a hole if
 	 * possible */
 	enum cim_status (*truncate)(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error);
+	/** @sync: make the file's content and size last (fsync) */
 	enum cim_status (*sync)(void *ctx, cim_vfs_file *file, long *os_error);
 	/** @lock: the byte lock by which a living session (CIM_LOCK_ALONE) and a user of an image
 	 *  (CIM_LOCK_SHARED; an open for reading will do) mark a first region file (D36);
@@ -93,6 +99,7 @@ struct cim_vfs {
 	 *  target is held open by somebody and so can't be replaced now */
 	enum cim_status (*rename)(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
 				  unsigned flags, long *os_error);
+	/** @remove: takes a file's name away; who has the file open reads on */
 	enum cim_status (*remove)(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error);
 	/** @list: calls @each with every name of a file in the directory ("." and ".." and
 	 *  subdirectories left out), until it returns something else than CIM_OK, which is returned
@@ -128,7 +135,12 @@ enum cim_phase {
 	CIM_PHASE_VERIFY, /* done: items checked; total: 0, unknown */
 };
 
-/** struct cim_progress - one report: @done of @total (0: unknown) of @phase */
+/**
+ * struct cim_progress - one report
+ * @phase: what it is about
+ * @done:  how much is done
+ * @total: of how much; 0: unknown
+ */
 struct cim_progress {
 	enum cim_phase phase;
 	uint64_t done;
@@ -143,30 +155,34 @@ struct cim_progress {
  */
 struct cim_env {
 	size_t struct_size;
-	struct cim_allocator mem;
-	const struct cim_vfs *vfs;
+	struct cim_allocator mem;  /* where memory comes from */
+	const struct cim_vfs *vfs; /* where files are */
 
 	/** @random: fills @buf with @len unpredictable bytes, for names of private files, GUIDs
 	 * and hash tables that nobody can slow down */
 	enum cim_status (*random)(void *ctx, void *buf, size_t len);
-	void *random_ctx;
+	void *random_ctx; /* the caller's own, passed to random() */
 
-	/** @now_ms, @sleep_ms: a monotonic clock, for waits with an end (decision D47) */
+	/** @now_ms: a monotonic clock, for waits with an end (decision D47) */
 	uint64_t (*now_ms)(void *ctx);
+	/** @sleep_ms: waits so long, about */
 	void (*sleep_ms)(void *ctx, unsigned ms);
-	void *clock_ctx;
+	void *clock_ctx; /* the caller's own, passed to both */
 
 	/** @progress: may be NULL; returning non-zero stops the call with CIM_E_ABORTED. Called
 	 * under the handle's lock: it must not call the library with that handle */
 	int (*progress)(void *ctx, const struct cim_progress *progress);
-	void *progress_ctx;
+	void *progress_ctx; /* the caller's own, passed to progress() */
 
-	/** Locks. mutex_new() returns NULL for want of memory. */
+	/** @mutex_new: makes a lock, which nobody holds; NULL for want of memory */
 	void *(*mutex_new)(void *ctx);
+	/** @mutex_free: ends a lock that nobody holds */
 	void (*mutex_free)(void *ctx, void *mutex);
+	/** @mutex_lock: waits for it; a thread never takes one twice */
 	void (*mutex_lock)(void *ctx, void *mutex);
+	/** @mutex_unlock: by the thread that holds it */
 	void (*mutex_unlock)(void *ctx, void *mutex);
-	void *thread_ctx;
+	void *thread_ctx; /* the caller's own, passed to these four */
 };
 
 /**

@@ -4,6 +4,7 @@
 """make doc: the reference has every function, and no warning; and a mistake in a header is one."""
 
 import glob
+import html
 import os
 import re
 import shutil
@@ -22,6 +23,10 @@ MISTAKES = (
      "@paht:  the filesystem file", "paht"),
     ("a member that isn't there", "include/libcim.h", "@sparse: it is", "@spares: it is",
      "@spares is no member"),
+    ("a member without a word", "include/libcim.h", " * @root_id:       FileID of the root directory\n", "",
+     "a member without a word: root_id"),
+    ("a line that goes on and isn't indented", "include/libcim.h",
+     " *               it; trust it for", " * it; trust it for", "isn't indented: it; trust it"),
     ("a function without a comment", "include/libcim.h",
      "/** cim_iter_close() - end an iteration; NULL is fine */", "", "without a comment"),
     ("a link that leads nowhere", "cimfs_shim/doc/reference.dox", "@ref libcim_env_h",
@@ -75,6 +80,48 @@ for header in sorted(os.listdir(os.path.join(TREE, "include"))):
     missing = [f for f in functions if not re.search(r">%s</a>" % f, pages)]
     check(functions and not missing, "%s: each of its %d functions is in it" %
           (header, len(functions)), "\n".join(missing))
+    missing = [m for m in re.findall(r"^#define (CIM\w+)\s+[(0-9]", read("include/" + header), re.M)
+               if not re.search(r">%s\s*</a>" % m, pages) and not re.search(r"#define %s[^\w]" % m, pages)]
+    check(not missing, "and each macro that stands for a number", "\n".join(missing))
+
+
+
+def shown(page):
+    """What a page shows, in one line."""
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
+
+
+def no_members(lines):
+    """Structures that are shown with something else than the members they have in C."""
+    for header in sorted(os.listdir(os.path.join(TREE, "include"))):
+        for name, body in re.findall(r"^(?:typedef )?struct (\w+) \{\n(.*?)^\}", read("include/" + header),
+                                     re.M | re.S):
+            if name == "CIMFS_FILE_ID_128":  # for targets older than the one that is shown
+                continue
+            body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+            want = [a or b for a, b in re.findall(r"\(\*(\w+)\)\([^;]*;|(\w+)(?:\[\w+\])?;", body)]
+            page = read("build/doc/html/struct%s.html" % name.replace("_", "__"))
+            got = re.findall(r'class="memname">[^<]*(?:<a [^>]*>[^<]*</a>[^<]*)*?%s::(\w+)' % name, page)
+            if got != want:
+                lines.append("%s: %s, not %s" % (name, got, want))
+    return lines
+
+
+check(not no_members([]), "each structure has its members, and nothing else", "\n".join(no_members([])))
+INFO = shown(read("build/doc/html/structcim__file__info.html"))
+PARENT = re.search(r"cim_file_info::parent_id (.*?) ◆", INFO)
+same(PARENT and PARENT[1].rstrip("."),
+     "FileID of the directory it was created in, 0 where the record is too short to hold it; "
+     "trust it for directories only",
+     "what is said of a member in two lines is said of it")
+MACRO = "CIMFS_FIELD_BYTES_(n):="
+SETTINGS = read("cimfs_shim/doc/Doxyfile")
+check(MACRO in SETTINGS, "a macro that cimfs.h undefines could be left in", SETTINGS)
+write("cimfs_shim/doc/Doxyfile", SETTINGS.replace(MACRO, MACRO.replace(":", "")))
+make()
+check([line for line in no_members([]) if line.startswith("CIMFS_FILE_METADATA")],
+      "and would be seen: the members that it garbles are not in their places")
+write("cimfs_shim/doc/Doxyfile", SETTINGS)
 
 for what, name, right, wrong, says in MISTAKES:
     text = read(name)
