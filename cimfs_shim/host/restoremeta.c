@@ -19,6 +19,7 @@
 #include "bytes.h"
 #include "ea.h"
 #include "filetime.h"
+#include "statx.h"
 #include "xattr.h"
 
 #define MAX_XATTR 65536u
@@ -82,9 +83,8 @@ static void lost_times(struct restore *r, const struct place *at)
 /* What the file system says, not what the kernel remembers of the order. */
 static bool look(int fd, const char *name, struct statx *stx)
 {
-	return !statx(fd, name ? name : "",
-		      AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS,
-		      stx);
+	return !host_statx(fd, name ? name : "",
+			   AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, stx);
 }
 
 /* File systems silently bend what they can't hold; as for parts of a second, FAT counts by two. */

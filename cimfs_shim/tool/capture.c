@@ -378,11 +378,6 @@ void *capture_remember(void **tree, struct inode *one)
 	return *first;
 }
 
-int capture_statx(int dirfd, const char *name, int flags, struct statx *stx)
-{
-	return statx(dirfd, name, flags, STATX_BASIC_STATS | STATX_BTIME, stx);
-}
-
 int capture_open(int dirfd, const char *name, int flags)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOATIME | flags);
@@ -397,7 +392,7 @@ int capture_open(int dirfd, const char *name, int flags)
 static int take_part(struct capture *c, struct part *part, unsigned source, struct statx *stx)
 {
 	part->source = (uint16_t)source;
-	if (!part->dir || capture_statx(part->dir->fd, "", AT_EMPTY_PATH, stx))
+	if (!part->dir || host_statx(part->dir->fd, "", AT_EMPTY_PATH, stx))
 		return capture_fail_errno(c, capture_where(c, source));
 	capture_know_time(c, stx);
 	part->dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);

@@ -9,6 +9,7 @@
 #define CIMTOOL_CAPTURE_H
 
 #include "../host/dir.h"
+#include "../host/statx.h"
 #include "write.h"
 
 #include <pthread.h>
@@ -124,7 +125,6 @@ void *capture_remember(void **tree, struct inode *one);
 /* List all parts of a level, merged; c->rel is its path. */
 int capture_list(struct capture *c, struct level *level);
 void capture_free_level(struct level *level);
-int capture_statx(int dirfd, const char *name, int flags, struct statx *stx);
 /* Open for reading, and without a trace of that in the last access if that is allowed. */
 int capture_open(int dirfd, const char *name, int flags);
 

@@ -362,7 +362,7 @@ static int look_at_file(struct item *item, struct hostmeta *host)
 	int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 	item->fd = capture_open(item->dir->fd, item->name, flags);
-	if (item->fd < 0 || capture_statx(item->fd, "", AT_EMPTY_PATH, &item->stx))
+	if (item->fd < 0 || host_statx(item->fd, "", AT_EMPTY_PATH, &item->stx))
 		return fail_errno(item);
 	if (!S_ISREG(item->stx.stx_mode))
 		return fail_text(item, "it was replaced while the tree was read");

@@ -64,7 +64,7 @@ static void first_time(struct first_times *times, struct statx *stx)
 
 int capture_look_at_link(struct capture *c, int fd, const char *name, struct statx *stx)
 {
-	int failed = capture_statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, stx);
+	int failed = host_statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, stx);
 
 	if (!failed && c->host.all_times && (S_ISLNK(stx->stx_mode) || S_ISDIR(stx->stx_mode)))
 		first_time(&c->first_times, stx);
@@ -124,6 +124,28 @@ void capture_links_free(struct capture *c)
 	cim_image_close(c->base);
 }
 
+/* What openat2() does below, name by name. */
+static int open_by_names(int top, const char *host)
+{
+	char *copy = xstrdup(host);
+	char *rest = copy;
+	char *name;
+	int dir = top;
+	int fd = -1;
+
+	while ((name = strsep(&rest, "/")) != NULL) {
+		fd = openat(dir, name,
+			    (rest ? O_PATH : O_RDONLY) | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (dir != top)
+			close(dir);
+		if (fd < 0)
+			break;
+		dir = fd;
+	}
+	free(copy);
+	return fd;
+}
+
 /* Of the path of a directory of the source; -1: there is none, or no longer. */
 static int open_host(const struct source *src, const char *host)
 {
@@ -131,8 +153,13 @@ static int open_host(const struct source *src, const char *host)
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
+	int fd;
 
-	return *host ? (int)syscall(SYS_openat2, src->fd, host, &how, sizeof(how)) : dup(src->fd);
+	if (!*host)
+		return dup(src->fd);
+	fd = (int)syscall(SYS_openat2, src->fd, host, &how, sizeof(how));
+	/* Older kernels and containers have no such call: see host/statx.h. */
+	return fd < 0 && (errno == ENOSYS || errno == EPERM) ? open_by_names(src->fd, host) : fd;
 }
 
 /* How many units of a path are those of the directory that it lies in. */
