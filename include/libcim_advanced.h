@@ -269,10 +269,10 @@ CIM_API enum cim_status cim_image_get_segment(struct cim_image *image, const str
  * cim_image_verify() do so by themselves.
  */
 
-/** struct cim_place - where something lies, and the bytes it takes to go through it; 0: none */
+/** struct cim_place - where something lies; all 0: there is none */
 struct cim_place {
 	uint64_t offset; /* RegionOffset */
-	uint64_t bytes;
+	uint64_t bytes;	 /* those that it takes to go through it */
 };
 
 /** What of an item cim_file_place() finds. */
