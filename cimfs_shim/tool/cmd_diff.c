@@ -368,52 +368,73 @@ static int compare_blob(struct pair *p, const char *field, enum cim_blob which)
 	return code;
 }
 
-static int compare_streams(struct comparer *c, struct pair *p)
+/* One stream that both have (@order 0), only a (below 0) or only b. */
+static int compare_stream(struct comparer *c, struct pair *p, const struct tree_stream *x,
+			  const struct tree_stream *y, int order)
 {
-	struct tree_stream *x = NULL;
-	struct tree_stream *y = NULL;
-	size_t x_count = 0;
-	size_t y_count = 0;
+	char *text = tree_stream_text(order > 0 ? y : x);
+	char *name = (p->json ? tree_plain : tree_shown)(text);
+	char *field = xasprintf("stream %s%s", name,
+				order < 0   ? " removed"
+				: order > 0 ? " added"
+					    : "");
+	bool same = false;
+	int code = EXIT_OK;
+
+	if (!order)
+		code = same_contents(c, p, &x->data, &y->data, &same);
+	if (!code && !same)
+		field_text(p, field, NULL, NULL);
+	free(field);
+	free(name);
+	free(text);
+	return code;
+}
+
+/* Both sides' in one order. */
+static int merge_streams(struct comparer *c, struct pair *p, const struct tree_streams *x,
+			 const struct tree_streams *y)
+{
 	size_t i = 0;
 	size_t k = 0;
-	struct cim_place place;
-	struct cim_place other;
-	bool one;
+	int code = EXIT_OK;
+
+	while (!code && (i < x->count || k < y->count)) {
+		const struct tree_stream *a = &x->at[i];
+		const struct tree_stream *b = &y->at[k];
+		int order = i == x->count   ? 1
+			    : k == y->count ? -1
+					    : cim_name_compare_default(a->name, a->units, b->name,
+								       b->units);
+
+		code = compare_stream(c, p, a, b, order);
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return code;
+}
+
+static int compare_streams(struct comparer *c, struct pair *p)
+{
+	struct tree_streams x = {0};
+	struct tree_streams y = {0};
+	struct cim_place a;
+	struct cim_place b;
+	bool same;
 	int code;
 
 	if (!p->a.info.has_streams && !p->b.info.has_streams)
 		return EXIT_OK;
-	code = find_places(p, CIM_PART_STREAMS, &place, &other, &one);
-	if (code || one)
+	code = find_places(p, CIM_PART_STREAMS, &a, &b, &same);
+	if (code || same)
 		return code;
-	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, &p->a.info, &x, &x_count);
+	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, &p->a.info, &x);
 	if (!code)
-		code = tree_streams(p->d->t, p->b.side->image, p->b.side->name, &p->b.info, &y,
-				    &y_count);
-	while (!code && (i < x_count || k < y_count)) {
-		int order = i == x_count   ? 1
-			    : k == y_count ? -1
-					   : cim_name_compare_default(x[i].name, x[i].units,
-								      y[k].name, y[k].units);
-		char *name = (p->json ? tree_plain : tree_shown)(order > 0 ? y[k].text : x[i].text);
-		bool same = false;
-		char *field;
-
-		if (!order)
-			code = same_contents(c, p, &x[i].data, &y[k].data, &same);
-		field = xasprintf("stream %s%s", name,
-				  order < 0   ? " removed"
-				  : order > 0 ? " added"
-					      : "");
-		if (!code && !same)
-			field_text(p, field, NULL, NULL);
-		free(field);
-		free(name);
-		i += order <= 0;
-		k += order >= 0;
-	}
-	tree_streams_free(x, x_count);
-	tree_streams_free(y, y_count);
+		code = tree_streams(p->d->t, p->b.side->image, p->b.side->name, &p->b.info, &y);
+	if (!code)
+		code = merge_streams(c, p, &x, &y);
+	tree_streams_free(&x);
+	tree_streams_free(&y);
 	return code;
 }
 

@@ -354,26 +354,35 @@ static void print_line(struct dump *d)
 		text_add(&d->piece->text, d->line.s, d->line.len);
 }
 
+static int dump_stream(struct dump *d, const struct tree_item *item,
+		       const struct tree_stream *stream)
+{
+	char *name = tree_stream_text(stream);
+	int code;
+
+	text_cut(&d->line, 0);
+	text_puts(&d->line, "stream ");
+	text_puts(&d->line, item->path);
+	text_puts(&d->line, " name=");
+	text_puts(&d->line, name);
+	free(name);
+	code = put_data(d, item, &stream->data);
+	if (!code)
+		print_line(d);
+	return code;
+}
+
 static int dump_streams(struct dump *d, const struct tree_item *item)
 {
-	struct tree_stream *streams;
-	size_t count;
+	struct tree_streams streams;
 	int code;
 
 	if (!item->info.has_streams)
 		return EXIT_OK;
-	code = tree_streams(d->t, d->image, d->name, &item->info, &streams, &count);
-	for (size_t i = 0; i < count && !code && !d->piece->too_long; i++) {
-		text_cut(&d->line, 0);
-		text_puts(&d->line, "stream ");
-		text_puts(&d->line, item->path);
-		text_puts(&d->line, " name=");
-		text_puts(&d->line, streams[i].text);
-		code = put_data(d, item, &streams[i].data);
-		if (!code)
-			print_line(d);
-	}
-	tree_streams_free(streams, count);
+	code = tree_streams(d->t, d->image, d->name, &item->info, &streams);
+	for (size_t i = 0; i < streams.count && !code && !d->piece->too_long; i++)
+		code = dump_stream(d, item, &streams.at[i]);
+	tree_streams_free(&streams);
 	return code;
 }
 

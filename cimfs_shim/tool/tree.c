@@ -14,6 +14,9 @@
  * thousand directories would be gigabytes. */
 #define MAX_PATH (2 * CIM_MAX_PATH)
 
+/* Why a table isn't taken into memory: names that don't overlap are shorter than it is. */
+#define OVERLAP "the names in a table overlap"
+
 struct name {
 	uint32_t id;
 	uint32_t offset; /* in the level's code units */
@@ -173,14 +176,15 @@ static int check_order(struct tree *tree, struct cim_iter *iter, bool *sorted)
 	return EXIT_OK;
 }
 
-static int load_sorted(struct tree *tree, struct level *level)
+static int load_sorted(struct tree *tree, struct level *level, uint64_t bytes)
 {
 	const struct cim_entry *entry;
 	struct cim_error err = {0};
-	size_t room = 0;
-	size_t units_room = 0;
+	const uint64_t room = bytes / sizeof(*level->units);
 	size_t used = 0;
 
+	level->names = xcalloc((size_t)cim_iter_count(level->iter) + 1, sizeof(*level->names));
+	level->units = xcalloc(room + 1, sizeof(*level->units));
 	for (;;) {
 		struct name *name;
 
@@ -188,10 +192,9 @@ static int load_sorted(struct tree *tree, struct level *level)
 			return fail(tree, &err);
 		if (!entry)
 			break;
-		level->names = xgrow(level->names, &room, level->count, sizeof(*level->names));
-		if (units_room - used < entry->units) {
-			units_room = (used + entry->units) * 2;
-			level->units = xrealloc(level->units, units_room * sizeof(*level->units));
+		if (entry->units > room - used) {
+			tool_fail(tree->t, "read", tree->name, NULL, OVERLAP);
+			return EXIT_CORRUPT;
 		}
 		name = &level->names[level->count++];
 		name->id = entry->file_id;
@@ -235,7 +238,7 @@ static int enter(struct tree *tree)
 	if (cim_budget_spend(tree->budget, &place, &err))
 		return fail(tree, &err);
 	code = check_order(tree, level->iter, &sorted);
-	return code || sorted ? code : load_sorted(tree, level);
+	return code || sorted ? code : load_sorted(tree, level, place.bytes);
 }
 
 /* The top level's next name into tree->units; false: there is none. */
@@ -423,48 +426,69 @@ static int compare_streams(const void *a, const void *b)
 	return cim_name_compare_default(x->name, x->units, y->name, y->units);
 }
 
-void tree_streams_free(struct tree_stream *streams, size_t count)
+void tree_streams_free(struct tree_streams *streams)
 {
-	for (size_t i = 0; i < count; i++)
-		free(streams[i].text);
-	free(streams);
+	free(streams->at);
+	free(streams->names);
+	memset(streams, 0, sizeof(*streams));
 }
 
-int tree_streams(struct tool *t, struct cim_image *image, const char *name,
-		 const struct cim_file_info *file, struct tree_stream **streams, size_t *count)
+char *tree_stream_text(const struct tree_stream *stream)
+{
+	struct text text = {0};
+
+	text_puts(&text, "");
+	escape_name(&text, stream->name, stream->units);
+	return text.s;
+}
+
+/* All of a table's streams; there is room for so many code units of names, and for all streams. */
+static enum cim_status load_streams(struct cim_iter *iter, struct tree_streams *streams,
+				    uint64_t room, struct cim_error *err)
 {
 	const struct cim_entry *entry;
-	struct cim_error err = {0};
-	struct cim_iter *iter;
+	uint64_t used = 0;
 	enum cim_status status;
-	size_t room = 0;
 
-	*streams = NULL;
-	*count = 0;
-	if (cim_iter_file_streams(image, file, &iter, &err))
-		return tool_fail_cim(t, "read", name, &err);
-	while (!(status = cim_iter_next(iter, &entry, &err)) && entry) {
-		struct text text = {0};
-		struct tree_stream *one;
+	while (!(status = cim_iter_next(iter, &entry, err)) && entry) {
+		struct tree_stream *one = &streams->at[streams->count];
 
-		*streams = xgrow(*streams, &room, *count, sizeof(**streams));
-		one = &(*streams)[(*count)++];
-		memcpy(one->name, entry->name, entry->units * sizeof(*one->name));
+		if (entry->units > room - used) {
+			snprintf(err->cause, sizeof(err->cause), OVERLAP);
+			return err->status = CIM_E_CORRUPT;
+		}
+		one->name = streams->names + used;
 		one->units = entry->units;
 		one->data = *entry->data;
 		one->data.struct_size = sizeof(one->data);
-		text_puts(&text, "");
-		escape_name(&text, entry->name, entry->units);
-		one->text = text.s;
+		memcpy(streams->names + used, entry->name, entry->units * sizeof(*entry->name));
+		used += entry->units;
+		streams->count++;
 	}
-	cim_iter_close(iter);
-	if (status) {
-		tree_streams_free(*streams, *count);
-		*streams = NULL;
-		*count = 0;
+	return status;
+}
+
+int tree_streams(struct tool *t, struct cim_image *image, const char *name,
+		 const struct cim_file_info *file, struct tree_streams *streams)
+{
+	struct cim_error err = {0};
+	struct cim_place place;
+	struct cim_iter *iter;
+	enum cim_status status;
+	uint64_t room;
+
+	memset(streams, 0, sizeof(*streams));
+	if (cim_iter_file_streams(image, file, &iter, &err))
 		return tool_fail_cim(t, "read", name, &err);
-	}
-	if (*count > 1)
-		qsort(*streams, *count, sizeof(**streams), compare_streams);
+	cim_iter_place(iter, &place);
+	room = place.bytes / sizeof(*streams->names);
+	streams->names = xcalloc(room + 1, sizeof(*streams->names));
+	streams->at = xcalloc((size_t)cim_iter_count(iter) + 1, sizeof(*streams->at));
+	status = load_streams(iter, streams, room, &err);
+	cim_iter_close(iter);
+	if (status)
+		return tool_fail_cim(t, "read", name, &err);
+	if (streams->count > 1)
+		qsort(streams->at, streams->count, sizeof(*streams->at), compare_streams);
 	return EXIT_OK;
 }

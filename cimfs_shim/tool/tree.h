@@ -20,10 +20,14 @@ struct tree_item {
 
 /* A stream of an item. */
 struct tree_stream {
-	uint16_t name[CIM_MAX_NAME];
+	const uint16_t *name;
 	size_t units;
-	char *text; /* escaped */
 	struct cim_data data;
+};
+struct tree_streams {
+	struct tree_stream *at;
+	size_t count;
+	uint16_t *names;
 };
 
 struct tree;
@@ -38,9 +42,11 @@ void tree_close(struct tree *tree);
 char *tree_plain(const char *escaped);
 char *tree_shown(const char *escaped);
 
-/* An item's streams, sorted likewise. */
+/* An item's streams, sorted likewise; to be freed in any case. */
 int tree_streams(struct tool *t, struct cim_image *image, const char *name,
-		 const struct cim_file_info *file, struct tree_stream **streams, size_t *count);
-void tree_streams_free(struct tree_stream *streams, size_t count);
+		 const struct cim_file_info *file, struct tree_streams *streams);
+void tree_streams_free(struct tree_streams *streams);
+/* A stream's name, escaped. Allocated. */
+char *tree_stream_text(const struct tree_stream *stream);
 
 #endif

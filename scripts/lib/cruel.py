@@ -178,3 +178,23 @@ def short_records(tables):
     entry = bytes(image.files[file][at:at + 16])
     image.set_tables(entry + struct.pack("<QHHI", place, 1024, 1, 0) * tables)
     return image
+
+
+def overlapping_names(path, count):
+    """A link table in no order whose names are all the same bytes: a directory's entries, or the
+    streams of a file."""
+    image = Cruel(Dir({"a": File(b"x", streams={"s": b"abc"})}))
+    streams = path != ""
+    value = struct.pack("<QQ", 2 << 48 | 40, 0) if streams else struct.pack("<I", 2)
+    head = 8 + count * (len(value) + 4)
+    names_at = [head + 2 * (i * 7919 % 32768) for i in range(count)]
+    # 255 units from wherever one begins: each unit is a length and a character too.
+    text = struct.pack("<33024H", *[255] * 33024)
+    body = struct.pack("<II", head + len(text), count) + value * count
+    body += struct.pack("<%dI" % count, *names_at) + text
+    place = image.put_metadata(body, None)
+    if streams:
+        image.poke("record:a", RECORD_STREAMS, "Q", place)
+    else:
+        image.poke("record:", RECORD_STREAM, "QQ", place, LINKS << 48 | len(body))
+    return image
