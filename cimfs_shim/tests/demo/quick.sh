@@ -41,6 +41,7 @@ images=$TEST_TMP/images
 said "$WINE" "$TEST_TMP/pack.exe" --source "$(dos_path "$source")" --images "$(dos_path "$images")" \
 	--name small.cim --delete 'b\c'
 ok $? "pack.exe packs, extends and forks"
+bytes=$(sed -n 's/^packed .* \([0-9]*\) bytes in .*/\1/p' "$TEST_TMP/said")
 
 for image in small.cim small_fork.cim; do
 	said "$BUILD/cimtool" verify --deep "$images/$image"
@@ -53,6 +54,8 @@ compare() {
 
 compare
 ok $? "both images equal the source and what pack.exe noted"
+! grep '^CHANGED' "$TEST_TMP/said"
+ok $? "and in the source nothing has changed"
 grep -q '^compared [1-9]' "$TEST_TMP/said"
 ok $? "something was compared"
 grep -q '2 further hard links' "$TEST_TMP/said"
@@ -83,6 +86,8 @@ mounted
 ok $? "mnt.exe finds both images equal to the source, through volumes"
 [ "$(grep -c '^small.*: mounted in .* [1-9][0-9]* files,.* bytes compared' "$TEST_TMP/said")" = 2 ]
 ok $? "something was compared in each"
+grep -q "^small.cim: .* $((bytes + 2 * 4097)) bytes compared" "$TEST_TMP/said"
+ok $? "mnt.exe compares as many bytes as pack.exe packed, and those of each hard link"
 volumes_left >"$TEST_TMP/said"
 [ ! -s "$TEST_TMP/said" ]
 ok $? "nothing stays mounted"
@@ -92,6 +97,35 @@ ok $? "mnt.exe says which function failed"
 volumes_left >"$TEST_TMP/said"
 [ ! -s "$TEST_TMP/said" ]
 ok $? "and nothing stays mounted then"
+
+# ---- a source that has changed since it was packed
+
+printf 'X' | dd of="$source/b/size 196625" bs=1 conv=notrunc status=none
+echo new >"$source/b/c/new"
+mv "$source/b/c/d" "$TEST_TMP/gone"
+touch "$source"
+told='b.c has changed|b.size 196625 has changed|b.c.d is gone|b.c.new: in the source, but was not packed'
+compare
+[ $? = 0 ] && [ "$(grep -cE "^CHANGED .*($told|source/ has changed)" "$TEST_TMP/said")" = 5 ]
+ok $? "packed.py tells what has changed in the source since, and holds the image to what pack.exe read"
+mounted
+[ $? = 0 ] && ! grep '^DIFFERENT' "$TEST_TMP/said" &&
+	[ "$(grep -c '^CHANGED small.cim: ' "$TEST_TMP/said")" = 5 ] &&
+	grep -qF 'CHANGED small_fork.cim: \: the source has changed since' "$TEST_TMP/said"
+ok $? "mnt.exe does the same, and calls the root by a name"
+cp "$images/manifest.tsv" "$TEST_TMP/manifest"
+sed -i 's/^\(dir\t\t[0-9a-f]*\t0\t[0-9]*\t\)[0-9]*/\11/' "$images/manifest.tsv"
+compare
+[ $? = 1 ] && grep -q '^DIFFERENT /: last write time' "$TEST_TMP/said"
+ok $? "packed.py still notices an image that has not what pack.exe read"
+mounted
+[ $? = 1 ] && grep -qF 'DIFFERENT small.cim: \: another time of writing' "$TEST_TMP/said"
+ok $? "so does mnt.exe"
+cp "$TEST_TMP/manifest" "$images/manifest.tsv"
+rm "$source/b/c/new"
+mv "$TEST_TMP/gone" "$source/b/c/d"
+# From here on the source is at fault: as if all of it were older than the packing.
+sed -i 's/^phase\tpack\t.*/phase\tpack\t9000000000000000000/' "$images/manifest.tsv"
 
 # ---- does the comparison notice?
 

@@ -8,6 +8,9 @@
  * of it, and bytes. From pack.exe's manifest it takes what must differ: what was added and deleted.
  * Small files are read once more without the volume, by CimReadFile.
  *
+ * Where the source itself has changed since pack.exe began to read it, as its change time tells,
+ * the volume must hold what pack.exe read; that is told, and no difference.
+ *
  * Under Wine volumes aren't asked for what its own file layer doesn't show: security descriptors,
  * reparse data and lists of streams.
  *
@@ -87,19 +90,34 @@ struct check
     size_t source_root, copy_root;
     struct item from, to; /* what Win32 tells of it in the source, and in the volume */
     int phases;           /* of pack.exe's, that were done */
+    LONGLONG packed;      /* when pack.exe began to read the source */
+    BOOL changed;         /* since then, the item at hand in the source: .from is what was read */
     BYTE *source_piece, *copy_piece;
-    ULONGLONG differences;
+    ULONGLONG differences, changes;
 };
 
 /* ---------------------------------------------------------------------------------------------
  * Speaking
  */
 
+static void tell(struct check *check, ULONGLONG *count, const WCHAR *word, const WCHAR *what)
+{
+    const WCHAR *path = check->copy + check->copy_root;
+
+    if (++*count <= SHOWN)
+        say(STD_OUTPUT_HANDLE, L"%ls %ls: %.1000ls: %ls\r\n", word, check->volume->name,
+            *path ? path : L"\\", what);
+}
+
 static void differs(struct check *check, const WCHAR *what)
 {
-    if (++check->differences <= SHOWN)
-        say(STD_OUTPUT_HANDLE, L"DIFFERENT %ls: %.1000ls: %ls\r\n", check->volume->name,
-            check->copy + check->copy_root, what);
+    tell(check, &check->differences, L"DIFFERENT", what);
+}
+
+/* It is the source that isn't as pack.exe read it. */
+static void changed(struct check *check, const WCHAR *what)
+{
+    tell(check, &check->changes, L"CHANGED", what);
 }
 
 static ULONGLONG now_us(void)
@@ -144,15 +162,29 @@ static void unhex(struct note *note, const char *text)
     for (; sscanf(text, "%2x", &byte) == 1; text += 2) note->data[note->size++] = (BYTE)byte;
 }
 
+/* The field at *@at, which may be empty; NULL after the last. */
+static char *next_field(char **at)
+{
+    char *field = *at;
+    size_t length = field ? strcspn(field, "\t\r\n") : 0;
+
+    if (!field) return NULL;
+    *at = field[length] == '\t' ? field + length + 1 : NULL;
+    field[length] = 0;
+    return field;
+}
+
 /* One line. Of those of the packing itself only streams matter: Wine doesn't list them. */
 static void read_line(struct check *check, char *line)
 {
-    const char *word = strtok(line, "\t\r\n"), *path = strtok(NULL, "\t\r\n");
-    const char *other = strtok(NULL, "\t\r\n"), *data = strtok(NULL, "\t\r\n");
+    const char *word = next_field(&line), *path = next_field(&line);
+    const char *other = next_field(&line), *data = next_field(&line);
 
-    if (!word || !path) return;
+    if (!path) return;
     if (!strcmp(word, "phase"))
-        check->phases++;
+    {
+        if (!check->phases++ && other) check->packed = strtoll(other, NULL, 10);
+    }
     else if (!strcmp(word, "stream") && data)
         unhex(add_note(check, STREAM, path, other), data);
     else if (check->phases < 2)
@@ -167,19 +199,87 @@ static void read_line(struct check *check, char *line)
         add_note(check, ADDED, path, NULL);
 }
 
-static BOOL read_manifest(struct check *check)
+static char manifest_line[LINE_ROOM];
+
+static FILE *open_manifest(const struct check *check)
 {
-    static char line[LINE_ROOM];
     WCHAR path[MAX_PATH];
     FILE *file;
 
     _snwprintf(path, MAX_PATH, L"%ls\\manifest.tsv", check->options->images);
     path[MAX_PATH - 1] = 0;
     file = _wfopen(path, L"rb");
-    if (!file) return fail_win32(L"_wfopen", path);
-    while (fgets(line, sizeof(line), file)) read_line(check, line);
+    if (!file) fail_win32(L"_wfopen", path);
+    return file;
+}
+
+static BOOL read_manifest(struct check *check)
+{
+    FILE *file = open_manifest(check);
+
+    if (!file) return FALSE;
+    while (fgets(manifest_line, LINE_ROOM, file)) read_line(check, manifest_line);
     fclose(file);
-    return check->phases || fail(L"read_manifest", path, HRESULT_FROM_WIN32(ERROR_INVALID_DATA));
+    return check->phases ||
+           fail(L"read_manifest", check->options->images, HRESULT_FROM_WIN32(ERROR_INVALID_DATA));
+}
+
+/* The fields of a "file" or "dir" that come after its path: what pack.exe gave to CimCreateFile. */
+static void read_facts(char *fields, struct item *item)
+{
+    item->basic.FileAttributes = strtoul(fields, &fields, 16);
+    item->standard.EndOfFile.QuadPart = strtoll(fields, &fields, 10);
+    item->basic.CreationTime.QuadPart = strtoll(fields, &fields, 10);
+    item->basic.LastWriteTime.QuadPart = strtoll(fields, &fields, 10);
+}
+
+/* Does the manifest have @path? @item then becomes, as far as that goes, what pack.exe read. Only
+ * what has changed is looked for, so this may take its time. */
+static BOOL was_packed(const struct check *check, const WCHAR *path, struct item *item)
+{
+    FILE *file = open_manifest(check);
+    WCHAR *original = NULL;
+    BOOL found = FALSE;
+
+    while (file && !found && fgets(manifest_line, LINE_ROOM, file))
+    {
+        char *at = manifest_line;
+        const char *word = next_field(&at), *name = next_field(&at);
+        BOOL link = !strcmp(word, "link");
+        WCHAR *packed;
+
+        if (!at || (!link && strcmp(word, "file") && strcmp(word, "dir"))) continue;
+        packed = wide(name);
+        found = !wcscmp(packed, path);
+        free(packed);
+        if (found && link) original = wide(next_field(&at));
+        if (found && !link) read_facts(at, item);
+    }
+    if (file) fclose(file);
+    if (original) found = was_packed(check, original, item);
+    free(original);
+    return found;
+}
+
+/* Has the item at hand changed in the source since pack.exe began to read that? */
+static BOOL is_changed(const struct check *check)
+{
+    return check->from.basic.ChangeTime.QuadPart > check->packed;
+}
+
+/* The path, in the image, of the item at hand. */
+static const WCHAR *own_path(const struct check *check)
+{
+    const WCHAR *path = check->copy + check->copy_root;
+
+    return path + (*path == '\\');
+}
+
+/* Of the item at hand both sides were read: it is held against what pack.exe read. */
+static void look_for_change(struct check *check)
+{
+    check->changed = is_changed(check) && was_packed(check, own_path(check), &check->from);
+    if (check->changed) changed(check, L"the source has changed since it was packed");
 }
 
 /* What the manifest says of a path, or NULL. The later notes, which say more, come first. */
@@ -237,7 +337,7 @@ static void compare_bytes(struct check *check, HANDLE source, HANDLE copy)
  */
 static void compare_unmounted(struct check *check, HANDLE source)
 {
-    const WCHAR *path = check->copy + check->copy_root + 1;
+    const WCHAR *path = own_path(check);
     const BYTE *want = check->source_piece;
     FILE_STAT_BASIC_INFORMATION stat = {.FileAttributes = 0};
     UINT64 offset = 0, read = 0, left = 1;
@@ -307,7 +407,7 @@ static void compare_facts(struct check *check)
     if (created != from->basic.CreationTime.QuadPart &&
         !(on_wine() && created == to->basic.LastWriteTime.QuadPart))
         differs(check, L"another time of creation");
-    if (on_wine()) return;
+    if (on_wine() || check->changed) return;
     if (from->reparse_size != to->reparse_size ||
         memcmp(from->reparse, to->reparse, to->reparse_size))
         differs(check, L"other reparse data");
@@ -356,17 +456,17 @@ static void compare_streams(struct check *check, const WCHAR *path)
 
 static void compare_file(struct check *check, HANDLE source, HANDLE copy)
 {
-    const WCHAR *path = check->copy + check->copy_root + 1;
+    const WCHAR *path = own_path(check);
     const struct item *from = &check->from, *to = &check->to;
     DWORD links = from->standard.NumberOfLinks + was_linked(check, path);
 
     check->volume->files++;
     /* what was deleted from the fork may have been links */
-    if (to->standard.NumberOfLinks != links && !check->volume->is_fork)
+    if (to->standard.NumberOfLinks != links && !check->volume->is_fork && !check->changed)
         differs(check, L"another link count");
     if (from->standard.EndOfFile.QuadPart != to->standard.EndOfFile.QuadPart)
         differs(check, L"another size");
-    else if (!from->reparse_size)
+    else if (!from->reparse_size && !check->changed)
     {
         compare_bytes(check, source, copy);
         if (!check->volume->is_fork) compare_unmounted(check, source);
@@ -393,9 +493,11 @@ static BOOL compare_item(struct check *check)
     HANDLE source = open_and_read(check, check->source, &check->from);
     HANDLE copy = open_and_read(check, check->copy, &check->to);
     BOOL both = source != INVALID_HANDLE_VALUE && copy != INVALID_HANDLE_VALUE;
-    BOOL is_directory = both && check->from.basic.FileAttributes & check->to.basic.FileAttributes &
-                                        FILE_ATTRIBUTE_DIRECTORY;
+    BOOL is_directory;
 
+    if (both) look_for_change(check);
+    is_directory = both && check->from.basic.FileAttributes & check->to.basic.FileAttributes &
+                                   FILE_ATTRIBUTE_DIRECTORY;
     if (both) compare_facts(check);
     if (is_directory)
         check->volume->directories++;
@@ -439,6 +541,7 @@ static void compare_link(struct check *check, const WCHAR *original)
 static void compare_added(struct check *check, const struct note *note)
 {
     const struct note *deleted = find_note(check, note->original);
+    ULONGLONG bytes = check->volume->bytes;
     DWORD links;
     BOOL both;
     HANDLE source, copy;
@@ -451,12 +554,14 @@ static void compare_added(struct check *check, const struct note *note)
     links = check->from.standard.NumberOfLinks;
     if (both)
     {
+        look_for_change(check);
         compare_facts(check);
-        compare_bytes(check, source, copy);
+        if (!check->changed) compare_bytes(check, source, copy);
+        check->volume->bytes = bytes; /* those of a file that isn't counted either */
     }
     if (both && note->kind == COPIED && check->to.standard.NumberOfLinks != 1)
         differs(check, L"another link count");
-    if (both && note->kind == LINKED && !check->volume->is_fork &&
+    if (both && note->kind == LINKED && !check->volume->is_fork && !check->changed &&
         check->to.standard.NumberOfLinks != links + 1)
         differs(check, L"another link count");
     if (source != INVALID_HANDLE_VALUE) CloseHandle(source);
@@ -466,11 +571,31 @@ static void compare_added(struct check *check, const struct note *note)
     if (!deleted || deleted->kind != DELETED) compare_link(check, note->original);
 }
 
+/* Was the item at hand, which the source's directory doesn't list, there when it was packed? */
+static BOOL is_gone(const struct check *check)
+{
+    WCHAR *source = must(malloc(PATH_ROOM * sizeof(*source)));
+    struct item item;
+    BOOL gone;
+
+    _snwprintf(source, PATH_ROOM, L"%.*ls\\%ls", (int)check->source_root, check->source,
+               own_path(check));
+    gone = GetFileAttributesW(source) == INVALID_FILE_ATTRIBUTES &&
+           was_packed(check, own_path(check), &item);
+    free(source);
+    return gone;
+}
+
 /* Something of the volume that isn't in the source. */
 static void compare_extra(struct check *check)
 {
-    const struct note *note = find_note(check, check->copy + check->copy_root + 1);
+    const struct note *note = find_note(check, own_path(check));
 
+    if (!note && is_gone(check))
+    {
+        changed(check, L"has gone from the source since it was packed");
+        return;
+    }
     if (!note || note->kind == DELETED)
     {
         differs(check, L"nobody put it there");
@@ -523,12 +648,22 @@ static BOOL has_name(const WCHAR *names, const WCHAR *name)
     return FALSE;
 }
 
+/* Has the item at hand, which the volume doesn't have, come into the source since it was packed? */
+static BOOL is_new(struct check *check)
+{
+    HANDLE source = open_and_read(check, check->source, &check->from);
+
+    if (source == INVALID_HANDLE_VALUE) return FALSE;
+    CloseHandle(source);
+    return is_changed(check) && !was_packed(check, own_path(check), &check->from);
+}
+
 static void compare_directory(struct check *check);
 
 /* One name of the source's directory; both paths are complete. */
 static void compare_name(struct check *check, BOOL in_volume)
 {
-    const WCHAR *path = check->copy + check->copy_root + 1;
+    const WCHAR *path = own_path(check);
     const struct note *note = find_note(check, path);
     BOOL is_directory;
 
@@ -543,7 +678,10 @@ static void compare_name(struct check *check, BOOL in_volume)
     }
     if (!in_volume)
     {
-        differs(check, L"is missing");
+        if (is_new(check))
+            changed(check, L"has come into the source since it was packed");
+        else
+            differs(check, L"is missing");
         return;
     }
     is_directory = compare_item(check);
@@ -715,6 +853,9 @@ static BOOL run(struct check *check)
     for (i = 0; done && i < count; i++) compare_volume(check, &volumes[i]);
     if (done && *options->program) done = run_program(options, &volumes[0]);
     for (i = 0; i < 2; i++) done = dismount_volume(&volumes[i]) && done;
+    if (check->changes)
+        say(STD_OUTPUT_HANDLE, L"%llu changes in the source since it was packed\r\n",
+            check->changes);
     if (check->differences) say(STD_OUTPUT_HANDLE, L"%llu differences\r\n", check->differences);
     return done && !check->differences;
 }
@@ -738,7 +879,7 @@ static const WCHAR usage_text[] =
 int wmain(int argc, WCHAR **argv)
 {
     struct options options = {L"C:\\windows", L"C:\\images", L"windows.cim", L"system32\\cmd.exe"};
-    struct check check = {.options = &options};
+    struct check check = {.options = &options, .packed = MAXLONGLONG};
     const struct known_option known[] = {{L"--source", &options.source, NULL},
                                          {L"--images", &options.images, NULL},
                                          {L"--name", &options.name, NULL},

@@ -595,9 +595,13 @@ static BOOL pack_tree(struct pack *pack)
     struct item *item = must(calloc(1, sizeof(*item)));
     const WCHAR *name = pack->options->name;
     ULONGLONG started = GetTickCount64();
+    FILETIME now;
     BOOL done;
 
-    note_paths(pack, "phase", L"pack", NULL);
+    /* the time, so that what changes in the source from here on can be told apart */
+    GetSystemTimeAsFileTime(&now);
+    fprintf(pack->manifest, "phase\tpack\t%lld\n",
+            (long long)((ULONGLONG)now.dwHighDateTime << 32 | now.dwLowDateTime));
     done = open_image(pack, NULL, name);
     if (done) done = close_image(pack, pack_item(pack, item), name);
     pack->ms = GetTickCount64() - started;
