@@ -286,6 +286,17 @@ timeout 100 "$WINE" "$suite" --dll "$ours" --work "$(dos_path "$work")\\" --filt
 is "$? $(tail -1 "$TEST_TMP/out" | tr -d '\r')" "0 1 passed, 0 failed, 0 skipped" \
 	"a work directory may end in a backslash"
 
+# ---- conformance/run ----------------------------------------------------------------------------
+
+mkdir -p "$TEST_TMP/tree/build"
+(cd "$TOP" && cp -r --parents conformance/run scripts/lib "$TEST_TMP/tree")
+touch "$TEST_TMP/tree/build/cimfs-mount"
+chmod +x "$TEST_TMP/tree/build/cimfs-mount"
+env -u BUILD -u WINEPREFIX "$TEST_TMP/tree/conformance/run" --list >"$TEST_TMP/out" 2>&1
+is "$? $(cat "$TEST_TMP/out")" "3 conformance/run: build/win64/cimfs.dll is not built: run make conformance" \
+	"what is not built is told"
+is "$(ls "$TEST_TMP/tree/build")" cimfs-mount "before a Wine prefix is made"
+
 # ---- two runs -----------------------------------------------------------------------------------
 
 # Values that depend on the run (GUIDs, times, paths) would drown what differs between two DLLs.
