@@ -153,6 +153,26 @@ static enum cim_status check_mappings(struct cim_image *image, const struct pe_i
 	return check_piece(pe, &last, size, size, err);
 }
 
+/* Many streams may have one PE image of 65,535 mappings: it is remembered for which size, and all
+ * below, the last ones were found to be good. */
+static bool known_pe(struct cim_image *image, uint64_t offset, uint64_t size)
+{
+	const struct cim_good_pe *good = &image->good_pe[offset / 8 % CIM_GOOD_PE];
+	bool known;
+
+	cim_image_lock(image);
+	known = good->offset == offset && good->size >= size;
+	cim_image_unlock(image);
+	return known;
+}
+
+static void keep_pe(struct cim_image *image, uint64_t offset, uint64_t size)
+{
+	cim_image_lock(image);
+	image->good_pe[offset / 8 % CIM_GOOD_PE] = (struct cim_good_pe){offset, size};
+	cim_image_unlock(image);
+}
+
 static enum cim_status check_pe_image(struct cim_image *image, uint64_t offset, uint64_t size,
 				      struct cim_error *err)
 {
@@ -168,7 +188,12 @@ static enum cim_status check_pe_image(struct cim_image *image, uint64_t offset, 
 	status = cim_image_check_range(image, pe.data, 0, pe.data_length, err);
 	if (status)
 		return status;
-	return check_mappings(image, &pe, size, err);
+	if (known_pe(image, offset, size))
+		return CIM_OK;
+	status = check_mappings(image, &pe, size, err);
+	if (!status)
+		keep_pe(image, offset, size);
+	return status;
 }
 
 enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, uint64_t desc,

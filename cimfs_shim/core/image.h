@@ -26,6 +26,13 @@ struct cim_region_file;	 /* regions.c */
 struct cim_block_cache;	 /* cache.c */
 struct cim_hash_table;	 /* hashtable.h */
 
+/* A PE image that data.c has checked, and the largest size of its file. */
+#define CIM_GOOD_PE 64u
+struct cim_good_pe {
+	uint64_t offset; /* 0: none */
+	uint64_t size;
+};
+
 struct cim_image {
 	struct cim_env env;
 	struct cim_vfs vfs; /* env's */
@@ -46,6 +53,7 @@ struct cim_image {
 	uint16_t *upcase;   /* loaded at the first lookup; then constant */
 	struct cim_region_files *files;
 	struct cim_block_cache *cache;
+	struct cim_good_pe good_pe[CIM_GOOD_PE];
 };
 
 /* cim_image_open() with the directory already open (and kept by the caller, who closes it after

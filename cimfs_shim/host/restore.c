@@ -41,6 +41,17 @@ void restore_init(struct restore *r, const struct restore_job *job)
 	r->buf = xmalloc(RESTORE_BUFFER);
 }
 
+int restore_spend_mappings(struct restore *r, const struct cim_place *place, uint64_t size)
+{
+	const struct cim_place mappings = {place->offset,
+					   place->bytes > size ? place->bytes - size : 0};
+	struct cim_error err = {0};
+
+	return cim_budget_spend(r->budget, &mappings, &err)
+		       ? r->job->ops->fail_cim(r->job->ctx, &err)
+		       : 0;
+}
+
 void restore_free(struct restore *r)
 {
 	free(r->buf);

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "alloc.h"
-#include "libcim.h"
+#include "libcim_advanced.h"
 
 /* What may be lost, in the order in which it is reported. */
 enum restore_loss {
@@ -132,9 +132,10 @@ struct restore_job {
 /* A thread's means. */
 struct restore {
 	const struct restore_job *job;
-	uint64_t items; /* restored */
-	int code;	/* of what can't be read of the image */
-	int failed;	/* what lost() ended the run with */
+	struct cim_budget *budget; /* the tree's */
+	uint64_t items;		   /* restored */
+	int code;		   /* of what can't be read of the image */
+	int failed;		   /* what lost() ended the run with */
 	uint8_t *buf;
 };
 void restore_init(struct restore *r, const struct restore_job *job);
@@ -144,6 +145,8 @@ struct restore_tree;
 
 /* NULL: *code says why. */
 struct restore_tree *restore_tree_open(const struct restore_job *job, int *code);
+/* Have a thread's restore spend what the tree's budget has. */
+void restore_tree_lend(const struct restore_tree *tree, struct restore *r);
 /* The directory, which belongs to the tree from here on; before anything is added. */
 int restore_tree_target(struct restore_tree *tree, int target);
 /*

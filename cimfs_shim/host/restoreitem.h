@@ -19,6 +19,9 @@ void restore_lost(struct restore *r, enum restore_loss loss, const struct place 
 		  const char *fmt, ...) HOST_PRINTF(4, 5);
 int restore_fail(struct restore *r, const struct place *at, int error);
 int restore_stopped(struct restore *r);
+/* The mappings of a PE image at @place are about to be gone through for @size bytes, which are
+ * written and cost nothing here. */
+int restore_spend_mappings(struct restore *r, const struct cim_place *place, uint64_t size);
 /* The target refuses an item: lost, or the end. */
 int restore_refused(struct restore *r, const struct place *at, int error);
 int restore_file(struct restore *r, const struct place *at);

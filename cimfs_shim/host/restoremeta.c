@@ -278,6 +278,15 @@ static int one_stream(struct restore *r, const struct place *at, int fd,
 	return 0;
 }
 
+static int spend_stream(struct restore *r, const struct cim_entry *stream)
+{
+	struct cim_place place;
+
+	if (!stream->data->pe || cim_data_place(r->job->image, stream->data, &place, NULL))
+		return 0;
+	return restore_spend_mappings(r, &place, stream->data->size);
+}
+
 static int set_streams(struct restore *r, const struct place *at, int fd, const struct place *first)
 {
 	const struct cim_entry *stream;
@@ -295,6 +304,8 @@ static int set_streams(struct restore *r, const struct place *at, int fd, const 
 		if (cim_iter_next(iter, &stream, &err))
 			restore_unreadable(r, at, &err);
 		else if (stream)
+			code = spend_stream(r, stream);
+		if (!code && stream)
 			code = one_stream(r, at, fd, stream, first);
 	}
 	cim_iter_close(iter);

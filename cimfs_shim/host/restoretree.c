@@ -377,13 +377,9 @@ static int spend(struct restore_tree *tree, const struct cim_file_info *info)
 	    !cim_file_place(job->image, info, CIM_PART_STREAMS, &place, NULL) &&
 	    cim_budget_spend(tree->budget, &place, &err))
 		return job->ops->fail_cim(job->ctx, &err);
-	if (!info->is_pe_image || cim_file_place(job->image, info, CIM_PART_DATA, &place, NULL) ||
-	    !place.bytes)
+	if (!info->is_pe_image || cim_file_place(job->image, info, CIM_PART_DATA, &place, NULL))
 		return 0;
-	place.bytes -= info->size; /* only the mappings: the rest is written */
-	if (cim_budget_spend(tree->budget, &place, &err))
-		return job->ops->fail_cim(job->ctx, &err);
-	return 0;
+	return restore_spend_mappings(&tree->walk, &place, info->size);
 }
 
 static int add_file(struct restore_tree *tree, const struct place *at)
@@ -624,11 +620,19 @@ struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
 	restore_init(&tree->work, job);
 	*code = 0;
 	if (!cim_links_open(job->image, stop_counting, (void *)job, &tree->names, &err) &&
-	    !cim_budget_open(job->image, &tree->budget, &err))
+	    !cim_budget_open(job->image, &tree->budget, &err)) {
+		restore_tree_lend(tree, &tree->walk);
+		restore_tree_lend(tree, &tree->work);
 		return tree;
+	}
 	*code = job->ops->fail_cim(job->ctx, &err);
 	restore_tree_close(tree, &items);
 	return NULL;
+}
+
+void restore_tree_lend(const struct restore_tree *tree, struct restore *r)
+{
+	r->budget = tree->budget;
 }
 
 int restore_tree_target(struct restore_tree *tree, int target)

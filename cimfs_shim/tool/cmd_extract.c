@@ -188,8 +188,10 @@ static void open_queue(struct extract *x)
 	const unsigned count = tool_threads(x->t);
 
 	x->threads = xcalloc(count, sizeof(*x->threads));
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		restore_init(&x->threads[i], &x->job);
+		restore_tree_lend(x->tree, &x->threads[i]);
+	}
 	x->queue = queue_open(x->t, &queue_ops, x, x->threads, sizeof(*x->threads),
 			      queue_threads(x->t), QUEUED, &x->progress);
 }

@@ -149,6 +149,15 @@ def pe_shared(files, mappings):
     return in_root(image, [image.record(**fields) for _ in range(files)])
 
 
+def pe_streams(streams):
+    """A file whose streams are all one PE image of 65,535 mappings."""
+    image = Cruel(Dir({"a": File(streams={n: b"abc" for n in names(streams)}),
+                       "pe": File(Stream(bytes(32768), pe=[(4096, 0)] * 65535))}))
+    image.poke("streams:a", 8, "%dQ" % (2 * streams),
+               *[image.offset_of("pe:pe"), PE << 48 | 32768] * streams)
+    return image
+
+
 def data_shared(files, size):
     """Files that share their data."""
     image = Cruel(Dir({"a": File(bytes(range(256)) * (size // 256))}))
