@@ -30,10 +30,14 @@ struct side {
 	const struct tree_item *item;
 };
 
-/* Two places by their numbers in the budgets, and whether their bytes are the same. */
+/* Two places by their numbers in the budgets, and whether what they were compared as is the same.
+ * (An image made to harm has what is a PE image's place, or a descriptor's, be a plain stream's,
+ * too.) */
 struct verdict {
 	uint32_t a;
 	uint32_t b;
+	enum cim_part part;
+	uint64_t size; /* of a stream */
 	bool same;
 };
 
@@ -210,7 +214,11 @@ static int compare_verdicts(const void *a, const void *b)
 
 	if (x->a != y->a)
 		return x->a < y->a ? -1 : 1;
-	return (x->b > y->b) - (x->b < y->b);
+	if (x->b != y->b)
+		return x->b < y->b ? -1 : 1;
+	if (x->part != y->part)
+		return x->part < y->part ? -1 : 1;
+	return (x->size > y->size) - (x->size < y->size);
 }
 
 /* The numbers of two places, and whether it is known if they hold the same. */
@@ -277,7 +285,7 @@ static int same_contents(struct comparer *c, struct pair *p, const struct cim_da
 	struct cim_error err = {0};
 	struct cim_place a;
 	struct cim_place b;
-	struct verdict verdict = {0};
+	struct verdict verdict = {.part = CIM_PART_DATA, .size = x->size};
 	bool known;
 	int code;
 
@@ -343,7 +351,7 @@ static int compare_blob(struct pair *p, const char *field, enum cim_blob which)
 	struct cim_error err = {0};
 	struct cim_place a;
 	struct cim_place b;
-	struct verdict verdict = {0};
+	struct verdict verdict = {.part = (enum cim_part)which};
 	struct blob x = {0};
 	struct blob y = {0};
 	bool known;
@@ -445,7 +453,7 @@ static int compare_data(struct comparer *c, struct pair *p)
 	struct cim_data y = {CIM_SIZED(y)};
 	struct cim_place a;
 	struct cim_place b;
-	struct verdict verdict = {0};
+	struct verdict verdict = {.part = CIM_PART_DATA, .size = p->a.info.size};
 	bool same;
 	bool known = false;
 	int code;

@@ -48,7 +48,10 @@
 struct contents {
 	struct cim_budget *budget;
 	pthread_mutex_t lock;
-	char **texts;
+	struct content {
+		char *text;
+		uint64_t size; /* of the stream: another one's may be a PE image at this place */
+	} * known;
 	size_t room;
 };
 
@@ -174,11 +177,14 @@ static int store_data(struct dump *d, const char *path, const struct cim_data *d
 	return code;
 }
 
-/* *text: what a place's content was found to be; NULL: not known yet. */
+/* *text: what the content of a stream of @size bytes at a place was found to be; NULL: not known
+ * yet.
+ */
 static int known_text(struct dump *d, const char *path, const struct cim_place *place,
-		      uint32_t *number, const char **text)
+		      uint64_t size, uint32_t *number, const char **text)
 {
 	struct contents *contents = d->contents;
+	struct content known = {0};
 	struct cim_error err = {0};
 	bool again;
 
@@ -189,12 +195,16 @@ static int known_text(struct dump *d, const char *path, const struct cim_place *
 		return EXIT_OK;
 	pthread_mutex_lock(&contents->lock);
 	if (*number < contents->room)
-		*text = contents->texts[*number];
+		known = contents->known[*number];
 	pthread_mutex_unlock(&contents->lock);
+	if (!known.text || known.size == size)
+		*text = known.text;
+	else if (cim_budget_spend(contents->budget, place, &err))
+		return fail_read(d, path, &err);
 	return EXIT_OK;
 }
 
-static void keep_text(struct dump *d, uint32_t number, const char *text)
+static void keep_text(struct dump *d, uint32_t number, uint64_t size, const char *text)
 {
 	struct contents *contents = d->contents;
 
@@ -204,14 +214,14 @@ static void keep_text(struct dump *d, uint32_t number, const char *text)
 	if (number >= contents->room) {
 		size_t room = ((size_t)number + 1) * 2;
 
-		contents->texts = xrealloc(contents->texts, room * sizeof(*contents->texts));
-		memset(contents->texts + contents->room, 0,
-		       (room - contents->room) * sizeof(*contents->texts));
+		contents->known = xrealloc(contents->known, room * sizeof(*contents->known));
+		memset(contents->known + contents->room, 0,
+		       (room - contents->room) * sizeof(*contents->known));
 		contents->room = room;
 	}
 	/* Two threads may have found it out. */
-	if (!contents->texts[number])
-		contents->texts[number] = xstrdup(text);
+	if (!contents->known[number].text)
+		contents->known[number] = (struct content){xstrdup(text), size};
 	pthread_mutex_unlock(&contents->lock);
 }
 
@@ -259,18 +269,18 @@ static int put_data(struct dump *d, const struct tree_item *item, const struct c
 	struct cim_data own = {CIM_SIZED(own)};
 	struct cim_error err = {0};
 	struct cim_place place;
+	const uint64_t size = data ? data->size : item->info.size;
 	const char *text;
 	uint32_t number;
 	size_t start;
 	int code;
 
-	text_printf(&d->line,
-		    " size=%llu data=", (unsigned long long)(data ? data->size : item->info.size));
+	text_printf(&d->line, " size=%llu data=", (unsigned long long)size);
 	start = d->line.len;
 	if (data ? cim_data_place(d->image, data, &place, &err)
 		 : cim_file_place(d->image, &item->info, CIM_PART_DATA, &place, &err))
 		return fail_read(d, item->path, &err);
-	code = known_text(d, item->path, &place, &number, &text);
+	code = known_text(d, item->path, &place, size, &number, &text);
 	if (code || text) {
 		text_puts(&d->line, text ? text : "");
 		return code;
@@ -280,7 +290,7 @@ static int put_data(struct dump *d, const struct tree_item *item, const struct c
 		return fail_read(d, item->path, &err);
 	code = put_content(d, item->path, data ? data : &own);
 	if (!code)
-		keep_text(d, number, d->line.s + start);
+		keep_text(d, number, size, d->line.s + start);
 	return code;
 }
 
@@ -536,8 +546,8 @@ static int dump_by_threads(struct dump *d)
 			free(dumps[i].last[k].text);
 	}
 	for (size_t i = 0; i < contents.room; i++)
-		free(contents.texts[i]);
-	free(contents.texts);
+		free(contents.known[i].text);
+	free(contents.known);
 	cim_budget_close(contents.budget);
 	free(dumps);
 	return code;

@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import sys
 
 from tooltest import CIMTOOL, TMP, check, done, expect, files_of, need_tool, run, same, tool, write
-from imagebuilder import (HIDDEN, READONLY, Dir, File, Image, Link, Sparse, Stream, make_ea,
+from imagebuilder import (HIDDEN, READONLY, RECORD_STREAM, Dir, File, Image, Link, Sparse, Stream, make_ea,
                           make_reparse, make_sd, make_symlink)
 import handmade
 
@@ -424,4 +425,20 @@ same([line for line in result.out.decode().splitlines() if line.startswith("link
      ["link /x to=/%s/one" % down], "dump: a hard link to a file deeper than a path may be long")
 result = tool("diff", apart, linked)
 check(result.code == 1 and "~ /x: hard link to" in result.text, "diff: tells of it", result)
+# ---- one place that is a PE image's of one file and plain data of another ----
+
+pe = bytes(i * 7 + i // 256 & 255 for i in range(9000))
+twofold = []
+for delta in (3584, 7680):
+    builder = Image(Dir({"p": File(Stream(pe, pe=[(512, delta)])), "q": File(Stream(b"z" * 9032)),
+                         **{"%03d" % n: File(b"") for n in range(300)}}), name="twofold.cim")
+    builder.poke("record:q", RECORD_STREAM, "Q", builder.peek("record:p", RECORD_STREAM, "Q"))
+    twofold.append(builder.write(os.path.join(TMP, "twofold %d" % delta)))
+text = tool("dump", twofold[0]).text
+for name in ("p", "q"):
+    digest = hashlib.sha256(tool("cat", twofold[0], name).out).hexdigest()
+    line = re.search("(?m)^file /%s .*" % name, text)
+    check(line and line[0].endswith("sha256:" + digest), "dump: /%s has its own bytes" % name, line)
+result = tool("diff", *twofold)
+same(result.text, "~ /q: contents\n", "so does diff see them")
 done()
