@@ -333,20 +333,57 @@ static uint32_t key_of_name(const struct cim_hash_table *map, const uint16_t *up
 	return cim_hash_table_key(map, upper, units * sizeof(*upper));
 }
 
+/* Is a name in the index, whose key this is? *at: the entry. */
+static enum cim_status find_key(const struct search *search, const struct cim_hash_table *map,
+				uint32_t key, uint32_t *at, struct cim_link *link, bool *found,
+				struct cim_error *err)
+{
+	size_t cursor = 0;
+	int order;
+
+	*found = false;
+	while (!*found && cim_hash_table_next(map, key, &cursor, at)) {
+		enum cim_status status = compare_at(search, *at, link, &order, err);
+
+		if (status)
+			return status;
+		*found = !order;
+	}
+	return CIM_OK;
+}
+
+/* The first of several that upcase alike is the one that is found; a million of them would make the
+ * index slow. */
+static enum cim_status index_name(struct search *search, struct cim_hash_table *map, uint32_t index,
+				  struct cim_error *err)
+{
+	struct cim_link link, other;
+	uint32_t key, at;
+	bool found;
+	enum cim_status status = read_name(search->table, index, &link, err);
+
+	if (status)
+		return status;
+	key = key_of_name(map, search->upcase, link.name, link.units);
+	search->name = link.name;
+	search->units = link.units;
+	status = find_key(search, map, key, &at, &other, &found, err);
+	if (status || found)
+		return status;
+	if (!cim_hash_table_reserve(map))
+		return cim_no_memory(err);
+	cim_hash_table_add(map, key, index);
+	return CIM_OK;
+}
+
 enum cim_status cim_link_table_index(const struct cim_link_table *table, struct cim_hash_table *map,
 				     struct cim_error *err)
 {
-	const uint16_t *upcase;
-	struct cim_link link;
-	enum cim_status status = cim_image_upcase(table->image, &upcase, err);
+	struct search search = {.table = table};
+	enum cim_status status = cim_image_upcase(table->image, &search.upcase, err);
 
-	for (uint32_t i = 0; !status && i < table->count; i++) {
-		status = read_name(table, i, &link, err);
-		if (!status && !cim_hash_table_reserve(map))
-			status = cim_no_memory(err);
-		if (!status)
-			cim_hash_table_add(map, key_of_name(map, upcase, link.name, link.units), i);
-	}
+	for (uint32_t i = 0; !status && i < table->count; i++)
+		status = index_name(&search, map, i, err);
 	return status;
 }
 
@@ -356,9 +393,7 @@ enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
 					    struct cim_error *err)
 {
 	struct search search = {.table = table, .name = name, .units = units};
-	uint32_t key, at;
-	size_t cursor = 0;
-	int order;
+	uint32_t at = 0;
 	enum cim_status status;
 
 	*found = false;
@@ -367,12 +402,7 @@ enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
 	status = cim_image_upcase(table->image, &search.upcase, err);
 	if (status)
 		return status;
-	key = key_of_name(map, search.upcase, name, units);
-	while (!*found && cim_hash_table_next(map, key, &cursor, &at)) {
-		status = compare_at(&search, at, link, &order, err);
-		if (status)
-			return status;
-		*found = !order;
-	}
-	return *found ? read_value(table, at, link, err) : CIM_OK;
+	status = find_key(&search, map, key_of_name(map, search.upcase, name, units), &at, link,
+			  found, err);
+	return status || !*found ? status : read_value(table, at, link, err);
 }

@@ -25,11 +25,16 @@ LONG = "a path of "
 WEIGHED = not os.environ.get("SANITIZE")
 
 # A row: how the image is made; then what runs over it, each with its exit code and what stderr says.
-# X is the image, Y a copy of it, T a directory that isn't there yet, S one with names to add.
+# X is the image, Y a copy of it, T a directory that isn't there yet, S one with names to add,
+# Z a fork.
 ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"],
        "dump": ["dump", "X"], "diff": ["diff", "X", "X"], "diff of a copy": ["diff", "X", "Y"],
        "extract": ["extract", "-q", "-C", "T", "X"], "ls --streams": ["ls", "-R", "--streams", "X"],
-       "dump --struct": ["dump", "--struct", "X"], "append": ["append", "-q", "X", "S"]}
+       "dump --struct": ["dump", "--struct", "X"], "append": ["append", "-q", "X", "S"],
+       "stat": ["stat", "X", "/"], "files": ["files", "X"], "fork": ["fork", "-q", "X", "Z"],
+       "rm": ["rm", "-q", "Z"]}
+# What looks at no more than it needs, of any of them.
+ANY = {"stat": (0, ""), "files": (0, ""), "fork": (0, ""), "append": (0, ""), "rm": (0, "")}
 IMAGES = {
     "dirs_share": (lambda: cruel.dirs_share(20000, 2000),
                    {"ls": (4, SHARED), "info": (4, SHARED), "verify": (0, ""), "dump": (4, SHARED),
@@ -65,7 +70,7 @@ IMAGES = {
                        "dump --struct": (4, "its structures overlap")}),
     "names_overlap": (lambda: cruel.overlapping_names("", 400000),
                       {"info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
-                       "diff": (2, "overlap")}),
+                       "diff": (2, "overlap"), "append": (4, "names of a directory overlap")}),
     "stream_names_overlap": (lambda: cruel.overlapping_names("a", 400000),
                              {"info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
                               "diff of a copy": (2, "overlap")}),
@@ -73,7 +78,7 @@ IMAGES = {
                      {"info": (0, ""), "verify": (0, ""), "dump": (0, ""),
                       "diff of a copy": (0, "")}),
     "unsorted": (lambda: cruel.unsorted(200000),
-                 {"ls": (0, ""), "dump": (0, ""), "append": (0, "")}),
+                 {"ls": (0, ""), "dump": (0, "")}),
 }
 # What a session makes meets no end, however much of it is shared.
 def farm():
@@ -152,7 +157,8 @@ def costs(command):
 
 def run_row(image, path, command, want):
     words = {"X": path, "Y": path.replace("/" + image + "/", "/%s-copy/" % image),
-             "T": os.path.join(TMP, "target"), "S": os.path.join(TMP, "source")}
+             "Z": os.path.join(os.path.dirname(path), "z.cim"), "T": os.path.join(TMP, "target"),
+             "S": os.path.join(TMP, "source")}
     code, used, said = costs([CIMTOOL, *[words.get(word, word) for word in command[1]]])
     name = "%s: %s" % (image, command[0])
     seconds = used.ru_utime + used.ru_stime
@@ -210,6 +216,9 @@ def main():
             run_row(image, path, (command, ALL[command]), want)
         if image in MOUNTS and not why:
             run_mount(image, path, *MOUNTS[image])
+        for command, want in ANY.items():
+            if command not in rows:
+                run_row(image, path, (command, ALL[command]), want)
         shutil.rmtree(os.path.dirname(path))
         shutil.rmtree(os.path.join(TMP, image + "-copy"))
     if not only or "farm" in only:
