@@ -619,8 +619,9 @@ struct cim_stream;
  * @name:     file name of the image to make; NULL or the same as @existing: extend @existing
  * @flags:    CIM_WRITE_*
  *
- * Locks the directory against other sessions until cim_writer_close() (D36) and creates the
- * session's private region files. Nothing of the result is visible before cim_writer_commit().
+ * Locks the directory against other sessions until cim_writer_close() (D36), where the file system
+ * has locks (cim_writer_unlocked() tells), and creates the session's private region files. Nothing
+ * of the result is visible before cim_writer_commit().
  *
  * CIM_E_INVALID: neither name, a malformed one (D23), or unknown @flags. CIM_E_PATH_NOT_FOUND: no
  * such directory.

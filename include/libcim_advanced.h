@@ -401,6 +401,12 @@ struct cim_writer_stats {
 CIM_API enum cim_status cim_writer_get_stats(struct cim_writer *writer,
 					     struct cim_writer_stats *stats, struct cim_error *err);
 
+/**
+ * cim_writer_unlocked() - has the file system no locks (D54)?
+ * That nobody else writes in the directory meanwhile is then the caller's affair.
+ */
+CIM_API bool cim_writer_unlocked(struct cim_writer *writer);
+
 /* ------------------------------------------------------------------------------------------
  * The files of a directory of images
  */
@@ -461,6 +467,12 @@ CIM_API enum cim_status cim_store_open(const struct cim_env *env, const char *di
 CIM_API const struct cim_store_file *cim_store_get(struct cim_store *store, size_t index);
 /** cim_store_owner() - name of the @n-th image that needs a region set; NULL past the last */
 CIM_API const char *cim_store_owner(struct cim_store *store, const struct cim_guid *set, size_t n);
+/**
+ * cim_store_unlocked() - has the file system no locks (D54)?
+ * What is in use can't be seen then, and sessions aren't kept out. As far as the calls before have
+ * found out.
+ */
+CIM_API bool cim_store_unlocked(struct cim_store *store);
 /**
  * cim_store_remove() - delete a file of the directory by its name
  *

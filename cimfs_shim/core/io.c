@@ -80,6 +80,17 @@ enum cim_status cim_io_open_dir(const struct cim_env *env, const char *path, uns
 	return report(env, status, os_error, "opening directory", path, err);
 }
 
+enum cim_status cim_io_lock_dir(const struct cim_env *env, const char *path, cim_vfs_dir **dir,
+				bool *unlocked, struct cim_error *err)
+{
+	enum cim_status status = cim_io_open_dir(env, path, CIM_VFS_DIR_LOCK, dir, err);
+
+	if (status != CIM_E_UNSUPPORTED)
+		return status;
+	*unlocked = true;
+	return cim_io_open_dir(env, path, 0, dir, err);
+}
+
 void cim_io_close_dir(const struct cim_env *env, cim_vfs_dir *dir)
 {
 	if (dir)

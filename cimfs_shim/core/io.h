@@ -11,6 +11,10 @@
 
 enum cim_status cim_io_open_dir(const struct cim_env *env, const char *path, unsigned flags,
 				cim_vfs_dir **dir, struct cim_error *err);
+/* With a session's lock; *unlocked becomes true where there are no locks, and it is open without.
+ */
+enum cim_status cim_io_lock_dir(const struct cim_env *env, const char *path, cim_vfs_dir **dir,
+				bool *unlocked, struct cim_error *err);
 void cim_io_close_dir(const struct cim_env *env, cim_vfs_dir *dir);
 enum cim_status cim_io_sync_dir(const struct cim_env *env, cim_vfs_dir *dir, struct cim_error *err);
 /* What @each returns, but CIM_OK, is the answer, recorded as a failure of the listing. */

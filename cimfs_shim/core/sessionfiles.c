@@ -166,6 +166,10 @@ enum cim_status cim_session_file_hold(struct cim_session_file *file, struct cim_
 	if (!file->held)
 		status = cim_io_lock(file->files->env, file->handle, file->name, CIM_LOCK_ALONE,
 				     false, err);
+	if (status == CIM_E_UNSUPPORTED) {
+		file->files->unlocked = true;
+		status = CIM_OK;
+	}
 	file->held = !status;
 	return status;
 }

@@ -17,7 +17,7 @@ enum cim_file_state {
 };
 
 struct cim_session_file {
-	const struct cim_session_files *files;
+	struct cim_session_files *files;
 	enum cim_file_kind kind;
 	unsigned index;
 	enum cim_file_state state;
@@ -33,6 +33,7 @@ struct cim_session_files {
 	const struct cim_env *env;
 	cim_vfs_dir *dir;
 	bool consistent;
+	bool unlocked;	      /* there are no locks here: decision D54 */
 	struct cim_guid guid; /* of the region set; if consistent, computed at the commit */
 	char random[17];      /* 16 hex digits: the private names' middle */
 	union {
@@ -55,7 +56,8 @@ void cim_session_files_set_guid(struct cim_session_files *files, const uint8_t *
 
 /* NONE: to PRIVATE; in an ordinary session region and object ID files get to NAMED at once. */
 enum cim_status cim_session_file_create(struct cim_session_file *file, struct cim_error *err);
-/* Open: take its byte lock, unless it is held. */
+/* Open: take its byte lock, unless it is held. Where there are none that is noted, and no failure.
+ */
 enum cim_status cim_session_file_hold(struct cim_session_file *file, struct cim_error *err);
 /* The final name of a region or object ID file, whatever name it has. */
 void cim_session_file_final_name(const struct cim_session_file *file, char *name);

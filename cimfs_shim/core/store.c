@@ -83,6 +83,7 @@ struct cim_store {
 	bool session;	  /* some session is alive here */
 	bool consistent;  /* one that has no final names yet */
 	bool headless;	  /* an image is mounted that isn't here */
+	bool unlocked;	  /* there are no locks here */
 };
 
 /* ---- sets ---- */
@@ -197,7 +198,8 @@ static bool is_first(const struct entry *entry)
 }
 
 /* A lock that can't be asked for counts as held: better to keep a file too many. So does one of a
- * file that was listed and isn't there: somebody is renaming files just now. */
+ * file that was listed and isn't there: somebody is renaming files just now. Where there are no
+ * locks nobody can hold one. */
 static void ask_lock(struct cim_store *store, struct entry *entry)
 {
 	enum cim_vfs_lock lock = CIM_LOCK_NONE;
@@ -206,6 +208,8 @@ static void ask_lock(struct cim_store *store, struct entry *entry)
 	status = cim_io_is_locked(&store->env, store->dir, entry->name, &lock, NULL);
 	if (status == CIM_E_ACCESS && entry->file.kind == CIM_KIND_REGION)
 		entry->unasked = true;
+	else if (status == CIM_E_UNSUPPORTED)
+		store->unlocked = true;
 	else if (status)
 		lock = CIM_LOCK_ALONE;
 	if (lock > entry->lock)
@@ -581,7 +585,8 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);
 	cim_copy_env(&store->env, &store->vfs, &own);
-	status = cim_io_open_dir(&store->env, dir, lock ? CIM_VFS_DIR_LOCK : 0, &store->dir, &why);
+	status = lock ? cim_io_lock_dir(&store->env, dir, &store->dir, &store->unlocked, &why)
+		      : cim_io_open_dir(&store->env, dir, 0, &store->dir, &why);
 	if (!status)
 		status = scan(store, &why);
 	if (status) {
@@ -602,6 +607,11 @@ const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid
 	const struct set *set = store && guid ? find_set(store, guid) : NULL;
 
 	return set && n < set->owners ? store->entries[store->owners[set->first + n]].name : NULL;
+}
+
+bool cim_store_unlocked(struct cim_store *store)
+{
+	return store && store->unlocked;
 }
 
 static const struct entry *find_listed(const struct cim_store *store, const char *name)

@@ -136,6 +136,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 				    const char *existing, const char *name, bool consistent,
 				    struct cim_error *err)
 {
+	bool unlocked = false;
 	enum cim_status status;
 
 	writer->replaces = existing && (!name || cim_same_name(&writer->env, existing, name));
@@ -146,7 +147,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 		writer->lock = writer->env.mutex_new(writer->env.thread_ctx);
 	if (!writer->lock)
 		return cim_no_memory(err);
-	status = cim_io_open_dir(&writer->env, dir, CIM_VFS_DIR_LOCK, &writer->dir, err);
+	status = cim_io_lock_dir(&writer->env, dir, &writer->dir, &unlocked, err);
 	if (status)
 		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
 	status = open_base(writer, existing, err);
@@ -154,6 +155,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 		status = check_free(writer, err);
 	if (!status)
 		status = make_names(writer, consistent, err);
+	writer->files.unlocked |= unlocked;
 	if (!status)
 		status = cim_ns_init(&writer->ns, &writer->env, writer->base, err);
 	if (!status)
@@ -245,6 +247,18 @@ enum cim_status cim_writer_get_stats(struct cim_writer *writer, struct cim_write
 	cim_give_sized(stats, &writer->stats, sizeof(writer->stats));
 	cim_session_unlock(writer);
 	return CIM_OK;
+}
+
+bool cim_writer_unlocked(struct cim_writer *writer)
+{
+	bool unlocked;
+
+	if (!writer)
+		return false;
+	cim_session_lock(writer);
+	unlocked = writer->files.unlocked;
+	cim_session_unlock(writer);
+	return unlocked;
 }
 
 /* ---- commit ---- */

@@ -89,6 +89,8 @@ static enum cim_status create_image(PCWSTR dir, UINT32 flags, PCWSTR existing, P
         handle_cancel(handle);
         return status;
     }
+    if (cim_writer_unlocked(image->writer))
+        trace_note("the file system has no locks: see that nothing else writes in %s", T(dir));
     handle_publish(handle);
     *result = (CIMFS_IMAGE_HANDLE)handle;
     return CIM_OK;

@@ -468,6 +468,19 @@ static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 
 /* ---- names ---- */
 
+/* Where neither system call knows how (FAT, many FUSE file systems): sessions, which keep others
+ * out by the directory's lock, may look first (decision D55). */
+static enum cim_status rename_if_free(int fd, const char *from, const char *to, long *os_error)
+{
+	struct stat st;
+
+	if (fstatat(fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return fail(os_error, EEXIST);
+	if (errno != ENOENT || renameat(fd, from, fd, to) < 0)
+		return fail(os_error, errno);
+	return CIM_OK;
+}
+
 /*
  * Rename without replacing on a file system that doesn't know how to: a hard link fails if the name
  * is taken. That the old name stays if it can't be removed then is no reason to deny that the new
@@ -477,8 +490,8 @@ static enum cim_status rename_by_link(int fd, const char *from, const char *to, 
 {
 	if (linkat(fd, from, fd, to, 0) < 0) {
 		/* It has no hard links either. */
-		if (errno == EPERM || errno == EMLINK)
-			return fail(os_error, EOPNOTSUPP);
+		if (errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP || errno == ENOSYS)
+			return rename_if_free(fd, from, to, os_error);
 		return fail(os_error, errno);
 	}
 	unlinkat(fd, from, 0);

@@ -319,6 +319,10 @@ static enum cim_status mem_open_dir(void *ctx, const char *path, unsigned flags,
 		*os_error = 2;
 		return CIM_E_PATH_NOT_FOUND;
 	}
+	if ((flags & CIM_VFS_DIR_LOCK) && m->no_locks) {
+		*os_error = 37;
+		return CIM_E_UNSUPPORTED;
+	}
 	if ((flags & CIM_VFS_DIR_LOCK) && m->dir_locked) {
 		*os_error = 11;
 		return CIM_E_SHARING;
@@ -534,8 +538,13 @@ static enum cim_status mem_sync(void *ctx, cim_vfs_file *file, long *os_error)
 }
 
 /* Who would wait here would wait for ever: that is refused as if nobody waited. */
-static enum cim_status take_lock(cim_vfs_file *file, bool alone, long *os_error)
+static enum cim_status take_lock(const struct memfs *m, cim_vfs_file *file, bool alone,
+				 long *os_error)
 {
+	if (m->no_locks) {
+		*os_error = 37;
+		return CIM_E_UNSUPPORTED;
+	}
 	if (file->inode->lock_owner || (alone && file->inode->lock_sharers)) {
 		*os_error = 11;
 		return CIM_E_SHARING;
@@ -555,7 +564,7 @@ static enum cim_status mem_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock
 	enum cim_status status = begin(ctx, MEM_LOCK, file->name, os_error);
 
 	(void)wait;
-	return status ? status : take_lock(file, how == CIM_LOCK_ALONE, os_error);
+	return status ? status : take_lock(ctx, file, how == CIM_LOCK_ALONE, os_error);
 }
 
 static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
@@ -571,6 +580,10 @@ static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *na
 	if (!n) {
 		*os_error = 2;
 		return CIM_E_FILE_NOT_FOUND;
+	}
+	if (m->no_locks) {
+		*os_error = 37;
+		return CIM_E_UNSUPPORTED;
 	}
 	*lock = n->inode->lock_owner	 ? CIM_LOCK_ALONE
 		: n->inode->lock_sharers ? CIM_LOCK_SHARED
@@ -593,7 +606,7 @@ static enum cim_status mem_hold(void *ctx, cim_vfs_dir *dir, const char *name, b
 		return CIM_E_FILE_NOT_FOUND;
 	}
 	*file = new_file(m, n->inode, CIM_VFS_UPDATE, name);
-	status = take_lock(*file, alone, os_error);
+	status = take_lock(m, *file, alone, os_error);
 	if (status) {
 		mem_close(m, *file);
 		*file = NULL;

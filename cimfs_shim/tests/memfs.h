@@ -106,6 +106,7 @@ struct memfs {
 	struct mem_inode *inodes;
 	_Atomic(cim_vfs_file *) closed;
 	bool dir_locked;
+	bool no_locks;	     /* of any kind: CIM_E_UNSUPPORTED */
 	bool lose_answer;    /* rename() to a .cim takes place, but fails with CIM_E_IO */
 	const char *held;    /* rename() over this name is CIM_E_SHARING ... */
 	uint64_t held_until; /* ... until then */

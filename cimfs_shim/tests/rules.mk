@@ -11,7 +11,7 @@ $(call windows-program,win64,tests/t_upcase.exe,cimfs_shim/tests/t_upcase.c,libc
 # The room os: one test program, natively and under Wine, and both against each other. The test stands
 # in for an older or a fickle system where it wants to.
 TESTS_NATIVE += t_os
-$(B)/tests/t_os: LDLIBS += $(addprefix -Wl$(comma)--wrap=,renameat2 linkat pread64 pwrite64 fcntl64 fstat64)
+$(B)/tests/t_os: LDLIBS += $(addprefix -Wl$(comma)--wrap=,renameat2 linkat pread64 pwrite64 fcntl64 flock fstat64)
 TESTS_WINE += build/win64/tests/t_os.exe
 $(call windows-program,win64 win32,tests/t_os.exe,cimfs_shim/tests/t_os.c,libcimcore.a)
 $(call test-scripts,cimfs_shim/tests/os_locks.sh,\

@@ -134,9 +134,11 @@ static void *sized_output(unsigned n)
 	X(cim_name_compare_default, 2, (P(1, units), 1, P(2, units), 2)) \
 	X(cim_store_get, 1, (P(1, store), 0))                            \
 	X(cim_store_owner, 2, (P(1, store), P(2, &set.guid), 0))         \
+	X(cim_store_unlocked, 1, (P(1, store)))                          \
 	X(cim_str16, 1, (P(1, units)).utf16)                             \
 	X(cim_str8, 1, (P(1, buf)).utf8)                                 \
-	X(cim_utf8_from_utf16, 1, (P(1, units), 1, out, sizeof(out)))
+	X(cim_utf8_from_utf16, 1, (P(1, units), 1, out, sizeof(out)))    \
+	X(cim_writer_unlocked, 1, (P(1, writer)))
 
 /* Those that return nothing, and only must not crash. */
 #define DEEDS(X)                                            \

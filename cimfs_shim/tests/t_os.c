@@ -18,6 +18,7 @@
 #else
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -1158,9 +1159,10 @@ static void test_rest_of_environment(void)
 
 #ifndef _WIN32
 /* Natively the linker puts these between os/posix.c and the C library (--wrap, see os.mk). */
-static bool no_flags;	  /* renameat2() knows no flags */
-static bool no_hard_link; /* nor does the file system have hard links */
-static unsigned choppy;	  /* reads and writes transfer little, and every third is interrupted */
+static bool no_flags;	 /* renameat2() knows no flags */
+static int no_hard_link; /* nor does the file system have hard links: what it answers */
+static int no_locks;	 /* nor locks */
+static unsigned choppy;	 /* reads and writes transfer little, and every third is interrupted */
 
 int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
@@ -1178,7 +1180,7 @@ int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int 
 int __wrap_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
 	if (no_hard_link) {
-		errno = EPERM;
+		errno = no_hard_link;
 		return -1;
 	}
 	return __real_linkat(from_fd, from, to_fd, to, flags);
@@ -1198,9 +1200,48 @@ int __wrap_fcntl64(int fd, int cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
+	if (no_locks && (cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW || cmd == F_OFD_GETLK)) {
+		errno = no_locks;
+		return -1;
+	}
 	if (cmd == F_OFD_SETLK && before_lock)
 		before_lock();
 	return __real_fcntl64(fd, cmd, arg);
+}
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation)
+{
+	if (no_locks && operation != LOCK_UN) {
+		errno = no_locks;
+		return -1;
+	}
+	return __real_flock(fd, operation);
+}
+
+/* What tells core to go on without (decision D54). */
+static void test_no_locks(void)
+{
+	static const int codes[] = {ENOLCK, ENOSYS, EOPNOTSUPP};
+	const char *path = fresh_dir("no locks");
+	cim_vfs_dir *dir = open_dir(path, 0);
+	enum cim_vfs_lock lock;
+	cim_vfs_file *file;
+
+	make_file(dir, "victim", "one");
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		no_locks = codes[i];
+		IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_E_UNSUPPORTED,
+			  "no locks (%d): the directory's", codes[i]);
+		IS_STATUS(try_hold(dir, "victim", true, &file), CIM_E_UNSUPPORTED,
+			  "no locks (%d): a file's", codes[i]);
+		IS_STATUS(CALL(is_locked, dir, "victim", &lock), CIM_E_UNSUPPORTED,
+			  "no locks (%d): who has a file's", codes[i]);
+	}
+	no_locks = 0;
+	IS_STATUS(try_open_dir(path, CIM_VFS_DIR_LOCK), CIM_OK, "nothing is left of the tries");
+	vfs->close_dir(vfs->ctx, dir);
 }
 
 static cim_vfs_dir *racing;
@@ -1283,12 +1324,24 @@ static void test_old_file_system(void)
 		  "no RENAME_NOREPLACE: the name is free");
 	is_str(content(dir, "a"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
 	is_str(content(dir, "c"), "A", "the new name has the file");
-	no_hard_link = true;
-	IS_STATUS(CALL(rename, dir, "c", "d", CIM_VFS_NOREPLACE), CIM_E_UNSUPPORTED,
-		  "neither RENAME_NOREPLACE nor hard links: refused");
-	is_str(content(dir, "c"), "A", "the source is as before");
+	no_hard_link = ENOSYS;
+	IS_STATUS(CALL(rename, dir, "c", "d", CIM_VFS_NOREPLACE), CIM_OK,
+		  "it has no such call: the same");
+	IS_STATUS(CALL(rename, dir, "d", "c", 0), CIM_OK, "and back");
+	no_hard_link = EPERM;
+	IS_STATUS(CALL(rename, dir, "c", "d", CIM_VFS_NOREPLACE), CIM_OK,
+		  "neither RENAME_NOREPLACE nor hard links: the name is free");
+	is_str(content(dir, "c"), "CIM_E_FILE_NOT_FOUND", "the old name is gone");
+	is_str(content(dir, "d"), "A", "the new name has the file");
+	IS_STATUS(CALL(rename, dir, "d", "b", CIM_VFS_NOREPLACE), CIM_E_EXISTS,
+		  "the name is taken");
+	is_int(os_error, EEXIST, "and the system's code");
+	is_str(content(dir, "d"), "A", "the source is as before");
+	is_str(content(dir, "b"), "B", "and so is the target");
+	IS_STATUS(CALL(rename, dir, "none", "e", CIM_VFS_NOREPLACE), CIM_E_FILE_NOT_FOUND,
+		  "a missing source");
 	no_flags = false;
-	no_hard_link = false;
+	no_hard_link = 0;
 	vfs->close_dir(vfs->ctx, dir);
 
 	choppy = 1;
@@ -1419,6 +1472,7 @@ int main(int argc, char **argv)
 	test_rest_of_environment();
 #ifndef _WIN32
 	test_hold_races();
+	test_no_locks();
 	test_old_file_system();
 	test_rights();
 	test_unlistable_directory();

@@ -593,6 +593,31 @@ static void test_consistent_mount(void)
 	kit_free(&k);
 }
 
+/* Where there are no locks upkeep goes on, and says so (decision D54). */
+static void test_no_locks(void)
+{
+	static const char orphan[] = "region_00112233-4455-8677-8899-aabbccddeeff_0";
+	struct kit k = prepare(FRESH);
+	struct cim_store *store;
+
+	memfs_put(k.m, orphan, "", 0);
+	for (int lock = 0; lock < 2; lock++) {
+		k.m->no_locks = false;
+		must(&k, cim_store_open(&k.env, "mem", lock, &store, &k.err));
+		ok(!cim_store_unlocked(store), "there are locks");
+		cim_store_close(store);
+		k.m->no_locks = true;
+		must(&k, cim_store_open(&k.env, "mem", lock, &store, &k.err));
+		ok(cim_store_unlocked(store), "there are none: the store knows that");
+		is_str(holder(find(store, orphan)), "nobody", "an orphan where there are no locks");
+		if (lock)
+			gives(&k, cim_store_remove(store, orphan, &k.err), CIM_OK);
+		cim_store_close(store);
+	}
+	ok(!memfs_exists(k.m, orphan), "it may go");
+	kit_free(&k);
+}
+
 /* ---- a directory that can't be looked at ---- */
 
 static const char *locked_out; /* a name that nobody may open */
@@ -811,6 +836,7 @@ int main(void)
 	test_mounted();
 	test_mount_and_session();
 	test_consistent_mount();
+	test_no_locks();
 	test_no_access();
 	test_remove_held();
 	test_failing();

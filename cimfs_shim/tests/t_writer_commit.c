@@ -430,6 +430,75 @@ static void test_mounted(unsigned flags)
 	kit_free(&k);
 }
 
+/* Another session, which no lock keeps out, extends the image. */
+static void extend_beside(struct kit *k, unsigned flags)
+{
+	struct cim_writer *w = begin_flags(k, "x.cim", NULL, flags);
+
+	put(k, w, "other", "other");
+	must(k, cim_writer_commit(w, &k->err));
+	cim_writer_close(w);
+}
+
+/* Where there are no locks sessions go on, and say so (D54); D35 holds all the same. */
+static void test_no_locks(unsigned flags)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin_flags(&k, NULL, "x.cim", flags);
+
+	ok(!cim_writer_unlocked(w), "there are locks");
+	build(&k, w, "text");
+	must(&k, cim_writer_commit(w, &k.err));
+	cim_writer_close(w);
+	k.m->no_locks = true;
+	w = begin_flags(&k, "x.cim", "y.cim", flags);
+	ok(cim_writer_unlocked(w), "there are none: the session knows that");
+	put(&k, w, "new", "new");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	w = begin_flags(&k, "x.cim", NULL, flags);
+	put(&k, w, "new", "new");
+	extend_beside(&k, flags);
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	is_str(k.err.cause, "the image was changed by somebody else", "by what it is");
+	cim_writer_close(w);
+	w = begin_flags(&k, "x.cim", NULL, flags);
+	put(&k, w, "new", "new");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	must_be_sound(&k, "x.cim");
+	must_be_sound(&k, "y.cim");
+	kit_free(&k);
+}
+
+static enum cim_status no_byte_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
+				    long *os_error)
+{
+	(void)ctx;
+	(void)file;
+	(void)how;
+	(void)wait;
+	*os_error = 95;
+	return CIM_E_UNSUPPORTED;
+}
+
+/* Byte locks are missing, but not the directory's: the session knows that too. */
+static void test_no_byte_lock(void)
+{
+	struct kit k = kit_new();
+	struct cim_vfs vfs = k.m->vfs;
+	struct cim_writer *w;
+
+	vfs.lock = no_byte_lock;
+	k.env.vfs = &vfs;
+	w = begin(&k, NULL, "x.cim");
+	ok(cim_writer_unlocked(w), "no byte lock: the session knows that");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	must_be_sound(&k, "x.cim");
+	kit_free(&k);
+}
+
 static void test_lost_answer(unsigned flags)
 {
 	struct kit k = kit_new();
@@ -693,10 +762,12 @@ int main(void)
 	test_owned();
 	test_owned_trouble();
 	test_guid();
+	test_no_byte_lock();
 	for (unsigned flags = 0; flags <= CIM_WRITE_CONSISTENT; flags++) {
 		test_held(flags);
 		test_held_close(flags);
 		test_mounted(flags);
+		test_no_locks(flags);
 		test_lost_answer(flags);
 		test_name_taken(flags);
 		test_changed(flags);

@@ -369,6 +369,8 @@ static int run(struct tool *t, int argc, char **argv)
 	code = cim_store_open(NULL, dir, files.remove, &files.store, &err)
 		       ? tool_fail_dir(t, "list", files.where, &err)
 		       : look(&files);
+	if (cim_store_unlocked(files.store))
+		tool_tell_unlocked(t, "list", files.where);
 	cim_store_close(files.store);
 	free(dir);
 	free(real);

@@ -254,6 +254,8 @@ static int look_and_remove(struct rm *rm)
 	mount_wait_for_end(rm->image);
 	if (cim_store_open(NULL, rm->dir, true, &rm->store, &err))
 		return tool_fail_dir(rm->t, "remove", rm->image, &err);
+	if (cim_store_unlocked(rm->store))
+		tool_tell_unlocked(rm->t, "remove", rm->image);
 	return remove_image(rm);
 }
 

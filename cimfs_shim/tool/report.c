@@ -164,6 +164,17 @@ void tool_warn(struct tool *t, const char *op, const char *image, const char *pa
 	va_end(args);
 }
 
+/* It tells of no loss, so it isn't counted. */
+static void TOOL_PRINTF(4, 5)
+	tool_note(struct tool *t, const char *op, const char *image, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	put_line(t, "cimtool: warning: ", false, op, image, NULL, fmt, args);
+	va_end(args);
+}
+
 void tool_verbose(struct tool *t, const char *fmt, ...)
 {
 	va_list args;
@@ -213,6 +224,12 @@ int tool_fail_dir(struct tool *t, const char *op, const char *image, const struc
 	if (err->status != CIM_E_SHARING || !err->os_error)
 		return tool_fail_cim(t, op, image, err);
 	return tool_fail(t, op, image, NULL, "another session is writing in the directory");
+}
+
+void tool_tell_unlocked(struct tool *t, const char *op, const char *image)
+{
+	tool_note(t, op, image,
+		  "the file system has no locks: see that nothing else writes in the directory");
 }
 
 /* ---- losses ---- */

@@ -42,6 +42,8 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 		return code;
 	}
 	tool_set_cleanup(close_hook, s);
+	if (cim_writer_unlocked(s->writer))
+		tool_tell_unlocked(t, op, image);
 	return EXIT_OK;
 }
 

@@ -112,6 +112,8 @@ int tool_fail_file(struct tool *t, const char *op, const char *image, const char
 		   const struct cim_error *err);
 /* The same for what takes the lock of a directory: the system's "busy" is another writer's. */
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err);
+/* Where there are no locks (D54): a line that is no loss, so it isn't counted. */
+void tool_tell_unlocked(struct tool *t, const char *op, const char *image);
 /* As tool_fail() but a warning: counted, the exit code becomes 3. */
 void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
 	       ...) TOOL_PRINTF(5, 6);

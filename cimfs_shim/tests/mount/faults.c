@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * faults.so - what can't be had to happen from outside, preloaded into cimfs-mount by the tests
+ * faults.so - what can't be had to happen from outside, preloaded into our programs by the tests
  *
  * CUTSHORT=FILE: the first time that the server splices from a file, that file loses the second
  * half of what is asked for: after the server has looked how long it is, and before the pages are
  * taken. FILE is written to tell that it has happened.
  * FAULT=fork: no process can be made. FAULT=setsid: the server dies while it becomes a daemon.
  * FAULT=lock: the file system has no locks. FAULT=lock-later: it loses them while one is waited
- * for. FAULT=late-end: the server takes half a second to end.
+ * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=late-end: the server
+ * takes half a second to end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,11 +84,22 @@ EXPORT int fcntl(int fd, int command, ...)
 	arg = va_arg(args, void *);
 	va_end(args);
 	if ((command == F_OFD_SETLK && wanted("lock")) ||
-	    (command == F_OFD_SETLKW && wanted("lock-later"))) {
+	    (command == F_OFD_SETLKW && wanted("lock-later")) ||
+	    ((command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_OFD_GETLK) &&
+	     wanted("locks"))) {
 		errno = ENOLCK;
 		return -1;
 	}
 	return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+EXPORT int flock(int fd, int operation)
+{
+	if (operation != LOCK_UN && wanted("locks")) {
+		errno = ENOLCK;
+		return -1;
+	}
+	return (int)syscall(SYS_flock, fd, operation);
 }
 
 /* What the server calls once its mount is gone, with the image still open. */

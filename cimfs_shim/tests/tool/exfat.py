@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
-"""cimtool extract to exFAT by FUSE, which says yes to much that it doesn't do."""
+"""exFAT by FUSE, which says yes to much that it doesn't do: extraction to it, images on it."""
 
 import os
 import shutil
@@ -45,6 +45,24 @@ def main():
     check("two: hard link not restored" in result.errors, "a further name", result)
     with open(os.path.join(out, "two"), "rb") as f:
         same(f.read(), b"p", "which is a copy")
+
+    # Neither a rename that doesn't replace nor hard links (D55).
+    here = os.path.join(mount, "images")
+    base, fork = os.path.join(here, "base.cim"), os.path.join(here, "fork.cim")
+    os.mkdir(here)
+    expect(0, "create on exFAT", "create", "--strict", base, os.path.join(mount, "plain"))
+    result = tool("create", base, os.path.join(mount, "plain"))
+    check(result.code == 1 and "the name is taken" in result.errors, "the name is taken then", result)
+    expect(0, "append there", "append", "--strict", base, os.path.join(mount, "readonly"))
+    expect(0, "fork there", "fork", "--delete", "/plain", base, "fork.cim")
+    same(tool("cat", base, "plain").out, b"p", "both have")
+    same(tool("ls", fork).text, "locked\nreadonly\n", "what they should")
+    expect(0, "create --consistent there", "create", "--strict", "--consistent",
+           os.path.join(here, "same.cim"), os.path.join(mount, "plain"))
+    for one in (fork, base, os.path.join(here, "same.cim")):
+        expect(0, "%s is whole" % os.path.basename(one), "verify", "--deep", one)
+        expect(0, "and can be removed", "rm", one)
+    same(os.listdir(here), [], "nothing is left there")
 
     back = os.path.join(TMP, "back.cim")
     expect(0, "create from exFAT", "create", back, os.path.join(mount, "plain"))

@@ -2,8 +2,9 @@
 #
 # cimtool: transcripts (*.txt, run by transcript.py) and tests that need a program.
 $(call test-scripts,$(addprefix cimfs_shim/tests/tool/,transcript.py capture.py extract.py dump.py \
-	blobs.py bombs.py exfat.py failures.py losses.py merge.py ntfs.py refused.py signals.py sources.py structs.py \
-	terminal.py textfiles.py threads.py),$(B)/cimtool $(MOUNT))
+	blobs.py bombs.py exfat.py failures.py losses.py merge.py ntfs.py oddsystems.py refused.py \
+	signals.py sources.py structs.py terminal.py textfiles.py threads.py),$(B)/cimtool $(MOUNT) \
+	$(B)/tests/faults.so)
 
 # What README shows of a shell
 $(call test-scripts,cimfs_shim/tests/tool/readme.py,$(B)/cimtool $(MOUNT) $(DLL_FILES) \

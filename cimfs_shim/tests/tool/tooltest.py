@@ -12,7 +12,8 @@ sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "../../../scripts/lib"
 import defaultsignals  # noqa: E402
 from tap import check, done, same, skip  # noqa: E402,F401
 
-CIMTOOL = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "cimtool")
+BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+CIMTOOL = os.path.join(BUILD, "cimtool")
 TMP = os.path.abspath(os.environ["TEST_TMP"])
 TIMEOUT = 120
 NOBODY = 65534
