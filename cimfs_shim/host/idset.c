@@ -128,6 +128,16 @@ void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char
 		alloc_failed();
 }
 
+void places_forget(struct places *places, uint32_t id)
+{
+	struct item_place *place = find_place(places, id);
+
+	if (!place)
+		return;
+	tdelete(place, &places->tree, compare_places);
+	free(place);
+}
+
 const char **places_way(const struct places *places, uint32_t id, uint64_t most, uint32_t *dir_id,
 			size_t *count)
 {
@@ -144,7 +154,7 @@ const char **places_way(const struct places *places, uint32_t id, uint64_t most,
 			*dir_id = place->dir_id;
 		names = xgrow(names, &room, *count, sizeof(*names));
 		names[(*count)++] = place->name;
-		/* No place is ever changed. */
+		/* No directory's place is ever changed. */
 		if (!place->dir)
 			place->dir = find_place(places, place->dir_id);
 	}

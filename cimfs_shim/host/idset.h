@@ -30,6 +30,8 @@ struct places {
 bool places_has(const struct places *places, uint32_t id);
 /* Keep an item's place, unless one is kept. */
 void places_keep(struct places *places, uint32_t id, uint32_t dir_id, const char *name);
+/* Forget that of an item which is no directory. */
+void places_forget(struct places *places, uint32_t id);
 /*
  * The names on the way to an item, its own first, up to below what has no place (*dir_id: that of
  * its own directory). Allocated; the names belong to @places. NULL: no place is kept (*count is 0),

@@ -109,7 +109,7 @@ static bool item_only(const struct restore *r, int error)
 	if (r->job->picture)
 		return error == EEXIST || error == ENAMETOOLONG;
 	return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ || error == EFBIG ||
-	       error == EOVERFLOW || error == ENOTSUP || error == ENOSYS;
+	       error == EOVERFLOW || error == EMLINK || error == ENOTSUP || error == ENOSYS;
 }
 
 int restore_refused(struct restore *r, const struct place *at, int error)
@@ -266,7 +266,8 @@ int restore_symlink(struct restore *r, const struct place *at, bool *done)
 	if (!target)
 		return 0;
 	if (make_link(r, at, target)) {
-		code = restore_refused(r, at, errno);
+		/* So a file system without symlinks answers. */
+		code = restore_refused(r, at, errno == EPERM ? ENOTSUP : errno);
 	} else {
 		if (link == LINK_TRANSLATED)
 			restore_lost(r, LOST_SYMLINK, at, "it leads to '%s' now", target);

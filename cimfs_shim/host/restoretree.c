@@ -273,6 +273,15 @@ static bool link_item(struct restore_tree *tree, struct restore_item *item)
 	return linked;
 }
 
+/* A further name can't be a link to the first one. */
+static void copy_instead(struct restore_tree *tree, struct restore_item *item, int error)
+{
+	restore_lost(&tree->work, LOST_LINK, &item->at, "a copy instead: %s", strerror(error));
+	/* That has all the links that it can have: the copy begins a new group. */
+	if (error == EMLINK)
+		places_forget(&tree->places, item->info.file_id);
+}
+
 /* A further name of a file: a link, if the first one could be restored. */
 static void restore_later(struct restore_tree *tree, struct restore_item *item)
 {
@@ -290,8 +299,7 @@ static void restore_later(struct restore_tree *tree, struct restore_item *item)
 		item->code = restore_refused(r, &item->at, EEXIST);
 	} else {
 		if (first)
-			restore_lost(r, LOST_LINK, &item->at, "a copy instead: %s",
-				     strerror(errno));
+			copy_instead(tree, item, errno);
 		restore_item_run(r, item);
 	}
 }
@@ -585,12 +593,13 @@ int restore_tree_text(struct restore_tree *tree, const char *name, const char *t
 	const int code = pop_to(tree, 1);
 	struct cim_file_info info = {CIM_SIZED(info)};
 	struct place at;
+	struct stat st;
 
 	if (code)
 		return code;
 	info = top_level(tree)->info;
 	at = place_in_top(tree, name, &info);
-	if (!faccessat(at.dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW))
+	if (!fstatat(at.dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return 0;
 	info.attributes |= CIM_ATTR_READONLY;
 	return restore_text(&tree->walk, &at, text, len);

@@ -7,8 +7,9 @@
  * taken. FILE is written to tell that it has happened.
  * FAULT=fork: no process can be made. FAULT=setsid: the server dies while it becomes a daemon.
  * FAULT=lock: the file system has no locks. FAULT=lock-later: it loses them while one is waited
- * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=late-end: the server
- * takes half a second to end.
+ * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=symlink: there are no
+ * symlinks. FAULT=links: a file can have three names. FAULT=late-end: the server takes half a
+ * second to end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -100,6 +102,27 @@ EXPORT int flock(int fd, int operation)
 		return -1;
 	}
 	return (int)syscall(SYS_flock, fd, operation);
+}
+
+EXPORT int symlinkat(const char *target, int fd, const char *name)
+{
+	if (wanted("symlink")) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_symlinkat, target, fd, name);
+}
+
+EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	struct stat st;
+
+	if (wanted("links") && !fstatat(from_fd, from, &st, AT_SYMLINK_NOFOLLOW) &&
+	    st.st_nlink >= 3) {
+		errno = EMLINK;
+		return -1;
+	}
+	return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
 }
 
 /* What the server calls once its mount is gone, with the image still open. */

@@ -55,5 +55,47 @@ def locks():
     check(result.code == 0 and not result.errors, "not by files either", result)
 
 
+def no_symlinks():
+    """As on FAT: what can't be made is told, the rest is there."""
+    tree = os.path.join(TMP, "symlinks")
+    write(os.path.join(tree, "dir", "file"), b"content")
+    os.symlink("file", os.path.join(tree, "dir", "a link"))
+    os.symlink("dir", os.path.join(tree, "dirlink"))
+    image, out = os.path.join(TMP, "symlinks.cim"), os.path.join(TMP, "symlinks out")
+    expect(0, "create an image with symlinks", "create", image, tree)
+    result = faulty("symlink", "extract", "-v", "-C", out, image)
+    same(result.code, 3, "extract where there are no symlinks")
+    for name in ("dir/a link", "dirlink"):
+        check("/" + name + ": not restored: Operation not supported" in result.errors,
+              "%s: that is told" % name, result)
+    same(sorted(os.listdir(out) + os.listdir(os.path.join(out, "dir"))), ["dir", "file"],
+         "the rest is there")
+    result = faulty("symlink", "extract", "--strict", "-C", out + "2", image)
+    same(result.code, 1, "with --strict it fails")
+
+
+def many_links():
+    """More names than a file can have (65,000 on ext4; three here): groups of links."""
+    tree = os.path.join(TMP, "links")
+    names = ["%02d" % n for n in range(10)]
+    write(os.path.join(tree, names[0]), b"content")
+    for name in names[1:]:
+        os.link(os.path.join(tree, names[0]), os.path.join(tree, name))
+    image, out = os.path.join(TMP, "links.cim"), os.path.join(TMP, "links out")
+    expect(0, "create a file with ten names", "create", image, tree)
+    result = faulty("links", "extract", "-v", "-C", out, image)
+    same(result.code, 3, "extract where it can have three")
+    groups = {}
+    for name in names:
+        groups.setdefault(os.stat(os.path.join(out, name)).st_ino, []).append(name)
+        with open(os.path.join(out, name), "rb") as f:
+            same(f.read(), b"content", name + " has the content")
+    same(sorted(groups.values()), [names[:3], names[3:6], names[6:9], names[9:]],
+         "each copy begins a group of links")
+    same(result.errors.count("a copy instead: Too many links"), 3, "and is told")
+
+
 locks()
+no_symlinks()
+many_links()
 done()
