@@ -49,5 +49,8 @@ bool restore_reparse(struct restore *r, const struct place *at, int fd);
 int restore_link_streams(struct restore *r, const struct place *at, const struct place *first);
 /* What has to be last on ntfs-3g; for another name of a file too. */
 void restore_ntfs_end(struct restore *r, const struct place *at);
+/* At what has become another kind of thing: the kernel answers the first who does with EIO, and
+ * only then forgets what it knew. */
+void restore_look(int dirfd, const char *name);
 
 #endif

@@ -87,6 +87,13 @@ static bool look(int fd, const char *name, struct statx *stx)
 			   AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, stx);
 }
 
+void restore_look(int dirfd, const char *name)
+{
+	struct statx stx;
+
+	look(dirfd, name, &stx);
+}
+
 /* File systems silently bend what they can't hold; as for parts of a second, FAT counts by two. */
 static bool was_bent(const struct timespec *want, const struct statx_timestamp *is)
 {
@@ -402,4 +409,6 @@ void restore_ntfs_end(struct restore *r, const struct place *at)
 		/* The last of them, the change, is ntfs-3g's own. */
 		set_at(r, at, LOST_TIMES, XATTR_NTFS_TIMES, value, sizeof(value),
 		       at->info->has_reparse ? 0 : 24);
+	if (at->info->has_reparse)
+		restore_look(at->dirfd, at->name);
 }

@@ -57,6 +57,12 @@ struct restore_item {
 #define FAR_MORE  4u
 #define FEW_BYTES (UINT64_C(64) << 20)
 
+/* A name of a file with several, of which the reparse data come last. */
+struct late {
+	uint32_t id; /* 0: it isn't the first */
+	char *path;
+};
+
 struct restore_tree {
 	const struct restore_job *job;
 	struct restore walk; /* the walk's, and the result */
@@ -72,8 +78,10 @@ struct restore_tree {
 	struct idset entered;	   /* directories on the way to what was added */
 	struct idset met;	   /* of the files with several names */
 	struct places places;	   /* first names, and all directories if there are any */
-	uint64_t links;		   /* that were looked for there, */
-	uint64_t steps;		   /* in so many steps */
+	struct late *late;
+	size_t late_count, late_room;
+	uint64_t links; /* that were looked for there, */
+	uint64_t steps; /* in so many steps */
 };
 
 /* Of what the library shows, in this version's size. */
@@ -262,8 +270,6 @@ static bool link_item(struct restore_tree *tree, struct restore_item *item)
 
 	if (linked) {
 		item->code = restore_link_streams(&tree->work, &item->at, &first);
-		/* The reparse data are there already. */
-		item->info.has_reparse = false;
 		restore_ntfs_end(&tree->work, &item->at);
 		tree->work.items++;
 	}
@@ -273,13 +279,47 @@ static bool link_item(struct restore_tree *tree, struct restore_item *item)
 	return linked;
 }
 
+/* The reparse data of a file of which all names are there, or that can have no more. */
+static int set_late(struct restore_tree *tree, const struct late *late)
+{
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct restore *r = &tree->work;
+	struct cim_error err = {0};
+	struct place at;
+
+	if (!places_has(&tree->places, late->id))
+		return 0;
+	if (cim_image_stat(tree->job->image, late->id, &info, &err))
+		return tree->job->ops->fail_cim(tree->job->ctx, &err);
+	at = open_place(tree, late->id);
+	at.info = &info;
+	at.path = late->path;
+	if (at.dirfd < 0) {
+		restore_lost(r, LOST_REPARSE, &at, "%s", strerror(errno));
+		return r->failed;
+	}
+	restore_ntfs_end(r, &at);
+	close(at.dirfd);
+	return r->failed;
+}
+
+static int set_late_of(struct restore_tree *tree, uint32_t id)
+{
+	for (size_t i = 0; i < tree->late_count; i++)
+		if (tree->late[i].id == id)
+			return set_late(tree, &tree->late[i]);
+	return 0;
+}
+
 /* A further name can't be a link to the first one. */
 static void copy_instead(struct restore_tree *tree, struct restore_item *item, int error)
 {
 	restore_lost(&tree->work, LOST_LINK, &item->at, "a copy instead: %s", strerror(error));
 	/* That has all the links that it can have: the copy begins a new group. */
-	if (error == EMLINK)
+	if (error == EMLINK) {
+		item->code = set_late_of(tree, item->info.file_id);
 		places_forget(&tree->places, item->info.file_id);
+	}
 }
 
 /* A further name of a file: a link, if the first one could be restored. */
@@ -300,7 +340,8 @@ static void restore_later(struct restore_tree *tree, struct restore_item *item)
 	} else {
 		if (first)
 			copy_instead(tree, item, errno);
-		restore_item_run(r, item);
+		if (!item->code)
+			restore_item_run(r, item);
 	}
 }
 
@@ -390,6 +431,15 @@ static int spend(struct restore_tree *tree, const struct cim_file_info *info)
 	return restore_spend_mappings(&tree->walk, &place, info->size);
 }
 
+static void add_late(struct restore_tree *tree, const struct restore_item *item)
+{
+	tree->late = xgrow(tree->late, &tree->late_room, tree->late_count, sizeof(*tree->late));
+	tree->late[tree->late_count++] = (struct late){
+		.id = item->later ? 0 : item->info.file_id,
+		.path = xstrdup(item->path),
+	};
+}
+
 static int add_file(struct restore_tree *tree, const struct place *at)
 {
 	struct restore_item *item = new_item(tree, top_level(tree), strlen(tree->path), at->info);
@@ -398,6 +448,11 @@ static int add_file(struct restore_tree *tree, const struct place *at)
 	item->several = cim_links_count(tree->names, at->info->file_id) > 1;
 	item->later = item->several && idset_add(&tree->met, at->info->file_id);
 	code = item->later ? 0 : spend(tree, at->info);
+	/* With them it becomes another kind of thing, of which ntfs-3g makes no links. */
+	if (tree->job->ntfs && item->several && at->info->has_reparse) {
+		item->info.has_reparse = false;
+		add_late(tree, item);
+	}
 	if (!code)
 		return put_item(tree, item, !item->later);
 	restore_item_drop(item);
@@ -662,6 +717,13 @@ int restore_tree_end(struct restore_tree *tree, int code)
 		if (!code)
 			code = one;
 	}
+	if (!code && tree->late_count && tree->job->ops->drain)
+		code = tree->job->ops->drain(tree->job->ctx);
+	for (size_t i = 0; i < tree->late_count && !code; i++)
+		code = set_late(tree, &tree->late[i]);
+	/* The kernel may know each name as a file of its own. */
+	for (size_t i = 0; i < tree->late_count && !code; i++)
+		restore_look(tree->target->fd, tree->late[i].path + 1);
 	return code;
 }
 
@@ -671,6 +733,9 @@ int restore_tree_close(struct restore_tree *tree, uint64_t *items)
 
 	*items = tree->walk.items;
 	dir_release(tree->target);
+	for (size_t i = 0; i < tree->late_count; i++)
+		free(tree->late[i].path);
+	free(tree->late);
 	free(tree->levels);
 	free(tree->path);
 	cim_links_close(tree->names);

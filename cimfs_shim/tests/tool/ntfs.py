@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import stat as stat_module
 import struct
 import sys
 
@@ -24,7 +25,6 @@ def stat(image, path):
 
 
 def remount(driver="ntfs-3g", options="streams_interface=xattr"):
-    # An item that has become a link is unusable (EIO) until the kernel forgets what it was.
     run(["umount", mount])
     check(run([driver, "-o", options, volume, mount]).code == 0, "remount with " + driver)
 
@@ -43,6 +43,34 @@ def permissions():
         path = os.path.join(out, name)
         same(os.getxattr(path, "system.ntfs_acl"), sd, name + ": the descriptor is the image's")
         same(os.getxattr(path, "system.ntfs_attrib")[0] & 1, 1, name + ": and it is read-only")
+    remount()
+
+
+def linked(driver):
+    """What becomes a link with its reparse data can be looked at at once, and has all its names."""
+    remount(driver)
+    reparse, junction = make_symlink("plain"), make_symlink("\\??\\C:\\Windows", 0)
+    image = Image(Dir({
+        "one": File(b"", reparse=reparse), "dir": Dir({"two": Link("one"), "three": Link("one")}),
+        "alone": File(b"", reparse=reparse), "last": Link("one"), "plain": File(b"plain"),
+        "to dir": Dir({}, reparse=junction)})).write(os.path.join(TMP, "linked-" + driver))
+    out = os.path.join(mount, "linked-" + driver)
+    names = ["one", "dir/two", "dir/three", "last"]
+    result = tool("extract", "-v", "-C", out, image)
+    check(result.code in (0, 3) and "hard link" not in result.errors and "reparse" not in result.errors,
+          driver + ": extract a link with four names", result)
+    for name in names + ["alone", "to dir"]:
+        try:
+            kind = stat_module.S_IFMT(os.lstat(os.path.join(out, name)).st_mode)
+        except OSError as e:
+            kind = e
+        same(kind, stat_module.S_IFLNK, "%s: %s can be looked at" % (driver, name))
+    remount(driver)
+    seen = [os.lstat(os.path.join(out, name)) for name in names]
+    same({(st.st_ino, st.st_nlink) for st in seen}, {(seen[0].st_ino, 4)}, driver + ": they are one file")
+    for name in names + ["alone"]:
+        same(os.getxattr(os.path.join(out, name), "system.ntfs_reparse_data", follow_symlinks=False),
+             reparse, "%s: %s has its reparse data" % (driver, name))
     remount()
 
 
@@ -157,6 +185,9 @@ def main():
 
     unseen()
     permissions()
+    linked("ntfs-3g")
+    if shutil.which("lowntfs-3g"):
+        linked("lowntfs-3g")
 
     # ntfs-3g moves the last access of what is read and listed, at once and whoever asks: it has to
     # be known before, also if a file is come upon by several names while others are being stored.
