@@ -45,7 +45,8 @@ AR := ar
 endif
 PYTHON ?= python3
 OPT ?= -O2 -g
-# SANITIZE=1: AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer in the native programs
+# SANITIZE=1: AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer in the native programs;
+# SANITIZE=thread: ThreadSanitizer; SANITIZE=fuzz: the first two, and what libFuzzer wants (make fuzz)
 SANITIZE ?=
 # COVERAGE=1: the native programs count which of their lines and branches run (make coverage)
 COVERAGE ?=
@@ -77,7 +78,7 @@ RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 comma := ,
 empty :=
 space := $(empty) $(empty)
-variant := $(if $(findstring clang,$(CC)),clang) $(if $(filter-out 0,$(SANITIZE)),sanitize) \
+variant := $(if $(findstring clang,$(CC)),clang) $(patsubst 1,sanitize,$(filter-out 0,$(SANITIZE))) \
 	$(if $(filter-out 0,$(COVERAGE)),coverage)
 B := build$(addprefix /,$(subst $(space),-,$(strip $(variant))))
 
@@ -89,9 +90,12 @@ INCLUDES := -Iinclude -Ibuild/include
 # same sources give the same bytes anywhere.
 export SOURCE_DATE_EPOCH ?= 0
 COMMON := -std=c11 $(OPT) $(WARN) '-ffile-prefix-map=$(CURDIR)=.' $(INCLUDES)
+sanitizers.1 := address undefined
+sanitizers.thread := thread
+sanitizers.fuzz := address undefined fuzzer-no-link
 ifneq ($(filter-out 0,$(SANITIZE)),)
-SANFLAGS := -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer
+$(if $(sanitizers.$(SANITIZE)),,$(error SANITIZE is 1, thread or fuzz))
+SANFLAGS := $(sanitizers.$(SANITIZE):%=-fsanitize=%) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 ifneq ($(filter-out 0,$(COVERAGE)),)
 SANFLAGS += -O0 -w --coverage -fprofile-update=atomic -include scripts/lib/coverage.h
@@ -183,6 +187,7 @@ include cimfs_shim/tests/roundtrip/rules.mk
 include cimfs_shim/tests/tool/rules.mk
 include cimfs_shim/tests/mount/rules.mk
 include cimfs_shim/tests/demo/rules.mk
+include cimfs_shim/tests/fuzz/rules.mk
 include wine-tests/rules.mk
 include conformance/rules.mk
 include conformance/compare/rules.mk
@@ -286,7 +291,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all native windows dlls check check-build check-run check-wines coverage demo bench conformance \
+.PHONY: all native windows dlls check check-build check-run check-wines coverage fuzz fuzz-build demo bench conformance \
 	conformance-mutants wine-tests dist deb release-check dist-windows install install-documents install-native install-windows \
 	uninstall doc format format-check clean help
 
@@ -335,6 +340,14 @@ coverage:
 	@+$(MAKE) $(jobs) COVERAGE=1 native check-build
 	@scripts/coverage --reset
 	@+$(MAKE) COVERAGE=1 check-run; status=$$?; scripts/coverage $(ARGS); exit $$status
+
+## fuzz: run the fuzz targets with libFuzzer, about a minute each (TIME=SECONDS SEED=N ARGS="image mount")
+fuzz:
+	@scripts/setup native fuzz
+	@+$(MAKE) $(jobs) CC=clang SANITIZE=fuzz fuzz-build
+	@BUILD=build/clang-fuzz TIME='$(TIME)' SEED='$(SEED)' $(PYTHON) scripts/fuzz $(ARGS)
+
+fuzz-build: $(FUZZ_PROGRAMS)
 
 ## demo: install what is missing, build, pack Wine's C:\windows into an image and compare
 demo:

@@ -30,7 +30,12 @@ uint64_t rt_next(struct rt_random *r)
 
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	z ^= z >> 31;
+	if (r->left) {
+		r->left--;
+		z = z >> 8 | (uint64_t)*r->input++ << 56;
+	}
+	return z;
 }
 
 uint32_t rt_below(struct rt_random *r, uint32_t n)

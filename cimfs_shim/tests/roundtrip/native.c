@@ -181,7 +181,7 @@ uint64_t rt_native_strays(const struct rt_native *n)
 uint64_t rt_native_verify(const struct rt_native *n, struct rt_result *result, uint64_t seed,
 			  uint64_t *items)
 {
-	struct rt_random random = {seed ^ 1};
+	struct rt_random random = {.state = seed ^ 1};
 	uint64_t differences = 0;
 
 	*items = 0;

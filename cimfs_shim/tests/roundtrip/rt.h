@@ -23,6 +23,8 @@
 
 struct rt_random {
 	uint64_t state;
+	const uint8_t *input; /* each byte decides the top of a number, while there are any */
+	size_t left;
 };
 
 uint64_t rt_next(struct rt_random *r);
@@ -168,6 +170,9 @@ struct rt_options {
 	bool trace;	     /* print each call */
 	bool big;	     /* also partly written streams of more than 4 GiB */
 	bool fill;	     /* write whole streams by fill() */
+	/* choices to begin with, before the seed's: for a fuzzer */
+	const uint8_t *input;
+	size_t input_size;
 	/* after each session; the story ends if it answers false; may be NULL */
 	bool (*after_session)(void *ctx, struct rt_result *result);
 	void *ctx;

@@ -354,7 +354,7 @@ static bool may_idle(struct story *s, const struct rt_stream *stream)
 static void write_stream(struct story *s, const struct rt_stream *stream, bool directory)
 {
 	/* numbers of its own, so that another way of writing doesn't change the story */
-	struct rt_random pieces = {rt_next(s->random)};
+	struct rt_random pieces = {.state = rt_next(s->random)};
 	const struct rt_backend *backend = s->backend;
 
 	if (rt_chance(&pieces, 4))
@@ -998,6 +998,8 @@ static bool tell_session(struct story *s, uint32_t session)
 	uint32_t calls = session ? 20 + rt_below(s->random, 80) : 100 + rt_below(s->random, 100);
 	uint32_t index;
 
+	if (s->options->input_size) /* a fuzzer has many short ones told */
+		calls /= 8;
 	if (rt_chance(s->random, 30))
 		bad_open(s, session);
 	index = begin(s, session);
@@ -1032,6 +1034,8 @@ bool rt_tell(const struct rt_options *options, const struct rt_backend *backend,
 	path_start(&s->path);
 	path_start(&s->other);
 	told = rt_content_init(&s->content, options->seed, options->pe_list, &result->world);
+	s->random->input = options->input;
+	s->random->left = options->input_size;
 	for (uint32_t session = 0; told && session < SESSIONS; session++)
 		told = tell_session(s, session) &&
 		       (!options->after_session || options->after_session(options->ctx, result));

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Writes the corpora of the fuzz targets, out of the hand-made and golden images and dumps.
+
+    corpus.py DIRECTORY
+
+DIRECTORY/TARGET gets an input a file; those that once failed, in found/TARGET, are copied there too.
+bundle.c describes the inputs that hold files. What makes images large, the upcase table and
+contents that look random, is told in a few bytes there, so that an input has some KB.
+"""
+
+import os
+import random
+import shutil
+import struct
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path.insert(0, TESTS)
+
+from imagecases import all_cases  # noqa: E402
+from imagebuilder import UPCASE  # noqa: E402
+
+GOLDEN = os.path.join(TESTS, "golden", "ours")
+LARGEST = 16384
+TABLE = struct.pack("<65536H", *UPCASE)
+
+
+def random_run(content, at):
+    """How many bytes from there on are handmade.pattern()'s."""
+    length = 8
+    word = int.from_bytes(content[at:at + 8], "little")
+    while True:
+        word = (word * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        if content[at + length:at + length + 8] != word.to_bytes(8, "little"):
+            return length
+        length += 8
+
+
+def zero_run(content, at):
+    end = at
+    while end < len(content) and not content[end]:
+        end += 1
+    return end - at
+
+
+def short(content, at):
+    """(a record that stands for what begins there, the bytes it stands for), or None."""
+    if content.startswith(TABLE, at):
+        return b"U", len(TABLE)
+    run = zero_run(content, at)
+    if run >= 64:
+        return b"Z" + run.to_bytes(3, "little"), run
+    run = random_run(content, at) if at % 4 == 0 else 0
+    if run >= 32:
+        return b"L" + run.to_bytes(3, "little") + content[at:at + 8], run
+    return None
+
+
+def file_records(name, content):
+    out = b"F%c%s" % (len(name), name)
+    at = start = 0
+    while at <= len(content):
+        found = short(content, at) if at < len(content) else (b"", 1)
+        if found or at - start == 0xffff:
+            if at > start:
+                out += b"B" + struct.pack("<H", at - start) + content[start:at]
+            out += found[0] if found else b""
+            at += found[1] if found else 0
+            start = at
+        if not found:
+            at += 1
+    return out
+
+
+def bundle(directory):
+    """The files of a directory, its image called as the targets open it; None if it's too large."""
+    out = b""
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        if os.path.getsize(path) > 1 << 19:
+            return None
+        with open(path, "rb") as f:
+            out += file_records(b"i.cim" if name.endswith(".cim") else name.encode(), f.read())
+    return out if len(out) <= LARGEST else None
+
+
+def bundles():
+    """(name, bundle) of all that are small enough."""
+    golden = [name for name in sorted(os.listdir(GOLDEN)) if os.path.isdir(os.path.join(GOLDEN, name))]
+    for name in golden:
+        yield "golden-" + name, bundle(os.path.join(GOLDEN, name))
+    with tempfile.TemporaryDirectory() as tmp:
+        for _, item in all_cases():
+            path = item.build().write(os.path.join(tmp, item.name))
+            yield item.name, bundle(os.path.dirname(path))
+            shutil.rmtree(os.path.dirname(path))
+
+
+def steps(seed):
+    """What to do with an image: anything, the same each time."""
+    chosen = random.Random(seed)
+    what = bytes(chosen.randrange(256) for _ in range(20 + seed * 37 % 200))
+    return b"P" + struct.pack("<H", len(what)) + what
+
+
+def dumps():
+    for name in sorted(os.listdir(GOLDEN)):
+        if name.endswith(".dump"):
+            with open(os.path.join(GOLDEN, name), "rb") as f:
+                text = f.read()
+            yield name, text
+            yield name + ".utf16", ("\ufeff" + text.decode().replace("\n", "\r\n")).encode("utf-16-le")
+
+
+def corpora():
+    """(target, name, input)"""
+    for number, (name, content) in enumerate(bundles()):
+        if content is None:
+            continue
+        yield "image", name, content
+        yield "session", name, content + steps(number)
+        yield "mount", name, content + steps(number)
+    yield "session", "nothing", steps(1)
+    for name, text in dumps():
+        yield "dump", name, text
+    for seed in range(6):
+        yield "story", "seed-%d" % seed, bytes([seed])
+        yield "story", "steps-%d" % seed, bytes([seed]) + steps(seed)[3:]
+
+
+def main(directory):
+    for target, name, content in corpora():
+        os.makedirs(os.path.join(directory, target), exist_ok=True)
+        with open(os.path.join(directory, target, name), "wb") as out:
+            out.write(content)
+    found = os.path.join(HERE, "found")
+    if os.path.isdir(found):
+        shutil.copytree(found, directory, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
