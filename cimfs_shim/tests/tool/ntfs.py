@@ -10,7 +10,7 @@ import stat as stat_module
 import struct
 import sys
 
-from tooltest import TMP, check, done, expect, need_tool, run, same, skip, tool, write
+from tooltest import TMP, check, done, expect, faulty, need_tool, run, same, skip, tool, write
 from imagebuilder import (ARCHIVE, HIDDEN, READONLY, SYSTEM, Dir, File, Image, Link, Sparse,
                           make_ea, make_reparse, make_sd, make_symlink)
 
@@ -65,12 +65,17 @@ def linked(driver):
         except OSError as e:
             kind = e
         same(kind, stat_module.S_IFLNK, "%s: %s can be looked at" % (driver, name))
+    few = os.path.join(mount, "few-" + driver)
+    result = faulty("links", "extract", "-v", "-C", few, image)
+    same((result.code, result.errors.count("a copy instead: Too many links")), (3, 1),
+         driver + ": where a file can have three names")
     remount(driver)
     seen = [os.lstat(os.path.join(out, name)) for name in names]
     same({(st.st_ino, st.st_nlink) for st in seen}, {(seen[0].st_ino, 4)}, driver + ": they are one file")
     for name in names + ["alone"]:
-        same(os.getxattr(os.path.join(out, name), "system.ntfs_reparse_data", follow_symlinks=False),
-             reparse, "%s: %s has its reparse data" % (driver, name))
+        for where in (out, few):
+            same(os.getxattr(os.path.join(where, name), "system.ntfs_reparse_data", follow_symlinks=False),
+                 reparse, "%s: %s has its reparse data" % (driver, name))
     remount()
 
 

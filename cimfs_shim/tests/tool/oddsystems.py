@@ -5,7 +5,7 @@
 
 import os
 
-from tooltest import BUILD, TMP, check, done, expect, need_tool, same, tool, write
+from tooltest import TMP, check, done, expect, faulty, need_tool, same, tool, write
 
 need_tool()
 src = os.path.join(TMP, "src")
@@ -14,13 +14,6 @@ write(os.path.join(src, "dir", "file"), b"content")
 os.mkdir(images)
 base, fork = os.path.join(images, "base.cim"), os.path.join(images, "fork.cim")
 ORPHAN = os.path.join(images, "region_00112233-4455-4677-8899-aabbccddeeff_0")
-
-
-def faulty(fault, *args, **names):
-    """cimtool where that is so."""
-    asan = "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")
-    return tool(*args, env=dict(names, FAULT=fault, ASAN_OPTIONS=asan,
-                                LD_PRELOAD=os.path.join(BUILD, "tests", "faults.so")))
 
 
 def locks():

@@ -57,6 +57,13 @@ def tool(*args, **more):
     return run([CIMTOOL, *args], **more)
 
 
+def faulty(fault, *args, **names):
+    """cimtool where that is so; faults.c tells of what."""
+    asan = "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")
+    return tool(*args, env=dict(names, FAULT=fault, ASAN_OPTIONS=asan,
+                                LD_PRELOAD=os.path.join(BUILD, "tests", "faults.so")))
+
+
 def expect(code, name, *args, **more):
     """Run cimtool and check its exit code; the Result."""
     result = tool(*args, **more)
