@@ -426,12 +426,8 @@ endif
 install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
 	$(if $(wildcard build/win64/cimfs.dll),install-windows)),install-native install-windows)
 
-DOCUMENTS := COPYING README.md $(wildcard cimfs_shim/doc/*.md)
-EXAMPLE_FILES := $(wildcard cimfs_shim/doc/examples/*.c cimfs_shim/doc/examples/*.py)
 install-documents:
-	install -d '$(DESTDIR)$(docdir)'
-	install -m 644 $(DOCUMENTS) '$(DESTDIR)$(docdir)'
-	install -D -m 644 -t '$(DESTDIR)$(docdir)/examples' $(EXAMPLE_FILES)
+	scripts/documents '$(DESTDIR)$(docdir)'
 
 ## install-native: libcim, cimtool and cimfs-mount alone
 # (The cimfs-mount in lib/cimfs is for cimfs-install-wine to copy: with all of libcim in it, for what is
@@ -477,8 +473,7 @@ uninstall:
 		cimfs/wine.sh cimfs/cimfs-mount $(patsubst build/win32/%,cimfs/i686-windows/%,\
 		$(DLL_FILES:build/win64/%=cimfs/x86_64-windows/%)),'$(DESTDIR)$(libdir)/$(f)') \
 		$(foreach f,cimtool cimfs-mount cimfs-install-wine,'$(DESTDIR)$(bindir)/$(f)') \
-		'$(DESTDIR)$(sbindir)/mount.cimfs' $(foreach f,$(notdir $(DOCUMENTS)),'$(DESTDIR)$(docdir)/$(f)') \
-		$(foreach f,$(notdir $(EXAMPLE_FILES)),'$(DESTDIR)$(docdir)/examples/$(f)') \
+		'$(DESTDIR)$(sbindir)/mount.cimfs' $(foreach f,$(shell scripts/documents --list),'$(DESTDIR)$(docdir)/$(f)') \
 		$(foreach p,$(MAN_PAGES),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(p)))/$(p)') \
 		$(foreach p,cimtool cimfs-mount,'$(DESTDIR)$(bashcompdir)/$(p)' '$(DESTDIR)$(fishcompdir)/$(p).fish') \
 		'$(DESTDIR)$(zshcompdir)/_cimtool'

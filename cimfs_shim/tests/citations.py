@@ -9,6 +9,8 @@ evidence.md) and documents, with a section or without ("wine.md", "format.md 3",
 an entry of a section that is a numbered list counts as a section of its own). Other spellings are
 findings, so that a search finds everything. The documents' links must lead somewhere, and the sources
 that they name must be there.
+
+citations.py --links DIR looks only at the links of the documents in DIR: for those that are installed.
 """
 
 import os
@@ -151,10 +153,7 @@ class Tree:
                 not any(os.path.isdir(os.path.join(place, first)) for place in places))
 
     def look_at_document(self, path, text):
-        """What only documents have."""
-        for match in LINK.finditer(text):
-            if not re.match(r"[a-z]+:", match.group(1)):
-                self.look_at_link(path, match)
+        """What only documents have, besides links."""
         if os.path.dirname(path) == DOC:
             for match in OWN_SECTION.finditer(text):
                 if match.group(1) not in self.sections[os.path.basename(path)]:
@@ -164,11 +163,20 @@ class Tree:
             if not self.has_source(path, match.group(1)):
                 self.find(path, match.start(), "there is no %s" % match.group(1))
 
+    def judge_links(self):
+        """Where the documents' links lead to, alone."""
+        links = [(path, match) for path, text in self.files.items() if path.endswith(".md")
+                 for match in LINK.finditer(text) if not re.match(r"[a-z]+:", match.group(1))]
+        for link in links:
+            self.look_at_link(*link)
+        return self.findings if links else ["there are no links"]
+
     def judge(self):
         for path, text in self.files.items():
             self.look_for_citations(path, text)
             if path.endswith(".md"):
                 self.look_at_document(path, text)
+        self.judge_links()
         for number, mark in self.decisions.items():
             by = self.cited_by.get(number)
             if not by and not mark:
@@ -178,6 +186,11 @@ class Tree:
                                      (number, by))
         return self.findings
 
+
+if sys.argv[1:2] == ["--links"]:
+    bad = Tree(sys.argv[2]).judge_links()
+    print("\n".join(bad), end="\n" if bad else "")
+    sys.exit(bool(bad))
 
 # ---- can it fail? ----
 

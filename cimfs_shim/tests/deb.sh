@@ -27,18 +27,24 @@ sed -n 's/^W:/# lintian: W:/p' "$tap_said"
 version=$(sed -n 's/^#define CIM_VERSION[[:space:]]*"\(.*\)"/\1/p' include/libcim.h)
 root=$TEST_TMP/root
 arch=$(dpkg --print-architecture)
-packages="libcim0 libcim-dev cimtool"
+packages="libcim0 libcim-dev cimtool cimfs-doc"
 [ "$arch" != amd64 ] || packages="$packages cimfs-wine"
-deb() { echo "build/deb/$1_$version-1_$arch.deb"; }
+deb() { echo build/deb/"$1_$version"-1_*.deb; }
 for package in $packages; do
 	check "$package is unpacked" dpkg -x "$(deb "$package")" "$root"
 	check "$package has its copyright and that of what it is made of" \
-		test -s "$root/usr/share/doc/$package/copyright" -a \( "$package" = cimtool -o \
+		test -s "$root/usr/share/doc/$package/copyright" -a \( "$package" = cimtool -o "$package" = cimfs-doc -o \
 		-s "$root/usr/share/doc/$package/copyright.xxhash" -a -s "$root/usr/share/doc/$package/copyright.unicode" \)
 done
 
 is "$(for package in $packages; do dpkg-deb -c "$(deb "$package")"; done | awk '/^[^d]/ { print $6 }' | sort | uniq -d)" "" \
 	"no file is in two packages"
+
+is "$(cimfs_shim/tests/citations.py --links "$root/usr/share/doc/cimfs-doc")" "" "each link of the documents leads somewhere"
+for package in ${packages/libcim0/}; do
+	[ "$package" = cimfs-doc ] || [[ "$(dpkg-deb -f "$(deb "$package")" Suggests)" == *cimfs-doc* ]]
+	result $? "$package has or suggests them, for its man pages and headers name them"
+done
 
 # ---- the library ---------------------------------------------------------------------------------
 

@@ -22,12 +22,16 @@ for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim
 	include/libcim.h include/libcim_env.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib \
-	share/doc/cimfs-shim/{COPYING,README.md,NEWS.md,format.md,examples/list.c,examples/libcim.py} \
+	share/doc/cimfs-shim/{COPYING,README.md,CONTRIBUTING.md,NEWS.md,format.md,examples/list.c,examples/libcim.py} \
 	share/man/man1/{cimtool,cimtool-create,cimfs-mount,cimfs-install-wine}.1 share/man/man5/cim.5 \
 	share/man/man8/mount.cimfs.8 share/bash-completion/completions/{cimtool,cimfs-mount} \
 	share/zsh/site-functions/_cimtool share/fish/vendor_completions.d/{cimtool,cimfs-mount}.fish; do
 	check "$file is there" test -e "$root$prefix/$file"
 done
+is "$(cimfs_shim/tests/citations.py --links "$root$prefix/share/doc/cimfs-shim")" "" "each link of the documents there leads somewhere"
+sed -i 's,(format\.md),(cimfs_shim/doc/format.md),' "$root$prefix/share/doc/cimfs-shim/architecture.md"
+cimfs_shim/tests/citations.py --links "$root$prefix/share/doc/cimfs-shim" | grep -q 'a link to cimfs_shim/doc/format.md leads nowhere'
+result $? "one that doesn't would be noticed"
 is "$(readlink "$root$prefix/sbin/mount.cimfs")" ../bin/cimfs-mount "mount.cimfs is a link to it"
 
 # What is installed uses the libcim.so that is installed with it.

@@ -53,10 +53,10 @@ def make(**env):
                           capture_output=True, env=dict(os.environ, **env), check=False)
 
 
-for name in ("include", "cimfs_shim/doc"):
+for name in ("include", "cimfs_shim/doc", ".github"):
     shutil.copytree(os.path.join(TOP, name), os.path.join(TREE, name))
 os.mkdir(os.path.join(TREE, "scripts"))
-for name in ("README.md", "scripts/doc"):
+for name in ("README.md", "COPYING", "scripts/doc", "scripts/documents"):
     shutil.copy(os.path.join(TOP, name), os.path.join(TREE, name))
 
 end = make(PATH="/nowhere")
@@ -74,6 +74,9 @@ check("1.2.3" in index, "the main page has the version")
 links = {link for link in re.findall(r'href="([^"#]+)', index) if ":" not in link}
 missing = sorted(link for link in links if not os.path.exists(os.path.join(HTML, link)))
 check(len(links) > 20 and not missing, "what it leads to is there", "\n".join(missing))
+links = subprocess.run([os.path.join(TOP, "cimfs_shim/tests/citations.py"), "--links", HTML], text=True,
+                       capture_output=True, check=False)
+same((links.returncode, links.stdout), (0, ""), "and the documents lead to each other")
 pages = "".join(read(page) for page in glob.glob(os.path.join(HTML, "group__*.html")))
 for header in sorted(os.listdir(os.path.join(TREE, "include"))):
     functions = re.findall(r"^(?:CIM_API|CIMFSAPI(?:_\(\w+\))?)\s[^;(]*?(\w+)\(", read("include/" + header), re.M)
