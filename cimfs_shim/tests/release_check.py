@@ -67,7 +67,7 @@ def make_tree():
         (TREE / path).write_text(new.replace("UNRELEASED", "unstable", 1), encoding="utf-8")
     citations = TREE / "cimfs_shim/tests/citations.py"
     citations.write_text("#!/bin/sh\n! grep -q a-spoilt-page $TOP/%s || { echo 'not ok 1 - x'; "
-                         "echo '#   there is no document a-spoilt-page'; exit 1; }\n" % NEWS, encoding="ascii")
+                         "grep a-spoilt-page $TOP/%s | sed 's/^/#   there is no document /'; exit 1; }\n" % (NEWS, NEWS), encoding="ascii")
     citations.chmod(0o755)
     (TREE / ".gitignore").write_text("/build/\n", encoding="ascii")
     (TREE / "build").mkdir()
@@ -119,8 +119,17 @@ for failed in ("3 passed, 1 failed", "3 passed, 10 failed, 1 skipped"):
     judged(failed, ["make check failed: " + failed])
 
 # ---- documents and versions ----
-spoilt("a document that isn't there", ["documents: there is no document a-spoilt-page (cimfs_shim/tests/citations.py)"],
-       (NEWS, r"\Z", "See a-spoilt-page.\n"))
+DOCUMENT = "documents: there is no document %s (cimfs_shim/tests/citations.py)"
+spoilt("a document that isn't there", [DOCUMENT % "a-spoilt-page"], (NEWS, r"\Z", "a-spoilt-page\n"))
+spoilt("two of them", [DOCUMENT % "a-spoilt-page", DOCUMENT % "a-spoilt-page-2"],
+       (NEWS, r"\Z", "a-spoilt-page\na-spoilt-page-2\n"))
+(TREE / "inst").mkdir()
+(TREE / "inst/NEWS.md").write_text("a-spoilt-page\n", encoding="ascii")
+edit(NEWS, r"\Z", "a-spoilt-page\n")
+record()
+judged("a document that isn't of what is released", ["not committed: %s inst/ (2 in all)" % NEWS])
+git("reset", "-q", "--hard", "good")
+git("clean", "-qfd")
 spoilt("NEWS.md without a date", ["%s: %s has no date (unreleased)" % (NEWS, VERSION)],
        (NEWS, r"\(2026-12-01\)", "(unreleased)"))
 spoilt("NEWS.md with half a heading", ["%s: %s has no date (nothing)" % (NEWS, VERSION)],
