@@ -295,7 +295,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 	conformance-mutants wine-tests dist deb release-check dist-windows install install-documents install-native install-windows \
 	uninstall doc format format-check clean help
 
-## all: everything but the tests (the default); CC=clang, SANITIZE=1 build into their own directories
+## all: make native and make windows (the default); CC=clang, SANITIZE=1 build into their own directories
 all: native windows
 
 ## native: libcim, cimtool, cimfs-mount, their man pages and completions alone, which need no mingw-w64
