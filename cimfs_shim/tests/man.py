@@ -125,6 +125,36 @@ def check_references():
     same(sorted(ours - cited), [], "each page is named by another")
 
 
+def shown(name):
+    """A page's text in one line, without the comment that it is made."""
+    return " ".join(re.sub(r'(?m)^\.\\".*|\\f[BIR]', "", read(PAGES[name])).replace("\\-", "-").split())
+
+
+def check_readers():
+    """Who reads a page has what is installed: perhaps no cimfs.dll, and no checkout."""
+    for name in sorted(PAGES):
+        text = shown(name)
+        same(re.findall(r"make (?:check|demo)|\b(?:conformance|include|scripts|cimfs_shim)/[\w./]*", text), [],
+             "%s: it speaks of nothing that only a checkout has" % name)
+        bare = [before for before in re.findall(r"(.{0,90})\bcimfs-install-wine\(1\)", text)
+                if not re.search(r"Wine|cimfs\.dll", before)]
+        same(bare, [], "%s: cimfs-install-wine(1) is where cimfs.dll is" % name)
+
+
+def check_documents(helps):
+    """The documents name commands and options that there are (container.md designs some)."""
+    found, wrong = 0, []
+    documents = {"README.md", *glob.glob("cimfs_shim/doc/*.md", root_dir=TOP)} - {"cimfs_shim/doc/container.md"}
+    for path in sorted(documents):
+        for command, rest in re.findall(r"\bcimtool ([a-z]+)((?: [^`\n]*)?)", read(path)):
+            for option in re.findall(r"(?<=\s--)[a-z][\w-]*", rest.split("cimtool")[0]):
+                found += 1
+                if "cimtool-" + command not in helps or option not in names(helps["cimtool-" + command].options):
+                    wrong.append("%s: cimtool %s --%s" % (path, command, option))
+    check(found > 5, "the documents name options", found)
+    same(wrong, [], "each of them is there")
+
+
 def check_environment():
     pages = " ".join(read(path) for path in PAGES.values())
     variables = set()
@@ -142,6 +172,8 @@ def main():
     check_taken(helps)
     check_form()
     check_references()
+    check_readers()
+    check_documents(helps)
     check_environment()
     done()
 
