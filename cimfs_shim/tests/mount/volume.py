@@ -469,9 +469,9 @@ def mount_before_close(backend):
 mount_before_close("extract")
 
 
-def without_locks(backend):
+def without_locks(backend, fault):
     """A file system without locks: the volume is there, and its note, log and caller's log tell."""
-    result = run(mount_call(backend), env=faults(FAULT="lock"))
+    result = run(mount_call(backend), env=faults(FAULT=fault))
     notes = [n for n in status().splitlines() if n.startswith("note %s: a commit over this" % image)]
     check(result.code == 0 and not result.err and len(notes) == 1 and "No locks available" in notes[0],
           backend + ": no locks: mounts, with a note", (str(result), status()))
@@ -495,7 +495,8 @@ def log_of(words):
     return sum(words in n for n in read(log).decode().splitlines()) if os.path.exists(log) else 0
 
 
-without_locks("extract")
+without_locks("extract", "lock")
+without_locks("extract", "locks")
 
 # The image by a link elsewhere: it is the real one that is mounted and marked.
 os.makedirs(os.path.join(TMP, "links"))
@@ -646,7 +647,8 @@ for number in (signal.SIGTERM, signal.SIGINT):
 same(servers(image), [], "fuse: no server is left of that")
 
 mount_before_close("fuse")
-without_locks("fuse")
+without_locks("fuse", "lock")
+without_locks("fuse", "locks")
 
 # ---- attributes that nobody need ask for ----
 
