@@ -11,6 +11,7 @@ struct verify {
 	struct cim_verify_result result;
 	uint64_t count[3];
 	bool deep;
+	bool opened;
 };
 
 static const char *const severities[] = {
@@ -93,7 +94,8 @@ static void print_result(struct verify *v)
 		       (unsigned long long)v->count[CIM_ERROR], plural(v->count[CIM_ERROR]),
 		       (unsigned long long)v->count[CIM_WARNING], plural(v->count[CIM_WARNING]),
 		       (unsigned long long)v->count[CIM_NOTE], plural(v->count[CIM_NOTE]));
-		print_unchecked(v);
+		if (v->opened)
+			print_unchecked(v);
 	}
 }
 
@@ -110,10 +112,13 @@ static int not_opened(struct verify *v, const struct cim_error *err)
 
 	progress_end(&v->progress);
 	code = tool_fail_cim(v->t, "verify", v->name, err);
-	if (err->status == CIM_E_CORRUPT && v->t->json) {
+	if (err->status != CIM_E_CORRUPT)
+		return code;
+	if (v->t->json)
 		on_finding(v, &f);
-		print_result(v);
-	}
+	else
+		v->count[CIM_ERROR]++; /* it is told already */
+	print_result(v);
 	return code;
 }
 
@@ -135,6 +140,7 @@ static int verify(struct tool *t, const char *name, bool deep)
 	tool_catch_signals();
 	cim_image_open(&env, real, &image, &err);
 	free(real);
+	v.opened = image != NULL;
 	if (!image)
 		return not_opened(&v, &err);
 	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, &v.result, &err))
