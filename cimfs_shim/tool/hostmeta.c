@@ -29,6 +29,7 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 		  struct loss losses[HOST_LOSSES])
 {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	enum time_parsed parsed;
 
 	memset(h, 0, sizeof(*h));
 	h->t = t;
@@ -42,16 +43,17 @@ int hostmeta_init(struct hostmeta *h, struct tool *t, const struct write_options
 	h->lost_ntfs->what = "Windows metadata not stored";
 	h->lost_time->what = "the nearest time was stored";
 	if (options->mtime) {
-		if (!time_parse_user(options->mtime, &h->time))
-			return tool_usage(t, "--mtime: '%s' is not a time that Windows knows",
-					  options->mtime);
+		parsed = time_parse_user(options->mtime, &h->time);
+		if (parsed)
+			return tool_usage(t, "--mtime: '%s' %s", options->mtime,
+					  time_fault(parsed));
 		h->set_times = true;
 	} else if (epoch && *epoch) {
 		char *at = xasprintf("@%s", epoch);
-		bool ok = time_parse_user(at, &h->time);
 
+		parsed = time_parse_user(at, &h->time);
 		free(at);
-		if (!ok)
+		if (parsed)
 			return tool_usage(t,
 					  "SOURCE_DATE_EPOCH is '%s', not the number of a second "
 					  "that Windows knows",

@@ -76,7 +76,7 @@ static bool parse_date(const char **s, int64_t *days)
 	int64_t month;
 	int64_t day;
 
-	if (year < 1601 || !take(s, '-') || (month = digits(s, 2)) < 0 || !take(s, '-') ||
+	if (year < 1 || !take(s, '-') || (month = digits(s, 2)) < 0 || !take(s, '-') ||
 	    (day = digits(s, 2)) < 0 || !valid_date(year, month, day))
 		return false;
 	*days = days_from_date(year, (unsigned)month, (unsigned)day);
@@ -126,13 +126,13 @@ bool filetime_parse(const char *s, int64_t *t)
 			return false;
 		*t = (days * DAY_SECONDS + seconds + FILETIME_EPOCH_SECONDS) * FILETIME_SECOND +
 		     fraction;
-		return true;
+		return *t >= 0;
 	}
 	/* Only the spelling that filetime_text() would choose. */
 	return parse_number(s, t) && !strcmp(filetime_text(*t, again), s);
 }
 
-bool time_parse_user(const char *s, int64_t *t)
+enum time_parsed time_parse_user(const char *s, int64_t *t)
 {
 	int64_t days;
 	int64_t seconds = 0;
@@ -140,24 +140,32 @@ bool time_parse_user(const char *s, int64_t *t)
 
 	if (*s == '@') {
 		if (!parse_number(s + 1, &seconds))
-			return false;
-		return filetime_from_unix(seconds, 0, t);
+			return TIME_MISSPELT;
+		return filetime_from_unix(seconds, 0, t) ? TIME_PARSED : TIME_UNKNOWN;
 	}
 	if (!parse_date(&s, &days))
-		return false;
+		return TIME_MISSPELT;
 	if (*s) {
 		if ((!take(&s, 'T') && !take(&s, ' ')) || !parse_clock(&s, &seconds))
-			return false;
+			return TIME_MISSPELT;
 		if (take(&s, '.')) {
 			long unit = 100000000;
 
 			if (!isdigit((unsigned char)*s))
-				return false;
+				return TIME_MISSPELT;
 			for (; isdigit((unsigned char)*s); s++, unit /= 10)
 				nanoseconds += (*s - '0') * unit;
 		}
 		if (strcmp(s, "Z"))
-			return false;
+			return TIME_MISSPELT;
 	}
-	return filetime_from_unix(days * DAY_SECONDS + seconds, nanoseconds, t);
+	return filetime_from_unix(days * DAY_SECONDS + seconds, nanoseconds, t) ? TIME_PARSED
+										: TIME_UNKNOWN;
+}
+
+const char *time_fault(enum time_parsed parsed)
+{
+	return parsed == TIME_MISSPELT
+		       ? "is no time; that is @SECONDS, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ"
+		       : "is not a time that Windows knows";
 }

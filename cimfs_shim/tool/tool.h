@@ -295,7 +295,14 @@ const char *filetime_text(int64_t t, char *buf);
 /* The reverse, exactly; false if malformed. */
 bool filetime_parse(const char *s, int64_t *t);
 /* A time as a user writes it: @SECONDS, YYYY-MM-DD, YYYY-MM-DDTHH:MM:SS[.FRACTION]Z */
-bool time_parse_user(const char *s, int64_t *t);
+enum time_parsed {
+	TIME_PARSED,
+	TIME_MISSPELT,
+	TIME_UNKNOWN /* to Windows: out of the range of its times */
+};
+enum time_parsed time_parse_user(const char *s, int64_t *t);
+/* What the two failures are, for a message that begins with the time. */
+const char *time_fault(enum time_parsed parsed);
 
 /* ---- lines.c ---- */
 
