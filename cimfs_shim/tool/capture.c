@@ -230,11 +230,9 @@ static bool same_name(const struct level *level, const struct dir_entry *x,
 					 y->count);
 }
 
-/* Names of one source that differ in case only. */
-static int find_collisions(struct capture *c, const struct level *level)
+/* Names of one source that differ in case only: each such pair of the sources is told. */
+static void find_collisions(struct capture *c, const struct level *level)
 {
-	int code = EXIT_OK;
-
 	for (size_t i = 1; i < level->entry_count; i++) {
 		const struct dir_entry *x = &level->entries[i - 1];
 		const struct dir_entry *y = &level->entries[i];
@@ -245,12 +243,12 @@ static int find_collisions(struct capture *c, const struct level *level)
 		set_path(c, level, x);
 		other = xstrdup(capture_where(c, x->source));
 		set_path(c, level, y);
-		code = tool_fail(c->t, c->s->op, c->s->image, capture_where(c, y->source),
-				 "the name differs from that of %s in case only", other);
+		tool_fail(c->t, c->s->op, c->s->image, capture_where(c, y->source),
+			  "the name differs from that of %s in case only", other);
+		c->collisions++;
 		set_level_path(c, level);
 		free(other);
 	}
-	return code;
 }
 
 int capture_list(struct capture *c, struct level *level)
@@ -276,7 +274,9 @@ int capture_list(struct capture *c, struct level *level)
 	if (level->entry_count > 1)
 		qsort_r(level->entries, level->entry_count, sizeof(*level->entries),
 			compare_entries, level);
-	return level->quiet ? EXIT_OK : find_collisions(c, level);
+	if (!level->quiet)
+		find_collisions(c, level);
+	return EXIT_OK;
 }
 
 /* ---- levels ---- */
@@ -432,7 +432,7 @@ static int enter(struct capture *c, size_t first, size_t last)
 		code = take_part(c, part, entry->source, &stx);
 	}
 	c->depth++;
-	if (!code)
+	if (!code && !c->collisions)
 		code = store_directory(c, up->entries[last].source,
 				       level->parts[level->part_count - 1].dir, &stx);
 	if (!code)
@@ -448,7 +448,7 @@ static int next_name(struct capture *c)
 	size_t first = level->next;
 	size_t last = first;
 
-	while (last + 1 < level->entry_count &&
+	while (!c->collisions && last + 1 < level->entry_count &&
 	       same_name(level, &level->entries[first], &level->entries[last + 1]))
 		last++;
 	level->next = last + 1;
@@ -460,10 +460,11 @@ static int next_name(struct capture *c)
 				 entry_name(level, &level->entries[last]));
 	}
 	if (level->entries[last].type != DT_DIR)
-		return store_other(c, level->entries[last].source,
-				   part_of(level, level->entries[last].source)->dir,
-				   entry_name(level, &level->entries[last]),
-				   level->entries[last].type);
+		return c->collisions ? EXIT_OK
+				     : store_other(c, level->entries[last].source,
+						   part_of(level, level->entries[last].source)->dir,
+						   entry_name(level, &level->entries[last]),
+						   level->entries[last].type);
 	for (size_t i = last; i > first; i--) {
 		if (level->entries[i - 1].type != DT_DIR) {
 			first = i;
@@ -635,6 +636,12 @@ static int capture_all(struct capture *c)
 	code = enter_sources(c);
 	if (!code)
 		code = walk(c);
+	if (!code && c->collisions)
+		code = tool_fail(
+			c->t, c->s->op, c->s->image, NULL,
+			"%zu name%s in the way of another one; rename what should be kept, "
+			"or leave it out with --exclude",
+			c->collisions, c->collisions == 1 ? " is" : "s are");
 	code = queue_close(c->queue, code);
 	free(c->hosts);
 	return code;

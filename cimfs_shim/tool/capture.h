@@ -94,7 +94,8 @@ struct capture {
 	struct level *levels;
 	size_t level_room;
 	size_t depth;
-	uint16_t *path; /* of the item at hand, in the image */
+	size_t collisions; /* from the first one on, names alone are looked at */
+	uint16_t *path;	   /* of the item at hand, in the image */
 	size_t path_units;
 	const uint16_t *top; /* where in the image the sources are put in */
 	size_t top_units;

@@ -56,7 +56,10 @@ write(os.path.join(src, "sub", "CAF\u00c9"))
 result = expect(1, "names that collide without case are refused", "create", img, src)
 check("README" in result.errors and "readme" in result.errors, "the error names both names",
       result)
-check(len(result.errors.splitlines()) == 1, "and is one line", result)
+check("CAF\u00c9" in result.errors and "Caf\u00e9" in result.errors,
+      "so are those of each further pair, in any directory", result)
+check(len(result.errors.splitlines()) == 3 and "--exclude" in result.errors.splitlines()[2],
+      "a line each, and what can be done", result)
 same(leftovers(img), [], "nothing is left of it")
 os.unlink(os.path.join(src, "readme"))
 result = expect(1, "so are names that differ in the case of other letters", "create", img, src)
