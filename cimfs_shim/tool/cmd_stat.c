@@ -314,9 +314,11 @@ static int stat_path(const struct tool_path *path)
 	};
 	int code = tool_lookup(item.t, item.image, item.name, item.path, &item.id, NULL);
 
-	if (!path->first && !item.t->json)
+	if (code)
+		return code;
+	if (path->shown && !item.t->json)
 		putchar('\n');
-	return code ? code : show(&item);
+	return show(&item);
 }
 
 static int run(struct tool *t, int argc, char **argv)

@@ -33,7 +33,7 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 
 int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *))
 {
-	struct tool_path path = {.t = t, .first = true};
+	struct tool_path path = {.t = t};
 	int code = tool_args(t, argc, argv, NULL, 2, ANY_NUMBER, "IMAGE and PATH are needed");
 
 	if (code)
@@ -49,7 +49,8 @@ int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struc
 		result = one(&path);
 		if (result)
 			code = result;
-		path.first = false;
+		else
+			path.shown = true;
 	}
 	cim_image_close(path.image);
 	return code;

@@ -398,7 +398,7 @@ struct tool_path {
 	struct cim_image *image;
 	const char *name; /* of the image */
 	const char *path; /* as the user wrote it */
-	bool first;
+	bool shown;	  /* has @one succeeded before? */
 };
 /* The whole of a command "IMAGE PATH..." without options of its own: @one does a path. Goes on
  * after a failure, whose exit code it returns at the end. */

@@ -67,6 +67,8 @@ check("Caf\u00e9" in result.errors and "CAF\u00c9" in result.errors,
       "the error names both of those too", result)
 result = expect(0, "--exclude makes room", "create", img, src, "--exclude", "CAF\u00c9")
 
+lines = [tool("stat", img, *paths).text.split("\n") for paths in (("/",), ("/none", "/"), ("/", "/none"))]
+check(lines[0] == lines[1] == lines[2], "stat: an item that can't be shown leaves no empty line", lines)
 for name, why in ((b"a:b", "Windows"), (b"a\\b", "Windows"), (b"a?", "Windows"),
                   (b"a\x01b", "control"), (b"\xff\xfe", "UTF-8"),
                   (("\u00e9" * 127).encode(), None)):
