@@ -31,6 +31,13 @@ static struct {
 	char last[600];
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO};
 
+static const char *program = "cimfs-mount";
+
+void log_as(const char *name)
+{
+	program = name;
+}
+
 void say(const char *fmt, ...)
 {
 	char text[1400];
@@ -39,7 +46,7 @@ void say(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fprintf(stderr, "cimfs-mount: %s\n", one_line(text));
+	fprintf(stderr, "%s: %s\n", program, one_line(text));
 }
 
 void say_cim(const char *op, const char *image, const struct cim_error *err)
@@ -57,7 +64,7 @@ void log_open(const char *where)
 	out.fd = *where ? open(where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 	out.stamp = out.fd >= 0;
 	if (out.fd < 0)
-		openlog("cimfs-mount", LOG_PID, LOG_DAEMON);
+		openlog(program, LOG_PID, LOG_DAEMON);
 }
 
 void log_close(void)
@@ -84,7 +91,7 @@ static void put(const char *text)
 
 		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ ", gmtime_r(&now, &tm));
 	}
-	len = snprintf(line, sizeof(line), "%scimfs-mount: %s\n", stamp, text);
+	len = snprintf(line, sizeof(line), "%s%s: %s\n", stamp, program, text);
 	if (len >= (int)sizeof(line)) {
 		len = sizeof(line) - 1;
 		line[len - 1] = '\n';

@@ -45,9 +45,16 @@ static const char about[] =
 	"  5  " EXIT_UNSUPPORTED_TEXT "\n"
 #define WINE_NOTE "With --wine-*: 0, or 64 + a status of libcim.\n"
 
+static bool helper; /* we were called as mount(8)'s */
+
+const char *help_command(void)
+{
+	return helper ? HELPER " -h" : PROGRAM " --help";
+}
+
 static int usage_error(const char *text)
 {
-	say("%s; see cimfs-mount --help", text);
+	say("%s; see %s", text, help_command());
 	return EXIT_USAGE;
 }
 
@@ -105,7 +112,7 @@ static const struct arg_option own_options[] = {
 	 .meta = "A,B,...",
 	 .take = take_options,
 	 .at = offsetof(struct request, options),
-	 .help = "see below"},
+	 .help = "options of the mount, listed below"},
 	{.name = "foreground",
 	 .letter = 'f',
 	 ARG_SETS(struct request, options.foreground),
@@ -168,7 +175,7 @@ static const struct arg_option helper_options[] = {
 	 .meta = "A,B,...",
 	 .take = take_options,
 	 .at = offsetof(struct request, options),
-	 .help = "see below"},
+	 .help = "options of the mount, listed below"},
 	{.letter = 's',
 	 ARG_SETS(struct request, options.sloppy),
 	 .help = "pass over options that are not known"},
@@ -186,7 +193,7 @@ static const struct arg_option helper_options[] = {
 };
 
 /* For -h, or -V */
-static int tell(bool help, bool helper, const struct arg_group *groups)
+static int tell(bool help, const struct arg_group *groups)
 {
 	int lost;
 
@@ -229,7 +236,7 @@ static int run_wine(struct request *r)
 	return r->wine_mount ? volume_mount(call) : volume_dismount(call);
 }
 
-static int run(struct request *r, bool helper, int argc, char **argv)
+static int run(struct request *r, int argc, char **argv)
 {
 	const struct args args = {.program = r, .wrong = wrong_option};
 	const struct arg_group groups[] = {
@@ -249,7 +256,7 @@ static int run(struct request *r, bool helper, int argc, char **argv)
 	if (code)
 		return code;
 	if (r->help || r->version)
-		return tell(r->help, helper, groups);
+		return tell(r->help, groups);
 	signal(SIGPIPE, SIG_IGN);
 	if (r->ready_fd && !set_ready_fd(&r->options, r->ready_fd))
 		return usage_error("--ready-fd: not an open file descriptor");
@@ -265,7 +272,6 @@ int main(int argc, char **argv)
 {
 	const char *name = argc ? strrchr(argv[0], '/') : NULL;
 	struct request request = {0};
-	bool helper;
 	int code;
 
 	standard_begin();
@@ -273,9 +279,11 @@ int main(int argc, char **argv)
 	name = name ? name + 1 : argc ? argv[0] : "";
 	helper = !strcmp(name, HELPER);
 	/* There the options come last, whatever the caller's environment says of POSIX. */
-	if (helper)
+	if (helper) {
 		unsetenv("POSIXLY_CORRECT");
-	code = run(&request, helper, argc, argv);
+		log_as(HELPER);
+	}
+	code = run(&request, argc, argv);
 	options_free(&request.options);
 	return code;
 }

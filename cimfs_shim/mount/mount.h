@@ -140,8 +140,15 @@ bool options_parse(struct options *o, const char *text);
 extern const struct arg_option mount_options[];
 #define REPARSE_WORDS "links|wine" /* enum reparse_form */
 
+/* ---- main.c ---- */
+
+/* What tells a user more of how this is called. */
+const char *help_command(void);
+
 /* ---- log.c ---- */
 
+/* Whose name stands before each line, if it isn't cimfs-mount. */
+void log_as(const char *name);
 /* Before it serves: "cimfs-mount: TEXT" on stderr. */
 void say(const char *fmt, ...) HOST_PRINTF(1, 2);
 /* The same from the library's detail, with what was being done and the image. */

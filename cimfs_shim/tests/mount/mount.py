@@ -420,6 +420,10 @@ result = run([helper, path, MNT, "-n", "-o", "rw,nlink=1,x-systemd.automount", "
 check(result.code == 0 and read(at("readonly")) == b"r", "mount.cimfs takes mount(8)'s arguments",
       result)
 umount(MNT)
+for words in (["-o", "bogus"], ["-Q"], [path], [path + "/none", MNT]):
+    result = run([helper, *words])
+    check(result.errors.startswith("mount.cimfs: ") and "cimfs-mount" not in result.errors,
+          "mount.cimfs %s: the error is by its own name" % words[-1], result)
 # mount(8) itself, which knows helpers in its own directories alone: one more, in a namespace.
 places = os.path.join(TMP, "sbin")
 os.mkdir(places)
