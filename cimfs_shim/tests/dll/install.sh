@@ -103,6 +103,8 @@ END
 chmod +x "$root/lib/cimfs/cimfs-mount"
 prefix=$TEST_TMP/installed
 installed() { WINEPREFIX=$prefix "$root/bin/cimfs-install-wine" "$@" 2>"$TEST_TMP/err"; }
+installed --bogus
+is "$(cut -d: -f1 "$TEST_TMP/err")" cimfs-install-wine "an error is by the name it was called by"
 check "with the helper" installed
 check "which is in the prefix" test -x "$prefix/cimfs/bin/cimfs-mount"
 check "a second time" installed
