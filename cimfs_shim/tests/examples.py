@@ -125,6 +125,12 @@ def layout():
           "\n".join(sorted(got ^ want)) + end.stderr)
 
 
+os.mkdir(in_tmp("no library"))
+put("no library/libcim.so.0", b"")
+end = subprocess.run([sys.executable, os.path.join(EXAMPLES, "list.py"), "x.cim"], capture_output=True, text=True,
+                     env=dict(ENV, LD_LIBRARY_PATH=in_tmp("no library")))
+check(end.returncode == 1 and end.stderr.count("\n") == 1 and "building.md 2" in end.stderr,
+      "Python: a library that can't be loaded is one line", end.stderr)
 put("in.bin", BYTES)
 put("empty.txt", b"")
 os.utime(in_tmp("in.bin"), (1000000000, 1000000000))

@@ -3,6 +3,8 @@
  * create.c - create DIRECTORY NAME FILE...: make the image DIRECTORY/NAME, with these files in it
  *
  * cc create.c $(pkg-config --cflags --libs libcim) -o create
+ *
+ * Where libcim is not in a directory of the system: building.md 2.
  */
 #include <fcntl.h>
 #include <libcim.h>

@@ -3,6 +3,8 @@
  * extract.c - extract IMAGE PATH FILE: copy a file, or PATH:STREAM, out of an image to a new FILE
  *
  * cc extract.c $(pkg-config --cflags --libs libcim) -o extract
+ *
+ * Where libcim is not in a directory of the system: building.md 2.
  */
 #include <libcim.h>
 #include <stdio.h>

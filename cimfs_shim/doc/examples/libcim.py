@@ -2,10 +2,14 @@
 """As much of libcim.h as the other examples need, by ctypes."""
 
 import ctypes
+import sys
 from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_int64, c_long,
                     c_size_t, c_uint16, c_uint32, c_uint64, c_void_p)
 
-_lib = ctypes.CDLL("libcim.so.0")
+try:
+    _lib = ctypes.CDLL("libcim.so.0")
+except OSError as error:
+    sys.exit("%s (where libcim is not in a directory of the system: building.md 2)" % error)
 
 
 class _Error(Structure):

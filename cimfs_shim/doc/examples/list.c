@@ -3,6 +3,8 @@
  * list.c - list IMAGE: size and path of all that is in an image
  *
  * cc list.c $(pkg-config --cflags --libs libcim) -o list
+ *
+ * Where libcim is not in a directory of the system: building.md 2.
  */
 #include <inttypes.h>
 #include <libcim.h>
