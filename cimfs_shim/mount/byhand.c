@@ -82,7 +82,7 @@ int mount_by_hand(struct options *o, const char *image_name, const char *dir_nam
 	enum cim_status status;
 
 	if (o->unknown && !o->sloppy) {
-		say("unknown option -o %s; see %s", o->unknown, help_command());
+		say("unknown option -o %s; see %s", o->unknown, o->help);
 		return EXIT_USAGE;
 	}
 	o->image = check_image(image_name);

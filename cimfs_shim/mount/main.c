@@ -47,7 +47,7 @@ static const char about[] =
 
 static bool helper; /* we were called as mount(8)'s */
 
-const char *help_command(void)
+static const char *help_command(void)
 {
 	return helper ? HELPER " -h" : PROGRAM " --help";
 }
@@ -283,6 +283,7 @@ int main(int argc, char **argv)
 		unsetenv("POSIXLY_CORRECT");
 		log_as(HELPER);
 	}
+	request.options.help = help_command();
 	code = run(&request, argc, argv);
 	options_free(&request.options);
 	return code;

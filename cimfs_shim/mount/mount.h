@@ -58,8 +58,9 @@ enum reparse_form {
 struct volume;
 
 struct options {
-	char *image; /* absolute path of the filesystem file */
-	char *dir;   /* absolute path of the mount point */
+	char *image;	  /* absolute path of the filesystem file */
+	char *dir;	  /* absolute path of the mount point */
+	const char *help; /* the command that tells more of how this is called */
 	bool foreground;
 	int ready_fd;	   /* -1: none */
 	char *log;	   /* file to log to; NULL: stderr in the foreground, else syslog */
@@ -139,11 +140,6 @@ bool options_parse(struct options *o, const char *text);
 /* What "-o" takes; for a struct options. */
 extern const struct arg_option mount_options[];
 #define REPARSE_WORDS "links|wine" /* enum reparse_form */
-
-/* ---- main.c ---- */
-
-/* What tells a user more of how this is called. */
-const char *help_command(void);
 
 /* ---- log.c ---- */
 
