@@ -764,8 +764,8 @@ static bool open_beside(struct structs *s, const struct target *t, cim_vfs_file 
 
 static void visit_region_file(struct structs *s, const struct cim_region_set *set, uint32_t index)
 {
-	uint8_t bytes[CIM_SIZE(region_header)];
-	char name[CIM_SET_FILE_NAME];
+	uint8_t bytes[CIM_SIZE(region_header)] = {0};
+	char name[CIM_SET_FILE_NAME] = "";
 	struct target t = in_file(CIM_STRUCT_REGION_HEADER, name, bytes, 0);
 	struct cim_region_file *region;
 	cim_vfs_file *file;
@@ -825,8 +825,8 @@ static void visit_object_ids(struct structs *s, const struct target *header, con
 static void visit_object_id_file(struct structs *s, const struct cim_region_set *set,
 				 uint32_t index)
 {
-	uint8_t bytes[CIM_SIZE(objectid_header)];
-	char name[CIM_SET_FILE_NAME];
+	uint8_t bytes[CIM_SIZE(objectid_header)] = {0};
+	char name[CIM_SET_FILE_NAME] = "";
 	struct target t = in_file(CIM_STRUCT_OBJECT_ID_HEADER, name, bytes, 0);
 	cim_vfs_file *file;
 	uint64_t size;
