@@ -288,14 +288,14 @@ is "$? $(tail -1 "$TEST_TMP/out" | tr -d '\r')" "0 1 passed, 0 failed, 0 skipped
 
 # ---- conformance/run ----------------------------------------------------------------------------
 
-mkdir -p "$TEST_TMP/tree/build"
-(cd "$TOP" && cp -r --parents conformance/run scripts/lib "$TEST_TMP/tree")
-touch "$TEST_TMP/tree/build/cimfs-mount"
-chmod +x "$TEST_TMP/tree/build/cimfs-mount"
-env -u BUILD -u WINEPREFIX "$TEST_TMP/tree/conformance/run" --list >"$TEST_TMP/out" 2>&1
+mkdir -p "$TEST_TMP/unbuilt/build"
+(cd "$TOP" && cp -r --parents conformance/run scripts/lib "$TEST_TMP/unbuilt")
+touch "$TEST_TMP/unbuilt/build/cimfs-mount"
+chmod +x "$TEST_TMP/unbuilt/build/cimfs-mount"
+env -u BUILD -u WINEPREFIX "$TEST_TMP/unbuilt/conformance/run" --list >"$TEST_TMP/out" 2>&1
 is "$? $(cat "$TEST_TMP/out")" "3 conformance/run: build/win64/cimfs.dll is not built: run make conformance" \
 	"what is not built is told"
-is "$(ls "$TEST_TMP/tree/build")" cimfs-mount "before a Wine prefix is made"
+is "$(ls "$TEST_TMP/unbuilt/build")" cimfs-mount "before a Wine prefix is made"
 
 # ---- two runs -----------------------------------------------------------------------------------
 
