@@ -161,6 +161,17 @@ struct fuzz_steps fuzz_unpack(struct memfs *fs, const uint8_t *data, size_t size
 
 /* ---- what must hold ---- */
 
+struct cim_image *fuzz_open(const struct cim_env *env)
+{
+	struct cim_image *image;
+
+	if (cim_image_open(env, "mem/" FUZZ_IMAGE, &image, NULL) ||
+	    cim_image_get_info(image)->region_count <= FUZZ_REGIONS)
+		return image;
+	cim_image_close(image);
+	return NULL;
+}
+
 uint64_t fuzz_verify(struct cim_image *image)
 {
 	struct cim_verify_result result = {CIM_SIZED(result)};

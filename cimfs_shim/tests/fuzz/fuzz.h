@@ -18,7 +18,8 @@
 #define FUZZ_FILE  (512u << 10)
 #define FUZZ_FILES (1u << 20)
 
-#define FUZZ_IMAGE "i.cim"
+#define FUZZ_IMAGE   "i.cim"
+#define FUZZ_REGIONS 64
 
 /* What libcim may take at once for such an input; caches and the upcase table are most of it. */
 #define FUZZ_MEMORY (64L << 20)
@@ -42,6 +43,11 @@ uint64_t fuzz_number(struct fuzz_steps *steps, unsigned bytes);
 /* A name of up to @room - 1 bytes, NUL-terminated. */
 void fuzz_text(struct fuzz_steps *steps, char *text, size_t room);
 
+/*
+ * Open the input's image. NULL: it can't be, or names so many regions that asking for all of them,
+ * in vain, is what the time would go into.
+ */
+struct cim_image *fuzz_open(const struct cim_env *env);
 /* Errors that a deep check finds; UINT64_MAX: it failed. */
 uint64_t fuzz_verify(struct cim_image *image);
 /* Nothing is left open or allocated, and there was never too much of it. */

@@ -56,18 +56,13 @@ static void look_at_directory(const struct cim_env *env)
 		cim_store_close(store);
 }
 
-static void read_it(const struct cim_env *env)
+static void read_it(struct cim_image *image)
 {
-	struct cim_image *image;
-	struct read_all all;
-	uint64_t errors;
+	const uint64_t errors = fuzz_verify(image);
+	struct read_all all = {0};
 
-	if (cim_image_open(env, "mem/" FUZZ_IMAGE, &image, NULL))
-		return;
-	errors = fuzz_verify(image);
 	cim_image_check_regions(image, NULL);
-	cim_image_close(image);
-	read_all(env, "mem/" FUZZ_IMAGE, &all);
+	read_image(image, &all);
 	if (all.endless)
 		fuzz_broken("a walk without an end");
 	if (all.statuses & strange)
@@ -81,10 +76,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct memfs *fs = memfs_new();
 	struct cim_env env = memfs_env(fs);
+	struct cim_image *image;
 
 	fuzz_unpack(fs, data, size);
-	read_it(&env);
-	show_structures(&env);
+	image = fuzz_open(&env);
+	if (image) {
+		read_it(image);
+		show_structures(&env);
+	}
+	cim_image_close(image);
 	look_at_directory(&env);
 	fuzz_clean(fs);
 	memfs_free(fs);

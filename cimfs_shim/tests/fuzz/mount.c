@@ -361,11 +361,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_open("/dev/null");
 	vfs.native = NULL;
 	env.vfs = &vfs;
-	if (!cim_image_open(&env, "mem/" FUZZ_IMAGE, &image, NULL)) {
-		if (!cim_image_check_regions(image, NULL))
-			serve_image(image, &steps);
-		cim_image_close(image);
-	}
+	image = fuzz_open(&env);
+	if (image && !cim_image_check_regions(image, NULL))
+		serve_image(image, &steps);
+	cim_image_close(image);
 	log_close();
 	fuzz_clean(fs);
 	memfs_free(fs);

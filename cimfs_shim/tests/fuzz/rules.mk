@@ -23,6 +23,8 @@ $(call fuzz-target,mount,$(mutator) $(filter-out %/main.c,$(MOUNT_SRCS)),\
 
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
 $(B)/native/$(FUZZ)/%.o: NATIVE_CFLAGS += $(HOST_CFLAGS) $(MOUNT_CFLAGS)
+# What belongs to the tests is no place to look for more of.
+$(if $(fuzzing),$(eval $(B)/native/cimfs_shim/tests/%.o: NATIVE_CFLAGS += -fno-sanitize=fuzzer-no-link))
 $(FUZZ_PROGRAMS): private NATIVE_LDFLAGS += $(if $(fuzzing),-fsanitize=fuzzer)
 
 $(call test-scripts,$(FUZZ)/replay.py,$(FUZZ_PROGRAMS))

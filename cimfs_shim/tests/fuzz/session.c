@@ -206,8 +206,11 @@ static void judge(enum cim_status status)
 		fuzz_broken("%s", cim_status_name(status));
 }
 
-/* The content of the last file, as the image has it. */
-static void check_last(struct session *s, struct cim_image *image)
+/*
+ * The content of the last file, as the image has it: what the base's object IDs say is no reason to
+ * take other bytes. Its name may be out of reach where the base's names are in no order.
+ */
+static void check_last(struct session *s, struct cim_image *image, bool must)
 {
 	static const struct cim_str none;
 	struct cim_data data = {CIM_SIZED(data)};
@@ -220,9 +223,10 @@ static void check_last(struct session *s, struct cim_image *image)
 		fuzz_broken("out of memory");
 	if (cim_image_lookup(image, cim_str8(LAST), &id, &err) ||
 	    cim_image_get_data(image, id, none, &data, &err) ||
-	    cim_image_read(image, &data, 0, got, CONTENT, &size, &err))
-		fuzz_broken("what was written can't be read: %s", err.cause);
-	if (data.size != s->size || size != s->size || memcmp(got, s->content, size))
+	    cim_image_read(image, &data, 0, got, CONTENT, &size, &err)) {
+		if (must)
+			fuzz_broken("what was written can't be read: %s", err.cause);
+	} else if (data.size != s->size || size != s->size || memcmp(got, s->content, size))
 		fuzz_broken("%zu bytes were written, others are read", s->size);
 	free(got);
 }
@@ -241,8 +245,8 @@ static void check_result(struct session *s, const char *name, bool last, uint64_
 	if (!base_errors && errors)
 		fuzz_broken("a base without errors gave an image with %llu",
 			    (unsigned long long)errors);
-	if (!base_errors && last)
-		check_last(s, image);
+	if (last)
+		check_last(s, image, !base_errors);
 	cim_image_close(image);
 }
 
@@ -282,7 +286,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!s.content)
 		fuzz_broken("out of memory");
 	s.env = memfs_env(s.fs);
-	if (!cim_image_open(&s.env, "mem/" FUZZ_IMAGE, &s.base, NULL))
+	s.base = fuzz_open(&s.env);
+	if (s.base)
 		learn(&s);
 	run_session(&s, &steps);
 	cim_image_close(s.base);

@@ -1005,7 +1005,7 @@ static bool tell_session(struct story *s, uint32_t session)
 	index = begin(s, session);
 	if (index == UINT32_MAX)
 		return false;
-	if (!session && s->options->seed % 4 == 1)
+	if (!session && s->options->seed % (s->options->input_size ? 64 : 4) == 1)
 		do_many(s);
 	while (calls--)
 		do_something(s);
