@@ -250,6 +250,21 @@ static void check_result(struct session *s, const char *name, bool last, uint64_
 	cim_image_close(image);
 }
 
+/* Beside an image that can't be read a consistent session doesn't know whose its files are: D49. */
+static bool may_leave(struct session *s)
+{
+	const struct cim_store_file *file;
+	struct cim_store *store;
+	bool may = false;
+
+	if (cim_store_open(&s->env, "mem", false, &store, NULL))
+		return true;
+	for (size_t i = 0; (file = cim_store_get(store, i)) != NULL; i++)
+		may |= (file->flags & CIM_STORE_BROKEN) != 0;
+	cim_store_close(store);
+	return may;
+}
+
 static void run_session(struct session *s, struct fuzz_steps *steps)
 {
 	const uint8_t how = fuzz_byte(steps);
@@ -274,7 +289,7 @@ static void run_session(struct session *s, struct fuzz_steps *steps)
 	cim_writer_close(s->writer);
 	if (!status)
 		check_result(s, extend ? FUZZ_IMAGE : NEW_IMAGE, last, errors);
-	else if (memfs_digest(s->fs, NULL) != before)
+	else if (memfs_digest(s->fs, NULL) != before && !(how & 1 && may_leave(s)))
 		fuzz_broken("a session without a commit left something");
 }
 
