@@ -41,7 +41,8 @@ static struct {
 	unsigned node_count;
 	struct name names[NAMES];
 	unsigned name_count;
-	uint64_t offset; /* of the last entry of a listing */
+	uint64_t offset;     /* of the last entry of a listing */
+	bool checked, sound; /* the image, by a deep check, which is made when it matters */
 } seen;
 
 static void learn_node(uint64_t node)
@@ -202,6 +203,14 @@ static void ask_xattr(struct server *s, uint64_t node, const char *name, size_t 
 	ASK(s, room, getxattr(req, node, name, room));
 }
 
+static bool is_sound(struct cim_image *image)
+{
+	if (!seen.checked)
+		seen.sound = !fuzz_verify(image);
+	seen.checked = true;
+	return seen.sound;
+}
+
 /* A name that is listed has a value, unless the image is to blame: one whose streams are out of
  * order may say that there is none. */
 static void ask_listed(struct server *s, uint64_t node, const char *name)
@@ -210,7 +219,7 @@ static void ask_listed(struct server *s, uint64_t node, const char *name)
 
 	server_ops.getxattr(&req, node, name, 0);
 	if (req.error == ERANGE || (!req.error && req.size > 65536) ||
-	    (req.error == ENODATA && !fuzz_verify(s->image)))
+	    (req.error == ENODATA && is_sound(s->image)))
 		fuzz_broken("'%s' is listed: errno %d, %zu bytes", name, req.error, req.size);
 	end(&req);
 	ask_xattr(s, node, name, 65536);
