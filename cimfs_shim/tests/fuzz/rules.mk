@@ -23,6 +23,7 @@ $(call fuzz-target,mount,$(mutator) $(filter-out %/main.c,$(MOUNT_SRCS)),\
 
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
 $(B)/native/$(FUZZ)/%.o: NATIVE_CFLAGS += $(HOST_CFLAGS) $(MOUNT_CFLAGS)
+$(B)/native/$(FUZZ)/main.o: NATIVE_CFLAGS += $(if $(SANFLAGS),,-DFUZZ_LIMITS)
 # What belongs to the tests is no place to look for more of.
 $(if $(fuzzing),$(eval $(B)/native/cimfs_shim/tests/%.o: NATIVE_CFLAGS += -fno-sanitize=fuzzer-no-link))
 $(FUZZ_PROGRAMS): private NATIVE_LDFLAGS += $(if $(fuzzing),-fsanitize=fuzzer)

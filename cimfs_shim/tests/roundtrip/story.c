@@ -1009,7 +1009,7 @@ static bool tell_session(struct story *s, uint32_t session)
 		do_many(s);
 	while (calls--)
 		do_something(s);
-	if (rt_chance(s->random, 25))
+	if (rt_chance(s->random, s->options->input_size ? 3 : 25))
 		do_deep(s);
 	/* late, so that few images have it (checking reads all of it), but not last */
 	if (s->options->big && !s->big_done && session >= SESSIONS - 2)
@@ -1036,7 +1036,8 @@ bool rt_tell(const struct rt_options *options, const struct rt_backend *backend,
 	told = rt_content_init(&s->content, options->seed, options->pe_list, &result->world);
 	s->random->input = options->input;
 	s->random->left = options->input_size;
-	for (uint32_t session = 0; told && session < SESSIONS; session++)
+	for (uint32_t session = 0; told && session < (options->input_size ? 4 : SESSIONS);
+	     session++)
 		told = tell_session(s, session) &&
 		       (!options->after_session || options->after_session(options->ctx, result));
 	rt_content_free(&s->content);
