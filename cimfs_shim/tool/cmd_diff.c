@@ -37,7 +37,8 @@ struct verdict {
 	uint32_t a;
 	uint32_t b;
 	enum cim_part part;
-	uint64_t size; /* of a stream */
+	unsigned kinds; /* of streams: which are PE images */
+	uint64_t size;	/* of a stream */
 	bool same;
 };
 
@@ -207,6 +208,11 @@ static bool same_place(const struct diff *d, const struct cim_place *a, const st
 	       cim_region_byte(a->offset) == cim_region_byte(b->offset);
 }
 
+static unsigned kinds_of(bool a, bool b)
+{
+	return a + 2u * b;
+}
+
 static int compare_verdicts(const void *a, const void *b)
 {
 	const struct verdict *x = a;
@@ -218,6 +224,8 @@ static int compare_verdicts(const void *a, const void *b)
 		return x->b < y->b ? -1 : 1;
 	if (x->part != y->part)
 		return x->part < y->part ? -1 : 1;
+	if (x->kinds != y->kinds)
+		return x->kinds < y->kinds ? -1 : 1;
 	return (x->size > y->size) - (x->size < y->size);
 }
 
@@ -285,7 +293,8 @@ static int same_contents(struct comparer *c, struct pair *p, const struct cim_da
 	struct cim_error err = {0};
 	struct cim_place a;
 	struct cim_place b;
-	struct verdict verdict = {.part = CIM_PART_DATA, .size = x->size};
+	struct verdict verdict = {
+		.part = CIM_PART_DATA, .kinds = kinds_of(x->pe, y->pe), .size = x->size};
 	bool known;
 	int code;
 
@@ -293,7 +302,7 @@ static int same_contents(struct comparer *c, struct pair *p, const struct cim_da
 		return fail_side(p, &p->a, &err);
 	if (cim_data_place(p->b.side->image, y, &b, &err))
 		return fail_side(p, &p->b, &err);
-	*same = x->size == y->size && same_place(p->d, &a, &b);
+	*same = x->size == y->size && x->pe == y->pe && same_place(p->d, &a, &b);
 	if (*same || x->size != y->size)
 		return EXIT_OK;
 	code = find_verdict(p, &a, &b, &verdict, &known);
@@ -453,7 +462,10 @@ static int compare_data(struct comparer *c, struct pair *p)
 	struct cim_data y = {CIM_SIZED(y)};
 	struct cim_place a;
 	struct cim_place b;
-	struct verdict verdict = {.part = CIM_PART_DATA, .size = p->a.info.size};
+	const bool pe_a = p->a.info.is_pe_image;
+	const bool pe_b = p->b.info.is_pe_image;
+	struct verdict verdict = {
+		.part = CIM_PART_DATA, .kinds = kinds_of(pe_a, pe_b), .size = p->a.info.size};
 	bool same;
 	bool known = false;
 	int code;
@@ -464,6 +476,7 @@ static int compare_data(struct comparer *c, struct pair *p)
 	}
 	/* Before the streams are looked for: that goes through all of a PE image's mappings. */
 	code = find_places(p, CIM_PART_DATA, &a, &b, &same);
+	same = same && pe_a == pe_b;
 	if (!code && !same)
 		code = find_verdict(p, &a, &b, &verdict, &known);
 	if (code || same || (known && verdict.same))
@@ -773,13 +786,16 @@ static int open_side(struct diff *d, struct side *side, const char *name)
 	return code;
 }
 
+/* Where an image's region files are: beside it, not beside a link to it. */
 static bool stat_directory(const char *image, struct stat *st)
 {
-	const char *slash = strrchr(image, '/');
-	char *dir = slash ? xstrndup(image, (size_t)(slash - image) + 1) : xstrdup(".");
+	char *real = image_path_of(image);
+	const char *name;
+	char *dir = split_image(real, &name);
 	const bool found = !stat(dir, st);
 
 	free(dir);
+	free(real);
 	return found;
 }
 

@@ -382,6 +382,23 @@ back = tool("diff", b, a)
 same(len(back.text.splitlines()), 15, "the other way round as many")
 expect(0, "an image and itself", "diff", a, a)
 
+# Links to two images lie in one directory, the images' own files don't: those of one name are two files.
+unlike = os.path.join(TMP, "unlike")
+for part in "one", "two", "links":
+    os.makedirs(os.path.join(unlike, part))
+write(os.path.join(unlike, "tree/f"), b"before" * 5000)
+expect(0, "an image to copy is made", "create", "--quiet", os.path.join(unlike, "one/i.cim"),
+       os.path.join(unlike, "tree"))
+changed_files = 0
+for name, data in files_of(os.path.join(unlike, "one")).items():
+    changed_files += b"before" in data
+    write(os.path.join(unlike, "two", name), data.replace(b"before", b"behind", 1))
+same(changed_files, 1, "its copy has other data in a region file of the same name")
+for part in "one", "two":
+    os.symlink("../%s/i.cim" % part, os.path.join(unlike, "links", part))
+result = tool("diff", *(os.path.join(unlike, "links", part) for part in ("one", "two")))
+same((result.code, result.text), (1, "~ /f: contents\n"), "diff sees that, through links that lie side by side, too")
+
 # ---- memory ----
 
 
