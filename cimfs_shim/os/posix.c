@@ -152,11 +152,17 @@ static int fsync_whole(int fd)
 	return result;
 }
 
+/* So a file system, or a kernel, answers that has no such call. */
+static bool is_unknown_call(int error)
+{
+	return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
 static enum cim_status posix_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
 {
 	(void)ctx;
-	/* EINVAL: this file system has nothing to sync in a directory (9p, some network ones). */
-	if (fsync_whole(dir->fd) < 0 && errno != EINVAL)
+	/* There are file systems with nothing to sync in a directory (9p, some network ones). */
+	if (fsync_whole(dir->fd) < 0 && !is_unknown_call(errno))
 		return fail(os_error, errno);
 	return CIM_OK;
 }
@@ -400,6 +406,13 @@ static struct flock byte_lock(short type)
 	};
 }
 
+/* EINVAL: the kernel has no such locks (before Linux 3.15, and some that stand in for it). */
+static enum cim_status fail_lock(long *os_error, int code)
+{
+	/* POSIX leaves the choice of code for a conflict to the system. */
+	return fail(os_error, code == EACCES ? EAGAIN : code == EINVAL ? ENOSYS : code);
+}
+
 static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
 				  long *os_error)
 {
@@ -409,8 +422,7 @@ static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lo
 	while (fcntl(file->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &range) < 0) {
 		if (errno == EINTR)
 			continue;
-		/* POSIX leaves the choice of code for a conflict to the system. */
-		return fail(os_error, errno == EACCES ? EAGAIN : errno);
+		return fail_lock(os_error, errno);
 	}
 	return CIM_OK;
 }
@@ -459,7 +471,7 @@ static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 	if (status)
 		return status;
 	if (fcntl(file->fd, F_OFD_GETLK, &range) < 0)
-		status = fail(os_error, errno);
+		status = fail_lock(os_error, errno);
 	else if (range.l_type != F_UNLCK)
 		*lock = range.l_type == F_RDLCK ? CIM_LOCK_SHARED : CIM_LOCK_ALONE;
 	posix_close(ctx, file);
@@ -511,7 +523,8 @@ static enum cim_status posix_rename(void *ctx, cim_vfs_dir *dir, const char *fro
 	}
 	if (renameat2(dir->fd, from, dir->fd, to, RENAME_NOREPLACE) == 0)
 		return CIM_OK;
-	if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)
+	/* EPERM: the rules of an older container, which don't know the call. */
+	if (is_unknown_call(errno) || errno == EPERM)
 		return rename_by_link(dir->fd, from, to, os_error);
 	return fail(os_error, errno);
 }
