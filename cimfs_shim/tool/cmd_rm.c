@@ -135,13 +135,17 @@ static int remove_file(struct rm *rm, const struct cim_store_file *f)
 
 static int sync_dir(struct rm *rm)
 {
-	int fd = open(rm->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct cim_vfs *vfs = cim_env_default()->vfs;
+	cim_vfs_dir *dir;
+	long os_error;
 	int code = EXIT_OK;
 
-	if (fd < 0 || fsync(fd))
+	if (vfs->open_dir(vfs->ctx, rm->dir, 0, &dir, &os_error) ||
+	    vfs->sync_dir(vfs->ctx, dir, &os_error)) {
+		errno = (int)os_error;
 		code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
-	if (fd >= 0)
-		close(fd);
+	}
+	vfs->close_dir(vfs->ctx, dir);
 	return code;
 }
 
