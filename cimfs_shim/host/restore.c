@@ -104,19 +104,25 @@ int restore_stopped(struct restore *r)
 }
 
 /* Is it this one item that the target can't hold, rather than a target that is full or broken? */
-static bool item_only(const struct restore *r, int error)
+static bool item_only(const struct restore *r, const struct place *at, int error)
 {
+	struct stat st;
+
 	if (r->job->picture)
 		return error == EEXIST || error == ENAMETOOLONG;
+	/* exFAT by FUSE says so of a name that it can't hold; or the directory is gone. */
+	if (error == ENOENT)
+		return !fstat(at->dirfd, &st) && st.st_nlink;
 	return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ || error == EFBIG ||
 	       error == EOVERFLOW || error == EMLINK || error == ENOTSUP || error == ENOSYS;
 }
 
 int restore_refused(struct restore *r, const struct place *at, int error)
 {
-	if (!item_only(r, error))
+	if (!item_only(r, at, error))
 		return restore_fail(r, at, error);
-	restore_lost(r, LOST_DATA, at, "%s", strerror(error));
+	restore_lost(r, LOST_DATA, at, "%s",
+		     error == ENOENT ? "the target takes no such name" : strerror(error));
 	return r->failed;
 }
 
@@ -386,7 +392,7 @@ static int fill_stream(struct restore *r, const struct place *at, const struct c
 	*keep = copied == COPIED;
 	if (copied == COPY_STOPPED)
 		return restore_stopped(r);
-	if (copied == COPY_WRITE_ERROR && !item_only(r, errno))
+	if (copied == COPY_WRITE_ERROR && !item_only(r, at, errno))
 		return restore_fail(r, at, errno);
 	if (copied == COPY_WRITE_ERROR)
 		restore_lost(r, LOST_STREAM, at, "%s: %s", stream->utf8, strerror(errno));
@@ -404,7 +410,7 @@ static int write_stream(struct restore *r, const struct place *at, const struct 
 			picture ? 0600 : 0666);
 	int code;
 
-	if (fd < 0 && picture && !item_only(r, errno))
+	if (fd < 0 && picture && !item_only(r, at, errno))
 		return restore_fail(r, at, errno);
 	if (fd < 0) {
 		restore_lost(r, LOST_STREAM, at, "%s: %s", stream->utf8, strerror(errno));
