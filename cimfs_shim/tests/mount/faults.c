@@ -7,11 +7,14 @@
  * taken. FILE is written to tell that it has happened.
  * FAULT=fork: no process can be made. FAULT=setsid: the server dies while it becomes a daemon.
  * FAULT=lock: the file system has no locks. FAULT=lock-later: it loses them while one is waited
- * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=symlink: there are no
- * symlinks. FAULT=links: a file can have three names. FAULT=late-end: the server takes half a
- * second to end.
+ * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=no-ofd: the kernel has
+ * no locks of open files. FAULT=symlink: there are no symlinks. FAULT=links: a file can have three
+ * names. FAULT=types: directories don't tell what their entries are. FAULT=sync-dir: directories
+ * can't be synced. FAULT=late-end: the server takes half a second to end.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -88,8 +91,8 @@ EXPORT int fcntl(int fd, int command, ...)
 	if ((command == F_OFD_SETLK && wanted("lock")) ||
 	    (command == F_OFD_SETLKW && wanted("lock-later")) ||
 	    ((command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_OFD_GETLK) &&
-	     wanted("locks"))) {
-		errno = ENOLCK;
+	     (wanted("locks") || wanted("no-ofd")))) {
+		errno = wanted("no-ofd") ? EINVAL : ENOLCK;
 		return -1;
 	}
 	return (int)syscall(SYS_fcntl, fd, command, arg);
@@ -123,6 +126,31 @@ EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int 
 		return -1;
 	}
 	return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
+/* It is readdir64 to the linker. */
+EXPORT struct dirent *readdir(DIR *stream)
+{
+	static struct dirent *(*real)(DIR * stream);
+	struct dirent *entry;
+
+	if (!real)
+		real = (struct dirent * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir64");
+	entry = real(stream);
+	if (entry && wanted("types"))
+		entry->d_type = DT_UNKNOWN;
+	return entry;
+}
+
+EXPORT int fsync(int fd)
+{
+	struct stat st;
+
+	if (wanted("sync-dir") && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
 }
 
 /* What the server calls once its mount is gone, with the image still open. */
