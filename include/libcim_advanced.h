@@ -158,7 +158,7 @@ enum cim_hold {
 
 /**
  * cim_image_hold() - mark an image as in use, so that a commit over it is refused (D33)
- * @native: receives the file that the mark stands on, as the environment's native() names it
+ * @native: receives the file that the mark stands on, as the environment's map() names it
  *          (POSIX: a descriptor, a copy of which keeps the mark), or -1; may be NULL. It is set
  *          after CIM_E_SHARING too, and is the library's
  *
@@ -176,14 +176,14 @@ enum cim_run_kind {
 	CIM_RUN_NONE,  /* nothing: at or past the stream's end, or no bytes were asked for */
 	CIM_RUN_ZEROS, /* zeros that are stored nowhere */
 	CIM_RUN_FILE,  /* bytes of a file, in one piece */
-	CIM_RUN_READ,  /* bytes that the environment has no native handle for: cim_image_read() */
+	CIM_RUN_READ, /* bytes that the environment has no handle of a file for: cim_image_read() */
 };
 
 /**
  * struct cim_run - where a piece of a stream lies
  * @kind:   what it is
  * @len:    bytes of the run
- * @native: CIM_RUN_FILE: the file, as the environment's native() names it (POSIX: a descriptor),
+ * @native: CIM_RUN_FILE: the file, as the environment's map() names it (POSIX: a descriptor),
  *          else -1. It is the library's: to be read by position, and not to be closed
  * @offset: CIM_RUN_FILE: where in that file the run begins, else 0
  * @priv:   the library's own
@@ -201,7 +201,8 @@ struct cim_run {
  * cim_image_get_run() - find the file that holds a stream's bytes, to have them without a copy
  * @offset, @len: what is wanted
  * @run:  receives the first run of it: where @offset is, and @len bytes or fewer. Fewer does not
- *        mean that the stream ends: an expanded PE image lies in pieces
+ *        mean that the stream ends: an expanded PE image lies in pieces, and so may a file of a
+ *        container
  *
  * For a server that splices from the page cache. Until cim_run_put() the file stays open, however
  * many others are opened meanwhile; hold it for one answer, not for an open file, because each one

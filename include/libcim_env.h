@@ -33,17 +33,22 @@ typedef struct cim_vfs_file cim_vfs_file;
 
 /** How a file is opened. */
 enum cim_vfs_mode {
-	CIM_VFS_READ,	/* existing, for reading, sharing everything */
-	CIM_VFS_CREATE, /* new, for reading and writing; CIM_E_EXISTS if the name is taken */
-	CIM_VFS_UPDATE, /* existing, for reading and for sync() */
+	CIM_VFS_READ,	   /* existing, for reading, sharing everything */
+	CIM_VFS_CREATE,	   /* new, for reading and writing; CIM_E_EXISTS if the name is taken */
+	CIM_VFS_UPDATE,	   /* existing, for reading and for sync() */
+	CIM_VFS_READ_ANY,  /* existing, a block device too, for reading */
+	CIM_VFS_WRITE_ANY, /* the same, for writing too; CIM_E_SHARING if a device is in use */
 };
 
-/** The byte lock of a file (D36, D33): a reader's is shared, a session's is its own alone. */
+/** A byte lock of a file (D36, D33): a reader's is shared, a session's is its own alone. */
 enum cim_vfs_lock {
-	CIM_LOCK_NONE,
+	CIM_LOCK_NONE, /* lock(): what this handle has is let go of */
 	CIM_LOCK_SHARED,
 	CIM_LOCK_ALONE,
 };
+
+/** How many byte locks a file has. */
+#define CIM_VFS_LOCKS (UINT64_C(1) << 60)
 
 /** rename(): fail with CIM_E_EXISTS rather than replace. Without it the target is replaced. */
 #define CIM_VFS_NOREPLACE 0x1u
@@ -60,6 +65,10 @@ struct cim_vfs {
 	void *ctx; /* the file system's own, passed to each function */
 	/** @fold_names: names that differ in ASCII case only are the same file (Windows, Wine) */
 	bool fold_names;
+	/** @windows_paths: in paths '\\' separates as '/' does, and a drive may stand in front */
+	bool windows_paths;
+	/** @no_containers: a path that leads through a file leads nowhere, whatever the file is */
+	bool no_containers;
 	/** @open_dir: opens an existing directory; @flags CIM_VFS_DIR_LOCK */
 	enum cim_status (*open_dir)(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
 				    long *os_error);
@@ -86,14 +95,15 @@ struct cim_vfs {
 	enum cim_status (*truncate)(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error);
 	/** @sync: make the file's content and size last (fsync) */
 	enum cim_status (*sync)(void *ctx, cim_vfs_file *file, long *os_error);
-	/** @lock: the byte lock by which a living session (CIM_LOCK_ALONE) and a user of an image
-	 *  (CIM_LOCK_SHARED; an open for reading will do) mark a first region file (D36);
+	/** @lock: a byte lock, one of CIM_VFS_LOCKS that a file has. By number 0 a living session
+	 *  (CIM_LOCK_ALONE) and a user of an image (CIM_LOCK_SHARED; an open for reading will do)
+	 *  mark a first region file (D36); those of a container are told in container.md.
 	 *  CIM_E_SHARING if it can't be had now, unless @wait. It ends when the file is closed */
-	enum cim_status (*lock)(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
-				long *os_error);
-	/** @is_locked: who (this process too) holds the byte lock of a file? Where a lock can be
+	enum cim_status (*lock)(void *ctx, cim_vfs_file *file, uint64_t number,
+				enum cim_vfs_lock how, bool wait, long *os_error);
+	/** @is_locked: who (this process too) holds that byte lock of a file? Where a lock can be
 	 * seen but not of which kind, CIM_LOCK_ALONE */
-	enum cim_status (*is_locked)(void *ctx, cim_vfs_dir *dir, const char *name,
+	enum cim_status (*is_locked)(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
 				     enum cim_vfs_lock *lock, long *os_error);
 	/** @rename: atomic, within the directory; @flags CIM_VFS_NOREPLACE; CIM_E_SHARING if the
 	 *  target is held open by somebody and so can't be replaced now */
@@ -110,19 +120,27 @@ struct cim_vfs {
 
 	/* What follows may be NULL. */
 
-	/** @native: the system's own handle of an open file, a file descriptor on POSIX, which
-	 * stays this file system's; -1 if it has none. For cim_image_get_run(), cim_image_hold() */
-	intptr_t (*native)(void *ctx, cim_vfs_file *file);
+	/** @map: where byte @offset of an open file lies in a file of the system's own: that one's
+	 *  handle, a file descriptor on POSIX, which stays this file system's, with the place in
+	 *  it in *place; -1 if it lies in none. *len: of how many bytes that is asked, and of how
+	 *  many the answer holds, which may be fewer. For cim_image_get_run(), cim_image_hold() */
+	intptr_t (*map)(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			uint64_t *place);
 	/** @hold: opens an existing file as CIM_VFS_UPDATE does, with lock()'s byte lock on it,
 	 *  @alone, or shared with others who share it; CIM_E_SHARING if that can't be had now.
 	 *  When it returns the name still is this file's. CIM_E_UNSUPPORTED: there are no locks.
 	 *  A consistent session holds what it finds (D45), cim_store_remove() what it deletes */
-	enum cim_status (*hold)(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
-				cim_vfs_file **file, long *os_error);
+	enum cim_status (*hold)(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
+				bool alone, cim_vfs_file **file, long *os_error);
 	/** @next_data: the first offset from @offset on where a file may hold anything but zeros:
 	 *  @offset itself where that isn't known, the file's size where there is no such byte */
 	enum cim_status (*next_data)(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
 				     long *os_error);
+	/** @is_named: does the name lead to this open file? Without it nobody asks */
+	enum cim_status (*is_named)(void *ctx, cim_vfs_dir *dir, const char *name,
+				    cim_vfs_file *file, bool *named, long *os_error);
+	/** @is_device: a block device, whose size can't change. Without it there are none */
+	bool (*is_device)(void *ctx, cim_vfs_file *file);
 	/** @error_text: what the system calls a code of its own, for struct cim_error's cause: a
 	 *  line without a full stop, NUL-terminated. false: it has no words for it, or not so few.
 	 *  Without it the cause names the status and the code */

@@ -425,15 +425,15 @@ static enum cim_status get_run(struct cim_image *image, const struct cim_data *d
 	if (status)
 		return status;
 	run->kind = CIM_RUN_READ;
+	if (vfs->map)
+		run->native = vfs->map(vfs->ctx, file->file, place, &len, &run->offset);
 	run->len = len;
-	if (vfs->native)
-		run->native = vfs->native(vfs->ctx, file->file);
 	if (run->native == -1) {
+		run->offset = 0;
 		cim_region_put(image, file);
 		return CIM_OK;
 	}
 	run->kind = CIM_RUN_FILE;
-	run->offset = place;
 	run->priv = file;
 	return CIM_OK;
 }

@@ -472,14 +472,15 @@ static enum cim_status hold(struct cim_image *image, const char *name, bool wait
 			    struct cim_error *err)
 {
 	const struct cim_vfs *vfs = image->env.vfs;
+	uint64_t one = 1, place;
 	enum cim_status status = CIM_OK;
 
 	if (!image->mark)
 		status = cim_open_beside(image, name, &image->mark, err);
 	if (status)
 		return status;
-	if (vfs->native)
-		*native = vfs->native(vfs->ctx, image->mark);
+	if (vfs->map)
+		*native = vfs->map(vfs->ctx, image->mark, 0, &one, &place);
 	return cim_io_lock(&image->env, image->mark, name, CIM_LOCK_SHARED, wait, err);
 }
 

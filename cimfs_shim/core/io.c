@@ -4,8 +4,8 @@
  *
  * Core names files by a directory, opened once, and one component in it, because an image's files
  * lie side by side. cim_split_path() makes the two from a path that a user gives. What a separator
- * is depends on the host: where names fold case (Windows, Wine) '\' is one too, and a drive may
- * stand in front; elsewhere '\' is an ordinary character.
+ * is depends on the host: on Windows and Wine '\' is one too, and a drive may stand in front;
+ * elsewhere '\' is an ordinary character.
  */
 #include "io.h"
 #include "error.h"
@@ -26,7 +26,7 @@ static bool is_separator(char c, bool windows)
 enum cim_status cim_split_path(const struct cim_env *env, const char *path, char **dir,
 			       const char **name, struct cim_error *err)
 {
-	bool windows = env->vfs->fold_names;
+	bool windows = env->vfs->windows_paths;
 	const char *tail = "";
 	size_t base, len;
 	char *text;
@@ -135,7 +135,7 @@ enum cim_status cim_io_hold(const struct cim_env *env, cim_vfs_dir *dir, const c
 	long os_error = 0;
 
 	if (vfs->hold)
-		status = vfs->hold(vfs->ctx, dir, name, alone, file, &os_error);
+		status = vfs->hold(vfs->ctx, dir, name, 0, alone, file, &os_error);
 	if (status)
 		*file = NULL;
 	return report(env, status, os_error, "holding", name, err);
@@ -212,7 +212,7 @@ enum cim_status cim_io_lock(const struct cim_env *env, cim_vfs_file *file, const
 			    enum cim_vfs_lock how, bool wait, struct cim_error *err)
 {
 	long os_error = 0;
-	enum cim_status status = env->vfs->lock(env->vfs->ctx, file, how, wait, &os_error);
+	enum cim_status status = env->vfs->lock(env->vfs->ctx, file, 0, how, wait, &os_error);
 
 	return report(env, status, os_error, "locking", name, err);
 }
@@ -221,7 +221,7 @@ enum cim_status cim_io_is_locked(const struct cim_env *env, cim_vfs_dir *dir, co
 				 enum cim_vfs_lock *lock, struct cim_error *err)
 {
 	long os_error = 0;
-	enum cim_status status = env->vfs->is_locked(env->vfs->ctx, dir, name, lock, &os_error);
+	enum cim_status status = env->vfs->is_locked(env->vfs->ctx, dir, name, 0, lock, &os_error);
 
 	return report(env, status, os_error, "asking for the lock of", name, err);
 }

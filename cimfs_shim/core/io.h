@@ -24,7 +24,8 @@ enum cim_status cim_io_list(const struct cim_env *env, cim_vfs_dir *dir,
 
 enum cim_status cim_io_open(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			    enum cim_vfs_mode mode, cim_vfs_file **file, struct cim_error *err);
-/* CIM_E_UNSUPPORTED also where the file system has no such call. */
+/* This and the two below: the byte lock of number 0. CIM_E_UNSUPPORTED also where the file system
+ * has no such call. */
 enum cim_status cim_io_hold(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			    bool alone, cim_vfs_file **file, struct cim_error *err);
 void cim_io_close(const struct cim_env *env, cim_vfs_file *file);
@@ -55,7 +56,7 @@ enum cim_status cim_io_rename(const struct cim_env *env, cim_vfs_dir *dir, const
 enum cim_status cim_io_remove(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			      struct cim_error *err);
 
-/* Split a host path at its last separator ('/', and '\' where the file system folds names):
+/* Split a host path at its last separator ('/', and '\' on Windows):
  * *dir (allocated; "." if none) and *name (points into @path). */
 enum cim_status cim_split_path(const struct cim_env *env, const char *path, char **dir,
 			       const char **name, struct cim_error *err);

@@ -46,7 +46,7 @@ static char *join_path(const struct cim_env *env, const char *dir, const char *n
 		return NULL;
 	memcpy(path, dir, dir_len);
 	if (slash)
-		path[dir_len] = env->vfs->fold_names ? '\\' : '/';
+		path[dir_len] = env->vfs->windows_paths ? '\\' : '/';
 	memcpy(path + dir_len + slash, name, name_len + 1);
 	return path;
 }

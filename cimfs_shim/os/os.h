@@ -13,10 +13,10 @@
 #include "libcim_env.h"
 
 /*
- * The byte of a region file that lock() locks. Both systems must use the same one, so that a
- * session under Wine and a native program see each other's locks. It lies far behind any byte of
- * an image, because on Windows a locked byte can't be read by others. The one behind it is
- * win32.c's own.
+ * The byte of a file that lock() locks by number 0, the others follow. Both systems must use the
+ * same ones, so that a session under Wine and a native program see each other's locks. They lie far
+ * behind any byte of an image, because on Windows a locked byte can't be read by others. The one in
+ * front of them is win32.c's own.
  */
 #define CIM_OS_LOCK_OFFSET (UINT64_C(1) << 62)
 

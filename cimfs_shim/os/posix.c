@@ -218,21 +218,22 @@ static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 
 /* ---- files ---- */
 
-/* Nothing but a regular file is an image's. */
-static enum cim_status check_regular(int fd, long *os_error)
+/* Nothing but a regular file is an image's; a container may be a block device. */
+static enum cim_status check_kind(int fd, bool devices, long *os_error)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return fail(os_error, errno);
-	if (S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode) || (devices && S_ISBLK(st.st_mode)))
 		return CIM_OK;
 	*os_error = S_ISDIR(st.st_mode) ? EISDIR : 0;
 	return CIM_E_ACCESS;
 }
 
-static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flags,
-				    cim_vfs_file **file, long *os_error)
+/* @devices: O_EXCL of one that is there: nobody else uses it. */
+static enum cim_status open_file(cim_vfs_dir *dir, const char *name, int flags, bool devices,
+				 cim_vfs_file **file, long *os_error)
 {
 	cim_vfs_file *f;
 	enum cim_status status;
@@ -255,7 +256,7 @@ static enum cim_status open_regular(cim_vfs_dir *dir, const char *name, int flag
 			status = CIM_E_PATH_NOT_FOUND;
 		goto free_file;
 	}
-	status = check_regular(f->fd, os_error);
+	status = check_kind(f->fd, devices, os_error);
 	if (status)
 		goto close_fd;
 	*file = f;
@@ -270,13 +271,27 @@ free_file:
 	return status;
 }
 
+/* O_EXCL means something for a device, and of a regular file that isn't made nobody knows what. */
+static int exclusive(cim_vfs_dir *dir, const char *name)
+{
+	struct stat st;
+
+	return is_component(name) && !fstatat(dir->fd, name, &st, 0) && S_ISBLK(st.st_mode) ? O_EXCL
+											    : 0;
+}
+
 static enum cim_status posix_open(void *ctx, cim_vfs_dir *dir, const char *name,
 				  enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
+	int flags = O_RDONLY;
+
 	(void)ctx;
-	return open_regular(dir, name,
-			    mode == CIM_VFS_CREATE ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY, file,
-			    os_error);
+	if (mode == CIM_VFS_CREATE)
+		flags = O_RDWR | O_CREAT | O_EXCL;
+	else if (mode == CIM_VFS_WRITE_ANY)
+		flags = O_RDWR | exclusive(dir, name);
+	return open_file(dir, name, flags, mode == CIM_VFS_READ_ANY || mode == CIM_VFS_WRITE_ANY,
+			 file, os_error);
 }
 
 static void posix_close(void *ctx, cim_vfs_file *file)
@@ -298,7 +313,23 @@ static enum cim_status posix_size(void *ctx, cim_vfs_file *file, uint64_t *size,
 	if (fstat(file->fd, &st) < 0)
 		return fail(os_error, errno);
 	*size = (uint64_t)st.st_size;
+	if (S_ISBLK(st.st_mode)) {
+		/* Moves the descriptor's position, which nobody uses. */
+		const off_t end = lseek(file->fd, 0, SEEK_END);
+
+		if (end < 0)
+			return fail(os_error, errno);
+		*size = (uint64_t)end;
+	}
 	return CIM_OK;
+}
+
+static bool posix_is_device(void *ctx, cim_vfs_file *file)
+{
+	struct stat st;
+
+	(void)ctx;
+	return !fstat(file->fd, &st) && S_ISBLK(st.st_mode);
 }
 
 static enum cim_status posix_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
@@ -369,9 +400,12 @@ static enum cim_status posix_sync(void *ctx, cim_vfs_file *file, long *os_error)
 	return fsync_whole(file->fd) < 0 ? fail(os_error, errno) : CIM_OK;
 }
 
-static intptr_t posix_native(void *ctx, cim_vfs_file *file)
+static intptr_t posix_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			  uint64_t *place)
 {
 	(void)ctx;
+	(void)len;
+	*place = offset;
 	return file->fd;
 }
 
@@ -394,14 +428,14 @@ static enum cim_status posix_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 	return CIM_OK;
 }
 
-/* ---- the byte lock ---- */
+/* ---- byte locks ---- */
 
-static struct flock byte_lock(short type)
+static struct flock byte_lock(uint64_t number, short type)
 {
 	return (struct flock){
 		.l_type = type,
 		.l_whence = SEEK_SET,
-		.l_start = (off_t)CIM_OS_LOCK_OFFSET,
+		.l_start = (off_t)(CIM_OS_LOCK_OFFSET + number),
 		.l_len = 1,
 	};
 }
@@ -413,10 +447,15 @@ static enum cim_status fail_lock(long *os_error, int code)
 	return fail(os_error, code == EACCES ? EAGAIN : code == EINVAL ? ENOSYS : code);
 }
 
-static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
-				  long *os_error)
+static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, uint64_t number,
+				  enum cim_vfs_lock how, bool wait, long *os_error)
 {
-	struct flock range = byte_lock(how == CIM_LOCK_SHARED ? F_RDLCK : F_WRLCK);
+	static const short types[] = {
+		[CIM_LOCK_NONE] = F_UNLCK,
+		[CIM_LOCK_SHARED] = F_RDLCK,
+		[CIM_LOCK_ALONE] = F_WRLCK,
+	};
+	struct flock range = byte_lock(number, types[how]);
 
 	(void)ctx;
 	while (fcntl(file->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &range) < 0) {
@@ -428,30 +467,36 @@ static enum cim_status posix_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lo
 }
 
 /* Does the name still lead to this file? */
-static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vfs_file *file,
-				long *os_error)
+static enum cim_status posix_is_named(void *ctx, cim_vfs_dir *dir, const char *name,
+				      cim_vfs_file *file, bool *named, long *os_error)
 {
 	struct stat by_name, own;
 
+	(void)ctx;
+	*named = false;
 	if (fstatat(dir->fd, name, &by_name, 0) < 0 || fstat(file->fd, &own) < 0)
 		return fail(os_error, errno);
-	/* Another one has the name now: as good as held by somebody. */
-	if (by_name.st_dev != own.st_dev || by_name.st_ino != own.st_ino)
-		return fail(os_error, EAGAIN);
+	*named = by_name.st_dev == own.st_dev && by_name.st_ino == own.st_ino;
 	return CIM_OK;
 }
 
-static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
-				  cim_vfs_file **file, long *os_error)
+static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
+				  bool alone, cim_vfs_file **file, long *os_error)
 {
 	/* An exclusive lock takes a descriptor that can write. */
-	enum cim_status status = open_regular(dir, name, alone ? O_RDWR : O_RDONLY, file, os_error);
+	enum cim_status status = open_file(dir, name, alone ? O_RDWR : O_RDONLY, true, file,
+					   os_error);
+	bool named = false;
 
 	if (status)
 		return status;
-	status = posix_lock(ctx, *file, alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED, false, os_error);
+	status = posix_lock(ctx, *file, number, alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED, false,
+			    os_error);
 	if (!status)
-		status = is_named(dir, name, *file, os_error);
+		status = posix_is_named(ctx, dir, name, *file, &named, os_error);
+	/* Another one has the name now: as good as held by somebody. */
+	if (!status && !named)
+		status = fail(os_error, EAGAIN);
 	if (!status)
 		return CIM_OK;
 	posix_close(ctx, *file);
@@ -460,14 +505,14 @@ static enum cim_status posix_hold(void *ctx, cim_vfs_dir *dir, const char *name,
 }
 
 static enum cim_status posix_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
-				       enum cim_vfs_lock *lock, long *os_error)
+				       uint64_t number, enum cim_vfs_lock *lock, long *os_error)
 {
-	struct flock range = byte_lock(F_WRLCK);
+	struct flock range = byte_lock(number, F_WRLCK);
 	cim_vfs_file *file;
 	enum cim_status status;
 
 	*lock = CIM_LOCK_NONE;
-	status = posix_open(ctx, dir, name, CIM_VFS_READ, &file, os_error);
+	status = posix_open(ctx, dir, name, CIM_VFS_READ_ANY, &file, os_error);
 	if (status)
 		return status;
 	if (fcntl(file->fd, F_OFD_GETLK, &range) < 0)
@@ -627,6 +672,7 @@ const struct cim_env *cim_env_default(void)
 	static const struct cim_vfs vfs = {
 		CIM_SIZED(vfs),
 		.fold_names = false,
+		.windows_paths = false,
 		.open_dir = posix_open_dir,
 		.close_dir = posix_close_dir,
 		.sync_dir = posix_sync_dir,
@@ -642,9 +688,11 @@ const struct cim_env *cim_env_default(void)
 		.rename = posix_rename,
 		.remove = posix_remove,
 		.list = posix_list,
-		.native = posix_native,
+		.map = posix_map,
 		.hold = posix_hold,
 		.next_data = posix_next_data,
+		.is_named = posix_is_named,
+		.is_device = posix_is_device,
 		.error_text = posix_error_text,
 	};
 	static const struct cim_env env = {

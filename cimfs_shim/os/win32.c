@@ -400,8 +400,9 @@ static HANDLE open_existing(const WCHAR *path, DWORD access, int most_tries)
 
 static HANDLE open_handle(const WCHAR *path, enum cim_vfs_mode mode, int tries)
 {
+	const bool reads = mode == CIM_VFS_READ || mode == CIM_VFS_READ_ANY;
 	/* FlushFileBuffers() wants the right to write. */
-	const DWORD access = mode == CIM_VFS_READ ? GENERIC_READ : GENERIC_READ | GENERIC_WRITE;
+	const DWORD access = reads ? GENERIC_READ : GENERIC_READ | GENERIC_WRITE;
 
 	if (mode != CIM_VFS_CREATE)
 		return open_existing(path, access, tries);
@@ -645,16 +646,17 @@ static enum cim_status win32_next_data(void *ctx, cim_vfs_file *file, uint64_t o
 	return CIM_OK;
 }
 
-/* ---- the byte lock ---- */
+/* ---- byte locks ---- */
 
 /*
  * Windows can't be asked for a lock: who wants to know takes the byte for a moment, and another one
- * who asks, locks or holds just then would find it taken. So all of them first lock the byte behind
- * it, their turn, which is waited for as nobody keeps it. Then being refused means that somebody
- * keeps the byte. @flags are those of both locks, for under Wine an exclusive one takes the right
- * to write: shared turns are had side by side, as shared locks are no conflict either.
+ * who asks, locks or holds just then would find it taken. So all of them first lock the byte in
+ * front of all these, their turn, which is waited for as nobody keeps it. Then being refused means
+ * that somebody keeps the byte. @flags are those of both locks, for under Wine an exclusive one
+ * takes the right to write: shared turns are had side by side, as shared locks are no conflict
+ * either.
  */
-#define TURN_OFFSET (CIM_OS_LOCK_OFFSET + 1)
+#define TURN_OFFSET (CIM_OS_LOCK_OFFSET - 1)
 
 /* Both return a Win32 error code. */
 static DWORD lock_byte(cim_vfs_file *file, uint64_t offset, DWORD flags)
@@ -665,9 +667,9 @@ static DWORD lock_byte(cim_vfs_file *file, uint64_t offset, DWORD flags)
 	return error == ERROR_IO_PENDING ? ERROR_LOCK_VIOLATION : error;
 }
 
-static DWORD try_lock(cim_vfs_file *file, DWORD flags)
+static DWORD try_lock(cim_vfs_file *file, uint64_t offset, DWORD flags)
 {
-	return lock_byte(file, CIM_OS_LOCK_OFFSET, flags | LOCKFILE_FAIL_IMMEDIATELY);
+	return lock_byte(file, offset, flags | LOCKFILE_FAIL_IMMEDIATELY);
 }
 
 static void unlock_byte(cim_vfs_file *file, uint64_t offset)
@@ -677,19 +679,24 @@ static void unlock_byte(cim_vfs_file *file, uint64_t offset)
 	UnlockFileEx(file->handle, 0, 1, 0, &where);
 }
 
-static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
-				  long *os_error)
+static enum cim_status win32_lock(void *ctx, cim_vfs_file *file, uint64_t number,
+				  enum cim_vfs_lock how, bool wait, long *os_error)
 {
 	const DWORD flags = how == CIM_LOCK_SHARED ? 0 : LOCKFILE_EXCLUSIVE_LOCK;
+	const uint64_t offset = CIM_OS_LOCK_OFFSET + number;
 	DWORD error;
 
 	(void)ctx;
+	if (how == CIM_LOCK_NONE) {
+		unlock_byte(file, offset);
+		return CIM_OK;
+	}
 	if (wait) {
-		error = lock_byte(file, CIM_OS_LOCK_OFFSET, flags);
+		error = lock_byte(file, offset, flags);
 	} else {
 		error = lock_byte(file, TURN_OFFSET, flags);
 		if (!error) {
-			error = try_lock(file, flags);
+			error = try_lock(file, offset, flags);
 			unlock_byte(file, TURN_OFFSET);
 		}
 	}
@@ -729,13 +736,13 @@ static enum cim_status open_to_ask(cim_vfs_dir *dir, const char *name, cim_vfs_f
  * both, and under Wine that takes the right to write; a shared one that is to be had then tells the
  * two apart. Who may not write asks with a shared lock, and finds a session.
  */
-static DWORD ask_lock(cim_vfs_file *file, DWORD flags, enum cim_vfs_lock *lock)
+static DWORD ask_lock(cim_vfs_file *file, uint64_t offset, DWORD flags, enum cim_vfs_lock *lock)
 {
-	DWORD error = try_lock(file, flags);
+	DWORD error = try_lock(file, offset, flags);
 	const bool refused = error == ERROR_LOCK_VIOLATION;
 
 	if (refused && flags)
-		error = try_lock(file, 0);
+		error = try_lock(file, offset, 0);
 	if (error == ERROR_LOCK_VIOLATION) {
 		*lock = CIM_LOCK_ALONE;
 		return 0;
@@ -744,12 +751,12 @@ static DWORD ask_lock(cim_vfs_file *file, DWORD flags, enum cim_vfs_lock *lock)
 		return error;
 	if (refused)
 		*lock = CIM_LOCK_SHARED;
-	unlock_byte(file, CIM_OS_LOCK_OFFSET);
+	unlock_byte(file, offset);
 	return 0;
 }
 
 static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
-				       enum cim_vfs_lock *lock, long *os_error)
+				       uint64_t number, enum cim_vfs_lock *lock, long *os_error)
 {
 	cim_vfs_file *file;
 	DWORD flags, error;
@@ -761,7 +768,7 @@ static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 		return status;
 	error = lock_byte(file, TURN_OFFSET, flags);
 	if (!error) {
-		error = ask_lock(file, flags, lock);
+		error = ask_lock(file, CIM_OS_LOCK_OFFSET + number, flags, lock);
 		unlock_byte(file, TURN_OFFSET);
 	}
 	win32_close(ctx, file);
@@ -769,14 +776,16 @@ static enum cim_status win32_is_locked(void *ctx, cim_vfs_dir *dir, const char *
 }
 
 /* Does the name still lead to this file? */
-static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vfs_file *file,
-				long *os_error)
+static enum cim_status win32_is_named(void *ctx, cim_vfs_dir *dir, const char *name,
+				      cim_vfs_file *file, bool *named, long *os_error)
 {
 	BY_HANDLE_FILE_INFORMATION own, by_name;
 	HANDLE handle;
 	WCHAR *path;
 	enum cim_status status;
 
+	(void)ctx;
+	*named = false;
 	status = file_path(dir, name, &path, os_error);
 	if (status)
 		return status;
@@ -789,29 +798,32 @@ static enum cim_status is_named(cim_vfs_dir *dir, const char *name, const cim_vf
 	if (!GetFileInformationByHandle(handle, &by_name) ||
 	    !GetFileInformationByHandle(file->handle, &own))
 		status = fail(os_error, GetLastError());
-	else if (by_name.dwVolumeSerialNumber != own.dwVolumeSerialNumber ||
-		 by_name.nFileIndexHigh != own.nFileIndexHigh ||
-		 by_name.nFileIndexLow != own.nFileIndexLow)
-		/* Another one has the name now: as good as held by somebody. */
-		status = fail(os_error, ERROR_LOCK_VIOLATION);
+	else
+		*named = by_name.dwVolumeSerialNumber == own.dwVolumeSerialNumber &&
+			 by_name.nFileIndexHigh == own.nFileIndexHigh &&
+			 by_name.nFileIndexLow == own.nFileIndexLow;
 	CloseHandle(handle);
 free_path:
 	free(path);
 	return status;
 }
 
-static enum cim_status win32_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
-				  cim_vfs_file **file, long *os_error)
+static enum cim_status win32_hold(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
+				  bool alone, cim_vfs_file **file, long *os_error)
 {
 	enum cim_vfs_lock how = alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED;
 	enum cim_status status;
+	bool named = false;
 
 	status = win32_open(ctx, dir, name, CIM_VFS_UPDATE, file, os_error);
 	if (status)
 		return status;
-	status = win32_lock(ctx, *file, how, false, os_error);
+	status = win32_lock(ctx, *file, number, how, false, os_error);
 	if (!status)
-		status = is_named(dir, name, *file, os_error);
+		status = win32_is_named(ctx, dir, name, *file, &named, os_error);
+	/* Another one has the name now: as good as held by somebody. */
+	if (!status && !named)
+		status = fail(os_error, ERROR_LOCK_VIOLATION);
 	if (!status)
 		return CIM_OK;
 	win32_close(ctx, *file);
@@ -1045,6 +1057,7 @@ const struct cim_env *cim_env_default(void)
 	static const struct cim_vfs vfs = {
 		CIM_SIZED(vfs),
 		.fold_names = true,
+		.windows_paths = true,
 		.open_dir = win32_open_dir,
 		.close_dir = win32_close_dir,
 		.sync_dir = win32_sync_dir,
@@ -1062,6 +1075,7 @@ const struct cim_env *cim_env_default(void)
 		.list = win32_list,
 		.hold = win32_hold,
 		.next_data = win32_next_data,
+		.is_named = win32_is_named,
 		.error_text = win32_error_text,
 	};
 	static const struct cim_env env = {

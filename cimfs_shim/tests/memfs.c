@@ -17,7 +17,7 @@
 
 const char *const mem_op_names[MEM_OPS] = {
 	"open_dir", "sync_dir",	 "open",   "size",   "pread", "pwrite", "truncate",  "sync",
-	"lock",	    "is_locked", "rename", "remove", "list",  "hold",	"next_data",
+	"lock",	    "is_locked", "rename", "remove", "list",  "hold",	"next_data", "is_named",
 };
 
 /* ---- contents ---- */
@@ -42,8 +42,15 @@ struct mem_inode {
 	struct mem_inode *next;
 	struct content now, synced;
 	const struct mem_flat *flat; /* NULL: the content is in @now */
-	struct cim_vfs_file *lock_owner;
-	unsigned lock_sharers;
+	struct mem_lock *locks;
+	size_t lock_count, lock_room;
+	uint64_t device_size; /* 0: it is no device */
+};
+
+struct mem_lock {
+	const struct cim_vfs_file *owner;
+	uint64_t number;
+	bool alone;
 };
 
 static void *need(void *p)
@@ -269,7 +276,6 @@ struct cim_vfs_file {
 	struct cim_vfs_file *next; /* of those that were closed */
 	struct mem_inode *inode;
 	enum cim_vfs_mode mode;
-	bool shares_lock;
 	char name[];
 };
 
@@ -409,12 +415,31 @@ static enum cim_status mem_open(void *ctx, cim_vfs_dir *dir, const char *name,
 		set_name(m, &m->now, name, inode);
 		note_change(m, "", name, inode);
 	}
-	if (inode->flat && mode != CIM_VFS_READ)
+	if (inode->flat && mode != CIM_VFS_READ && mode != CIM_VFS_READ_ANY)
 		m->misused = true;
+	if (inode->device_size && mode != CIM_VFS_READ_ANY && mode != CIM_VFS_WRITE_ANY)
+		return CIM_E_ACCESS;
 	*file = new_file(m, inode, mode, name);
 	if (!n)
 		changed(m, MEM_OPEN, name);
 	return CIM_OK;
+}
+
+#define ANY_NUMBER UINT64_MAX
+
+static void drop_locks(const cim_vfs_file *file, uint64_t number)
+{
+	struct mem_inode *inode = file->inode;
+	size_t kept = 0;
+
+	/* Several threads close files that nobody has locked. */
+	if (!inode->lock_count)
+		return;
+	for (size_t i = 0; i < inode->lock_count; i++)
+		if (inode->locks[i].owner != file ||
+		    (number != ANY_NUMBER && inode->locks[i].number != number))
+			inode->locks[kept++] = inode->locks[i];
+	inode->lock_count = kept;
 }
 
 static void mem_close(void *ctx, cim_vfs_file *file)
@@ -422,10 +447,7 @@ static void mem_close(void *ctx, cim_vfs_file *file)
 	struct memfs *m = ctx;
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->inode->lock_owner == file)
-		file->inode->lock_owner = NULL;
-	if (file->shares_lock)
-		file->inode->lock_sharers--;
+	drop_locks(file, ANY_NUMBER);
 	m->open_files--;
 	file->magic = 0;
 	/* Kept, so that a later use of it is noticed. */
@@ -436,7 +458,14 @@ static void mem_close(void *ctx, cim_vfs_file *file)
 
 static uint64_t size_of(const struct mem_inode *inode)
 {
+	if (inode->device_size)
+		return inode->device_size;
 	return inode->flat ? inode->flat->size : inode->now.size;
+}
+
+static bool may_write(const cim_vfs_file *file)
+{
+	return file->mode == CIM_VFS_CREATE || file->mode == CIM_VFS_WRITE_ANY;
 }
 
 static enum cim_status mem_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
@@ -479,7 +508,7 @@ static enum cim_status mem_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset
 	size_t fits = len;
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->mode != CIM_VFS_CREATE)
+	if (!may_write(file))
 		m->misused = true;
 	if (status == CIM_E_DISK_FULL || status == CIM_E_IO)
 		fits = len / 2; /* a failed write leaves any part of it behind */
@@ -487,6 +516,14 @@ static enum cim_status mem_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset
 		return status;
 	if (fits > m->space)
 		fits = (size_t)m->space;
+	if (file->inode->device_size) {
+		const uint64_t end = file->inode->device_size;
+
+		if (offset >= end)
+			fits = 0;
+		else if (fits > end - offset)
+			fits = (size_t)(end - offset);
+	}
 	if (offset + len > m->max_file) {
 		*os_error = 27;
 		return CIM_E_TOO_LARGE;
@@ -509,10 +546,12 @@ static enum cim_status mem_truncate(void *ctx, cim_vfs_file *file, uint64_t size
 	enum cim_status status = begin(m, MEM_TRUNCATE, file->name, os_error);
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->mode != CIM_VFS_CREATE)
+	if (!may_write(file))
 		m->misused = true;
 	if (status)
 		return status;
+	if (file->inode->device_size)
+		m->misused = true;
 	if (size > m->max_file) {
 		*os_error = 27;
 		return CIM_E_TOO_LARGE;
@@ -528,7 +567,7 @@ static enum cim_status mem_sync(void *ctx, cim_vfs_file *file, long *os_error)
 	enum cim_status status = begin(m, MEM_SYNC, file->name, os_error);
 
 	check_handle(file->magic == FILE_MAGIC);
-	if (file->mode == CIM_VFS_READ)
+	if (file->mode == CIM_VFS_READ || file->mode == CIM_VFS_READ_ANY)
 		m->misused = true;
 	if (status)
 		return status;
@@ -538,36 +577,52 @@ static enum cim_status mem_sync(void *ctx, cim_vfs_file *file, long *os_error)
 }
 
 /* Who would wait here would wait for ever: that is refused as if nobody waited. */
-static enum cim_status take_lock(const struct memfs *m, cim_vfs_file *file, bool alone,
-				 long *os_error)
+static enum cim_status take_lock(const struct memfs *m, cim_vfs_file *file, uint64_t number,
+				 bool alone, long *os_error)
 {
+	struct mem_inode *inode = file->inode;
+
+	if (number >= CIM_VFS_LOCKS) {
+		*os_error = 22;
+		return CIM_E_INVALID;
+	}
 	if (m->no_locks) {
 		*os_error = 37;
 		return CIM_E_UNSUPPORTED;
 	}
-	if (file->inode->lock_owner || (alone && file->inode->lock_sharers)) {
+	for (size_t i = 0; i < inode->lock_count; i++) {
+		const struct mem_lock *lock = &inode->locks[i];
+
+		if (lock->number != number || lock->owner == file || !(lock->alone || alone))
+			continue;
 		*os_error = 11;
 		return CIM_E_SHARING;
 	}
-	if (alone) {
-		file->inode->lock_owner = file;
-	} else if (!file->shares_lock) {
-		file->inode->lock_sharers++;
-		file->shares_lock = true;
+	drop_locks(file, number);
+	if (inode->lock_count == inode->lock_room) {
+		inode->lock_room = inode->lock_room ? inode->lock_room * 2 : 4;
+		inode->locks =
+			need(realloc(inode->locks, inode->lock_room * sizeof(*inode->locks)));
 	}
+	inode->locks[inode->lock_count++] = (struct mem_lock){file, number, alone};
 	return CIM_OK;
 }
 
-static enum cim_status mem_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
-				long *os_error)
+static enum cim_status mem_lock(void *ctx, cim_vfs_file *file, uint64_t number,
+				enum cim_vfs_lock how, bool wait, long *os_error)
 {
 	enum cim_status status = begin(ctx, MEM_LOCK, file->name, os_error);
 
 	(void)wait;
-	return status ? status : take_lock(ctx, file, how == CIM_LOCK_ALONE, os_error);
+	if (status)
+		return status;
+	if (how != CIM_LOCK_NONE)
+		return take_lock(ctx, file, number, how == CIM_LOCK_ALONE, os_error);
+	drop_locks(file, number);
+	return CIM_OK;
 }
 
-static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
 				     enum cim_vfs_lock *lock, long *os_error)
 {
 	struct memfs *m = ctx;
@@ -585,14 +640,15 @@ static enum cim_status mem_is_locked(void *ctx, cim_vfs_dir *dir, const char *na
 		*os_error = 37;
 		return CIM_E_UNSUPPORTED;
 	}
-	*lock = n->inode->lock_owner	 ? CIM_LOCK_ALONE
-		: n->inode->lock_sharers ? CIM_LOCK_SHARED
-					 : CIM_LOCK_NONE;
+	*lock = CIM_LOCK_NONE;
+	for (size_t i = 0; i < n->inode->lock_count; i++)
+		if (n->inode->locks[i].number == number)
+			*lock = n->inode->locks[i].alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED;
 	return CIM_OK;
 }
 
-static enum cim_status mem_hold(void *ctx, cim_vfs_dir *dir, const char *name, bool alone,
-				cim_vfs_file **file, long *os_error)
+static enum cim_status mem_hold(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
+				bool alone, cim_vfs_file **file, long *os_error)
 {
 	struct memfs *m = ctx;
 	enum cim_status status = begin(m, MEM_HOLD, name, os_error);
@@ -606,7 +662,7 @@ static enum cim_status mem_hold(void *ctx, cim_vfs_dir *dir, const char *name, b
 		return CIM_E_FILE_NOT_FOUND;
 	}
 	*file = new_file(m, n->inode, CIM_VFS_UPDATE, name);
-	status = take_lock(m, *file, alone, os_error);
+	status = take_lock(m, *file, number, alone, os_error);
 	if (status) {
 		mem_close(m, *file);
 		*file = NULL;
@@ -632,6 +688,27 @@ static enum cim_status mem_next_data(void *ctx, cim_vfs_file *file, uint64_t off
 	else if (!found)
 		*data = c->slots[at].index * CHUNK;
 	return CIM_OK;
+}
+
+static enum cim_status mem_is_named(void *ctx, cim_vfs_dir *dir, const char *name,
+				    cim_vfs_file *file, bool *named, long *os_error)
+{
+	struct memfs *m = ctx;
+	enum cim_status status = begin(m, MEM_IS_NAMED, name, os_error);
+	const struct mem_name *n = find(m, &m->now, name);
+
+	check_handle(dir->magic == DIR_MAGIC && file->magic == FILE_MAGIC);
+	if (status)
+		return status;
+	*named = n && n->inode == file->inode;
+	return CIM_OK;
+}
+
+static bool mem_is_device(void *ctx, cim_vfs_file *file)
+{
+	(void)ctx;
+	check_handle(file->magic == FILE_MAGIC);
+	return file->inode->device_size;
 }
 
 static enum cim_status mem_rename(void *ctx, cim_vfs_dir *dir, const char *from, const char *to,
@@ -864,6 +941,8 @@ struct memfs *memfs_new(void)
 	m->vfs.list = mem_list;
 	m->vfs.hold = mem_hold;
 	m->vfs.next_data = mem_next_data;
+	m->vfs.is_named = mem_is_named;
+	m->vfs.is_device = mem_is_device;
 	m->fail_status = CIM_E_IO;
 	m->fail_os_error = 5;
 	m->space = UINT64_MAX;
@@ -880,6 +959,7 @@ void memfs_free(struct memfs *m)
 		m->inodes = inode->next;
 		clear_content(&inode->now);
 		clear_content(&inode->synced);
+		free(inode->locks);
 		free(inode);
 	}
 	while (m->closed) {
@@ -964,11 +1044,19 @@ void memfs_lend(struct memfs *m, const struct mem_flat *flat)
 	set_name(m, &m->synced, flat->name, inode);
 }
 
-intptr_t memfs_native(void *ctx, cim_vfs_file *file)
+intptr_t memfs_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len, uint64_t *place)
 {
 	(void)ctx;
+	(void)len;
 	check_handle(file->magic == FILE_MAGIC);
+	*place = offset;
 	return (intptr_t)file->inode->flat;
+}
+
+void memfs_put_device(struct memfs *m, const char *name, uint64_t size)
+{
+	memfs_put(m, name, "", 0);
+	inode_of(m, name)->device_size = size;
 }
 
 void memfs_unlink(struct memfs *m, const char *name)
@@ -1182,6 +1270,8 @@ struct memfs *memfs_after_power_loss(const struct memfs *m, uint64_t arrived, en
 	struct mem_names names = {0};
 
 	after->vfs.fold_names = m->vfs.fold_names;
+	after->vfs.windows_paths = m->vfs.windows_paths;
+	after->max_file = m->max_file;
 	after->seed = m->seed; /* no name is drawn twice */
 	copy_names(&names, &m->synced);
 	for (size_t i = 0; i < m->change_count; i++) {
@@ -1203,6 +1293,8 @@ struct memfs *memfs_after_power_loss(const struct memfs *m, uint64_t arrived, en
 	for (size_t i = 0; i < names.count; i++) {
 		const struct mem_inode *from = names.at[i].inode;
 		struct mem_inode *to = new_inode(after);
+
+		to->device_size = from->device_size;
 
 		if (loss == MEM_LOSE_UNSYNCED)
 			copy_content(&to->now, &from->synced);

@@ -39,6 +39,7 @@ enum mem_op {
 	MEM_LIST,
 	MEM_HOLD,
 	MEM_NEXT_DATA,
+	MEM_IS_NAMED,
 	MEM_OPS
 };
 
@@ -140,8 +141,10 @@ void memfs_put(struct memfs *m, const char *name, const void *bytes, size_t size
 /* A file to be read only. Bytes and size stay the test's: what it changes shows at once, even in a
  * file that is open. */
 void memfs_lend(struct memfs *m, const struct mem_flat *flat);
-/* For vfs->native: the address of an open file's struct mem_flat. */
-intptr_t memfs_native(void *ctx, cim_vfs_file *file);
+/* For vfs->map: the address of an open file's struct mem_flat. */
+intptr_t memfs_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len, uint64_t *place);
+/* A block device of that size, all zeros. */
+void memfs_put_device(struct memfs *m, const char *name, uint64_t size);
 void memfs_unlink(struct memfs *m, const char *name);
 /* As if the file had never been synced. */
 void memfs_unsync(struct memfs *m, const char *name);

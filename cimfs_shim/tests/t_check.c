@@ -552,7 +552,7 @@ static cim_vfs_file *lock_as(cim_vfs_dir *handle, const char *name)
 	long os_error = 0;
 
 	if (vfs->open(vfs->ctx, handle, "being made", CIM_VFS_CREATE, &file, &os_error) ||
-	    vfs->lock(vfs->ctx, file, CIM_LOCK_ALONE, false, &os_error) ||
+	    vfs->lock(vfs->ctx, file, 0, CIM_LOCK_ALONE, false, &os_error) ||
 	    vfs->rename(vfs->ctx, handle, "being made", name, 0, &os_error))
 		bail("can't make a locked %s: %ld", name, os_error);
 	return file;

@@ -72,7 +72,7 @@ static void before_call(struct memfs *m, enum mem_op op, const char *name)
 		return;
 	snprintf(other.name, sizeof(other.name), "%s", name);
 	other.busy = true;
-	if (m->vfs.hold(m, other.dir, name, true, &other.file, &os_error))
+	if (m->vfs.hold(m, other.dir, name, 0, true, &other.file, &os_error))
 		ok(false, "somebody else can hold %s first", name);
 	other.busy = false;
 }
@@ -163,7 +163,7 @@ static void test_shared(bool spoil)
 		const char *name = k.m->now.at[i].name;
 
 		if (!strncmp(name, "region_", 7) && !strcmp(name + strlen(name) - 2, "_0"))
-			must(&k, k.m->vfs.hold(k.m, dir, name, false, &file, &os_error));
+			must(&k, k.m->vfs.hold(k.m, dir, name, 0, false, &file, &os_error));
 	}
 	w = begin_consistent(&k, "text");
 	if (spoil) {

@@ -11,7 +11,7 @@ static void split(const struct cim_env *env, const char *path, const char *want_
 		  const char *want_name)
 {
 	const char *name = "?";
-	const char *host_name = env->vfs->fold_names ? "Windows" : "POSIX";
+	const char *host_name = env->vfs->windows_paths ? "Windows" : "POSIX";
 	char *dir = NULL;
 	struct cim_error err = {.cause = ""};
 	enum cim_status status = cim_split_path(env, path, &dir, &name, &err);
@@ -61,7 +61,7 @@ static void splitting(void)
 	split(&env, "C:/x.cim", "C:", "x.cim");
 	split(&env, "dir/\\", "dir", "\\");
 
-	vfs.fold_names = true;
+	vfs.windows_paths = true;
 	split_everywhere(&env);
 	split(&env, "dir\\x.cim", "dir", "x.cim");
 	split(&env, "a\\b/x.cim", "a\\b", "x.cim");

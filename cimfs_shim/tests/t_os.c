@@ -219,11 +219,11 @@ static int role_hold(const char *role, const char *path)
 	cim_vfs_file *file = NULL;
 
 	if (!strcmp(role, "hold-alone") || !strcmp(role, "hold-shared")) {
-		if (CALL(hold, dir, "victim", !strcmp(role, "hold-alone"), &file) != CIM_OK)
+		if (CALL(hold, dir, "victim", 0, !strcmp(role, "hold-alone"), &file) != CIM_OK)
 			bail("can't hold: %ld", os_error);
 	} else if (!strcmp(role, "hold-lock")) {
 		file = open_file(dir, "victim", CIM_VFS_CREATE);
-		if (CALL(lock, file, CIM_LOCK_ALONE, false) != CIM_OK)
+		if (CALL(lock, file, 0, CIM_LOCK_ALONE, false) != CIM_OK)
 			bail("can't lock: %ld", os_error);
 	} else if (!strcmp(role, "hold-open")) {
 		file = open_file(dir, "target", CIM_VFS_READ);
@@ -256,7 +256,7 @@ static int role_probe(const char *role, const char *path)
 	if (!strcmp(role, "probe-alone") || !strcmp(role, "probe-shared")) {
 		cim_vfs_file *file;
 
-		status = CALL(hold, dir, "victim", !strcmp(role, "probe-alone"), &file);
+		status = CALL(hold, dir, "victim", 0, !strcmp(role, "probe-alone"), &file);
 		puts(cim_status_name(status));
 		if (status == CIM_OK)
 			vfs->close(vfs->ctx, file);
@@ -264,7 +264,7 @@ static int role_probe(const char *role, const char *path)
 		status = CALL(rename, dir, "from", "target", 0);
 		puts(cim_status_name(status));
 	} else {
-		status = CALL(is_locked, dir, "victim", &lock);
+		status = CALL(is_locked, dir, "victim", 0, &lock);
 		puts(status != CIM_OK ? cim_status_name(status) : lock_words[lock]);
 	}
 	vfs->close_dir(vfs->ctx, dir);
@@ -279,7 +279,7 @@ static int role_ask(const char *path)
 
 	try_open(dir, "ready", CIM_VFS_CREATE);
 	for (int i = 0; i < 500 && lock != CIM_LOCK_ALONE; i++)
-		if (CALL(is_locked, dir, "victim", &lock) != CIM_OK)
+		if (CALL(is_locked, dir, "victim", 0, &lock) != CIM_OK)
 			bail("can't ask for the lock: %ld", os_error);
 	vfs->close_dir(vfs->ctx, dir);
 	return lock == CIM_LOCK_ALONE;
@@ -807,7 +807,7 @@ static const char *locked_word(cim_vfs_dir *dir, const char *name)
 	enum cim_vfs_lock lock = CIM_LOCK_ALONE;
 	enum cim_status status;
 
-	status = CALL(is_locked, dir, name, &lock);
+	status = CALL(is_locked, dir, name, 0, &lock);
 	if (status != CIM_OK)
 		return lock ? "locked in spite of failure" : cim_status_name(status);
 	return lock_words[lock];
@@ -822,16 +822,16 @@ static void asked_at_once(cim_vfs_dir *dir)
 	slept = 0;
 	is_str(locked_word(dir, "unlocked"), "free", "a file that others can't open to write");
 	is_int(slept, 0, "is told at once");
-	CALL(lock, file, CIM_LOCK_ALONE, false);
+	CALL(lock, file, 0, CIM_LOCK_ALONE, false);
 	is_str(locked_word(dir, "unlocked"), "locked", "a session's lock");
 	is_int(slept, 0, "is told at once");
 	vfs->close(vfs->ctx, file);
 	file = open_file(dir, "unlocked", CIM_VFS_UPDATE);
-	CALL(lock, file, CIM_LOCK_ALONE, false);
+	CALL(lock, file, 0, CIM_LOCK_ALONE, false);
 	is_str(locked_word(dir, "unlocked"), "locked", "one in a file that may be written");
 	vfs->close(vfs->ctx, file);
 	file = open_file(dir, "unlocked", CIM_VFS_READ);
-	CALL(lock, file, CIM_LOCK_SHARED, false);
+	CALL(lock, file, 0, CIM_LOCK_SHARED, false);
 	is_str(locked_word(dir, "unlocked"), "shared", "and a shared one");
 	is_int(slept, 0, "are told at once");
 	vfs->close(vfs->ctx, file);
@@ -849,7 +849,7 @@ static void test_byte_lock(void)
 	file = open_file(dir, "mine", CIM_VFS_CREATE);
 	CALL(pwrite, file, 0, "content", 7);
 	is_str(locked_word(dir, "mine"), "free", "an open file is not locked by that");
-	IS_STATUS(CALL(lock, file, CIM_LOCK_ALONE, false), CIM_OK, "lock it");
+	IS_STATUS(CALL(lock, file, 0, CIM_LOCK_ALONE, false), CIM_OK, "lock it");
 	is_str(locked_word(dir, "mine"), "locked", "this process sees its own lock");
 	is_str(locked_word(dir, "mine"), "locked", "and asking doesn't end it");
 	is_str(content(dir, "mine"), "content", "a locked file can be read");
@@ -866,10 +866,10 @@ static void test_byte_lock(void)
 	ok(wait_for(dir, "ready"), "another process makes and locks a file");
 	is_str(locked_word(dir, "victim"), "locked", "we see its lock");
 	file = open_file(dir, "victim", CIM_VFS_READ);
-	IS_STATUS(CALL(lock, file, CIM_LOCK_SHARED, false), CIM_E_SHARING,
+	IS_STATUS(CALL(lock, file, 0, CIM_LOCK_SHARED, false), CIM_E_SHARING,
 		  "a share of it can't be had");
 	make_file(dir, "stop", "");
-	IS_STATUS(CALL(lock, file, CIM_LOCK_SHARED, true), CIM_OK, "but waited for");
+	IS_STATUS(CALL(lock, file, 0, CIM_LOCK_SHARED, true), CIM_OK, "but waited for");
 	is_int(wait_role(child), 0, "the other process ends");
 	is_str(locked_word(dir, "victim"), "shared", "its lock is gone, ours is there");
 	vfs->close(vfs->ctx, file);
@@ -901,7 +901,7 @@ static void test_asking_together(void)
 	ok(wait_for(dir, "ready"), "other processes ask for the lock");
 	for (int i = 0; i < 200 && status == CIM_OK; i++) {
 		file = open_file(dir, "victim", CIM_VFS_READ);
-		status = CALL(lock, file, CIM_LOCK_SHARED, false);
+		status = CALL(lock, file, 0, CIM_LOCK_SHARED, false);
 		vfs->close(vfs->ctx, file);
 	}
 	IS_STATUS(status, CIM_OK, "meanwhile it can be had");
@@ -913,7 +913,7 @@ static void test_asking_together(void)
 /* hold() a file; its status. *file stays open. */
 static enum cim_status try_hold(cim_vfs_dir *dir, const char *name, bool alone, cim_vfs_file **file)
 {
-	enum cim_status status = CALL(hold, dir, name, alone, file);
+	enum cim_status status = CALL(hold, dir, name, 0, alone, file);
 
 	if (status != CIM_OK)
 		*file = NULL;
@@ -952,7 +952,7 @@ static void test_hold(void)
 	vfs->close(vfs->ctx, b);
 
 	locked = open_file(dir, "own", CIM_VFS_CREATE);
-	IS_STATUS(CALL(lock, locked, CIM_LOCK_ALONE, false), CIM_OK, "a session locks its file");
+	IS_STATUS(CALL(lock, locked, 0, CIM_LOCK_ALONE, false), CIM_OK, "a session locks its file");
 	IS_STATUS(try_hold(dir, "own", false, &b), CIM_E_SHARING, "it can't be held then");
 	IS_STATUS(CALL(rename, dir, "own", "renamed", CIM_VFS_NOREPLACE), CIM_OK,
 		  "its name may change");
@@ -1123,6 +1123,75 @@ static void test_error_text(void)
 #endif
 }
 
+static enum cim_vfs_lock lock_of(cim_vfs_dir *dir, uint64_t number)
+{
+	enum cim_vfs_lock lock = CIM_LOCK_ALONE;
+
+	IS_STATUS(CALL(is_locked, dir, "many", number, &lock), CIM_OK, "ask for lock %d",
+		  (int)(number % 1000));
+	return lock;
+}
+
+/* A container's file: many byte locks, and written where it lies. */
+static void test_many_locks(void)
+{
+	const uint64_t last = CIM_VFS_LOCKS - 1;
+	cim_vfs_dir *dir = open_dir(fresh_dir("many locks"), 0);
+	cim_vfs_file *a, *b, *held;
+
+	make_file(dir, "many", "abc");
+	a = open_file(dir, "many", CIM_VFS_WRITE_ANY);
+	b = open_file(dir, "many", CIM_VFS_READ_ANY);
+	IS_STATUS(CALL(lock, a, 0, CIM_LOCK_ALONE, false), CIM_OK, "lock 0 alone");
+	IS_STATUS(CALL(lock, b, 1, CIM_LOCK_SHARED, false), CIM_OK, "another handle shares lock 1");
+	IS_STATUS(CALL(lock, b, last, CIM_LOCK_SHARED, false), CIM_OK, "and the last one");
+	is_int(lock_of(dir, 0), CIM_LOCK_ALONE, "lock 0");
+	is_int(lock_of(dir, 1), CIM_LOCK_SHARED, "lock 1");
+	is_int(lock_of(dir, 2), CIM_LOCK_NONE, "lock 2");
+	is_int(lock_of(dir, last), CIM_LOCK_SHARED, "the last lock");
+	IS_STATUS(CALL(lock, b, 1, CIM_LOCK_NONE, false), CIM_OK, "let go of lock 1");
+	is_int(lock_of(dir, 1), CIM_LOCK_NONE, "which nobody has now");
+	is_int(lock_of(dir, last), CIM_LOCK_SHARED, "the handle has its other one");
+	IS_STATUS(CALL(hold, dir, "many", 7, false, &held), CIM_OK, "hold by number 7");
+	is_int(lock_of(dir, 7), CIM_LOCK_SHARED, "lock 7");
+	vfs->close(vfs->ctx, held);
+	vfs->close(vfs->ctx, b);
+	is_int(lock_of(dir, last), CIM_LOCK_NONE, "closing a handle lets go of its locks");
+	is_int(lock_of(dir, 0), CIM_LOCK_ALONE, "not of another's");
+	vfs->close(vfs->ctx, a);
+	vfs->close_dir(vfs->ctx, dir);
+}
+
+static void test_write_existing(void)
+{
+	cim_vfs_dir *dir = open_dir(fresh_dir("written where it lies"), 0);
+	uint64_t len = 2, place = 9;
+	cim_vfs_file *file;
+	bool named = false;
+
+	IS_STATUS(try_open(dir, "file", CIM_VFS_WRITE_ANY), CIM_E_FILE_NOT_FOUND,
+		  "nothing to write");
+	IS_STATUS(try_open(dir, "file", CIM_VFS_READ_ANY), CIM_E_FILE_NOT_FOUND, "or to read");
+	make_file(dir, "file", "abcdef");
+	make_file(dir, "other", "abcdef");
+	file = open_file(dir, "file", CIM_VFS_WRITE_ANY);
+	IS_STATUS(CALL(pwrite, file, 2, "XY", 2), CIM_OK, "write in the middle");
+	IS_STATUS(CALL(truncate, file, 5), CIM_OK, "cut it");
+	IS_STATUS(CALL(sync, file), CIM_OK, "sync it");
+	is_str(content(dir, "file"), "abXYe", "an existing file is written where it lies");
+	ok(!vfs->is_device || !vfs->is_device(vfs->ctx, file), "it is no device");
+	IS_STATUS(CALL(is_named, dir, "file", file, &named), CIM_OK, "is it of that name?");
+	ok(named, "it is");
+	IS_STATUS(CALL(is_named, dir, "other", file, &named), CIM_OK, "and of another?");
+	ok(!named, "it isn't");
+	IS_STATUS(CALL(is_named, dir, "none", file, &named), CIM_E_FILE_NOT_FOUND, "no such name");
+	if (vfs->map)
+		ok(vfs->map(vfs->ctx, file, 3, &len, &place) >= 0 && len == 2 && place == 3,
+		   "a file of the system's lies in itself");
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
+}
+
 static void test_rest_of_environment(void)
 {
 	uint8_t a[64] = {0};
@@ -1132,6 +1201,7 @@ static void test_rest_of_environment(void)
 	char *p;
 
 	is_int(vfs->fold_names, ON_WINDOWS, "fold_names");
+	is_int(vfs->windows_paths, ON_WINDOWS, "windows_paths");
 	ok(env == cim_env_default(), "the default environment is one and the same");
 	IS_STATUS(env->random(env->random_ctx, a, sizeof(a)), CIM_OK, "random bytes");
 	IS_STATUS(env->random(env->random_ctx, b, sizeof(b)), CIM_OK, "more random bytes");
@@ -1236,7 +1306,7 @@ static void test_no_locks(void)
 			  "no locks (%d): the directory's", codes[i]);
 		IS_STATUS(try_hold(dir, "victim", true, &file), CIM_E_UNSUPPORTED,
 			  "no locks (%d): a file's", codes[i]);
-		IS_STATUS(CALL(is_locked, dir, "victim", &lock), CIM_E_UNSUPPORTED,
+		IS_STATUS(CALL(is_locked, dir, "victim", 0, &lock), CIM_E_UNSUPPORTED,
 			  "no locks (%d): who has a file's", codes[i]);
 	}
 	no_locks = 0;
@@ -1469,6 +1539,8 @@ int main(int argc, char **argv)
 	test_directory_lock();
 	test_status_table();
 	test_error_text();
+	test_many_locks();
+	test_write_existing();
 	test_rest_of_environment();
 #ifndef _WIN32
 	test_hold_races();

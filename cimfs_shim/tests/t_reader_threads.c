@@ -155,7 +155,7 @@ int main(void)
 	struct read_all alone;
 	unsigned wrong = 0;
 
-	m->vfs.native = memfs_native;
+	m->vfs.map = memfs_map;
 	image = mini_open(m, "mem/t.cim");
 	hammer(image, big, run, jobs);
 	for (unsigned i = 0; i < THREADS; i++)

@@ -216,7 +216,7 @@ static void test_held(void)
 		drop_image(place);
 		snprintf(name, sizeof(name), "%s", find(place, starts[!region], ends[i % 3]));
 		dir = open_place(place);
-		if (vfs->hold(vfs->ctx, dir, name, alone, &file, &os_error))
+		if (vfs->hold(vfs->ctx, dir, name, 0, alone, &file, &os_error))
 			bail("can't hold %s: %ld", name, os_error);
 		w = begin(place);
 		/* A region file of the same bytes is shared; an object ID file is replaced. */

@@ -15,8 +15,12 @@
 
 static struct cim_error err;
 
-static intptr_t no_native(void *ctx, cim_vfs_file *file)
+static intptr_t no_native(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			  uint64_t *place)
 {
+	(void)offset;
+	(void)len;
+	(void)place;
 	(void)ctx;
 	(void)file;
 	return -1;
@@ -25,7 +29,7 @@ static intptr_t no_native(void *ctx, cim_vfs_file *file)
 /* With native handles. */
 static struct cim_image *open_native(struct mini *m, const char *path)
 {
-	m->vfs.native = memfs_native;
+	m->vfs.map = memfs_map;
 	return mini_open(m, path);
 }
 
@@ -178,14 +182,14 @@ static void test_kinds(void)
 		size_t got;
 
 		cim_image_close(image);
-		m->vfs.native = i ? no_native : NULL;
+		m->vfs.map = i ? no_native : NULL;
 		image = mini_open(m, "mem/s.cim");
 		data = data_of(image, "Alpha.txt", NULL);
 		if (cim_image_read(image, &data, 0, &byte, 1, &got, &err)) /* opens its file */
 			bail("%s", err.cause);
 		files = m->fs->open_files;
 		is_status(cim_image_get_run(image, &data, 1, 5, &run, &err), CIM_OK,
-			  i ? "no native handle for a file" : "a file system without native()");
+			  i ? "no native handle for a file" : "a file system without map()");
 		ok(run.kind == CIM_RUN_READ && run.len == 5 && run.native == -1 && !run.offset &&
 			   !run.priv,
 		   "then it is to be read: kind %d", (int)run.kind);

@@ -25,11 +25,12 @@ static const struct sized {
 	{"file system",
 	 CIM_LEAST_VFS,
 	 sizeof(TYPE),
-	 {END(struct_size), END(ctx),	    END(fold_names), END(open_dir), END(close_dir),
-	  END(sync_dir),    END(open),	    END(close),	     END(size),	    END(pread),
-	  END(pwrite),	    END(truncate),  END(sync),	     END(lock),	    END(is_locked),
-	  END(rename),	    END(remove),    END(list),	     END(native),   END(hold),
-	  END(next_data),   END(error_text)}},
+	 {END(struct_size), END(ctx),	    END(fold_names), END(windows_paths), END(no_containers),
+	  END(open_dir),    END(close_dir), END(sync_dir),   END(open),		 END(close),
+	  END(size),	    END(pread),	    END(pwrite),     END(truncate),	 END(sync),
+	  END(lock),	    END(is_locked), END(rename),     END(remove),	 END(list),
+	  END(map),	    END(hold),	    END(next_data),  END(is_named),	 END(is_device),
+	  END(error_text)}},
 #undef TYPE
 #define TYPE struct cim_metadata
 	{"metadata",

@@ -505,7 +505,7 @@ static cim_vfs_file *mount_set(struct kit *k, const struct cim_guid *set)
 	cim_guid_format(set, name + 7);
 	strcat(name, "_0");
 	must(k, k->m->vfs.open_dir(k->m, "mem", 0, &dir, &os_error));
-	must(k, k->m->vfs.hold(k->m, dir, name, false, &file, &os_error));
+	must(k, k->m->vfs.hold(k->m, dir, name, 0, false, &file, &os_error));
 	k->m->vfs.close_dir(k->m, dir);
 	return file;
 }
@@ -636,7 +636,7 @@ static enum cim_status refusing_open(void *ctx, cim_vfs_dir *dir, const char *na
 }
 
 static enum cim_status refusing_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
-					  enum cim_vfs_lock *lock, long *os_error)
+					  uint64_t number, enum cim_vfs_lock *lock, long *os_error)
 {
 	const struct memfs *m = ctx;
 
@@ -644,7 +644,7 @@ static enum cim_status refusing_is_locked(void *ctx, cim_vfs_dir *dir, const cha
 		*os_error = 13;
 		return refusal;
 	}
-	return m->vfs.is_locked(ctx, dir, name, lock, os_error);
+	return m->vfs.is_locked(ctx, dir, name, number, lock, os_error);
 }
 
 static const char *state_of(const struct cim_store_file *file)
@@ -770,7 +770,7 @@ static void test_remove_held(void)
 		while ((file = cim_store_get(store, i)) && file->kind != CIM_KIND_REGION)
 			i++;
 		must(&k, k.m->vfs.open_dir(k.m, "mem", 0, &dir, &os_error));
-		must(&k, k.m->vfs.hold(k.m, dir, file->name, false, &holding.file, &os_error));
+		must(&k, k.m->vfs.hold(k.m, dir, file->name, 0, false, &holding.file, &os_error));
 		holding.patience = patience;
 		k.m->before = let_go;
 		k.m->slept_ms = 0;

@@ -24,7 +24,8 @@ static void test_nothing(void)
 	ok(!memfs_exists(k.m, "a.cim"), "before the commit there is no image");
 	is_int(memfs_count_names(k.m, "region_"), 3, "a session has three region files");
 	is_int(memfs_count_names(k.m, ""), 3, "and nothing else");
-	must(&k, k.m->vfs.is_locked(k.m, NULL, memfs_find_name(k.m, "region_"), &lock, &os_error));
+	must(&k,
+	     k.m->vfs.is_locked(k.m, NULL, memfs_find_name(k.m, "region_"), 0, &lock, &os_error));
 	ok(lock == CIM_LOCK_ALONE, "the first of them is locked (D36)");
 	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
 	cim_writer_close(w);
@@ -151,7 +152,7 @@ static void test_fold(void)
 	struct kit k = kit_new();
 	struct cim_writer *w;
 
-	k.m->vfs.fold_names = true;
+	k.m->vfs.fold_names = k.m->vfs.windows_paths = true;
 	w = begin(&k, NULL, "Image.cim");
 	put(&k, w, "x", "1");
 	finish(&k, w);

@@ -471,9 +471,10 @@ static void test_no_locks(unsigned flags)
 	kit_free(&k);
 }
 
-static enum cim_status no_byte_lock(void *ctx, cim_vfs_file *file, enum cim_vfs_lock how, bool wait,
-				    long *os_error)
+static enum cim_status no_byte_lock(void *ctx, cim_vfs_file *file, uint64_t number,
+				    enum cim_vfs_lock how, bool wait, long *os_error)
 {
+	(void)number;
 	(void)ctx;
 	(void)file;
 	(void)how;

@@ -368,7 +368,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cim_image *image;
 
 	log_open("/dev/null");
-	vfs.native = NULL;
+	vfs.map = NULL;
 	env.vfs = &vfs;
 	image = fuzz_open(&env);
 	if (image && !cim_image_check_regions(image, NULL))
