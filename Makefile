@@ -38,7 +38,7 @@ NAME := cimfs-shim
 # ---- what may be set on the command line ---------------------------------------------------------
 
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter-out 0,$(COVERAGE)),clang,gcc)
 endif
 ifeq ($(origin AR),default)
 AR := ar
@@ -48,7 +48,8 @@ OPT ?= -O2 -g
 # SANITIZE=1: AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer in the native programs;
 # SANITIZE=thread: ThreadSanitizer; SANITIZE=fuzz: the first two, and what libFuzzer wants (make fuzz)
 SANITIZE ?=
-# COVERAGE=1: the native programs count which of their lines and branches run (make coverage)
+# COVERAGE=1: the native programs count which of their lines and branches run (make coverage); CC is
+# clang then
 COVERAGE ?=
 # WERROR=1: a warning is an error
 WERROR ?=
@@ -78,8 +79,8 @@ RPATH ?= $(filter-out /lib% /usr/lib%,$(libdir))
 comma := ,
 empty :=
 space := $(empty) $(empty)
-variant := $(if $(findstring clang,$(CC)),clang) $(patsubst 1,sanitize,$(filter-out 0,$(SANITIZE))) \
-	$(if $(filter-out 0,$(COVERAGE)),coverage)
+variant := $(if $(filter-out 0,$(COVERAGE)),coverage,$(if $(findstring clang,$(CC)),clang)) \
+	$(patsubst 1,sanitize,$(filter-out 0,$(SANITIZE)))
 B := build$(addprefix /,$(subst $(space),-,$(strip $(variant))))
 
 # ---- flags ---------------------------------------------------------------------------------------
@@ -98,11 +99,13 @@ $(if $(sanitizers.$(SANITIZE)),,$(error SANITIZE is 1, thread or fuzz))
 SANFLAGS := $(sanitizers.$(SANITIZE):%=-fsanitize=%) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 ifneq ($(filter-out 0,$(COVERAGE)),)
-SANFLAGS += -O0 -w --coverage -fprofile-update=atomic -include scripts/lib/coverage.h
+SANFLAGS += -O1 '-fprofile-instr-generate=$(CURDIR)/$(B)/counts/%m%c.profraw' -fcoverage-mapping
+COUNTFLAGS := -fprofile-update=atomic -mllvm -runtime-counter-relocation \
+	'-DCOVERAGE_DIR="$(CURDIR)/$(B)/counts"' -include scripts/lib/coverage.h
 endif
 
 NATIVE_CFLAGS = $(COMMON) -pthread -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden $(SANFLAGS) \
-	$(CPPFLAGS) $(CFLAGS)
+	$(COUNTFLAGS) $(CPPFLAGS) $(CFLAGS)
 NATIVE_LDFLAGS = $(SANFLAGS) -pthread $(LDFLAGS)
 
 # mingw's own printf, which knows C99's formats whatever msvcrt.dll does.
@@ -334,9 +337,10 @@ check-build: $(if $(FILTER),,all) $(needs)
 check-run:
 	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(if $(FILTER),,--record $(B)/checked) $(chosen)
 
-## coverage: run the tests by programs that count, and tell by room what ran (FILTER=TEXT ARGS=--missing)
+## coverage: run the tests by programs that count, and tell by room what ran, by llvm-cov (FILTER=TEXT ARGS=--missing)
 coverage:
 	@scripts/setup
+	@scripts/setup coverage
 	@+$(MAKE) $(jobs) COVERAGE=1 native check-build
 	@scripts/coverage --reset
 	@+$(MAKE) COVERAGE=1 check-run; status=$$?; scripts/coverage $(ARGS); exit $$status

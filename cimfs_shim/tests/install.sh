@@ -13,7 +13,16 @@ prefix=/opt/cim
 MAKE="make -j1 DESTDIR=$root PREFIX=$prefix"
 pc() { PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root pkg-config "$@" libcim; }
 cc=${CC:-gcc}
-[ "$BUILD" = build ] || [ "$BUILD" = build/clang ] || cc="$cc -fsanitize=address,undefined"
+counts=
+case $BUILD in
+build | build/clang) ;;
+build/coverage) counts="it counts, by clang's library, into the build" ;;
+*) cc="$cc -fsanitize=address,undefined" ;;
+esac
+# uncounted NAME COMMAND...: a check of what can't be so where the library counts what runs
+uncounted() {
+	if [ -n "$counts" ]; then skip "$counts" "$1"; else check "$@"; fi
+}
 
 check "a make after a make has nothing to do" \
 	sh -c 'make -j1 -q all || { make -j1 -n all | head -n 5; exit 1; }'
@@ -74,10 +83,10 @@ define="-DVERSION=\"$version\""
 check "a C program is built with pkg-config's flags" \
 	$cc "$define" -std=c11 -pedantic -Wall -Wextra -Werror $(pc --cflags) -o "$TEST_TMP/use" "$TEST_TMP/use.c" $(pc --libs)
 check "it runs with libcim.so" env LD_LIBRARY_PATH="$root$prefix/lib" "$TEST_TMP/use"
-check "it is built with libcim.a, for C++, too" \
+uncounted "it is built with libcim.a, for C++, too" \
 	g++ $(echo "$cc" | sed 's/^[^ ]*//') "$define" -std=c++11 -pedantic -Wall -Wextra -Werror $(pc --cflags) \
 	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" -pthread
-check "it runs with libcim.a" "$TEST_TMP/use"
+uncounted "it runs with libcim.a" "$TEST_TMP/use"
 build_examples() {
 	for example in "$root$prefix"/share/doc/cimfs-shim/examples/*.c; do
 		$cc -Wall -Wextra -Werror $(pc --cflags) -o "$TEST_TMP/example" "$example" $(pc --libs) || return
@@ -90,7 +99,7 @@ for line in 'libdir=${prefix}/lib' 'includedir=${prefix}/include'; do
 done
 check "and where that is" test "$(pc --variable=includedir)" = "$root$prefix/include" \
 	-o "$(pc --variable=includedir)" = "$prefix/include"
-check "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
+uncounted "no path of the build is installed" sh -c "! grep -rlF '$TOP/' '$root'"
 check "make install-native, to be used where it is put now" $MAKE "RPATH=$root$prefix/lib" install-native
 check "cimtool finds libcim.so by itself" "$root$prefix/bin/cimtool" --version
 

@@ -2,27 +2,28 @@
 /*
  * coverage.h - included first by every file of a build with COVERAGE=1
  *
- * What a program counted is written when it ends by exit(). The mount's server, and the children of
- * some, end by _exit(): in such a build that writes it, too. Where a program can't write it, as the
- * tests' other users may not, it doesn't say so among its own messages.
+ * A program counts in a file that it maps, which all processes of that program share: so the counts
+ * are there however it ends, by _exit() or by a signal, and in its children. clang's runtime would do
+ * that by itself, but make the file for one user and complain, where the tests read what programs
+ * say, if it is another's or can't be reached. So we begin it, and only where counting can succeed.
  */
 #ifndef COVERAGE_H
 #define COVERAGE_H
 
-extern void __gcov_dump(void);
-extern int setenv(const char *name, const char *value, int replace);
-extern void _exit(int code) __attribute__((__noreturn__));
+extern int access(const char *path, int mode);
+extern unsigned umask(unsigned mask);
+extern void __llvm_profile_initialize(void);
 
-__attribute__((__noreturn__, __unused__)) static void dump_and_exit(int code)
-{
-	__gcov_dump();
-	_exit(code);
-}
+/* Whoever defines this begins the runtime. (Weak: each file has it, a program or library once.) */
+__attribute__((__weak__)) int __llvm_profile_runtime;
 
-__attribute__((__constructor__)) static void be_silent(void)
+__attribute__((__weak__, __constructor__)) void begin_to_count(void)
 {
-	setenv("GCOV_ERROR_FILE", "/dev/null", 1);
+	if (__llvm_profile_runtime++ == 0 && access(COVERAGE_DIR, 7) == 0) {
+		const unsigned mask = umask(0);
+		__llvm_profile_initialize();
+		umask(mask);
+	}
 }
-#define _exit dump_and_exit
 
 #endif

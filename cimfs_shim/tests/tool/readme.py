@@ -7,6 +7,7 @@ but for times, GUIDs, and where the reader's prefix is.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -38,8 +39,16 @@ def blocks():
 
 def surroundings():
     """The environment of a reader who has built everything and installed the tools."""
-    for name in ("scripts", "build", "conformance", "cimfs_shim", "Makefile"):
+    build = os.path.join(TOP, os.environ.get("BUILD", "build"))
+    for name in ("conformance", "cimfs_shim", "Makefile"):
         os.symlink(os.path.join(TOP, name), os.path.join(TMP, name))
+    # The scripts look beside themselves for what is built: of a variant, its programs.
+    shutil.copytree(os.path.join(TOP, "scripts"), os.path.join(TMP, "scripts"))
+    os.mkdir(os.path.join(TMP, "build"))
+    for directory in (build, os.path.join(TOP, "build")):
+        for name in os.listdir(directory):
+            if not os.path.lexists(os.path.join(TMP, "build", name)):
+                os.symlink(os.path.join(directory, name), os.path.join(TMP, "build", name))
     os.mkdir(os.path.join(TMP, "bin"))
     env = wine.find()
     # What the first program of Wine's starts lives on, and would hold the pipe that a step's output is read from.
@@ -49,7 +58,6 @@ def surroundings():
     with open(os.path.join(TMP, "bin", "wine"), "w", encoding="utf-8") as f:
         f.write('#!/bin/sh\nexec %s "%s" "$@"\n' % (env["WINE_UNDER"], env["WINE"]))
     os.chmod(os.path.join(TMP, "bin", "wine"), 0o755)
-    build = os.path.join(TOP, os.environ.get("BUILD", "build"))
     return {"PATH": ":".join((os.path.join(TMP, "bin"), build, os.environ["PATH"])),
             "SOURCE_DATE_EPOCH": ""}
 
