@@ -294,7 +294,7 @@ $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all native windows dlls check check-build check-run check-wines coverage fuzz fuzz-build demo bench conformance \
+.PHONY: all native windows dlls check check-build check-run check-wines list-tests coverage faults fuzz fuzz-build demo bench conformance \
 	conformance-mutants wine-tests dist deb release-check dist-windows install install-documents install-native install-windows \
 	uninstall doc format format-check clean help
 
@@ -334,6 +334,12 @@ check:
 ## check-build: build what "make check" runs
 check-build: $(if $(FILTER),,all) $(needs)
 
+# Each test, and what it needs: for scripts/faults.
+list-tests:
+	@$(foreach t,$(tests),$(info $(t): $(strip \
+		$(if $(filter script:%,$(t)),$(NEEDS.$(t:script:%=%)),$(patsubst wine:%,%,$(patsubst \
+		native:%,%,$(patsubst %+1/2,%,$(t:%+2/2=%)))))))):
+
 check-run:
 	@BUILD=$(B) CC='$(CC)' $(PYTHON) scripts/run-tests $(if $(FILTER),,--record $(B)/checked) $(chosen)
 
@@ -344,6 +350,11 @@ coverage:
 	@+$(MAKE) $(jobs) COVERAGE=1 native check-build
 	@scripts/coverage --reset
 	@+$(MAKE) COVERAGE=1 check-run; status=$$?; scripts/coverage $(ARGS); exit $$status
+
+## faults: put faults into the sources, one at a time, and tell which the tests miss (ARGS="--per-file=9 core")
+faults:
+	@scripts/setup
+	@scripts/faults $(or $(ARGS),core os)
 
 ## fuzz: run the fuzz targets with libFuzzer, about a minute each (TIME=SECONDS SEED=N ARGS="image mount")
 fuzz:

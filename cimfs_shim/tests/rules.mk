@@ -53,4 +53,4 @@ $(call test-scripts,cimfs_shim/tests/completions.py,$(COMPLETIONS))
 $(call test-scripts,cimfs_shim/tests/reproducible.sh,\
 	build/libcim.so build/libcim.a build/win64/cimfs.dll build/win64/libcimfs.a)
 $(call test-scripts,$(addprefix cimfs_shim/tests/,\
-	citations.py reference.py run_tests.py find_wine.sh wine_start.sh setup.sh check_wines.sh dist.sh deb.sh release_check.py))
+	citations.py reference.py run_tests.py faults.py find_wine.sh wine_start.sh setup.sh check_wines.sh dist.sh deb.sh release_check.py))
