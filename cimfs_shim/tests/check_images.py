@@ -230,7 +230,6 @@ def check_good(item, directory):
     check_data(item.name, image, path)
     check_dump(item.name, directory, path)
     check_told(item.name, image, path)
-    check_extended(item, image, directory, path, want)
 
 
 def stored_streams(image):
@@ -258,25 +257,6 @@ def check_told(name, image, path):
         if not deep:
             what = "not checked without --deep: the data of %d stream" % len(streams)
         check(what in text or (not deep and not streams), "and says so", text)
-
-
-def check_extended(item, image, directory, path, want):
-    """With a file more in each of its directories, as another image and then itself, it is as good
-    as before, whatever has to be written again."""
-    source = os.path.join(directory, "source")
-    dirs = [p for p in pick(image) if isinstance(image.items[p], Dir) and p.isascii() and len(p) < 200]
-    for one in dirs:
-        os.makedirs(os.path.join(source, one), exist_ok=True)
-        with open(os.path.join(source, one, "added by us"), "wb") as f:
-            f.write(b"added")
-    fork = os.path.join(directory, "fork.cim")
-    for what, made, args in (("forked", fork, ("fork", "--add", source + ":", path, fork)),
-                             ("extended", path, ("append", path, source))):
-        code, _, text = run(*args)
-        check(code == 0, "%s is %s" % (item.name, what), "%s: %s" % (code, text))
-        code, _, text = run("verify", "--verbose", "--deep", made)
-        check(code in (0, want), "%s: verify finds no fault in it, %s" % (item.name, what),
-              "%s: %s" % (code, text))
 
 
 # ---- malformed images ----
