@@ -362,7 +362,7 @@ static bool time_of(const char *text, int64_t *time)
 	const bool negative = *text == '-';
 	uint64_t value;
 
-	if (!arg_number(text + negative, 10, UINT64_MAX, &value))
+	if (!arg_number(text + negative, 10, (uint64_t)INT64_MAX + negative, &value))
 		return false;
 	*time = (int64_t)(negative ? -value : value);
 	return true;
@@ -388,7 +388,7 @@ static bool take_field(struct line *line, const char *name, const char *value)
 			line->blobs[i] = value;
 			return true;
 		}
-	if (!strcmp(name, "attributes") && arg_number(value, 16, UINT64_MAX, &number)) {
+	if (!strcmp(name, "attributes") && arg_number(value, 16, UINT32_MAX, &number)) {
 		line->attributes = (uint32_t)number;
 		return true;
 	}
