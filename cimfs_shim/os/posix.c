@@ -167,16 +167,20 @@ static enum cim_status posix_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_erro
 	return CIM_OK;
 }
 
-/* Is the entry, or what a symbolic link leads to, a regular file? */
+/* Is the entry, or what a symbolic link leads to, a regular file? One that can't be looked at is
+ * better taken for one: who opens it learns why, and nobody takes its file for nobody's. */
 static bool is_regular_entry(int dir_fd, const struct dirent *entry)
 {
 	struct stat st;
 
 	if (entry->d_type == DT_REG)
 		return true;
-	if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
+	if ((entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK) ||
+	    !is_component(entry->d_name))
 		return false;
-	return fstatat(dir_fd, entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode);
+	if (fstatat(dir_fd, entry->d_name, &st, 0) == 0)
+		return S_ISREG(st.st_mode);
+	return entry->d_type == DT_UNKNOWN && errno != ENOENT && errno != ELOOP;
 }
 
 static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,

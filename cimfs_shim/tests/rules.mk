@@ -12,6 +12,11 @@ $(call windows-program,win64,tests/t_upcase.exe,cimfs_shim/tests/t_upcase.c,libc
 # in for an older or a fickle system where it wants to.
 TESTS_NATIVE += t_os
 $(B)/tests/t_os: LDLIBS += $(addprefix -Wl$(comma)--wrap=,renameat2 linkat pread64 pwrite64 fcntl64 flock fstat64)
+# Likewise, and each call of the system's fails once.
+TESTS_NATIVE += t_osfaults
+$(B)/tests/t_osfaults: LDLIBS += $(addprefix -Wl$(comma)--wrap=,open64 openat64 fcntl64 readdir64 flock fsync \
+	fdopendir fstat64 fstatat64 pread64 pwrite64 ftruncate64 lseek64 renameat renameat2 linkat unlinkat malloc \
+	getrandom nanosleep newlocale)
 TESTS_WINE += build/win64/tests/t_os.exe
 $(call windows-program,win64 win32,tests/t_os.exe,cimfs_shim/tests/t_os.c,libcimcore.a)
 $(call test-scripts,cimfs_shim/tests/os_locks.sh,\
