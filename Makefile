@@ -107,6 +107,9 @@ endif
 NATIVE_CFLAGS = $(COMMON) -pthread -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden $(SANFLAGS) \
 	$(COUNTFLAGS) $(CPPFLAGS) $(CFLAGS)
 NATIVE_LDFLAGS = $(SANFLAGS) -pthread $(LDFLAGS)
+# What libcim itself wants: SHA-256.
+NATIVE_LIBS := -Wl,--as-needed -lcrypto
+WINDOWS_LIBS := -lbcrypt
 
 # mingw's own printf, which knows C99's formats whatever msvcrt.dll does.
 MINGW_CFLAGS := $(COMMON) -D__USE_MINGW_ANSI_STDIO=1
@@ -139,7 +142,7 @@ $(B)/$(1): $(2:%.c=$(B)/native/%.o) $(addprefix $(B)/,$(filter %.a %.so,$(3))) b
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(NATIVE_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a %.so,$$^) \
-		$(filter-out %.a %.so,$(3)) $$(LDLIBS)
+		$(filter-out %.a %.so,$(3)) $$(LDLIBS) $$(NATIVE_LIBS)
 endef
 
 # $(call installed-program,NAME,SOURCES,LIBRARIES): $(B)/NAME with all of libcim in it, which runs from
@@ -244,7 +247,7 @@ LIBCIM_MAP := cimfs_shim/core/libcim.map
 $(B)/libcim.so.$(SOVERSION): $(NATIVE_SRCS:%.c=$(B)/native/%.o) $(LIBCIM_MAP) build/.sources
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(NATIVE_LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script=$(LIBCIM_MAP) \
-		$(if $(SANFLAGS),,-Wl,-z,defs) -o $@ $(filter %.o,$^)
+		$(if $(SANFLAGS),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(NATIVE_LIBS)
 
 $(B)/libcim.so: $(B)/libcim.so.$(SOVERSION)
 	$(Q)ln -sfn $(<F) $@
@@ -282,7 +285,7 @@ build/$(1)/%.dll:
 	$$(call say,LINK,$$@)
 	$$(Q)$$(link-$(1)-dll)
 
-link-$(1) = $$($(1).tools)gcc $$($(1).ldflags) -o $$@ $$(filter %.o,$$^) $$(filter %.def,$$^) $$(filter %.a,$$^) $$(LDLIBS)
+link-$(1) = $$($(1).tools)gcc $$($(1).ldflags) -o $$@ $$(filter %.o,$$^) $$(filter %.def,$$^) $$(filter %.a,$$^) $$(LDLIBS) $$(WINDOWS_LIBS)
 link-$(1)-dll = $$(link-$(1)) -shared -Wl,--kill-at,--disable-auto-image-base
 endef
 $(foreach w,win64 win32,$(eval $(call windows-rules,$(w))))

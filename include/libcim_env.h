@@ -201,6 +201,11 @@ struct cim_env {
 	/** @mutex_unlock: by the thread that holds it */
 	void (*mutex_unlock)(void *ctx, void *mutex);
 	void *thread_ctx; /* the caller's own, passed to these four */
+
+	/** @sha256: the SHA-256 of @len bytes, 32 of them, to @digest; any thread may call it.
+	 * NULL: there is none, and so nothing can be sealed, or checked by its seal */
+	enum cim_status (*sha256)(void *ctx, const void *bytes, size_t len, uint8_t *digest);
+	void *sha256_ctx; /* the caller's own, passed to sha256() */
 };
 
 /**

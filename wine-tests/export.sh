@@ -119,7 +119,7 @@ is "$(sed -n '/^SOURCES/,$s/^\t\([^ ]*\).*/\1/p' "$dll/Makefile.in")" \
 	"$(cd "$dll" && printf '%s\n' *.c | LC_ALL=C sort)" "Makefile.in: the sources"
 is "$(grep ' = ' "$dll/Makefile.in" | sed '/^SOURCES/d' | tr -s ' ')" "MODULE = cimfs.dll
 IMPORTLIB = cimfs
-IMPORTS = advapi32
+IMPORTS = advapi32 bcrypt
 VER_FILEDESCRIPTION_STR = \"Wine Composite Image File System\"" "Makefile.in: the module"
 is "$(tr -s ' \n\\\t' ' ' <"$dll/tests/Makefile.in")" \
 	"TESTDLL = cimfs.dll IMPORTS = advapi32 SOURCES = cimfs.c " "tests/Makefile.in"
@@ -187,7 +187,7 @@ for bits in 64 32; do
 	# Functions that nothing calls are the linker's to find; one that is nobody's shows that it does.
 	echo 'int nobody(void) { return 0; }' | "$tool-gcc" "${apart[@]}" -c -x c -o "$out/nobody.c.o" -
 	linked=$("$tool-gcc" -shared -static-libgcc -Wl,--kill-at,--gc-sections,--print-gc-sections \
-		-o "$out/cimfs.dll" "$out"/*.o "$TEST_TMP/$bits.def" -ladvapi32 2>&1)
+		-o "$out/cimfs.dll" "$out"/*.o "$TEST_TMP/$bits.def" -ladvapi32 -lbcrypt 2>&1)
 	result $? "mingw, $bits bits: links"
 	is "$(sed -n "s/.*'\.text\$\(.*\)' in file '.*\.c\.o'.*/\1/p" <<<"$linked")" nobody \
 		"mingw, $bits bits: no function is there that nothing calls"
@@ -213,7 +213,7 @@ wine_flags=(-isystem "$headers/msvcrt" -isystem "$headers/windows" -I "$headers/
 check "Wine's headers: compiles with Wine's warnings" compile "$out" x86_64-w64-mingw32-gcc \
 	"${wine_flags[@]}"
 check "winegcc: links by the spec" winegcc -b x86_64-w64-mingw32 -mno-cygwin -shared \
-	-o "$out/cimfs.dll" "$dll/cimfs.spec" "$out"/*.o -ladvapi32 -lwinecrt0 -lucrtbase -lkernel32 -lntdll
+	-o "$out/cimfs.dll" "$dll/cimfs.spec" "$out"/*.o -ladvapi32 -lbcrypt -lwinecrt0 -lucrtbase -lkernel32 -lntdll
 is "$(names_of "$out/cimfs.dll")" "$(names_of "$WIN64/cimfs.dll")" \
 	"winegcc: the exports are those of our DLL"
 check "Wine's headers: the tests compile" x86_64-w64-mingw32-gcc "${wine_flags[@]}" \

@@ -21,7 +21,7 @@
  * lie in (sized.c looks).
  */
 #define CIM_END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
-#define CIM_LEAST_ENV		 CIM_END_OF(struct cim_env, thread_ctx)
+#define CIM_LEAST_ENV		 CIM_END_OF(struct cim_env, sha256_ctx)
 #define CIM_LEAST_VFS		 CIM_END_OF(struct cim_vfs, error_text)
 #define CIM_LEAST_METADATA	 CIM_END_OF(struct cim_metadata, keep_attributes)
 #define CIM_LEAST_SOURCE	 CIM_END_OF(struct cim_source, pread)

@@ -13,6 +13,7 @@
 #include "os.h"
 
 #include <windows.h>
+#include <bcrypt.h>
 #include <winioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1052,6 +1053,35 @@ static void win32_mutex_unlock(void *ctx, void *mutex)
 	LeaveCriticalSection(mutex);
 }
 
+static BCRYPT_ALG_HANDLE sha256_algorithm;
+
+static BOOL CALLBACK find_sha256(INIT_ONCE *once, void *arg, void **result)
+{
+	(void)once;
+	(void)arg;
+	(void)result;
+	return BCryptOpenAlgorithmProvider(&sha256_algorithm, BCRYPT_SHA256_ALGORITHM, NULL, 0) >=
+	       0;
+}
+
+static enum cim_status win32_sha256(void *ctx, const void *bytes, size_t len, uint8_t *digest)
+{
+	static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+	BCRYPT_HASH_HANDLE hash;
+	NTSTATUS status;
+
+	(void)ctx;
+	if (len > ULONG_MAX || !InitOnceExecuteOnce(&once, find_sha256, NULL, NULL))
+		return CIM_E_UNSUPPORTED;
+	if (BCryptCreateHash(sha256_algorithm, &hash, NULL, 0, NULL, 0, 0) < 0)
+		return CIM_E_NO_MEMORY;
+	status = BCryptHashData(hash, (UCHAR *)bytes, (ULONG)len, 0);
+	if (status >= 0)
+		status = BCryptFinishHash(hash, digest, 32, 0);
+	BCryptDestroyHash(hash);
+	return status < 0 ? CIM_E_NO_MEMORY : CIM_OK;
+}
+
 const struct cim_env *cim_env_default(void)
 {
 	static const struct cim_vfs vfs = {
@@ -1089,6 +1119,7 @@ const struct cim_env *cim_env_default(void)
 		.mutex_free = win32_mutex_free,
 		.mutex_lock = win32_mutex_lock,
 		.mutex_unlock = win32_mutex_unlock,
+		.sha256 = win32_sha256,
 	};
 
 	return &env;

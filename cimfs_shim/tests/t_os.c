@@ -1192,6 +1192,27 @@ static void test_write_existing(void)
 	vfs->close_dir(vfs->ctx, dir);
 }
 
+/* The digests are those of FIPS 180-4's examples. */
+static void test_sha256(void)
+{
+	static const uint8_t nothing[32] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14,
+					    0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+					    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c,
+					    0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+	static const uint8_t abc[32] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea,
+					0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+					0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+					0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+	uint8_t digest[33];
+
+	memset(digest, 0xee, sizeof(digest));
+	IS_STATUS(env->sha256(env->sha256_ctx, "", 0, digest), CIM_OK, "SHA-256 of nothing");
+	is_mem(digest, nothing, 32, "SHA-256 of nothing");
+	IS_STATUS(env->sha256(env->sha256_ctx, "abc", 3, digest), CIM_OK, "SHA-256 of abc");
+	is_mem(digest, abc, 32, "SHA-256 of abc");
+	is_int(digest[32], 0xee, "a digest has 32 bytes");
+}
+
 static void test_rest_of_environment(void)
 {
 	uint8_t a[64] = {0};
@@ -1541,6 +1562,7 @@ int main(int argc, char **argv)
 	test_error_text();
 	test_many_locks();
 	test_write_existing();
+	test_sha256();
 	test_rest_of_environment();
 #ifndef _WIN32
 	test_hold_races();

@@ -19,7 +19,8 @@ static const struct sized {
 	 sizeof(TYPE),
 	 {END(struct_size), END(mem), END(vfs), END(random), END(random_ctx), END(now_ms),
 	  END(sleep_ms), END(clock_ctx), END(progress), END(progress_ctx), END(mutex_new),
-	  END(mutex_free), END(mutex_lock), END(mutex_unlock), END(thread_ctx)}},
+	  END(mutex_free), END(mutex_lock), END(mutex_unlock), END(thread_ctx), END(sha256),
+	  END(sha256_ctx)}},
 #undef TYPE
 #define TYPE struct cim_vfs
 	{"file system",

@@ -57,7 +57,7 @@ check "and no zip file is left" [ ! -e "$TEST_TMP/none/out.zip" ]
 allowed=$(sed '/^#/d; /^$/d' $windows/imports.txt)
 is "$(awk 'NF < 4 {print}' <<<"$allowed")" "" "imports.txt: each line has a DLL, a function, a version and a page"
 is "$(awk '$3 !~ /^(any|XP|Vista|7|8|8\.1)$/ {print}' <<<"$allowed")" "" "imports.txt: nothing newer than Windows 10 2004"
-is "$(awk '{print $1}' <<<"$allowed" | sort -u | tr '\n' ' ')" "advapi32.dll kernel32.dll msvcrt.dll version.dll " \
+is "$(awk '{print $1}' <<<"$allowed" | sort -u | tr '\n' ' ')" "advapi32.dll bcrypt.dll kernel32.dll msvcrt.dll version.dll " \
 	"imports.txt: of these DLLs of Windows only"
 is "$(awk '$3 == "any" && $1 != "msvcrt.dll" {print}' <<<"$allowed")" "" "imports.txt: only C's functions have no version"
 # unlisted LIST: what is in $TEST_TMP/imports and not in LIST

@@ -72,7 +72,7 @@ for arch in win64 win32; do
 		file=$dir/$dll.dll
 		headers=$(pe_headers "$file")
 		is "$(pe_imports <<<"$headers" | cut -d' ' -f1 | uniq)" \
-			"$(printf '%s\n' advapi32.dll kernel32.dll msvcrt.dll)" \
+			"$(printf '%s\n' advapi32.dll bcrypt.dll kernel32.dll msvcrt.dll)" \
 			"$arch $dll.dll imports only DLLs that Windows and Wine ship"
 		is "$(sed -n 's/^Time\/Date\t*//p' <<<"$headers" | head -1)" "Thu Jan  1 00:00:00 1970" \
 			"$arch $dll.dll has no time stamp"
