@@ -91,6 +91,111 @@ FRESH_CASE(never_null, "Handle/NeverNull", CLIENT, "hcsshim cim_writer (0 is no 
     cim.CloseStream(stream);
 }
 
+/* ---- kinds and generations ------------------------------------------------------------------- */
+
+/* What each function that takes an image's handle answers to this one. */
+static void check_no_image(CIMFS_IMAGE_HANDLE handle)
+{
+    BOOLEAN there;
+
+    check_hr("CimCreateFile", try_create_file(handle, L"g", meta(0, 0)), E_INVALIDARG);
+    check_hr("CimCreateAlternateStream", try_create_stream(handle, L"f:s", 0), E_INVALIDARG);
+    check_hr("CimCreateHardLink", cim.CreateHardLink(handle, L"l", L"f"), E_INVALIDARG);
+    check_hr("CimDeletePath", cim.DeletePath(handle, L"f"), E_INVALIDARG);
+    check_hr("CimCommitImage", cim.CommitImage(handle), E_INVALIDARG);
+    if (has_export("CimLookupFile"))
+        check_hr("CimLookupFile", cim.LookupFile(handle, L"f", &there), E_INVALIDARG);
+}
+
+FRESH_CASE(stream_no_image, "Handle/StreamIsNoImage", DECISION, "D25", MAY_BREAK_DLL,
+           "a stream's handle for an image's: E_INVALIDARG; closing it so does nothing")
+{
+    CIMFS_STREAM_HANDLE stream;
+
+    put_text(image, L"f", "x");
+    need_hr("CimCreateFile", cim.CreateFile(image, L"h", meta(0, 4), &stream));
+    check_no_image((CIMFS_IMAGE_HANDLE)stream);
+    cim.CloseImage((CIMFS_IMAGE_HANDLE)stream);
+    check_hr("the stream goes on", cim.WriteStream(stream, "text", 4), S_OK);
+    cim.CloseStream(stream);
+    commit_and_close(image);
+    check_stored_text("the stream's file", case_dir(), L"a.cim", L"h", "text");
+    check_stored_text("the other file", case_dir(), L"a.cim", L"f", "x");
+    check_exists("a new one", case_dir(), L"a.cim", L"g", false);
+}
+
+FRESH_CASE(image_no_stream, "Handle/ImageIsNoStream", DECISION, "D25", MAY_BREAK_DLL,
+           "an image's handle for a stream's: E_INVALIDARG; closing it so does nothing")
+{
+    CIMFS_STREAM_HANDLE stream;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, L"f", meta(0, 4), &stream));
+    check_hr("CimWriteStream", cim.WriteStream((CIMFS_STREAM_HANDLE)image, "evil", 4),
+             E_INVALIDARG);
+    cim.CloseStream((CIMFS_STREAM_HANDLE)image);
+    check_hr("the stream is open", try_create_file(image, L"g", meta(0, 0)), HR_SHARING);
+    check_hr("it goes on", cim.WriteStream(stream, "text", 4), S_OK);
+    cim.CloseStream(stream);
+    cim.CloseStream((CIMFS_STREAM_HANDLE)image);
+    check_hr("the image goes on", cim.CommitImage(image), S_OK);
+    close_image(image);
+    check_stored_text("the file", case_dir(), L"a.cim", L"f", "text");
+}
+
+enum
+{
+    AGAIN = 100 /* more than the handles that a table may begin with */
+};
+
+FRESH_CASE(image_stays_closed, "Handle/ImageStaysClosed", DECISION, "D25", MAY_BREAK_DLL,
+           "a closed image's handle is none, and closing it does nothing, however many follow")
+{
+    CIMFS_IMAGE_HANDLE next = NULL;
+    int i, same = 0, taken = 0, stopped = 0;
+
+    close_image(image);
+    for (i = 0; i < AGAIN; i++)
+    {
+        next = open_image(case_dir(), NULL, L"b.cim");
+        same += next == image;
+        taken += cim.DeletePath(image, L"f") != E_INVALIDARG;
+        cim.CloseImage(image);
+        stopped += try_create_file(next, L"f", meta(0, 0)) != S_OK;
+        if (i < AGAIN - 1) close_image(next);
+    }
+    check_number("handles that are the old one", same, 0);
+    check_number("calls that took the old one", taken, 0);
+    check_number("sessions that it closed", stopped, 0);
+    check_no_image(image);
+    commit_and_close(next);
+    check_exists("the last session's file", case_dir(), L"b.cim", L"f", true);
+}
+
+FRESH_CASE(stream_stays_closed, "Handle/StreamStaysClosed", DECISION, "D25", MAY_BREAK_DLL,
+           "a closed stream's handle is none, and closing it does nothing, however many follow")
+{
+    CIMFS_STREAM_HANDLE old, next;
+    int i, same = 0, taken = 0, stopped = 0;
+
+    need_hr("CimCreateFile", cim.CreateFile(image, L"old", meta(0, 4), &old));
+    cim.CloseStream(old);
+    for (i = 0; i < AGAIN; i++)
+    {
+        need_hr("CimCreateFile", cim.CreateFile(image, L"new", meta(0, 4), &next));
+        same += next == old;
+        taken += cim.WriteStream(old, "evil", 4) != E_INVALIDARG;
+        cim.CloseStream(old);
+        stopped += cim.WriteStream(next, "text", 4) != S_OK;
+        cim.CloseStream(next);
+    }
+    check_number("handles that are the old one", same, 0);
+    check_number("writes that took the old one", taken, 0);
+    check_number("streams that it closed", stopped, 0);
+    commit_and_close(image);
+    check_stored_text("the last file", case_dir(), L"a.cim", L"new", "text");
+    check_stored("the old file", case_dir(), L"a.cim", L"old", "\0\0\0\0", 4);
+}
+
 /* ---- one stream at a time ------------------------------------------------------------------ */
 
 /* What each function answers while a stream of the session is open. */

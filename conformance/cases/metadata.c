@@ -185,6 +185,24 @@ CASE(times_zero, "Metadata/ZeroTimes", DECISION, "D42", 0,
     check_number("LastAccessTime", info.LastAccessTime.QuadPart, 0);
 }
 
+CASE(times_stored, "Metadata/TimesOfPartsOfASecond", DECISION, "D42", 0,
+     "times within a second of 1601, before it too, are as they were given")
+{
+    CIMFS_FILE_METADATA *metadata = meta(0, 0);
+    FILE_STAT_BASIC_INFORMATION info;
+
+    metadata->CreationTime.QuadPart = 1;
+    metadata->LastWriteTime.QuadPart = 9999999;
+    metadata->ChangeTime.QuadPart = -1;
+    metadata->LastAccessTime.QuadPart = -9999999;
+    make_item(metadata);
+    info = stat_item();
+    check_number("CreationTime", info.CreationTime.QuadPart, 1);
+    check_number("LastWriteTime", info.LastWriteTime.QuadPart, 9999999);
+    check_number("ChangeTime", info.ChangeTime.QuadPart, (uint64_t)-1);
+    check_number("LastAccessTime", info.LastAccessTime.QuadPart, (uint64_t)-9999999);
+}
+
 FRESH_CASE(times_odd, "Metadata/OddTimes", QUESTION, "Q-38", 0,
            "negative and largest times: accepted, and as what reported")
 {

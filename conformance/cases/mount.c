@@ -445,6 +445,38 @@ CASE(commit_mounted, "Mount/CommitOverAMountedImage", DOC, "CimCommitImage page"
     check_bool("has what was added", path_error(on(root, L"added")) == 0, false);
 }
 
+CASE(commit_spellings, "Mount/CommitByAnotherSpelling", DECISION, "D33", NEEDS_MOUNT,
+     "nor by another spelling of its directory, or of its name, than the mount was given")
+{
+    const WCHAR *dir = case_dir(), *spellings[3];
+    CIMFS_IMAGE_HANDLE image;
+    char name[80];
+    size_t i;
+
+    spellings[0] = _wcsdup(join(dir, L""));
+    spellings[1] = _wcsdup(join(dir, L"d\\.."));
+    spellings[2] = _wcsdup(format_wide(L"\\\\?\\%ls", dir));
+    make_base(dir);
+    new_dir(L"d");
+    for (i = 0; i < ARRAY_SIZE(spellings); i++)
+    {
+        const WCHAR *root = mount_image(spellings[i], L"BASE.cim");
+
+        sprintf(name, "mounted by spelling %u", (unsigned)i);
+        check_content(name, on(root, L"file.txt"), "hello");
+        image = open_image(spellings[(i + 1) % 3], L"base.CIM", NULL);
+        put_text(image, format_wide(L"added %u", (unsigned)i), "added");
+        sprintf(name, "committed by spelling %u", (unsigned)(i + 1) % 3);
+        check_hr(name, cim.CommitImage(image), HR_SHARING);
+        dismount(root);
+        strcat(name, ", dismounted");
+        check_hr(name, cim.CommitImage(image), S_OK);
+        close_image(image);
+        strcat(name, ": what was added");
+        check_stored_text(name, dir, L"base.cim", format_wide(L"added %u", (unsigned)i), "added");
+    }
+}
+
 CASE(commit_again, "Mount/CommitAfterDismount", DECISION, "D33", NEEDS_MOUNT,
      "after that the session goes on: when the image is dismounted it can be committed")
 {

@@ -123,6 +123,52 @@ CASE(error_order, "Mount/OrderOfErrors", QUESTION, "no page says", NEEDS_MOUNT,
     see_hr("GUID and image", cim.MountImage(case_dir(), L"none.cim", 0, &guid));
 }
 
+CASE(two_errors, "Mount/TwoErrors", DECISION, "D28, D40", NEEDS_MOUNT,
+     "flags that don't fit, then NULLs, then a container, then the name, then what it names")
+{
+    const WCHAR *dir = case_dir(), *none = join(dir, L"none");
+    GUID guid;
+
+    make_base(dir);
+    need_hr("CimMountImage", mount_as(dir, L"base.cim", 0, &guid));
+    check_hr("unknown flag, missing directory", try_mount(none, L"base.cim", 0x100), E_INVALIDARG);
+    check_hr("unknown flag, missing image", try_mount(dir, L"none.cim", 0x100), E_INVALIDARG);
+    check_hr("unknown flag, container", try_mount(dir, L"base.cim", 0x110), E_INVALIDARG);
+    check_hr("unknown flag, GUID in use", cim.MountImage(dir, L"base.cim", 0x100, &guid),
+             E_INVALIDARG);
+    check_hr("hash of an ordinary image, missing image", try_mount(dir, L"none.cim", 0x80),
+             E_INVALIDARG);
+    check_hr("container, NULL directory", try_mount(NULL, L"base.cim", 0x10), E_INVALIDARG);
+    check_hr("container, NULL name", try_mount(dir, NULL, 0x20), E_INVALIDARG);
+    check_hr("container, NULL GUID", cim.MountImage(dir, L"base.cim", 0x10, NULL), E_INVALIDARG);
+    check_hr("attested container, NULL GUID", cim.MountImage(dir, L"base.cim", 0xa0, NULL),
+             E_INVALIDARG);
+    check_hr("container, bad name", try_mount(dir, L"a:b", 0x10), HR_NOT_SUPPORTED);
+    check_hr("container, missing directory", try_mount(none, L"base.cim", 0x20), HR_NOT_SUPPORTED);
+    check_hr("container, GUID in use", cim.MountImage(dir, L"base.cim", 0x10, &guid),
+             HR_NOT_SUPPORTED);
+    check_hr("bad name, missing directory", try_mount(none, L"a:b", 0), E_INVALIDARG);
+    check_hr("bad name, GUID in use", cim.MountImage(dir, L"a:b", 0, &guid), E_INVALIDARG);
+    check_hr("missing directory, NULL GUID", cim.MountImage(none, L"base.cim", 0, NULL),
+             E_INVALIDARG);
+    check_hr("missing directory and image", try_mount(none, L"none.cim", 0), HR_PATH_NOT_FOUND);
+    check_hr("missing directory, GUID in use", cim.MountImage(none, L"base.cim", 0, &guid),
+             HR_PATH_NOT_FOUND);
+    check_hr("missing image, GUID in use", cim.MountImage(dir, L"none.cim", 0, &guid),
+             HR_FILE_NOT_FOUND);
+    check_content("the volume stays", on(volume_root(&guid), L"file.txt"), "hello");
+}
+
+CASE(nulls, "Mount/NullArguments", DECISION, "D49", NEEDS_MOUNT,
+     "a NULL directory, name or GUID: E_INVALIDARG, from CimDismountImage too")
+{
+    make_base(case_dir());
+    check_hr("directory", try_mount(NULL, L"base.cim", 0), E_INVALIDARG);
+    check_hr("name", try_mount(case_dir(), NULL, 0), E_INVALIDARG);
+    check_hr("GUID", cim.MountImage(case_dir(), L"base.cim", 0, NULL), E_INVALIDARG);
+    check_hr("CimDismountImage", cim.DismountImage(NULL), E_INVALIDARG);
+}
+
 CASE(bad_names, "Mount/ImageNames", DECISION, "D23", NEEDS_MOUNT,
      "a name with a separator or ':', or of 256 units: E_INVALIDARG; an empty one isn't found")
 {

@@ -191,6 +191,83 @@ CASE(read_end, "ReadFile/AtAndPastTheEnd", DECISION, "D30", 0,
     check_piece("no room", &no_room, S_OK, 0, 3);
 }
 
+/* The room that a read has and the bytes that it must leave alone behind it. */
+static void check_room(const WCHAR *image, UINT64 offset, UINT64 room)
+{
+    struct piece piece = {0, 77, 77, {0}};
+    UINT64 want = room < 5 - offset ? room : 5 - offset;
+    char name[40], data[sizeof(piece.data)];
+
+    memset(piece.data, '#', sizeof(piece.data));
+    memset(data, '#', sizeof(data));
+    memcpy(data, "hello" + offset, (size_t)want);
+    piece.hr = cim.ReadFile(image, L"file.txt", offset, piece.data, room, &piece.got, &piece.left);
+    sprintf(name, "%u from %u", (unsigned)room, (unsigned)offset);
+    check_piece(name, &piece, S_OK, want, 5 - offset - want);
+    strcat(name, ": buffer");
+    check_bytes(name, piece.data, 12, data, 12);
+}
+
+CASE(read_rooms, "ReadFile/EachRoom", DECISION, "D30", 0,
+     "from each offset of a file, with room for less than the rest, for it and for more: what fits "
+     "is read, and the buffer behind it left alone")
+{
+    const WCHAR *image = base_image();
+    UINT64 offset, room;
+
+    for (offset = 0; offset <= 5; offset++)
+        for (room = 0; room <= 5 - offset + 1; room++) check_room(image, offset, room);
+}
+
+CASE(read_malformed, "ReadFile/Malformed", DECISION, "D10, D20, D30", 0,
+     "a malformed path or stream: E_INVALIDARG, for the stat too; one as long as can be isn't "
+     "found")
+{
+    static const WCHAR *const paths[] = {
+            L"file.txt\\",
+            L"d\\\\inner.txt",
+            L"d/inner.txt",
+            L"..",
+            L"d\\.",
+            L"fi*e.txt",
+            L"fi\x1fle.txt",
+            L"file.txt:",
+            L"file.txt::s",
+            L"file.txt:s*",
+            L"file.txt:s\x01",
+            L"file.txt:\x1f",
+            L"file.txt:s\\t",
+            L"file.txt:s/t",
+            L"file.txt:s:t",
+            L"file.txt:s:",
+            L"file.txt::$DATA",
+            L"d\\inner.txt:s?",
+    };
+    const WCHAR *image = base_image();
+    FILE_STAT_BASIC_INFORMATION info;
+    WCHAR longest[257];
+    char name[40];
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(paths); i++)
+    {
+        struct piece piece = read_piece(image, paths[i], 0, 8);
+
+        snprintf(name, sizeof(name), "%s", narrow(paths[i]));
+        check_piece(name, &piece, E_INVALIDARG, 0, 0);
+        strcat(name, ": stat");
+        check_hr(name, stat_image(image, paths[i], &info), E_INVALIDARG);
+    }
+    for (i = 0; i < 256; i++) longest[i] = 'n';
+    longest[256] = 0;
+    check_hr("file of 256", read_piece(image, longest, 0, 8).hr, E_INVALIDARG);
+    check_hr("file of 255", read_piece(image, longest + 1, 0, 8).hr, HR_FILE_NOT_FOUND);
+    check_hr("stream of 256", read_piece(image, format_wide(L"file.txt:%ls", longest), 0, 8).hr,
+             E_INVALIDARG);
+    check_hr("stream of 255", read_piece(image, format_wide(L"file.txt:%ls", longest + 1), 0, 8).hr,
+             HR_FILE_NOT_FOUND);
+}
+
 CASE(read_stream, "ReadFile/AlternateStream", DECISION, "D30", 0,
      "file:stream and file:stream:$DATA read the alternate stream")
 {
@@ -458,6 +535,38 @@ CASE(stat_constants, "Stat/OtherFields", DECISION, "D42", 0,
     check_number("Reserved", info.Reserved, 0);
     check_number("AllocationSize", info.AllocationSize.QuadPart, 4096);
     check_number("ReparseTag", info.ReparseTag, 0);
+}
+
+FRESH_CASE(stat_allocation, "Stat/AllocationSizes", DECISION, "D42", 0,
+           "AllocationSize is EndOfFile in whole pieces of 4 KiB; 0 where nothing is stored")
+{
+    static const struct
+    {
+        unsigned size, allocation;
+    } rows[] = {{0, 0}, {1, 4096}, {4095, 4096}, {4096, 4096}, {4097, 8192}, {8192, 8192}};
+    static const BYTE data[8192] = {1};
+    FILE_STAT_BASIC_INFORMATION info;
+    char name[40];
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(rows); i++)
+        put_file(image, format_wide(L"%u", rows[i].size), data, rows[i].size);
+    need_hr("a sparse file", try_create_file(image, L"sparse", meta(0, 4097)));
+    put_text(image, L"f", "x");
+    put_stream(image, L"f:s", data, 4097);
+    commit_and_close(image);
+    for (i = 0; i < ARRAY_SIZE(rows); i++)
+    {
+        need_hr("stat",
+                stat_image(join(case_dir(), L"a.cim"), format_wide(L"%u", rows[i].size), &info));
+        sprintf(name, "of %u bytes", rows[i].size);
+        check_number(name, info.AllocationSize.QuadPart, rows[i].allocation);
+    }
+    need_hr("stat", stat_image(join(case_dir(), L"a.cim"), L"sparse", &info));
+    check_number("where nothing is stored", info.AllocationSize.QuadPart, 0);
+    check_number("its size", info.EndOfFile.QuadPart, 4097);
+    need_hr("stat", stat_image(join(case_dir(), L"a.cim"), L"f:s", &info));
+    check_number("of a stream", info.AllocationSize.QuadPart, 8192);
 }
 
 FRESH_CASE(

@@ -89,6 +89,19 @@ enum kind kind_at(const struct session *session, PCWSTR path)
     return item ? item->kind : NOTHING;
 }
 
+/* A handle that stands where the other kind belongs. */
+static struct open_stream *other_kind(const struct call *call)
+{
+    struct open_stream *stream;
+
+    for (stream = streams; stream; stream = stream->next)
+        if (!stream->closed &&
+            (call->image ? (void *)stream->handle == (void *)call->image
+                         : (void *)stream->session->handle == (void *)call->stream))
+            break;
+    return stream;
+}
+
 void look_up(struct call *call)
 {
     AcquireSRWLockExclusive(&lock);
@@ -100,6 +113,8 @@ void look_up(struct call *call)
         call->session = call->open->session;
     else if (call->session)
         call->open = call->session->open;
+    else if (call->image || call->stream)
+        call->other = other_kind(call);
     ReleaseSRWLockExclusive(&lock);
 }
 

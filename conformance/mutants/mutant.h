@@ -73,6 +73,7 @@ struct call
     /* from the book */
     struct session *session;
     struct open_stream *open;
+    struct open_stream *other; /* the stream, or the session's, of a handle of the other kind */
 };
 
 ULONG_PTR forward(struct call *call); /* to the real DLL */
@@ -189,6 +190,7 @@ enum when
     /* the handle */
     NULL_HANDLE = 1 << 13,
     CLOSED = 1 << 14,
+    OTHER_KIND = 1 << 17, /* a stream's for an image's, or the reverse */
     NOT_COMMITTED = 1 << 15,
     /* the item that a stream's path names */
     OF_FILE = 1 << 16,

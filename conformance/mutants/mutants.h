@@ -86,6 +86,30 @@ M("close-twice-closes-other", "Close/NullAndTwice", "closing an image twice clos
 M("close-keeps-file-open", "Close/ReleasesFilesAtOnce", "the image's file stays open after the close",
   .on = ON(CloseImage), DOES(close_keeps_file))
 
+/* ---- handles ------------------------------------------------------------------------------------------ */
+M("stream-does-for-image", "Handle/StreamIsNoImage", "a stream's handle does for its image's",
+  .on = ON(CreateHardLink) | ON(DeletePath) | ON(LookupFile), .when = OTHER_KIND, DOES(other_kind_does))
+M("stream-makes-items", "Handle/StreamIsNoImage", "a stream's handle does for its image's where items are made",
+  .on = ON(CreateFile) | ON(CreateAlternateStream), .when = OTHER_KIND, DOES(other_kind_does))
+M("stream-commits", "Handle/StreamIsNoImage", "a stream's handle does for its image's in a commit",
+  .on = ON(CommitImage), .when = OTHER_KIND, DOES(other_kind_does))
+M("stream-closes-image", "Handle/StreamIsNoImage", "closing a stream's handle as an image's closes the image",
+  .on = ON(CloseImage), .when = OTHER_KIND, DOES(other_kind_does))
+M("image-is-written", "Handle/ImageIsNoStream", "an image's handle does for its stream's in a write",
+  .on = ON(WriteStream), .when = OTHER_KIND, DOES(other_kind_does))
+M("image-closes-stream", "Handle/ImageIsNoStream", "closing an image's handle as a stream's closes its stream",
+  .on = ON(CloseStream), .when = OTHER_KIND, DOES(other_kind_does))
+M("closed-image-is-newest", "Handle/ImageStaysClosed", "a closed image's handle is that of the next session",
+  .on = ON(DeletePath) | ON(CreateFile) | ON(LookupFile), .when = CLOSED, DOES(closed_is_newest))
+M("closed-image-closes-newest", "Handle/ImageStaysClosed", "closing a closed image's handle closes the next session",
+  .on = ON(CloseImage), .when = CLOSED, DOES(closed_is_newest))
+M("closed-stream-is-newest", "Handle/StreamStaysClosed", "a write to a closed stream goes to the next one",
+  .on = ON(WriteStream), .when = CLOSED, DOES(closed_is_newest))
+M("closed-stream-closes-newest", "Handle/StreamStaysClosed", "closing a closed stream closes the next one",
+  .on = ON(CloseStream), .when = CLOSED, DOES(closed_is_newest))
+M("closed-stream-is-written", "Handle/NotAStream Handle/StreamStaysClosed WriteStream/TwoErrors", "a write to a closed stream is said to have worked",
+  .on = ON(WriteStream), .when = CLOSED, SKIPS(S_OK))
+
 /* ---- CimCreateFile ------------------------------------------------------------------------------------- */
 M("write-first-byte", "CreateFile/Content CreateFile/HcsshimTestImage Metadata/SparseWithData Volume/LoadLibrary Volume/CreateProcess", "the first byte of each write is changed",
   .on = ON(WriteStream), DOES(write_changed))
@@ -353,6 +377,8 @@ M("read-last-changed", "ReadFile/LargeFile ReadFile/Remaining", "the last byte r
   .on = ON(ReadFile), DOES(read_changed), .number = 1)
 M("read-changed-at-64k", "ReadFile/LargeFile", "from 64 KiB on the first byte of a piece is changed",
   .on = ON(ReadFile), DOES(read_changed), .offset = 65536)
+M("read-byte-behind", "ReadFile/EachRoom", "a byte behind those that are read is changed",
+  .on = ON(ReadFile), DOES(read_changed), .number = 2)
 M("read-offset-ignored", "ReadFile/Remaining ReadFile/OddSizes", "the offset is ignored",
   .on = ON(ReadFile), DOES(read_at_beginning))
 M("read-remaining-total", "ReadFile/Remaining ReadFile/Whole", "bytes remaining is the file's size",

@@ -166,7 +166,7 @@ ULONG_PTR read_at_beginning(struct call *call)
     return result;
 }
 
-/* number: 0 the first byte of each piece, 1 the last; text: only of zeros, only of large files */
+/* number: 0 the first byte of each piece, 1 the last, 2 the one behind it */
 ULONG_PTR read_changed(struct call *call)
 {
     ULONG_PTR result = forward(call);
@@ -174,7 +174,7 @@ ULONG_PTR read_changed(struct call *call)
 
     if (!OK(result) || !call->got || !*call->got) return result;
     if (active->offset && call->offset < active->offset) return result;
-    buffer[active->number ? *call->got - 1 : 0] ^= 1;
+    buffer[active->number ? *call->got - 2 + active->number : 0] ^= 1;
     return result;
 }
 

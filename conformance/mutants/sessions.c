@@ -414,6 +414,34 @@ ULONG_PTR close_closes_other(struct call *call)
     return forward(call);
 }
 
+/* A handle of the other kind does for the one of the same session that fits. */
+ULONG_PTR other_kind_does(struct call *call)
+{
+    struct call meant = *call;
+
+    meant.open = call->other;
+    meant.session = call->other->session;
+    if (call->image)
+        meant.image = meant.session->handle;
+    else
+        meant.stream = call->other->handle;
+    return forward(&meant);
+}
+
+/* A closed handle is that of the newest session, or of its open stream. */
+ULONG_PTR closed_is_newest(struct call *call)
+{
+    struct call meant = *call;
+
+    meant.session = sessions;
+    meant.open = sessions->open;
+    if (call->image)
+        meant.image = sessions->handle;
+    else if (sessions->open)
+        meant.stream = sessions->open->handle;
+    return forward(&meant);
+}
+
 /* After a call that failed nothing more is possible. */
 ULONG_PTR failure_breaks(struct call *call)
 {

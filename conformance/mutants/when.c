@@ -59,6 +59,7 @@ static unsigned session_conditions(const struct call *call)
     if (of_image && !call->image) holds |= NULL_HANDLE;
     if (of_stream && call->open && call->open->closed) holds |= CLOSED;
     if (of_image && call->session && call->session->closed) holds |= CLOSED;
+    if (call->other) holds |= OTHER_KIND;
     if (call->session)
     {
         holds |= call->session->mode == FRESH     ? IN_FRESH
@@ -94,7 +95,7 @@ bool applies(const struct call *call)
             IN_FRESH | IN_EXTENSION | IN_FORK,
             OVER_DIRECTORY | OVER_FILE,
             WITH_FILE | WITH_DIRECTORY | WITH_ALTERNATE | WITHOUT_STREAM,
-            NULL_HANDLE | CLOSED,
+            NULL_HANDLE | CLOSED | OTHER_KIND,
     };
     static struct counter *counters;
     unsigned holds, all = 0;
