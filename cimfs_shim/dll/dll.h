@@ -81,6 +81,8 @@ enum cim_status fail(struct cim_error *err, enum cim_status status, const char *
 
 /* A UTF-16 string as WTF-8, to be freed with free(); NULL if out of memory. */
 char *wtf8_from_wide(PCWSTR text);
+/* UTF-8 that may have been cut: what is there of a last character that isn't whole goes. */
+void end_at_character(char *text);
 /* A variable's value, to be freed with free(); NULL if there is none or it is empty. */
 WCHAR *get_environment(PCWSTR name);
 /* A name for a temporary file that no other call gets, in @path of TEMP_ROOM units. */

@@ -170,12 +170,13 @@ enum cim_status helper_run(const char *dosdevices, const char *const args[], cha
     if (code >= 0 && code != HELPER_USAGE)
     {
         text[0] = 0;
-        if (unix_status_path && read_small_file(status_path, text, sizeof(text)))
-            DeleteFileW(status_path);
+        if (unix_status_path) read_small_file(status_path, text, sizeof(text));
     }
+    if (unix_status_path) DeleteFileW(status_path); /* whoever wrote it */
     free(unix_status_path);
     if (!code) trace_notes(text);
     text[strcspn(text, "\r\n")] = 0;
     snprintf(answer, HELPER_ANSWER, "%s", text);
+    end_at_character(answer);
     return status_of(code, text, err);
 }

@@ -61,5 +61,6 @@ enum cim_status fail(struct cim_error *err, enum cim_status status, const char *
     va_start(args, cause);
     vsnprintf(err->cause, sizeof(err->cause), cause, args);
     va_end(args);
+    end_at_character(err->cause);
     return status;
 }

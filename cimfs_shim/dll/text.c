@@ -20,6 +20,17 @@ char *wtf8_from_wide(PCWSTR text)
     return result;
 }
 
+void end_at_character(char *text)
+{
+    size_t end = strlen(text), begin = end, bytes = 1;
+
+    while (begin && end - begin < 4 && ((unsigned char)text[begin] & 0xc0) != 0xc0) begin--;
+    if ((unsigned char)text[begin] >= 0xc0) bytes = 2;
+    if ((unsigned char)text[begin] >= 0xe0) bytes = 3;
+    if ((unsigned char)text[begin] >= 0xf0) bytes = 4;
+    if (end - begin < bytes) text[begin] = 0;
+}
+
 WCHAR *get_environment(PCWSTR name)
 {
     DWORD room = GetEnvironmentVariableW(name, NULL, 0);

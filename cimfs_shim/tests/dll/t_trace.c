@@ -9,8 +9,40 @@
 
 enum
 {
-    CALLS = 14 /* of make_calls() */
+    CALLS = 20 /* of make_calls() */,
+    ROOM = 1093 /* bytes of a string that are shown, at most */
 };
+
+/* Strings that just fit, and that don't, by their last character's bytes. */
+static const struct
+{
+    const WCHAR *before;
+    WCHAR unit;
+    const char *utf8;
+    int count, shown;
+} strings[] = {
+        {L"", L'a', "a", ROOM, ROOM},
+        {L"", L'b', "b", ROOM + 1, ROOM},
+        {L"c", 0xe9, "\xc3\xa9", ROOM / 2, ROOM / 2},
+        {L"d", 0xe9, "\xc3\xa9", ROOM / 2 + 1, ROOM / 2},
+        {L"", 0x6f22, "\xe6\xbc\xa2", ROOM / 3, ROOM / 3},
+        {L"", 0x6f23, "\xe6\xbc\xa3", ROOM / 3 + 1, ROOM / 3},
+};
+
+static void make_string_calls(CIMFS_IMAGE_HANDLE image)
+{
+    WCHAR name[ROOM + 10];
+    size_t i;
+
+    for (i = 0; i < ARRAYSIZE(strings); i++)
+    {
+        size_t begin = wcslen(wcscpy(name, strings[i].before));
+
+        wmemset(name + begin, strings[i].unit, strings[i].count);
+        name[begin + strings[i].count] = 0;
+        CimDeletePath(image, name);
+    }
+}
 
 static void make_calls(const WCHAR *dir)
 {
@@ -34,6 +66,7 @@ static void make_calls(const WCHAR *dir)
     wmemset(long_name, L'n', 1999);
     long_name[1999] = 0;
     CimDeletePath(image, long_name);
+    make_string_calls(image);
     CimMountImage(dir, L"x.cim", CIM_MOUNT_IMAGE_NONE, &(GUID){0x12345678, 0x9abc, 0xdef0, {1}});
     CimCommitImage(image);
     CimCloseImage(image);
@@ -92,6 +125,24 @@ static void check_line(const char *text, const char *call, const char *result, c
         diag("the line: %s", line);
 }
 
+static void check_strings(const char *text)
+{
+    size_t i;
+    int j;
+
+    for (i = 0; i < ARRAYSIZE(strings); i++)
+    {
+        bool whole = strings[i].shown == strings[i].count;
+        char want[ROOM + 40];
+        int len = sprintf(want, ", \"%ls", strings[i].before);
+
+        for (j = 0; j < strings[i].shown; j++) len += sprintf(want + len, "%s", strings[i].utf8);
+        strcpy(want + len, whole ? "\") = " : "\"...) = ");
+        ok(strstr(text, want) != NULL, "%d characters of %d bytes: %s", strings[i].count,
+           (int)strlen(strings[i].utf8), whole ? "all are shown" : "cut behind a character");
+    }
+}
+
 static void check_trace(char *text)
 {
     char *control;
@@ -118,6 +169,7 @@ static void check_trace(char *text)
         if ((unsigned char)*control < ' ' && *control != '\n') break;
     ok(!*control, "no control character reaches the reader");
     is_int(count_lines(text), CALLS, "one line for each call");
+    check_strings(text);
 }
 
 static char *load_text(const WCHAR *path)
