@@ -189,14 +189,19 @@ static bool translate(struct server *s, struct target *t, const uint16_t *path, 
 		if (!path[i])
 			return false;
 	}
-	if (relative && path[0] == '\\')
+	if (relative && path[0] == '\\') {
 		add_rooted(s, t, path, units, depth);
-	else if (relative)
+	} else if (relative) {
 		add_path(s, t, path, units, depth);
-	else if (begins(path, units, "\\??\\") || begins(path, units, "\\\\?\\"))
-		return add_absolute(s, t, path + 4, units - 4, depth);
-	else
-		return add_absolute(s, t, path, units, depth);
+	} else {
+		const size_t skip = begins(path, units, "\\??\\") || begins(path, units, "\\\\?\\")
+					    ? 4
+					    : 0;
+
+		if (!add_absolute(s, t, path + skip, units - skip, depth))
+			return false;
+	}
+	/* What leads from the root to the root. */
 	if (!t->len)
 		add(t, ".", 1);
 	return true;

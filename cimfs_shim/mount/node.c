@@ -185,11 +185,27 @@ static int stat_item(struct server *s, const struct cim_file_info *info, uint32_
 	return 0;
 }
 
+/* Is it a file or directory that this mount has besides the image? A file handle may be another
+ * mount's. */
+static bool is_own(const struct server *s, uint64_t node)
+{
+	switch (node) {
+	case NODE_ROOT:
+	case NODE_LABEL:
+	case NODE_SERIAL:
+		return s->options->volume;
+	default:
+		return node == NODE_CIOPFS && s->options->ignore_case;
+	}
+}
+
 size_t node_text(const struct server *s, uint64_t node, char text[128])
 {
 	const char *name;
 	int len;
 
+	if (!is_own(s, node))
+		return 0;
 	switch (node) {
 	case NODE_LABEL:
 		/* A label has up to 32 characters. */
@@ -214,7 +230,7 @@ static int stat_own(struct server *s, uint64_t node, struct stat *st)
 	struct cim_file_info info = {CIM_SIZED(info)};
 	char text[128];
 
-	if (node > NODE_CIOPFS)
+	if (!is_own(s, node))
 		return ENOENT;
 	common_stat(s, st);
 	if (!cim_image_stat(s->image, s->root_id, &info, NULL))
@@ -413,13 +429,17 @@ static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, u
 /* Names that are not in the image and not listed. */
 static uint64_t own_name(const struct server *s, uint64_t parent, const char *name)
 {
-	if (s->options->volume && (parent == NODE_ROOT || parent == node_of_root(s))) {
-		if (!strcmp(name, ".windows-label"))
-			return NODE_LABEL;
-		if (!strcmp(name, ".windows-serial"))
-			return NODE_SERIAL;
-	}
-	return s->options->ignore_case && !strcmp(name, ".ciopfs") ? NODE_CIOPFS : 0;
+	uint64_t node = 0;
+
+	if (!strcmp(name, ".ciopfs"))
+		node = NODE_CIOPFS;
+	else if (parent != NODE_ROOT && parent != node_of_root(s))
+		return 0;
+	else if (!strcmp(name, ".windows-label"))
+		node = NODE_LABEL;
+	else if (!strcmp(name, ".windows-serial"))
+		node = NODE_SERIAL;
+	return is_own(s, node) ? node : 0;
 }
 
 /* What a file handle leads to ("."), and what that is in (".."): asked for by the kernel alone, for

@@ -24,48 +24,48 @@ static int compare_parents(const void *a, const void *b)
 	return (x->dir_id > y->dir_id) - (x->dir_id < y->dir_id);
 }
 
-static bool add_parent(struct server *s, size_t *room, const struct cim_walk_item *item)
+static int add_parent(struct server *s, size_t *room, const struct cim_walk_item *item)
 {
 	if (s->parent_count == *room) {
 		size_t more = *room ? *room * 2 : 64;
 		struct parent *parents = realloc(s->parents, more * sizeof(*parents));
 
 		if (!parents)
-			return false;
+			return ENOMEM;
 		s->parents = parents;
 		*room = more;
 	}
 	s->parents[s->parent_count++] = (struct parent){item->info->file_id, item->dir_id};
-	return true;
+	return 0;
 }
 
-/* The parents that aren't stored. false: no memory. */
-static bool find_parents(struct server *s)
+/* The parents that aren't stored, but for those below what can't be read. 0 or an errno. */
+static int find_parents(struct server *s)
 {
 	const struct cim_walk_item *item = NULL;
 	struct cim_error err = {0};
 	struct cim_walk *walk;
 	size_t room = 0;
-	enum cim_status status = cim_walk_open(s->image, s->root_id, &walk, &err);
-	bool ok = !status;
+	int error = log_status(cim_walk_open(s->image, s->root_id, &walk, &err), &err, s->root_id);
 
-	while (ok) {
-		status = cim_walk_next(walk, &item, &err);
-		if (status)
+	while (!error) {
+		enum cim_status status = cim_walk_next(walk, &item, &err);
+
+		if (status == CIM_E_NO_MEMORY)
+			error = ENOMEM;
+		else if (status)
 			log_status(status, &err, 0);
 		else if (!item)
 			break;
-		if (status == CIM_E_NO_MEMORY)
-			ok = false;
-		else if (!status && item->info->is_directory && !item->info->parent_id)
-			ok = add_parent(s, &room, item);
+		else if (item->info->is_directory && !item->info->parent_id)
+			error = add_parent(s, &room, item);
 	}
 	cim_walk_close(walk);
-	if (ok && s->parent_count)
-		qsort(s->parents, s->parent_count, sizeof(*s->parents), compare_parents);
-	if (!ok)
+	if (error)
 		s->parent_count = 0;
-	return ok;
+	else if (s->parent_count)
+		qsort(s->parents, s->parent_count, sizeof(*s->parents), compare_parents);
+	return error;
 }
 
 int node_parent(struct server *s, uint32_t dir_id, uint32_t *parent)
@@ -80,13 +80,13 @@ int node_parent(struct server *s, uint32_t dir_id, uint32_t *parent)
 	if (info.is_directory && !info.parent_id) {
 		pthread_mutex_lock(&s->parent_lock);
 		if (!s->parents_found)
-			s->parents_found = find_parents(s);
+			error = find_parents(s);
+		s->parents_found = !error;
 		found = s->parent_count
 				? bsearch(&(struct parent){.dir_id = dir_id}, s->parents,
 					  s->parent_count, sizeof(*s->parents), compare_parents)
 				: NULL;
 		*parent = found ? found->parent_id : 0;
-		error = s->parents_found ? 0 : ENOMEM;
 		pthread_mutex_unlock(&s->parent_lock);
 	}
 	if (!error && (!info.is_directory || !*parent)) {

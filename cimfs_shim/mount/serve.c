@@ -168,13 +168,13 @@ static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
 	for (; left; left--) {
 		status = cim_iter_next(iter, &entry, &err);
 		/* An entry that can't be read is passed over; the log tells of it. */
-		if (status)
-			log_status(status, &err, dir_id);
-		else if (!entry || !list_entry(l, dir_id, entry))
+		if (status && log_status(status, &err, dir_id) == ENOMEM)
+			break;
+		if (!status && (!entry || !list_entry(l, dir_id, entry)))
 			break;
 	}
 	cim_iter_close(iter);
-	return 0;
+	return status == CIM_E_NO_MEMORY ? ENOMEM : 0;
 }
 
 /* Wine mode: the mount's own root. */

@@ -149,6 +149,28 @@ static int put_ea(struct server *s, struct value *v, const struct cim_file_info 
 	return v->size > limit ? ERANGE : 0;
 }
 
+/* There is no stream of that name; or there is, but where nobody looks for it. */
+static int lost_stream(struct server *s, const struct cim_file_info *info, const char *name)
+{
+	struct cim_error err = {0};
+	struct cim_iter *iter = NULL;
+	const struct cim_entry *entry;
+	bool listed = false;
+	enum cim_status status = cim_iter_file_streams(s->image, info, &iter, &err);
+
+	for (uint32_t left = status ? 0 : cim_iter_count(iter); left && !listed; left--) {
+		status = cim_iter_next(iter, &entry, &err);
+		listed = !status && entry && !strcmp(entry->utf8, name);
+	}
+	cim_iter_close(iter);
+	if (status)
+		return log_status(status, &err, info->file_id);
+	if (!listed)
+		return ENODATA;
+	log_line("%s: file %u: its streams are out of order", s->options->image, info->file_id);
+	return EIO;
+}
+
 static int put_stream(struct server *s, struct value *v, const struct cim_file_info *info,
 		      const char *name)
 {
@@ -158,7 +180,9 @@ static int put_stream(struct server *s, struct value *v, const struct cim_file_i
 	enum cim_status status;
 
 	status = cim_image_get_file_data(s->image, info, cim_str8(name), &data, &err);
-	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID)
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return info->has_streams ? lost_stream(s, info, name) : ENODATA;
+	if (status == CIM_E_INVALID)
 		return ENODATA;
 	if (status)
 		return log_status(status, &err, info->file_id);

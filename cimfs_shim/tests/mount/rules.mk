@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# cimfs-mount: mounts by hand, all golden and hand-made images, broken images, other users, and the volumes of Wine.
+# cimfs-mount: mounts by hand, all golden and hand-made images, broken images, other users, and the volumes of Wine;
+# its answers to the kernel, without one.
 $(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py everyimage.py reparse.py user.py volume.py),\
 	$(MOUNT) $(B)/cimtool $(B)/tests/faults.so)
+$(call test-scripts,cimfs_shim/tests/mount/serve.py,$(B)/tests/ask)
 
 # Preloaded into the server by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).
 $(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c $(B)/.flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out $(SANFLAGS) $(COUNTFLAGS),$(NATIVE_CFLAGS)) -shared -o $@ $<
+
+# The server's files, in a world of the test's own.
+$(call native-program,tests/ask,cimfs_shim/tests/mount/ask.c $(filter-out %/main.c,$(MOUNT_SRCS)),\
+	libhost.a libcim.a $(or $(shell pkg-config --libs fuse3 2>/dev/null),-lfuse3))
+$(B)/native/cimfs_shim/tests/mount/ask.o: NATIVE_CFLAGS += $(HOST_CFLAGS) $(MOUNT_CFLAGS)
+$(B)/tests/ask: private LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup splice pipe2 ioctl \
+	fcntl64 lseek64 geteuid clock_gettime pthread_setspecific)
