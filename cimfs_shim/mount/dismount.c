@@ -3,7 +3,7 @@
  * dismount.c - taking a volume away: what was asked to, what died, what ends by itself
  *
  * The link goes first, so that nobody finds half a volume; then the mount, or the process that
- * holds a copy; then the directory.
+ * holds a copy; then the directory. Where the mount can't be taken away the link comes back.
  */
 #include "mount.h"
 
@@ -58,10 +58,10 @@ enum cim_status volume_take_away(const struct volume *v, const struct volume_inf
 
 	if (link_look(v) == LINK_OURS && unlink(v->link) < 0)
 		return fail_errno(err, "%s", v->link);
-	letters_remove(v);
 	status = volume_unmount(v, info, err);
 	if (status)
 		return status;
+	letters_remove(v);
 	if (info->backend == BACKEND_EXTRACT && info->ready)
 		process_kill(&info->process, EXIT_WAIT_MS);
 	if (!remove_tree(v->dir))
@@ -86,6 +86,18 @@ void volume_ended(const struct volume *v)
 	volume_unlock(&own);
 }
 
+/* As asked for. What can't be taken away and goes on living is a volume as before, by its link. */
+static enum cim_status dismount(const struct volume *v, const struct volume_info *info,
+				struct cim_error *err)
+{
+	enum cim_status status = volume_take_away(v, info, err);
+	struct cim_error ignored;
+
+	if (status && link_look(v) == LINK_NONE && volume_is_served(v, info))
+		link_make(v, &ignored);
+	return status;
+}
+
 int volume_dismount(const struct wine_call *call)
 {
 	struct cim_error err = {0};
@@ -105,7 +117,7 @@ int volume_dismount(const struct wine_call *call)
 			break;
 		case STATE_MOUNTED:
 		case STATE_DEAD:
-			status = volume_take_away(&v, &info, &err);
+			status = dismount(&v, &info, &err);
 			break;
 		}
 	}

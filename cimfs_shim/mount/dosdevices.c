@@ -63,16 +63,15 @@ enum cim_status link_make(const struct volume *v, struct cim_error *err)
 }
 
 /*
- * Does a drive letter lead to dosdevices/volume{GUID} of this prefix, as the mount manager makes it
- * when cimfs.dll asks, and is that the volume, or there no more? A prefix that was moved has
- * letters that lead to where it was, which are known by leading nowhere; what leads to another
- * prefix or anywhere else is not ours to judge.
+ * Does a drive letter lead to dosdevices/volume{GUID} of some prefix, as the mount manager makes it
+ * when cimfs.dll asks, and is there no such thing any more? (A prefix that was moved has letters
+ * that lead to where it was.) What leads anywhere else, or to something, is not ours to judge.
  */
-static bool is_dead_letter(const struct volume *v, const char *letter)
+static bool is_dead_letter(const char *letter)
 {
 	static const char head[] = "/volume{";
 	const size_t units = strlen(head) + CIM_GUID_TEXT - 1 + strlen("}");
-	struct stat own, st;
+	struct stat st;
 	struct cim_guid guid;
 	char target[PATH_MAX];
 	char text[CIM_GUID_TEXT];
@@ -88,15 +87,9 @@ static bool is_dead_letter(const struct volume *v, const char *letter)
 	if (strncmp(name, head, strlen(head)) != 0)
 		return false;
 	snprintf(text, sizeof(text), "%s", name + strlen(head));
-	if (!cim_guid_parse(text, &guid))
-		return false;
 	*name = '\0';
-	if (!ends_with(target, "/dosdevices"))
-		return false;
-	if (stat(letter, &st) < 0 && errno == ENOENT)
-		return true;
-	return !strcmp(text, v->guid) && !stat(target, &st) && !stat(v->dosdevices, &own) &&
-	       st.st_dev == own.st_dev && st.st_ino == own.st_ino;
+	return cim_guid_parse(text, &guid) && ends_with(target, "/dosdevices") &&
+	       stat(letter, &st) < 0 && errno == ENOENT;
 }
 
 /* Those that nobody took away with their volumes: who unmounts without Wine can't ask the mount
@@ -107,7 +100,7 @@ void letters_remove(const struct volume *v)
 	for (char c = 'a'; c <= 'z'; c++) {
 		char *letter = xasprintf("%s/%c:", v->dosdevices, c);
 
-		if (is_dead_letter(v, letter))
+		if (is_dead_letter(letter))
 			unlink(letter);
 		free(letter);
 	}

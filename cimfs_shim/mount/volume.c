@@ -154,7 +154,7 @@ void volume_in_server(const struct volume *v)
 
 /* ---- what there is ---- */
 
-static bool is_served(const struct volume *v, const struct volume_info *info)
+bool volume_is_served(const struct volume *v, const struct volume_info *info)
 {
 	struct mount_top top;
 	struct stat st;
@@ -180,5 +180,5 @@ enum state volume_look(const struct volume *v, struct volume_info *info)
 		return STATE_DEAD;
 	if (!info->ready)
 		return process_alive(&info->process) ? STATE_MAKING : STATE_DEAD;
-	return link != LINK_NONE && is_served(v, info) ? STATE_MOUNTED : STATE_DEAD;
+	return link != LINK_NONE && volume_is_served(v, info) ? STATE_MOUNTED : STATE_DEAD;
 }

@@ -48,6 +48,8 @@ enum state {
 	STATE_DEAD,    /* remains */
 };
 enum state volume_look(const struct volume *v, struct volume_info *info);
+/* Does what the info file names live? */
+bool volume_is_served(const struct volume *v, const struct volume_info *info);
 
 /* ---- dosdevices.c ---- */
 

@@ -10,7 +10,12 @@
  * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=no-ofd: the kernel has
  * no locks of open files. FAULT=symlink: there are no symlinks. FAULT=links: a file can have three
  * names. FAULT=types: directories don't tell what their entries are. FAULT=sync-dir: directories
- * can't be synced. FAULT=late-end: the server takes half a second to end.
+ * can't be synced. FAULT=late-end: the server takes half a second to end. FAULT=thread: the first
+ * thread can't be made.
+ *
+ * FAIL=CALL:ERRNO or FAIL=CALL:ERRNO:NAME: mkdir(), rename(), symlink(), linkat(), umount2(),
+ * inotify_init1(), pipe2(), flock() or fuse_set_signal_handlers() fails; those with a path only for
+ * a (new) file that has this name.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -21,7 +26,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <pthread.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,6 +41,23 @@ static int wanted(const char *fault)
 	const char *given = getenv("FAULT");
 
 	return given && !strcmp(given, fault);
+}
+
+/* Is this call to fail, with errno? */
+static int fails(const char *call, const char *path)
+{
+	const size_t len = strlen(call);
+	const char *given = getenv("FAIL");
+	const char *name;
+
+	if (!given || strncmp(given, call, len) != 0 || given[len] != ':')
+		return 0;
+	name = strchr(given + len + 1, ':');
+	if (name &&
+	    (!path || strcmp(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, name + 1) != 0))
+		return 0;
+	errno = atoi(given + len + 1);
+	return 1;
 }
 
 static void cut_short(int fd, off64_t size, const char *note_path)
@@ -104,6 +129,8 @@ EXPORT int flock(int fd, int operation)
 		errno = ENOLCK;
 		return -1;
 	}
+	if (fails("flock", NULL))
+		return -1;
 	return (int)syscall(SYS_flock, fd, operation);
 }
 
@@ -120,6 +147,8 @@ EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int 
 {
 	struct stat st;
 
+	if (fails("linkat", to))
+		return -1;
 	if (wanted("links") && !fstatat(from_fd, from, &st, AT_SYMLINK_NOFOLLOW) &&
 	    st.st_nlink >= 3) {
 		errno = EMLINK;
@@ -161,4 +190,57 @@ void fuse_loop_cfg_destroy(void *config)
 	(void)config;
 	if (wanted("late-end"))
 		usleep(500000);
+}
+
+EXPORT int mkdir(const char *path, mode_t mode)
+{
+	return fails("mkdir", path) ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+	return fails("rename", to) ? -1
+				   : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+EXPORT int symlink(const char *target, const char *path)
+{
+	return fails("symlink", path) ? -1 : (int)syscall(SYS_symlinkat, target, AT_FDCWD, path);
+}
+
+EXPORT int umount2(const char *path, int flags)
+{
+	return fails("umount2", path) ? -1 : (int)syscall(SYS_umount2, path, flags);
+}
+
+EXPORT int inotify_init1(int flags)
+{
+	return fails("inotify_init1", NULL) ? -1 : (int)syscall(SYS_inotify_init1, flags);
+}
+
+EXPORT int pipe2(int fds[2], int flags)
+{
+	return fails("pipe2", NULL) ? -1 : (int)syscall(SYS_pipe2, fds, flags);
+}
+
+EXPORT int fuse_set_signal_handlers(void *session);
+
+int fuse_set_signal_handlers(void *session)
+{
+	int (*real)(void *session) = (int (*)(void *))dlsym(RTLD_NEXT, "fuse_set_signal_handlers");
+
+	return fails("fuse_set_signal_handlers", NULL) ? -1 : real(session);
+}
+
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*start)(void *), void *arg)
+{
+	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+		    void *) = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+				       void *))dlsym(RTLD_NEXT, "pthread_create");
+	static int done;
+
+	if (wanted("thread") && !__atomic_exchange_n(&done, 1, __ATOMIC_SEQ_CST))
+		return EAGAIN;
+	return real(thread, attributes, start, arg);
 }

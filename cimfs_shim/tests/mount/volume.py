@@ -9,6 +9,7 @@ import errno
 import fcntl
 import glob
 import os
+import resource
 import select
 import shutil
 import signal
@@ -25,7 +26,7 @@ from imagebuilder import (Dir, File, Image, Link, NULL_DACL, Sparse, Stream, mak
 
 need_server()
 INVALID, ACCESS, NOT_FOUND, NO_PATH, EXISTS, CORRUPT, VERSION, UNSUPPORTED = 65, 68, 69, 70, 71, 74, 75, 76
-ABORTED = 81
+DISK_FULL, IO, ABORTED = 78, 80, 81
 READONLY, HIDDEN, SYSTEM = 1, 2, 4
 PREFIX = os.path.join(TMP, "a prefix, with a comma")
 DOS = os.path.join(PREFIX, "dosdevices")
@@ -269,7 +270,8 @@ def looks_right(backend, form):
               DOS + "/volume{11111111-2222-3333-4444-5555555555aa}/q", DOS + "/unc/srv/share/f"],
              name + "links' targets as under Wine")
     else:
-        same({n: reparse_of(os.path.join(root, "dir", n + "?")) for n, item in tree(True).entries["dir"].entries.items()
+        same({n: reparse_of(os.path.join(root, "dir", n + "?")) for n,
+              item in tree(True).entries["dir"].entries.items()
               if n != "deep"},
              {n: item.reparse for n, item in tree(True).entries["dir"].entries.items() if n != "deep"},
              name + "reparse points as Wine keeps them")
@@ -306,6 +308,23 @@ def pending(number, function, *args, **more):
 def mount_call(backend="extract", name=image):
     return [SERVER, "--wine-mount", "--dosdevices", DOS, "--guid", GUID, "--status", STATUS,
             "--backend", backend, "--image", name]
+
+
+def failing(fail, *command, fault=""):
+    """Run a command in which a call fails; see faults.c."""
+    if os.path.exists(STATUS):
+        os.unlink(STATUS)
+    return run(command, env=faults(FAIL=fail, FAULT=fault))
+
+
+def fails_on_the_way(backend):
+    """Whatever can't be made, all of it is taken away again, and one line tells the cause."""
+    for fail, code in [("mkdir:28:" + n, DISK_FULL) for n in ("cimfs", "volumes", GUID, "mnt")] + [
+            ("rename:5:info", IO), ("rename:5:" + os.path.basename(link()), IO),
+            ("symlink:28:.volume{%s}.new" % GUID, DISK_FULL), ("flock:5", IO)]:
+        fails(code, "%s: %s" % (backend, fail), failing(fail, *mount_call(backend)))
+    fails(IO, backend + ": no process can be made", failing("", *mount_call(backend), fault="fork"))
+    same(servers(image), [], backend + ": no process is left of all that")
 
 
 def start_copy(name):
@@ -358,7 +377,7 @@ LOST = ["stream not restored", "times not restored"]
 mount(backend="extract")
 same([line.split(": ")[1] for line in log_lines()], LOST, "extract: the log tells what this copy lacks")
 dismount()
-LONG = "\u00fc" * 200
+LONG, ODD = "\u00fc" * 200, "\u00fc" * 200 + "a"
 lossy = Image(Dir({
     "dir link": Dir({"below": File(b"b")}, reparse=make_symlink("other")),
     "secured": File(b"s", sd=make_sd()),
@@ -367,11 +386,13 @@ lossy = Image(Dir({
     "tag\u009b": File(b"t", reparse=make_reparse(0x80000099, b"data")),
     "streams": File(b"s", streams={"a:b": b"x", "c": b"y"}),
     LONG: File(b"l"),
+    ODD: File(b"o"),
 }), name="lossy.cim").write(os.path.join(TMP, "lossy"))
 mount(name=lossy, backend="extract")
 lines = [line.split("cimfs-mount: ")[1] for line in log_lines()]
-same(lines[:1], ["%s is left out: File name too long" % LONG[-150:]], "extract: the log names what is left out")
-same([line for line in lines[1:] if not line.startswith("times")], [
+same(lines[:2], ["%s is left out: File name too long" % n for n in (LONG[-150:], ODD[-150:])],
+     "extract: the log names what is left out, by whole characters")
+same([line for line in lines[2:] if not line.startswith("times")], [
     "what lies below was not restored: 1 in the copy, first /dir link: 1 entry",
     "reparse data not restored: 1 in the copy, first /tag??: the target has no place for it",
     "stream not restored: 1 in the copy, first /streams: a:b: the name can't be used",
@@ -379,7 +400,8 @@ same([line for line in lines[1:] if not line.startswith("times")], [
     "extended attributes not restored: 1 in the copy, first /ea: the target has no place for it",
 ], "extract: and what is lost of the others, a line for each kind")
 same(sorted(n for n in os.listdir(link()) if n[0] != "."),
-     ["dir link", "ea", "secured", "secured too", "streams", "streams:c", "tag\u009b"], "extract: all the rest is there")
+     ["dir link", "ea", "secured", "secured too", "streams", "streams:c", "tag\u009b"],
+     "extract: all the rest is there")
 dismount()
 
 # ---- the process that holds a copy's lock ----
@@ -497,6 +519,75 @@ def log_of(words):
 
 without_locks("extract", "lock")
 without_locks("extract", "locks")
+fails_on_the_way("extract")
+fails(DISK_FULL, "extract: the copy can't be begun", failing("mkdir:28:root", *mount_call()))
+check("unpacking /: No space left" in status(), "extract: which is told of", status())
+
+# Names that can't be links are copies, with their streams.
+same(failing("linkat:1", *mount_call()).code, 0, "extract: no hard links: exit code 0")
+same([read(link() + n) for n in ("/again.txt", "/dir/deep/twice", "/again.txt:s", "/dir/deep/twice:s")],
+     [b"content"] * 2 + [b"a stream"] * 2, "extract: no hard links: copies")
+lines = [line.split("cimfs-mount: ")[1] for line in log_lines()]
+check("hard link not restored: 2 in the copy, first /dir/deep/twice: a copy instead: Operation not permitted"
+      in lines, "extract: no hard links: the log tells", lines)
+dismount()
+same(failing("linkat:31", *mount_call()).code, 0, "extract: too many links: exit code 0")
+same(({read(link() + n) for n in ("/file.txt", "/again.txt", "/dir/deep/twice")},
+      log_of("hard link not restored: 2")),
+     ({b"content"}, 1), "extract: too many links: copies, and the log tells")
+dismount()
+
+# Whoever holds a copy has a look himself where the kernel doesn't tell of its end.
+same(failing("inotify_init1:24", *mount_call()).code, 0, "extract: nobody tells of changes: exit code 0")
+shutil.rmtree(os.path.join(PREFIX, "cimfs"))
+check(wait_until(lambda: not servers(image) and not marked(), 30), "extract: the holder ends all the same",
+      servers(image))
+dismount()
+mount(backend="extract")
+os.rename(state(), state() + ".moved")
+check(wait_until(lambda: not servers(image)), "extract: the copy is moved away: the holder ends", servers(image))
+os.rename(state() + ".moved", state())
+result = mount(backend="extract")
+check(result.code == 0 and read(link() + "/file.txt") == b"content", "extract: and is replaced by the next", result)
+dismount()
+with open(os.path.join(os.path.dirname(image),
+                       os.path.basename(sorted(glob.glob(os.path.dirname(image) + "/region_*_0"))[0])),
+          "r+b") as session:
+    fcntl.lockf(session, fcntl.LOCK_EX, 1, 1 << 62)
+    same(failing("", *mount_call(), fault="thread").code, 0, "extract: nobody can wait for the lock: exit code 0")
+same((wait_until(lambda: log_of("a commit over this image won't be refused") == 1), marked()), (True, False),
+     "extract: nobody can wait for the lock: the log tells")
+dismount()
+same(clean(), CLEAN, "extract: nothing is left of all that")
+
+# ---- where the answer goes ----
+
+WHERE = os.path.join(TMP, "answers")
+os.makedirs(os.path.join(WHERE, "dir"))
+
+
+def answers_on_stderr(name, command, words, code, **more):
+    result = run(command, **more)
+    check(result.code == code and result.errors.count("\n") == 1 and words in result.errors,
+          name + ": stderr has the answer", result)
+    same(os.listdir(WHERE), ["dir"], name + ": no file is left")
+
+
+def no_bytes():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+for place, more in (("dir", {}), ("none/x", {}), ("new", {"preexec_fn": no_bytes})):
+    command = [SERVER, "--wine-dismount", "--dosdevices", DOS, "--guid", GUID, "--status", os.path.join(WHERE, place)]
+    answers_on_stderr("a status file that can't be written: " + place, command,
+                      "cimfs-mount: dismount %s: no such volume is mounted" % GUID, NOT_FOUND, **more)
+answers_on_stderr("a status file that can't be written: a note",
+                  [SERVER, "--wine-mount", "--dosdevices", DOS, "--guid", GUID, "--status",
+                   os.path.join(WHERE, "dir"),
+                   "--backend", "extract", "--image", image], "cimfs-mount: %s: a commit over this" % image, 0,
+                  env=faults(FAULT="lock"))
+dismount()
 
 # The image by a link elsewhere: it is the real one that is mounted and marked.
 os.makedirs(os.path.join(TMP, "links"))
@@ -649,6 +740,58 @@ same(servers(image), [], "fuse: no server is left of that")
 mount_before_close("fuse")
 without_locks("fuse", "lock")
 without_locks("fuse", "locks")
+fails_on_the_way("fuse")
+fails(IO, "fuse: the server dies as it begins", failing("", *mount_call("fuse"), fault="setsid"))
+fails(IO, "fuse: no pipe to the server", failing("pipe2:24", *mount_call("fuse")))
+fails(IO, "fuse: no handlers of signals", failing("fuse_set_signal_handlers:22", *mount_call("fuse")))
+same(servers(image), [], "fuse: no server is left of all that")
+
+# ---- a dismount that fails ----
+
+mount()
+letter()
+result = failing("umount2:5", SERVER, "--wine-dismount", "--dosdevices", DOS, "--guid", GUID, "--status", STATUS)
+check(result.code == IO and state() + "/mnt: Input/output error" in status(), "a dismount that fails tells why",
+      (str(result), status()))
+same((read(link() + "/file.txt"), len(servers(image)), os.readlink(os.path.join(DOS, "q:"))), (b"content", 1, link()),
+     "and the volume is there as before, with its letter")
+fails(EXISTS, "its GUID is taken", mount(), left=clean())
+same((dismount().code, clean(), servers(image)), (0, CLEAN, []), "the next dismount takes it away")
+mount()
+for pid in servers(image):
+    os.kill(pid, signal.SIGKILL)
+wait_until(lambda: not servers(image))
+result = failing("umount2:5", *mount_call("fuse"))
+check(result.code == IO and "/mnt: Input/output error" in status(),
+      "what died and can't be taken away: no mount over it",
+      (str(result), status()))
+same((mount().code, read(link() + "/file.txt"), len(mounts())), (0, b"content", 1), "the next mount does")
+os.rename(link(), link() + ".kept")
+os.symlink("/elsewhere", link())
+same((dismount().code, os.readlink(link())), (NOT_FOUND, "/elsewhere"), "the link is another's by now: left alone")
+os.rename(link() + ".kept", link())
+same((dismount().code, clean()), (0, CLEAN), "its own again: dismounted")
+mount()
+for _ in range(2):
+    run(["mount", "-t", "tmpfs", "none", state() + "/mnt"])
+if len(mounts()) == 3:
+    same((dismount().code, clean()), (0, CLEAN), "what others have mounted over it goes, too")
+else:
+    dismount()
+    skip("what others have mounted over it", "no right to mount")
+mount(backend="extract")
+if run(["mount", "-t", "tmpfs", "none", link() + "/dir"]).code == 0:
+    with open(link() + "/dir/theirs", "wb") as f:
+        f.write(b"theirs")
+    result = dismount()
+    same((result.code != 0, read(state() + "/mnt/root/dir/theirs"), os.path.lexists(link())),
+         (True, b"theirs", False),
+         "a copy in which somebody has mounted something: that is left alone, and told")
+    run(["umount", state() + "/mnt/root/dir"])
+    same((mount().code, dismount().code, clean()), (0, 0, CLEAN), "without it the next one takes the rest away")
+else:
+    dismount()
+    skip("a copy in which somebody has mounted something", "no right to mount")
 
 # ---- attributes that nobody need ask for ----
 
@@ -714,7 +857,8 @@ for words in (["umount", GUID], ["mounts", "--clean", GUID]):
           (str(result), clean()))
 elsewhere = os.path.join(TMP, "other prefix", "dosdevices", "volume{%s}" % OTHER)
 os.makedirs(elsewhere)
-for name, target in (("e:", "/elsewhere/volume{%s}" % GUID), ("f:", DOS + "/volume{%s}x" % OTHER), ("q:", link(OTHER)),
+for name, target in (("e:", "/elsewhere/volume{%s}" % GUID), ("f:", DOS + "/volume{%s}x" % OTHER),
+                     ("q:", link(OTHER)),
                      ("r:", link(GUID)), ("s:", "/moved/dosdevices/volume{%s}" % OTHER),
                      ("g:", elsewhere), ("h:", "/elsewhere/dosdevices/volume{%s}" % ("x" * 36))):
     os.symlink(target, os.path.join(DOS, name))
@@ -735,6 +879,47 @@ dismount()
 for name in "efgh":
     os.unlink("%s/%s:" % (DOS, name))
 same(clean(), CLEAN, "nothing is left of the letters")
+dead = "/dosdevices/volume{%s}" % OTHER
+KEPT = {"b:": "/volume{x}", "d:": dead + "/", "e:": dead[:-1], "f:": dead[:-1] + ")", "g:": dead.replace("{", "["),
+        "h:": "/x" + dead[1:], "i:": dead.replace(OTHER, OTHER[:-1]), "j:": dead.replace("volume", "Volume"),
+        "k:": "%s/volume{%s}" % (DOS, OTHER.replace("-", "_")), "aa:": dead, "{:": dead, "`:": dead, "l": dead}
+for name, target in dict(KEPT, **{"a:": dead, "z:": dead, "m:": dead.upper().replace("/DOSDEVICES/VOLUME",
+    "/dosdevices/volume"),
+                                  "n:": "volume{%s}" % OTHER}).items():
+    os.symlink(target, os.path.join(DOS, name))
+os.mkdir(os.path.join(DOS, "p:"))
+mount()
+same(sorted(os.listdir(DOS)), sorted(["c:", "n:", "p:", os.path.basename(link()), *KEPT]),
+     "letters from a to z that lead to a volume that is gone are taken away, and nothing else")
+dismount()
+os.rmdir(os.path.join(DOS, "p:"))
+for name in ["n:", *KEPT]:
+    os.unlink(os.path.join(DOS, name))
+same(clean(), CLEAN, "nothing is left of these")
+
+# What the info file says must all be of the process that lives.
+for key, value in (("pid", "1"), ("start", "1"), ("boot", "x"), ("ready", "0"), ("backend", "extract"), ("pid", None),
+                   ("start", None), ("ready", None), ("backend", None)):
+    mount()
+    with open(state() + "/info", encoding="utf-8") as f:
+        info = dict(line.split(" ", 1) for line in f)
+    info[key] = "%s\n" % value
+    if value is None:
+        del info[key]
+    with open(state() + "/info", "w", encoding="utf-8") as f:
+        f.writelines("%s %s" % line for line in info.items())
+    result = mount()
+    if (key, value) in (("ready", "0"), ("backend", "extract")):
+        check(result.code == EXISTS, "a volume whose info says %s %s is one" % (key, value), result)
+        info.update(ready="1\n", backend="fuse\n")
+        with open(state() + "/info", "w", encoding="utf-8") as f:
+            f.writelines("%s %s" % line for line in info.items())
+    else:
+        check(result.code == 0 and len(mounts()) == 1 and read(link() + "/file.txt") == b"content",
+              "a volume whose info says %s %s is dead: the next mount replaces it" % (key, value), result)
+    dismount()
+    check(wait_until(lambda: not servers(image)) and clean() == CLEAN, "and nothing is left",
+          (servers(image), clean()))
 mount()
 os.unlink(link())
 result = mount()
