@@ -610,21 +610,30 @@ struct cim_stream;
 
 /** Same calls, same bytes: the region set's GUID is computed at commit (decision D45). */
 #define CIM_WRITE_CONSISTENT 0x1u
+/** The image is one of a container's, which is made if there is none. */
+#define CIM_WRITE_CONTAINER 0x4u
+/** With CIM_WRITE_CONTAINER: a container is made on a block device whatever it holds (D51). */
+#define CIM_WRITE_FORCE 0x8u
 
 /**
  * cim_writer_open() - begin a session
  * @env:      environment, NULL for the default
- * @dir:      existing directory, where the image and all its parents live
+ * @dir:      existing directory, or container, where the image and all its parents live
  * @existing: file name of the image to extend or fork, NULL to begin with nothing
  * @name:     file name of the image to make; NULL or the same as @existing: extend @existing
  * @flags:    CIM_WRITE_*
+ *
+ * A container is a directory of images in one file, or on a block device (container.md): a path
+ * that leads through one, @dir or any that names an image, means what is in it. One that this call
+ * has made goes with the session if that doesn't commit.
  *
  * Locks the directory against other sessions until cim_writer_close() (D36), where the file system
  * has locks (cim_writer_unlocked() tells), and creates the session's private region files. Nothing
  * of the result is visible before cim_writer_commit().
  *
  * CIM_E_INVALID: neither name, a malformed one (D23), or unknown @flags. CIM_E_PATH_NOT_FOUND: no
- * such directory.
+ * such directory. With CIM_WRITE_CONTAINER, CIM_E_ACCESS: @dir is a directory; CIM_E_CORRUPT: it is
+ * a file that is no container, or a device that holds something else.
  * CIM_E_FILE_NOT_FOUND: @existing is missing. CIM_E_EXISTS: @name is new and already taken.
  * CIM_E_SHARING: another session has the directory. CIM_E_ACCESS: it can't be written. CIM_E_LIMIT:
  * @existing names so many regions that no three are left. CIM_E_CORRUPT, CIM_E_VERSION: @existing

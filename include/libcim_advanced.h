@@ -483,6 +483,14 @@ CIM_API bool cim_store_unlocked(struct cim_store *store);
  */
 CIM_API enum cim_status cim_store_remove(struct cim_store *store, const char *name,
 					 struct cim_error *err);
+/**
+ * cim_store_sync() - make removals last
+ *
+ * In a container nothing is removed for others before this, and then all of it at once; closing the
+ * store does the same, but can't tell of a failure. CIM_E_SHARING: the container was changed
+ * meanwhile by somebody whom locks don't bind; nothing is removed.
+ */
+CIM_API enum cim_status cim_store_sync(struct cim_store *store, struct cim_error *err);
 /** cim_store_close() - NULL is fine */
 CIM_API void cim_store_close(struct cim_store *store);
 

@@ -16,6 +16,7 @@
  * an object that begins in a file's header or ends behind the file's end.
  */
 #include "io.h"
+#include "place.h"
 #include "reader.h"
 #include "sized.h"
 
@@ -424,7 +425,7 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 		return CIM_E_POINTER;
 	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
-		status = cim_open_dir_of(&own, path, &dir, &name, err);
+		status = cim_place_of(&own, &vfs, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "open image", path);
 	status = cim_image_open_in(&own, dir, name, path, image, err);

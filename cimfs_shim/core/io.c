@@ -247,20 +247,6 @@ enum cim_status cim_io_remove(const struct cim_env *env, cim_vfs_dir *dir, const
 
 /* ---- several ---- */
 
-enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_vfs_dir **dir,
-				const char **name, struct cim_error *err)
-{
-	char *dir_path;
-	enum cim_status status = cim_split_path(env, path, &dir_path, name, err);
-
-	*dir = NULL;
-	if (status)
-		return status;
-	status = cim_io_open_dir(env, dir_path, 0, dir, err);
-	cim_free(env, dir_path);
-	return status;
-}
-
 static enum cim_status read_open(const struct cim_env *env, cim_vfs_file *file, const char *name,
 				 size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err)
 {

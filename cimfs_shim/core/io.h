@@ -60,9 +60,6 @@ enum cim_status cim_io_remove(const struct cim_env *env, cim_vfs_dir *dir, const
  * *dir (allocated; "." if none) and *name (points into @path). */
 enum cim_status cim_split_path(const struct cim_env *env, const char *path, char **dir,
 			       const char **name, struct cim_error *err);
-/* Open the directory of a host path, without a session's lock; *name (points into @path). */
-enum cim_status cim_open_dir_of(const struct cim_env *env, const char *path, cim_vfs_dir **dir,
-				const char **name, struct cim_error *err);
 /* Read a whole small file; CIM_E_CORRUPT if it is over @limit. The caller frees *bytes. */
 enum cim_status cim_read_whole(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			       size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err);

@@ -38,6 +38,7 @@
 #include "io.h"
 #include "names.h"
 #include "owners.h"
+#include "place.h"
 #include "sized.h"
 #include "sort.h"
 
@@ -585,8 +586,9 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 	if (!store)
 		return cim_error_where(err, cim_no_memory(err), op, dir);
 	cim_copy_env(&store->env, &store->vfs, &own);
-	status = lock ? cim_io_lock_dir(&store->env, dir, &store->dir, &store->unlocked, &why)
-		      : cim_io_open_dir(&store->env, dir, 0, &store->dir, &why);
+	status = lock ? cim_place_lock(&store->env, &store->vfs, dir, 0, &store->dir,
+				       &store->unlocked, &why)
+		      : cim_place_open(&store->env, &store->vfs, dir, &store->dir, &why);
 	if (!status)
 		status = scan(store, &why);
 	if (status) {
@@ -687,6 +689,15 @@ enum cim_status cim_store_remove(struct cim_store *store, const char *name, stru
 	else
 		status = cim_io_remove(&store->env, store->dir, name, &why);
 	return cim_error_where(err, cim_fail_as(err, status, &why), op, name);
+}
+
+enum cim_status cim_store_sync(struct cim_store *store, struct cim_error *err)
+{
+	static const char op[] = "sync directory";
+
+	if (CIM_ANY_NULL(err, op, store))
+		return CIM_E_POINTER;
+	return cim_error_where(err, cim_io_sync_dir(&store->env, store->dir, err), op, NULL);
 }
 
 void cim_store_close(struct cim_store *store)

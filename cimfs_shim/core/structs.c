@@ -21,6 +21,7 @@
 #include "bitmap.h"
 #include "hashtable.h"
 #include "io.h"
+#include "place.h"
 #include "names.h"
 #include "pathbuf.h"
 #include "reader.h"
@@ -965,7 +966,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		status = cim_take_sized(&s.visitor, sizeof(s.visitor), CIM_LEAST_VISITOR, visitor,
 					"the visitor", err);
 	if (!status)
-		status = cim_open_dir_of(&s.env, path, &dir, &name, err);
+		status = cim_place_of(&s.env, &s.vfs, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, op, path);
 	cim_hash_table_init(&s.place_map, &s.env);

@@ -12,9 +12,13 @@
 #include "io.h"
 #include "metavalid.h"
 #include "names.h"
+#include "place.h"
 #include "sized.h"
 
 #include <string.h>
+
+#define ALL_FLAGS \
+	(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED | CIM_WRITE_CONTAINER | CIM_WRITE_FORCE)
 
 /* ---- opening ---- */
 
@@ -133,7 +137,7 @@ static enum cim_status write_beginnings(struct cim_writer *writer, struct cim_er
 }
 
 static enum cim_status open_session(struct cim_writer *writer, const char *dir,
-				    const char *existing, const char *name, bool consistent,
+				    const char *existing, const char *name, unsigned flags,
 				    struct cim_error *err)
 {
 	bool unlocked = false;
@@ -147,14 +151,16 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 		writer->lock = writer->env.mutex_new(writer->env.thread_ctx);
 	if (!writer->lock)
 		return cim_no_memory(err);
-	status = cim_io_lock_dir(&writer->env, dir, &writer->dir, &unlocked, err);
+	status = cim_place_lock(&writer->env, &writer->vfs, dir,
+				flags & (CIM_WRITE_CONTAINER | CIM_WRITE_FORCE), &writer->dir,
+				&unlocked, err);
 	if (status)
 		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
 	status = open_base(writer, existing, err);
 	if (!status && !writer->replaces)
 		status = check_free(writer, err);
 	if (!status)
-		status = make_names(writer, consistent, err);
+		status = make_names(writer, flags & CIM_WRITE_CONSISTENT, err);
 	writer->files.unlocked |= unlocked;
 	if (!status)
 		status = cim_ns_init(&writer->ns, &writer->env, writer->base, err);
@@ -181,8 +187,10 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
 		status = check_names(existing, name, err);
-	if (!status && (flags & ~(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED)))
+	if (!status && (flags & ~ALL_FLAGS))
 		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
+	if (!status && (flags & CIM_WRITE_FORCE) && !(flags & CIM_WRITE_CONTAINER))
+		status = cim_fail(err, CIM_E_INVALID, "a flag that is for containers only");
 	if (status)
 		return cim_error_where(err, status, op, name ? name : existing);
 	writer = cim_zalloc(&own, sizeof(*writer));
@@ -190,8 +198,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 		return cim_error_where(err, cim_no_memory(err), op, NULL);
 	cim_copy_env(&writer->env, &writer->vfs, &own);
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
-	status = open_session(writer, dir, existing, name, flags & CIM_WRITE_CONSISTENT,
-			      &writer->own_error);
+	status = open_session(writer, dir, existing, name, flags, &writer->own_error);
 	if (status) {
 		cim_error_where(err, cim_fail_as(err, status, &writer->own_error), op,
 				writer->path);

@@ -21,10 +21,12 @@ struct target
 static enum cim_status open_image(PCWSTR path, struct cim_image **image, struct cim_error *err)
 {
     char *path8 = wtf8_from_wide(path);
+    struct cim_env env;
+    struct cim_vfs vfs;
     enum cim_status status;
 
     if (!path8) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = cim_image_open(NULL, path8, image, err);
+    status = cim_image_open(directories(&env, &vfs), path8, image, err);
     free(path8);
     return status;
 }

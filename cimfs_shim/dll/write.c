@@ -58,12 +58,14 @@ static enum cim_status open_writer(PCWSTR dir, UINT32 flags, PCWSTR existing, PC
     char *existing8 = existing ? wtf8_from_wide(existing) : NULL;
     char *name8 = name ? wtf8_from_wide(name) : NULL;
     unsigned write_flags = flags & CIM_CREATE_CONSISTENT_CIMS ? CIM_WRITE_CONSISTENT : 0;
+    struct cim_env env;
+    struct cim_vfs vfs;
     enum cim_status status;
 
     if (!dir8 || (existing && !existing8) || (name && !name8))
         status = fail(err, CIM_E_NO_MEMORY, "out of memory");
     else
-        status = cim_writer_open(NULL, dir8, existing8, name8, write_flags, writer, err);
+        status = cim_writer_open(directories(&env, &vfs), dir8, existing8, name8, write_flags, writer, err);
     free(name8);
     free(existing8);
     free(dir8);

@@ -22,7 +22,13 @@ struct kit {
 	struct memfs *m;
 	struct cim_env env;
 	struct cim_error err;
+	bool container; /* images are in c.bcim, which the first session makes */
 };
+
+static inline const char *kit_place(const struct kit *k)
+{
+	return k->container ? "mem/c.bcim" : "mem";
+}
 
 static inline struct kit kit_new(void)
 {
@@ -42,6 +48,7 @@ static inline struct kit kit_copy(const struct kit *k)
 	memset(&copy, 0, sizeof(copy));
 	copy.m = memfs_clone(k->m);
 	copy.env = memfs_env(copy.m);
+	copy.container = k->container;
 	return copy;
 }
 
@@ -114,7 +121,8 @@ static inline struct cim_writer *begin_flags(struct kit *k, const char *existing
 {
 	struct cim_writer *w = NULL;
 
-	if (!must(k, cim_writer_open(&k->env, "mem", existing, name, flags, &w, &k->err)))
+	flags |= k->container ? CIM_WRITE_CONTAINER : 0;
+	if (!must(k, cim_writer_open(&k->env, kit_place(k), existing, name, flags, &w, &k->err)))
 		bail("no session to go on with");
 	return w;
 }
@@ -404,7 +412,7 @@ static inline struct cim_image *open_image(struct kit *k, const char *name)
 	struct cim_image *image = NULL;
 	char path[300];
 
-	snprintf(path, sizeof(path), "mem/%s", name);
+	snprintf(path, sizeof(path), "%s/%s", kit_place(k), name);
 	must(k, cim_image_open(&k->env, path, &image, &k->err));
 	return image;
 }

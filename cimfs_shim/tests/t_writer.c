@@ -102,7 +102,7 @@ static void test_open(void)
 	gives(&k, try_open(&k, "mem", NULL, "cimtmp", 0), CIM_OK);
 	long_name[255] = 0;
 	gives(&k, try_open(&k, "mem", NULL, long_name, 0), CIM_OK);
-	gives(&k, try_open(&k, "mem", NULL, "b.cim", 0x4), CIM_E_INVALID);
+	gives(&k, try_open(&k, "mem", NULL, "b.cim", 0x80), CIM_E_INVALID);
 	gives(&k, try_open(&k, "elsewhere", NULL, "b.cim", 0), CIM_E_PATH_NOT_FOUND);
 	gives(&k, try_open(&k, "mem", "b.cim", NULL, 0), CIM_E_FILE_NOT_FOUND);
 	gives(&k, try_open(&k, "mem", "b.cim", "c.cim", 0), CIM_E_FILE_NOT_FOUND);

@@ -5,7 +5,8 @@
  * The round trip's stories (roundtrip/rt.h), with what can only be seen in memory: after each
  * session nothing may be left open, allocated or without an owner, and every image must read as the
  * model says, those that weren't touched included. In consistent mode the whole story is told
- * twice, and both directories must hold the same bytes.
+ * twice, and both directories must hold the same bytes. Half of the stories take place in a
+ * container.
  *
  * CIM_SEED picks the first story, CIM_STORIES how many are told.
  */
@@ -39,7 +40,8 @@ static bool story(struct teller *t, uint64_t seed, unsigned flags)
 	bool told;
 
 	t->seed = seed;
-	t->native = rt_native_new(&t->k.env, "mem", flags);
+	t->native = rt_native_new(&t->k.env, flags & CIM_WRITE_CONTAINER ? "mem/c.bcim" : "mem",
+				  flags);
 	backend = rt_native_backend(t->native);
 	told = rt_tell(&options, &backend, &result);
 	rt_world_free(&result.world);
@@ -55,19 +57,22 @@ int main(void)
 
 	diag("CIM_SEED=%" PRIu64, first);
 	for (unsigned i = 0; i < count; i++) {
-		unsigned flags = i % 2 ? CIM_WRITE_CONSISTENT : 0;
+		const uint64_t seed = first + i;
+		unsigned flags = (seed % 2 ? CIM_WRITE_CONSISTENT : 0) |
+				 (seed / 4 % 2 ? CIM_WRITE_CONTAINER : 0);
 		struct teller once = {.k = kit_new()}, again;
-		bool good = story(&once, first + i, flags), same = true;
+		bool good = story(&once, seed, flags), same = true;
 
-		if (flags) {
+		if (flags & CIM_WRITE_CONSISTENT) {
 			again.k = kit_new();
 			again.k.m->seed = 12345; /* other private names */
-			good &= story(&again, first + i, flags);
+			good &= story(&again, seed, flags);
 			same = memfs_digest(once.k.m, NULL) == memfs_digest(again.k.m, NULL);
 			kit_free(&again.k);
 		}
-		ok(good && same, "CIM_SEED=%" PRIu64 ": a random story%s", first + i,
-		   flags ? ", told twice with the same bytes" : "");
+		ok(good && same, "CIM_SEED=%" PRIu64 ": a random story%s%s", seed,
+		   flags & CIM_WRITE_CONTAINER ? ", in a container" : "",
+		   flags & CIM_WRITE_CONSISTENT ? ", told twice with the same bytes" : "");
 		kit_free(&once.k);
 		if (!good || !same)
 			break;

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * container.h - a directory of images in one file: what the files of the container share
+ *
+ * The container file system is a struct cim_vfs over one file of another, so nothing above it knows
+ * the difference. contread.c finds the state that stands, and checks all of it; conttable.c has the
+ * names; contwrite.c gives a session's files their room; contcommit.c makes the state that it
+ * leaves the one that stands; contvfs.c is the table of functions; place.c opens what a path means.
+ *
+ * Nodes of files that a published table names never change. A session's own ones may, by calls that
+ * its lock serialises. So readers' threads meet only where a file is opened: there is a lock for
+ * that.
+ */
+#ifndef CIM_CONTAINER_H
+#define CIM_CONTAINER_H
+
+#include "../../include/libcim_env.h"
+#include "contformat.h"
+
+struct cim_extent {
+	uint64_t at;	/* in the file */
+	uint64_t place; /* in the container; 0: a hole */
+	uint64_t len;
+};
+
+/* A file in the container. */
+struct cim_cont_node {
+	unsigned users; /* its name, and open files */
+	uint64_t size;
+	struct cim_extent *extents;
+	size_t count, room;
+	uint64_t reach; /* so many bytes the extents cover */
+	/* A session's own, in no published table. Published: all is written, nobody else's. */
+	bool own;
+	uint64_t written; /* the bytes before it are as they are to be; behind it all is zero */
+	uint64_t dirty;	  /* the blocks behind it hold nothing but zeros */
+	/* Byte lock, of an own one; of another how often it is shared by this container's file. */
+	unsigned sharers;
+	bool alone;
+};
+
+/* A name. */
+struct cim_cont_entry {
+	const uint8_t *name; /* little-endian code units */
+	uint16_t units;
+	bool owns_name;
+	const uint8_t *raw;	    /* its entry in the table; NULL: a session's own */
+	struct cim_cont_node *node; /* NULL: not needed yet */
+};
+
+/* Room that no table ever named. */
+struct cim_cont_piece {
+	uint64_t place;
+	uint64_t len;
+	bool dirty; /* holds something else than zeros, or nobody knows */
+};
+
+struct cim_cont_record {
+	uint64_t sequence;
+	uint64_t table, length;
+	uint64_t end;
+	uint8_t table_digest[CIM_CONT_DIGEST];
+};
+
+struct cim_container {
+	struct cim_env env;
+	struct cim_vfs below; /* env's: where the container's file is */
+	void *mutex;	      /* for users, and entries' nodes */
+	unsigned users;	      /* the directory, and open files */
+	cim_vfs_dir *dir;     /* that has the file */
+	char *name;
+	cim_vfs_file *file;
+	bool writes; /* a session's */
+	bool device;
+	bool unlocked; /* there are no locks: no other session is kept out */
+	bool made;     /* by this session */
+	uint32_t flags;
+	uint64_t device_size;
+
+	uint8_t records[CIM_CONT_RECORDS][CIM_SIZE(cont_record)]; /* as they were found */
+	unsigned slot;						  /* of the one that stands */
+	struct cim_cont_record now;
+	uint8_t *table;
+	struct cim_cont_entry *entries; /* sorted, case folded */
+	size_t count, room;
+
+	uint64_t next; /* the first byte that nobody has */
+	struct cim_cont_piece *free;
+	size_t free_count, free_room;
+	bool lost_room;	      /* of which nobody knows what it holds */
+	bool removed;	      /* a published name is gone, which isn't published yet */
+	bool committed;	      /* this session has published */
+	enum cim_status late; /* for the next sync_dir() */
+	long late_error;
+};
+
+/* ---- contread.c ---- */
+
+bool cim_cont_is_magic(const uint8_t *bytes, size_t len);
+/* Read and check all of it: header, records, table. c->file is open. */
+enum cim_status cim_cont_load(struct cim_container *c, struct cim_error *err);
+/* A record to 64 bytes, and its digest. */
+void cim_cont_record_encode(const struct cim_cont_record *record, uint8_t *bytes);
+void cim_cont_digest(const void *bytes, size_t len, uint8_t *digest);
+/* Read and decode the records; *slot is that of the one that stands. CIM_E_CORRUPT: none does. */
+enum cim_status cim_cont_read_records(struct cim_container *c, struct cim_error *err);
+
+/* ---- conttable.c ---- */
+
+/* Check a table that lies in c->table and make entries of it. */
+enum cim_status cim_cont_take_table(struct cim_container *c, struct cim_error *err);
+/* A name's code units, little-endian, into 2 * CIM_CONT_MAX_NAME bytes; false: it can't be one. */
+bool cim_cont_encode_name(const char *name, uint8_t *bytes, uint16_t *units);
+/* The entry of that name, or NULL; *at is where it is, or belongs. */
+struct cim_cont_entry *cim_cont_find(const struct cim_container *c, const char *name, size_t *at);
+/* Its node; NULL: no memory. */
+struct cim_cont_node *cim_cont_node_of(struct cim_container *c, struct cim_cont_entry *entry);
+void cim_cont_node_put(struct cim_container *c, struct cim_cont_node *node);
+/* A name for @node, to be inserted, for which there is room then; CIM_E_NO_MEMORY, CIM_E_INVALID.
+ */
+enum cim_status cim_cont_make_entry(struct cim_container *c, const char *name,
+				    struct cim_cont_node *node, struct cim_cont_entry *entry);
+/* Its name isn't there. */
+void cim_cont_insert(struct cim_container *c, const struct cim_cont_entry *entry);
+/* The caller's now: to be inserted again, or dropped. */
+struct cim_cont_entry cim_cont_take_out(struct cim_container *c, size_t at);
+void cim_cont_drop(struct cim_container *c, struct cim_cont_entry *entry);
+/* The name as WTF-8; @text has room for 3 * CIM_CONT_MAX_NAME + 1 bytes. */
+void cim_cont_name_text(const struct cim_cont_entry *entry, char *text);
+/* A session's, which no table ever names. */
+bool cim_cont_is_private(const struct cim_cont_entry *entry);
+/* The table that the entries make, but for private files. NULL: no memory, or *size is over the
+ * limit. */
+uint8_t *cim_cont_make_table(struct cim_container *c, size_t *size);
+void cim_cont_free_entries(struct cim_container *c);
+
+/* ---- contwrite.c ---- */
+
+/* These two as the calls of a struct cim_vfs, of a session's own file. */
+enum cim_status cim_cont_write(struct cim_container *c, struct cim_cont_node *node, uint64_t offset,
+			       const void *buf, size_t len, long *os_error);
+enum cim_status cim_cont_truncate(struct cim_container *c, struct cim_cont_node *node,
+				  uint64_t size, long *os_error);
+/* Before it is published: the rest of its last block is zeros, and it has no room to spare. */
+enum cim_status cim_cont_settle(struct cim_container *c, struct cim_cont_node *node,
+				long *os_error);
+/* What its extents take is nobody's. */
+void cim_cont_release(struct cim_container *c, struct cim_cont_node *node);
+/* Make all room that nobody has, up to c->next, zeros; the last of it is cut off. */
+enum cim_status cim_cont_clear_free(struct cim_container *c, long *os_error);
+/* Room in one piece. */
+enum cim_status cim_cont_take_room(struct cim_container *c, uint64_t len, uint64_t *place,
+				   long *os_error);
+void cim_cont_give_room(struct cim_container *c, uint64_t place, uint64_t len, bool dirty);
+enum cim_status cim_cont_write_zeros(struct cim_container *c, uint64_t place, uint64_t len,
+				     long *os_error);
+/* The extent that byte @offset is in, NULL behind the last. */
+const struct cim_extent *cim_cont_extent_at(const struct cim_cont_node *node, uint64_t offset);
+
+/* ---- contcommit.c ---- */
+
+/* Is it still the container that was opened (D35)? CIM_E_SHARING if not. */
+enum cim_status cim_cont_check_unchanged(struct cim_container *c, long *os_error);
+
+enum cim_status cim_cont_commit(struct cim_container *c, long *os_error);
+/* Make an empty container, under a private name first; it gets c->name once it is whole and open,
+ * with the session's lock. CIM_E_EXISTS: the name is taken. */
+enum cim_status cim_cont_make_file(struct cim_container *c, bool *unlocked, struct cim_error *err);
+/* The same on c->file, a device, if there is nothing on it, or @force. */
+enum cim_status cim_cont_make_on_device(struct cim_container *c, bool force, struct cim_error *err);
+/* Open c->file to be written, with the session's lock. *unlocked: there are no locks. */
+enum cim_status cim_cont_open_to_write(struct cim_container *c, const char *name, bool *unlocked,
+				       struct cim_error *err);
+/* The end of a session: what it made and hasn't published goes. */
+void cim_cont_end_session(struct cim_container *c);
+
+/* ---- contvfs.c ---- */
+
+/* The container as a file system: what is opened there is its one directory. */
+void cim_cont_vfs(struct cim_container *c, struct cim_vfs *vfs);
+void cim_cont_put(struct cim_container *c);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * contread.c - finding the state of a container that stands
+ *
+ * The header says that the file is a container. Of the two commit records the one with the higher
+ * sequence counts whose digest holds, and that of its table: one whose write was torn leaves the
+ * other. What it says is checked before it is used, for the digests only tell that somebody meant
+ * it: the table lies behind the records and before the end, the end in the file.
+ */
+#include "container.h"
+#include "bytes.h"
+#include "error.h"
+#include "hash.h"
+#include "io.h"
+#include "mem.h"
+
+#include <string.h>
+
+bool cim_cont_is_magic(const uint8_t *bytes, size_t len)
+{
+	return len >= CIM_MAGIC_SIZE && !memcmp(bytes, CIM_CONT_MAGIC, CIM_MAGIC_SIZE);
+}
+
+void cim_cont_digest(const void *bytes, size_t len, uint8_t *digest)
+{
+	struct cim_digest own;
+
+	cim_digest_of(bytes, len, &own);
+	memcpy(digest, own.bytes, CIM_CONT_DIGEST);
+}
+
+static bool has_digest(const void *bytes, size_t len, const uint8_t *digest)
+{
+	uint8_t own[CIM_CONT_DIGEST];
+
+	cim_cont_digest(bytes, len, own);
+	return !memcmp(own, digest, sizeof(own));
+}
+
+void cim_cont_record_encode(const struct cim_cont_record *record, uint8_t *bytes)
+{
+	memset(bytes, 0, CIM_SIZE(cont_record));
+	cim_put64(bytes + CIM_OFF(cont_record, sequence), record->sequence);
+	cim_put64(bytes + CIM_OFF(cont_record, table), record->table);
+	cim_put64(bytes + CIM_OFF(cont_record, length), record->length);
+	cim_put64(bytes + CIM_OFF(cont_record, end), record->end);
+	memcpy(bytes + CIM_OFF(cont_record, table_digest), record->table_digest, CIM_CONT_DIGEST);
+	cim_cont_digest(bytes, CIM_OFF(cont_record, digest), bytes + CIM_OFF(cont_record, digest));
+}
+
+/* False: it is none. */
+static bool decode_record(const uint8_t *bytes, struct cim_cont_record *record)
+{
+	record->sequence = cim_get64(bytes + CIM_OFF(cont_record, sequence));
+	record->table = cim_get64(bytes + CIM_OFF(cont_record, table));
+	record->length = cim_get64(bytes + CIM_OFF(cont_record, length));
+	record->end = cim_get64(bytes + CIM_OFF(cont_record, end));
+	memcpy(record->table_digest, bytes + CIM_OFF(cont_record, table_digest), CIM_CONT_DIGEST);
+	return record->sequence && has_digest(bytes, CIM_OFF(cont_record, digest),
+					      bytes + CIM_OFF(cont_record, digest));
+}
+
+static enum cim_status read_at(struct cim_container *c, uint64_t offset, void *buf, size_t len,
+			       struct cim_error *err)
+{
+	size_t got;
+	enum cim_status status = cim_io_read(&c->env, c->file, c->name, offset, buf, len, &got,
+					     err);
+
+	if (!status && got != len)
+		status = cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
+	return status;
+}
+
+static enum cim_status check_header(struct cim_container *c, struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(cont_header)];
+	enum cim_status status = read_at(c, 0, bytes, sizeof(bytes), err);
+
+	if (status)
+		return status;
+	if (!cim_cont_is_magic(bytes, sizeof(bytes)))
+		return cim_fail(err, CIM_E_CORRUPT, "it is no container");
+	if (!has_digest(bytes, CIM_OFF(cont_header, digest), bytes + CIM_OFF(cont_header, digest)))
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the container's header doesn't match its digest");
+	if (cim_get32(bytes + CIM_OFF(cont_header, major)) != CIM_CONT_MAJOR)
+		return cim_fail(err, CIM_E_VERSION, "the container is of version %u.%u",
+				(unsigned)cim_get32(bytes + CIM_OFF(cont_header, major)),
+				(unsigned)cim_get32(bytes + CIM_OFF(cont_header, minor)));
+	if (cim_get32(bytes + CIM_OFF(cont_header, length)) != CIM_CONT_BLOCK ||
+	    cim_get32(bytes + CIM_OFF(cont_header, block_size)) != CIM_CONT_BLOCK)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the container's header or blocks aren't of %u bytes",
+				CIM_CONT_BLOCK);
+	c->flags = cim_get32(bytes + CIM_OFF(cont_header, flags));
+	if (c->writes && (c->flags & CIM_CONT_SEALED))
+		return cim_fail(err, CIM_E_ACCESS, "the container is sealed");
+	return CIM_OK;
+}
+
+/* Read the table of a record. *good: it is there, with its digest. */
+static enum cim_status read_table(struct cim_container *c, const struct cim_cont_record *record,
+				  uint64_t size, bool *good, struct cim_error *err)
+{
+	const uint64_t length = record->length;
+	enum cim_status status;
+
+	*good = false;
+	if (length < CIM_SIZE(cont_table) || length > CIM_CONT_MAX_TABLE ||
+	    !cim_in_range(record->table, length, size))
+		return CIM_OK;
+	c->table = cim_alloc(&c->env, (size_t)length);
+	if (!c->table)
+		return cim_no_memory(err);
+	status = read_at(c, record->table, c->table, (size_t)length, err);
+	*good = !status && has_digest(c->table, (size_t)length, record->table_digest);
+	if (*good)
+		return CIM_OK;
+	cim_free(&c->env, c->table);
+	c->table = NULL;
+	return status;
+}
+
+enum cim_status cim_cont_read_records(struct cim_container *c, struct cim_error *err)
+{
+	enum cim_status status = CIM_OK;
+
+	for (unsigned i = 0; i < CIM_CONT_RECORDS && !status; i++)
+		status = read_at(c, (1 + i) * (uint64_t)CIM_CONT_BLOCK, c->records[i],
+				 sizeof(c->records[i]), err);
+	return status;
+}
+
+/* The newest record whose digests hold. */
+static enum cim_status choose_record(struct cim_container *c, uint64_t size, struct cim_error *err)
+{
+	struct cim_cont_record records[CIM_CONT_RECORDS];
+	bool good[CIM_CONT_RECORDS];
+	unsigned newer;
+	enum cim_status status;
+
+	for (unsigned i = 0; i < CIM_CONT_RECORDS; i++)
+		good[i] = decode_record(c->records[i], &records[i]);
+	newer = !good[0] || (good[1] && records[1].sequence > records[0].sequence);
+	for (unsigned turn = 0; turn < CIM_CONT_RECORDS; turn++) {
+		const unsigned i = turn ? !newer : newer;
+		bool whole = false;
+
+		status = good[i] ? read_table(c, &records[i], size, &whole, err) : CIM_OK;
+		if (status)
+			return status;
+		if (!whole)
+			continue;
+		c->slot = i;
+		c->now = records[i];
+		return CIM_OK;
+	}
+	return cim_fail(err, CIM_E_CORRUPT, "neither of the container's two commit records holds");
+}
+
+/* The digests hold, so somebody meant it: what is wrong now is no torn write. */
+static enum cim_status check_record(const struct cim_cont_record *record, uint64_t size,
+				    struct cim_error *err)
+{
+	const uint64_t room = (record->length + CIM_CONT_BLOCK - 1) / CIM_CONT_BLOCK *
+			      CIM_CONT_BLOCK;
+
+	if (record->end % CIM_CONT_BLOCK || record->end < CIM_CONT_FIRST)
+		return cim_fail(err, CIM_E_CORRUPT, "the container can't end at offset %llu",
+				(unsigned long long)record->end);
+	if (record->end > size)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the container is cut short: %llu bytes of %llu",
+				(unsigned long long)size, (unsigned long long)record->end);
+	if (record->table % CIM_CONT_BLOCK || record->table < CIM_CONT_FIRST ||
+	    !cim_in_range(record->table, room, record->end))
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the container's table can't be at offset %llu, of %llu bytes",
+				(unsigned long long)record->table,
+				(unsigned long long)record->length);
+	return CIM_OK;
+}
+
+enum cim_status cim_cont_load(struct cim_container *c, struct cim_error *err)
+{
+	uint64_t size;
+	enum cim_status status = cim_io_size(&c->env, c->file, c->name, &size, err);
+
+	if (!status)
+		status = check_header(c, err);
+	if (!status)
+		status = cim_cont_read_records(c, err);
+	if (!status)
+		status = choose_record(c, size, err);
+	if (!status)
+		status = check_record(&c->now, size, err);
+	if (!status)
+		status = cim_cont_take_table(c, err);
+	if (status)
+		return status;
+	c->device_size = c->device ? size : 0;
+	c->next = c->now.end;
+	return CIM_OK;
+}

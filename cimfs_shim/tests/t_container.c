@@ -1,0 +1,931 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_container.c - images in one file: what a container is, refuses, and lets others do
+ *
+ * Containers are made here by hand, byte by byte, with one rule of container.md broken at a time;
+ * and by sessions, which must find in one what they find in a directory. Below that, the container
+ * is used as the file system that it is: random writes, cuts and gaps against a model.
+ */
+#include "../core/bytes.h"
+#include "../core/container.h"
+#include "../core/place.h"
+#include "kit.h"
+
+#define BLOCK CIM_CONT_BLOCK
+
+/* ---- containers made by hand ---- */
+
+/* Two files: NAME[0] of 5,000 bytes in blocks 4 and 5, NAME[1] of 100 in block 6. */
+static struct {
+	uint8_t bytes[16 * BLOCK];
+	size_t size;
+	size_t entry[2]; /* where in the table they are, extents with them */
+	size_t extent[2];
+	size_t table_size;
+} hand;
+
+enum { TABLE = 3 * BLOCK };
+
+static void seal_record(unsigned slot, uint64_t sequence)
+{
+	struct cim_cont_record record = {
+		.sequence = sequence,
+		.table = TABLE,
+		.length = hand.table_size,
+		.end = 7 * BLOCK,
+	};
+
+	cim_cont_digest(hand.bytes + TABLE, hand.table_size, record.table_digest);
+	cim_cont_record_encode(&record, hand.bytes + (1 + slot) * (size_t)BLOCK);
+}
+
+static void seal_header(void)
+{
+	cim_cont_digest(hand.bytes, 496, hand.bytes + 496);
+}
+
+static size_t put_file(size_t at, int i, const char *name, uint64_t size, uint64_t place,
+		       uint64_t len)
+{
+	uint8_t *entry = hand.bytes + at;
+	uint16_t units = 0;
+
+	hand.entry[i] = at;
+	cim_put64(entry, size);
+	cim_put32(entry + 8, 1);
+	for (; name[units]; units++)
+		cim_put16(entry + 16 + 2 * units, (uint8_t)name[units]);
+	cim_put16(entry + 12, units);
+	at += 16 + 2 * (size_t)units;
+	hand.extent[i] = at;
+	cim_put64(hand.bytes + at, place);
+	cim_put64(hand.bytes + at + 8, len);
+	return at + 16;
+}
+
+static void build(const char *first, const char *second)
+{
+	size_t at = TABLE + 8;
+
+	memset(&hand, 0, sizeof(hand));
+	hand.size = 7 * BLOCK;
+	memcpy(hand.bytes, "cimcont0", 8);
+	cim_put32(hand.bytes + 8, BLOCK);
+	cim_put32(hand.bytes + 12, BLOCK);
+	cim_put32(hand.bytes + 16, 1);
+	seal_header();
+	cim_put32(hand.bytes + TABLE, 2);
+	at = put_file(at, 0, first, 5000, 4 * BLOCK, 2 * BLOCK);
+	at = put_file(at, 1, second, 100, 6 * BLOCK, BLOCK);
+	hand.table_size = at - TABLE;
+	memset(hand.bytes + 4 * BLOCK, 'a', 5000);
+	memset(hand.bytes + 6 * BLOCK, 'b', 100);
+	seal_record(0, 1);
+}
+
+static enum cim_status open_hand(struct kit *k, struct cim_store **store)
+{
+	memfs_put(k->m, "c.bcim", hand.bytes, hand.size);
+	return cim_store_open(&k->env, "mem/c.bcim", false, store, &k->err);
+}
+
+/* ---- one rule at a time ---- */
+
+enum where {
+	HEADER,	 /* value at that offset */
+	RECORD,	 /* of A, which has the table */
+	TABLE_,	 /* at that offset of the table */
+	ENTRY_0, /* of the entry */
+	ENTRY_1,
+	EXTENT_0,
+	EXTENT_1,
+	FILE_SIZE, /* of the container */
+};
+
+struct edit {
+	enum where where;
+	unsigned offset, width;
+	uint64_t value;
+};
+
+enum { KEEP_HEADER = 1, KEEP_TABLE = 2, KEEP_RECORD = 4 };
+
+static const struct rule {
+	const char *what;
+	const char *names[2]; /* NULL: "a", "b" */
+	struct edit edits[3];
+	unsigned keep; /* digests that aren't made anew */
+	enum cim_status status;
+	const char *cause;
+} rules[] = {
+	{"a whole one", {0}, {{0}}, 0, CIM_OK, NULL},
+	{"reserved bytes set", {0}, {{HEADER, 28, 4, 7}, {TABLE_, 4, 4, 7}}, 0, CIM_OK, NULL},
+	{"an unknown flag", {0}, {{HEADER, 24, 4, 0x80}}, 0, CIM_OK, NULL},
+	{"a later minor version", {0}, {{HEADER, 20, 4, 9}}, 0, CIM_OK, NULL},
+	{"bytes behind the end", {0}, {{FILE_SIZE, 0, 0, 7 * BLOCK + 512}}, 0, CIM_OK, NULL},
+	{"the longest name", {"a", NULL}, {{0}}, 0, CIM_OK, NULL},
+	{"another magic", {0}, {{HEADER, 7, 1, '1'}}, 0, CIM_E_PATH_NOT_FOUND, "no such path"},
+	{"another major version", {0}, {{HEADER, 16, 4, 2}}, 0, CIM_E_VERSION, "version 2.0"},
+	{"another header length", {0}, {{HEADER, 8, 4, 512}}, 0, CIM_E_CORRUPT, "4096 bytes"},
+	{"another block size", {0}, {{HEADER, 12, 4, 512}}, 0, CIM_E_CORRUPT, "4096 bytes"},
+	{"a header of another digest",
+	 {0},
+	 {{HEADER, 100, 1, 1}},
+	 KEEP_HEADER,
+	 CIM_E_CORRUPT,
+	 "header doesn't match"},
+	{"no record", {0}, {{RECORD, 0, 8, 0}}, 0, CIM_E_CORRUPT, "neither"},
+	{"a record of another digest",
+	 {0},
+	 {{RECORD, 24, 8, 6 * BLOCK}},
+	 KEEP_RECORD,
+	 CIM_E_CORRUPT,
+	 "neither"},
+	{"a table of another digest",
+	 {0},
+	 {{ENTRY_0, 0, 8, 1}},
+	 KEEP_TABLE,
+	 CIM_E_CORRUPT,
+	 "neither"},
+	{"a table behind the file",
+	 {0},
+	 {{RECORD, 8, 8, 1000 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "neither"},
+	{"a table at no block",
+	 {0},
+	 {{RECORD, 8, 8, TABLE - 8}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "table can't be at"},
+	{"a table over a record",
+	 {0},
+	 {{RECORD, 8, 8, 2 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "table can't be at"},
+	{"a table behind the end",
+	 {0},
+	 {{RECORD, 8, 8, 7 * BLOCK}, {FILE_SIZE, 0, 0, 8 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "table can't be at"},
+	{"a table too short", {0}, {{RECORD, 16, 8, 7}}, 0, CIM_E_CORRUPT, "neither"},
+	{"a table too long", {0}, {{RECORD, 16, 8, (64 << 20) + 1}}, 0, CIM_E_CORRUPT, "neither"},
+	{"a table longer than all",
+	 {0},
+	 {{RECORD, 16, 8, UINT64_MAX}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "neither"},
+	{"an end at no block",
+	 {0},
+	 {{RECORD, 24, 8, 7 * BLOCK - 1}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "can't end at"},
+	{"an end before the first",
+	 {0},
+	 {{RECORD, 24, 8, 2 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "can't end at"},
+	{"an end behind the file",
+	 {0},
+	 {{RECORD, 24, 8, 8 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "cut short"},
+	{"a file cut short", {0}, {{FILE_SIZE, 0, 0, 6 * BLOCK}}, 0, CIM_E_CORRUPT, "cut short"},
+	{"a file of a magic only", {0}, {{FILE_SIZE, 0, 0, 8}}, 0, CIM_E_CORRUPT, "cut short"},
+	{"a file without records", {0}, {{FILE_SIZE, 0, 0, BLOCK}}, 0, CIM_E_CORRUPT, "cut short"},
+	{"more entries than fit",
+	 {0},
+	 {{TABLE_, 0, 4, 0xffffffff}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "no room for"},
+	{"one entry more", {0}, {{TABLE_, 0, 4, 3}}, 0, CIM_E_CORRUPT, "middle of an entry"},
+	{"one entry fewer", {0}, {{TABLE_, 0, 4, 1}}, 0, CIM_E_CORRUPT, "behind its end"},
+	{"a name longer than the table",
+	 {0},
+	 {{ENTRY_1, 12, 2, 0xffff}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "middle of an entry"},
+	{"more extents than fit",
+	 {0},
+	 {{ENTRY_1, 8, 4, 0xffffffff}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "middle of an entry"},
+	{"no name", {"", "b"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"a name with a NUL", {0}, {{ENTRY_0, 16, 2, 0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"a name with a slash", {"a/x", "b"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"a name with a backslash", {"a\\x", "b"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"a name with a colon", {"a:x", "b"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"the name .", {".", "b"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"the name ..", {"..", "b"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"a private name", {"b", "CimTmp_12_0"}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"a name too long", {"a", ""}, {{0}}, 0, CIM_E_CORRUPT, "name that no file"},
+	{"names out of order", {"b", "a"}, {{0}}, 0, CIM_E_CORRUPT, "out of order"},
+	{"the same name twice", {"a", "a"}, {{0}}, 0, CIM_E_CORRUPT, "out of order"},
+	{"names that differ in case",
+	 {"B.cim", "b.CIM"},
+	 {{0}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "differs in case"},
+	{"capitals before small letters", {"B", "a"}, {{0}}, 0, CIM_OK, NULL},
+	{"a size that no file has",
+	 {0},
+	 {{ENTRY_0, 0, 8, UINT64_C(1) << 63}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "so large"},
+	{"an extent at no block",
+	 {0},
+	 {{EXTENT_0, 0, 8, 4 * BLOCK + 512}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "whole blocks"},
+	{"an extent of no blocks",
+	 {0},
+	 {{EXTENT_0, 8, 8, BLOCK + 512}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "whole blocks"},
+	{"an empty extent", {0}, {{EXTENT_0, 8, 8, 0}}, 0, CIM_E_CORRUPT, "whole blocks"},
+	{"an extent over a record",
+	 {0},
+	 {{EXTENT_0, 0, 8, 2 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "outside of the container"},
+	{"an extent over the end",
+	 {0},
+	 {{EXTENT_1, 8, 8, 2 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "outside of the container"},
+	{"an extent that wraps around",
+	 {0},
+	 {{EXTENT_1, 8, 8, INT64_MAX / BLOCK *BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "outside of the container"},
+	{"a hole larger than a file",
+	 {0},
+	 {{EXTENT_0, 0, 8, 0}, {EXTENT_0, 8, 8, UINT64_C(1) << 63}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "more than a file"},
+	{"two extents that overlap",
+	 {0},
+	 {{EXTENT_1, 0, 8, 5 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "two of the container's extents overlap"},
+	{"an extent over the table",
+	 {0},
+	 {{EXTENT_1, 0, 8, 3 * BLOCK}},
+	 0,
+	 CIM_E_CORRUPT,
+	 "overlaps the container's table"},
+	{"a hole", {0}, {{EXTENT_1, 0, 8, 0}}, 0, CIM_OK, NULL},
+};
+
+static void apply(const struct edit *edit)
+{
+	const size_t bases[] = {
+		[RECORD] = BLOCK,
+		[TABLE_] = TABLE,
+		[ENTRY_0] = hand.entry[0],
+		[ENTRY_1] = hand.entry[1],
+		[EXTENT_0] = hand.extent[0],
+		[EXTENT_1] = hand.extent[1],
+		[FILE_SIZE] = 0,
+	};
+	uint8_t *at = hand.bytes + bases[edit->where] + edit->offset;
+
+	if (edit->where == FILE_SIZE && edit->value)
+		hand.size = (size_t)edit->value;
+	for (unsigned i = 0; i < edit->width; i++)
+		at[i] = (uint8_t)(edit->value >> 8 * i);
+}
+
+/* Digests of what the record says, as far as that can be. */
+static void seal_again(unsigned keep)
+{
+	uint8_t *record = hand.bytes + BLOCK;
+	const uint64_t table = cim_get64(record + 8), length = cim_get64(record + 16);
+
+	if (!(keep & KEEP_HEADER))
+		seal_header();
+	if (!(keep & KEEP_TABLE) && cim_in_range(table, length, sizeof(hand.bytes)))
+		cim_cont_digest(hand.bytes + table, (size_t)length, record + 32);
+	if (!(keep & KEEP_RECORD))
+		cim_cont_digest(record, 48, record + 48);
+}
+
+static void test_rules(void)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		const struct rule *rule = &rules[i];
+		char longest[257];
+		const char *first = rule->names[0] ? rule->names[0] : "a";
+		const char *second = rule->names[1] ? rule->names[1] : "b";
+		struct cim_store *store = NULL;
+		struct kit k = kit_new();
+		enum cim_status status;
+
+		memset(longest, 'z', sizeof(longest));
+		longest[rule->status ? 256 : 255] = '\0';
+		build(first, strstr(rule->what, "long") && rule->names[0] && !*second ? longest
+			     : strstr(rule->what, "longest")			      ? longest
+										      : second);
+		for (int e = 0; e < 3; e++)
+			apply(&rule->edits[e]);
+		seal_again(rule->keep);
+		forget_error(&k);
+		status = open_hand(&k, &store);
+		if (status == rule->status && (!status || strstr(k.err.cause, rule->cause)))
+			ok(true, "%s: %s", rule->what, STATUS(status));
+		else
+			ok(false, "%s: %s (want %s), %s", rule->what, STATUS(status),
+			   STATUS(rule->status), k.err.cause);
+		cim_store_close(store);
+		kit_free(&k);
+	}
+}
+
+/* What is in a file, by the file system. */
+static enum cim_status read_inner(struct kit *k, const char *name, uint64_t offset, void *buf,
+				  size_t len, size_t *got)
+{
+	struct cim_env env = k->env;
+	struct cim_vfs vfs = *k->env.vfs;
+	cim_vfs_file *file;
+	cim_vfs_dir *dir;
+	long os_error;
+	enum cim_status status;
+
+	env.vfs = &vfs;
+	*got = 0;
+	status = cim_place_open(&env, &vfs, "mem/c.bcim", &dir, &k->err);
+	if (status)
+		return status;
+	status = vfs.open(vfs.ctx, dir, name, CIM_VFS_READ, &file, &os_error);
+	if (!status) {
+		status = vfs.pread(vfs.ctx, file, offset, buf, len, got, &os_error);
+		vfs.close(vfs.ctx, file);
+	}
+	vfs.close_dir(vfs.ctx, dir);
+	return status;
+}
+
+static void test_reading(void)
+{
+	struct kit k = kit_new();
+	uint8_t buf[3 * BLOCK];
+	size_t got;
+
+	build("a", "b");
+	memset(hand.bytes + 4 * BLOCK + 5000, 'x', 100);      /* the rest of its last block */
+	cim_put64(hand.bytes + hand.entry[1], 3 * BLOCK + 5); /* behind its extents */
+	seal_again(0);
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	gives(&k, read_inner(&k, "a", 4090, buf, sizeof(buf), &got), CIM_OK);
+	ok(got == 5000 - 4090 && buf[0] == 'a' && buf[got - 1] == 'a', "a file ends by its size");
+	gives(&k, read_inner(&k, "B", BLOCK - 2, buf, sizeof(buf), &got), CIM_OK);
+	ok(got == 2 * BLOCK + 7 && !buf[0] && !memcmp(buf, buf + 1, got - 1),
+	   "whatever case its name has; behind its extents all is zero");
+	gives(&k, read_inner(&k, "c", 0, buf, 1, &got), CIM_E_FILE_NOT_FOUND);
+	gives(&k, read_inner(&k, "a", 5000, buf, 1, &got), CIM_OK);
+	ok(!got, "at the end there is nothing");
+	cim_put64(hand.bytes + hand.extent[0], 0);
+	seal_again(0);
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	gives(&k, read_inner(&k, "a", 0, buf, sizeof(buf), &got), CIM_OK);
+	ok(got == 5000 && !buf[0] && !memcmp(buf, buf + 1, got - 1), "a hole reads as zero");
+	kit_free(&k);
+}
+
+/* The table of which record counts shows in the size of the first file. */
+static uint64_t counts(struct kit *k)
+{
+	struct cim_container *c;
+	struct cim_env env = k->env;
+	struct cim_vfs vfs = *k->env.vfs;
+	cim_vfs_dir *dir;
+	uint64_t sequence;
+
+	env.vfs = &vfs;
+	memfs_put(k->m, "c.bcim", hand.bytes, hand.size);
+	if (cim_place_open(&env, &vfs, "mem/c.bcim", &dir, &k->err))
+		return 0;
+	c = (struct cim_container *)dir;
+	sequence = c->now.sequence * 10 + c->slot;
+	vfs.close_dir(vfs.ctx, dir);
+	return sequence;
+}
+
+static void test_records(void)
+{
+	struct kit k = kit_new();
+
+	build("a", "b");
+	is_int(counts(&k), 10, "one record");
+	seal_record(1, 2);
+	is_int(counts(&k), 21, "the newer one counts");
+	seal_record(1, 1);
+	is_int(counts(&k), 10, "A, if none is newer");
+	seal_record(0, 5);
+	is_int(counts(&k), 50, "A, if it is");
+	hand.bytes[BLOCK + 3] ^= 1;
+	is_int(counts(&k), 11, "the older one, if the newer one's digest doesn't hold");
+	seal_record(0, 5);
+	hand.bytes[BLOCK + 33] ^= 1; /* the digest of its table */
+	cim_cont_digest(hand.bytes + BLOCK, 48, hand.bytes + BLOCK + 48);
+	is_int(counts(&k), 11, "and if its table's doesn't");
+	hand.bytes[2 * BLOCK + 60] ^= 1;
+	is_int(counts(&k), 0, "and none, if neither's does");
+	kit_free(&k);
+}
+
+/* ---- as a file system ---- */
+
+enum { FILES = 3, MODEL = 3 << 20, STEPS = 400 };
+
+struct model {
+	uint8_t *bytes;
+	size_t size;
+	cim_vfs_file *file;
+};
+
+static uint64_t draw(uint64_t *seed, uint64_t below)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (*seed >> 24) % below;
+}
+
+/* One write, often at the end or behind it, or one cut or stretch. */
+static enum cim_status change(const struct cim_vfs *vfs, struct model *f, uint64_t *seed)
+{
+	const size_t limits[] = {10, 5000, 70000, 300000};
+	size_t at = f->size, len = (size_t)draw(seed, limits[draw(seed, 4)]) + 1;
+	long os_error;
+	enum cim_status status;
+
+	switch (draw(seed, 8)) {
+	case 0: /* cut, or make it longer */
+		at = draw(seed, 2) ? (size_t)draw(seed, f->size + 1)
+				   : f->size + (size_t)draw(seed, 200000);
+		if (at > MODEL)
+			return CIM_OK;
+		memset(f->bytes + (at < f->size ? at : f->size), 0,
+		       at < f->size ? f->size - at : at - f->size);
+		f->size = at;
+		return vfs->truncate(vfs->ctx, f->file, at, &os_error);
+	case 1: /* behind a gap */
+		at += (size_t)draw(seed, 100000);
+		break;
+	case 2: /* over what is there */
+		at = f->size > len ? (size_t)draw(seed, f->size - len) : f->size;
+		break;
+	}
+	if (at + len > MODEL)
+		return CIM_OK;
+	for (size_t i = 0; i < len; i++)
+		f->bytes[at + i] = (uint8_t)(1 + draw(seed, 255));
+	status = vfs->pwrite(vfs->ctx, f->file, at, f->bytes + at, len, &os_error);
+	if (status == CIM_E_UNSUPPORTED) { /* into a hole; part of it may have been written */
+		f->size = 0;
+		memset(f->bytes, 0, MODEL);
+		return vfs->truncate(vfs->ctx, f->file, 0, &os_error);
+	}
+	if (at + len > f->size)
+		f->size = at + len;
+	return status;
+}
+
+static bool reads_as(const struct cim_vfs *vfs, cim_vfs_file *file, const struct model *f)
+{
+	static uint8_t buf[MODEL + 1];
+	uint64_t size = 0;
+	size_t got = 0;
+	long os_error;
+
+	return !vfs->size(vfs->ctx, file, &size, &os_error) && size == f->size &&
+	       !vfs->pread(vfs->ctx, file, 0, buf, sizeof(buf), &got, &os_error) &&
+	       got == f->size && !memcmp(buf, f->bytes, got);
+}
+
+static bool random_files(uint64_t seed, bool device)
+{
+	static const char *const names[FILES] = {"one", "two", "cimtmp_12_fs"};
+	struct kit k = kit_new();
+	struct cim_env env = k.env;
+	struct cim_vfs vfs = *k.env.vfs;
+	struct model files[FILES];
+	cim_vfs_dir *dir = NULL;
+	cim_vfs_file *file;
+	bool good = true, unlocked = false;
+	long os_error;
+
+	env.vfs = &vfs;
+	if (device)
+		memfs_put_device(k.m, "c.bcim", 64 << 20);
+	must(&k, cim_place_lock(&env, &vfs, "mem/c.bcim", CIM_WRITE_CONTAINER, &dir, &unlocked,
+				&k.err));
+	for (int i = 0; i < FILES; i++) {
+		files[i].bytes = (uint8_t *)calloc(1, MODEL);
+		files[i].size = 0;
+		must(&k,
+		     vfs.open(vfs.ctx, dir, names[i], CIM_VFS_CREATE, &files[i].file, &os_error));
+	}
+	for (unsigned step = 0; step < STEPS && good; step++) {
+		struct model *f = &files[draw(&seed, FILES)];
+
+		good = !change(&vfs, f, &seed) && (step % 16 || reads_as(&vfs, f->file, f));
+	}
+	good &= !vfs.rename(vfs.ctx, dir, names[2], "image.cim", 0, &os_error);
+	for (int i = 0; i < FILES; i++) {
+		good &= reads_as(&vfs, files[i].file, &files[i]);
+		vfs.close(vfs.ctx, files[i].file);
+	}
+	vfs.close_dir(vfs.ctx, dir);
+	vfs = *k.env.vfs;
+	must(&k, cim_place_open(&env, &vfs, "mem/c.bcim", &dir, &k.err));
+	for (int i = 0; i < FILES && dir; i++) {
+		must(&k, vfs.open(vfs.ctx, dir, i < 2 ? names[i] : "image.cim", CIM_VFS_READ, &file,
+				  &os_error));
+		good &= reads_as(&vfs, file, &files[i]);
+		vfs.close(vfs.ctx, file);
+		free(files[i].bytes);
+	}
+	vfs.close_dir(vfs.ctx, dir);
+	kit_free(&k);
+	return good;
+}
+
+static void test_random_files(void)
+{
+	for (uint64_t seed = 1; seed <= 40; seed++)
+		if (!random_files(seed, seed % 2)) {
+			ok(false, "files as the model says, seed %" PRIu64, seed);
+			return;
+		}
+	ok(true, "40 times %d random changes of files, by a model", STEPS);
+}
+
+/* ---- sessions ---- */
+
+static uint8_t bytes[600000];
+
+static void make_base(struct kit *k)
+{
+	struct cim_writer *w = begin(k, NULL, "base.cim");
+
+	make_dir(k, w, "dir");
+	put(k, w, "dir/file", "some text");
+	put_bytes(k, w, "large", bytes, sizeof(bytes));
+	put_stream(k, w, "dir/file:s", "a stream");
+	finish(k, w);
+}
+
+static void tell_story(struct kit *k)
+{
+	struct cim_writer *w;
+
+	make_base(k);
+	w = begin(k, "base.cim", NULL);
+	put(k, w, "dir/added", "more text");
+	put_bytes(k, w, "known", bytes, sizeof(bytes));
+	finish(k, w);
+	w = begin(k, "base.cim", "fork.cim");
+	must(k, cim_writer_delete(w, cim_str8("dir/file"), &k->err));
+	put(k, w, "mine", "of the fork");
+	finish(k, w);
+	for (int twice = 0; twice < 2; twice++) {
+		w = begin_flags(k, "fork.cim", twice ? "twin.cim" : "same.cim",
+				CIM_WRITE_CONSISTENT);
+		put(k, w, "again", "the same bytes");
+		finish(k, w);
+	}
+	w = begin(k, NULL, "empty.cim");
+	finish(k, w);
+}
+
+static void test_story(void)
+{
+	static const char *const images[] = {"base.cim", "fork.cim", "same.cim", "twin.cim",
+					     "empty.cim"};
+	struct kit plain = kit_new(), k = kit_new();
+
+	k.container = true;
+	tell_story(&plain);
+	tell_story(&k);
+	for (size_t i = 0; i < sizeof(images) / sizeof(*images); i++) {
+		char *want = dump(&plain, images[i]);
+
+		is_image(&k, images[i], want, images[i]);
+		free(want);
+	}
+	ok(k.m->now.count == 1 && memfs_exists(k.m, "c.bcim"), "all of it in one file");
+	kit_free(&plain);
+	kit_free(&k);
+}
+
+/* By upkeep, as cimtool rm and files do. */
+static unsigned remove_if(struct kit *k, bool (*unwanted)(const struct cim_store_file *file))
+{
+	const struct cim_store_file *file;
+	struct cim_store *store;
+	unsigned count = 0;
+
+	must(k, cim_store_open(&k->env, kit_place(k), true, &store, &k->err));
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
+		if (unwanted(file)) {
+			must(k, cim_store_remove(store, file->name, &k->err));
+			count++;
+		}
+	must(k, cim_store_sync(store, &k->err));
+	cim_store_close(store);
+	return count;
+}
+
+static bool is_base(const struct cim_store_file *file)
+{
+	return !strcmp(file->name, "base.cim");
+}
+
+static bool is_orphan(const struct cim_store_file *file)
+{
+	return file->kind != CIM_KIND_IMAGE && !file->owners && !(file->flags & CIM_STORE_IN_USE);
+}
+
+static uint64_t sequence(struct kit *k)
+{
+	uint8_t a[8], b[8];
+
+	memfs_peek(k->m, "c.bcim", BLOCK, a, 8);
+	memfs_peek(k->m, "c.bcim", 2 * BLOCK, b, 8);
+	return cim_get64(a) > cim_get64(b) ? cim_get64(a) : cim_get64(b);
+}
+
+static void test_upkeep(void)
+{
+	struct kit k = kit_new();
+	struct cim_image *held;
+	uint64_t before;
+	char *want, *got;
+
+	k.container = true;
+	tell_story(&k);
+	want = dump(&k, "fork.cim");
+	held = open_image(&k, "base.cim");
+	before = sequence(&k);
+	is_int(remove_if(&k, is_base), 1, "base.cim is removed");
+	is_int(remove_if(&k, is_orphan), 0, "its sets are the fork's, too");
+	is_image(&k, "fork.cim", want, "which has them");
+	is_int(sequence(&k), before + 1, "nothing else was published");
+	got = dump_image(&k, held);
+	ok(strlen(got) > 100, "who had it open reads on");
+	free(got);
+	cim_image_close(held);
+	free(want);
+	kit_free(&k);
+
+	k = kit_new();
+	k.container = true;
+	make_base(&k);
+	before = sequence(&k);
+	remove_if(&k, is_base);
+	is_int(remove_if(&k, is_orphan), 6, "an image's six files are nobody's then");
+	is_int(sequence(&k), before + 2, "they go at once");
+	kit_free(&k);
+}
+
+static void test_reading_meanwhile(void)
+{
+	struct kit k = kit_new();
+	struct cim_image *image;
+	struct cim_writer *w;
+	char *old, *got;
+
+	k.container = true;
+	make_base(&k);
+	old = dump(&k, "base.cim");
+	image = open_image(&k, "base.cim");
+	w = begin(&k, "base.cim", NULL);
+	put_bytes(&k, w, "new", bytes, sizeof(bytes));
+	is_image(&k, "base.cim", old, "a reader that opens it while a session writes");
+	must(&k, cim_writer_commit(w, &k.err));
+	got = dump_image(&k, image);
+	ok(!strcmp(got, old), "one that had it open before the commit reads on");
+	free(got);
+	cim_writer_close(w);
+	got = dump(&k, "base.cim");
+	ok(strcmp(got, old), "whoever opens it now reads the new one");
+	free(got);
+	free(old);
+	cim_image_close(image);
+	kit_free(&k);
+}
+
+static enum cim_status try_session(struct kit *k, const char *existing, const char *name,
+				   unsigned flags, struct cim_writer **w)
+{
+	return cim_writer_open(&k->env, "mem/c.bcim", existing, name, flags, w, &k->err);
+}
+
+static void test_locks(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w, *second;
+	struct cim_image *image, *other;
+	struct cim_store *store;
+
+	k.container = true;
+	make_base(&k);
+	w = begin(&k, NULL, "fork.cim");
+	gives(&k, try_session(&k, NULL, "x.cim", 0, &second), CIM_E_SHARING);
+	gives(&k, cim_store_open(&k.env, "mem/c.bcim", true, &store, &k.err), CIM_E_SHARING);
+	finish(&k, w);
+	image = open_image(&k, "base.cim");
+	other = open_image(&k, "base.cim");
+	gives(&k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
+	gives(&k, cim_image_hold(other, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
+	gives(&k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &k.err), CIM_E_SHARING);
+	cim_image_close(other);
+	w = begin(&k, "fork.cim", NULL);
+	put(&k, w, "x", "y");
+	ok(finish(&k, w), "another image in the container isn't mounted");
+	w = begin(&k, "base.cim", NULL);
+	put(&k, w, "x", "y");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	cim_image_close(image);
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	image = open_image(&k, "base.cim");
+	gives(&k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
+	cim_image_close(image);
+	cim_writer_close(w);
+	must_be_sound(&k, "base.cim");
+	k.m->no_locks = true;
+	w = begin(&k, "base.cim", NULL);
+	put(&k, w, "z", "y");
+	ok(cim_writer_unlocked(w), "where there are no locks that is told");
+	ok(finish(&k, w), "and done without");
+	kit_free(&k);
+}
+
+static void test_making(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = NULL;
+	struct memfs *was;
+	uint64_t size;
+
+	gives(&k, try_session(&k, NULL, "x.cim", 0, &w), CIM_E_PATH_NOT_FOUND);
+	gives(&k,
+	      cim_writer_open(&k.env, "mem/no/c.bcim", NULL, "x.cim", CIM_WRITE_CONTAINER, &w,
+			      &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_writer_open(&k.env, "mem", NULL, "x.cim", CIM_WRITE_CONTAINER, &w, &k.err),
+	      CIM_E_ACCESS);
+	gives(&k, try_session(&k, "x.cim", NULL, CIM_WRITE_CONTAINER, &w), CIM_E_FILE_NOT_FOUND);
+	gives(&k, try_session(&k, NULL, "x.cim", CIM_WRITE_FORCE, &w), CIM_E_INVALID);
+	is_int(k.m->now.count, 0, "a session that can't begin leaves nothing");
+	memfs_put(k.m, "c.bcim", "something", 9);
+	gives(&k, try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER, &w), CIM_E_CORRUPT);
+	gives(&k, try_session(&k, NULL, "x.cim", 0, &w), CIM_E_PATH_NOT_FOUND);
+	is_int(memfs_size(k.m, "c.bcim"), 9, "what is no container stays as it is");
+	memfs_unlink(k.m, "c.bcim");
+
+	k.container = true;
+	w = begin(&k, NULL, "x.cim");
+	put_bytes(&k, w, "data", bytes, sizeof(bytes));
+	ok(memfs_exists(k.m, "c.bcim"), "the session has made a container");
+	cim_writer_close(w);
+	is_int(k.m->now.count, 0, "without a commit it goes");
+	w = begin(&k, NULL, "x.cim");
+	memfs_put(k.m, "c.bcim", "another's", 9);
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	cim_writer_close(w);
+	ok(memfs_exists(k.m, "c.bcim"), "but not what has its name meanwhile");
+	memfs_unlink(k.m, "c.bcim");
+
+	make_base(&k);
+	was = memfs_clone(k.m);
+	w = begin(&k, NULL, "x.cim");
+	put_bytes(&k, w, "data", bytes, sizeof(bytes));
+	cim_writer_close(w);
+	ok(memfs_same_file(was, "c.bcim", k.m, "c.bcim"),
+	   "a session without a commit leaves a container as it was");
+	gives(&k, try_session(&k, NULL, "base.cim", 0, &w), CIM_E_EXISTS);
+	gives(&k, try_session(&k, NULL, "BASE.cim", 0, &w), CIM_E_EXISTS);
+	size = memfs_size(k.m, "c.bcim");
+	memfs_poke(k.m, "c.bcim", size + 5000, "a dead session's", 16);
+	must_be_sound(&k, "base.cim");
+	w = begin(&k, NULL, "x.cim");
+	cim_writer_close(w);
+	is_int(memfs_size(k.m, "c.bcim"), size, "what lies behind the end goes with a session");
+	gives(&k, cim_image_open(&k.env, "mem/c.bcim/base.cim/x", NULL, &k.err), CIM_E_POINTER);
+	memfs_free(was);
+	kit_free(&k);
+}
+
+static void test_changed_meanwhile(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w, *second;
+
+	k.container = true;
+	make_base(&k);
+	k.m->no_locks = true;
+	w = begin(&k, NULL, "x.cim");
+	put(&k, w, "data", "lost");
+	second = begin(&k, NULL, "y.cim");
+	finish(&k, second);
+	k.m->no_locks = false;
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	cim_writer_close(w);
+	must_be_sound(&k, "y.cim");
+	w = begin(&k, NULL, "x.cim");
+	memfs_unlink(k.m, "c.bcim");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_SHARING);
+	cim_writer_close(w);
+	kit_free(&k);
+}
+
+/* ---- devices ---- */
+
+static void test_device(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = NULL;
+	struct cim_metadata meta = meta_file(sizeof(bytes));
+	static uint8_t start[2 << 20];
+	char *want, *got;
+
+	k.container = true;
+	memfs_put_device(k.m, "c.bcim", 2 << 20);
+	memfs_poke(k.m, "c.bcim", (2 << 20) - 100, "data", 4);
+	gives(&k, try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER, &w), CIM_E_CORRUPT);
+	gives(&k, try_session(&k, NULL, "x.cim", 0, &w), CIM_E_PATH_NOT_FOUND);
+	gives(&k, try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER | CIM_WRITE_FORCE, &w),
+	      CIM_OK);
+	cim_writer_close(w);
+	memfs_poke(k.m, "c.bcim", (2 << 20) - 100, "\0\0\0\0", 4);
+	w = begin(&k, NULL, "x.cim");
+	put(&k, w, "data", "text");
+	cim_writer_close(w);
+	memfs_peek(k.m, "c.bcim", 0, start, sizeof(start));
+	ok(!start[0] && !memcmp(start, start + 1, sizeof(start) - 1),
+	   "without a commit a device is all zeros again");
+	memfs_unlink(k.m, "c.bcim");
+	memfs_put_device(k.m, "c.bcim", 4 << 20);
+	memfs_poke(k.m, "c.bcim", 2 << 20, "something in the middle", 23);
+	make_base(&k);
+	want = dump(&k, "base.cim");
+	must_be_sound(&k, "base.cim");
+	w = begin(&k, "base.cim", "full.cim");
+	for (unsigned i = 0; i < 20; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		bytes[i] ^= 1;
+		if (try_file(&k, w, name, &meta, bytes, sizeof(bytes)))
+			break;
+	}
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_DISK_FULL);
+	cim_writer_close(w);
+	is_image(&k, "base.cim", want, "a full device has what it had");
+	w = begin(&k, "base.cim", NULL);
+	put(&k, w, "small", "fits");
+	ok(finish(&k, w), "and takes what fits");
+	got = dump(&k, "base.cim");
+	ok(strcmp(got, want), "which is there then");
+	free(got);
+	free(want);
+	kit_free(&k);
+}
+
+int main(void)
+{
+	pattern(bytes, 5, sizeof(bytes));
+	test_rules();
+	test_reading();
+	test_records();
+	test_random_files();
+	test_story();
+	test_upkeep();
+	test_reading_meanwhile();
+	test_locks();
+	test_making();
+	test_changed_meanwhile();
+	test_device();
+	return tap_done();
+}

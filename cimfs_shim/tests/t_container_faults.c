@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_container_faults.c - a container, whatever fails: old or new, never between
+ *
+ * As t_writer_faults.c does it for directories, one scripted session in several kinds, and upkeep,
+ * are run with each call of the file system below failing once, or from then on, with each
+ * allocation failing, and in a container with room for so much. And the power fails after each
+ * change: with what wasn't synced lost, or arrived in part, and with a commit record torn at each
+ * 512 bytes, or its block lost. Each time the container must be as it was before the session or as
+ * the session made it.
+ */
+#include "../core/contformat.h"
+#include "kit.h"
+
+enum kind {
+	MAKE, /* the container, too */
+	ADD,
+	EXTEND,
+	FORK,
+	CONSISTENT,
+	REBUILD, /* consistent, over files that are there */
+	UPKEEP,	 /* remove base.cim and its files */
+	KINDS
+};
+
+static const char *const kind_names[KINDS] = {
+	"making the container", "adding an image",	  "extending", "forking",
+	"consistent",		"consistent, files kept", "upkeep",
+};
+
+static const char *target(enum kind kind)
+{
+	return kind == EXTEND || kind == UPKEEP ? "base.cim" : "new.cim";
+}
+
+static uint8_t bytes[300000];
+
+/* ---- the script ---- */
+
+struct run {
+	struct kit *k;
+	struct cim_writer *w;
+	enum cim_status first; /* error of all */
+	enum cim_status commit;
+	bool begun;
+};
+
+static void step(struct run *run, enum cim_status status)
+{
+	if (status && !run->first)
+		run->first = status;
+}
+
+static void file(struct run *run, const char *path, int64_t size, size_t written)
+{
+	struct cim_metadata meta = meta_file(size);
+	struct cim_stream *stream = NULL;
+	struct kit *k = run->k;
+
+	step(run, cim_writer_add(run->w, cim_str8(path), &meta, &stream, &k->err));
+	if (stream && written)
+		step(run, cim_stream_write(stream, bytes, written, NULL, &k->err));
+	cim_stream_close(stream);
+}
+
+static void script(struct run *run)
+{
+	struct cim_metadata meta = meta_dir();
+	struct kit *k = run->k;
+
+	step(run, cim_writer_add(run->w, cim_str8("dir"), &meta, NULL, &k->err));
+	file(run, "dir/small", 100, 100);
+	file(run, "dir/page", 70000, 70000);
+	file(run, "dir/copy", 70000, 70000); /* is taken back */
+	file(run, "dir/part", 400000, 200);
+	file(run, "dir/large", sizeof(bytes), sizeof(bytes));
+	step(run, cim_writer_link(run->w, cim_str8("link"), cim_str8("dir/small"), &k->err));
+	file(run, "gone", 10, 10);
+	step(run, cim_writer_delete(run->w, cim_str8("gone"), &k->err));
+}
+
+static void session(struct run *run, enum kind kind)
+{
+	struct kit *k = run->k;
+	const char *source = kind == EXTEND || kind == FORK ? "base.cim" : NULL;
+	unsigned flags = kind == CONSISTENT || kind == REBUILD ? CIM_WRITE_CONSISTENT : 0,
+		 tries = 0;
+
+	run->first = cim_writer_open(&k->env, "mem/c.bcim", source, target(kind),
+				     flags | CIM_WRITE_CONTAINER, &run->w, &k->err);
+	run->commit = run->first;
+	run->begun = !run->first;
+	if (run->first)
+		return;
+	script(run);
+	do {
+		run->commit = cim_writer_commit(run->w, &k->err);
+		step(run, run->commit);
+	} while (run->commit == CIM_E_SHARING && ++tries < 3);
+	cim_writer_close(run->w);
+}
+
+/* Remove what belongs to the image of that name, and the image, as cimtool rm does. */
+static void upkeep(struct run *run, const char *image)
+{
+	const struct cim_store_file *file;
+	struct cim_store *store;
+	struct kit *k = run->k;
+	struct cim_guid set = {{0}};
+	char names[16][300];
+	unsigned count = 0;
+
+	run->first = run->commit = cim_store_open(&k->env, "mem/c.bcim", true, &store, &k->err);
+	run->begun = !run->first;
+	if (run->first)
+		return;
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
+		if (!strcmp(file->name, image))
+			set = file->set;
+	for (size_t i = 0; (file = cim_store_get(store, i)) && count < 16; i++)
+		if (!strcmp(file->name, image) || !memcmp(&file->set, &set, sizeof(set)))
+			snprintf(names[count++], sizeof(names[0]), "%s", file->name);
+	for (unsigned i = 0; i < count; i++)
+		step(run, cim_store_remove(store, names[i], &k->err));
+	step(run, cim_store_sync(store, &k->err));
+	run->commit = run->first;
+	cim_store_close(store);
+}
+
+static void perform(struct run *run, enum kind kind)
+{
+	if (kind == UPKEEP)
+		upkeep(run, "base.cim");
+	else
+		session(run, kind);
+}
+
+/* ---- what was there, and what is wanted ---- */
+
+static struct kit before[KINDS];
+static char *old_text;	      /* base.cim */
+static char *new_text[KINDS]; /* "": there is none */
+
+/* What there is of an image: its dump, "" if the name is missing; NULL: it can't be read. */
+static char *text_of(struct kit *k, const char *name)
+{
+	struct cim_image *image = NULL;
+	enum cim_status status;
+	char path[64], *text;
+
+	snprintf(path, sizeof(path), "mem/c.bcim/%s", name);
+	status = cim_image_open(&k->env, path, &image, NULL);
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
+		return (char *)calloc(1, 1);
+	if (status)
+		return NULL;
+	text = verify_open(k, image) ? NULL : dump_image(k, image);
+	cim_image_close(image);
+	return text;
+}
+
+static void prepare(void)
+{
+	struct kit base = kit_new();
+	struct cim_writer *w;
+
+	base.container = true;
+	w = begin(&base, NULL, "base.cim");
+	make_dir(&base, w, "dir");
+	put(&base, w, "dir/old", "an old file");
+	put_bytes(&base, w, "known", bytes, 70000);
+	finish(&base, w);
+	old_text = dump(&base, "base.cim");
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct run run = {.k = &before[kind]};
+		struct kit after;
+
+		before[kind] = kind == MAKE ? kit_new() : kit_copy(&base);
+		before[kind].container = true;
+		if (kind == REBUILD) {
+			perform(&run, REBUILD);
+			/* Only the image: its files stay, nobody's. */
+			struct cim_store *store;
+
+			must(run.k, cim_store_open(&run.k->env, "mem/c.bcim", true, &store, NULL));
+			must(run.k, cim_store_remove(store, "new.cim", NULL));
+			must(run.k, cim_store_sync(store, NULL));
+			cim_store_close(store);
+		}
+		after = kit_copy(&before[kind]);
+		run = (struct run){.k = &after};
+		perform(&run, (enum kind)kind);
+		if (run.first)
+			bail("the script fails by itself: %s, %s: %s", kind_names[kind],
+			     STATUS(run.first), after.err.cause);
+		new_text[kind] = text_of(&after, target((enum kind)kind));
+		if (!new_text[kind] || !*new_text[kind] != (kind == UPKEEP))
+			bail("%s: comes to nothing", kind_names[kind]);
+		kit_free(&after);
+	}
+	kit_free(&base);
+}
+
+enum state {
+	OLD,
+	NEW,
+	PART, /* sound, but a call that failed left something out */
+	BROKEN,
+};
+
+/* What the container has now. */
+static enum state state_of(struct kit *k, enum kind kind)
+{
+	const bool is_base = !strcmp(target(kind), "base.cim");
+	const char *old = is_base ? old_text : "";
+	char *text = text_of(k, target(kind)), *base = text_of(k, "base.cim");
+	enum state state = BROKEN;
+
+	if (text && !strcmp(text, old))
+		state = OLD;
+	else if (text && !strcmp(text, new_text[kind]))
+		state = NEW;
+	else if (text)
+		state = PART;
+	if (!is_base && (!base || strcmp(base, kind == MAKE ? "" : old_text)))
+		state = BROKEN;
+	free(text);
+	free(base);
+	return state;
+}
+
+/* ---- faults ---- */
+
+struct fault {
+	enum kind kind;
+	unsigned long at;
+	uint64_t room;
+	bool memory, on, spare, full;
+	enum cim_status status;
+};
+
+static bool complain(const struct fault *f, const struct run *run, const char *what)
+{
+	const struct memfs *m = run->k->m;
+
+	ok(false, "%s, %s %lu fails%s with %s: %s", kind_names[f->kind],
+	   f->full     ? "room"
+	   : f->memory ? "allocation"
+		       : "call",
+	   f->at, f->on ? " and all that follow" : "", STATUS(f->status), what);
+	if (m->failed)
+		diag("  that was %s of %s", mem_op_names[m->first_failed], m->first_failed_name);
+	diag("  first error %s, commit %s: %s: %s", STATUS(run->first), STATUS(run->commit),
+	     run->k->err.op, run->k->err.cause);
+	return false;
+}
+
+/* Errors that cost nothing but room, or time. */
+static bool may_be_silent(const struct fault *f, const struct memfs *m)
+{
+	if (f->memory || m->first_failed == MEM_REMOVE || m->first_failed == MEM_TRUNCATE)
+		return true;
+	if (m->first_failed == MEM_PREAD || m->first_failed == MEM_SIZE ||
+	    m->first_failed == MEM_IS_LOCKED) /* object IDs, comparisons */
+		return true;
+	return f->status == CIM_E_SHARING; /* tried again (D47) */
+}
+
+static bool is_as_long_as_its_end(struct kit *k)
+{
+	uint8_t record[2][64];
+	uint64_t end = 0, newest = 0;
+
+	for (int i = 0; i < 2; i++) {
+		uint64_t sequence = 0, e = 0;
+
+		memfs_peek(k->m, "c.bcim", 4096 * (i + 1), record[i], 64);
+		for (int b = 8; b--;) {
+			sequence = sequence << 8 | record[i][b];
+			e = e << 8 | record[i][24 + b];
+		}
+		if (sequence > newest) {
+			newest = sequence;
+			end = e;
+		}
+	}
+	return memfs_size(k->m, "c.bcim") == end;
+}
+
+static bool judge(const struct fault *f, struct run *run)
+{
+	struct kit *k = run->k;
+	const char *why;
+	const bool failed = k->m->failed || k->m->failed_allocs || (f->full && run->first);
+	enum state state;
+
+	if (!memfs_is_clean(k->m, &why))
+		return complain(f, run, why);
+	if (run->first && run->first != f->status &&
+	    !(run->first == CIM_E_EXISTS && f->status == CIM_E_SHARING) &&
+	    !(run->first == CIM_E_EXISTS && f->status == CIM_E_ACCESS))
+		return complain(f, run, "an error comes out that nobody injected");
+	if (!run->first && failed && !may_be_silent(f, k->m))
+		return complain(f, run, "the error was passed over");
+	state = state_of(k, f->kind);
+	if (!run->first && state != NEW)
+		return complain(f, run, "all went well, but the new state isn't there");
+	if (state == BROKEN || (state == PART && (f->kind == UPKEEP || run->first == run->commit)))
+		return complain(f, run, "it is neither old nor new");
+	/* Whether a record's write that failed came to pass nobody knows: it counts as committed. */
+	if (k->m->first_failed == MEM_REMOVE || k->m->first_failed == MEM_IS_NAMED || f->on ||
+	    run->commit == CIM_E_INVALID || (f->kind == UPKEEP && k->m->first_failed == MEM_PWRITE))
+		return true;
+	if (memfs_count_names(k->m, "cimtmp_"))
+		return complain(f, run, "a private file is left beside the container");
+	if (f->kind == MAKE && state == OLD && memfs_exists(k->m, "c.bcim"))
+		return complain(f, run, "the container that was made is left");
+	if (k->m->first_failed == MEM_TRUNCATE || k->m->first_failed == MEM_SIZE)
+		return true;
+	if (memfs_exists(k->m, "c.bcim") && !is_as_long_as_its_end(k))
+		return complain(f, run, "something is left behind the container's end");
+	return true;
+}
+
+/* *more: it came to pass. */
+static bool try_fault(const struct fault *f, bool *more)
+{
+	struct kit k = kit_copy(&before[f->kind]);
+	struct run run = {.k = &k};
+	bool good;
+
+	if (f->full) {
+		k.m->space = f->room;
+	} else if (f->memory) {
+		k.m->fail_alloc = f->at;
+		k.m->fail_alloc_on = f->on;
+	} else {
+		k.m->fail_at = f->at;
+		k.m->fail_on = f->on;
+		k.m->spare_remove = f->spare;
+		k.m->fail_status = f->status;
+	}
+	perform(&run, f->kind);
+	*more = k.m->failed || k.m->failed_allocs || (f->full && run.first);
+	k.m->fail_at = k.m->fail_alloc = 0;
+	k.m->space = UINT64_MAX;
+	good = judge(f, &run);
+	memfs_free(k.m);
+	return good;
+}
+
+static void all_faults(struct fault f, const char *what)
+{
+	bool more = true, good = true;
+
+	for (f.at = 1; more && good; f.at++, f.room += 50001)
+		good = try_fault(&f, &more);
+	if (good)
+		ok(f.at > 4, "%s: %s: %lu places", kind_names[f.kind], what, f.at - 2);
+}
+
+static void test_faults(enum kind kind)
+{
+	struct fault f = {.kind = kind, .status = CIM_E_IO};
+
+	all_faults(f, "a call fails once");
+	f.status = CIM_E_SHARING;
+	all_faults(f, "a call fails once because of others");
+	f.status = CIM_E_DISK_FULL;
+	f.on = f.spare = true;
+	all_faults(f, "the disk is full from a call on");
+	f.status = CIM_E_ACCESS;
+	f.spare = false;
+	all_faults(f, "no call is allowed any more");
+	f = (struct fault){.kind = kind, .status = CIM_E_NO_MEMORY, .memory = true};
+	all_faults(f, "an allocation fails");
+	f.on = true;
+	all_faults(f, "all allocations fail from one on");
+	f = (struct fault){.kind = kind, .status = CIM_E_DISK_FULL, .full = true};
+	if (kind != UPKEEP)
+		all_faults(f, "a disk with room for so much");
+}
+
+/* ---- power ---- */
+
+static struct {
+	enum kind kind;
+	bool committed;
+	bool good;
+	unsigned states, olds, news, torn;
+	uint8_t records[2 * CIM_CONT_BLOCK]; /* as they were at the last change */
+} power;
+
+static bool look(struct memfs *m, const char *how)
+{
+	struct kit k = {.m = m, .container = true};
+	enum state state;
+
+	k.env = memfs_env(m);
+	power.states++;
+	state = state_of(&k, power.kind);
+	power.olds += state == OLD;
+	power.news += state == NEW;
+	if (state == NEW || (state == OLD && !power.committed))
+		return true;
+	ok(false, "%s: after a power failure, %s: the container is %s", kind_names[power.kind], how,
+	   state == OLD ? "old, though the commit had returned" : "neither old nor new");
+	return false;
+}
+
+static bool look_at(const struct memfs *m, uint64_t names)
+{
+	static const char *const losses[] = {"nothing unsynced", "all arrived", "zeros", "some"};
+
+	for (int loss = 0; loss < MEM_LOSSES; loss++) {
+		struct memfs *after = memfs_after_power_loss(m, names, (enum mem_loss)loss,
+							     m->ops * 31 + names);
+		bool good = look(after, losses[loss]);
+
+		memfs_free(after);
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+/* Block @block of the container is as it was, but for its first @sectors sectors, or holds rubbish.
+ */
+static bool look_torn(const struct memfs *m, const uint8_t *now, int block, unsigned sectors,
+		      bool lost)
+{
+	struct memfs *after = memfs_clone(m);
+	uint8_t torn[CIM_CONT_BLOCK];
+	bool good;
+
+	memcpy(torn, power.records + block * CIM_CONT_BLOCK, sizeof(torn));
+	memcpy(torn, now + block * CIM_CONT_BLOCK, sectors * 512);
+	if (lost)
+		memset(torn, sectors ? 0xa5 : 0, sizeof(torn));
+	memfs_poke(after, "c.bcim", (1 + block) * CIM_CONT_BLOCK, torn, sizeof(torn));
+	power.torn++;
+	good = look(after, lost ? "a record is lost" : "a record is torn");
+	memfs_free(after);
+	return good;
+}
+
+static void tear_records(const struct memfs *m)
+{
+	uint8_t now[sizeof(power.records)] = {0};
+
+	if (!memfs_exists(m, "c.bcim"))
+		return;
+	memfs_peek(m, "c.bcim", CIM_CONT_BLOCK, now, sizeof(now));
+	for (int block = 0; block < 2; block++) {
+		if (!memcmp(now + block * CIM_CONT_BLOCK, power.records + block * CIM_CONT_BLOCK,
+			    CIM_CONT_BLOCK))
+			continue;
+		for (unsigned sectors = 0; sectors < 8 && power.good; sectors++)
+			power.good = look_torn(m, now, block, sectors, false);
+		for (unsigned i = 0; i < 2 && power.good; i++)
+			power.good = look_torn(m, now, block, i, true);
+	}
+	memcpy(power.records, now, sizeof(now));
+}
+
+static void power_fails(struct memfs *m, enum mem_op op, const char *name)
+{
+	const uint64_t all = (UINT64_C(1) << m->change_count) - 1;
+
+	(void)name;
+	for (uint64_t names = 0; names <= all && power.good; names++)
+		power.good = look_at(m, names);
+	/* It is made under another name, whole. */
+	if (op == MEM_RENAME)
+		memfs_peek(m, "c.bcim", CIM_CONT_BLOCK, power.records, sizeof(power.records));
+	if (power.good)
+		tear_records(m);
+}
+
+static void test_power(enum kind kind)
+{
+	struct kit k = kit_copy(&before[kind]);
+	struct run run = {.k = &k};
+
+	memset(&power, 0, sizeof(power));
+	power.kind = kind;
+	power.good = true;
+	if (kind != MAKE)
+		memfs_peek(k.m, "c.bcim", CIM_CONT_BLOCK, power.records, sizeof(power.records));
+	k.m->changed = power_fails;
+	perform(&run, kind);
+	power.committed = true;
+	k.m->changed = NULL;
+	if (power.good)
+		power_fails(k.m, MEM_SYNC_DIR, "");
+	if (power.good)
+		ok(power.olds > 10 && power.news > 1 && power.torn >= 10 && !run.first,
+		   "%s: the power fails: %u states, %u old, %u new, %u with a torn record",
+		   kind_names[kind], power.states, power.olds, power.news, power.torn);
+	kit_free(&k);
+}
+
+int main(int argc, char **argv)
+{
+	tap_part(argc, argv);
+	pattern(bytes, 3, sizeof(bytes));
+	prepare();
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		if (!tap_turn(kind))
+			continue;
+		test_faults((enum kind)kind);
+		test_power((enum kind)kind);
+	}
+	for (int kind = 0; kind < KINDS; kind++) {
+		kit_free(&before[kind]);
+		free(new_text[kind]);
+	}
+	free(old_text);
+	return tap_done();
+}
