@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unit test of core/budget.c: where a budget ends, to the byte, and what is counted once. */
+#include "../core/budget.h"
+#include "kit.h"
+
+enum { SESSIONS = 150 };
+
+static struct kit k;
+
+static struct cim_place in_region(uint32_t region, uint64_t offset, uint64_t bytes)
+{
+	struct cim_place place = {(uint64_t)region << 48 | offset, bytes};
+
+	return place;
+}
+
+static uint64_t region_size(struct cim_image *image, uint32_t region)
+{
+	enum cim_region_type type;
+	uint64_t size = 0;
+
+	must(&k, cim_image_region_info(image, region, &size, &type, &k.err));
+	return size;
+}
+
+static struct cim_budget *open_budget(struct cim_image *image)
+{
+	struct cim_budget *budget = NULL;
+
+	must(&k, cim_budget_open(image, &budget, &k.err));
+	return budget;
+}
+
+/* The whole of a budget for what lies in one region can be spent, and not a byte more. */
+static void one_region(struct cim_image *image)
+{
+	struct cim_budget *budget = open_budget(image);
+	const uint64_t whole = CIM_BUDGET_FREE + region_size(image, 0);
+	struct cim_place nothing = in_region(99, 0, 0), most = in_region(0, 64, whole - 1),
+			 one = in_region(0, 64, 1);
+
+	gives(&k, cim_budget_spend(budget, &nothing, &k.err), CIM_OK);
+	is_hex(budget->left, CIM_BUDGET_FREE, "nothing costs nothing, and adds no region");
+	must(&k, cim_budget_spend(budget, &most, &k.err));
+	gives(&k, cim_budget_spend(budget, &one, &k.err), CIM_OK);
+	gives(&k, cim_budget_spend(budget, &one, &k.err), CIM_E_CORRUPT);
+	ok(strstr(k.err.cause, "too many items share") != NULL, "it says why: %s", k.err.cause);
+	is_str(k.err.op, "budget", "and what was tried");
+	nothing.offset = 0;
+	gives(&k, cim_budget_spend(budget, &nothing, &k.err), CIM_OK);
+	gives(&k, cim_budget_spend(budget, &one, &k.err), CIM_E_CORRUPT);
+	cim_budget_close(budget);
+}
+
+/* What is too much ends the budget: what would have been left isn't. */
+static void over(struct cim_image *image)
+{
+	struct cim_budget *budget = open_budget(image);
+	struct cim_place place = in_region(0, 64, CIM_BUDGET_FREE + region_size(image, 0) + 1);
+
+	gives(&k, cim_budget_spend(budget, &place, &k.err), CIM_E_CORRUPT);
+	place.bytes = 1;
+	gives(&k, cim_budget_spend(budget, &place, &k.err), CIM_E_CORRUPT);
+	cim_budget_close(budget);
+	budget = open_budget(image);
+	budget->left = UINT64_MAX - 1;
+	must(&k, cim_budget_spend(budget, &place, &k.err));
+	is_hex(budget->left, UINT64_MAX - 1, "a sum that overflows is the most there is");
+	place = in_region(cim_image_get_info(image)->region_count, 0, 1);
+	ok(cim_budget_spend(budget, &place, &k.err) != CIM_OK, "a region that isn't there fails");
+	cim_budget_close(budget);
+}
+
+static void each_region_once(struct cim_image *image)
+{
+	struct cim_budget *budget = open_budget(image);
+	const uint32_t regions = cim_image_get_info(image)->region_count;
+	uint64_t want = CIM_BUDGET_FREE;
+
+	ok(regions >= SESSIONS, "the image has many regions (%u)", regions);
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (uint32_t i = 0; i < regions; i++) {
+			struct cim_place place = in_region(i, 64 + turn, 1);
+
+			must(&k, cim_budget_spend(budget, &place, &k.err));
+			want += (turn ? 0 : region_size(image, i)) - 1;
+		}
+	is_hex(budget->left, want, "each region's size is added once");
+	cim_budget_close(budget);
+}
+
+static void is_once(struct cim_budget *budget, struct cim_place place, uint32_t number, bool again,
+		    const char *what)
+{
+	uint32_t got = 4711;
+	bool got_again = !again;
+
+	must(&k, cim_budget_once(budget, &place, &got, &got_again, &k.err));
+	is_int(got, number, "once: %s: its number", what);
+	is_int(got_again, again, "once: %s: again", what);
+}
+
+static void once(struct cim_image *image)
+{
+	struct cim_budget *budget = open_budget(image);
+	const uint64_t whole = CIM_BUDGET_FREE + region_size(image, 0);
+	struct cim_place place = in_region(0, 64, CIM_SMALL_PLACE);
+	unsigned wrong = 0;
+
+	is_once(budget, in_region(0, 64, CIM_SMALL_PLACE - 1), CIM_NOT_COUNTED, false,
+		"a small place");
+	is_hex(budget->left, CIM_BUDGET_FREE, "a small place costs nothing");
+	is_once(budget, place, 0, false, "the first");
+	is_once(budget, place, 0, true, "the same");
+	is_once(budget, in_region(0, 64, CIM_SMALL_PLACE + 1), 1, false, "a longer one");
+	is_once(budget, in_region(0, 65, CIM_SMALL_PLACE), 2, false, "one elsewhere");
+	is_once(budget, place, 0, true, "the first again");
+	is_once(budget, in_region(0, 65, CIM_SMALL_PLACE), 2, true, "the third again");
+	is_hex(budget->left, whole - 3 * CIM_SMALL_PLACE - 1, "each was spent once");
+	for (uint32_t i = 3; i < 1500; i++) {
+		uint32_t number;
+		bool again;
+
+		place.offset = 100 + i;
+		must(&k, cim_budget_once(budget, &place, &number, &again, &k.err));
+		wrong += number != i || again;
+	}
+	is_int(wrong, 0, "once: 1,500 places are numbered in their order");
+	place.bytes = whole;
+	gives(&k, cim_budget_once(budget, &place, &(uint32_t){0}, &(bool){false}, &k.err),
+	      CIM_E_CORRUPT);
+	cim_budget_close(budget);
+}
+
+/* Each allocation fails in turn; what was opened is given back. */
+static void no_memory(struct cim_image *image)
+{
+	struct cim_place place = in_region(0, 64, CIM_SMALL_PLACE);
+	enum cim_status status = CIM_E_NO_MEMORY;
+	unsigned turn, wrong = 0;
+
+	for (turn = 1; status; turn++) {
+		struct cim_budget *budget = NULL;
+		uint32_t number;
+		bool again;
+
+		k.m->fail_alloc = k.m->allocs + turn;
+		status = cim_budget_open(image, &budget, &k.err);
+		if (!status)
+			status = cim_budget_once(budget, &place, &number, &again, &k.err);
+		k.m->fail_alloc = 0;
+		wrong += status && status != CIM_E_NO_MEMORY;
+		if (status && budget) {
+			must(&k, cim_budget_once(budget, &place, &number, &again, &k.err));
+			wrong += number != 0 || again;
+		}
+		cim_budget_close(budget);
+	}
+	ok(turn > 5, "memory fails in %u places", turn - 2);
+	is_int(wrong, 0, "each time it says so, and the next time it works");
+}
+
+int main(void)
+{
+	struct cim_image *image;
+	struct cim_writer *w;
+	char name[16];
+
+	k = kit_new();
+	for (unsigned i = 0; i < SESSIONS; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		w = begin(&k, i ? "x.cim" : NULL, "x.cim");
+		put(&k, w, name, name);
+		finish(&k, w);
+	}
+	image = open_image(&k, "x.cim");
+	one_region(image);
+	over(image);
+	each_region_once(image);
+	once(image);
+	no_memory(image);
+	cim_image_close(image);
+	kit_free(&k);
+	return tap_done();
+}
