@@ -788,7 +788,7 @@ static enum cim_status mem_list(void *ctx, cim_vfs_dir *dir,
 
 /* ---- memory, locks, clock, random numbers ---- */
 
-enum { SPOILED = 65536 };
+enum { SPOILED = 65536, GUARD = 16 };
 
 struct block {
 	size_t size;
@@ -801,6 +801,19 @@ static void spoil(void *p, int value, size_t size)
 	memset(p, value, size < SPOILED ? size : SPOILED);
 }
 
+/* Behind each block lies what nobody may write. */
+static void check_guard(const struct block *b)
+{
+	const uint8_t *guard = (const uint8_t *)(b + 1) + b->size;
+
+	for (size_t i = 0; i < GUARD; i++) {
+		if (guard[i] == 0x5c)
+			continue;
+		fprintf(stderr, "memfs: byte %zu behind a block of %zu was written\n", i, b->size);
+		abort();
+	}
+}
+
 static void mem_free(void *ctx, void *p)
 {
 	struct memfs *m = ctx;
@@ -809,6 +822,7 @@ static void mem_free(void *ctx, void *p)
 	if (!p)
 		return;
 	b--;
+	check_guard(b);
 	m->blocks--;
 	m->bytes -= (long)b->size;
 	spoil(p, 0xdd, b->size);
@@ -830,11 +844,12 @@ static void *mem_realloc(void *ctx, void *p, size_t size)
 	}
 	if (size > (size_t)1 << 32)
 		return NULL;
-	b = malloc(sizeof(*b) + size);
+	b = malloc(sizeof(*b) + size + GUARD);
 	if (!b)
 		return NULL;
 	b->size = size;
 	spoil(b + 1, 0xa5, size);
+	memset((uint8_t *)(b + 1) + size, 0x5c, GUARD);
 	m->blocks++;
 	raise_peak(&m->peak_bytes, (long)size + atomic_fetch_add(&m->bytes, (long)size));
 	if (p) {

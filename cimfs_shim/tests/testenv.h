@@ -2,8 +2,9 @@
 /*
  * testenv.h - what unit tests need besides tap.h: an allocator that can fail, random numbers
  *
- * The allocator counts its calls and what is in use, can fail at the N-th call, and moves each
- * block it grows, so that a pointer kept too long is found (by the sanitizers at the latest).
+ * The allocator counts its calls and what is in use, can fail at the N-th call, ends the test where
+ * a block's end was overrun, and moves each block it grows, so that a pointer kept too long is
+ * found (by the sanitizers at the latest).
  */
 #ifndef CIM_TESTS_TESTENV_H
 #define CIM_TESTS_TESTENV_H
@@ -19,11 +20,25 @@
 struct test_memory {
 	unsigned calls;	     /* of realloc */
 	unsigned fail_at;    /* this call fails, and all that follow; 0: none */
+	bool fail_once;	     /* only this one does */
+	size_t failed_size;  /* what the last that failed wanted */
 	long in_use;	     /* blocks */
 	unsigned zero_sizes; /* calls with size 0, which nobody may make */
 };
 
 #define TEST_BLOCK_HEADER 16
+#define TEST_BLOCK_GUARD  16
+
+/* Behind each block lies what nobody may write. */
+static inline void test_check_guard(const char *p)
+{
+	size_t size;
+
+	memcpy(&size, p - TEST_BLOCK_HEADER, sizeof(size));
+	for (size_t i = size; i < size + TEST_BLOCK_GUARD; i++)
+		if (p[i] != 0x5c)
+			bail("byte %zu of a block of %zu was written", i, size);
+}
 
 static inline void test_free(void *ctx, void *p)
 {
@@ -31,6 +46,7 @@ static inline void test_free(void *ctx, void *p)
 
 	if (!p)
 		return;
+	test_check_guard((const char *)p);
 	memory->in_use--;
 	free((char *)p - TEST_BLOCK_HEADER);
 }
@@ -44,16 +60,20 @@ static inline void *test_realloc(void *ctx, void *p, size_t size)
 	memory->calls++;
 	if (!size)
 		memory->zero_sizes++;
-	if (memory->fail_at && memory->calls >= memory->fail_at)
+	if (memory->fail_at && (memory->calls == memory->fail_at ||
+				(memory->calls > memory->fail_at && !memory->fail_once))) {
+		memory->failed_size = size;
 		return NULL;
+	}
 	if (size > ((size_t)1 << 30))
 		return NULL;
-	block = (char *)malloc(size + TEST_BLOCK_HEADER);
+	block = (char *)malloc(size + TEST_BLOCK_HEADER + TEST_BLOCK_GUARD);
 	if (!block)
 		return NULL;
 	memcpy(block, &size, sizeof(size));
 	block += TEST_BLOCK_HEADER;
 	memset(block, 0xa5, size);
+	memset(block + size, 0x5c, TEST_BLOCK_GUARD);
 	memory->in_use++;
 	if (p) {
 		memcpy(&old, (char *)p - TEST_BLOCK_HEADER, sizeof(old));
