@@ -160,7 +160,9 @@ static int set_mode(struct restore *r, const struct place *at, int fd, bool dire
 		if (r->job->picture)
 			return restore_fail(r, at, errno);
 		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
-	} else if (!look(fd, NULL, &stx) || (stx.stx_mode ^ mode) & 0222) {
+	} else if (!look(fd, NULL, &stx)) {
+		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
+	} else if ((stx.stx_mode ^ mode) & 0222) {
 		/* There are file systems that have no modes and say that they were set. */
 		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: the target has no such mode");
 	}

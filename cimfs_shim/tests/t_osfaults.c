@@ -571,7 +571,7 @@ static void make_directory(void)
 {
 	const char *tmp = getenv("TEST_TMP");
 	char sub[1300];
-	cim_vfs_file *b;
+	cim_vfs_file *b = NULL;
 
 	if (!tmp)
 		bail("TEST_TMP is not set: run by scripts/run-tests, or give it an empty "

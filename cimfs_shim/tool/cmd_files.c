@@ -180,7 +180,8 @@ static bool is_there(struct files *files, const char *name)
 {
 	char *path = xasprintf("%s/%s", files->dir, name);
 	struct stat st;
-	bool there = !stat(path, &st);
+	/* One that can't be looked at isn't missing. */
+	bool there = !stat(path, &st) || (errno != ENOENT && errno != ENOTDIR);
 
 	free(path);
 	return there;

@@ -4,6 +4,7 @@
  */
 #include "write.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "../host/reparse.h"
@@ -158,6 +159,17 @@ static int add_path(struct session *s, const struct write_options *options,
 	return code;
 }
 
+/* Is that the directory @dir? -1, with errno: it can't be found out. */
+static int is_directory(const char *path, const char *dir)
+{
+	struct stat a;
+	struct stat b;
+
+	if (stat(path, &a))
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	return stat(dir, &b) ? -1 : a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* Where the new image goes: *image, allocated. */
 static int place_child(struct tool *t, const char *parent, const char *dir, const char *parent_name,
 		       const char *child, char **image)
@@ -169,6 +181,7 @@ static int place_child(struct tool *t, const char *parent, const char *dir, cons
 	struct stat a;
 	struct stat b;
 	int code = EXIT_OK;
+	int same;
 
 	if (strchr(child, '/') || !strchr(parent, '/'))
 		*image = xstrdup(child);
@@ -178,14 +191,15 @@ static int place_child(struct tool *t, const char *parent, const char *dir, cons
 	child_dir = split_image(child_path, &name);
 	if (!*parent_name || !*name)
 		code = tool_usage(t, "PARENT and NEW are names of image files");
-	else if (stat(dir, &a) || stat(child_dir, &b) || a.st_dev != b.st_dev ||
-		 a.st_ino != b.st_ino)
-		code = tool_fail(t, "fork", child, NULL,
-				 "a fork lies in the directory of its parent, %s", dir);
 	else if (stat(parent, &a))
 		code = tool_fail_errno(t, "open image", parent, NULL);
 	else if (image_check_kind(parent, &err))
 		code = tool_fail(t, "open image", parent, NULL, "%s", err.cause);
+	else if ((same = is_directory(child_dir, dir)) < 0)
+		code = tool_fail_errno(t, "fork", child, NULL);
+	else if (!same)
+		code = tool_fail(t, "fork", child, NULL,
+				 "a fork lies in the directory of its parent, %s", dir);
 	/* To the library one name twice means to extend the image. */
 	else if (!strcmp(name, parent_name) ||
 		 (!stat(child_path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino))

@@ -6,8 +6,10 @@ $(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py every
 	$(MOUNT) $(B)/cimtool $(B)/tests/faults.so)
 $(call test-scripts,cimfs_shim/tests/mount/serve.py,$(B)/tests/ask)
 
-# Preloaded into the server by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).
+# Preloaded into our programs by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).
 $(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c $(B)/.flags
+$(B)/tests/nthcall.so: cimfs_shim/tests/tool/nthcall.c $(B)/.flags
+$(B)/tests/faults.so $(B)/tests/nthcall.so:
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out $(SANFLAGS) $(COUNTFLAGS),$(NATIVE_CFLAGS)) -shared -o $@ $<

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""cimtool when a call of the system's fails: each that a command makes, one at a time (nthcall.so).
+
+Whatever it is, the command ends in order; if it says that all is well, it is; if not, it says why, what was there
+before is as it was or as it was to become, and nothing is left besides: no private file, no orphan, no descriptor
+more than without the fault.
+"""
+
+import errno
+import os
+import shutil
+import sys
+
+from tooltest import BUILD, CIMTOOL, TMP, check, done, files_of, need_tool, run, same, write
+
+need_tool()
+NTHCALL = os.path.join(BUILD, "tests", "nthcall.so")
+SOURCE, MORE, OUT = (os.path.join(TMP, name) for name in ("source", "more", "out"))
+IMAGES, KEPT, NOTE = (os.path.join(TMP, name) for name in ("images", "kept", "note"))
+BASE, NEW = os.path.join(IMAGES, "base.cim"), os.path.join(IMAGES, "new.cim")
+WHEN = 1_600_000_000
+MOST = 500  # calls of a command
+# What is said in place of the system's words; the last ones as what isn't known is taken for the worst.
+INSTEAD = ("the system gives no random numbers", "changed while it was read",
+           "a session is writing in its directory", "the image can't be read (until now)")
+
+
+def failing(n, code, *args):
+    """Run cimtool with its @n-th call failing: (Result, the call, open descriptors at its end)."""
+    if os.path.exists(NOTE):
+        os.unlink(NOTE)
+    result = run([CIMTOOL, *args], env={
+        "NTH": str(n), "NTH_CODE": str(code), "NTH_NOTE": NOTE, "LD_PRELOAD": NTHCALL,
+        "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")})
+    if not os.path.exists(NOTE):  # it died
+        return result, "a call", 0
+    with open(NOTE, encoding="ascii") as note:
+        call, descriptors = note.read().split()
+    return result, call, int(descriptors)
+
+
+def dumped(image):
+    """What is in an image; None if there is none."""
+    if not os.path.exists(image):
+        return None
+    result = run([CIMTOOL, "dump", image])
+    return result.text if result.code == 0 else "unreadable: " + result.errors
+
+
+def tree(top):
+    """path -> what is there, below a directory."""
+    found = {}
+    for where, dirs, files in os.walk(top):
+        for name in dirs + files:
+            path = os.path.join(where, name)
+            st = os.lstat(path)
+            content = os.readlink(path) if os.path.islink(path) else ""
+            if os.path.isfile(path) and not content:
+                with open(path, "rb") as f:
+                    content = f.read()
+            found[os.path.relpath(path, top)] = (st.st_mode, content, st.st_mtime == WHEN)
+    return found
+
+
+def state():
+    """All that a command can change."""
+    return dumped(BASE), dumped(NEW), tree(OUT)
+
+
+def names():
+    return set(os.listdir(IMAGES))
+
+
+def restore():
+    shutil.rmtree(IMAGES, ignore_errors=True)
+    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.copytree(KEPT, IMAGES)
+
+
+def orphans():
+    result = run([CIMTOOL, "files", "--orphans", IMAGES])
+    return result.text + result.errors
+
+
+class Sweep:
+    """One command, with every call of it."""
+    def __init__(self, name, *args):
+        self.name, self.args = name, args
+        restore()
+        self.files = files_of(IMAGES)
+        self.before = state(), names()
+        self.result, _, self.descriptors = failing(0, 0, *args)
+        self.after = state()
+        restore()
+
+    def problems(self, code, result, call, descriptors):
+        """What is wrong after a fault with that code."""
+        if result.code not in (0, 1, 3, 4):
+            yield "exit code %s" % result.code
+        if descriptors > self.descriptors:
+            yield "%d descriptors are open, not %d" % (descriptors, self.descriptors)
+        if result.code and not any(why in result.errors + result.text for why in (os.strerror(code), *INSTEAD)):
+            yield "it doesn't say why"
+        now = self.before[0] if self.is_untouched() else state()
+        if result.code == 0 and now != self.after:
+            yield "it says that all is well"
+        if result.code == 0 and self.said(result) != self.said(self.result):
+            yield "it prints something else: " + result.text
+        yield from self.left_behind(result, call, now)
+
+    @staticmethod
+    def said(result):
+        """A lock that can't be asked for counts as held."""
+        return result.text.replace(" (in use)", "")
+
+    def is_untouched(self):
+        return not os.path.exists(OUT) and files_of(IMAGES) == self.files
+
+    def left_behind(self, result, call, now):
+        for image, was, becomes in zip(now[:2], self.before[0], self.after):
+            if image not in (was, becomes):
+                yield "an image is neither as it was nor as it was to become: %s" % image
+        if call in ("unlinkat", "unlink"):  # nobody can take it away then
+            return
+        if now[:2] == self.before[0][:2] and names() != self.before[1] and not self.name.startswith("rm"):
+            yield "files are left: %s" % sorted(names() ^ self.before[1])
+        private = [name for name in list(names()) + [os.path.basename(path) for path in now[2]]
+                   if name.startswith(("cimtmp_", ".cim"))]
+        if private:
+            yield "private files are left: %s" % private
+        if names() != self.before[1] and not self.name.startswith("rm") and orphans():
+            yield "orphans: " + orphans()
+
+    def run(self, code=errno.EIO):
+        n, found, calls = 1, [], {}
+        while n < MOST:
+            result, call, descriptors = failing(n, code, *self.args)
+            if call == "none":
+                break
+            calls[call] = calls.get(call, 0) + 1
+            wrong = list(self.problems(code, result, call, descriptors))
+            if wrong:
+                found.append("call %d, %s: %s\n%s" % (n, call, "; ".join(wrong), result))
+            if not self.is_untouched():
+                restore()
+            n += 1
+        check(not found, "%s: none of %d calls does harm" % (self.name, n - 1), "\n".join(found))
+        check(n - 1 >= 20, "%s: it makes calls" % self.name, calls)
+
+
+def prepare():
+    write(os.path.join(SOURCE, "dir", "file"), b"content" * 1000)
+    write(os.path.join(SOURCE, "readonly"), b"r", mode=0o444)
+    os.link(os.path.join(SOURCE, "dir", "file"), os.path.join(SOURCE, "again"))
+    os.symlink("dir/file", os.path.join(SOURCE, "link"))
+    write(os.path.join(MORE, "dir", "new"), b"new")
+    for top in (SOURCE, MORE):
+        for where, dirs, files in os.walk(top, topdown=False):
+            for name in files + dirs:
+                os.utime(os.path.join(where, name), (WHEN, WHEN), follow_symlinks=False)
+        os.utime(top, (WHEN, WHEN))
+    os.mkdir(KEPT)
+    same(run([CIMTOOL, "create", "-q", os.path.join(KEPT, "base.cim"), SOURCE]).code, 0, "an image to begin with")
+
+
+if not os.path.exists(NTHCALL):
+    print("Bail out! no " + NTHCALL)
+    sys.exit(1)
+prepare()
+QUICK = "-q", "--threads=1"
+for sweep in (
+        lambda: Sweep("create", "create", *QUICK, NEW, SOURCE),
+        lambda: Sweep("create --consistent", "create", *QUICK, "--consistent", NEW, SOURCE),
+        lambda: Sweep("append", "append", *QUICK, BASE, MORE),
+        lambda: Sweep("fork", "fork", *QUICK, "--delete=/link", BASE, "new.cim"),
+        lambda: Sweep("extract", "extract", *QUICK, "-C", OUT, BASE),
+        lambda: Sweep("rm", "rm", *QUICK, BASE),
+        lambda: Sweep("verify", "verify", *QUICK, "--deep", BASE),
+        lambda: Sweep("dump", "dump", *QUICK, "--data", OUT, BASE),
+        lambda: Sweep("files", "files", IMAGES)):
+    sweep().run()
+Sweep("extract, calls that the target doesn't know", "extract", *QUICK, "-C", OUT, BASE).run(errno.EINVAL)
+done()
