@@ -93,7 +93,7 @@ static enum cim_status dismount(const struct volume *v, const struct volume_info
 	enum cim_status status = volume_take_away(v, info, err);
 	struct cim_error ignored;
 
-	if (status && link_look(v) == LINK_NONE && volume_is_served(v, info))
+	if (status && volume_is_served(v, info))
 		link_make(v, &ignored);
 	return status;
 }

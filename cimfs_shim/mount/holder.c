@@ -56,11 +56,10 @@ static bool hold(const char *dir)
 		{.fd = watch_signals(), .events = POLLIN},
 		{.fd = watch_dir(dir), .events = POLLIN},
 	};
-	struct stat first, now;
+	struct stat first = {0}, now;
 	char events[4096];
 
-	if (lstat(dir, &first) < 0)
-		return false;
+	lstat(dir, &first);
 	for (;;) {
 		if (lstat(dir, &now) < 0 || now.st_dev != first.st_dev ||
 		    now.st_ino != first.st_ino)

@@ -106,8 +106,7 @@ void become_daemon(void)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
-	if (chdir("/") < 0)
-		errno = 0;
+	(void)!chdir("/");
 	for (int fd = 0; null >= 0 && fd < 3; fd++)
 		dup2(null, fd);
 	if (null > 2)
@@ -116,11 +115,11 @@ void become_daemon(void)
 
 static void tell(int fd)
 {
+	if (fd < 0)
+		return;
 	/* Whoever isn't there any more needn't know. */
-	if (fd >= 0 && write(fd, "ready\n", 6) < 0)
-		errno = 0;
-	if (fd >= 0)
-		close(fd);
+	(void)!write(fd, "ready\n", 6);
+	close(fd);
 }
 
 void server_ready(struct server *s)
@@ -307,8 +306,7 @@ static void raise_readahead(const struct life *l)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (write(fd, "256\n", 4) < 0)
-		errno = 0; /* it reads well without */
+	(void)!write(fd, "256\n", 4); /* it reads well without */
 	close(fd);
 }
 

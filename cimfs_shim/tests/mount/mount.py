@@ -10,6 +10,7 @@ import glob
 import mmap
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -74,10 +75,40 @@ for name, size, words in (("missing", None, "missing"), ("10 bytes long", 10, "s
 refused("missing mount point", 1, ["No such file"], SERVER, plain, os.path.join(TMP, "nodir"))
 refused("mount point a file", 1, ["not a directory"], SERVER, plain, plain)
 refused("mount point not empty", 1, ["not empty"], SERVER, plain, os.path.join(TMP, "full"))
+refused("an image without a name", 1, ["open image ''"], SERVER, "", MNT)
+refused("a mount point without a name", 1, ["mount on ''"], SERVER, plain, "")
+os.mkfifo(os.path.join(TMP, "pipe"))
+refused("a pipe as image", 1, ["not a regular file"], SERVER, os.path.join(TMP, "pipe"), MNT)
 refused("unknown option", 2, ["bogus"], SERVER, plain, MNT, "-o", "bogus")
+for option, good, bad in (("uid", ["0", "4294967294"], ["4294967295", "x", "", "-1", "1x"]),
+                          ("gid", ["0"], ["4294967295", "0x1"]),
+                          ("umask", ["0", "777"], ["1000", "8", ""]), ("fmask", ["777"], ["1000"]),
+                          ("dmask", ["0777"], ["1000"]),
+                          ("max_read", ["4096", "1048576"], ["1048577", "4k"]),
+                          ("nlink", ["1", "exact"], ["2", "", "exac", "exact1"]),
+                          ("streams_interface", ["none", "windows", "xattr", "both"], ["no", "windows|xattr"])):
+    for value in bad:
+        refused("-o %s=%s" % (option, value), 2, [option], SERVER, plain, MNT, "-o", "ro,%s=%s" % (option, value))
+    for value in good:
+        same(run([os.path.join(BUILD, "mount.cimfs"), plain, MNT, "-f", "-o", "%s=%s,ro" % (option, value)]).code, 0,
+             "-o %s=%s is taken" % (option, value))
+for option in ("uid", "log", "nlink", "ro=1", "ignore_case=1"):
+    refused("-o " + option, 2, [option.split("=")[0]], SERVER, plain, MNT, "-o", option)
+same(run([os.path.join(BUILD, "mount.cimfs"), plain, MNT, "-f", "-s", "-o", "bogus,x-y=1,X-z"]).code, 0,
+     "mount.cimfs -s passes over what is unknown")
+refused("mount.cimfs without -s", 2, ["bogus", "mount.cimfs -h"], os.path.join(BUILD, "mount.cimfs"), plain, MNT,
+        "-f", "-o", "bogus")
+for words in (["--help"], ["--version"]):
+    with open("/dev/full", "wb") as nowhere:
+        end = subprocess.run([SERVER, *words], stdout=nowhere, stderr=subprocess.PIPE, check=False)
+    check(end.returncode == 1 and b"write to standard output: No space left" in end.stderr,
+          words[0] + ": a full disk is told of", end)
+    same(run(["sh", "-c", 'exec "$0" "$@" >&-', SERVER, *words]).code, 1,
+         words[0] + ": so is a closed standard output")
 refused("bad option value", 2, ["nlink"], SERVER, plain, MNT, "-o", "nlink=7")
 refused("no arguments", 2, ["image"], SERVER)
-refused("a closed ready-fd", 2, ["ready-fd"], SERVER, plain, MNT, "--ready-fd", "97")
+for number in ("97", "x", "-1", "2147483648", ""):
+    refused("--ready-fd " + number, 2, ["ready-fd"], SERVER, plain, MNT, "--ready-fd", number)
 same(run([SERVER, "--help"]).code, 0, "--help succeeds")
 same(run([SERVER, "--version", "--bogus"]).code, 0, "--version succeeds whatever comes behind it")
 same(run([SERVER, "--version"]).code, 0, "--version succeeds")
@@ -398,6 +429,11 @@ same((read(at("sub", "deep", "hard3")), read(at("Sub", "deep", "hard3"))), (b"pl
      "in any order")
 same((os.stat(at("SUB")).st_ino, os.stat(at("Sub")).st_ino), (os.stat(at("sub")).st_ino,) * 2,
      "which are one directory")
+held = {n: os.open(at(n), os.O_RDONLY) for n in ("sub", "SUB", "Sub", "sUb")}
+same({n: os.path.basename(os.readlink("/proc/self/fd/%d" % fd)) for n, fd in held.items()}, {n: n for n in held},
+     "and each stays where it was opened, whatever others call it")
+for fd in held.values():
+    os.close(fd)
 same(read(at("Plain.TXT:ONE")), b"stream one", "with streams")
 same(os.path.exists(at("sub", ".ciopfs")), True, "and Wine is told")
 with open(at("sub", ".ciopfs"), "rb") as f:
@@ -494,7 +530,47 @@ for number in (signal.SIGTERM, signal.SIGINT):
         same(process.wait(20), 0, "%s ends the server with exit code 0" % number.name)
     os.close(r)
     same(mounts(), [], "and the mount")
+for number, others in ((3, []), (3, [4]), (4, [3]), (9, [3, 20]), (9, [8, 10])):
+    r, w = os.pipe()
+
+    def take_numbers():
+        ends = os.dup(w), os.dup(0)  # as one of the numbers may be an end of the pipe
+        for fd in others:
+            os.dup2(ends[1], fd)
+        os.dup2(ends[0], number)
+
+    with subprocess.Popen([SERVER, "--foreground", "--ready-fd", str(number), path, MNT], close_fds=False,
+                          preexec_fn=take_numbers) as process:
+        os.close(w)
+        same([os.read(r, 100), os.read(r, 100)], [b"ready\n", b""],
+             "--ready-fd %d beside %s tells when it is ready, and is closed" % (number, others))
+        leads = [os.readlink(n) for n in glob.glob("/proc/%d/fd/[3-9]*" % process.pid) if os.path.lexists(n)]
+        check("/dev/null" not in leads, "and nothing of the caller's is open", leads)
+        process.terminate()
+        same(process.wait(20), 0, "it ends")
+    os.close(r)
+for name in ("with space", "tab\tand\nnewline", "back\\slash", "\\040", "\\134x", "comma,x", "grün"):
+    odd = os.path.join(TMP, name)
+    result = mount(path, odd)
+    check(result.code == 0 and read(os.path.join(odd, "readonly")) == b"r" and mounts() == [(odd, "fuse.cimfs",
+        path)],
+          "mounts on %a" % name, (str(result), mounts()))
+    result = tool("umount", odd)
+    check(result.code == 0 and not mounts(), "and cimtool umount finds it", (str(result), mounts()))
+odd = os.path.join(TMP, "im,a\\g e\n", "i.cim")
+shutil.copytree(os.path.dirname(plain), os.path.dirname(odd))
+os.rename(os.path.join(os.path.dirname(odd), "plain.cim"), odd)
+result = mount(odd, MNT)
+check(result.code == 0 and mounts() == [(MNT, "fuse.cimfs", odd)], "an image of an odd name is shown by it",
+      (str(result), mounts()))
+same(tool("umount", odd).code, 0, "and found by it")
+result = mount(path, os.path.join(TMP, "full"), "-o", "nonempty")
+check(result.code == 0 and os.path.exists(os.path.join(TMP, "full", "readonly")), "-o nonempty", result)
+umount(os.path.join(TMP, "full"))
+for fault, fail in (("", "pipe2:24"), ("", "fuse_set_signal_handlers:22")):
+    refused("a server that can't be begun: " + fail, 1, ["mount"], SERVER, path, MNT, env=faults(FAIL=fail))
 mount(path, MNT)
+os.stat(MNT)  # the kernel keeps what it learns by that, and tells it of a dead mount
 os.kill(servers(path)[0], signal.SIGKILL)
 check(wait_until(lambda: not servers(path)), "a server is killed")
 check(wait_until(lambda: error_of(os.statvfs, MNT) == "ENOTCONN"), "its mount is dead")
@@ -581,7 +657,8 @@ def segments(path):
 
 holes = os.path.join(TMP, "holes")
 os.makedirs(holes)
-for n, parts in (("none", [(0, 50000)]), ("some", [(1 << 20, 4096), (3 << 20, 70000)]), ("first", [(0, 5000)]), ("all", [])):
+for n, parts in (("none", [(0, 50000)]), ("some", [(1 << 20, 4096), (3 << 20, 70000)]), ("first", [(0, 5000)]),
+                 ("all", [])):
     with open(os.path.join(holes, n), "wb") as f:
         for start, length in parts:
             f.seek(start)
@@ -601,6 +678,22 @@ for n in sorted(os.listdir(holes)):
 umount(MNT)
 mount(pe, MNT)
 same((segments(at("pe")), segments(at("empty"))), ([(0, 9000)], []), "an expanded PE image has none")
+umount(MNT)
+pieces = [(20480, 4096), (20480 + 16384, 8192), (300000, 12288)]
+pe = Image(Dir({"pe": File(Stream(LARGE[:700000], pe=pieces)), "large": File(LARGE)}),
+           name="pe.cim").write(os.path.join(TMP, "pe2"))
+mount(pe, MNT)
+same([read(at("large")) == LARGE, read(at("pe")) == LARGE[:700000], read(at("large")) == LARGE], [True] * 3,
+     "a large expanded PE image is read whole, over its seams")
+for n, size in (("pe", 700000), ("large", len(LARGE))):
+    fd, wrong = os.open(at(n), os.O_RDONLY | os.O_DIRECT), []
+    for length in (4096, 16384, 20480, 65536, 1 << 20):
+        for offset in (0, 4096, 16384, 20480, 36864, 299008 - 16384, 299008):
+            got = os.preadv(fd, [memoryview(buffer)[:length]], offset)
+            if buffer[:got] != LARGE[:size][offset:offset + length]:
+                wrong.append((length, offset, got))
+    os.close(fd)
+    same(wrong, [], "in pieces past the cache too: " + n)
 umount(MNT)
 
 # ---- file handles: good in a mount that hasn't seen the file yet ----
@@ -653,7 +746,8 @@ else:
     extended = os.path.join(TMP, "extended")
     os.makedirs(extended)
     open(os.path.join(extended, "new"), "wb").close()
-    check(wait_until(lambda: not servers(packed)) and tool("append", packed, extended).code == 0, "the image is extended")
+    check(wait_until(lambda: not servers(packed)) and tool("append", packed, extended).code == 0,
+          "the image is extended")
     mount(packed, MNT)
     same([error_of(open_handle, handle) for n, handle in kept if n], ["ESTALE"] * 5, "which makes them stale")
 umount(MNT)

@@ -174,11 +174,11 @@ fails(NO_PATH, "a file where the prefix's volumes should go", mount(),
 os.unlink(os.path.join(PREFIX, "cimfs"))
 fails(NOT_FOUND, "dismount of what isn't mounted", dismount())
 own = run([SERVER, "--version"]).text.split()[-1]
-for version, told in (("0.0.1", True), (own, False)):
+for version, told in (("0.0.1", True), (chr(ord(own[0]) + 1) + own[1:], True), (own, False)):
     for what in ("mount", "dismount"):
         fails(NOT_FOUND, "%s for a cimfs.dll of version %s" % (what, version),
               call(what, GUID, "--dll-version", version, *(["--image", "/no.cim"] if what == "mount" else [])))
-        same("cimfs-mount is of version %s, cimfs.dll of 0.0.1: install both anew" % own in status(), told,
+        same("cimfs-mount is of version %s, cimfs.dll of %s: install both anew" % (own, version) in status(), told,
              "version %s: a failure tells %s" % (version, "that the two differ" if told else "nothing of versions"))
 same(run([SERVER, "--wine-mount", "--dosdevices", os.path.join(TMP, "none"), "--guid", GUID, "--image",
           image]).code, NO_PATH, "no such dosdevices: exit code %d" % NO_PATH)
@@ -466,6 +466,16 @@ check(result.code == 0 and clean() == CLEAN, "extract: killed again: so does the
 mount(backend="extract")
 kill_holder(signal.SIGTERM)
 check(wait_until(lambda: clean() == CLEAN), "extract: SIGTERM: the holder takes everything away", clean())
+mount(backend="extract")
+kill_holder(signal.SIGHUP)
+check(wait_until(lambda: clean() == CLEAN), "extract: SIGHUP: so it does", clean())
+run(mount_call(), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+os.kill(servers(image)[0], signal.SIGHUP)
+os.kill(servers(image)[0], signal.SIGWINCH)
+same((os.path.exists(link() + "/file.txt"), len(servers(image)), marked()), (True, 1, True),
+     "extract: SIGHUP where the caller ignores it: nothing")
+kill_holder(signal.SIGINT)
+check(wait_until(lambda: clean() == CLEAN), "extract: SIGINT: the holder takes everything away", clean())
 mount(backend="extract")
 shutil.rmtree(os.path.join(PREFIX, "cimfs"))
 # (A process that ends has no command line any more while it still holds its locks.)
@@ -847,6 +857,15 @@ mount()
 letter()
 run(["umount", state() + "/mnt"])
 check(wait_until(lambda: clean() == CLEAN), "umount by hand: so it does", clean())
+same(mount(backend="auto").code, 0, "--backend auto")
+busy = os.open(DOS, os.O_RDONLY | os.O_DIRECTORY)
+fcntl.flock(busy, fcntl.LOCK_EX)
+run(["umount", state() + "/mnt"])
+check(wait_until(lambda: not servers(image)), "umount while somebody else is at the volumes: the server ends",
+      servers(image))
+same((os.path.exists(state() + "/info"), os.path.lexists(link())), (True, True), "and leaves the rest to him")
+os.close(busy)
+same((dismount().code, clean()), (0, CLEAN), "which the next dismount takes away")
 for words in (["umount", GUID], ["mounts", "--clean", GUID]):
     mount()
     letter()
@@ -880,7 +899,8 @@ for name in "efgh":
     os.unlink("%s/%s:" % (DOS, name))
 same(clean(), CLEAN, "nothing is left of the letters")
 dead = "/dosdevices/volume{%s}" % OTHER
-KEPT = {"b:": "/volume{x}", "d:": dead + "/", "e:": dead[:-1], "f:": dead[:-1] + ")", "g:": dead.replace("{", "["),
+KEPT = {"o:": "/somewhere/that/is/far/volume{%s}" % OTHER, "b:": "/volume{x}", "d:": dead + "/", "e:": dead[:-1],
+        "f:": dead[:-1] + ")", "g:": dead.replace("{", "["),
         "h:": "/x" + dead[1:], "i:": dead.replace(OTHER, OTHER[:-1]), "j:": dead.replace("volume", "Volume"),
         "k:": "%s/volume{%s}" % (DOS, OTHER.replace("-", "_")), "aa:": dead, "{:": dead, "`:": dead, "l": dead}
 for name, target in dict(KEPT, **{"a:": dead, "z:": dead, "m:": dead.upper().replace("/DOSDEVICES/VOLUME",
@@ -933,10 +953,15 @@ result = mount()
 check(result.code == 0 and read(link() + "/file.txt") == b"content",
       "remains without an info file, of a prefix that was moved: the mount works", result)
 dismount()
-os.symlink("/somewhere/else", link())
-same((mount().code, dismount().code, os.readlink(link())), (EXISTS, NOT_FOUND, "/somewhere/else"),
-     "a link of somebody else's is left alone")
-os.unlink(link())
+for elsewhere in ("/somewhere/else", "/cimfs/volumes/%s/mnt/root/somewhere/else/that/is/far" % GUID,
+                  "/x/cimfs/volumes/%s/mnt/root" % OTHER, "x" * 100):
+    os.symlink(elsewhere, link())
+    same((mount().code, dismount().code, os.readlink(link())), (EXISTS, NOT_FOUND, elsewhere),
+         "a link of somebody else's is left alone: " + elsewhere)
+    os.unlink(link())
+os.mkdir(link())
+same((mount().code, dismount().code), (EXISTS, NOT_FOUND), "so is a directory in its place")
+os.rmdir(link())
 same(clean(), CLEAN, "nothing is left of all that")
 
 # ---- many at once ----
