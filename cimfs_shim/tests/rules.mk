@@ -27,15 +27,18 @@ $(call test-scripts,cimfs_shim/tests/os_locks.sh,\
 MEMFS_TESTS := t_budget t_io t_sized t_structs t_reader t_reader_hostile t_reader_threads t_runs t_objectid t_null \
 	t_writer t_keep t_writer_data t_writer_base t_writer_commit t_writer_faults t_writer_random t_consistent \
 	t_collisions t_store t_refusals t_container t_container_faults
-TESTS_NATIVE += t_metavalid t_sort t_hash t_hashtable t_idset t_limits t_verity t_writer_threads t_rebuild t_check $(MEMFS_TESTS)
+TESTS_NATIVE += t_metavalid t_sort t_hash t_hashtable t_limits t_verity t_writer_threads t_rebuild t_check $(MEMFS_TESTS)
 TESTS_IN_PARTS += t_reader_hostile t_writer_faults t_container_faults
 TESTS_WINE += build/win64/tests/t_rebuild.exe
 $(call windows-program,win64,tests/t_rebuild.exe,cimfs_shim/tests/t_rebuild.c,libcimcore.a)
 $(MEMFS_TESTS:%=$(B)/tests/%): $(B)/native/cimfs_shim/tests/memfs.o
 
 # What the native programs share
-$(B)/tests/t_idset: $(B)/libhost.a
-$(B)/tests/t_idset: LDLIBS += $(B)/libhost.a $(B)/libcim.a
+TESTS_NATIVE += t_idset t_host
+$(B)/tests/t_idset $(B)/tests/t_host: $(B)/libhost.a
+$(B)/tests/t_idset $(B)/tests/t_host: LDLIBS += $(B)/libhost.a $(B)/libcim.a
+$(B)/tests/t_host: LDLIBS += -Wl,--wrap=statx
+$(B)/native/cimfs_shim/tests/t_host.o: NATIVE_CFLAGS += $(HOST_CFLAGS)
 
 # Hash trees, ours and veritysetup's
 $(call test-scripts,cimfs_shim/tests/verity.py,$(B)/tests/t_verity)
