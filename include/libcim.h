@@ -277,7 +277,7 @@ struct cim_file_info {
 	bool has_ea;
 	bool has_reparse;
 	bool has_streams;
-	uint64_t priv[6];
+	uint64_t priv[7];
 };
 
 /** FileIDs whose records lie in one file table; the first is 1. */

@@ -274,6 +274,8 @@ CIM_API enum cim_status cim_image_get_segment(struct cim_image *image, const str
 struct cim_place {
 	uint64_t offset; /* RegionOffset */
 	uint64_t bytes;	 /* those that it takes to go through it */
+	uint64_t data;	 /* of a PE image: where its data lie, a RegionOffset */
+	uint64_t base;	 /* of a stream table: from which region on count its streams */
 };
 
 /** What of an item cim_file_place() finds. */

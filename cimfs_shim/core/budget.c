@@ -4,6 +4,7 @@
  */
 #include "budget.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum cim_status cim_budget_open(struct cim_image *image, struct cim_budget **result,
@@ -112,6 +113,8 @@ enum cim_status cim_budget_spend(struct cim_budget *budget, const struct cim_pla
 	return cim_error_where(err, status, "budget", budget->image->path);
 }
 
+static_assert(sizeof(struct cim_place) == 4 * sizeof(uint64_t), "compared as bytes");
+
 static bool find_place(struct cim_budget *budget, uint32_t key, const struct cim_place *place,
 		       uint32_t *number)
 {
@@ -120,7 +123,7 @@ static bool find_place(struct cim_budget *budget, uint32_t key, const struct cim
 	while (cim_hash_table_next(&budget->map, key, &cursor, number)) {
 		const struct cim_place *known = &budget->places[*number];
 
-		if (known->offset == place->offset && known->bytes == place->bytes)
+		if (!memcmp(known, place, sizeof(*place)))
 			return true;
 	}
 	return false;
@@ -129,8 +132,7 @@ static bool find_place(struct cim_budget *budget, uint32_t key, const struct cim
 static enum cim_status spend_once(struct cim_budget *budget, const struct cim_place *place,
 				  uint32_t *number, bool *again, struct cim_error *err)
 {
-	const uint64_t words[2] = {place->offset, place->bytes};
-	const uint32_t key = cim_hash_table_key(&budget->map, words, sizeof(words));
+	const uint32_t key = cim_hash_table_key(&budget->map, place, sizeof(*place));
 	enum cim_status status;
 
 	*again = find_place(budget, key, place, number);

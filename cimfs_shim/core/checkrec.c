@@ -63,7 +63,7 @@ static void check_pe_mappings(struct cim_check *c, const struct pe *pe)
 	check_pe_piece(c, pe, from, pe->size, delta);
 }
 
-static void check_pe(struct cim_check *c, uint64_t offset, uint64_t size)
+static void check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64_t size)
 {
 	static const char what[] = "PE image";
 	uint8_t bytes[CIM_SIZE(pe_image)];
@@ -78,6 +78,10 @@ static void check_pe(struct cim_check *c, uint64_t offset, uint64_t size)
 	pe.data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe.count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
 	flags = cim_get16(bytes + CIM_OFF(pe_image, flags));
+	if (!cim_offset_add_base(&pe.data, base)) {
+		cim_check_report(c, CIM_ERROR, what, offset, "its data lie in no region");
+		return;
+	}
 	if (flags & ~FLAG_PE_VALID)
 		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%x", flags);
 	if (!cim_check_place(c, "PE image's data", pe.data, pe.data_length, false) ||
@@ -113,7 +117,7 @@ static void check_plain(struct cim_check *c, uint64_t offset, uint64_t length)
 	}
 }
 
-static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
+static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc, uint16_t base)
 {
 	static const char what[] = "stream";
 	const unsigned type = cim_stream_type(desc);
@@ -130,7 +134,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
 	else if (type == CIM_STREAM_PE_IMAGE && desc & CIM_STREAM_SPARSE)
 		cim_check_report(c, CIM_ERROR, what, offset, "a PE image can't be sparse");
 	else if (type == CIM_STREAM_PE_IMAGE)
-		check_pe(c, offset, length);
+		check_pe(c, offset, base, length);
 	else if (!(desc & CIM_STREAM_SPARSE))
 		check_plain(c, offset, length);
 	else if (offset && !is_place(c, offset))
@@ -139,8 +143,8 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc)
 				 "a sparse stream whose offset names no place");
 	/* What the reader refuses is an error in any case. */
 	if (c->faults == faults && !c->status)
-		cim_check_try(c, cim_data_from_stream(c->image, offset, desc, &data, &c->why), what,
-			      offset, "it can't be read");
+		cim_check_try(c, cim_data_from_stream(c->image, offset, desc, base, &data, &c->why),
+			      what, offset, "it can't be read");
 }
 
 static void check_streams(struct cim_check *c, const struct cim_record *record)
@@ -168,7 +172,7 @@ static void check_streams(struct cim_check *c, const struct cim_record *record)
 		if (!cim_check_try(c, status, what, table.offset, "it can't be read"))
 			continue;
 		len = cim_check_push(c, ':', link.name, link.units);
-		check_stream(c, link.stream_offset, link.stream_desc);
+		check_stream(c, link.stream_offset, link.stream_desc, link.base);
 		cim_check_pop(c, len);
 		cim_check_tick(c);
 	}
@@ -288,7 +292,7 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	if (table.entry_size >= CIM_OFF(file, parent_id) + 4)
 		check_parent(c, offset, dir_id, record);
 	if (!cim_record_is_dir(record) && table.entry_size >= CIM_OFF(file, stream) + 16)
-		check_stream(c, record->stream_offset, record->stream_desc);
+		check_stream(c, record->stream_offset, record->stream_desc, record->base_region);
 	check_streams(c, record);
 	check_security(c, record->security);
 	check_ea(c, record);

@@ -29,7 +29,7 @@
 
 struct pe_image {
 	uint64_t offset; /* of its descriptor */
-	uint64_t data;
+	uint64_t data;	 /* counted from region 0 */
 	uint64_t data_length;
 	uint32_t count;
 };
@@ -39,8 +39,8 @@ struct pe_mapping {
 	uint32_t delta;
 };
 
-static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, struct pe_image *pe,
-				     struct cim_error *err)
+static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, uint16_t base,
+				     struct pe_image *pe, struct cim_error *err)
 {
 	uint8_t bytes[CIM_SIZE(pe_image)];
 	enum cim_status status;
@@ -52,11 +52,11 @@ static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, s
 	pe->data = cim_get64(bytes + CIM_OFF(pe_image, data));
 	pe->data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe->count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
-	return CIM_OK;
+	return cim_stream_add_base(&pe->data, pe->data_length & CIM_STREAM_LENGTH_MASK, base, err);
 }
 
 enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,
-				 struct cim_place *place, struct cim_error *err)
+				 uint16_t base, struct cim_place *place, struct cim_error *err)
 {
 	struct pe_image pe;
 	enum cim_status status;
@@ -64,13 +64,15 @@ enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint6
 	*place = (struct cim_place){0};
 	if (!cim_stream_length(desc) || desc & CIM_STREAM_SPARSE)
 		return CIM_OK;
-	*place = (struct cim_place){offset, cim_stream_length(desc)};
+	*place = (struct cim_place){.offset = offset, .bytes = cim_stream_length(desc)};
 	if (cim_stream_type(desc) != CIM_STREAM_PE_IMAGE)
 		return CIM_OK;
-	status = read_pe_image(image, offset, &pe, err);
-	if (!status)
-		place->bytes += CIM_SIZE(pe_image) + pe.count * CIM_SIZE(pe_mapping);
-	return status;
+	status = read_pe_image(image, offset, base, &pe, err);
+	if (status)
+		return status;
+	place->data = pe.data;
+	place->bytes += CIM_SIZE(pe_image) + pe.count * CIM_SIZE(pe_mapping);
+	return CIM_OK;
 }
 
 /* Mappings [index, index + count) of an image, at most MAPPINGS_AT_ONCE. */
@@ -155,26 +157,27 @@ static enum cim_status check_mappings(struct cim_image *image, const struct pe_i
 
 /* Many streams may have one PE image of 65,535 mappings: it is remembered for which size, and all
  * below, the last ones were found to be good. */
-static bool known_pe(struct cim_image *image, uint64_t offset, uint64_t size)
+static bool known_pe(struct cim_image *image, const struct pe_image *pe, uint64_t size)
 {
-	const struct cim_good_pe *good = &image->good_pe[offset / 8 % CIM_GOOD_PE];
+	const struct cim_good_pe *good = &image->good_pe[pe->offset / 8 % CIM_GOOD_PE];
 	bool known;
 
 	cim_image_lock(image);
-	known = good->offset == offset && good->size >= size;
+	known = good->offset == pe->offset && good->data == pe->data && good->size >= size;
 	cim_image_unlock(image);
 	return known;
 }
 
-static void keep_pe(struct cim_image *image, uint64_t offset, uint64_t size)
+static void keep_pe(struct cim_image *image, const struct pe_image *pe, uint64_t size)
 {
 	cim_image_lock(image);
-	image->good_pe[offset / 8 % CIM_GOOD_PE] = (struct cim_good_pe){offset, size};
+	image->good_pe[pe->offset / 8 % CIM_GOOD_PE] = (struct cim_good_pe){pe->offset, pe->data,
+									    size};
 	cim_image_unlock(image);
 }
 
-static enum cim_status check_pe_image(struct cim_image *image, uint64_t offset, uint64_t size,
-				      struct cim_error *err)
+static enum cim_status check_pe_image(struct cim_image *image, uint64_t offset, uint16_t base,
+				      uint64_t size, struct cim_error *err)
 {
 	struct pe_image pe;
 	enum cim_status status;
@@ -182,22 +185,22 @@ static enum cim_status check_pe_image(struct cim_image *image, uint64_t offset, 
 	if (size > CIM_PE_LIMIT)
 		return cim_fail(err, CIM_E_CORRUPT, "a PE image of %llu bytes",
 				(unsigned long long)size);
-	status = read_pe_image(image, offset, &pe, err);
+	status = read_pe_image(image, offset, base, &pe, err);
 	if (status)
 		return status;
 	status = cim_image_check_range(image, pe.data, 0, pe.data_length, err);
 	if (status)
 		return status;
-	if (known_pe(image, offset, size))
+	if (known_pe(image, &pe, size))
 		return CIM_OK;
 	status = check_mappings(image, &pe, size, err);
 	if (!status)
-		keep_pe(image, offset, size);
+		keep_pe(image, &pe, size);
 	return status;
 }
 
 enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, uint64_t desc,
-				     struct cim_data *data, struct cim_error *err)
+				     uint16_t base, struct cim_data *data, struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
 
@@ -215,7 +218,7 @@ enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, u
 			return cim_fail(err, CIM_E_CORRUPT, "a PE image is marked as sparse");
 		data->pe = true;
 		if (cim_stream_length(desc))
-			status = check_pe_image(image, offset, cim_stream_length(desc), err);
+			status = check_pe_image(image, offset, base, cim_stream_length(desc), err);
 		break;
 	default:
 		return cim_fail(err, CIM_E_CORRUPT, "a stream with data can't be of type %u",
@@ -225,6 +228,7 @@ enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, u
 		return status;
 	data->size = cim_stream_length(desc);
 	data->priv[0] = offset;
+	data->priv[1] = base;
 	return CIM_OK;
 }
 
@@ -266,7 +270,8 @@ struct pe_cursor {
 static enum cim_status begin_pe(struct cim_image *image, const struct cim_data *data,
 				uint64_t offset, struct pe_cursor *cursor, struct cim_error *err)
 {
-	enum cim_status status = read_pe_image(image, data->priv[0], &cursor->pe, err);
+	enum cim_status status = read_pe_image(image, data->priv[0], (uint16_t)data->priv[1],
+					       &cursor->pe, err);
 
 	cursor->offset = offset;
 	if (status)
@@ -371,7 +376,7 @@ enum cim_status cim_data_place(struct cim_image *image, const struct cim_data *d
 		status = cim_stream_place(image, data->priv[0],
 					  cim_stream_desc(data->size, data->pe ? CIM_STREAM_PE_IMAGE
 									       : CIM_STREAM_DATA),
-					  place, err);
+					  (uint16_t)data->priv[1], place, err);
 	return cim_error_where(err, status, op, image->path);
 }
 

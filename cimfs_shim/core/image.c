@@ -271,7 +271,7 @@ enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 	if (status)
 		return status;
 	cim_record_decode(record, bytes, size);
-	return CIM_OK;
+	return cim_record_add_base(record, err);
 }
 
 static enum cim_status load_upcase(struct cim_image *image, uint16_t **upcase,

@@ -30,6 +30,7 @@ struct cim_hash_table;	 /* hashtable.h */
 #define CIM_GOOD_PE 64u
 struct cim_good_pe {
 	uint64_t offset; /* 0: none */
+	uint64_t data;	 /* as it counts from the item's base */
 	uint64_t size;
 };
 
@@ -116,7 +117,8 @@ struct cim_file_table {
 };
 enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
 				     struct cim_file_table *entry, struct cim_error *err);
-/* A File record; CIM_E_CORRUPT for an ID the image doesn't have. */
+/* A File record, its offsets made absolute (cim_record_add_base()); CIM_E_CORRUPT for an ID the
+ * image doesn't have. */
 enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 				 struct cim_record *record, struct cim_error *err);
 /* The image's upcase table, loaded at the first call. */
@@ -131,6 +133,7 @@ struct cim_link_table {
 	uint32_t length;
 	uint32_t count;
 	uint32_t value_size; /* CIM_LINK_FILE_SIZE or CIM_LINK_STREAM_SIZE */
+	uint16_t base;	     /* of a stream table: BaseRegionIndex of its item */
 	bool in_order;	     /* cim_link_table_check_order() found our order: no scan is needed */
 };
 
@@ -138,6 +141,7 @@ struct cim_link {
 	uint32_t file_id;	/* of a directory's entry */
 	uint64_t stream_offset; /* of a stream table's */
 	uint64_t stream_desc;
+	uint16_t base; /* a stream table's */
 	size_t units;
 	uint16_t name[CIM_MAX_NAME];
 };
@@ -172,11 +176,12 @@ enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
 
 /* ---- data.c ---- */
 
-/* Fill in a struct cim_data from a Stream; checks type, range and PE descriptor. */
+/* Fill in a struct cim_data from a Stream; checks type, range and PE descriptor. @base: of the
+ * item's record, from which the data of a PE image count. */
 enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, uint64_t desc,
-				     struct cim_data *data, struct cim_error *err);
+				     uint16_t base, struct cim_data *data, struct cim_error *err);
 /* Where a Stream lies, and what reading it all goes through. */
 enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,
-				 struct cim_place *place, struct cim_error *err);
+				 uint16_t base, struct cim_place *place, struct cim_error *err);
 
 #endif

@@ -31,8 +31,8 @@ enum cim_status cim_show_entry(struct cim_shown_entry *shown, uint32_t index,
 	if (!image)
 		return CIM_OK;
 	shown->entry.data = &shown->data;
-	return cim_data_from_stream(image, link->stream_offset, link->stream_desc, &shown->data,
-				    err);
+	return cim_data_from_stream(image, link->stream_offset, link->stream_desc, link->base,
+				    &shown->data, err);
 }
 
 static enum cim_status open_iter(struct cim_image *image, const struct cim_record *record,
@@ -142,7 +142,9 @@ bool cim_iter_place(const struct cim_iter *iter, struct cim_place *place)
 		*place = (struct cim_place){0};
 	if (!iter || !place)
 		return false;
-	*place = (struct cim_place){iter->table.offset, iter->table.length};
+	*place = (struct cim_place){.offset = iter->table.offset,
+				    .bytes = iter->table.length,
+				    .base = iter->table.base};
 	return true;
 }
 

@@ -96,7 +96,8 @@ static enum cim_status load_table(struct cim_links *links, uint32_t number, stru
 
 	if (status)
 		return status;
-	place = (struct cim_place){table.offset, (uint64_t)table.count * table.entry_size};
+	place = (struct cim_place){.offset = table.offset,
+				   .bytes = (uint64_t)table.count * table.entry_size};
 	status = cim_budget_spend(links->budget, &place, err);
 	if (status)
 		return status;
@@ -205,7 +206,7 @@ static enum cim_status count_table(struct cim_links *links, uint32_t dir_id,
 				   const struct cim_link_table *table, uint32_t *subdirectories,
 				   struct cim_error *err)
 {
-	const struct cim_place place = {table->offset, table->length};
+	const struct cim_place place = {.offset = table->offset, .bytes = table->length};
 	enum cim_status status = cim_budget_spend(links->budget, &place, err);
 	struct cim_link link;
 

@@ -90,6 +90,7 @@ enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct 
 	if (!record->streams)
 		return CIM_OK;
 	table->offset = record->streams;
+	table->base = record->base_region;
 	status = cim_image_read_object(image, table->offset, 0, bytes, sizeof(bytes), err);
 	if (status)
 		return status;
@@ -170,6 +171,9 @@ static enum cim_status read_value(const struct cim_link_table *table, uint32_t i
 	} else {
 		link->stream_offset = cim_get64(bytes + CIM_OFF(stream, offset));
 		link->stream_desc = cim_get64(bytes + CIM_OFF(stream, desc));
+		link->base = table->base;
+		return cim_stream_add_base(&link->stream_offset, link->stream_desc, table->base,
+					   err);
 	}
 	return CIM_OK;
 }

@@ -222,6 +222,7 @@ void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 	info->priv[3] = record->ea;
 	info->priv[4] = record->reparse;
 	info->priv[5] = record->streams;
+	info->priv[6] = record->base_region;
 }
 
 void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info)
@@ -234,6 +235,7 @@ void cim_record_from_info(struct cim_record *record, const struct cim_file_info 
 		.ea_length = info->ea_size,
 		.reparse = info->priv[4],
 		.streams = info->priv[5],
+		.base_region = (uint16_t)info->priv[6],
 	};
 }
 
@@ -328,12 +330,13 @@ static enum cim_status place_of_part(struct cim_image *image, const struct cim_r
 	enum cim_status status;
 
 	if (part == CIM_PART_DATA)
-		return cim_stream_place(image, record->stream_offset, record->stream_desc, place,
-					err);
+		return cim_stream_place(image, record->stream_offset, record->stream_desc,
+					record->base_region, place, err);
 	if (part == CIM_PART_STREAMS) {
 		status = cim_link_table_of_streams(image, record, &table, err);
 		if (!status && table.count)
-			*place = (struct cim_place){table.offset, table.length};
+			*place = (struct cim_place){
+				.offset = table.offset, .bytes = table.length, .base = table.base};
 		return status;
 	}
 	status = place_of_blob(image, record, (enum cim_blob)part, &place->offset, &skip, &size,
@@ -449,11 +452,13 @@ static enum cim_status get_data(struct cim_image *image, const struct cim_record
 		status = find_stream(image, record, stream, &link, err);
 		if (status)
 			return status;
-		return cim_data_from_stream(image, link.stream_offset, link.stream_desc, data, err);
+		return cim_data_from_stream(image, link.stream_offset, link.stream_desc, link.base,
+					    data, err);
 	}
 	if (cim_record_is_dir(record))
 		return cim_fail(err, CIM_E_ACCESS, "a directory has no data");
-	return cim_data_from_stream(image, record->stream_offset, record->stream_desc, data, err);
+	return cim_data_from_stream(image, record->stream_offset, record->stream_desc,
+				    record->base_region, data, err);
 }
 
 enum cim_status cim_image_get_data(struct cim_image *image, uint32_t file_id, struct cim_str stream,

@@ -60,6 +60,42 @@ void cim_record_encode(uint8_t *bytes, const struct cim_record *record)
 	cim_put16(p + CIM_OFF(file, reserved), record->reserved);
 }
 
+bool cim_offset_add_base(uint64_t *offset, uint16_t base)
+{
+	return !*offset || cim_ckd_add64(offset, *offset, cim_region_offset(base, 0));
+}
+
+static enum cim_status no_such_region(uint16_t base, struct cim_error *err)
+{
+	return cim_fail(err, CIM_E_CORRUPT,
+			"a base region index of %u leads past the last region there can be", base);
+}
+
+enum cim_status cim_stream_add_base(uint64_t *offset, uint64_t desc, uint16_t base,
+				    struct cim_error *err)
+{
+	if (cim_offset_add_base(offset, base))
+		return CIM_OK;
+	if (cim_stream_length(desc) && !(desc & CIM_STREAM_SPARSE))
+		return no_such_region(base, err);
+	*offset = 0;
+	return CIM_OK;
+}
+
+enum cim_status cim_record_add_base(struct cim_record *record, struct cim_error *err)
+{
+	const uint16_t base = record->base_region;
+
+	if (!base)
+		return CIM_OK;
+	if (!cim_offset_add_base(&record->security, base) ||
+	    !cim_offset_add_base(&record->ea, base) ||
+	    !cim_offset_add_base(&record->reparse, base) ||
+	    !cim_offset_add_base(&record->streams, base))
+		return no_such_region(base, err);
+	return cim_stream_add_base(&record->stream_offset, record->stream_desc, base, err);
+}
+
 static const struct {
 	uint16_t flag;
 	uint32_t attribute;

@@ -29,6 +29,15 @@ struct cim_record {
 void cim_record_decode(struct cim_record *record, const uint8_t *bytes, size_t size);
 /* Writes the 96 bytes of the known fields. */
 void cim_record_encode(uint8_t *bytes, const struct cim_record *record);
+/* What a record with a BaseRegionIndex leads to counts from that region on; make it count from the
+ * first, as that of all others. The record keeps its index, from which count, in turn, the streams
+ * of its stream table and the data of PE images. */
+enum cim_status cim_record_add_base(struct cim_record *record, struct cim_error *err);
+/* The same for one RegionOffset, of which 0 stays 0; false if there can't be such a region. */
+bool cim_offset_add_base(uint64_t *offset, uint16_t base);
+/* And for that of a stream, which may be anything where it has no bytes. */
+enum cim_status cim_stream_add_base(uint64_t *offset, uint64_t desc, uint16_t base,
+				    struct cim_error *err);
 static inline bool cim_record_is_dir(const struct cim_record *record)
 {
 	return cim_stream_type(record->stream_desc) == CIM_STREAM_LINK_TABLE;

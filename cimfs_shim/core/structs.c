@@ -43,7 +43,8 @@ static_assert(BUFFER >= CIM_MAX_BLOB + 2, "a blob fits in");
 struct place {
 	uint64_t offset; /* RegionOffset */
 	uint32_t size;
-	uint32_t kind;
+	uint16_t kind;
+	uint16_t base; /* of a stream table's item: what its streams count from */
 };
 static_assert(sizeof(struct place) == 16, "compared as bytes");
 
@@ -336,9 +337,9 @@ static const struct cim_layout no_head;
 
 /* Is this the first time for the structure? (Or is it one of those that couldn't be remembered?) */
 static bool first_time(struct structs *s, enum cim_structure_kind kind, uint64_t offset,
-		       uint32_t size)
+		       uint32_t size, uint16_t base)
 {
-	const struct place place = {offset, size, (uint32_t)kind};
+	const struct place place = {offset, size, (uint16_t)kind, base};
 	const uint32_t key = cim_hash_table_key(&s->place_map, &place, sizeof(place));
 	size_t cursor = 0;
 	uint32_t i;
@@ -402,7 +403,7 @@ static void visit_pe(struct structs *s, uint64_t offset)
 		return;
 	count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
 	whole = t.pub.size + count * CIM_SIZE(pe_mapping);
-	if (!first_time(s, t.pub.kind, offset, (uint32_t)whole)) {
+	if (!first_time(s, t.pub.kind, offset, (uint32_t)whole, 0)) {
 		spend(s, &t, whole); /* the caller goes through it again */
 		return;
 	}
@@ -415,7 +416,7 @@ static void visit_pe(struct structs *s, uint64_t offset)
 
 /* @owner: the structure that the stream is described in. */
 static void visit_stream(struct structs *s, const struct target *owner, uint64_t offset,
-			 uint64_t desc)
+			 uint64_t desc, uint16_t base)
 {
 	struct cim_data data;
 	struct target t = *owner;
@@ -426,7 +427,7 @@ static void visit_stream(struct structs *s, const struct target *owner, uint64_t
 		visit_pe(s, offset);
 		t = object(s, CIM_STRUCT_PE_IMAGE, offset, 0);
 	}
-	fine(s, &t, cim_data_from_stream(s->image, offset, desc, &data, &s->why));
+	fine(s, &t, cim_data_from_stream(s->image, offset, desc, base, &data, &s->why));
 }
 
 /* The links of a table, each with its value, its name's offset and its name. Returns what is wrong
@@ -511,7 +512,7 @@ static bool visit_directory(struct structs *s, const struct cim_record *record, 
 
 	if (!status && !table.offset)
 		return true; /* an empty one needs no table */
-	if (first_time(s, t.pub.kind, record->stream_offset, table.length))
+	if (first_time(s, t.pub.kind, record->stream_offset, table.length, 0))
 		visit_table(s, &t, &table, status, walked);
 	else
 		fine(s, &t, status);
@@ -530,7 +531,7 @@ static void visit_streams(struct structs *s, const struct cim_record *record)
 		return;
 	t = object(s, CIM_STRUCT_STREAM_TABLE, record->streams, 0);
 	status = cim_link_table_of_streams(s->image, record, &table, &s->why);
-	if (!first_time(s, t.pub.kind, record->streams, table.length)) {
+	if (!first_time(s, t.pub.kind, record->streams, table.length, table.base)) {
 		fine(s, &t, status);
 		return;
 	}
@@ -546,7 +547,7 @@ static void visit_streams(struct structs *s, const struct cim_record *record)
 		if (path_len && !set_path(s, path_len, ':', name))
 			return;
 		t = object(s, CIM_STRUCT_STREAM_TABLE, record->streams, 0);
-		visit_stream(s, &t, link.stream_offset, link.stream_desc);
+		visit_stream(s, &t, link.stream_offset, link.stream_desc, link.base);
 		if (path_len && !stopped(s))
 			set_path(s, path_len, 0, "");
 	}
@@ -560,7 +561,7 @@ static void visit_counted(struct structs *s, enum cim_structure_kind kind, uint6
 	uint8_t length[2];
 	uint64_t whole;
 
-	if (!offset || !first_time(s, kind, offset, 0) || !get(s, &t, 0, length, sizeof(length)))
+	if (!offset || !first_time(s, kind, offset, 0, 0) || !get(s, &t, 0, length, sizeof(length)))
 		return;
 	whole = t.pub.size + cim_get16(length);
 	if (!cim_image_check_range(s->image, offset, 0, whole, &s->why))
@@ -575,7 +576,7 @@ static void visit_ea(struct structs *s, const struct cim_record *record)
 	struct target t;
 
 	if (!record->ea || !record->ea_length ||
-	    !first_time(s, CIM_STRUCT_EA, record->ea, record->ea_length))
+	    !first_time(s, CIM_STRUCT_EA, record->ea, record->ea_length, 0))
 		return;
 	t = object(s, CIM_STRUCT_EA, record->ea, record->ea_length);
 	if (fine(s, &t, cim_image_check_range(s->image, record->ea, 0, t.pub.size, &s->why)))
@@ -618,7 +619,7 @@ static bool visit_item(struct structs *s, bool walked, enum cim_status *status)
 	if (cim_record_is_dir(&record))
 		return visit_directory(s, &record, walked);
 	t = object(s, CIM_STRUCT_FILE, table.offset, 0);
-	visit_stream(s, &t, record.stream_offset, record.stream_desc);
+	visit_stream(s, &t, record.stream_offset, record.stream_desc, record.base_region);
 	return true;
 }
 

@@ -233,6 +233,54 @@ static enum cim_status write_directory(struct cim_writer *writer, uint32_t numbe
 	return CIM_OK;
 }
 
+/* ---- records with a BaseRegionIndex ----
+ *
+ * In memory what they lead to counts from region 0 already (cim_record_add_base()), and so it is
+ * written, with index 0, once such a record is changed: what a session stores, or finds stored,
+ * may lie below the index. With it go what counts from the index in turn, the stream table and the
+ * descriptors of PE images. Records that are not changed stay as they are.
+ */
+
+/* Write a copy of a PE image's descriptor whose data count from region 0. */
+static enum cim_status flatten_pe(struct cim_writer *writer, uint16_t base, uint64_t *offset,
+				  struct cim_error *err)
+{
+	uint8_t head[CIM_SIZE(pe_image)], *bytes;
+	uint64_t data;
+	size_t size;
+	enum cim_status status;
+
+	status = cim_image_read_raw(writer->base, *offset, 0, head, sizeof(head), err);
+	if (status)
+		return status;
+	size = sizeof(head) +
+	       (size_t)cim_get16(head + CIM_OFF(pe_image, mapping_count)) * CIM_SIZE(pe_mapping);
+	bytes = cim_alloc(&writer->env, size);
+	if (!bytes)
+		return cim_no_memory(err);
+	status = cim_image_read_raw(writer->base, *offset, 0, bytes, size, err);
+	data = cim_get64(head + CIM_OFF(pe_image, data));
+	if (!status)
+		status = cim_stream_add_base(
+			&data, cim_get64(head + CIM_OFF(pe_image, data_length)), base, err);
+	memcpy(bytes, head, sizeof(head)); /* of which the size was taken */
+	cim_put64(bytes + CIM_OFF(pe_image, data), data);
+	if (!status)
+		status = cim_objects_put(&writer->objects, bytes, size, offset, err);
+	cim_free(&writer->env, bytes);
+	return status;
+}
+
+/* The same for a stream of an item with that index, if it is one of a PE image: only the base's
+ * are. */
+static enum cim_status flatten_stream(struct cim_writer *writer, uint16_t base, uint64_t desc,
+				      uint64_t *offset, struct cim_error *err)
+{
+	if (!base || cim_stream_type(desc) != CIM_STREAM_PE_IMAGE || !cim_stream_length(desc))
+		return CIM_OK;
+	return flatten_pe(writer, base, offset, err);
+}
+
 /* Is a stream list to be written: changed, and its item still part of the image? */
 static bool streams_count(const struct cim_namespace *ns, const struct cim_ns_streams *list)
 {
@@ -244,11 +292,12 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 				     struct cim_error *err)
 {
 	uint64_t offset = 0, length;
+	struct cim_record record;
 	struct cim_ns_file *file;
 	struct row *rows;
-	enum cim_status status = CIM_OK;
+	enum cim_status status = cim_ns_read(&writer->ns, list->file_id, &record, err);
 
-	if (list->count) {
+	if (!status && list->count) {
 		size_t bytes;
 
 		if (!cim_ckd_mul_size(&bytes, list->count, sizeof(*rows)))
@@ -256,20 +305,42 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 		rows = cim_zalloc(&writer->env, bytes);
 		if (!rows)
 			return cim_no_memory(err);
-		for (uint32_t i = 0; i < list->count; i++) {
+		for (uint32_t i = 0; !status && i < list->count; i++) {
 			rows[i].name = list->streams[i].name;
 			rows[i].units = list->streams[i].units;
 			rows[i].stream_offset = list->streams[i].offset;
 			rows[i].stream_desc = list->streams[i].desc;
+			status = flatten_stream(writer, record.base_region, rows[i].stream_desc,
+						&rows[i].stream_offset, err);
 		}
-		status = write_link_table(writer, rows, list->count, CIM_LINK_STREAM_SIZE, &offset,
-					  &length, err);
+		if (!status)
+			status = write_link_table(writer, rows, list->count, CIM_LINK_STREAM_SIZE,
+						  &offset, &length, err);
 		cim_free(&writer->env, rows);
 	}
 	if (!status)
 		status = cim_ns_change(&writer->ns, list->file_id, &file, err);
 	if (!status)
 		file->record.streams = offset;
+	return status;
+}
+
+/* The stream tables of changed records that would count from an index that is theirs no more. */
+static enum cim_status flatten_streams(struct cim_writer *writer, struct cim_error *err)
+{
+	struct cim_namespace *ns = &writer->ns;
+	uint32_t list;
+	enum cim_status status = CIM_OK;
+
+	for (size_t i = 0; !status && i < ns->changed_count; i++) {
+		if (!ns->changed[i].record.base_region || !ns->changed[i].record.streams)
+			continue;
+		status = cim_ns_get_streams(ns, ns->changed_ids[i], &list, err);
+		if (status || ns->streams[list].dirty)
+			continue; /* written already */
+		ns->streams[list].dirty = true;
+		status = write_streams(writer, &ns->streams[list], err);
+	}
 	return status;
 }
 
@@ -372,6 +443,8 @@ static enum cim_status put_records(struct table_writer *tw, const struct out_tab
 {
 	const struct cim_namespace *ns = &tw->writer->ns;
 	uint64_t id = out->first > ns->first_new_id ? out->first : ns->first_new_id;
+	struct cim_record record;
+	enum cim_status status;
 
 	for (; tw->changed_at < ns->changed_count; tw->changed_at++) {
 		const uint32_t i = tw->changed[tw->changed_at], changed = ns->changed_ids[i];
@@ -381,7 +454,13 @@ static enum cim_status put_records(struct table_writer *tw, const struct out_tab
 		if (changed - out->first >= out->count)
 			return cim_fail(err, CIM_E_CORRUPT, "file table %u has shrunk",
 					(unsigned)out->number);
-		put_record(out, changed, &ns->changed[i].record);
+		record = ns->changed[i].record;
+		status = flatten_stream(tw->writer, record.base_region, record.stream_desc,
+					&record.stream_offset, err);
+		if (status)
+			return status;
+		record.base_region = 0;
+		put_record(out, changed, &record);
 	}
 	for (; id < out->end; id++)
 		put_record(out, id, &cim_ns_new_at(ns, (uint32_t)id)->record);
@@ -679,6 +758,8 @@ enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem
 		if (!status)
 			status = step(&steps, err);
 	}
+	if (!status)
+		status = flatten_streams(writer, err);
 	if (!status)
 		status = write_file_tables(writer, &steps, &directory, &tables, err);
 	if (status)

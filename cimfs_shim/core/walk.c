@@ -128,7 +128,8 @@ static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 	frame.path_bytes = walk->path.len;
 	status = cim_link_table_of_dir(walk->image, &walk->record, &frame.table, err);
 	if (!status) {
-		const struct cim_place place = {frame.table.offset, frame.table.length};
+		const struct cim_place place = {.offset = frame.table.offset,
+						.bytes = frame.table.length};
 
 		status = cim_budget_spend(walk->budget, &place, err);
 	}

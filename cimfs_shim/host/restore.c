@@ -43,8 +43,8 @@ void restore_init(struct restore *r, const struct restore_job *job)
 
 int restore_spend_mappings(struct restore *r, const struct cim_place *place, uint64_t size)
 {
-	const struct cim_place mappings = {place->offset,
-					   place->bytes > size ? place->bytes - size : 0};
+	const struct cim_place mappings = {.offset = place->offset,
+					   .bytes = place->bytes > size ? place->bytes - size : 0};
 	struct cim_error err = {0};
 
 	return cim_budget_spend(r->budget, &mappings, &err)

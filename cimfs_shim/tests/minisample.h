@@ -142,8 +142,8 @@ static inline uint32_t sample_beta(struct mini *m)
 	return id;
 }
 
-/* The image "mem/s.cim". */
-static inline struct mini *mini_sample(void)
+/* The image "mem/s.cim"; @change: has its way with the records before they are written. */
+static inline struct mini *mini_sample_changed(void (*change)(struct mini *m))
 {
 	struct mini *m = mini_new();
 	uint8_t alpha[SAMPLE_ALPHA];
@@ -186,8 +186,16 @@ static inline struct mini *mini_sample(void)
 	id = mini_record(m);
 	mini_stream(m, id, (uint64_t)SAMPLE_SMALL << 48 | 40, 0, 0, false);
 	links[n++] = mini_link("zero", id, 0);
-	mini_finish_dir(m, "s.cim", SAMPLE_META, links, n, true);
+	mini_dir(m, m->root, SAMPLE_META, links, n, true);
+	if (change)
+		change(m);
+	mini_finish(m, "s.cim", SAMPLE_META);
 	return m;
+}
+
+static inline struct mini *mini_sample(void)
+{
+	return mini_sample_changed(NULL);
 }
 
 /* ---- reading everything ---- */

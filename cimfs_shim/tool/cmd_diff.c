@@ -47,6 +47,7 @@ struct diff {
 	struct side a;
 	struct side b;
 	uint32_t *twins; /* by region of b: one more than the region of a that is the same file */
+	bool aligned;	 /* each region that both have is the same file */
 	pthread_mutex_t lock;
 	void *verdicts; /* of tsearch() */
 	struct queue *queue;
@@ -198,14 +199,21 @@ static int same_data(struct comparer *c, struct pair *p, const struct cim_data *
 
 /* ---- places ---- */
 
+static bool same_offset(const struct diff *d, uint64_t a, uint64_t b)
+{
+	const uint32_t region = cim_region_index(b);
+
+	return region < cim_image_get_info(d->b.image)->region_count &&
+	       d->twins[region] == cim_region_index(a) + 1 &&
+	       cim_region_byte(a) == cim_region_byte(b);
+}
+
+/* One place in one file; what it leads to, by the number of a region, is each image's own. */
 static bool same_place(const struct diff *d, const struct cim_place *a, const struct cim_place *b)
 {
-	const uint32_t region = cim_region_index(b->offset);
-
-	return a->bytes && a->bytes == b->bytes &&
-	       region < cim_image_get_info(d->b.image)->region_count &&
-	       d->twins[region] == cim_region_index(a->offset) + 1 &&
-	       cim_region_byte(a->offset) == cim_region_byte(b->offset);
+	if (!a->bytes || a->bytes != b->bytes || !same_offset(d, a->offset, b->offset))
+		return false;
+	return (!a->data && !b->data) || same_offset(d, a->data, b->data);
 }
 
 static unsigned kinds_of(bool a, bool b)
@@ -443,7 +451,7 @@ static int compare_streams(struct comparer *c, struct pair *p)
 	if (!p->a.info.has_streams && !p->b.info.has_streams)
 		return EXIT_OK;
 	code = find_places(p, CIM_PART_STREAMS, &a, &b, &same);
-	if (code || same)
+	if (code || (same && (!a.bytes || (p->d->aligned && a.base == b.base))))
 		return code;
 	code = tree_streams(p->d->t, p->a.side->image, p->a.side->name, &p->a.info, &x);
 	if (!code)
@@ -819,6 +827,11 @@ static void find_twins(struct diff *d)
 		for (uint32_t n = 0; n < x->count && n < y->count; n++)
 			d->twins[y->first + n] = x->first + n + 1;
 	}
+	d->aligned = true;
+	for (uint32_t i = 0; i < cim_image_get_info(d->a.image)->region_count &&
+			     i < cim_image_get_info(d->b.image)->region_count;
+	     i++)
+		d->aligned = d->aligned && d->twins[i] == i + 1;
 }
 
 static void close_side(struct side *side)

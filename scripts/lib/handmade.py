@@ -109,6 +109,24 @@ def parents():
     }), parents=(one, five))
 
 
+def base_region():
+    """Items of which all that they lead to counts from another region, as merged images have them.
+    The first set lies below all indices."""
+    below = RegionSet("33333333-3333-4333-8333-333333333333", (METADATA, DATA), object_ids=False)
+    stream = Stream(pattern(9000, 7), pe=[(0x400, 0x200), (0x1000, 0x400)])
+    every = {"sd": make_sd(), "ea": make_ea((b"A", b"x")), "reparse": make_symlink("x")}
+    return Image(Dir({
+        "by1": File(b"from region 1", base=1, **every),
+        "by2": File(pattern(5000, 8), base=2, streams={"s": b"a stream", "none": Sparse(70000)},
+                    **every),
+        "pe.exe": File(stream, base=2, streams={"pe": Stream(pattern(9000, 9), pe=[(0, 64)])}),
+        "empty": File(base=2),
+        "sparse": File(Sparse(1 << 33), base=2),
+        "dir": Dir({"below": File(b"from region 0")}, base=2, sd=make_sd()),
+        "bare": Dir(base=2, sd=make_sd()),
+    }), parents=(below,))
+
+
 def other_own_regions():
     """An own set of four regions, metadata last."""
     return basic(types=(DATA, SMALL, DATA, METADATA))
@@ -124,7 +142,6 @@ def unknown_fields():
     image = basic(trailer=b"more to come")
     image.items["Hello.txt"].flags |= 0x8040
     image.poke("record:Hello.txt", RECORD_FLAGS, "H", image.items["Hello.txt"].flags)
-    image.poke("record:zero", RECORD_BASE, "H", 3)
     image.poke("record:page.bin", RECORD_RESERVED, "H", 7)
     image.poke("image", HEADER_RESERVED2, "Q", 1)
     image.poke("region:1", REGION_RESERVED, "B", 1)
@@ -219,10 +236,11 @@ GOOD = [
     ("stream-form-2", stream_form_2, []),
     ("pe-images", pe_images, []),
     ("parents", parents, [("note", "is missing")]),
+    ("base-region", base_region, [("note", "base region index"), ("note", "is missing")]),
     ("other-own-regions", other_own_regions, []),
     ("one-region", one_region, [("warning", "in a metadata region")]),
     ("unknown-fields", unknown_fields, [
-        ("note", "unknown flags 0x8040"), ("note", "base region index 3"),
+        ("note", "unknown flags 0x8040"),
         ("note", "reserved field is not zero"), ("note", "12 bytes follow the region sets"),
         ("note", "reserved field of table 0")]),
     ("names", names, []),

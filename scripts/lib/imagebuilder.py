@@ -148,6 +148,11 @@ class Item:
         self.tag, self.base, self.extra = tag, base, extra
 
 
+def counted(offset, base):
+    """A RegionOffset as it stands in an item with a BaseRegionIndex."""
+    return offset - (base << 48) if offset else 0
+
+
 class Stream:
     """The bytes of a stream. region: image-wide index, else by size. digest: 24 bytes in place
     of a foreign one. pe: list of (file offset, delta) to store it expanded."""
@@ -293,23 +298,23 @@ class Image:
         for name, child in getattr(item, "entries", {}).items():
             self.walk(child, path + "/" + name if path else name)
 
-    def put_stream(self, stream, label):
-        """The 16 bytes of a Stream."""
+    def put_stream(self, stream, label, base=0):
+        """A Stream: offset and descriptor. base: of its item, from which count a PE image's data."""
         if isinstance(stream, Sparse):
             offset = self.region_of(SMALL) << 48 | 40 if stream.place else 0
-            return struct.pack("<QQ", offset, SPARSE | PLAIN << 48 | stream.size)
+            return offset, SPARSE | PLAIN << 48 | stream.size
         if stream.pe is not None:
-            return self.put_pe(stream, label)
+            return self.put_pe(stream, label, base)
         if not stream.data:
-            return struct.pack("<QQ", self.region_of(SMALL) << 48 | 40, 0)
+            return self.region_of(SMALL) << 48 | 40, 0
         region = stream.region
         if region is None:
             region = self.region_of(SMALL if stream.size < 4096 else DATA)
         offset = self.put(stream.data, region, "data:" + label, stream.digest,
                           slack=stream.slack)
-        return struct.pack("<QQ", offset, stream.size)
+        return offset, stream.size
 
-    def put_pe(self, stream, label):
+    def put_pe(self, stream, label, base):
         expanded = bytearray()
         bounds = [(0, 0)] + list(stream.pe) + [(len(stream.data), 0)]
         for (start, delta), (end, _) in zip(bounds, bounds[1:]):
@@ -320,11 +325,11 @@ class Image:
                 expanded[place:place + end - start] = stream.data[start:end]
         region = self.region_of(DATA) if stream.region is None else stream.region
         data = self.put(bytes(expanded), region, "data:" + label, stream.digest)
-        head = struct.pack("<QQIHH", data, len(expanded), len(stream.data), len(stream.pe), 1)
+        head = struct.pack("<QQIHH", counted(data, base), len(expanded), len(stream.data), len(stream.pe), 1)
         for mapping in stream.pe:
             head += struct.pack("<II", *mapping)
         offset = self.put_metadata(head, "pe:" + label)
-        return struct.pack("<QQ", offset, PE << 48 | stream.size)
+        return offset, PE << 48 | stream.size
 
     def put_links(self, entries, label, path, separator, order=None, form=1):
         """A link table of [(name, value bytes)]; returns (offset, length)."""
@@ -356,13 +361,13 @@ class Image:
         if item.share is not None:
             return self.streams[item.share]
         if not item.entries:
-            return struct.pack("<QQ", 0, LINKS << 48)
+            return 0, LINKS << 48
         entries = []
         for name, child in item.entries.items():
             child_id = self.id_of(child, path + "/" + name if path else name)
             entries.append((name, struct.pack("<I", child_id)))
         offset, length = self.put_links(entries, "links:" + path, path, "/", item.order)
-        return struct.pack("<QQ", offset, LINKS << 48 | length)
+        return offset, LINKS << 48 | length
 
     def parent_of(self, path, item):
         if item.parent is not None:
@@ -386,21 +391,24 @@ class Image:
                 for name, stream in item.streams.items():
                     if isinstance(stream, bytes):
                         stream = item.streams[name] = Stream(stream)
-                    entries.append((name, self.put_stream(stream, path + ":" + name)))
+                    offset, desc = self.put_stream(stream, path + ":" + name, item.base)
+                    entries.append((name, struct.pack("<QQ", counted(offset, item.base), desc)))
                 table, _ = self.put_links(entries, "streams:" + path, path, ":",
                                           form=self.stream_form)
             if isinstance(item, Dir):
                 self.streams[path] = self.put_directory(item, path)
             else:
-                self.streams[path] = self.put_stream(item.data, path)
+                self.streams[path] = self.put_stream(item.data, path, item.base)
             if item.times is None:
                 item.times = tuple(BASE_TIME + number * 40000000 + i * 10000000 for i in range(4))
             item.known_tag = tag if item.tag is None else item.tag
             self.records[item.id] = (path, struct.pack(
                 "<HHI4Q", item.flags, len(item.ea or b""), item.known_tag, *item.times) +
-                self.streams[path] + struct.pack(
-                    "<QQQQIHH", security, ea, reparse, table, self.parent_of(path, item),
-                    item.base, 0) + item.extra)
+                struct.pack(
+                    "<QQQQQQIHH", counted(self.streams[path][0], item.base),
+                    self.streams[path][1],
+                    *(counted(offset, item.base) for offset in (security, ea, reparse, table)),
+                    self.parent_of(path, item), item.base, 0) + item.extra)
 
     # -- tables and headers --
 

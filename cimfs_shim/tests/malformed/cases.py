@@ -311,6 +311,10 @@ poked("stream-empty-nowhere", "a stream of length 0 has offset 0",
 poked("stream-sparse-nowhere", "a sparse stream has an offset past the end of its region",
       ("note", "sparse stream whose offset names no place"),
       "record:hole", RECORD_STREAM, "Q", 2 << 48 | FAR)
+poked("base-region-outside", "a base region index leads to a region that the image doesn't have",
+      ("error", "names region"), "record:Hello.txt", RECORD_BASE, "H", 3)
+poked("base-region-past-all", "a base region index leads past the last region there can be",
+      ("error", "leads past the last region"), "record:Hello.txt", RECORD_BASE, "H", 0xFFFF)
 poked("stream-unaligned", "data in the data region aren't on a multiple of 4096",
       ("warning", "isn't a multiple of 4096"), "record:page.bin", RECORD_STREAM, "Q",
       1 << 48 | 8192 + 8)

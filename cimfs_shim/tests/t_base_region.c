@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_base_region.c - records with a BaseRegionIndex, as merged images have them
+ *
+ * The sample image is made twice, plainly and with an index in every record, from which all that
+ * the record leads to counts. Whoever reads the two, or goes on with them, sees no difference.
+ */
+#include "../core/image.h"
+#include "kit.h"
+#include "minisample.h"
+
+/* ---- the same image with indices ---- */
+
+static uint64_t get_le(const uint8_t *p, int bytes)
+{
+	uint64_t value = 0;
+
+	for (int i = bytes; i-- > 0;)
+		value = value << 8 | p[i];
+	return value;
+}
+
+static uint8_t *object_at(struct mini *m, uint64_t offset)
+{
+	return mini_region_file(m, (unsigned)(offset >> 48))->bytes +
+	       (offset & ((UINT64_C(1) << 48) - 1));
+}
+
+/* Let a RegionOffset count from @base. */
+static void count_from(uint8_t *p, unsigned base)
+{
+	const uint64_t offset = get_le(p, 8);
+
+	if (offset)
+		mini_le(p, offset - ((uint64_t)base << 48), 8);
+}
+
+/* Descriptors of PE images, which several streams may have. */
+static uint64_t pe_done[8];
+
+static void pe_from(struct mini *m, const uint8_t *stream, unsigned base)
+{
+	const uint64_t offset = get_le(stream, 8);
+	size_t i = 0;
+
+	if (get_le(stream + 8, 8) >> 48 != 2)
+		return;
+	while (pe_done[i] && pe_done[i] != (offset | base))
+		i++;
+	if (!pe_done[i])
+		count_from(object_at(m, offset), base);
+	pe_done[i] = offset | base;
+}
+
+static void streams_from(struct mini *m, uint64_t offset, unsigned base)
+{
+	uint8_t *table = object_at(m, offset);
+	unsigned count;
+
+	if (get_le(table, 4) < 8 + 20 * get_le(table + 4, 4))
+		table += 4; /* the second form */
+	count = (unsigned)get_le(table + 4, 4);
+	for (unsigned i = 0; i < count; i++) {
+		pe_from(m, table + 8 + 16 * i, base);
+		count_from(table + 8 + 16 * i, base);
+	}
+}
+
+/* The parent's data, in region 1, have Alpha.txt only. */
+static void give_indices(struct mini *m)
+{
+	static const unsigned fields[] = {40, 56, 64, 72, 80};
+
+	memset(pe_done, 0, sizeof(pe_done));
+	for (size_t i = 0; i < m->record_count; i++) {
+		uint8_t *record = m->records[i];
+		const unsigned base = get_le(record + 40, 8) >> 48 == SAMPLE_PARENT_DATA ? 1 : 3;
+
+		pe_from(m, record + 40, base);
+		if (get_le(record + 80, 8))
+			streams_from(m, get_le(record + 80, 8), base);
+		for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++)
+			count_from(record + fields[f], base);
+		mini_le(record + 92, base, 2);
+	}
+}
+
+/* An alternate stream that is a PE image, the second of the file with this name. */
+static void add_pe_stream(struct mini *m)
+{
+	for (size_t i = 0, found = 0; i < m->record_count; i++) {
+		const uint64_t table = get_le(m->records[i] + 80, 8);
+		uint8_t *stream;
+
+		if (!table || found++)
+			continue;
+		stream = object_at(m, table) + 8 + 16;
+		for (size_t n = 0; n < m->record_count; n++)
+			if (get_le(m->records[n] + 48, 8) >> 48 == 2)
+				memcpy(stream, m->records[n] + 40, 16);
+	}
+}
+
+static void plain(struct mini *m)
+{
+	add_pe_stream(m);
+}
+
+static void indexed(struct mini *m)
+{
+	add_pe_stream(m);
+	give_indices(m);
+}
+
+/* A directory with one of the two. */
+static struct kit sample_kit(void (*change)(struct mini *m))
+{
+	struct mini *m = mini_sample_changed(change);
+	struct kit k = kit_new();
+
+	for (size_t i = 0; i < m->file_count; i++)
+		memfs_put(k.m, m->files[i].name, m->files[i].bytes, m->files[i].size);
+	mini_free(m);
+	return k;
+}
+
+/* ---- reading ---- */
+
+static void test_reading(void)
+{
+	struct mini *a = mini_sample_changed(plain), *b = mini_sample_changed(indexed);
+	struct read_all one, two;
+
+	read_all(&a->env, "mem/s.cim", &one);
+	read_all(&b->env, "mem/s.cim", &two);
+	is_int(one.failed, 0, "the plain sample is read without a failure");
+	is_int(two.failed, 0, "so is that with indices");
+	is_int(two.items, one.items, "they have as many items");
+	is_hex(two.digest, one.digest, "and everything that can be read is the same");
+	mini_free(a);
+	mini_free(b);
+}
+
+static void test_places(void)
+{
+	static const char *const names[] = {"pe.exe", "streams1", "beta", "Alpha.txt"};
+	struct mini *a = mini_sample_changed(plain), *b = mini_sample_changed(indexed);
+	struct cim_image *one = mini_open(a, "mem/s.cim"), *two = mini_open(b, "mem/s.cim");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct cim_file_info x = {CIM_SIZED(x)}, y = {CIM_SIZED(y)};
+		unsigned differ = 0;
+		uint32_t id = 0;
+
+		cim_image_lookup(one, cim_str8(names[i]), &id, NULL);
+		differ += cim_image_stat(one, id, &x, NULL) || cim_image_stat(two, id, &y, NULL);
+		for (int part = CIM_PART_SECURITY; part <= CIM_PART_STREAMS; part++) {
+			struct cim_place p, q;
+
+			differ += cim_file_place(one, &x, (enum cim_part)part, &p, NULL) != CIM_OK;
+			differ += cim_file_place(two, &y, (enum cim_part)part, &q, NULL) != CIM_OK;
+			differ += p.offset != q.offset || p.bytes != q.bytes || p.data != q.data;
+			/* A stream table isn't the same where its streams count from elsewhere. */
+			differ += q.base != (part == CIM_PART_STREAMS && q.bytes ? 3 : 0);
+		}
+		is_int(differ, 0, "%s: its parts lie where they lie", names[i]);
+	}
+	cim_image_close(one);
+	cim_image_close(two);
+	mini_free(a);
+	mini_free(b);
+}
+
+/* ---- what can't be ---- */
+
+static uint16_t far_index;
+static uint32_t far_id;
+static void far_away(struct mini *m)
+{
+	mini_field(m, far_id, 92, far_index, 2);
+}
+
+static enum cim_status stat_far(const char *name, uint32_t id, struct cim_error *err)
+{
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct cim_data data = {CIM_SIZED(data)};
+	struct mini *m;
+	struct cim_image *image;
+	enum cim_status status;
+
+	far_id = id;
+	m = mini_sample_changed(far_away);
+	image = mini_open(m, "mem/s.cim");
+	status = cim_image_stat(image, id, &info, err);
+	if (!status)
+		status = cim_image_get_data(image, id, cim_str8(""), &data, err);
+	cim_image_close(image);
+	ok(mini_is_clean(m), "%s: nothing is left open", name);
+	mini_free(m);
+	return status;
+}
+
+static uint32_t id_of(const char *name)
+{
+	struct mini *m = mini_sample();
+	struct cim_image *image = mini_open(m, "mem/s.cim");
+	uint32_t id = 0;
+
+	cim_image_lookup(image, cim_str8(name), &id, NULL);
+	cim_image_close(image);
+	mini_free(m);
+	return id;
+}
+
+static void test_far_away(void)
+{
+	struct cim_error err;
+
+	far_index = UINT16_MAX;
+	is_int(stat_far("beta", id_of("beta"), &err), CIM_E_CORRUPT,
+	       "regions past the last there can be");
+	is_str(err.cause, "a base region index of 65535 leads past the last region there can be",
+	       "the error says so");
+	is_int(stat_far("sparse", id_of("sparse"), &err), CIM_OK,
+	       "what has no bytes may lead anywhere: sparse");
+	is_int(stat_far("zero", id_of("zero"), &err), CIM_OK, "and empty");
+	far_index = 3;
+	is_int(stat_far("beta", id_of("beta"), &err), CIM_E_CORRUPT,
+	       "regions that the image hasn't");
+}
+
+/* ---- going on with it ---- */
+
+/* Every file is changed, and so is a directory; what comes of it is the image @name. */
+static void change_all(struct kit *k, const char *name)
+{
+	static const char *const files[] = {"Alpha.txt", "beta",      "pe.exe",
+					    "streams1",	 "streams2",  "sparse",
+					    "zero",	 "dir/other", "dir/Nested/x"};
+	struct cim_writer *w = begin(k, "s.cim", name);
+	struct cim_image *held = open_image(k, "s.cim");
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "%s:new", files[i]);
+		put_stream(k, w, path, files[i]);
+	}
+	put(k, w, "dir/more", "more");
+	put(k, w, "copy of x", "x");
+	if (!strcmp(name, "s.cim")) {
+		/* What is in use isn't replaced; the commit that is repeated writes all once more.
+		 */
+		must(k, cim_image_hold(held, CIM_HOLD_TRY, NULL, &k->err));
+		gives(k, cim_writer_commit(w, &k->err), CIM_E_SHARING);
+	}
+	cim_image_close(held);
+	finish(k, w);
+}
+
+static unsigned index_of(struct kit *k, const char *name, uint32_t id)
+{
+	struct cim_image *image = open_image(k, name);
+	struct cim_record record = {0};
+
+	must(k, cim_image_record(image, id, &record, &k->err));
+	cim_image_close(image);
+	return record.base_region;
+}
+
+static void test_sessions(const char *name)
+{
+	struct kit one = sample_kit(plain), two = sample_kit(indexed);
+	char *want;
+
+	change_all(&one, name);
+	change_all(&two, name);
+	want = dump(&one, name);
+	is_image(&two, name, want,
+		 "what follows on the indexed sample is what does on the plain one");
+	free(want);
+	is_int(index_of(&two, name, id_of("pe.exe")), 0, "a record that was changed has no index");
+	is_int(index_of(&two, name, id_of("empty")), 3, "one that wasn't has its own");
+	kit_free(&one);
+	kit_free(&two);
+}
+
+int main(void)
+{
+	test_reading();
+	test_places();
+	test_far_away();
+	test_sessions("b.cim");
+	test_sessions("s.cim");
+	return tap_done();
+}
