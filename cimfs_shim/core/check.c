@@ -276,6 +276,8 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 	if (!alloc_parts(c))
 		cim_check_no_memory(c);
 	if (!c->status)
+		cim_check_container(c);
+	if (!c->status)
 		cim_check_files(c);
 	if (!c->status)
 		check_filesystem(c);

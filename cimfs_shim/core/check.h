@@ -4,8 +4,8 @@
  *
  * check.c runs the parts and checks the filesystem object, the upcase table and the file tables;
  * checkfile.c looks at each file that the image names, its header, and the object IDs; checktree.c
- * walks the directories; checkrec.c checks one record with all that it points to; checklink.c
- * checks one link table. Below them lies checkreport.c.
+ * walks the directories; checkcont.c looks at the container; checkrec.c checks one record with all
+ * that it points to; checklink.c checks one link table. Below them lies checkreport.c.
  *
  * A rule that is broken is reported and the check goes on, so nothing here returns a status:
  * functions return early where there is nothing more to see. What stops the whole check, a failure
@@ -124,6 +124,11 @@ void cim_check_digests_left(struct cim_check *c);
 void cim_check_lost(struct cim_check *c);
 /* Read [offset, offset + len), which lies in its region file, as far as it hasn't been read. */
 void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len);
+
+/* ---- checkcont.c ---- */
+
+/* The container that the image is in, if it is in one. */
+void cim_check_container(struct cim_check *c);
 
 /* ---- checktree.c ---- */
 

@@ -127,6 +127,8 @@ struct cim_cont_entry cim_cont_take_out(struct cim_container *c, size_t at);
 void cim_cont_drop(struct cim_container *c, struct cim_cont_entry *entry);
 /* The name as WTF-8; @text has room for 3 * CIM_CONT_MAX_NAME + 1 bytes. */
 void cim_cont_name_text(const struct cim_cont_entry *entry, char *text);
+/* What all extents take; the published state's. */
+uint64_t cim_cont_extent_bytes(const struct cim_container *c);
 /* A session's, which no table ever names. */
 bool cim_cont_is_private(const struct cim_cont_entry *entry);
 /* The table that the entries make, but for private files. NULL: no memory, or *size is over the
@@ -178,6 +180,8 @@ void cim_cont_end_session(struct cim_container *c);
 
 /* The container as a file system: what is opened there is its one directory. */
 void cim_cont_vfs(struct cim_container *c, struct cim_vfs *vfs);
+/* NULL: the directory is none of these. */
+const struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *dir);
 void cim_cont_put(struct cim_container *c);
 
 #endif

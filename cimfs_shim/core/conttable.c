@@ -399,6 +399,35 @@ struct cim_cont_node *cim_cont_node_of(struct cim_container *c, struct cim_cont_
 	return node;
 }
 
+static uint64_t node_bytes(const struct cim_cont_node *node)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < node->count; i++)
+		bytes += node->extents[i].place ? node->extents[i].len : 0;
+	return bytes;
+}
+
+/* They don't overlap, and lie in the container, so the sum fits. */
+uint64_t cim_cont_extent_bytes(const struct cim_container *c)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		const struct cim_cont_entry *entry = &c->entries[i];
+		const uint8_t *at;
+
+		if (entry->node) {
+			bytes += node_bytes(entry->node);
+			continue;
+		}
+		at = extents_of(entry);
+		for (uint32_t n = extent_count(entry); n; n--, at += CIM_SIZE(cont_extent))
+			bytes += extent_place(at) ? extent_len(at) : 0;
+	}
+	return bytes;
+}
+
 /* ---- making a table ---- */
 
 bool cim_cont_is_private(const struct cim_cont_entry *entry)

@@ -109,6 +109,11 @@ static void cont_close_dir(void *ctx, cim_vfs_dir *dir)
 	cim_cont_put(c);
 }
 
+const struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *dir)
+{
+	return vfs->close_dir == cont_close_dir ? container_of(dir) : NULL;
+}
+
 static bool has_own_files(const struct cim_container *c)
 {
 	for (size_t i = 0; i < c->count; i++)
@@ -487,12 +492,16 @@ static enum cim_status cont_truncate(void *ctx, cim_vfs_file *file, uint64_t siz
 	return cim_cont_truncate(inner->c, inner->node, size, os_error);
 }
 
-/* A commit syncs all of the container. */
+/* A commit syncs all of the container. What is synced is whole, so its room to spare is given back,
+ * to those that are written next. */
 static enum cim_status cont_sync(void *ctx, cim_vfs_file *file, long *os_error)
 {
+	struct inner *inner = inner_of(file);
+
 	(void)ctx;
-	(void)file;
-	return refuse(os_error, CIM_OK);
+	*os_error = 0;
+	return inner->writes && inner->node->own ? cim_cont_settle(inner->c, inner->node, os_error)
+						 : CIM_OK;
 }
 
 static intptr_t cont_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,

@@ -201,12 +201,10 @@ static enum cim_status check_base(struct cim_writer *writer, struct cim_error *e
 static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesystem,
 				     struct cim_error *err)
 {
-	enum cim_status status = CIM_OK;
+	enum cim_status status = cim_objects_sync(&writer->objects, err);
 
 	for (int i = 0; i < CIM_REGION_TYPES && !status; i++)
 		status = write_id_file(writer, i, err);
-	if (!status)
-		status = cim_objects_sync(&writer->objects, err);
 	if (!status)
 		status = check_base(writer, err);
 	if (writer->files.consistent && !status)

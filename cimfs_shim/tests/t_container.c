@@ -860,6 +860,77 @@ static void test_changed_meanwhile(void)
 	kit_free(&k);
 }
 
+/* ---- verify ---- */
+
+static int note_container(void *ctx, const struct cim_finding *finding)
+{
+	char *text = (char *)ctx;
+
+	if (!strcmp(finding->structure, "container"))
+		snprintf(text + strlen(text), 1000 - strlen(text), "%s; ", finding->message);
+	return 0;
+}
+
+static const char *container_notes(struct kit *k)
+{
+	static char text[1000];
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = open_image(k, "base.cim");
+
+	text[0] = '\0';
+	must(k, cim_image_verify(image, 0, note_container, text, &result, &k->err));
+	is_int(result.errors, 0, "no error");
+	cim_image_close(image);
+	return text;
+}
+
+/* What is said to be lost. */
+static uint64_t lost(const char *notes)
+{
+	const char *text = strstr(notes, "nothing refers to ");
+
+	return text ? strtoull(text + strlen("nothing refers to "), NULL, 10) : 0;
+}
+
+static void test_verify(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w;
+	uint8_t header[512];
+	const char *notes;
+	char want[300];
+	uint64_t end, once;
+
+	k.container = true;
+	make_base(&k);
+	notes = container_notes(&k);
+	once = lost(notes);
+	snprintf(want, sizeof(want), "nothing refers to %" PRIu64 " of its %" PRIu64 " bytes; ",
+		 once, memfs_size(k.m, "c.bcim"));
+	is_str(notes, want, "the empty container's table is lost, at least");
+	ok(once >= BLOCK && once % BLOCK == 0 && once < 64 << 10, "and not much more");
+	w = begin(&k, NULL, "gone.cim");
+	put_bytes(&k, w, "data", bytes, sizeof(bytes));
+	finish(&k, w);
+	end = memfs_size(k.m, "c.bcim");
+	memfs_poke(k.m, "c.bcim", end, "footer", 6);
+	memfs_peek(k.m, "c.bcim", 0, header, sizeof(header));
+	header[24] = 0x10;
+	header[28] = 1;
+	cim_cont_digest(header, 496, header + 496);
+	memfs_poke(k.m, "c.bcim", 0, header, sizeof(header));
+	memfs_poke(k.m, "c.bcim", 2 * BLOCK + 10, "torn", 4);
+	notes = container_notes(&k);
+	snprintf(want, sizeof(want),
+		 "header: reserved field is not zero; header: unknown flags 0x10; commit record B "
+		 "doesn't hold: its write was cut off, or it is damaged; nothing refers to %" PRIu64
+		 " of its %" PRIu64 " bytes; 6 bytes follow its end; ",
+		 lost(notes), end);
+	is_str(notes, want, "what a reader passes over");
+	ok(lost(notes) > once && lost(notes) < 2 * once + BLOCK, "a table more, and as much again");
+	kit_free(&k);
+}
+
 /* ---- devices ---- */
 
 static void test_device(void)
@@ -926,6 +997,7 @@ int main(void)
 	test_locks();
 	test_making();
 	test_changed_meanwhile();
+	test_verify();
 	test_device();
 	return tap_done();
 }
