@@ -2,10 +2,12 @@
 /*
  * imagefile.c - the file that a user names an image by
  *
- * An image is several files of one directory: the one that has its name, and region files.
+ * An image is several files of one directory: the one that has its name, and region files. Or of
+ * one container, a file that is such a directory: then the path leads through a file.
  */
 #include "imagefile.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +35,40 @@ char *split_image(const char *path, const char **name)
 	}
 	*name = slash + 1;
 	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+bool image_in_file(const char *path)
+{
+	const char *name;
+	char *dir = split_image(path, &name);
+	struct stat st;
+	const bool is_file = !stat(dir, &st) && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+
+	free(dir);
+	return is_file;
+}
+
+char *image_full_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+	const char *name;
+	char *dir, *full = NULL;
+
+	const int error = errno;
+
+	if (real)
+		return real;
+	if (error != ENOTDIR || !image_in_file(path)) {
+		errno = error;
+		return NULL;
+	}
+	dir = split_image(path, &name);
+	real = realpath(dir, NULL);
+	if (real)
+		full = xasprintf("%s/%s", real, name);
+	free(real);
+	free(dir);
+	return full;
 }
 
 enum cim_status image_check_kind(const char *path, struct cim_error *err)

@@ -5,6 +5,8 @@
 #ifndef HOST_IMAGEFILE_H
 #define HOST_IMAGEFILE_H
 
+#include <stdbool.h>
+
 #include "libcim.h"
 
 /*
@@ -14,6 +16,11 @@
 char *image_path_of(const char *path);
 /* A path to an image: its directory ("." if none, allocated) and its name in there. */
 char *split_image(const char *path, const char **name);
+/* Does the path lead through a file, or a block device? Then a container is meant. */
+bool image_in_file(const char *path);
+/* An image's path, absolute and without links, as realpath(): in a container, up to its file. NULL,
+ * with errno, if it isn't there; of what is in a container nobody knows before it is opened. */
+char *image_full_path(const char *path);
 /* Is it a file, if it is there? Else @err tells what to name in its place. */
 enum cim_status image_check_kind(const char *path, struct cim_error *err);
 

@@ -61,7 +61,7 @@ static char *check_dir(const struct options *o, const char *name)
 static char *check_image(const char *name)
 {
 	struct cim_error err;
-	char *path = realpath(name, NULL);
+	char *path = image_full_path(name);
 
 	if (!path)
 		say("open image %s: %s", *name ? name : "''", strerror(errno));

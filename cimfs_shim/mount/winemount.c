@@ -209,7 +209,7 @@ static enum cim_status open_named(const char *name, struct options *o, struct ci
 {
 	enum cim_status status;
 
-	o->image = realpath(name, NULL);
+	o->image = image_full_path(name);
 	if (!o->image)
 		o->image = xstrdup(name);
 	status = image_check_kind(o->image, err);

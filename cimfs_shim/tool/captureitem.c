@@ -577,8 +577,13 @@ static int store_data(struct capture *c, struct item *item)
 
 static int store_file(struct capture *c, struct item *item)
 {
+	const struct statx *stx = &item->stx;
 	int code = EXIT_OK;
 
+	if (makedev(stx->stx_dev_major, stx->stx_dev_minor) == c->image_dev &&
+	    stx->stx_ino == c->image_ino)
+		return fail_text(item, "the image's own container is part of the source; put it "
+				       "elsewhere or --exclude it");
 	if (!item->described)
 		describe(item, &c->host);
 	if (!item->told_size && (!item->data || item->longer))

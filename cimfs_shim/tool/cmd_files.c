@@ -176,15 +176,12 @@ static int show(struct files *files, const struct cim_store_file *f)
 	return EXIT_OK;
 }
 
-static bool is_there(struct files *files, const char *name)
+/* One that can't be looked at isn't missing. */
+static bool is_there(struct cim_image *image, uint32_t region)
 {
-	char *path = xasprintf("%s/%s", files->dir, name);
-	struct stat st;
-	/* One that can't be looked at isn't missing. */
-	bool there = !stat(path, &st) || (errno != ENOENT && errno != ENOTDIR);
+	uint64_t size;
 
-	free(path);
-	return there;
+	return cim_image_region_size(image, region, &size, NULL) != CIM_E_FILE_NOT_FOUND;
 }
 
 static void show_missing(struct files *files, const struct cim_region_set *set, const char *name)
@@ -231,7 +228,7 @@ static int look_for_missing(struct files *files, const char *name, unsigned long
 			continue;
 		for (uint32_t k = 0; k < set->count; k++) {
 			cim_image_region_name(image, set->first + k, region);
-			if (is_there(files, region))
+			if (is_there(image, set->first + k))
 				continue;
 			show_missing(files, set, region);
 			++*missing;
@@ -340,6 +337,20 @@ static const struct arg_option options[] = {
 	{0},
 };
 
+/* A directory, or a container, which is one in a file: not what an image's name leads to. */
+static bool is_place(const char *path)
+{
+	struct cim_store *store = NULL;
+	struct stat st;
+	enum cim_status status;
+
+	if (stat(path, &st) || S_ISDIR(st.st_mode))
+		return !image_in_file(path);
+	status = cim_store_open(NULL, path, false, &store, NULL);
+	cim_store_close(store);
+	return status != CIM_E_PATH_NOT_FOUND;
+}
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct files files = {.t = t};
@@ -347,6 +358,7 @@ static int run(struct tool *t, int argc, char **argv)
 	struct stat st;
 	char *real;
 	char *dir;
+	bool place;
 	int code = tool_args(t, argc, argv, &files, 1, 1, "a directory or an image is needed");
 
 	if (code)
@@ -354,14 +366,15 @@ static int run(struct tool *t, int argc, char **argv)
 	if (files.remove && !files.orphans)
 		return tool_usage(t, "--delete works with --orphans only");
 	files.where = argv[optind];
-	if (stat(files.where, &st))
+	if (stat(files.where, &st) && !image_in_file(files.where))
 		return tool_fail_errno(t, "list", files.where, NULL);
-	if (!S_ISDIR(st.st_mode) && files.orphans)
+	place = is_place(files.where);
+	if (!place && files.orphans)
 		return tool_usage(t, "--orphans is for a directory");
-	real = S_ISDIR(st.st_mode) ? NULL : tool_image_path(t, "list", files.where, &code);
+	real = place ? NULL : tool_image_path(t, "list", files.where, &code);
 	if (code)
 		return code;
-	dir = S_ISDIR(st.st_mode) ? xstrdup(files.where) : split_image(real, &files.image);
+	dir = place ? xstrdup(files.where) : split_image(real, &files.image);
 	files.dir = dir;
 	if (files.remove) {
 		tool_catch_signals();
@@ -370,6 +383,8 @@ static int run(struct tool *t, int argc, char **argv)
 	code = cim_store_open(NULL, dir, files.remove, &files.store, &err)
 		       ? tool_fail_dir(t, "list", files.where, &err)
 		       : look(&files);
+	if (!code && files.deleted && cim_store_sync(files.store, &err))
+		code = tool_fail_dir(t, "delete in", files.where, &err);
 	if (cim_store_unlocked(files.store))
 		tool_tell_unlocked(t, "list", files.where);
 	cim_store_close(files.store);

@@ -5,6 +5,7 @@
 #include "write.h"
 
 #include <errno.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "../host/reparse.h"
@@ -191,7 +192,7 @@ static int place_child(struct tool *t, const char *parent, const char *dir, cons
 	child_dir = split_image(child_path, &name);
 	if (!*parent_name || !*name)
 		code = tool_usage(t, "PARENT and NEW are names of image files");
-	else if (stat(parent, &a))
+	else if (!image_in_file(parent) && stat(parent, &a))
 		code = tool_fail_errno(t, "open image", parent, NULL);
 	else if (image_check_kind(parent, &err))
 		code = tool_fail(t, "open image", parent, NULL, "%s", err.cause);
@@ -202,6 +203,7 @@ static int place_child(struct tool *t, const char *parent, const char *dir, cons
 				 "a fork lies in the directory of its parent, %s", dir);
 	/* To the library one name twice means to extend the image. */
 	else if (!strcmp(name, parent_name) ||
+		 (image_in_file(parent) && !strcasecmp(name, parent_name)) ||
 		 (!stat(child_path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino))
 		code = tool_fail(t, "fork", *image, NULL, "the name is taken");
 	free(child_dir);

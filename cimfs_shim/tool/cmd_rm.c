@@ -135,18 +135,11 @@ static int remove_file(struct rm *rm, const struct cim_store_file *f)
 
 static int sync_dir(struct rm *rm)
 {
-	const struct cim_vfs *vfs = cim_env_default()->vfs;
-	cim_vfs_dir *dir;
-	long os_error;
-	int code = EXIT_OK;
+	struct cim_error err = {0};
 
-	if (vfs->open_dir(vfs->ctx, rm->dir, 0, &dir, &os_error) ||
-	    vfs->sync_dir(vfs->ctx, dir, &os_error)) {
-		errno = (int)os_error;
-		code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
-	}
-	vfs->close_dir(vfs->ctx, dir);
-	return code;
+	if (cim_store_sync(rm->store, &err))
+		return tool_fail_dir(rm->t, "remove", rm->image, &err);
+	return EXIT_OK;
 }
 
 static int not_found(struct rm *rm)
@@ -154,7 +147,10 @@ static int not_found(struct rm *rm)
 	char *path = xasprintf("%s/%s", rm->dir, rm->name);
 	int code = EXIT_CORRUPT;
 
-	if (access(path, F_OK))
+	if (image_in_file(path))
+		code = tool_fail(rm->t, "remove", rm->image, NULL,
+				 "no such image in the container");
+	else if (access(path, F_OK))
 		code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
 	else
 		tool_fail(rm->t, "remove", rm->image, NULL, "not an image");
@@ -248,7 +244,7 @@ static int remove_image(struct rm *rm)
 		if (only_ours(rm, f))
 			code = remove_file(rm, f);
 	}
-	return code;
+	return code ? code : sync_dir(rm);
 }
 
 static int look_and_remove(struct rm *rm)

@@ -198,7 +198,7 @@ void mount_list_free(struct mount_list *list)
 
 static bool is_mounted(const char *image)
 {
-	char *real = realpath(image, NULL);
+	char *real = image_full_path(image);
 	struct mount_list list;
 	bool found = false;
 
