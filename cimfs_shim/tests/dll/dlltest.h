@@ -223,4 +223,15 @@ __maybe_unused static bool in_image(const WCHAR *dir, const WCHAR *name, const W
     return !stat_of(dir, name, path, &info);
 }
 
+/* A committed image with a directory, a file in it, and a file with a stream. */
+__maybe_unused static void make_base(const WCHAR *dir, const WCHAR *name)
+{
+    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, name);
+
+    if (put_dir(image, L"d") || put_text(image, L"d\\f.txt", "inner") ||
+        put_text(image, L"f.txt", "0123456789") || put_stream(image, L"f.txt:s", "stream") ||
+        commit_and_close(image))
+        bail("no base image %ls", name);
+}
+
 #endif

@@ -90,10 +90,29 @@ answer "a status and its cause" 72 'somebody has it\n' \
 	"0x80070020 ERROR_SHARING_VIOLATION: somebody has it"
 answer "of several lines the first is told" 72 'somebody has it\r\nnote and more\n' \
 	"0x80070020 ERROR_SHARING_VIOLATION: somebody has it"
-answer "the first status" 65 'x' "0x80070057 E_INVALIDARG: x"
-answer "the last status" 81 'x' "0x800704c7 ERROR_CANCELLED: x"
-answer "a volume that exists" 71 'x' "0x800700b7 ERROR_ALREADY_EXISTS: x"
-answer "an input/output error" 80 'x' "0x8007045d ERROR_IO_DEVICE: x"
+code=64
+while read -r hr name; do
+	code=$((code + 1))
+	answer "status $((code - 64))" $code 'x' "$hr $name: x"
+done <<'END_OF_STATUSES'
+0x80070057 E_INVALIDARG
+0x80004003 E_POINTER
+0x8007000e E_OUTOFMEMORY
+0x80070005 E_ACCESSDENIED
+0x80070002 ERROR_FILE_NOT_FOUND
+0x80070003 ERROR_PATH_NOT_FOUND
+0x800700b7 ERROR_ALREADY_EXISTS
+0x80070020 ERROR_SHARING_VIOLATION
+0x80070026 ERROR_HANDLE_EOF
+0x800701d6 ERROR_CIMFS_IMAGE_CORRUPT
+0x800701d7 ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED
+0x80070032 ERROR_NOT_SUPPORTED
+0x80070299 ERROR_FILE_SYSTEM_LIMITATION
+0x80070070 ERROR_DISK_FULL
+0x800700df ERROR_FILE_TOO_LARGE
+0x8007045d ERROR_IO_DEVICE
+0x800704c7 ERROR_CANCELLED
+END_OF_STATUSES
 answer "a status without a cause" 72 '' "0x80070020 ERROR_SHARING_VIOLATION: cimfs-mount failed"
 answer "and without a file" 72 - "0x80070020 ERROR_SHARING_VIOLATION: cimfs-mount failed"
 answer "no status: 64, which would be success" 64 'x' \

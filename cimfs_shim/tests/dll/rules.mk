@@ -4,7 +4,7 @@
 # uses cimfs.dll through its import library; copies of the DLLs lie beside it. Programs that only a
 # script can set the scene for are run by that script; wine32.sh runs the 32-bit ones.
 
-DLL_TESTS := t_abi t_errors t_handles t_metadata t_prefix t_trace
+DLL_TESTS := t_abi t_errors t_handles t_leaks t_metadata t_prefix t_trace
 DLL_TEST_HELPERS := t_access t_mount t_volume client
 DLL_TEST_PROGRAMS := $(patsubst %,tests/dll/%.exe,$(DLL_TESTS) $(DLL_TEST_HELPERS))
 

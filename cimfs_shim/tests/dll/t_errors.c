@@ -14,17 +14,6 @@
 static CIMFS_IMAGE_HANDLE const bad_image = (CIMFS_IMAGE_HANDLE)(ULONG_PTR)0x12345;
 static CIMFS_FILE_METADATA const plain_file = {.FileSize = 4};
 
-/* A committed image with a directory, a file in it, and a file with a stream. */
-static void make_base(const WCHAR *dir, const WCHAR *name)
-{
-    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, name);
-
-    if (put_dir(image, L"d") || put_text(image, L"d\\f.txt", "inner") ||
-        put_text(image, L"f.txt", "0123456789") || put_stream(image, L"f.txt:s", "stream") ||
-        commit_and_close(image))
-        bail("no base image %ls", name);
-}
-
 /* The answer of CimCreateImage(); a session that began is closed again. */
 static HRESULT try_image(const WCHAR *dir, const WCHAR *existing, const WCHAR *name)
 {

@@ -3,7 +3,7 @@
  * t_trace.c - what CIMFS_TRACE shows to somebody whose program fails
  *
  * The variable is read at a process' first call, so each case runs this program again with another
- * value; "calls DIR" makes a known sequence of calls.
+ * value; "calls DIR" makes a known sequence of calls, "each DIR" one or more of each function.
  */
 #include "dlltest.h"
 
@@ -73,8 +73,92 @@ static void make_calls(const WCHAR *dir)
     CimReadFile(path_of(dir, L"missing.cim"), L"f", 7, NULL, 8, NULL, NULL);
 }
 
+/* ---- each function ---- */
+
+static const GUID some_guid = {0x12345678, 0x9abc, 0xdef0, {1}};
+
+static void make_session_calls(const WCHAR *dir)
+{
+    static const BYTE descriptor[20] = {1, 0, 4, 0x80};
+    CIMFS_FILE_METADATA metadata = {.Attributes = FILE_ATTRIBUTE_ARCHIVE,
+                                    .FileSize = 5,
+                                    .CreationTime.QuadPart = 1,
+                                    .LastWriteTime.QuadPart = 2,
+                                    .ChangeTime.QuadPart = 3,
+                                    .LastAccessTime.QuadPart = 4,
+                                    .SecurityDescriptorBuffer = descriptor,
+                                    .SecurityDescriptorSize = 20};
+    CIMFS_STREAM_HANDLE stream;
+    CIMFS_IMAGE_HANDLE image;
+    BOOLEAN exists;
+
+    CimCreateImage2(dir, CIM_CREATE_CONSISTENT_CIMS, NULL, L"n.cim", &image);
+    CimCreateFile(image, L"f", &metadata, &stream);
+    CimWriteStream(stream, "hello", 5);
+    CimCloseStream(stream);
+    CimCreateAlternateStream(image, L"f:s", 3, &stream);
+    CimCloseStream(stream);
+    CimCreateHardLink(image, L"l", L"f");
+    CimLookupFile(image, L"l", &exists);
+    CimLookupFile(image, L"no", &exists);
+    CimLookupFile(image, L"l", NULL);
+    CimDeletePath(image, L"l");
+    CimCommitImage(image);
+    CimCloseImage(image);
+    CimCloseImage(image);
+    CimCreateImage(dir, L"n.cim", NULL, &image);
+    CimCloseImage(image);
+    CimCreateImage(dir, L"n.cim", L"x.cim", NULL);
+    CimCreateImage2(NULL, CIM_CREATE_IMAGE_NONE, NULL, NULL, NULL);
+    CimCreateFile(NULL, L"f", NULL, NULL);
+    CimCreateFile(NULL, NULL, &metadata, &stream);
+    CimCreateAlternateStream(NULL, L"f:s", 1, NULL);
+    CimWriteStream(NULL, NULL, 1);
+}
+
+static void make_reading_calls(const WCHAR *dir)
+{
+    const WCHAR *image = path_of(dir, L"n.cim");
+    FILE_STAT_BASIC_INFORMATION info;
+    UINT64 got, left;
+    char buffer[8];
+
+    CimReadFile(image, L"f", 1, buffer, 3, &got, &left);
+    CimReadFile(image, L"f", 6, buffer, 3, &got, &left);
+    CimReadFile(NULL, NULL, 0, NULL, 0, NULL, NULL);
+    CimGetFileStatBasicInformation(image, L"f", &info);
+    CimGetFileStatBasicInformation(image, L"f", NULL);
+    CimMountImage(dir, L"a:b", CIM_MOUNT_CHILD_ONLY, &some_guid);
+    CimMountImage(dir, NULL, CIM_MOUNT_IMAGE_NONE, NULL);
+    CimDismountImage(NULL);
+}
+
+static void make_later_calls(void)
+{
+    const CimFsImagePath images[2] = {{L"d", L"a"}, {L"d", L"b"}};
+    FILE_STAT_BASIC_INFORMATION info;
+    UINT64 one, two, three;
+    BYTE hash[32];
+    UINT32 sealed;
+
+    CimConvertBlockImage(L"d", L"a", L"b");
+    CimAddFsToMergedImage(NULL, L"a");
+    CimAddFsToMergedImage2(NULL, L"a", 7);
+    CimCreateMergedFile(NULL, L"a", NULL, NULL, 7);
+    CimTombstoneFile(NULL, L"a");
+    CimCreateMergeLink(NULL, L"a", L"b");
+    CimMergeMountImage(2, images, CIM_MOUNT_CHILD_ONLY, &some_guid);
+    CimSealImage(L"a", &one, &two, NULL);
+    CimGetVerificationInformation(L"a", &sealed, &one, &two, &three, NULL, NULL);
+    CimMountVerifiedImage(L"d", L"a", 7, &some_guid, 32, hash);
+    CimMergeMountVerifiedImage(2, images, 7, NULL, 32, hash);
+    CimReadFile2(L"a", L"f", 7, NULL, 8, &one, &two, 9);
+    CimGetFileStatBasicInformation2(L"a", L"f", &info, 9);
+}
+
 /* Run this program with CIMFS_TRACE; its stderr goes to a file. */
-static void run(const WCHAR *value, const WCHAR *dir, const WCHAR *stderr_path)
+static void run_verb(const WCHAR *verb, const WCHAR *value, const WCHAR *dir,
+                     const WCHAR *stderr_path)
 {
     SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
     STARTUPINFOW startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
@@ -88,7 +172,7 @@ static void run(const WCHAR *value, const WCHAR *dir, const WCHAR *stderr_path)
 
     SetEnvironmentVariableW(L"CIMFS_TRACE", value);
     GetModuleFileNameW(NULL, exe, PATH_ROOM);
-    _snwprintf(command, PATH_ROOM * 3, L"\"%ls\" calls \"%ls\"", exe, dir);
+    _snwprintf(command, PATH_ROOM * 3, L"\"%ls\" %ls \"%ls\"", exe, verb, dir);
     startup.hStdError = file;
     startup.hStdOutput = nul;
     if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
@@ -101,6 +185,11 @@ static void run(const WCHAR *value, const WCHAR *dir, const WCHAR *stderr_path)
     CloseHandle(file);
     CloseHandle(nul);
     SetEnvironmentVariableW(L"CIMFS_TRACE", NULL);
+}
+
+static void run(const WCHAR *value, const WCHAR *dir, const WCHAR *stderr_path)
+{
+    run_verb(L"calls", value, dir, stderr_path);
 }
 
 static int count_lines(const char *text)
@@ -181,6 +270,134 @@ static char *load_text(const WCHAR *path)
     return text;
 }
 
+/* What they write. */
+static const char *const each_line[] = {
+        "CimCreateImage2(\"DIR\", flags 0x10, (null), \"n.cim\", image PTR) = 0x00000000 S_OK",
+        "CimCreateFile(image PTR, \"f\", {attributes 0x20, size 5, times 1 2 3 4, security 20 "
+        "bytes, reparse 0 bytes, EA 0 bytes}, stream PTR) = 0x00000000 S_OK",
+        "CimWriteStream(stream PTR, buffer PTR, size 5): 5 written = 0x00000000 S_OK",
+        "CimCloseStream(stream PTR) = 0x00000000 S_OK",
+        "CimCreateAlternateStream(image PTR, \"f:s\", size 3, stream PTR) = 0x00000000 S_OK",
+        "CimCloseStream(stream PTR) = 0x00000000 S_OK",
+        "CimCreateHardLink(image PTR, \"l\", existing \"f\") = 0x00000000 S_OK",
+        "CimLookupFile(image PTR, \"l\", exists 1) = 0x00000000 S_OK",
+        "CimLookupFile(image PTR, \"no\", exists 0) = 0x00000000 S_OK",
+        "CimLookupFile(image PTR, \"l\", exists -1) = 0x80004003 E_POINTER: no place for the "
+        "result",
+        "CimDeletePath(image PTR, \"l\") = 0x00000000 S_OK",
+        "CimCommitImage(image PTR) = 0x00000000 S_OK",
+        "CimCloseImage(image PTR) = 0x00000000 S_OK",
+        "CimCloseImage(image PTR): not an open image, nothing done = 0x00000000 S_OK",
+        "CimCreateImage(\"DIR\", \"n.cim\", (null), image PTR) = 0x00000000 S_OK",
+        "CimCloseImage(image PTR) = 0x00000000 S_OK",
+        "CimCreateImage(\"DIR\", \"n.cim\", \"x.cim\", image NULL) = 0x80004003 E_POINTER: no "
+        "place for the handle",
+        "CimCreateImage2((null), flags 0x0, (null), (null), image NULL) = 0x80004003 E_POINTER: no "
+        "place for the handle",
+        "CimCreateFile(image NULL, \"f\", metadata (null), stream NULL) = 0x80004003 E_POINTER: no "
+        "place for the handle",
+        "CimCreateFile(image NULL, (null), {attributes 0x20, size 5, times 1 2 3 4, security 20 "
+        "bytes, reparse 0 bytes, EA 0 bytes}, stream NULL) = 0x80070057 E_INVALIDARG: the handle "
+        "is not that of an open image",
+        "CimCreateAlternateStream(image NULL, \"f:s\", size 1, stream NULL) = 0x80004003 "
+        "E_POINTER: no place for the handle",
+        "CimWriteStream(stream NULL, buffer NULL, size 1): 0 written = 0x80070057 E_INVALIDARG: "
+        "the handle is not that of an open stream",
+        "CimReadFile(\"DIR\\n.cim\", \"f\", offset 1, buffer PTR, size 3): 3 read, 1 left = "
+        "0x00000000 S_OK",
+        "CimReadFile(\"DIR\\n.cim\", \"f\", offset 6, buffer PTR, size 3): 0 read, 0 left = "
+        "0x80070026 ERROR_HANDLE_EOF: the offset is past the stream's end",
+        "CimReadFile((null), (null), offset 0, buffer NULL, size 0): -1 read, -1 left = 0x80004003 "
+        "E_POINTER: no place for a counter",
+        "CimGetFileStatBasicInformation(\"DIR\\n.cim\", \"f\", {size 5, attributes 0x20}) = "
+        "0x00000000 S_OK",
+        "CimGetFileStatBasicInformation(\"DIR\\n.cim\", \"f\", {size -1, attributes 0x0}) = "
+        "0x80004003 E_POINTER: no place for the information",
+        "CimMountImage(\"DIR\", \"a:b\", flags 0x1, {12345678-9abc-def0-0100-000000000000}): not "
+        "mounted, letter - = 0x80070057 E_INVALIDARG: check image name: the image's name holds a "
+        "separator or a ':' and must be a file name alone",
+        "CimMountImage(\"DIR\", (null), flags 0x0, (null)): not mounted, letter - = 0x80070057 "
+        "E_INVALIDARG: the image's name is NULL",
+        "CimDismountImage((null)) = 0x80070057 E_INVALIDARG: the volume's GUID is NULL",
+        "CimConvertBlockImage(\"d\", \"a\", \"b\") = 0x80070032 ERROR_NOT_SUPPORTED: not "
+        "implemented",
+        "CimAddFsToMergedImage(image NULL, \"a\") = 0x80070032 ERROR_NOT_SUPPORTED: not "
+        "implemented",
+        "CimAddFsToMergedImage2(image NULL, \"a\", flags 0x7) = 0x80070032 ERROR_NOT_SUPPORTED: "
+        "not implemented",
+        "CimCreateMergedFile(image NULL, \"a\", fs NULL, file NULL, index 7) = 0x80070032 "
+        "ERROR_NOT_SUPPORTED: not implemented",
+        "CimTombstoneFile(image NULL, \"a\") = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
+        "CimCreateMergeLink(image NULL, \"a\", existing \"b\") = 0x80070032 ERROR_NOT_SUPPORTED: "
+        "not implemented",
+        "CimMergeMountImage(count 2, PTR, flags 0x1, {12345678-9abc-def0-0100-000000000000}) = "
+        "0x80070032 ERROR_NOT_SUPPORTED: not implemented",
+        "CimSealImage(\"a\", hash NULL) = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
+        "CimGetVerificationInformation(\"a\", hash NULL, signature NULL) = 0x80070032 "
+        "ERROR_NOT_SUPPORTED: not implemented",
+        "CimMountVerifiedImage(\"d\", \"a\", flags 0x7, {12345678-9abc-def0-0100-000000000000}, "
+        "hash PTR of 32 bytes) = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
+        "CimMergeMountVerifiedImage(count 2, PTR, flags 0x7, (null), hash PTR of 32 bytes) = "
+        "0x80070032 ERROR_NOT_SUPPORTED: not implemented",
+        "CimReadFile2(\"a\", \"f\", offset 7, buffer NULL, size 8, flags 0x9) = 0x80070032 "
+        "ERROR_NOT_SUPPORTED: not implemented",
+        "CimGetFileStatBasicInformation2(\"a\", \"f\", flags 0x9) = 0x80070032 "
+        "ERROR_NOT_SUPPORTED: not implemented",
+};
+
+static void make_each_call(const WCHAR *dir)
+{
+    make_session_calls(dir);
+    make_reading_calls(dir);
+    make_later_calls();
+}
+
+/* A line without what differs from run to run: its beginning, DIR, and handles and pointers, of
+ * which only whether they are 0 is kept. In place. */
+static char *comparable(char *line, const char *dir)
+{
+    char *from = strchr(line, ' ') + 1, *to = line;
+
+    while (*from)
+    {
+        size_t digits = from[-1] == ' ' ? strspn(from, "0123456789ABCDEFabcdef") : 0;
+
+        if (!strncmp(from, dir, strlen(dir)))
+        {
+            to += sprintf(to, "DIR");
+            from += strlen(dir);
+        }
+        else if (digits >= 8)
+        {
+            to += sprintf(to, strspn(from, "0") == digits ? "NULL" : "PTR");
+            from += digits;
+        }
+        else
+            *to++ = *from++;
+    }
+    *to = 0;
+    return line;
+}
+
+static void test_each_function(const WCHAR *errors)
+{
+    const WCHAR *dir = new_dir(L"each");
+    char dir8[PATH_ROOM], *text, *line;
+    size_t count = 0;
+
+    sprintf(dir8, "%ls", dir);
+    run_verb(L"each", L"stderr", dir, errors);
+    text = load_text(errors);
+    for (line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+    {
+        if (count < ARRAYSIZE(each_line))
+            is_str(comparable(line, dir8), each_line[count], "%s", each_line[count]);
+        count++;
+    }
+    is_int(count, ARRAYSIZE(each_line), "lines of each function's calls");
+    free(text);
+}
+
 int wmain(int argc, WCHAR **argv)
 {
     const WCHAR *file, *errors;
@@ -188,7 +405,8 @@ int wmain(int argc, WCHAR **argv)
 
     if (argc == 3)
     {
-        make_calls(argv[2]);
+        if (!wcscmp(argv[1], L"calls")) make_calls(argv[2]);
+        if (!wcscmp(argv[1], L"each")) make_each_call(argv[2]);
         return tap_failed ? 1 : 0;
     }
     file = _wcsdup(path_of(test_root(), L"trace.txt"));
@@ -206,6 +424,9 @@ int wmain(int argc, WCHAR **argv)
     diag("CIMFS_TRACE=stderr");
     run(L"stderr", new_dir(L"stderr"), errors);
     check_trace(load_text(errors));
+
+    diag("each function");
+    test_each_function(errors);
 
     diag("a file that can't be opened");
     run(path_of(test_root(), L"no\\such\\file"), new_dir(L"bad"), errors);
