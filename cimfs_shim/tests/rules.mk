@@ -19,6 +19,9 @@ $(B)/tests/t_osfaults: LDLIBS += $(addprefix -Wl$(comma)--wrap=,open64 openat64 
 	getrandom nanosleep newlocale)
 TESTS_WINE += build/win64/tests/t_os.exe
 $(call windows-program,win64 win32,tests/t_os.exe,cimfs_shim/tests/t_os.c,libcimcore.a)
+TESTS_WINE += build/win64/tests/t_win32faults.exe
+$(call windows-program,win64 win32,tests/t_win32faults.exe,cimfs_shim/tests/t_win32faults.c,libcimcore.a -lntdll \
+	$(addprefix -Wl$(comma)--wrap=,malloc calloc free))
 $(call test-scripts,cimfs_shim/tests/os_locks.sh,\
 	$(B)/tests/t_os build/win64/tests/t_os.exe build/win32/tests/t_os.exe)
 

@@ -91,6 +91,55 @@ static void test_misuse(void)
     is_int(hits, 0, "300 sessions later the closed handle is still invalid");
 }
 
+/* ---- many ---- */
+
+/* More than there are slots: each is used again. */
+static void test_many_streams(void)
+{
+    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, L"many.cim");
+    const CIMFS_FILE_METADATA empty = {.FileSize = 0};
+    CIMFS_STREAM_HANDLE stream, last = NULL;
+    int i, failed = 0, same = 0;
+
+    for (i = 0; i < 66000; i++)
+    {
+        failed += CimCreateFile(image, L"f", &empty, &stream) != S_OK;
+        same += stream == last;
+        CimCloseStream(stream);
+        last = stream;
+    }
+    is_int(failed, 0, "66,000 streams, one after another: failed");
+    is_int(same, 0, "handles that are the one before's");
+    CimCloseImage(image);
+}
+
+/* More at a time than the table begins with: it grows, and what is open stays so. */
+static void test_many_images(void)
+{
+    enum
+    {
+        IMAGES = 70
+    };
+    CIMFS_IMAGE_HANDLE images[IMAGES];
+    BOOLEAN exists;
+    WCHAR name[32];
+    int i, opened = 0, good = 0;
+
+    for (i = 0; i < IMAGES; i++)
+    {
+        _snwprintf(name, 32, L"many%d", i);
+        opened += !CimCreateImage(new_dir(name), NULL, L"a.cim", &images[i]);
+    }
+    is_int(opened, IMAGES, "sessions at a time");
+    for (i = 0; i < IMAGES; i++) good += !CimLookupFile(images[i], L"f", &exists);
+    is_int(good, IMAGES, "sessions that answer");
+    for (i = 0; i < IMAGES; i += 2) CimCloseImage(images[i]);
+    for (i = 0; i < IMAGES; i++)
+        good -= CimLookupFile(images[i], L"f", &exists) == (i % 2 ? S_OK : E_INVALIDARG);
+    is_int(good, 0, "every other one closed: answers that are wrong");
+    for (i = 1; i < IMAGES; i += 2) CimCloseImage(images[i]);
+}
+
 /* ---- order of closing ---- */
 
 static void test_image_first(void)
@@ -309,6 +358,8 @@ int wmain(void)
     start_random();
     dir = new_dir(L"handles");
     test_misuse();
+    test_many_streams();
+    test_many_images();
     test_shared_image();
     test_readers();
     test_race();
