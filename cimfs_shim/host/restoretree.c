@@ -581,7 +581,9 @@ static bool has_room(const struct restore_tree *tree, int target)
 	uint64_t size;
 	struct statvfs st;
 
-	if (fstatvfs(target, &st) || bytes / st.f_frsize < st.f_bavail)
+	/* A file system without a size tells none (ramfs, tmpfs with size=0, some by FUSE). */
+	if (fstatvfs(target, &st) || !st.f_blocks || !st.f_frsize ||
+	    bytes / st.f_frsize < st.f_bavail)
 		return true;
 	for (uint32_t i = 0; i < cim_image_get_info(image)->region_count; i++) {
 		if (!cim_image_region_size(image, i, &size, NULL))

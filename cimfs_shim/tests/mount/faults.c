@@ -10,8 +10,8 @@
  * for. FAULT=locks: nor does flock() lock, nor can anybody be asked. FAULT=no-ofd: the kernel has
  * no locks of open files. FAULT=symlink: there are no symlinks. FAULT=links: a file can have three
  * names. FAULT=types: directories don't tell what their entries are. FAULT=sync-dir: directories
- * can't be synced. FAULT=late-end: the server takes half a second to end. FAULT=thread: the first
- * thread can't be made.
+ * can't be synced. FAULT=no-size: file systems don't tell how large they are. FAULT=late-end: the
+ * server takes half a second to end. FAULT=thread: the first thread can't be made.
  *
  * FAIL=CALL:ERRNO or FAIL=CALL:ERRNO:NAME: mkdir(), rename(), symlink(), linkat(), umount2(),
  * inotify_init1(), pipe2(), flock() or fuse_set_signal_handlers() fails; those with a path only for
@@ -31,6 +31,7 @@
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -169,6 +170,20 @@ EXPORT struct dirent *readdir(DIR *stream)
 	if (entry && wanted("types"))
 		entry->d_type = DT_UNKNOWN;
 	return entry;
+}
+
+/* It is fstatvfs64 to the linker. */
+EXPORT int fstatvfs(int fd, struct statvfs *st)
+{
+	static int (*real)(int fd, struct statvfs *st);
+	int result;
+
+	if (!real)
+		real = (int (*)(int, struct statvfs *))dlsym(RTLD_NEXT, "fstatvfs64");
+	result = real(fd, st);
+	if (!result && wanted("no-size"))
+		st->f_blocks = st->f_bfree = st->f_bavail = 0;
+	return result;
 }
 
 EXPORT int fsync(int fd)

@@ -7,6 +7,8 @@ a row of matrix.py; here is the rest.)"""
 import os
 
 from tooltest import TMP, check, done, expect, faulty, need_tool, same, tool, write
+from imagebuilder import RECORD_DESC, RECORD_STREAM, SPARSE_FLAG, Dir, File, Image
+from imagebuilder import RECORD_DESC, RECORD_STREAM, SPARSE_FLAG, Dir, File, Image
 
 need_tool()
 src = os.path.join(TMP, "src")
@@ -14,6 +16,7 @@ images = os.path.join(TMP, "images")
 write(os.path.join(src, "dir", "file"), b"content")
 os.mkdir(images)
 base = os.path.join(images, "base.cim")
+TIMES = [126256107060000000] * 4
 ORPHAN = os.path.join(images, "region_00112233-4455-4677-8899-aabbccddeeff_0")
 
 
@@ -58,6 +61,21 @@ def many_links():
     same(result.errors.count("a copy instead: Too many links"), 3, "and is told")
 
 
+def no_size():
+    """A file system that tells no size is no full one: many files of the same data fit."""
+    data, names = bytes(4 << 20), ["%02d" % n for n in range(24)]
+    image = Image(Dir({name: File(data if name == "00" else b"", flags=SPARSE_FLAG, times=TIMES)
+                       for name in names}, times=TIMES))
+    for name in names[1:]:
+        for field in (RECORD_STREAM, RECORD_DESC):
+            image.poke("record:" + name, field, "Q", image.peek("record:00", field, "Q"))
+    path, out = image.write(os.path.join(TMP, "same data")), os.path.join(TMP, "same data out")
+    result = faulty("no-size", "extract", "-q", "-C", out, path)
+    same((result.code, result.errors), (0, ""), "extract where nobody knows what fits")
+    same(sorted(os.listdir(out)) if os.path.isdir(out) else [], names, "all of it is there")
+
+
 locks()
 many_links()
+no_size()
 done()
