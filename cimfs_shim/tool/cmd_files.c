@@ -314,6 +314,8 @@ static int look(struct files *files)
 	const struct cim_store_file *f;
 	bool known = !files->image;
 
+	if (files->image)
+		files->image = tool_spelling(files->store, files->dir, files->image);
 	for (size_t i = 0; (f = cim_store_get(files->store, i)) != NULL; i++) {
 		known |= f->kind == CIM_KIND_IMAGE && files->image &&
 			 !strcmp(f->name, files->image);

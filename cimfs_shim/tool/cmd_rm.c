@@ -256,6 +256,7 @@ static int look_and_remove(struct rm *rm)
 		return tool_fail_dir(rm->t, "remove", rm->image, &err);
 	if (cim_store_unlocked(rm->store))
 		tool_tell_unlocked(rm->t, "remove", rm->image);
+	rm->name = tool_spelling(rm->store, rm->dir, rm->name);
 	return remove_image(rm);
 }
 

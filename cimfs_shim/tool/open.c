@@ -5,7 +5,47 @@
 #include "tool.h"
 
 #include <fcntl.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* One file by two names; by FUSE they may have inode numbers of their own. */
+static bool same_file(const struct stat *a, const struct stat *b, bool by_time)
+{
+	return a->st_dev == b->st_dev &&
+	       (a->st_ino == b->st_ino ||
+		(by_time && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+		 a->st_mtim.tv_nsec == b->st_mtim.tv_nsec));
+}
+
+const char *tool_spelling(struct cim_store *store, const char *dir, const char *name)
+{
+	const struct cim_store_file *f;
+	const char *found = NULL;
+	struct stat asked;
+	struct stat st;
+	int fd;
+
+	for (size_t i = 0; (f = cim_store_get(store, i)) != NULL; i++) {
+		if (!strcmp(f->name, name))
+			return name;
+	}
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstatat(fd, name, &asked, 0))
+		goto close_fd;
+	for (size_t i = 0; (f = cim_store_get(store, i)) != NULL; i++) {
+		const bool alike = !strcasecmp(f->name, name);
+
+		if (f->kind == CIM_KIND_IMAGE && (alike || !found) &&
+		    !fstatat(fd, f->name, &st, 0) && same_file(&asked, &st, alike))
+			found = f->name;
+	}
+close_fd:
+	if (fd >= 0)
+		close(fd);
+	return found ? found : name;
+}
 
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code)
 {

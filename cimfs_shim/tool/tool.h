@@ -386,6 +386,9 @@ void json_print(FILE *f, json_t *object);
 /* image_path_of() for a command that reads an image; NULL, which is told, if it can't be read or is
  * a directory. */
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code);
+/* An image's name as its directory has it, where the file system takes other spellings, too; @name
+ * if it has none. Lives with the store or with @name. */
+const char *tool_spelling(struct cim_store *store, const char *dir, const char *name);
 /* Open an image, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 /* Look up a path in an image; @stream: it may end in that of a stream (NULL: it may not). */

@@ -231,12 +231,12 @@ class Row:
     """@told: how often sessions say that there are no locks. @lost: what is lost besides LINUX's. @own:
     what else differs as the file system has its own idea of it. @unshown: what it holds but can't show.
     @names: what of ODD_NAMES it can't hold. @later: what the driver bends so late that nobody can see it.
-    @lone: may a name have half a surrogate pair?"""
+    @lone: may a name have half a surrogate pair? @folds: is it found in another case, too?"""
     def __init__(self, name, system=None, how=run, told=0, lost=None, own=(), unshown=(), names=None,
-                 later=None, lone=True):
+                 later=None, lone=True, folds=False):
         self.name, self.system, self.how, self.told = name, system or Host(), how, told
         self.lost = {path: kind for path, kind in dict(LINUX, **lost or {}).items() if kind}
-        self.own, self.unshown, self.lone = set(own), set(unshown), lone
+        self.own, self.unshown, self.lone, self.folds = set(own), set(unshown), lone, folds
         self.names, self.later = names or {}, later or {}
 
     def holds_no_xattrs(self, where):
@@ -264,9 +264,9 @@ ROWS = [
         unshown=["tag"]),
     Row("lowntfs-3g with Windows' rules for names", ntfs("lowntfs-3g", "-o", "ignore_case,windows_names"),
         lost=dict(NTFS, **{WIDE: "none", FACES: "none"}), own=NTFS_OWN, unshown=["tag"],
-        names=ODD_NAMES),
+        names=ODD_NAMES, folds=True),
     Row("exfat-fuse", volume(["mkfs.exfat"], ["mount.exfat-fuse"], True), lost=EXFAT, lone=False,
-        later={"year 1970": "times"}, names=ODD_NAMES),
+        folds=True, later={"year 1970": "times"}, names=ODD_NAMES),
     Row("overlayfs", Overlay()),
     Row("no locks", how=faulty("locks"), told=1),
     Row("no locks of open files", how=faulty("no-ofd"), told=1),
@@ -405,7 +405,11 @@ def images(row, where, reference):
         result = row.tool("verify", "--deep", image)
         check(result.code == 0, "%s: verify --deep %s" % (row.name, name), result)
     row.system.again()
+    if row.folds:
+        result = row.tool("files", os.path.join(where, "Fork.CIM"))
+        check(result.code == 0 and "fork.cim" in result.text, row.name + ": files of another spelling", result)
     for name in ("fork.cim", "same.cim", "base.cim"):
+        name = name.upper() if row.folds else name
         told(row, "rm " + name, row.tool("rm", os.path.join(where, name)))
     same(os.listdir(where), [], row.name + ": nothing is left there")
 
