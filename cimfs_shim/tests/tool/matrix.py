@@ -31,8 +31,10 @@ need_tool()
 EPOCH = 11644473600
 LIBC = ctypes.CDLL(None, use_errno=True)
 # The numbers of what is refused; elsewhere these rows are skipped.
-CALLS = {"x86_64": {"statx": 332, "openat2": 437, "renameat2": 316, "linkat": 265},
-         "aarch64": {"statx": 291, "openat2": 437, "renameat2": 276, "linkat": 37}}.get(platform.machine(), {})
+XATTRS = [how + what + "xattr" for what in ("set", "get", "list") for how in ("", "l", "f")]
+CALLS = {"x86_64": dict(zip(XATTRS, range(188, 197)), statx=332, openat2=437, renameat2=316, linkat=265, fchmod=91),
+         "aarch64": dict(zip(XATTRS, range(5, 14)), statx=291, openat2=437, renameat2=276, linkat=37, fchmod=52),
+         }.get(platform.machine(), {})
 NO_LOCKS = "the file system has no locks"
 WIDE, FACES = "\u8a9e" * 100, "\U0001f600" * 64  # 100 and 128 UTF-16 units, 300 and 256 bytes
 
@@ -213,6 +215,7 @@ FIELDS = {"created": "times", "written": "times", "changed": "times", "accessed"
 # On a file system of Linux's kind; a row says what is different there.
 LINUX = {"ea": "ea", "secured": "security", "tag": "reparse", "times": "times", WIDE: "none", FACES: "none"}
 NTFS = {"ea": "", "secured": "", "tag": "", WIDE: "", FACES: ""}
+NO_XATTRS = {"hidden": "attributes", "streams": "stream"}
 EXFAT = {"link": "none", "dirlink": "none", "hard": "link", "plain": "link", "hidden": "attributes",
          "readonly": "attributes", "locked": "attributes", "streams": "stream", WIDE: "", FACES: ""}
 # Names that Windows allows nobody; one of a directory.
@@ -278,6 +281,9 @@ ROWS = [
     Row("no rename flags (EPERM)", how=refusing(renameat2="EPERM")),
     Row("no rename flags, no hard links", how=refusing(renameat2="EINVAL", linkat="EPERM"),
         lost={"hard": "link", "plain": "link"}),
+    Row("no extended attributes (EOPNOTSUPP)", how=refusing(**dict.fromkeys(XATTRS, "EOPNOTSUPP")), lost=NO_XATTRS),
+    Row("no extended attributes (ENOSYS)", how=refusing(**dict.fromkeys(XATTRS, "ENOSYS")), lost=NO_XATTRS),
+    Row("modes can't be set", how=refusing(fchmod="EPERM"), lost={"readonly": "attributes", "locked": "attributes"}),
     Row("no statx (ENOSYS)", how=refusing(statx="ENOSYS")),
     Row("no statx (EPERM)", how=refusing(statx="EPERM")),
     Row("no openat2 (ENOSYS)", how=refusing(openat2="ENOSYS")),
@@ -495,7 +501,7 @@ def a_row(row, reference):
             raise CannotBe(why)
         here = row.system.make(where)
         if row.holds_no_xattrs(here):
-            row.lost.update({"hidden": "attributes", "streams": "stream"})
+            row.lost.update(NO_XATTRS)
         images(row, os.path.join(here, "images"), reference)
         extraction(row, here)
     except CannotBe as why_not:
