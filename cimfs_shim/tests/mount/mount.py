@@ -567,8 +567,13 @@ same(tool("umount", odd).code, 0, "and found by it")
 result = mount(path, os.path.join(TMP, "full"), "-o", "nonempty")
 check(result.code == 0 and os.path.exists(os.path.join(TMP, "full", "readonly")), "-o nonempty", result)
 umount(os.path.join(TMP, "full"))
-for fault, fail in (("", "pipe2:24"), ("", "fuse_set_signal_handlers:22")):
+for fail in ("pipe2:24", "fuse_set_signal_handlers:22"):
     refused("a server that can't be begun: " + fail, 1, ["mount"], SERVER, path, MNT, env=faults(FAIL=fail))
+if os.geteuid() == 0 and not os.path.exists("/sys/fs/selinux/enforce"):
+    refused("what the kernel refuses", 1, [MNT, "mount failed: Invalid argument"], SERVER, path, MNT, "-o",
+            "context=x")
+else:
+    skip("what the kernel refuses", "not root, or it is not refused here")
 mount(path, MNT)
 os.stat(MNT)  # the kernel keeps what it learns by that, and tells it of a dead mount
 os.kill(servers(path)[0], signal.SIGKILL)

@@ -687,6 +687,19 @@ if run([*no_dev, "true"]).code == 0:
 else:
     skip("fuse: absent", "not root, or no right to lay another directory over /dev")
 
+no_right = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+if os.geteuid() == 0 and run([*no_right, "true"]).code == 0:
+    fails(ACCESS, "fuse: no right to mount", run(no_right + mount_call("fuse")))
+    check("not permitted" in status(), "fuse: which is told", status())
+    result = run(no_right + mount_call("auto"))
+    lines = status().splitlines()
+    check(result.code == 0 and lines[0].startswith("ok extract") and "not permitted" in lines[1],
+          "auto: no right to mount: a copy, and a note", (str(result), lines))
+    same((read(link() + "/file.txt"), dismount().code, clean()), (b"content", 0, CLEAN),
+         "auto: which is there, and goes")
+else:
+    skip("fuse: no right to mount", "not root, or no setpriv")
+
 by_fuse = {}
 for form in FORMS:
     result = mount(form=form)
