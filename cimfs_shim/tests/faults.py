@@ -185,6 +185,8 @@ def equivalents():
     same(outcome("19:comparison"), (0, ["equivalent (a toy)"]), "an equivalent is known on another line, too")
     status, out = faults("--at=core/toy.c:19:comparison", "--at=core/toy.c:26:logic")
     check("core: 1 of 1 noticed (100.0 %); 1 equivalent" in out, "and left out of the percentage", out)
+    write("scripts/faults.equivalent", "core/* * comparison\n\treturn n *;\n\t*\n= many toys\n")
+    same(outcome("19:comparison"), (0, ["equivalent (many toys)"]), "one for many is for any text in place of a *")
 
 
 def main():
