@@ -45,19 +45,20 @@ void server_init(struct server *s, const struct options *o, struct cim_image *im
 {
 	const struct cim_image_info *info;
 
-	memset(s, 0, sizeof(*s));
 	info = cim_image_get_info(image);
-	s->options = o;
-	s->image = image;
-	s->root_id = info->root_id;
-	s->max_id = (uint64_t)info->table_count * CIM_FILES_PER_TABLE;
-	s->generation = generation_of(image);
-	s->ready = -1;
-	pthread_mutex_init(&s->count_lock, NULL);
-	pthread_mutex_init(&s->depth_lock, NULL);
-	pthread_mutex_init(&s->parent_lock, NULL);
-	pthread_mutex_init(&s->scan_lock, NULL);
-	pthread_mutex_init(&s->size_lock, NULL);
+	*s = (struct server){
+		.options = o,
+		.image = image,
+		.root_id = info->root_id,
+		.max_id = (uint64_t)info->table_count * CIM_FILES_PER_TABLE,
+		.generation = generation_of(image),
+		.ready = -1,
+		.count_lock = PTHREAD_MUTEX_INITIALIZER,
+		.depth_lock = PTHREAD_MUTEX_INITIALIZER,
+		.parent_lock = PTHREAD_MUTEX_INITIALIZER,
+		.scan_lock = PTHREAD_MUTEX_INITIALIZER,
+		.size_lock = PTHREAD_MUTEX_INITIALIZER,
+	};
 	pthread_key_create(&s->reader, reader_free);
 }
 
@@ -66,11 +67,6 @@ void server_free(struct server *s)
 	nlink_free(s);
 	free(s->parents);
 	pthread_key_delete(s->reader);
-	pthread_mutex_destroy(&s->count_lock);
-	pthread_mutex_destroy(&s->depth_lock);
-	pthread_mutex_destroy(&s->parent_lock);
-	pthread_mutex_destroy(&s->scan_lock);
-	pthread_mutex_destroy(&s->size_lock);
 }
 
 enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)

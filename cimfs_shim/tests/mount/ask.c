@@ -7,7 +7,8 @@
  * The server's handlers, linked with functions of our own where libfuse takes an answer. Each line
  * of stdin is a question or a fault to come, each line of stdout an answer, by which serve.py asks
  * what no kernel would, or not in that way. OPTIONS as after "-o"; with a GUID it is a volume of
- * Wine's. Names are in hexadecimal, so that they may be anything.
+ * Wine's. Names are in hexadecimal, so that they may be anything. In the end all memory and files
+ * must have been given back.
  *
  *   lookup NODE NAME | getattr NODE | readlink NODE | readdir NODE SIZE OFFSET | readdirplus ...
  *   open NODE FLAGS | opendir NODE | read NODE SIZE OFFSET | lseek NODE OFFSET WHENCE
@@ -55,6 +56,14 @@ static bool alloc_fails(void)
 	return fault.alloc && !--fault.alloc;
 }
 
+static long blocks; /* of memory that weren't given back */
+
+static void *counted(void *p)
+{
+	blocks += p != NULL;
+	return p;
+}
+
 #define WRAPPED(result, name, args) \
 	result __real_##name args;  \
 	result __wrap_##name args;  \
@@ -62,22 +71,51 @@ static bool alloc_fails(void)
 
 WRAPPED(void *, malloc, (size_t size))
 {
-	return alloc_fails() ? NULL : __real_malloc(size);
+	return alloc_fails() ? NULL : counted(__real_malloc(size));
 }
 
 WRAPPED(void *, calloc, (size_t count, size_t size))
 {
-	return alloc_fails() ? NULL : __real_calloc(count, size);
+	return alloc_fails() ? NULL : counted(__real_calloc(count, size));
 }
 
 WRAPPED(void *, realloc, (void *p, size_t size))
 {
-	return alloc_fails() ? NULL : __real_realloc(p, size);
+	void *new;
+
+	if (alloc_fails())
+		return NULL;
+	new = __real_realloc(p, size);
+	blocks += new && !p;
+	return new;
+}
+
+WRAPPED(void, free, (void *p))
+{
+	blocks -= p != NULL;
+	__real_free(p);
+}
+
+WRAPPED(int, vasprintf, (char **text, const char *fmt, va_list args))
+{
+	const int len = __real_vasprintf(text, fmt, args);
+
+	blocks += len >= 0;
+	return len;
+}
+
+/* The same where _FORTIFY_SOURCE is defined. */
+WRAPPED(int, __vasprintf_chk, (char **text, int flag, const char *fmt, va_list args))
+{
+	const int len = __real___vasprintf_chk(text, flag, fmt, args);
+
+	blocks += len >= 0;
+	return len;
 }
 
 WRAPPED(char *, strdup, (const char *text))
 {
-	return alloc_fails() ? NULL : __real_strdup(text);
+	return alloc_fails() ? NULL : counted(__real_strdup(text));
 }
 
 WRAPPED(ssize_t, splice,
@@ -469,6 +507,15 @@ static void answer_all(struct server *s)
 	}
 }
 
+static int open_files(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 1000; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 int main(int argc, char **argv)
 {
 	struct cim_error err = {0};
@@ -477,6 +524,9 @@ int main(int argc, char **argv)
 	struct options options;
 	static struct server server;
 	static char room[65536];
+
+	const long before = blocks;
+	const int files = open_files();
 
 	setvbuf(stdout, room, _IOLBF, sizeof(room));
 	options_init(&options);
@@ -500,5 +550,9 @@ int main(int argc, char **argv)
 	cim_image_close(image);
 	log_close();
 	options_free(&options);
-	return 0;
+	if (blocks == before && open_files() == files)
+		return 0;
+	fprintf(stderr, "%ld blocks and %d files are left\n", blocks - before,
+		open_files() - files);
+	return 3;
 }

@@ -14,8 +14,8 @@
  * server takes half a second to end. FAULT=thread: the first thread can't be made.
  *
  * FAIL=CALL:ERRNO or FAIL=CALL:ERRNO:NAME: mkdir(), rename(), symlink(), linkat(), umount2(),
- * inotify_init1(), pipe2(), flock() or fuse_set_signal_handlers() fails; those with a path only for
- * a (new) file that has this name.
+ * inotify_init1(), pipe2(), flock(), open() or fuse_set_signal_handlers() fails; those with a path
+ * only for a (new) file that has this name. With EINTR a call fails once.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -49,6 +49,7 @@ static int fails(const char *call, const char *path)
 {
 	const size_t len = strlen(call);
 	const char *given = getenv("FAIL");
+	static int done;
 	const char *name;
 
 	if (!given || strncmp(given, call, len) != 0 || given[len] != ':')
@@ -58,7 +59,7 @@ static int fails(const char *call, const char *path)
 	    (!path || strcmp(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, name + 1) != 0))
 		return 0;
 	errno = atoi(given + len + 1);
-	return 1;
+	return errno != EINTR || !__atomic_exchange_n(&done, 1, __ATOMIC_SEQ_CST);
 }
 
 static void cut_short(int fd, off64_t size, const char *note_path)
@@ -236,6 +237,20 @@ EXPORT int inotify_init1(int flags)
 EXPORT int pipe2(int fds[2], int flags)
 {
 	return fails("pipe2", NULL) ? -1 : (int)syscall(SYS_pipe2, fds, flags);
+}
+
+/* open() of those that are built for large files. */
+EXPORT int open64(const char *path, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	return fails("open", path)
+		       ? -1
+		       : (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_LARGEFILE, mode);
 }
 
 EXPORT int fuse_set_signal_handlers(void *session);

@@ -365,6 +365,11 @@ for t in threads:
     t.join()
 same(errors, [], "eight threads read at once")
 
+ahead = "/sys/class/bdi/%d:%d/read_ahead_kb" % ((lambda d: (os.major(d), os.minor(d)))(os.stat(MNT).st_dev))
+if os.geteuid() == 0 and os.access(ahead, os.W_OK):
+    same(read(ahead), b"256\n", "the kernel asks for 256 KiB at a time")
+else:
+    skip("the kernel asks for 256 KiB at a time", "no right to tell it to")
 pids = servers(path)
 same(len(pids), 1, "one server")
 cwd = os.readlink("/proc/%d/cwd" % pids[0])

@@ -18,5 +18,5 @@ $(B)/tests/faults.so $(B)/tests/nthcall.so:
 $(call native-program,tests/ask,cimfs_shim/tests/mount/ask.c $(filter-out %/main.c,$(MOUNT_SRCS)),\
 	libhost.a libcim.a $(or $(shell pkg-config --libs fuse3 2>/dev/null),-lfuse3))
 $(B)/native/cimfs_shim/tests/mount/ask.o: NATIVE_CFLAGS += $(HOST_CFLAGS) $(MOUNT_CFLAGS)
-$(B)/tests/ask: private LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup splice pipe2 ioctl \
-	fcntl64 lseek64 geteuid clock_gettime pthread_setspecific)
+$(B)/tests/ask: private LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free strdup vasprintf \
+	__vasprintf_chk splice pipe2 ioctl fcntl64 lseek64 geteuid clock_gettime pthread_setspecific)

@@ -687,6 +687,10 @@ if run([*no_dev, "true"]).code == 0:
 else:
     skip("fuse: absent", "not root, or no right to lay another directory over /dev")
 
+for error, code in ((errno.EACCES, ACCESS), (errno.EPERM, ACCESS), (errno.ENODEV, UNSUPPORTED),
+                    (errno.ENXIO, UNSUPPORTED)):
+    fails(code, "fuse: /dev/fuse can't be opened: " + os.strerror(error), failing("open:%d:fuse" % error,
+        *mount_call("fuse")))
 no_right = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
 if os.geteuid() == 0 and run([*no_right, "true"]).code == 0:
     fails(ACCESS, "fuse: no right to mount", run(no_right + mount_call("fuse")))
@@ -769,6 +773,31 @@ fails(IO, "fuse: no pipe to the server", failing("pipe2:24", *mount_call("fuse")
 fails(IO, "fuse: no handlers of signals", failing("fuse_set_signal_handlers:22", *mount_call("fuse")))
 same(servers(image), [], "fuse: no server is left of all that")
 
+for error in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINTR):
+    same(failing("flock:%d" % error, *mount_call("fuse")).code, 0,
+         "fuse: flock() fails with %s: mounts" % os.strerror(error))
+    same((read(link() + "/file.txt"), dismount().code, clean()), (b"content", 0, CLEAN), "fuse: and goes")
+fails(IO, "fuse: flock() fails otherwise", failing("flock:%d" % errno.EIO, *mount_call("fuse")))
+same(run([SERVER, "--wine-mount", "--dosdevices", image, "--guid", GUID, "--image", image]).code, NO_PATH,
+     "a file for dosdevices: exit code %d" % NO_PATH)
+
+
+def ignoring(number):
+    """A signal that is ignored is waiting all the same."""
+    def wait():
+        signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        os.kill(os.getpid(), number)
+    return {"preexec_fn": wait}
+
+
+for backend in ("fuse", "extract"):
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        same((run(mount_call(backend), **ignoring(number)).code, dismount().code, clean()), (0, 0, CLEAN),
+             "%s: %s that is ignored interrupts nothing" % (backend, number.name))
+same(failing("", *mount_call("fuse"), fault="late-end").code, 0, "fuse: a server that takes half a second to end")
+same((dismount().code, servers(image), marked()), (0, [], False), "fuse: has ended when the dismount returns")
+
 # ---- a dismount that fails ----
 
 mount()
@@ -799,6 +828,11 @@ for _ in range(2):
     run(["mount", "-t", "tmpfs", "none", state() + "/mnt"])
 if len(mounts()) == 3:
     same((dismount().code, clean()), (0, CLEAN), "what others have mounted over it goes, too")
+    mount()
+    run(["mount", "-t", "tmpfs", "none", state() + "/mnt"])
+    same((mount().code, read(link() + "/file.txt"), len(mounts())), (0, b"content", 1),
+         "or makes place for the next mount")
+    dismount()
 else:
     dismount()
     skip("what others have mounted over it", "no right to mount")
