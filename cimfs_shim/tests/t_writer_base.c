@@ -216,6 +216,101 @@ static void test_code_points(void)
 	kit_free(&k);
 }
 
+/* Names of which code points and code units have another order, in the first. */
+static const struct {
+	const char *text;
+	uint16_t units[2];
+} odd_names[] = {
+	{"a", {'a', 0}},
+	{"\xee\x80\x80", {0xe000, 0}},
+	{"\xef\xbe\xa0", {0xffa0, 0}},
+	{"\xf0\x90\x80\x80", {0xd800, 0xdc00}},
+	{"\xf4\x8f\xbf\xbf", {0xdbff, 0xdfff}},
+};
+enum { ODD_NAMES = sizeof(odd_names) / sizeof(odd_names[0]) };
+
+static struct kit odd_base(bool code_units)
+{
+	struct mini *m = base_new();
+	struct mini_link links[ODD_NAMES];
+	uint32_t root = mini_record(m);
+
+	for (unsigned i = 0; i < ODD_NAMES; i++) {
+		links[i] = mini_link(odd_names[i].units[1] ? "xy" : "x",
+				     mini_plain(m, SMALL, "12345", i + 1), 0);
+		links[i].name[0] = odd_names[i].units[0];
+		links[i].name[1] = odd_names[i].units[1];
+	}
+	mini_dir(m, root, META, links, ODD_NAMES, code_units);
+	return base_done(m, root);
+}
+
+/* Whichever of them are deleted, in whichever order they stand, the others stay. */
+static void test_deleted_in_order(bool code_units)
+{
+	struct kit base = odd_base(code_units);
+	unsigned wrong = 0;
+
+	for (unsigned deleted = 1; deleted < 1u << ODD_NAMES; deleted++) {
+		struct kit k = kit_copy(&base);
+		struct cim_writer *w = begin(&k, "a.cim", "b.cim");
+		struct cim_image *image;
+
+		for (unsigned i = 0; i < ODD_NAMES; i++)
+			if (deleted >> i & 1)
+				must(&k, cim_writer_delete(w, cim_str8(odd_names[i].text), &k.err));
+		finish(&k, w);
+		must_be_sound(&k, "b.cim");
+		image = open_image(&k, "b.cim");
+		for (unsigned i = 0; i < ODD_NAMES; i++) {
+			struct cim_file_info info = {CIM_SIZED(info)};
+			uint32_t id = 0;
+			bool there = !cim_image_lookup(image, cim_str8(odd_names[i].text), &id,
+						       NULL);
+
+			wrong += there == (deleted >> i & 1);
+			if (there)
+				must(&k, cim_image_stat(image, id, &info, &k.err));
+			wrong += there && info.size != i + 1;
+		}
+		cim_image_close(image);
+		kit_free(&k);
+	}
+	is_int(wrong, 0, "of a directory in the order of code %s any names are deleted",
+	       code_units ? "units" : "points");
+	kit_free(&base);
+}
+
+/* What a directory's record holds that a session has no words for stays when it is added again. */
+static void test_directory_again(void)
+{
+	struct mini *m = base_new();
+	struct mini_link link = mini_link("f", mini_plain(m, SMALL, "old", 3), 0);
+	uint32_t dir = new_dir(m, &link, 1), root;
+	uint8_t old[96], bytes[96];
+	struct cim_writer *w;
+	struct kit k;
+
+	mini_field(m, dir, 92, 7, 2); /* BaseRegionIndex */
+	mini_field(m, dir, 94, 9, 2); /* reserved */
+	memcpy(old, m->records[dir - 1], sizeof(old));
+	link = mini_link("dir", dir, 0);
+	root = new_dir(m, &link, 1);
+	mini_field(m, root, 92, 5, 2);
+	k = base_done(m, root);
+	w = begin(&k, "a.cim", NULL);
+	make_dir(&k, w, "DIR");
+	make_dir(&k, w, "");
+	finish(&k, w);
+	raw_record(&k, "a.cim", dir, bytes, sizeof(bytes));
+	is_mem(bytes + 92, old + 92, 4, "BaseRegionIndex and what is reserved stay");
+	is_mem(bytes + 40, old + 40, 16, "so does where its table lies");
+	ok(memcmp(bytes + 8, old + 8, 32) != 0, "its times are the new ones");
+	raw_record(&k, "a.cim", root, bytes, sizeof(bytes));
+	is_int(bytes[92], 5, "so it is with the root");
+	kit_free(&k);
+}
+
 /* Both forms of a stream table, touched and untouched. */
 static void test_stream_forms(void)
 {
@@ -737,6 +832,9 @@ int main(void)
 	test_upcase();
 	test_unsorted();
 	test_code_points();
+	test_deleted_in_order(false);
+	test_deleted_in_order(true);
+	test_directory_again();
 	test_stream_forms();
 	test_stream_order();
 	test_table_ends();

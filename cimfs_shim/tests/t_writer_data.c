@@ -589,6 +589,41 @@ static void test_offset_limit(void)
 	kit_free(&k);
 }
 
+/* An object may end at the last byte that an offset can name, and is read there. */
+static void test_last_byte(void)
+{
+	const int64_t most = (INT64_C(1) << 47) - 4096 - 1; /* "one" begins at 4096 */
+	struct kit k = kit_new();
+	struct cim_metadata meta = meta_file(INT64_C(1) << 47);
+	struct cim_writer *w = begin(&k, NULL, "a.cim");
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_image *image;
+	uint8_t last[2] = {1, 1};
+	uint32_t id = 0;
+	size_t got;
+
+	put_meta(&k, w, "one", &meta, "1", 1);
+	meta.size = most + 1;
+	gives(&k, try_file(&k, w, "two", &meta, "2", 1), CIM_E_LIMIT);
+	cim_writer_close(w);
+	w = begin(&k, NULL, "a.cim");
+	meta.size = INT64_C(1) << 47;
+	put_meta(&k, w, "one", &meta, "1", 1);
+	meta.size = most;
+	put_meta(&k, w, "two", &meta, "2", 1);
+	finish(&k, w);
+	image = open_image(&k, "a.cim");
+	must(&k, cim_image_lookup(image, cim_str8("two"), &id, &k.err));
+	must(&k, cim_image_get_data(image, id, cim_str8(NULL), &data, &k.err));
+	is_int((int64_t)data.size, most, "a file that ends with the region's last byte: its size");
+	must(&k, cim_image_read(image, &data, (uint64_t)most - 1, last, 2, &got, &k.err));
+	ok(got == 1 && last[0] == 0 && last[1] == 1, "its last byte is read, and none behind it");
+	must(&k, cim_image_read(image, &data, 0, last, 1, &got, &k.err));
+	is_int(last[0], '2', "and its first");
+	cim_image_close(image);
+	kit_free(&k);
+}
+
 /* What was taken back from the tail is gone: the gaps between objects are zero. */
 static void test_gaps(void)
 {
@@ -869,6 +904,7 @@ int main(void)
 	test_too_large();
 	test_full();
 	test_offset_limit();
+	test_last_byte();
 	test_gaps();
 	test_fill();
 	test_fill_changing();
