@@ -39,6 +39,7 @@ struct findings {
 	char first_unwanted[600];
 	unsigned severities[3];
 	uint32_t words;	    /* a digest of all that was said */
+	uint32_t read;	    /* and of all that was read */
 	FILE *all;	    /* where each is told */
 	unsigned most_told; /* 0: MOST_TOLD */
 };
@@ -80,42 +81,139 @@ static int on_finding(void *ctx, const struct cim_finding *finding)
 
 /* ---- one image ---- */
 
-/* Read all that the tree has; the number of items that could be read. */
-static unsigned read_all(struct cim_image *image)
+/* What an image gives to who reads all of it: how many items, and a digest of the whole. */
+struct reading {
+	struct cim_image *image;
+	unsigned items;
+	uint32_t digest;
+};
+
+static void take(struct reading *r, const void *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		r->digest = (r->digest ^ ((const uint8_t *)bytes)[i]) * 16777619u;
+}
+
+static void take_number(struct reading *r, uint64_t number)
+{
+	take(r, &number, sizeof(number));
+}
+
+/* What failed is a part of it, with the reason. */
+static bool taken(struct reading *r, enum cim_status status, const struct cim_error *err)
+{
+	take_number(r, status);
+	if (status)
+		take(r, err->cause, strlen(err->cause));
+	return !status;
+}
+
+static void take_info(struct reading *r, const struct cim_file_info *info)
+{
+	const uint64_t numbers[] = {
+		info->file_id,	     info->parent_id,
+		info->attributes,    info->flags,
+		info->ea_size,	     info->reparse_tag,
+		info->creation_time, info->last_write_time,
+		info->change_time,   info->last_access_time,
+		info->size,	     info->is_directory,
+		info->is_sparse,     info->is_pe_image,
+		info->has_security,  info->has_ea,
+		info->has_reparse,   info->has_streams,
+	};
+
+	take(r, numbers, sizeof(numbers));
+}
+
+static void take_data(struct reading *r, uint32_t file_id, struct cim_str stream)
 {
 	static uint8_t buf[65536];
-	const struct cim_walk_item *item;
-	struct cim_walk *walk;
-	const struct cim_image_info *info;
-	unsigned items = 0, failures = 0;
-	enum cim_status status;
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_error err;
+	size_t got;
 
-	info = cim_image_get_info(image);
-	if (cim_walk_open(image, info->root_id, &walk, NULL))
-		return 0;
+	if (!taken(r, cim_image_get_data(r->image, file_id, stream, &data, &err), &err))
+		return;
+	take_number(r, data.size);
+	take_number(r, data.sparse);
+	for (uint64_t at = 0; at < data.size && !data.sparse; at += got) {
+		if (!taken(r, cim_image_read(r->image, &data, at, buf, sizeof(buf), &got, &err),
+			   &err) ||
+		    !got)
+			break;
+		/* Large ones by samples: a byte of 64. */
+		for (size_t i = 0; i<got; i += got> 4096 ? 61 : 1)
+			take(r, buf + i, 1);
+	}
+}
+
+static void take_streams(struct reading *r, uint32_t file_id)
+{
+	const struct cim_entry *entry;
+	struct cim_iter *iter;
+	struct cim_error err;
+	unsigned failures = 0;
+
+	if (!taken(r, cim_iter_streams(r->image, file_id, &iter, &err), &err))
+		return;
 	for (;;) {
-		struct cim_str none = {0};
-		struct cim_data data = {CIM_SIZED(data)};
-		size_t got, size;
+		if (!taken(r, cim_iter_next(iter, &entry, &err), &err)) {
+			if (failures++ < 100)
+				continue;
+			break;
+		}
+		if (!entry)
+			break;
+		take(r, entry->utf8, strlen(entry->utf8));
+		take_data(r, file_id, cim_str8(entry->utf8));
+	}
+	cim_iter_close(iter);
+}
 
-		status = cim_walk_next(walk, &item, NULL);
+static void take_item(struct reading *r, const struct cim_walk_item *item)
+{
+	static uint8_t buf[65536];
+	const uint32_t id = item->info->file_id;
+	struct cim_error err;
+	size_t size;
+
+	r->items++;
+	take(r, item->path, strlen(item->path));
+	take_number(r, item->dir_id);
+	take_number(r, item->depth);
+	take_info(r, item->info);
+	for (int which = CIM_BLOB_SECURITY; which <= CIM_BLOB_REPARSE; which++)
+		if (taken(r,
+			  cim_image_get_blob(r->image, id, (enum cim_blob)which, buf, sizeof(buf),
+					     &size, &err),
+			  &err))
+			take(r, buf, size);
+	take_data(r, id, cim_str8(NULL));
+	take_streams(r, id);
+}
+
+static struct reading read_all(struct cim_image *image)
+{
+	struct reading r = {image, 0, 2166136261u};
+	const struct cim_walk_item *item;
+	unsigned failures = 0;
+	struct cim_walk *walk;
+	struct cim_error err;
+
+	if (!taken(&r, cim_walk_open(image, cim_image_get_info(image)->root_id, &walk, &err), &err))
+		return r;
+	for (;;) {
+		enum cim_status status = cim_walk_next(walk, &item, &err);
+
+		taken(&r, status, &err);
 		if (status == CIM_E_CORRUPT && failures++ < 10000)
 			continue;
 		if (status || !item)
 			break;
-		items++;
-		for (int which = CIM_BLOB_SECURITY; which <= CIM_BLOB_REPARSE; which++)
-			cim_image_get_blob(image, item->info->file_id, (enum cim_blob)which, buf,
-					   sizeof(buf), &size, NULL);
-		if (cim_image_get_data(image, item->info->file_id, none, &data, NULL) ||
-		    data.sparse)
-			continue;
-		for (uint64_t at = 0; at < data.size; at += got)
-			if (cim_image_read(image, &data, at, buf, sizeof(buf), &got, NULL) || !got)
-				break;
+		take_item(&r, item);
 	}
 	cim_walk_close(walk);
-	return items;
+	return r;
 }
 
 static struct cim_env counted_env(struct test_memory *memory)
@@ -134,23 +232,25 @@ static enum cim_status check_image(const char *path, unsigned flags, struct find
 	struct cim_env env = counted_env(&memory);
 	struct cim_image *image;
 	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct reading read = {0};
 	enum cim_status status;
 
-	*items = 0;
 	status = cim_image_open(&env, path, &image, err);
 	if (!status) {
 		status = cim_image_verify(image, flags, on_finding, findings, &result, err);
-		*items = read_all(image);
+		read = read_all(image);
 		cim_image_close(image);
 	}
 	*errors = result.errors;
+	*items = read.items;
+	findings->read = read.digest;
 	if (findings->all)
 		fprintf(findings->all,
 			"%s%s, %u findings, %u items; streams: %" PRIu64 ", %" PRIu64
-			" with a digest; metadata: %" PRIu64 ", %" PRIu64 "\n",
+			" with a digest; metadata: %" PRIu64 ", %" PRIu64 "; read: %08x\n",
 			status ? err->cause : "", status ? "" : "checked", findings->count, *items,
 			result.streams, result.streams_digest, result.metadata,
-			result.metadata_digest);
+			result.metadata_digest, (unsigned)read.digest);
 	if (memory.in_use)
 		diag("%s: %ld blocks of memory are lost", path, memory.in_use);
 	return memory.in_use ? CIM_E_NO_MEMORY : status;
@@ -305,12 +405,13 @@ static void tell_group(const char *dir, const char *name, long from, long to, FI
 		for (unsigned i = 0; i < 3; i++)
 			sum.severities[i] += findings.severities[i];
 		sum.words = (sum.words ^ findings.words) * 16777619u;
+		sum.read = (sum.read ^ findings.read) * 16777619u;
 	}
 	fprintf(all,
 		"bytes %ld to %ld: %u refused, %u errors, %u warnings, %u notes, %u items, words "
-		"%08x\n",
+		"%08x, read %08x\n",
 		from, to, refused, sum.severities[2], sum.severities[1], sum.severities[0], items,
-		(unsigned)sum.words);
+		(unsigned)sum.words, (unsigned)sum.read);
 }
 
 /* All metadata but the upcase table, which lies behind them. */
