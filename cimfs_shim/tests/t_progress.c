@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_progress.c - what counts as a step of a check
+ *
+ * A check tells of every 256th step. So an image of just so many files that it is told of once
+ * shows how many steps all else took: what is added to the image makes up for files, at two steps
+ * each (the link, the record).
+ */
+#include "kit.h"
+
+enum { STEPS = 256, MIB = 1 << 20 };
+
+static unsigned calls;
+
+static int count_calls(void *ctx, const struct cim_progress *progress)
+{
+	(void)ctx;
+	if (progress->phase != CIM_PHASE_VERIFY || progress->done != ++calls * STEPS)
+		bail("a step is told of out of turn: %llu", (unsigned long long)progress->done);
+	return 0;
+}
+
+struct extra {
+	unsigned streams;  /* of one file, a byte each */
+	unsigned data;	   /* MiB in one file */
+	unsigned sessions; /* each a set of regions, and a file */
+};
+
+static void make_image(struct kit *k, const struct extra *extra, unsigned files)
+{
+	static uint8_t bytes[MIB];
+	struct cim_writer *w = begin(k, NULL, "x.cim");
+	char name[32];
+
+	for (unsigned i = 0; i < files; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		put(k, w, name, "");
+	}
+	put(k, w, "s", "");
+	for (unsigned i = 0; i < extra->streams; i++) {
+		snprintf(name, sizeof(name), "s:%u", i);
+		put_stream(k, w, name, "");
+	}
+	if (extra->data) {
+		struct cim_metadata meta = meta_file((int64_t)extra->data * MIB);
+		struct cim_stream *stream = NULL;
+
+		must(k, cim_writer_add(w, cim_str8("d"), &meta, &stream, &k->err));
+		for (unsigned i = 0; i < extra->data; i++) {
+			pattern(bytes, i, sizeof(bytes));
+			must(k, cim_stream_write(stream, bytes, sizeof(bytes), NULL, &k->err));
+		}
+		cim_stream_close(stream);
+	}
+	finish(k, w);
+	for (unsigned i = 0; i < extra->sessions; i++) {
+		snprintf(name, sizeof(name), "z%u", i);
+		w = begin(k, "x.cim", "x.cim");
+		put(k, w, name, "");
+		finish(k, w);
+	}
+}
+
+/* The smallest number of files of an image that a check tells a step of. */
+static unsigned least_files(const struct extra *extra, unsigned flags)
+{
+	unsigned low = 0, high = STEPS;
+
+	while (low < high) {
+		const unsigned files = (low + high) / 2;
+		struct kit k = kit_new();
+		struct cim_verify_result result = {CIM_SIZED(result)};
+		struct cim_image *image;
+
+		make_image(&k, extra, files);
+		image = open_image(&k, "x.cim");
+		cim_image_close(image);
+		k.env.progress = count_calls;
+		image = open_image(&k, "x.cim");
+		calls = 0;
+		must(&k, cim_image_verify(image, flags, NULL, NULL, &result, &k.err));
+		if (result.errors)
+			bail("the image isn't sound");
+		cim_image_close(image);
+		kit_free(&k);
+		if (calls)
+			high = files;
+		else
+			low = files + 1;
+	}
+	return low;
+}
+
+int main(void)
+{
+	static const struct extra none, streams = {.streams = 20}, data = {.data = 24},
+					sessions = {.sessions = 6};
+	const unsigned plain = least_files(&none, 0), deep = least_files(&none, CIM_VERIFY_DEEP);
+
+	is_int(plain, 124, "files until the first 256 steps of a check");
+	is_int(deep, 124, "and of a deep one");
+	is_int(plain - least_files(&streams, 0), 20, "20 streams stand for so many files");
+	is_int(plain - least_files(&data, 0), 1, "a file of 24 MiB");
+	is_int(deep - least_files(&data, CIM_VERIFY_DEEP), 98, "and if its data is read");
+	is_int(plain - least_files(&sessions, 0), 15,
+	       "6 sessions, of three regions and a file each");
+	return tap_done();
+}
