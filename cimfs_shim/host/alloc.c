@@ -17,10 +17,16 @@
 #include "exit.h"
 
 static void (*on_failure)(void);
+static int exit_code = EXIT_FAILED;
 
 void alloc_on_failure(void (*fn)(void))
 {
 	on_failure = fn;
+}
+
+void alloc_fails_with(int code)
+{
+	exit_code = code;
 }
 
 void alloc_failed(void)
@@ -28,7 +34,7 @@ void alloc_failed(void)
 	if (on_failure)
 		on_failure();
 	fprintf(stderr, "%s: out of memory\n", program_invocation_short_name);
-	_exit(EXIT_FAILED);
+	_exit(exit_code);
 }
 
 static void *check(void *p)

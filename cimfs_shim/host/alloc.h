@@ -27,5 +27,7 @@ void *xgrow(void *array, size_t *room, size_t count, size_t size);
 _Noreturn void alloc_failed(void);
 /* What to do before that; NULL: nothing. */
 void alloc_on_failure(void (*fn)(void));
+/* The exit code then, if it isn't EXIT_FAILED. */
+void alloc_fails_with(int code);
 
 #endif

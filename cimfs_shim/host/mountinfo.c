@@ -56,10 +56,11 @@ static bool parse(char *line, struct mount_entry *entry)
 	return true;
 }
 
-void mountinfo_open(struct mountinfo *m)
+bool mountinfo_open(struct mountinfo *m)
 {
 	memset(m, 0, sizeof(*m));
-	m->file = fopen("/proc/self/mountinfo", "re");
+	m->file = fopen(MOUNTINFO, "re");
+	return m->file;
 }
 
 bool mountinfo_next(struct mountinfo *m, struct mount_entry *entry)

@@ -17,6 +17,8 @@ struct mountinfo {
 	char *line;
 	size_t room;
 };
+#define MOUNTINFO "/proc/self/mountinfo"
+
 /* What is mounted, until the next one is asked for. */
 struct mount_entry {
 	dev_t dev;
@@ -24,7 +26,8 @@ struct mount_entry {
 	const char *type;
 	const char *source; /* the image */
 };
-void mountinfo_open(struct mountinfo *m);
+/* false (with errno): it can't be had, and is as good as empty. */
+bool mountinfo_open(struct mountinfo *m);
 /* What was mounted last comes last. */
 bool mountinfo_next(struct mountinfo *m, struct mount_entry *entry);
 void mountinfo_close(struct mountinfo *m);

@@ -424,6 +424,19 @@ static int write_stream(struct restore *r, const struct place *at, const struct 
 	return code ? code : r->failed;
 }
 
+/* A stream of a further name, as a link to that of the first; false: it has to be a copy. */
+static bool link_stream(struct restore *r, const struct place *first, const char *other,
+			const struct place *at, const char *name)
+{
+	int result = linkat(first->dirfd, other, at->dirfd, name, 0);
+
+	if (result && errno == EEXIST && r->job->overwrite && !unlinkat(at->dirfd, name, 0))
+		result = linkat(first->dirfd, other, at->dirfd, name, 0);
+	if (result && errno != EEXIST)
+		restore_lost(r, LOST_LINK, at, "%s: a copy instead: %s", name, strerror(errno));
+	return !result;
+}
+
 int restore_stream_file(struct restore *r, const struct place *at, const struct cim_entry *stream,
 			const struct place *first)
 {
@@ -434,7 +447,7 @@ int restore_stream_file(struct restore *r, const struct place *at, const struct 
 
 	if (!name)
 		restore_lost(r, LOST_STREAM, at, "%s: the name can't be used", stream->utf8);
-	else if (!other || linkat(first->dirfd, other, at->dirfd, name, 0))
+	else if (!other || !link_stream(r, first, other, at, name))
 		code = write_stream(r, at, stream, name);
 	free(other);
 	free(name);

@@ -173,6 +173,24 @@ static uint8_t type_of(int dirfd, const char *name)
 	return IFTODT(st.st_mode);
 }
 
+void capture_unsure(struct capture *c, const char *where)
+{
+	if (errno != EACCES)
+		loss_add(c->t, &c->unsure, where, strerror(errno));
+}
+
+/* A directory can't be listed: a failure, or, of a look at where a symlink leads, no more than
+ * that. */
+static int unlisted(struct capture *c, const struct level *level, const struct part *part)
+{
+	const char *where = capture_where(c, part->source);
+
+	if (!level->quiet)
+		return capture_fail_errno(c, where);
+	capture_unsure(c, where);
+	return EXIT_OK;
+}
+
 static int list_part(struct capture *c, struct level *level, const struct part *part)
 {
 	int fd = capture_open(part->dir->fd, ".", O_DIRECTORY);
@@ -181,8 +199,7 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 	int code = EXIT_OK;
 
 	if (!dir) {
-		if (!level->quiet)
-			code = capture_fail_errno(c, capture_where(c, part->source));
+		code = unlisted(c, level, part);
 		if (fd >= 0)
 			close(fd);
 		return code;
@@ -204,8 +221,8 @@ static int list_part(struct capture *c, struct level *level, const struct part *
 			return tool_interrupted();
 		}
 	}
-	if (errno && !level->quiet)
-		code = capture_fail_errno(c, capture_where(c, part->source));
+	if (errno)
+		code = unlisted(c, level, part);
 	closedir(dir);
 	return code;
 }
@@ -670,7 +687,8 @@ static void capture_free(struct capture *c)
 static void report_losses(struct capture *c, int code)
 {
 	struct loss *losses[] = {&c->host_losses[0], &c->host_losses[1], &c->host_losses[2],
-				 &c->special,	     &c->changed,	 &c->unlinked};
+				 &c->special,	     &c->changed,	 &c->unlinked,
+				 &c->unsure};
 
 	for (size_t i = 0; i < COUNT_OF(losses); i++) {
 		if (!code)
@@ -693,6 +711,7 @@ int capture(struct session *s, const struct write_options *options, char *const 
 	c.special.what = "not stored";
 	c.changed.what = "the file changed while it was read";
 	c.unlinked.what = "hard link not stored";
+	c.unsure.what = "symlinks to what is below may have got the wrong kind";
 	code = hostmeta_init(&c.host, s->t, options, c.host_losses);
 	if (code)
 		return code;

@@ -111,6 +111,7 @@ struct capture {
 	struct loss special;
 	struct loss changed;
 	struct loss unlinked;
+	struct loss unsure;
 };
 
 /* ---- capture.c ---- */
@@ -123,6 +124,9 @@ int capture_fail_cim(struct capture *c, const char *where, const struct cim_erro
 /* What the tree has of an inode: @one, which is the tree's then, or what was there before. */
 int capture_compare_inodes(const void *a, const void *b);
 void *capture_remember(void **tree, struct inode *one);
+/* errno keeps a directory from telling where a symlink leads; of who may not read it the tree
+ * tells. */
+void capture_unsure(struct capture *c, const char *where);
 /* List all parts of a level, merged; c->rel is its path. */
 int capture_list(struct capture *c, struct level *level);
 void capture_free_level(struct level *level);

@@ -215,6 +215,7 @@ static void add_part(struct capture *c, struct merged *m, unsigned source, char 
 	struct statx stx;
 
 	if (fd < 0 || (c->host.all_times && capture_look_at_link(c, fd, "", &stx))) {
+		capture_unsure(c, host);
 		if (fd >= 0)
 			close(fd);
 		free(host);

@@ -848,6 +848,7 @@ static int run(struct tool *t, int argc, char **argv)
 
 	if (code)
 		return code;
+	alloc_fails_with(2);
 	progress_start(&d.progress, t, "diff");
 	code = open_side(&d, &d.a, argv[optind]);
 	if (!code)

@@ -25,11 +25,11 @@
  * Not in it: FileIDs, offsets, GUIDs, versions, how data are shared or whether a PE file is
  * expanded. All that, and nothing but that, is what --struct and --raw show: dumpstruct.c.
  */
+#include "sha256.h"
 #include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,7 +73,7 @@ struct dump {
 	struct piece *piece;
 	struct text line;
 	uint8_t *buf;
-	EVP_MD_CTX *md;
+	struct sha256 *hash;
 	struct contents *contents;
 	struct last_blob last[3]; /* by enum cim_blob */
 };
@@ -136,7 +136,7 @@ static int pump(struct dump *d, const char *path, const struct cim_data *data, i
 		if (!got)
 			break;
 		if (fd < 0)
-			EVP_DigestUpdate(d->md, d->buf, got);
+			sha256_add(d->hash, d->buf, got);
 		else if (write_all(fd, d->buf, got))
 			return tool_signal ? tool_interrupted() : fail_data(d, "");
 		offset += got;
@@ -228,7 +228,7 @@ static void keep_text(struct dump *d, uint32_t number, uint64_t size, const char
 /* What stands behind "data=". */
 static int put_content(struct dump *d, const char *path, const struct cim_data *data)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[SHA256_BYTES];
 	struct cim_error err = {0};
 	char *hash;
 	size_t got = 0;
@@ -249,12 +249,13 @@ static int put_content(struct dump *d, const char *path, const struct cim_data *
 		free(text);
 		return EXIT_OK;
 	}
-	EVP_DigestInit_ex(d->md, EVP_sha256(), NULL);
+	sha256_begin(d->hash);
 	code = pump(d, path, data, -1);
 	if (code)
 		return code;
-	EVP_DigestFinal_ex(d->md, digest, NULL);
-	hash = hex_text(digest, 32);
+	if (!sha256_end(d->hash, digest))
+		return tool_fail(d->t, "dump", d->name, path, "SHA-256 fails");
+	hash = hex_text(digest, SHA256_BYTES);
 	text_puts(&d->line, "sha256:");
 	text_puts(&d->line, hash);
 	code = store_data(d, path, data, hash);
@@ -529,8 +530,8 @@ static int dump_by_threads(struct dump *d)
 		dumps[i] = *d;
 		dumps[i].number = i;
 		dumps[i].buf = xmalloc(BUFFER);
-		dumps[i].md = EVP_MD_CTX_new();
-		if (!dumps[i].md)
+		dumps[i].hash = sha256_new();
+		if (!dumps[i].hash)
 			code = tool_fail(d->t, "dump", d->name, NULL, "no SHA-256");
 	}
 	if (!code) {
@@ -539,7 +540,7 @@ static int dump_by_threads(struct dump *d)
 		code = queue_close(queue, dump(d, queue));
 	}
 	for (unsigned i = 0; i <= count; i++) {
-		EVP_MD_CTX_free(dumps[i].md);
+		sha256_free(dumps[i].hash);
 		text_free(&dumps[i].line);
 		free(dumps[i].buf);
 		for (size_t k = 0; k < sizeof(dumps[i].last) / sizeof(dumps[i].last[0]); k++)

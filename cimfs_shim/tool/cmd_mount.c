@@ -7,6 +7,7 @@
  */
 #include "mountlist.h"
 
+#include "../host/mountinfo.h"
 #include "../host/run.h"
 #include "../host/unmount.h"
 
@@ -251,16 +252,22 @@ static int not_mounted(struct tool *t, const char *text, const struct name *name
 	return code;
 }
 
+static int get_list(struct tool *t, struct mount_list *list)
+{
+	const int error = mount_list_get(list);
+
+	return error ? tool_fail(t, "read", MOUNTINFO, NULL, "%s", strerror(error)) : EXIT_OK;
+}
+
 static int umount_one(struct tool *t, const char *text, bool lazy)
 {
 	struct mount_list list;
 	struct name name;
 	bool found = false;
 	char *image = NULL;
-	int code = EXIT_OK;
+	int code = get_list(t, &list);
 
 	parse_name(&name, text);
-	mount_list_get(&list);
 	/* The last one first: it may lie over another. */
 	for (size_t i = list.count; i-- > 0;) {
 		struct mount *m = &list.mounts[i];
@@ -278,7 +285,7 @@ static int umount_one(struct tool *t, const char *text, bool lazy)
 		if (!strcmp(m->dir, name.path))
 			break;
 	}
-	if (!found)
+	if (!found && !code)
 		code = not_mounted(t, text, &name, &list);
 	mount_list_free(&list);
 	if (found && !code && image)
@@ -402,7 +409,7 @@ static int run_mounts(struct tool *t, int argc, char **argv)
 
 	if (code)
 		return code;
-	mount_list_get(&list);
+	code = get_list(t, &list);
 	for (size_t i = 0; i < list.count; i++) {
 		struct mount *m = &list.mounts[i];
 		bool cleaned = false;

@@ -10,11 +10,11 @@
  * the format doesn't name, items without a security descriptor, streams of the root. The session is
  * opened with CIM_WRITE_AS_STORED, so that these come out as the dump says.
  */
+#include "sha256.h"
 #include "write.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,7 +76,7 @@ struct reader {
 	size_t root_stream_room;
 	struct text blob[3];
 	struct text data;
-	EVP_MD_CTX *md;
+	struct sha256 *hash;
 	uint8_t *buf;
 };
 
@@ -261,12 +261,12 @@ static int fail_file(struct reader *r, const char *hash, const char *cause)
 /* Is the file what its name says? */
 static int check_hash(struct reader *r, int fd, const char *hash)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[SHA256_BYTES];
 	char *text;
 	ssize_t got;
 	bool same;
 
-	EVP_DigestInit_ex(r->md, EVP_sha256(), NULL);
+	sha256_begin(r->hash);
 	while ((got = read(fd, r->buf, HASH_BUFFER)) != 0) {
 		if (tool_signal)
 			return tool_interrupted();
@@ -274,11 +274,12 @@ static int check_hash(struct reader *r, int fd, const char *hash)
 			continue;
 		if (got < 0)
 			return fail_file(r, hash, strerror(errno));
-		EVP_DigestUpdate(r->md, r->buf, (size_t)got);
+		sha256_add(r->hash, r->buf, (size_t)got);
 		progress_tick(&r->s->progress);
 	}
-	EVP_DigestFinal_ex(r->md, digest, NULL);
-	text = hex_text(digest, 32);
+	if (!sha256_end(r->hash, digest))
+		return fail_file(r, hash, "SHA-256 fails");
+	text = hex_text(digest, SHA256_BYTES);
 	same = !strcmp(text, hash);
 	free(text);
 	return same ? EXIT_OK : fail_file(r, hash, "its contents have another hash");
@@ -555,9 +556,9 @@ int from_dump(struct session *s, const char *file, const char *data_dir)
 	} else {
 		r.path = xmalloc((CIM_MAX_PATH + 1) * sizeof(*r.path));
 		r.buf = xmalloc(HASH_BUFFER);
-		r.md = EVP_MD_CTX_new();
-		code = r.md ? read_lines(&r, &lines) : bad(&r, "no SHA-256");
-		EVP_MD_CTX_free(r.md);
+		r.hash = sha256_new();
+		code = r.hash ? read_lines(&r, &lines) : bad(&r, "no SHA-256");
+		sha256_free(r.hash);
 		free(r.path);
 		free(r.buf);
 		for (size_t i = 0; i < 3; i++)

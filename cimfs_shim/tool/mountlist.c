@@ -90,12 +90,13 @@ void mount_ask(struct mount *m)
 	m->asks = false;
 }
 
-static void get_mounts(struct mount_list *list)
+static bool get_mounts(struct mount_list *list)
 {
 	struct mount_entry entry;
 	struct mountinfo info;
 
-	mountinfo_open(&info);
+	if (!mountinfo_open(&info))
+		return false;
 	while (mountinfo_next(&info, &entry)) {
 		struct mount *m;
 
@@ -107,6 +108,7 @@ static void get_mounts(struct mount_list *list)
 		find_volume(m);
 	}
 	mountinfo_close(&info);
+	return true;
 }
 
 /* ---- volumes that are no mounts ---- */
@@ -178,11 +180,14 @@ static void get_volumes(struct mount_list *list)
 	free(named);
 }
 
-void mount_list_get(struct mount_list *list)
+int mount_list_get(struct mount_list *list)
 {
+	int error;
+
 	memset(list, 0, sizeof(*list));
-	get_mounts(list);
+	error = get_mounts(list) ? 0 : errno;
 	get_volumes(list);
+	return error;
 }
 
 void mount_list_free(struct mount_list *list)

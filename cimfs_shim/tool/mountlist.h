@@ -33,8 +33,8 @@ struct mount_list {
 /* The Wine prefix whose volumes are known: $WINEPREFIX or ~/.wine; NULL if there is neither. */
 char *wine_prefix(void);
 /* All mounts that /proc/self/mountinfo shows, and the volumes of $WINEPREFIX (~/.wine) that are no
- * mounts. */
-void mount_list_get(struct mount_list *list);
+ * mounts. 0; an errno if the former can't be had. */
+int mount_list_get(struct mount_list *list);
 /* Find out whether the server of a mount lives. Not done for all of them, because while a mount is
  * asked nobody can unmount it. */
 void mount_ask(struct mount *m);

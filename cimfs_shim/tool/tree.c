@@ -47,6 +47,7 @@ struct tree {
 	struct text path;
 	uint16_t units[CIM_MAX_NAME];
 	struct tree_item item;
+	bool unread; /* by who counted links */
 	bool started;
 	bool enter; /* the item returned last is a directory still to be entered */
 	uint32_t root;
@@ -59,23 +60,27 @@ struct tree {
 	uint32_t first_id; /* of this item */
 };
 
-static int stop_at_signal(void *ctx, uint32_t dir_id, const struct cim_error *why)
+/* What is broken is told by the walk. What the system couldn't read this time, it may read then. */
+static int on_counted(void *arg, uint32_t dir_id, const struct cim_error *why)
 {
-	(void)ctx;
+	struct tree *tree = arg;
+
 	(void)dir_id;
-	(void)why; /* what is broken is told by the walk */
-	return tool_signal;
+	if (!why || why->status != CIM_E_IO)
+		return tool_signal;
+	tree->unread = true;
+	tool_fail_cim(tree->t, "read", tree->name, why);
+	return 1;
 }
 
 /* Which files have several names. */
 static int find_several(struct tree *tree)
 {
 	struct cim_error err = {0};
-	enum cim_status status = cim_links_open(tree->image, stop_at_signal, NULL, &tree->links,
-						&err);
+	enum cim_status status = cim_links_open(tree->image, on_counted, tree, &tree->links, &err);
 
 	if (status == CIM_E_ABORTED)
-		return tool_interrupted();
+		return tree->unread ? EXIT_FAILED : tool_interrupted();
 	return status ? tool_fail_cim(tree->t, "read", tree->name, &err) : EXIT_OK;
 }
 

@@ -12,7 +12,8 @@ $(B)/tests/nthcall.so: cimfs_shim/tests/tool/nthcall.c $(B)/.flags
 $(B)/tests/faults.so $(B)/tests/nthcall.so:
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(filter-out $(SANFLAGS) $(COUNTFLAGS),$(NATIVE_CFLAGS)) -shared -o $@ $<
+	$(Q)$(CC) $(filter-out $(SANFLAGS) $(COUNTFLAGS),$(NATIVE_CFLAGS)) \
+		$(if $(filter-out 0,$(SANITIZE)),-DSANITIZED) -shared -o $@ $<
 
 # The server's files, in a world of the test's own.
 $(call native-program,tests/ask,cimfs_shim/tests/mount/ask.c $(filter-out %/main.c,$(MOUNT_SRCS)),\

@@ -4,13 +4,19 @@
  *
  * NTH=N: the N-th call does, with the code NTH_CODE. When the program ends, NTH_NOTE gets a line:
  * the call's name, "none" if there were not so many, and how many descriptors are open then. What
- * fsync() would do takes long and is never done.
+ * fsync() would do takes long and is never done. NTH_MEMORY=1: the N-th request for memory fails in
+ * its place, of those that the program's own code makes: OpenSSL's doesn't bear it where memory
+ * ends while it sets itself up. What comes before main() doesn't count (sanitizers and counters are
+ * there).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +29,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static long left = -1; /* calls until one fails */
+static long left; /* calls until one fails */
+static bool of_memory;
 static int code;
 static const char *failed = "none";
 
@@ -34,24 +41,72 @@ static long number_of(const char *name)
 	return text ? strtol(text, NULL, 10) : 0;
 }
 
-/* What the program says to people doesn't count. */
-static int fails(const char *name, int fd)
+static bool is_nth(const char *name)
 {
-	if (left < 0) {
-		left = number_of("NTH");
-		code = (int)number_of("NTH_CODE");
-	}
-	if ((fd >= 0 && fd <= 2) || !left || --left)
-		return 0;
+	if (!__atomic_load_n(&left, __ATOMIC_SEQ_CST) ||
+	    __atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST))
+		return false;
 	failed = name;
 	errno = code;
-	return 1;
+	return true;
+}
+
+/* What the program says to people doesn't count. */
+static bool fails(const char *name, int fd)
+{
+	return !of_memory && (fd < 0 || fd > 2) && is_nth(name);
 }
 
 static void *next(const char *name)
 {
 	return dlsym(RTLD_NEXT, name);
 }
+
+/* ---- the beginning ---- */
+
+static uintptr_t code_begin, code_end; /* of the program itself */
+
+static int find_code(struct dl_phdr_info *info, size_t size, void *context)
+{
+	(void)size;
+	(void)context;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+
+		if (part->p_type == PT_LOAD && part->p_flags & PF_X) {
+			code_begin = info->dlpi_addr + part->p_vaddr;
+			code_end = code_begin + part->p_memsz;
+		}
+	}
+	return 1; /* the first is the program */
+}
+
+static int (*real_main)(int, char **, char **);
+
+static int begin(int argc, char **argv, char **envp)
+{
+	dl_iterate_phdr(find_code, NULL);
+	code = (int)number_of("NTH_CODE");
+	of_memory = number_of("NTH_MEMORY");
+	left = number_of("NTH");
+	return real_main(argc, argv, envp);
+}
+
+EXPORT int __libc_start_main(int (*program)(int, char **, char **), int argc, char **argv,
+			     void (*init)(void), void (*fini)(void), void (*rtld_fini)(void),
+			     void *stack);
+
+int __libc_start_main(int (*program)(int, char **, char **), int argc, char **argv,
+		      void (*init)(void), void (*fini)(void), void (*rtld_fini)(void), void *stack)
+{
+	int (*start)(int (*)(int, char **, char **), int, char **, void (*)(void), void (*)(void),
+		     void (*)(void), void *) = next("__libc_start_main");
+
+	real_main = program;
+	return start(begin, argc, argv, init, fini, rtld_fini, stack);
+}
+
+/* ---- calls ---- */
 
 /* A function @name that gives @bad when it fails; @fd: the descriptor it is about, or -1. */
 #define CALL(type, name, params, args, fd, bad)              \
@@ -110,6 +165,10 @@ CALL(ssize_t, llistxattr, (const char *path, char *list, size_t size), (path, li
 CALL(ssize_t, readlinkat, (int fd, const char *path, char *buf, size_t size), (fd, path, buf, size),
      fd, -1)
 CALL(ssize_t, getrandom, (void *buf, size_t len, unsigned flags), (buf, len, flags), -1, -1)
+CALL(FILE *, fopen64, (const char *path, const char *mode), (path, mode), -1, NULL)
+CALL(int, pthread_create,
+     (pthread_t * thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg),
+     (thread, attr, run, arg), -1, code)
 CALL(int, access, (const char *path, int mode), (path, mode), -1, -1)
 
 EXPORT int open64(const char *path, int flags, ...)
@@ -174,6 +233,35 @@ EXPORT int close(int fd)
 	result = real(fd);
 	return fails("close", fd) ? -1 : result;
 }
+
+/* ---- memory ---- */
+
+#ifndef SANITIZED /* which has functions of its own */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *p, size_t size);
+
+static bool is_full(void *caller)
+{
+	return of_memory && (uintptr_t)caller - code_begin < code_end - code_begin &&
+	       is_nth("memory");
+}
+
+EXPORT void *malloc(size_t size)
+{
+	return is_full(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	return is_full(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	return is_full(__builtin_return_address(0)) ? NULL : __libc_realloc(p, size);
+}
+#endif
 
 __attribute__((destructor)) static void tell(void)
 {
