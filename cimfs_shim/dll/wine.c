@@ -75,10 +75,11 @@ static bool wine_at_least(unsigned major, unsigned minor)
 {
     get_version_fn get = (get_version_fn)find_export("ntdll.dll", "wine_get_version");
     const char *version = get ? get() : "";
-    unsigned found[2] = {~0u, 0};
+    char *end;
+    unsigned long found = strtoul(version, &end, 10);
 
-    sscanf(version, "%u.%u", &found[0], &found[1]);
-    return found[0] > major || (found[0] == major && found[1] >= minor);
+    if (end == version || found > major) return true;
+    return found == major && *end == '.' && strtoul(end + 1, NULL, 10) >= minor;
 }
 
 const char *wine_reparse_form(void)

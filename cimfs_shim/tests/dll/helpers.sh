@@ -52,6 +52,14 @@ said() { # ARGUMENT...: the last line of the trace of what t_mount does
 	tr -d '\r' <"$TEST_TMP/errors" | grep 'Cim.*Image(' | tail -n 1
 }
 
+# What the first program starts lives as long as Wine does: it must not hold a pipe of ours.
+restart_wine() {
+	"$WINESERVER" -k
+	"$WINESERVER" -w
+	"$WINESERVER" -p60
+	t_mount absent 1 1
+} >/dev/null 2>&1
+
 # says CODE TEXT: the helper ends with this code, its status file holds this text ("-": there is none)
 says() {
 	CIMFS_MOUNT_HELPER=$TEST_TMP/says
@@ -133,6 +141,53 @@ answer "so it is one byte further on" 72 "a$long" \
 	"0x80070020 ERROR_SHARING_VIOLATION: a${long:0:255}"
 is "$(files_left)" "" "no file is left of all these"
 
+# Which form of reparse points it is asked for, by the version of Wine.
+says 72 x
+cat >"$TEST_TMP/says-form" <<'END_OF_HELPER'
+#!/bin/sh
+while [ "$1" != --reparse ]; do shift; done
+echo "$2" >>"$FORMS"
+exit 72
+END_OF_HELPER
+chmod +x "$TEST_TMP/says-form"
+FORMS=$TEST_TMP/forms CIMFS_MOUNT_HELPER=$TEST_TMP/says-form t_mount versions "$dos" >/dev/null 2>&1
+is "$(paste -sd' ' "$TEST_TMP/forms")" \
+	"links links links links wine links wine links wine wine wine wine" \
+	"reparse points: from Wine 10.19 on, and where the version can't be read, Wine's own form"
+
+# ---- where it is looked for ------------------------------------------------------------------------
+
+# A copy of the program and the DLL, so that what lies beside them is this test's alone.
+mkdir -p "$TEST_TMP/dlls/x" "$TEST_TMP/bin" "$WINEPREFIX/cimfs/bin"
+cp "$exe" "${exe%/*}/cimfs.dll" "$TEST_TMP/dlls/x"
+cat >"$TEST_TMP/who" <<'END_OF_HELPER'
+#!/bin/sh
+while [ "$1" != --status ]; do shift; done
+echo "$0" >"$2"
+exit 72
+END_OF_HELPER
+chmod +x "$TEST_TMP/who"
+places=("$devices/../cimfs/bin/cimfs-mount" "$TEST_TMP/dlls/x/cimfs-mount"
+	"$TEST_TMP/dlls/x/../cimfs-mount" "$TEST_TMP/bin/cimfs-mount")
+for place in "${places[@]}"; do cp "$TEST_TMP/who" "$place"; done
+# A Wine that was begun with this PATH.
+restart_wine
+looks() { # the trace's last words of a mount without CIMFS_MOUNT_HELPER
+	env -u CIMFS_MOUNT_HELPER PATH="$TEST_TMP/bin:$PATH" CIMFS_TRACE=stderr timeout 60 "$WINE" \
+		"$TEST_TMP/dlls/x/t_mount.exe" mount "$dos" 1 2 2>&1 >/dev/null | tr -d '\r' |
+		sed -n "s/.*CimMountImage(.* = 0x[0-9a-f]* ERROR_//p"
+}
+for place in "${places[@]}"; do
+	is "$(looks)" "SHARING_VIOLATION: $place" "the helper is found as $place"
+	rm "$place"
+done
+is "$(looks)" "NOT_SUPPORTED: no helper cimfs-mount can be started (CIMFS_MOUNT_HELPER may name it); \
+tried: ${places[0]}, ${places[1]}, ${places[2]}, cimfs-mount" "without one all that was tried is told"
+rmdir "$WINEPREFIX/cimfs/bin"
+CIMFS_MOUNT_HELPER=$(dos_path "$TEST_TMP/who")
+is "$(said mount "$dos" 1 2 | sed 's/^.*, letter . = //')" \
+	"0x80070020 ERROR_SHARING_VIOLATION: $TEST_TMP/who" "CIMFS_MOUNT_HELPER may be a Windows path"
+
 # ---- a volume that stays, and one that goes ---------------------------------------------------------
 
 CIMFS_MOUNT_HELPER=$REAL_HELPER
@@ -163,14 +218,6 @@ is "$(letters)" "y 1" "a mount that fails leaves letters alone"
 CIMFS_MOUNT_HELPER=$REAL_HELPER
 
 # ---- letters ------------------------------------------------------------------------------------------
-
-# What the first program starts lives as long as Wine does: it must not hold a pipe of ours.
-restart_wine() {
-	"$WINESERVER" -k
-	"$WINESERVER" -w
-	"$WINESERVER" -p60
-	t_mount absent 1 1
-} >/dev/null 2>&1
 
 # The volume is no more, its letter is still there: what a killed server leaves.
 lose() { # NUMBER

@@ -19,8 +19,9 @@ build/$(1)/tests/dll/%.dll: build/$(1)/%.dll
 	@mkdir -p $$(@D)
 	$$(Q)cp $$< $$@
 
-# It looks at a function of the DLL's own.
+# It looks at a function of the DLL's own, and at its memory.
 build/$(1)/tests/dll/t_prefix.exe: build/$(1)/cimfs_shim/dll/prefix.o
+build/$(1)/tests/dll/t_prefix.exe: private LDLIBS += $(addprefix -Wl$(comma)--wrap=,malloc free)
 
 build/$(1)/cimfs_shim/tests/dll/%.o: private MINGW_CFLAGS += -municode
 endef

@@ -8,6 +8,8 @@
  */
 #include "dlltest.h"
 
+#include <process.h>
+
 static const WCHAR *dir;
 static const CIMFS_FILE_METADATA four_bytes = {.FileSize = 4};
 
@@ -319,13 +321,24 @@ static void test_readers(void)
 static void test_two_dlls(void)
 {
     const WCHAR *here = new_dir(L"twodlls");
-    HMODULE writer = LoadLibraryA("cimwriter.dll");
+    const WCHAR *trace = _wcsdup(path_of(dir, L"trace.txt"));
+    HMODULE writer;
     HRESULT(WINAPI * create)(PCWSTR, PCWSTR, PCWSTR, CIMFS_IMAGE_HANDLE *);
     HRESULT(WINAPI * commit)(CIMFS_IMAGE_HANDLE);
     void(WINAPI * close)(CIMFS_IMAGE_HANDLE);
     CIMFS_IMAGE_HANDLE image = NULL, own = NULL;
+    HANDLE file;
     int i, hits = 0;
 
+    /* Which it reads at its first call. */
+    SetEnvironmentVariableW(L"CIMFS_TRACE", trace);
+    writer = LoadLibraryA("cimwriter.dll");
+    if (writer)
+    {
+        close = (void *)GetProcAddress(writer, "CimCloseImage");
+        close(NULL);
+    }
+    SetEnvironmentVariableW(L"CIMFS_TRACE", NULL);
     if (!ok(writer != NULL, "cimwriter.dll is loaded beside cimfs.dll")) return;
     create = (void *)GetProcAddress(writer, "CimCreateImage");
     commit = (void *)GetProcAddress(writer, "CimCommitImage");
@@ -351,10 +364,41 @@ static void test_two_dlls(void)
           "when the DLL is unloaded its sessions are closed");
     CimCloseImage(own);
     is_int(count_files(here, L"*"), 0, "and their files are gone");
+    file = CreateFileW(trace, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+    ok(file != INVALID_HANDLE_VALUE, "the trace was written, and is closed (error %lu)",
+       GetLastError());
+    CloseHandle(file);
 }
 
-int wmain(void)
+/* ---- the end of a process ---- */
+
+/* "end DIR": a session that nobody closes. */
+static int end_with_a_session(const WCHAR *there)
 {
+    CIMFS_IMAGE_HANDLE image = open_image(there, NULL, L"left.cim");
+
+    return put_text(image, L"f", "text") ? 1 : 0;
+}
+
+static void test_end(void)
+{
+    const WCHAR *here = new_dir(L"end");
+    WCHAR exe[PATH_ROOM];
+    int files;
+
+    GetModuleFileNameW(NULL, exe, PATH_ROOM);
+    is_int(_wspawnl(_P_WAIT, exe, L"t_handles", L"end", here, NULL), 0,
+           "a process ends in a session");
+    files = count_files(here, L"*");
+    ok(files > 0, "at its end nothing of ours runs: its files are left (%d)", files);
+    ok(!file_exists(here, L"left.cim"), "but no image");
+    CimCloseImage(open_image(here, NULL, L"next.cim"));
+    is_int(count_files(here, L"*"), files, "and the directory is free");
+}
+
+int wmain(int argc, WCHAR **argv)
+{
+    if (argc == 3) return end_with_a_session(argv[2]);
     start_random();
     dir = new_dir(L"handles");
     test_misuse();
@@ -365,5 +409,6 @@ int wmain(void)
     test_race();
     test_two_dlls();
     test_image_first();
+    test_end();
     return tap_done();
 }

@@ -2,35 +2,93 @@
 /*
  * t_leaks.c - calls, whether they work or fail, leave neither memory nor handles behind
  *
- * Each story is told often; from some time on all heaps have as many blocks in use as before, and
- * the process as many handles.
+ * Each story is told some times, and after each the DLL has as many blocks of memory as before;
+ * after all, the process has as many handles. Then some are told with one allocation after the
+ * other failing: the answer is E_OUTOFMEMORY, nothing is left, and the story can be told again.
  */
-#include "dlltest.h"
+#include "imports.h"
 
 enum
 {
-    WARM_UP = 4,
-    TIMES = 20,
-    SLACK = 10 /* what others in the process may take meanwhile */
+    WARM_UP = 2,
+    TIMES = 10,
+    SLACK = 8 /* handles that others in the process may take meanwhile */
 };
 
 static const WCHAR *dir;
 
-static int blocks_in_use(void)
+/* ---- the DLL's memory ---- */
+
+static int blocks;       /* it has, beyond those of the beginning */
+static unsigned fail_at; /* the allocation that fails, from 1; 0: none does */
+static unsigned allocations;
+
+static bool fails(void)
 {
-    HANDLE heaps[64];
-    DWORD count = GetProcessHeaps(64, heaps), i;
-    int blocks = 0;
+    return ++allocations == fail_at;
+}
 
-    for (i = 0; i < count && i < 64; i++)
+static void *__cdecl malloc_stand_in(size_t size)
+{
+    void *block = fails() ? NULL : malloc(size);
+
+    blocks += block != NULL;
+    return block;
+}
+
+static void *__cdecl calloc_stand_in(size_t count, size_t size)
+{
+    void *block = fails() ? NULL : calloc(count, size);
+
+    blocks += block != NULL;
+    return block;
+}
+
+static void *__cdecl realloc_stand_in(void *old, size_t size)
+{
+    void *block = fails() ? NULL : realloc(old, size);
+
+    blocks += !old && block != NULL;
+    return block;
+}
+
+static char *__cdecl strdup_stand_in(const char *text)
+{
+    char *block = fails() ? NULL : _strdup(text);
+
+    blocks += block != NULL;
+    return block;
+}
+
+static WCHAR *__cdecl wcsdup_stand_in(const WCHAR *text)
+{
+    WCHAR *block = fails() ? NULL : _wcsdup(text);
+
+    blocks += block != NULL;
+    return block;
+}
+
+static void __cdecl free_stand_in(void *block)
+{
+    blocks -= block != NULL;
+    free(block);
+}
+
+static void divert_memory(void)
+{
+    static const struct
     {
-        PROCESS_HEAP_ENTRY entry = {NULL};
+        const char *name;
+        void *function;
+    } rows[] = {
+            {"malloc", malloc_stand_in},   {"calloc", calloc_stand_in},
+            {"realloc", realloc_stand_in}, {"_strdup", strdup_stand_in},
+            {"_wcsdup", wcsdup_stand_in},  {"free", free_stand_in},
+    };
+    size_t i;
 
-        if (!HeapLock(heaps[i])) continue;
-        while (HeapWalk(heaps[i], &entry)) blocks += (entry.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0;
-        HeapUnlock(heaps[i]);
-    }
-    return blocks;
+    for (i = 0; i < ARRAYSIZE(rows); i++)
+        if (!divert(rows[i].name, rows[i].function)) bail("%s isn't imported", rows[i].name);
 }
 
 static int handles_in_use(void)
@@ -50,7 +108,8 @@ static HRESULT add(CIMFS_IMAGE_HANDLE image, const WCHAR *path, INT64 size)
     CIMFS_STREAM_HANDLE stream = NULL;
     HRESULT hr = CimCreateFile(image, path, &metadata, &stream);
 
-    if (!hr) CimWriteStream(stream, "text", 4);
+    if (hr && stream) hr = E_UNEXPECTED;
+    if (!hr) hr = CimWriteStream(stream, "text", 4);
     CimCloseStream(stream);
     return hr;
 }
@@ -225,46 +284,99 @@ static HRESULT mounts_refused(void)
     return good;
 }
 
-static const struct
+static HRESULT mount_without_a_helper(void)
+{
+    static const GUID guid = {0xC1F5ABCD, 0x7E57, 0x4000, {0x80}};
+    HRESULT hr = CimMountImage(dir, L"base.cim", CIM_MOUNT_IMAGE_NONE, &guid);
+
+    if (hr != HR_NOT_SUPPORTED) return hr ? hr : E_UNEXPECTED;
+    hr = CimDismountImage(&guid);
+    return hr == HR_NOT_SUPPORTED ? S_OK : hr ? hr : E_UNEXPECTED;
+}
+
+static const struct story
 {
     const char *name;
     HRESULT (*tell)(void);
+    unsigned step; /* each so many-th allocation fails; 0: none does */
 } stories[] = {
-        {"a session without a commit", session_without_commit},
-        {"a session that extends an image", session_that_extends},
-        {"a session that forks an image", session_that_forks},
-        {"a session whose files are there", session_of_the_same},
-        {"an image closed before its stream", image_closed_before_its_stream},
-        {"sessions that are refused", sessions_refused},
-        {"calls that are refused", calls_refused},
-        {"a commit that is refused", commit_refused},
-        {"reading", reading},
-        {"reading that is refused", reading_refused},
-        {"mounts that are refused", mounts_refused},
+        {"a session without a commit", session_without_commit, 3},
+        {"a session that extends an image", session_that_extends, 0},
+        {"a session that forks an image", session_that_forks, 7},
+        {"a session whose files are there", session_of_the_same, 0},
+        {"an image closed before its stream", image_closed_before_its_stream, 5},
+        {"sessions that are refused", sessions_refused, 0},
+        {"calls that are refused", calls_refused, 0},
+        {"a commit that is refused", commit_refused, 0},
+        {"reading", reading, 1},
+        {"reading that is refused", reading_refused, 0},
+        {"mounts that are refused", mounts_refused, 0},
+        {"a mount without a helper", mount_without_a_helper, 1},
 };
+
+static void test_leaks(const struct story *story)
+{
+    int i, handles = 0, wrong = 0, left = 0;
+
+    for (i = 0; i < WARM_UP + TIMES; i++)
+    {
+        if (i == WARM_UP)
+        {
+            handles = handles_in_use();
+            left = blocks;
+        }
+        wrong += story->tell() != S_OK;
+    }
+    is_int(wrong, 0, "%s: told %d times, as it should be", story->name, WARM_UP + TIMES);
+    is_int(blocks - left, 0, "%s: blocks left", story->name);
+    handles = handles_in_use() - handles;
+    ok(handles < SLACK, "%s: no handle is left open (%d more)", story->name, handles);
+}
+
+static void test_no_memory(const struct story *story)
+{
+    int refused = 0, wrong = 0, left = 0, before;
+    unsigned at = 1;
+    HRESULT hr;
+
+    do
+    {
+        before = blocks;
+        fail_at = at;
+        allocations = 0;
+        hr = story->tell();
+        fail_at = 0;
+        if (hr == E_OUTOFMEMORY)
+            refused++;
+        else if (hr)
+        {
+            wrong++;
+            diag("allocation %u: 0x%08lx", at, hr);
+        }
+        if (blocks != before)
+        {
+            left++;
+            diag("allocation %u: %d blocks left", at, blocks - before);
+        }
+        at += story->step;
+    } while (allocations >= at - story->step);
+    ok(refused > 0, "%s: refused without memory (%d times)", story->name, refused);
+    is_int(wrong, 0, "%s: answers without memory that say something else", story->name);
+    is_int(left, 0, "%s: failures that left memory", story->name);
+    is_hr(story->tell(), S_OK, "%s: once more, with memory", story->name);
+}
 
 int wmain(void)
 {
     size_t i;
-    int j;
 
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"/no/such/helper");
     dir = new_dir(L"leaks");
     make_base(dir, L"base.cim");
     save_file(path_of(dir, L"broken.cim"), "no image", 8);
+    divert_memory();
+    for (i = 0; i < ARRAYSIZE(stories); i++) test_leaks(&stories[i]);
     for (i = 0; i < ARRAYSIZE(stories); i++)
-    {
-        int blocks, handles, wrong = 0;
-
-        for (j = 0; j < WARM_UP; j++) wrong += stories[i].tell() != S_OK;
-        blocks = blocks_in_use();
-        handles = handles_in_use();
-        for (j = 0; j < TIMES; j++) wrong += stories[i].tell() != S_OK;
-        blocks = blocks_in_use() - blocks;
-        handles = handles_in_use() - handles;
-        is_int(wrong, 0, "%s: told %d times as it should be", stories[i].name, WARM_UP + TIMES);
-        ok(blocks < SLACK, "%s: no memory is left behind (%d blocks more)", stories[i].name,
-           blocks);
-        ok(handles < SLACK, "%s: no handle is left open (%d more)", stories[i].name, handles);
-    }
+        if (stories[i].step) test_no_memory(&stories[i]);
     return tap_done();
 }

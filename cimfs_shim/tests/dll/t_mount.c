@@ -11,11 +11,14 @@
  *   t_mount present FROM TO      is each of them there, and whole?
  *   t_mount absent FROM TO       is each of them gone?
  *   t_mount ask DIR FROM TO      mount one after another, and ask each at once for its information
+ *   t_mount versions DIR         mount a.cim as if Wine were of some versions, one after another
  *   t_mount time DIR FROM TO     mount and dismount one after another, print how long each took
  *
- * The last six end with 0, or with the low 8 bits of the first HRESULT that is no success.
+ * Those with FROM and TO end with 0, or with the low 8 bits of the first HRESULT that is no
+ * success.
  */
 #include "mounttest.h"
+#include "imports.h"
 
 #define MANY 40
 #define PROCESSES 4
@@ -152,6 +155,12 @@ static void test_names(const WCHAR *dir)
 /* ---- without what Wine exports ---- */
 
 static const char *hidden[2];
+static const char *version; /* what wine_get_version() is to say; NULL: the truth */
+
+static const char *__cdecl get_version(void)
+{
+    return version;
+}
 
 static FARPROC WINAPI get_proc_without_hidden(HMODULE module, const char *name)
 {
@@ -159,43 +168,22 @@ static FARPROC WINAPI get_proc_without_hidden(HMODULE module, const char *name)
 
     for (i = 0; i < 2; i++)
         if (hidden[i] && (ULONG_PTR)name > 0xffff && !strcmp(name, hidden[i])) return NULL;
+    if (version && (ULONG_PTR)name > 0xffff && !strcmp(name, "wine_get_version"))
+        return (FARPROC)(void *)get_version;
     return GetProcAddress(module, name);
-}
-
-/* Have cimfs.dll call our GetProcAddress(): its import table is changed. */
-static bool divert_get_proc(void)
-{
-    BYTE *base = (BYTE *)GetModuleHandleW(L"cimfs.dll");
-    IMAGE_NT_HEADERS *nt = (void *)(base + ((IMAGE_DOS_HEADER *)base)->e_lfanew);
-    IMAGE_IMPORT_DESCRIPTOR *dll =
-            (void *)(base +
-                     nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress);
-
-    for (; dll->Name; dll++)
-    {
-        IMAGE_THUNK_DATA *name = (void *)(base + dll->OriginalFirstThunk);
-        IMAGE_THUNK_DATA *thunk = (void *)(base + dll->FirstThunk);
-
-        for (; name->u1.AddressOfData; name++, thunk++)
-        {
-            IMAGE_IMPORT_BY_NAME *import = (void *)(base + name->u1.AddressOfData);
-            DWORD old;
-
-            if (IMAGE_SNAP_BY_ORDINAL(name->u1.Ordinal) ||
-                strcmp((char *)import->Name, "GetProcAddress"))
-                continue;
-            if (!VirtualProtect(thunk, sizeof(*thunk), PAGE_READWRITE, &old)) return false;
-            thunk->u1.Function = (ULONG_PTR)get_proc_without_hidden;
-            VirtualProtect(thunk, sizeof(*thunk), old, &old);
-            return true;
-        }
-    }
-    return false;
 }
 
 static void test_without_exports(const WCHAR *dir)
 {
-    if (!ok(divert_get_proc(), "cimfs.dll asks us what ntdll exports")) return;
+    if (!ok(divert("GetProcAddress", get_proc_without_hidden) != NULL,
+            "cimfs.dll asks us what ntdll exports"))
+        return;
+    hidden[0] = "wine_get_unix_file_name";
+    is_hr(mount_at(dir, L"a.cim", 1), HR_NOT_SUPPORTED, "without Unix paths: CimMountImage");
+    is_hr(dismount_at(1), HR_NOT_SUPPORTED, "without Unix paths: CimDismountImage");
+    hidden[0] = "wine_get_dos_file_name";
+    is_hr(mount_at(dir, L"a.cim", 1), HR_NOT_SUPPORTED, "without a prefix: CimMountImage");
+    is_hr(dismount_at(1), HR_NOT_SUPPORTED, "without a prefix: CimDismountImage");
     hidden[0] = "__wine_unix_spawnvp";
     is_hr(mount_at(dir, L"a.cim", 1), S_OK, "without __wine_unix_spawnvp: CimMountImage");
     is_str(text_in(1), "hello volume", "without __wine_unix_spawnvp: a file");
@@ -206,6 +194,84 @@ static void test_without_exports(const WCHAR *dir)
     is_hr(mount_at(dir, L"a.cim", 1), HR_NOT_SUPPORTED, "on Windows: CimMountImage");
     is_hr(dismount_at(1), HR_NOT_SUPPORTED, "on Windows: CimDismountImage");
     hidden[0] = hidden[1] = NULL;
+}
+
+/* A mount under each of these; the helper that helpers.sh has given tells what it was asked for. */
+static void mount_as_versions(const WCHAR *dir)
+{
+    static const char *const versions[] = {"8.0",   "9.22",     "10.0",      "10.18",
+                                           "10.19", "10.2",     "10.19-rc1", "10",
+                                           "11.0",  "11.0-rc3", "unknown",   ""};
+    size_t i;
+
+    divert("GetProcAddress", get_proc_without_hidden);
+    for (i = 0; i < ARRAYSIZE(versions); i++)
+    {
+        version = versions[i];
+        mount_at(dir, L"a.cim", 1);
+    }
+    version = NULL;
+}
+
+/* ---- without a mount manager ---- */
+
+static bool no_manager, no_definitions;
+
+static HANDLE WINAPI create_file(const WCHAR *path, DWORD access, DWORD share,
+                                 SECURITY_ATTRIBUTES *security, DWORD how, DWORD flags,
+                                 HANDLE template)
+{
+    if (no_manager && !wcscmp(path, L"\\\\.\\MountPointManager"))
+    {
+        SetLastError(ERROR_FILE_NOT_FOUND);
+        return INVALID_HANDLE_VALUE;
+    }
+    return CreateFileW(path, access, share, security, how, flags, template);
+}
+
+/* What defines a letter can't be answered; what asks for one can. */
+static BOOL WINAPI control(HANDLE device, DWORD code, void *in, DWORD in_size, void *out,
+                           DWORD out_size, DWORD *got, OVERLAPPED *overlapped)
+{
+    if (no_definitions && !out)
+    {
+        SetLastError(ERROR_ACCESS_DENIED);
+        return FALSE;
+    }
+    return DeviceIoControl(device, code, in, in_size, out, out_size, got, overlapped);
+}
+
+static void test_without_manager(const WCHAR *dir)
+{
+    DWORD before = GetLogicalDrives();
+    HANDLE mutex;
+
+    if (!ok(divert("CreateFileW", create_file) && divert("DeviceIoControl", control),
+            "cimfs.dll asks us for the mount manager"))
+        return;
+    no_manager = true;
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "without a mount manager: CimMountImage");
+    is_str(text_in(1), "hello volume", "without a mount manager: a file");
+    is_hex(GetLogicalDrives(), before, "without a mount manager: no letter");
+    is_hr(dismount_at(1), S_OK, "without a mount manager: CimDismountImage");
+    no_manager = false;
+    mutex = OpenMutexW(SYNCHRONIZE, FALSE, L"Global\\cimfs_shim drive letters");
+    ok(!mutex, "nothing keeps the letters' lock");
+    if (mutex) CloseHandle(mutex);
+    no_definitions = true;
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "letters can't be given: CimMountImage");
+    is_hex(GetLogicalDrives(), before, "letters can't be given: none is");
+    is_hr(dismount_at(1), S_OK, "letters can't be given: CimDismountImage");
+    no_definitions = false;
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "with all of it: CimMountImage");
+    ok(letter_with(L"cimtest.marker") == 'Y', "with all of it: the letter");
+    no_definitions = true;
+    is_hr(mount_at(dir, L"a.cim", 2), S_OK, "beside a letter that can't be taken: CimMountImage");
+    no_definitions = false;
+    is_hr(dismount_at(2), S_OK, "dismounted");
+    ok(letter_with(L"cimtest.marker") == 'Y', "the letter is the first one's");
+    is_hr(dismount_at(1), S_OK, "dismounted");
+    is_hex(GetLogicalDrives(), before, "no letter is left");
 }
 
 /* ---- drive letters ---- */
@@ -393,6 +459,11 @@ static int verb_of(int argc, WCHAR **argv)
         make_image(argv[2], L"a.cim");
         return 0;
     }
+    if (argc == 3 && !wcscmp(argv[1], L"versions"))
+    {
+        mount_as_versions(argv[2]);
+        return 0;
+    }
     if (argc == 5 && !wcscmp(argv[1], L"mount"))
         hr = each(number(argv[3]), number(argv[4]), mount_one, argv[2]);
     else if (argc == 4 && !wcscmp(argv[1], L"dismount"))
@@ -424,5 +495,6 @@ int wmain(int argc, WCHAR **argv)
     test_names(dir);
     test_environment(dir);
     test_without_exports(dir);
+    test_without_manager(dir);
     return tap_done();
 }

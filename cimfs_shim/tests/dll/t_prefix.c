@@ -59,6 +59,59 @@ static const struct world worlds[] = {
 
 static const struct world *world;
 
+/* ---- memory: --wrap, see rules.mk ---- */
+
+static int blocks; /* in use */
+static unsigned fail_at, allocations;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void __real_free(void *block);
+void __wrap_free(void *block);
+
+static bool fails(void)
+{
+    return ++allocations == fail_at;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    void *block = fails() ? NULL : __real_malloc(size);
+
+    blocks += block != NULL;
+    return block;
+}
+
+/* What is imported isn't wrapped: this stands where the import library's pointer would. */
+static WCHAR *__cdecl copy_wide(const WCHAR *text)
+{
+    WCHAR *copy = malloc((wcslen(text) + 1) * sizeof(*copy));
+
+    return copy ? wcscpy(copy, text) : NULL;
+}
+
+#ifdef _WIN64
+extern WCHAR *(__cdecl *imported_wcsdup)(const WCHAR *text) __asm__("__imp__wcsdup");
+#else
+extern WCHAR *(__cdecl *imported_wcsdup)(const WCHAR *text) __asm__("__imp___wcsdup");
+#endif
+WCHAR *(__cdecl *imported_wcsdup)(const WCHAR *text) = copy_wide;
+
+void __wrap_free(void *block)
+{
+    blocks -= block != NULL;
+    __real_free(block);
+}
+
+static char *copy_text(const char *text)
+{
+    char *copy = malloc(strlen(text) + 1);
+
+    return copy ? strcpy(copy, text) : NULL;
+}
+
+/* ---- */
+
 static char *unix_path(PCWSTR path)
 {
     const char *found = NULL;
@@ -67,12 +120,33 @@ static char *unix_path(PCWSTR path)
         found = world->c;
     else if (world->win32_path && !wcscmp(path, world->win32_path))
         found = world->prefix;
-    return found ? _strdup(found) : NULL;
+    return found ? copy_text(found) : NULL;
 }
 
 static bool directory_exists(const char *path)
 {
     return !strcmp(path, world->devices);
+}
+
+/* With each allocation failing, one after the other: what is found is right, or nothing is. */
+static void test_no_memory(void)
+{
+    int wrong = 0, left = 0;
+    unsigned at = 0;
+    char *found;
+
+    do
+    {
+        blocks = 0;
+        allocations = 0;
+        fail_at = ++at;
+        found = find_dosdevices(world->config_dir, unix_path, directory_exists);
+        wrong += found && (!world->found || strcmp(found, world->found));
+        free(found);
+        left += blocks != 0;
+    } while (allocations >= at);
+    fail_at = 0;
+    ok(!wrong && !left, "%s: without memory: %d wrong, %d left some", world->name, wrong, left);
 }
 
 int wmain(void)
@@ -87,6 +161,7 @@ int wmain(void)
         found = find_dosdevices(world->config_dir, unix_path, directory_exists);
         is_str(found, world->found, "%s", world->name);
         free(found);
+        test_no_memory();
     }
     return tap_done();
 }
