@@ -799,8 +799,9 @@ static enum cim_status win32_is_named(void *ctx, cim_vfs_dir *dir, const char *n
 	if (!GetFileInformationByHandle(handle, &by_name) ||
 	    !GetFileInformationByHandle(file->handle, &own))
 		status = fail(os_error, GetLastError());
-	else
-		*named = by_name.dwVolumeSerialNumber == own.dwVolumeSerialNumber &&
+	else /* of a file that was renamed while it was open Wine doesn't find the volume */
+		*named = (by_name.dwVolumeSerialNumber == own.dwVolumeSerialNumber ||
+			  !own.dwVolumeSerialNumber) &&
 			 by_name.nFileIndexHigh == own.nFileIndexHigh &&
 			 by_name.nFileIndexLow == own.nFileIndexLow;
 	CloseHandle(handle);

@@ -32,8 +32,10 @@ MEMFS_TESTS := t_budget t_io t_progress t_sized t_structs t_reader t_reader_host
 	t_collisions t_store t_refusals t_container t_container_faults
 TESTS_NATIVE += t_metavalid t_sort t_hash t_hashtable t_limits t_verity t_writer_threads t_rebuild t_check $(MEMFS_TESTS)
 TESTS_IN_PARTS += t_reader_hostile t_writer_faults t_container_faults
-TESTS_WINE += build/win64/tests/t_rebuild.exe
+TESTS_NATIVE += t_container_os
+TESTS_WINE += build/win64/tests/t_rebuild.exe build/win64/tests/t_container_os.exe
 $(call windows-program,win64,tests/t_rebuild.exe,cimfs_shim/tests/t_rebuild.c,libcimcore.a)
+$(call windows-program,win64,tests/t_container_os.exe,cimfs_shim/tests/t_container_os.c,libcimcore.a)
 $(MEMFS_TESTS:%=$(B)/tests/%): $(B)/native/cimfs_shim/tests/memfs.o
 
 # What the native programs share

@@ -1185,6 +1185,10 @@ static void test_write_existing(void)
 	IS_STATUS(CALL(is_named, dir, "other", file, &named), CIM_OK, "and of another?");
 	ok(!named, "it isn't");
 	IS_STATUS(CALL(is_named, dir, "none", file, &named), CIM_E_FILE_NOT_FOUND, "no such name");
+	IS_STATUS(CALL(rename, dir, "file", "renamed", 0), CIM_OK, "rename it while it is open");
+	named = false;
+	IS_STATUS(CALL(is_named, dir, "renamed", file, &named), CIM_OK, "is that its name now?");
+	ok(named, "it is");
 	if (vfs->map)
 		ok(vfs->map(vfs->ctx, file, 3, &len, &place) >= 0 && len == 2 && place == 3,
 		   "a file of the system's lies in itself");

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_container_os.c - containers on the system's own files
+ *
+ * Natively and under Wine, for the two differ in what may be done to a file that is open and
+ * locked. t_container.c has all the cases, in memory; here are those that touch the system: a
+ * container gets its name while it is open, is removed so, written where it lies, locked by
+ * several, and is the same bytes on both.
+ */
+#include "../core/container.h"
+#include "libcim_advanced.h"
+#include "libcim_env.h"
+#include "tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct cim_error err;
+static char top[1024], container[1200];
+
+static enum cim_status is(enum cim_status got, enum cim_status want, const char *what)
+{
+	if (!ok(got == want, "%s: %s", what, cim_status_name(want)))
+		diag("  got %s: %s: %s", cim_status_name(got), err.op, err.cause);
+	return got;
+}
+
+static enum cim_status open_session(const char *existing, const char *name, unsigned flags,
+				    struct cim_writer **w)
+{
+	return cim_writer_open(NULL, container, existing, name, flags, w, &err);
+}
+
+static struct cim_writer *begin(const char *existing, const char *name, unsigned flags)
+{
+	struct cim_writer *w = NULL;
+
+	if (is(open_session(existing, name, flags, &w), CIM_OK, "a session begins"))
+		bail("no session to go on with");
+	return w;
+}
+
+static void put(struct cim_writer *w, const char *path, const void *data, size_t len)
+{
+	struct cim_metadata meta = {CIM_SIZED(meta), .size = (int64_t)len};
+	struct cim_stream *stream = NULL;
+
+	if (cim_writer_add(w, cim_str8(path), &meta, &stream, &err) ||
+	    cim_stream_write(stream, data, len, NULL, &err))
+		ok(false, "%s is written: %s", path, err.cause);
+	cim_stream_close(stream);
+}
+
+static void finish(struct cim_writer *w, const char *what)
+{
+	is(cim_writer_commit(w, &err), CIM_OK, what);
+	cim_writer_close(w);
+}
+
+static struct cim_image *open_image(const char *name)
+{
+	struct cim_image *image = NULL;
+	char path[1300];
+
+	snprintf(path, sizeof(path), "%s/%s", container, name);
+	is(cim_image_open(NULL, path, &image, &err), CIM_OK, name);
+	return image;
+}
+
+static void reads_as(const char *name, const char *path, const void *want, size_t size)
+{
+	struct cim_image *image = open_image(name);
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	char *buf = (char *)malloc(size + 1);
+	static struct cim_str none;
+	uint32_t id = 0;
+	size_t got = 0;
+
+	if (!image || cim_image_lookup(image, cim_str8(path), &id, &err) ||
+	    cim_image_get_data(image, id, none, &data, &err) ||
+	    cim_image_read(image, &data, 0, buf, size + 1, &got, &err))
+		diag("  %s: %s", path, err.cause);
+	ok(got == size && !memcmp(buf, want, size), "%s of %s reads as it was written", path, name);
+	is(cim_image_verify(image, CIM_VERIFY_DEEP, NULL, NULL, &result, &err), CIM_OK, "verify");
+	ok(!result.errors, "nothing is wrong with it");
+	free(buf);
+	cim_image_close(image);
+}
+
+static bool is_there(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+
+	if (file)
+		fclose(file);
+	return file;
+}
+
+static uint8_t bytes[300000];
+
+static void test_sessions(void)
+{
+	struct cim_writer *w, *second;
+	struct cim_image *image;
+	struct cim_store *store;
+
+	snprintf(container, sizeof(container), "%s/c.bcim", top);
+	is(open_session(NULL, "a.cim", 0, &w), CIM_E_PATH_NOT_FOUND, "there is no container");
+	w = begin(NULL, "a.cim", CIM_WRITE_CONTAINER);
+	put(w, "data", bytes, sizeof(bytes));
+	ok(is_there(container), "it is made");
+	cim_writer_close(w);
+	ok(!is_there(container), "and goes without a commit");
+	w = begin(NULL, "a.cim", CIM_WRITE_CONTAINER);
+	put(w, "data", bytes, sizeof(bytes));
+	is(open_session(NULL, "b.cim", 0, &second), CIM_E_SHARING, "a second session");
+	finish(w, "commit");
+	reads_as("a.cim", "data", bytes, sizeof(bytes));
+	image = open_image("A.cim");
+	w = begin("a.cim", NULL, 0);
+	put(w, "text", "more", 4);
+	finish(w, "an extension while the image is read");
+	reads_as("a.cim", "text", "more", 4);
+	cim_image_close(image);
+	image = open_image("a.cim");
+	is(cim_image_hold(image, CIM_HOLD_TRY, NULL, &err), CIM_OK, "hold it");
+	w = begin("a.cim", NULL, 0);
+	put(w, "late", "x", 1);
+	is(cim_writer_commit(w, &err), CIM_E_SHARING, "a commit over an image that is mounted");
+	cim_image_close(image);
+	finish(w, "and when it isn't any more");
+	for (int i = 0; i < 2; i++) { /* what the first has made the second finds, and shares */
+		w = begin("a.cim", i ? "twin.cim" : "fork.cim", CIM_WRITE_CONSISTENT);
+		put(w, "same", bytes, 10000);
+		finish(w, "a consistent fork");
+	}
+	is(cim_store_open(NULL, container, true, &store, &err), CIM_OK, "upkeep");
+	is(cim_store_remove(store, "twin.cim", &err), CIM_OK, "remove an image");
+	is(cim_store_sync(store, &err), CIM_OK, "and publish that");
+	cim_store_close(store);
+	reads_as("fork.cim", "same", bytes, 10000);
+}
+
+/* The same calls make the same bytes, whatever system they are made on. */
+static void test_same_bytes(void)
+{
+	static const uint8_t want[CIM_CONT_DIGEST] = {0x71, 0xd4, 0x3b, 0x05, 0xd4, 0xf2,
+						      0x94, 0x0f, 0x69, 0xa5, 0xb2, 0xdb,
+						      0x42, 0x95, 0x7b, 0x9d};
+	static uint8_t whole[4 << 20];
+	uint8_t digest[CIM_CONT_DIGEST];
+	struct cim_writer *w;
+	char text[2 * CIM_CONT_DIGEST + 1];
+	size_t size = 0;
+	FILE *file;
+
+	snprintf(container, sizeof(container), "%s/same.bcim", top);
+	w = begin(NULL, "one.cim", CIM_WRITE_CONTAINER | CIM_WRITE_CONSISTENT);
+	put(w, "a", bytes, sizeof(bytes));
+	put(w, "b", "text", 4);
+	put(w, "c", bytes, sizeof(bytes));
+	finish(w, "one");
+	w = begin("one.cim", "two.cim", CIM_WRITE_CONSISTENT);
+	put(w, "d", bytes + 1000, 20000);
+	finish(w, "two");
+	file = fopen(container, "rb");
+	if (file) {
+		size = fread(whole, 1, sizeof(whole), file);
+		fclose(file);
+	}
+	cim_cont_digest(whole, size, digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(text + 2 * i, 3, "%02x", digest[i]);
+	ok(!memcmp(digest, want, sizeof(digest)), "the container is the bytes that it was: %s",
+	   text);
+}
+
+int main(void)
+{
+	const char *dir = getenv("TEST_TMP");
+
+	if (!dir)
+		bail("TEST_TMP is not set");
+	snprintf(top, sizeof(top), "%s", dir);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
+	test_sessions();
+	test_same_bytes();
+	return tap_done();
+}
