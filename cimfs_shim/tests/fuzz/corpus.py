@@ -100,6 +100,53 @@ def bundles():
             shutil.rmtree(os.path.dirname(path))
 
 
+def container(files, holes=False):
+    """A container of these, {name: content}; its digests are the target's to make."""
+    block = 4096
+    place, table, data = 3 * block, b"", b""
+    names = sorted(files, key=lambda name: name.encode("utf-16-be"))
+    size = 8 + sum(16 + 2 * len(name) + 16 * (2 if holes else 1) for name in names)
+    place += -(-size // block) * block
+    for name in names:
+        content = files[name]
+        content += bytes(-len(content) % block)
+        extents = []
+        if holes and len(content) > block:
+            extents.append((place, block))
+            data += content[:block]
+            place += block
+            content = content[block:]
+        if content:
+            extents.append((place, len(content)))
+            data += content
+            place += len(content)
+        while len(extents) < (2 if holes else 1):
+            extents.append((0, block))
+        table += struct.pack("<QIHH", len(files[name]), len(extents), len(name), 0)
+        table += name.encode("utf-16-le") + b"".join(struct.pack("<QQ", *e) for e in extents)
+    table = struct.pack("<II", len(names), 0) + table
+    header = struct.pack("<8s6I", b"cimcont0", block, block, 1, 0, 0, 0).ljust(block, b"\0")
+    record = struct.pack("<4Q", 1, 3 * block, len(table), place).ljust(2 * block, b"\0")
+    return header + record + table + bytes(-len(table) % block) + data
+
+
+def containers():
+    yield "empty", container({}), 0
+    yield "small", container({"A": b"", "b": b"text"}), 1
+    with tempfile.TemporaryDirectory() as tmp:
+        for number, (_, item) in enumerate(all_cases()):
+            if number % 5:
+                continue
+            directory = os.path.dirname(item.build().write(os.path.join(tmp, item.name)))
+            files = {}
+            for name in os.listdir(directory):
+                with open(os.path.join(directory, name), "rb") as f:
+                    files[name] = f.read()
+            shutil.rmtree(directory)
+            if sum(map(len, files.values())) < 400 << 10:
+                yield item.name, container(files, number % 2), number
+
+
 def steps(seed):
     """What to do with an image: anything, the same each time."""
     chosen = random.Random(seed)
@@ -125,6 +172,10 @@ def corpora():
         yield "session", name, content + steps(number)
         yield "mount", name, content + steps(number)
     yield "session", "nothing", steps(1)
+    for name, content, number in containers():
+        content = file_records(b"c.bcim", content)
+        if len(content) <= LARGEST:
+            yield "container", name, content + b"P\5\0\0" + struct.pack("<HH", number * 97, number)
     for name, text in dumps():
         yield "dump", name, text
     for seed in range(6):

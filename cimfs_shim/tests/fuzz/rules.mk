@@ -4,7 +4,7 @@
 # over their corpora, by a main() of their own.
 
 FUZZ := cimfs_shim/tests/fuzz
-FUZZ_TARGETS := image session story dump mount
+FUZZ_TARGETS := image session story dump mount container
 fuzzing := $(filter fuzz,$(SANITIZE))
 
 # $(call fuzz-target,NAME,SOURCES,LIBRARIES); those whose inputs are bundles have a mutator of their own
@@ -14,6 +14,7 @@ mutator := $(if $(fuzzing),$(FUZZ)/mutate.c)
 
 $(call fuzz-target,image,$(mutator),libcim.a)
 $(call fuzz-target,session,$(mutator),libcim.a)
+$(call fuzz-target,container,$(mutator),libcim.a)
 $(call fuzz-target,story,$(RT_NATIVE_SRCS),libcim.a)
 $(call fuzz-target,dump,$(addprefix cimfs_shim/tool/,$(addsuffix .c,fromdump lines progress queue report sink \
 	text times windows)),\
