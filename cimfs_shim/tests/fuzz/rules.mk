@@ -16,7 +16,7 @@ $(call fuzz-target,image,$(mutator),libcim.a)
 $(call fuzz-target,session,$(mutator),libcim.a)
 $(call fuzz-target,container,$(mutator),libcim.a)
 $(call fuzz-target,story,$(RT_NATIVE_SRCS),libcim.a)
-$(call fuzz-target,dump,$(addprefix cimfs_shim/tool/,$(addsuffix .c,fromdump lines progress queue report sink \
+$(call fuzz-target,dump,$(addprefix cimfs_shim/tool/,$(addsuffix .c,fromdump lines progress queue report sha256 sink \
 	text times windows)),\
 	libhost.a libcim.a -ljansson -lcrypto)
 $(call fuzz-target,mount,$(mutator) $(filter-out %/main.c,$(MOUNT_SRCS)),\
