@@ -454,6 +454,41 @@ static void test_records(void)
 	kit_free(&k);
 }
 
+/* What a table makes the library take follows from the table's bytes, which are there. */
+static void test_memory(void)
+{
+	const uint32_t files = 200000;
+	const size_t size = 8 + files * (size_t)(16 + 2 * 3 + 16), end = 3 * (size_t)BLOCK + size;
+	uint8_t *whole = (uint8_t *)calloc(1, end + BLOCK), *at = whole + 3 * (size_t)BLOCK + 8;
+	struct cim_cont_record record = {.sequence = 1, .table = 3 * BLOCK, .length = size};
+	struct kit k = kit_new();
+	struct cim_image *image;
+	long peak;
+
+	build("a", "b");
+	memcpy(whole, hand.bytes, BLOCK);
+	cim_put32(whole + 3 * (size_t)BLOCK, files);
+	for (uint32_t i = 0; i < files; i++, at += 16 + 2 * 3 + 16) {
+		cim_put64(at, UINT64_C(1) << 62);
+		cim_put32(at + 8, 1);
+		cim_put16(at + 12, 3);
+		for (unsigned unit = 0; unit < 3; unit++)
+			cim_put16(at + 16 + 2 * unit,
+				  (uint16_t)(0x4000 + (i >> 6 * (2 - unit) & 63)));
+		cim_put64(at + 16 + 2 * 3 + 8, UINT64_C(1) << 60);
+	}
+	record.end = (end + BLOCK - 1) / BLOCK * BLOCK;
+	cim_cont_digest(whole + 3 * (size_t)BLOCK, size, record.table_digest);
+	cim_cont_record_encode(&record, whole + BLOCK);
+	memfs_put(k.m, "c.bcim", whole, record.end);
+	gives(&k, cim_image_open(&k.env, "mem/c.bcim/none", &image, &k.err), CIM_E_FILE_NOT_FOUND);
+	peak = k.m->peak_bytes;
+	ok(peak < 4 * (long)size, "%u files in a table of %zu bytes take %ld", (unsigned)files,
+	   size, peak);
+	free(whole);
+	kit_free(&k);
+}
+
 /* ---- as a file system ---- */
 
 enum { FILES = 3, MODEL = 3 << 20, STEPS = 400 };
@@ -990,6 +1025,7 @@ int main(void)
 	test_rules();
 	test_reading();
 	test_records();
+	test_memory();
 	test_random_files();
 	test_story();
 	test_upkeep();

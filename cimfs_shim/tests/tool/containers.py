@@ -7,12 +7,13 @@ The container begins as the bytes of an empty one, which stand here as container
 """
 
 import os
+import shutil
 import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tooltest  # noqa: E402
-from tooltest import TMP, check, done, expect, same, tool  # noqa: E402
+from tooltest import TMP, check, done, expect, same, skip, tool  # noqa: E402
 
 BLOCK = 4096
 
@@ -117,4 +118,41 @@ check(result.code == 1 and "container is part of the source" in result.errors,
       "a container that is part of the source", result)
 expect(0, "or excluded", "create", "--exclude", "c.bcim", "src/c.bcim/x.cim", "src")
 
+
+def with_device(size):
+    """A block device of that size, its path; None if there can't be one."""
+    path = put("device.img", b"")
+    os.truncate(path, size)
+    made = tooltest.run(["losetup", "--find", "--show", path]) if shutil.which("losetup") else None
+    return made.text.strip() if made and made.code == 0 else None
+
+
+def on_device(device):
+    with open(device, "wb") as file:
+        file.write(empty())
+    expect(0, "create on a device", "create", device + "/base.cim", "more")
+    expect(0, "append there", "append", device + "/base.cim", "src", "--exclude", "c.bcim")
+    same(tool("cat", device + "/base.cim", "big").out, BIG, "the data on a device")
+    expect(0, "verify there", "verify", "--deep", device + "/base.cim")
+    same(expect(0, "files there", "files", device).text.count("base.cim\n"), 13, "of one image")
+    put("random/data", os.urandom(5 << 20))
+    result = tool("create", device + "/full.cim", "random")
+    check(result.code == 1 and "disk is full" in result.errors, "a device that is too small", result)
+    expect(0, "and holds what it held", "verify", "--deep", device + "/base.cim")
+    used = os.open(device, os.O_RDWR | os.O_EXCL)  # as who mounts it does
+    result = tool("append", device + "/base.cim", "more")
+    check(result.code == 1 and "another session" in result.errors, "a device that is in use is not written", result)
+    expect(0, "but read", "ls", device + "/base.cim")
+    os.close(used)
+    expect(0, "rm there", "rm", device + "/base.cim")
+
+
+device = with_device(4 << 20)
+if device:
+    try:
+        on_device(device)
+    finally:
+        tooltest.run(["losetup", "--detach", device])
+else:
+    skip("on a block device", "there is no loop device to be had")
 done()
