@@ -579,6 +579,7 @@ if os.geteuid() == 0 and not os.path.exists("/sys/fs/selinux/enforce"):
             "context=x")
 else:
     skip("what the kernel refuses", "not root, or it is not refused here")
+check(wait_until(lambda: not servers(path)), "no server is left of all that", servers(path))
 mount(path, MNT)
 os.stat(MNT)  # the kernel keeps what it learns by that, and tells it of a dead mount
 os.kill(servers(path)[0], signal.SIGKILL)
