@@ -123,9 +123,21 @@ STAND_IN(DWORD, GetFileType, "4", (HANDLE handle))
 	return fails("GetFileType") ? FILE_TYPE_PIPE : REAL(GetFileType)(handle);
 }
 
+/* The second of two files that are compared is another one, by this. */
+static enum { SAME, OTHER_VOLUME, OTHER_HIGH, OTHER_LOW } compared;
+
 STAND_IN(BOOL, GetFileInformationByHandle, "8", (HANDLE handle, BY_HANDLE_FILE_INFORMATION *info))
 {
-	ANSWER(GetFileInformationByHandle, handle, info);
+	static bool second;
+
+	if (fails("GetFileInformationByHandle") || !REAL(GetFileInformationByHandle)(handle, info))
+		return FALSE;
+	if (compared && (second = !second)) {
+		info->dwVolumeSerialNumber += compared == OTHER_VOLUME;
+		info->nFileIndexHigh += compared == OTHER_HIGH;
+		info->nFileIndexLow += compared == OTHER_LOW;
+	}
+	return TRUE;
 }
 
 STAND_IN(BOOL, GetFileSizeEx, "8", (HANDLE handle, LARGE_INTEGER *size))
@@ -446,6 +458,11 @@ static enum cim_status do_hold(void)
 	return hold_as(true);
 }
 
+static enum cim_status do_hold_shared(void)
+{
+	return hold_as(false);
+}
+
 static enum cim_status do_rename(void)
 {
 	return CALL(rename, shared_dir, "b", "c", 0);
@@ -454,6 +471,17 @@ static enum cim_status do_rename(void)
 static enum cim_status do_rename_if_free(void)
 {
 	return CALL(rename, shared_dir, "b", "c", CIM_VFS_NOREPLACE);
+}
+
+static enum cim_status do_rename_over_open(void)
+{
+	enum cim_status status;
+	cim_vfs_file *file;
+
+	CALL(open, shared_dir, "c", CIM_VFS_CREATE, &file);
+	status = do_rename();
+	vfs->close(vfs->ctx, file);
+	return status;
 }
 
 static enum cim_status do_remove(void)
@@ -465,23 +493,15 @@ static const struct operation {
 	const char *name;
 	enum cim_status (*run)(void);
 } operations[] = {
-	{"open_dir", do_open_dir},
-	{"open_dir, locked", do_lock_dir},
-	{"sync_dir", do_sync_dir},
-	{"list", do_list},
-	{"open", do_open},
-	{"open for update", do_update},
-	{"create", do_create},
-	{"size", do_size},
-	{"pread", do_pread},
-	{"pwrite", do_pwrite},
-	{"truncate", do_truncate},
-	{"sync", do_sync},
-	{"lock", do_lock},
-	{"is_locked", do_is_locked},
-	{"hold", do_hold},
-	{"rename", do_rename},
-	{"rename to a free name", do_rename_if_free},
+	{"open_dir", do_open_dir}, {"open_dir, locked", do_lock_dir},
+	{"sync_dir", do_sync_dir}, {"list", do_list},
+	{"open", do_open},	   {"open for update", do_update},
+	{"create", do_create},	   {"size", do_size},
+	{"pread", do_pread},	   {"pwrite", do_pwrite},
+	{"truncate", do_truncate}, {"sync", do_sync},
+	{"lock", do_lock},	   {"is_locked", do_is_locked},
+	{"hold", do_hold},	   {"hold, shared", do_hold_shared},
+	{"rename", do_rename},	   {"rename to a free name", do_rename_if_free},
 	{"remove", do_remove},
 };
 
@@ -663,6 +683,8 @@ static const struct answer {
 	{do_rename, "MoveFileExW", 1, 5, ERROR_ACCESS_DENIED, CIM_OK, -1, "rename: five times"},
 	{do_rename, "MoveFileExW", 1, 6, ERROR_ACCESS_DENIED, CIM_E_ACCESS, ERROR_ACCESS_DENIED,
 	 "rename: six times"},
+	{do_rename_over_open, "MoveFileExW", 1, 1, ERROR_ACCESS_DENIED, CIM_E_SHARING,
+	 ERROR_SHARING_VIOLATION, "rename: onto a file that is open"},
 	{do_rename_if_free, "MoveFileExW", 1, 1, ERROR_ACCESS_DENIED, CIM_E_ACCESS,
 	 ERROR_ACCESS_DENIED, "rename to a free name: denied"},
 	{do_rename_if_free, "MoveFileExW", 1, 1, ERROR_ALREADY_EXISTS, CIM_E_EXISTS,
@@ -728,6 +750,21 @@ static void test_asking(void)
 		is_str(status_name(status), "CIM_OK", "is_locked: %s", rows[i].name);
 		is_int(seen_lock, rows[i].lock, "is_locked: %s: which lock", rows[i].name);
 	}
+}
+
+/* A name that was given to another file before the lock was had. */
+static void test_other_file(void)
+{
+	static const char *const by[] = {"", "volume", "high index", "low index"};
+
+	for (compared = OTHER_VOLUME; compared <= OTHER_LOW; compared++) {
+		is_str(status_name(run_failing(do_hold, NULL, 0, 0, 0)), "CIM_E_SHARING",
+		       "hold: another file by its %s", by[compared]);
+		is_int(os_error, ERROR_LOCK_VIOLATION, "hold: by its %s: the system's code",
+		       by[compared]);
+		is_int(handles, 0, "hold: by its %s: handles left open", by[compared]);
+	}
+	compared = SAME;
 }
 
 /* ---- what Wine doesn't do ---- */
@@ -926,6 +963,7 @@ int main(void)
 	test_answers();
 	test_waiting();
 	test_asking();
+	test_other_file();
 	test_ranges();
 	test_sparse();
 	test_large_writes();

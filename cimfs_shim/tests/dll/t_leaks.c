@@ -12,7 +12,7 @@ enum
 {
     WARM_UP = 2,
     TIMES = 10,
-    SLACK = 8 /* handles that others in the process may take meanwhile */
+    SLACK = 8 /* what others in the process may take meanwhile */
 };
 
 static const WCHAR *dir;
@@ -89,6 +89,19 @@ static void divert_memory(void)
 
     for (i = 0; i < ARRAYSIZE(rows); i++)
         if (!divert(rows[i].name, rows[i].function)) bail("%s isn't imported", rows[i].name);
+}
+
+/* What others allocated for the DLL. */
+static int heap_in_use(void)
+{
+    PROCESS_HEAP_ENTRY entry = {NULL};
+    HANDLE heap = GetProcessHeap();
+    int count = 0;
+
+    if (!HeapLock(heap)) return 0;
+    while (HeapWalk(heap, &entry)) count += (entry.wFlags & PROCESS_HEAP_ENTRY_BUSY) != 0;
+    HeapUnlock(heap);
+    return count;
 }
 
 static int handles_in_use(void)
@@ -316,12 +329,13 @@ static const struct story
 
 static void test_leaks(const struct story *story)
 {
-    int i, handles = 0, wrong = 0, left = 0;
+    int i, heap = 0, handles = 0, wrong = 0, left = 0;
 
     for (i = 0; i < WARM_UP + TIMES; i++)
     {
         if (i == WARM_UP)
         {
+            heap = heap_in_use();
             handles = handles_in_use();
             left = blocks;
         }
@@ -329,6 +343,8 @@ static void test_leaks(const struct story *story)
     }
     is_int(wrong, 0, "%s: told %d times, as it should be", story->name, WARM_UP + TIMES);
     is_int(blocks - left, 0, "%s: blocks left", story->name);
+    heap = heap_in_use() - heap;
+    ok(heap < SLACK, "%s: the process has no more memory (%d blocks more)", story->name, heap);
     handles = handles_in_use() - handles;
     ok(handles < SLACK, "%s: no handle is left open (%d more)", story->name, handles);
 }

@@ -150,6 +150,12 @@ static void test_names(const WCHAR *dir)
     is_hr(mount_at(path, L"\x00fc ber.cim", 1), S_OK, "a long path with odd characters");
     is_str(text_in(1), "hello volume", "it is that image");
     is_hr(dismount_at(1), S_OK, "dismounted");
+    GetEnvironmentVariableW(L"TMP", current, PATH_ROOM);
+    SetEnvironmentVariableW(L"TMP", path);
+    is_hr(mount_at(dir, L"a.cim", 1), S_OK, "TMP is too long: mounted without a status file");
+    is_hr(mount_at(dir, L"a.cim", 1), HR_MOUNTED, "TMP is too long: a failure");
+    is_hr(dismount_at(1), S_OK, "TMP is too long: dismounted");
+    SetEnvironmentVariableW(L"TMP", current);
 }
 
 /* ---- without what Wine exports ---- */
