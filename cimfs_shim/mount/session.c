@@ -101,6 +101,10 @@ void become_daemon(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* What can be neither read nor written does as well: who waits for the end of what this
+	 * process prints must not wait for the mount's. */
+	if (null < 0)
+		null = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	setsid();
 	(void)!chdir("/");
 	for (int fd = 0; null >= 0 && fd < 3; fd++)
@@ -362,7 +366,9 @@ static enum cim_status start_daemon(struct life *l, pid_t *pid, struct cim_error
 		raise_readahead(l);
 		return CIM_OK;
 	}
-	/* It closed the pipe without a word, or the connection broke: it is gone. */
+	/* It closed the pipe without a word, or the connection broke: it is gone. If not, it has to
+	 * go. */
+	kill(*pid, SIGTERM);
 	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	*pid = 0;

@@ -2,8 +2,8 @@
 #
 # cimfs-mount: mounts by hand, all golden and hand-made images, broken images, other users, and the volumes of Wine;
 # its answers to the kernel, without one.
-$(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py everyimage.py reparse.py user.py volume.py),\
-	$(MOUNT) $(B)/cimtool $(B)/tests/faults.so)
+$(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py eachcall.py everyimage.py reparse.py user.py \
+	volume.py),$(MOUNT) $(B)/cimtool $(B)/tests/faults.so $(B)/tests/nthcall.so)
 $(call test-scripts,cimfs_shim/tests/mount/serve.py,$(B)/tests/ask)
 
 # Preloaded into our programs by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).

@@ -125,9 +125,10 @@ class Sweep:
 
     @staticmethod
     def said(result):
-        """A lock that can't be asked for counts as held; a size that can't be had is told to be left out."""
+        """A lock that can't be asked for counts as held; a size that can't be had is told to be left out. How long it
+        took doesn't matter."""
         sizes = re.compile(r", [0-9.]+ .iB( \(without 1 that can't be read\))?$", re.M)
-        return sizes.sub("", result.text).replace(" (in use)", "")
+        return re.sub("[0-9.]+ seconds", "", sizes.sub("", result.text)).replace(" (in use)", "")
 
     def is_untouched(self):
         return not os.path.exists(OUT) and files_of(IMAGES) == self.files

@@ -7,7 +7,8 @@
  * fsync() would do takes long and is never done. NTH_MEMORY=1: the N-th request for memory fails in
  * its place, of those that the program's own code makes: OpenSSL's doesn't bear it where memory
  * ends while it sets itself up. What comes before main() doesn't count (sanitizers and counters are
- * there).
+ * there). NTH_CHILD=N: it is the N-th call of a process that the program forks. NTH_TOLD gets the
+ * call's name at once; then only calls by the program's own code count.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,15 +25,20 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
+#define FROM   __builtin_return_address(0)
 
 static long left; /* calls until one fails */
 static bool of_memory;
 static int code;
 static const char *failed = "none";
+
+static uintptr_t code_begin, code_end; /* of the program itself */
+static const char *told;
 
 static long number_of(const char *name)
 {
@@ -41,20 +47,37 @@ static long number_of(const char *name)
 	return text ? strtol(text, NULL, 10) : 0;
 }
 
+static bool is_own(const void *caller)
+{
+	return (uintptr_t)caller - code_begin < code_end - code_begin;
+}
+
+static void tell_at_once(const char *name)
+{
+	const long fd = told ? syscall(SYS_openat, AT_FDCWD, told, O_WRONLY | O_CREAT, 0666) : -1;
+
+	if (fd < 0)
+		return;
+	if (syscall(SYS_write, fd, name, strlen(name)) < 0)
+		abort();
+	syscall(SYS_close, fd);
+}
+
 static bool is_nth(const char *name)
 {
 	if (!__atomic_load_n(&left, __ATOMIC_SEQ_CST) ||
 	    __atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST))
 		return false;
 	failed = name;
+	tell_at_once(name);
 	errno = code;
 	return true;
 }
 
 /* What the program says to people doesn't count. */
-static bool fails(const char *name, int fd)
+static bool fails(const char *name, int fd, const void *caller)
 {
-	return !of_memory && (fd < 0 || fd > 2) && is_nth(name);
+	return !of_memory && (fd < 0 || fd > 2) && (!told || is_own(caller)) && is_nth(name);
 }
 
 static void *next(const char *name)
@@ -63,8 +86,6 @@ static void *next(const char *name)
 }
 
 /* ---- the beginning ---- */
-
-static uintptr_t code_begin, code_end; /* of the program itself */
 
 static int find_code(struct dl_phdr_info *info, size_t size, void *context)
 {
@@ -81,6 +102,11 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *context)
 	return 1; /* the first is the program */
 }
 
+static void in_child(void)
+{
+	left = number_of("NTH_CHILD");
+}
+
 static int (*real_main)(int, char **, char **);
 
 static int begin(int argc, char **argv, char **envp)
@@ -88,6 +114,9 @@ static int begin(int argc, char **argv, char **envp)
 	dl_iterate_phdr(find_code, NULL);
 	code = (int)number_of("NTH_CODE");
 	of_memory = number_of("NTH_MEMORY");
+	told = getenv("NTH_TOLD");
+	if (told)
+		pthread_atfork(NULL, NULL, in_child);
 	left = number_of("NTH");
 	return real_main(argc, argv, envp);
 }
@@ -109,15 +138,15 @@ int __libc_start_main(int (*program)(int, char **, char **), int argc, char **ar
 /* ---- calls ---- */
 
 /* A function @name that gives @bad when it fails; @fd: the descriptor it is about, or -1. */
-#define CALL(type, name, params, args, fd, bad)              \
-	EXPORT type name params;                             \
-	type name params                                     \
-	{                                                    \
-		static type(*real) params;                   \
-                                                             \
-		if (!real)                                   \
-			real = (type(*) params)next(#name);  \
-		return fails(#name, fd) ? (bad) : real args; \
+#define CALL(type, name, params, args, fd, bad)                    \
+	EXPORT type name params;                                   \
+	type name params                                           \
+	{                                                          \
+		static type(*real) params;                         \
+                                                                   \
+		if (!real)                                         \
+			real = (type(*) params)next(#name);        \
+		return fails(#name, fd, FROM) ? (bad) : real args; \
 	}
 
 CALL(DIR *, fdopendir, (int fd), (fd), fd, NULL)
@@ -177,7 +206,7 @@ EXPORT int open64(const char *path, int flags, ...)
 
 	if (!real)
 		real = (int (*)(const char *, int, ...))next("open64");
-	return fails("open64", -1) ? -1 : real(path, flags, 0666);
+	return fails("open64", -1, FROM) ? -1 : real(path, flags, 0666);
 }
 
 EXPORT int openat64(int fd, const char *path, int flags, ...)
@@ -191,7 +220,7 @@ EXPORT int openat64(int fd, const char *path, int flags, ...)
 	va_end(args);
 	if (!real)
 		real = (int (*)(int, const char *, int, ...))next("openat64");
-	return fails("openat64", fd) ? -1 : real(fd, path, flags, mode);
+	return fails("openat64", fd, FROM) ? -1 : real(fd, path, flags, mode);
 }
 
 EXPORT int fcntl64(int fd, int command, ...)
@@ -205,7 +234,7 @@ EXPORT int fcntl64(int fd, int command, ...)
 	va_end(args);
 	if (!real)
 		real = (int (*)(int, int, ...))next("fcntl64");
-	return fails("fcntl64", fd) ? -1 : real(fd, command, arg);
+	return fails("fcntl64", fd, FROM) ? -1 : real(fd, command, arg);
 }
 
 EXPORT int dup(int fd)
@@ -214,12 +243,12 @@ EXPORT int dup(int fd)
 
 	if (!real)
 		real = (int (*)(int))next("dup");
-	return fails("dup", -1) ? -1 : real(fd);
+	return fails("dup", -1, FROM) ? -1 : real(fd);
 }
 
 EXPORT int fsync(int fd)
 {
-	return fails("fsync", fd) ? -1 : 0;
+	return fails("fsync", fd, FROM) ? -1 : 0;
 }
 
 /* It is closed, all the same. */
@@ -231,7 +260,7 @@ EXPORT int close(int fd)
 	if (!real)
 		real = (int (*)(int))next("close");
 	result = real(fd);
-	return fails("close", fd) ? -1 : result;
+	return fails("close", fd, FROM) ? -1 : result;
 }
 
 /* ---- memory ---- */
@@ -243,8 +272,7 @@ extern void *__libc_realloc(void *p, size_t size);
 
 static bool is_full(void *caller)
 {
-	return of_memory && (uintptr_t)caller - code_begin < code_end - code_begin &&
-	       is_nth("memory");
+	return of_memory && is_own(caller) && is_nth("memory");
 }
 
 EXPORT void *malloc(size_t size)
