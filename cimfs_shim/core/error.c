@@ -158,6 +158,26 @@ enum cim_status cim_fail_as(struct cim_error *err, enum cim_status status,
 	return status;
 }
 
+/* "open image x.cim: opening x.cim: no such file" says one thing twice. */
+static void drop_opening(struct cim_error *err)
+{
+	static const char opening[] = "opening ";
+	const char *name = err->image;
+	char *cause = err->cause;
+	size_t len;
+
+	for (const char *p = err->image; *p; p++) {
+		if (*p == '/' || *p == '\\')
+			name = p + 1;
+	}
+	len = strlen(name);
+	if (strncmp(cause, opening, sizeof(opening) - 1) != 0)
+		return;
+	cause += sizeof(opening) - 1;
+	if (len && !strncmp(cause, name, len) && !strncmp(cause + len, ": ", 2))
+		memmove(err->cause, cause + len + 2, strlen(cause + len + 2) + 1);
+}
+
 enum cim_status cim_error_where(struct cim_error *err, enum cim_status status, const char *op,
 				const char *image)
 {
@@ -168,6 +188,7 @@ enum cim_status cim_error_where(struct cim_error *err, enum cim_status status, c
 		keep_end(err->op, sizeof(err->op), op, strlen(op));
 	if (image)
 		keep_end(err->image, sizeof(err->image), image, strlen(image));
+	drop_opening(err);
 	return status;
 }
 

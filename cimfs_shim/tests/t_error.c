@@ -273,6 +273,32 @@ static void paths_as_given(void)
 	is_int(wrong, 0, "UTF-8: any length, whole or malformed, is shown as well-formed text");
 }
 
+/* The cause of a failure to open a file of an image's. */
+static const char *cause_where(struct cim_error *err, const char *cause, const char *image)
+{
+	cim_fail(err, CIM_E_FILE_NOT_FOUND, "%s", cause);
+	cim_error_where(err, CIM_E_FILE_NOT_FOUND, "open image", image);
+	return err->cause;
+}
+
+static void told_once(void)
+{
+	struct cim_error err;
+
+	is_str(cause_where(&err, "opening x.cim: why", "x.cim"), "why",
+	       "an image's name is told once");
+	is_str(cause_where(&err, "opening x.cim: why", "/dir/x.cim"), "why", "also with a path");
+	is_str(cause_where(&err, "opening x.cim: why", "C:\\dir\\x.cim"), "why",
+	       "of Windows', too");
+	is_str(cause_where(&err, "opening y.cim: why", "/dir/x.cim"), "opening y.cim: why",
+	       "another file's name stays");
+	is_str(cause_where(&err, "opening x.cim.tmp: why", "x.cim"), "opening x.cim.tmp: why",
+	       "and one that begins so");
+	is_str(cause_where(&err, "opening x.cim", "x.cim"), "opening x.cim",
+	       "and one without a cause");
+	is_str(cause_where(&err, "opening : why", "dir/"), "opening : why", "and no name at all");
+}
+
 int main(void)
 {
 	statuses();
@@ -280,6 +306,7 @@ int main(void)
 	failing();
 	long_causes();
 	where();
+	told_once();
 	paths();
 	long_paths();
 	paths_as_given();
