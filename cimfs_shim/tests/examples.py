@@ -93,12 +93,14 @@ def create(language):
     return path
 
 
-def read(language, images, streams):
+def read(language, images, streams, harmful):
     for image in images:
         same(run(language, "list", image),
              (0, "           0 /\n           0 /empty.txt\n%12d /in.bin\n" % len(BYTES), ""),
              "%s, list: of %s" % (language, image))
         extracts(language, image, "/IN.bin", BYTES, "a file")
+    same(run(language, "list", harmful)[1].splitlines()[1], "           1 /\\x1B[31m\\xC2\\x9Bred\\x7F",
+         language + ", list: no control character of a name reaches a terminal")
     extracts(language, streams, "file:more", b"stream", "a stream")
     fails(language, "list", "none.cim", saying="none.cim", what="no such image")
     with open("/dev/full", "w", encoding="ascii") as full:
@@ -139,7 +141,8 @@ if sys.maxsize > 2 ** 32:  # abi.txt is that of 64-bit systems
 made = [create("C"), create("Python")]
 Image(Dir({"file": File(Stream(b"data", region=1))}), name="broken.cim",
       guid="b0000000-0000-4000-8000-000000000000").remove("region:1").write(TMP)
+harmful = Image(Dir({"\x1b[31m\u009bred\x7f": File(b"x")})).write(os.path.join(TMP, "harmful"))
 with_streams = Image(Dir({"file": File(b"main", streams={"more": Stream(b"stream")})})).write(TMP)
 for each in ("C", "Python"):
-    read(each, made, with_streams)
+    read(each, made, with_streams, harmful)
 done()

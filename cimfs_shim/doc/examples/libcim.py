@@ -50,7 +50,7 @@ class FileInfo(_Sized):
                 ("last_access_time", c_int64), ("size", c_uint64), ("is_directory", c_bool),
                 ("is_sparse", c_bool), ("is_pe_image", c_bool), ("has_security", c_bool),
                 ("has_ea", c_bool), ("has_reparse", c_bool), ("has_streams", c_bool),
-                ("priv", c_uint64 * 6)]
+                ("priv", c_uint64 * 7)]
 
 
 class Data(_Sized):

@@ -10,9 +10,28 @@
 #include <libcim.h>
 #include <stdio.h>
 
+/* Names, which causes quote too, may hold what would do harm on a terminal. */
+static void put_shown(FILE *f, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (; *p; p++) {
+		if (*p < ' ' || *p == 127)
+			fprintf(f, "\\x%02X", *p);
+		else if (*p == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0) /* U+0080 to U+009F */
+			fprintf(f, "\\xC2\\x%02X", *++p);
+		else
+			putc(*p, f);
+	}
+}
+
 static int failed(const struct cim_error *err)
 {
-	fprintf(stderr, "%s %s: %s\n", err->op, *err->path ? err->path : err->image, err->cause);
+	fprintf(stderr, "%s ", err->op);
+	put_shown(stderr, *err->path ? err->path : err->image);
+	fputs(": ", stderr);
+	put_shown(stderr, err->cause);
+	putc('\n', stderr);
 	return 1;
 }
 
@@ -25,8 +44,11 @@ static int list(struct cim_image *image)
 
 	if (cim_walk_open(image, cim_image_get_info(image)->root_id, &walk, &err))
 		return failed(&err);
-	while (!(status = cim_walk_next(walk, &item, &err)) && item)
-		printf("%12" PRIu64 " /%s\n", item->info->size, item->path);
+	while (!(status = cim_walk_next(walk, &item, &err)) && item) {
+		printf("%12" PRIu64 " /", item->info->size);
+		put_shown(stdout, item->path);
+		putchar('\n');
+	}
 	cim_walk_close(walk);
 	return status ? failed(&err) : 0;
 }

@@ -3,6 +3,7 @@
 """list.py IMAGE: size and path of all that is in an image"""
 
 import os
+import re
 import sys
 from ctypes import POINTER, c_void_p
 
@@ -23,12 +24,17 @@ def walk(image):
         libcim.walk_close(handle)
 
 
+def shown(path):
+    """A path as it does no harm on a terminal."""
+    return re.sub(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]", lambda m: b"".join(b"\\x%02X" % c for c in m[0]), path)
+
+
 def main(name):
     image = c_void_p()
     libcim.image_open(None, os.fsencode(name), image)
     try:
         for item in walk(image):
-            print("%12d /%s" % (item.info.contents.size, os.fsdecode(item.path)))
+            print("%12d /%s" % (item.info.contents.size, os.fsdecode(shown(item.path))))
     finally:
         libcim.image_close(image)
 
