@@ -215,6 +215,16 @@ def made_of(help_text):
             "OPTIONS": options_of(help_text.groups, names), "EXIT STATUS": exit_status(help_text.exits)}
 
 
+def leave_common(made, own, common):
+    """What holds for each command stands once, in the page of all of them."""
+    titles = [group.title for group in common.groups]
+    options = [option for group in common.groups for option in group.options]
+    made["OPTIONS"] = options_of([group for group in own.groups if group.title not in titles], variables_of(own))
+    made["OPTIONS"] += paragraph("The options of every command are told in cimtool(1): %s." % ", ".join(
+        "`--%s`" % option.name for option in options))
+    made["EXIT STATUS"] = paragraph("See cimtool(1).")
+
+
 def page_text(name, section, programs, header):
     """A page: the sections that come from help, and in each the page's own text behind that."""
     own = sections(os.path.join(HERE, "%s.%s.md" % (name, section)))
@@ -225,7 +235,9 @@ def page_text(name, section, programs, header):
     if name.startswith("cimtool"):
         commands = programs.commands()
         summary = summary or commands[name.removeprefix("cimtool-")]
-        if name == "cimtool":
+        if name != "cimtool":
+            leave_common(made, programs.help_of(name), programs.help_of("cimtool"))
+        else:
             made["COMMANDS"] = sum((item(font("B", command), "%s; see cimtool-%s(1)" % (does, command))
                                     for command, does in commands.items()), [])
     if summary:

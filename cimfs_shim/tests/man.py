@@ -71,10 +71,17 @@ def check_programs(programs):
     """Help against pages, program by program, and against the tables."""
     helps = {name: programs.help_of(name) for name in ["cimtool", "cimfs-mount", "mount.cimfs", "cimfs-install-wine"] +
              ["cimtool-" + command for command in programs.commands()]}
+    every = names(helps["cimtool"].options)
     for name, said in helps.items():
         page = PAGES.get(name + (".8" if name == "mount.cimfs" else ".1"))
-        same(sorted(names(page_options(read(page)))) if page else "no page", sorted(names(said.options)),
+        common = every if name.startswith("cimtool-") else set()
+        same(sorted(names(page_options(read(page)))) if page else "no page", sorted(names(said.options) - common),
              "%s: its page has the options that help has" % name)
+        if common:
+            told = re.search(r"options of every command are told in cimtool\(1\): (.*?)\.", shown(os.path.basename(page)))
+            same((common <= names(said.options), set(told[1].split(", ")) if told else None),
+                 (True, {"--" + option.name for option in helps["cimtool"].options}),
+                 "%s: those of every command are in cimtool(1)" % name)
     tool = set().union(*(names(said.options) for name, said in helps.items() if name.startswith("cimtool")))
     same(sorted(tool), sorted(tables_of("tool")), "cimtool: help has the options of the tables")
     mount = names(helps["cimfs-mount"].options) | names(helps["mount.cimfs"].options)

@@ -174,7 +174,7 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 	printf("%-13s %llu, %s\n", "Files:", (unsigned long long)counts->files,
 	       size_text(counts->bytes, size, sizeof(size)));
 	printf("%-13s %llu\n", "Hard links:", (unsigned long long)counts->links);
-	printf("%-13s %llu, %s\n", "Streams:", (unsigned long long)counts->streams,
+	printf("%-13s %llu, %s\n", "Alt. streams:", (unsigned long long)counts->streams,
 	       size_text(counts->stream_bytes, size, sizeof(size)));
 	printf("%-13s %llu\n", "Reparse:", (unsigned long long)counts->reparse);
 	printf("%-13s %llu\n", "Sparse:", (unsigned long long)counts->sparse);
@@ -212,8 +212,8 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 		json_put_int(o, "files", counts->files);
 		json_put_int(o, "hard_links", counts->links);
 		json_put_int(o, "bytes", counts->bytes);
-		json_put_int(o, "streams", counts->streams);
-		json_put_int(o, "stream_bytes", counts->stream_bytes);
+		json_put_int(o, "alternate_streams", counts->streams);
+		json_put_int(o, "alternate_stream_bytes", counts->stream_bytes);
 		json_put_int(o, "reparse_points", counts->reparse);
 		json_put_int(o, "sparse_files", counts->sparse);
 	}

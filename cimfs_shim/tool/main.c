@@ -71,7 +71,11 @@ static const struct arg_option common_options[] = {
 	 .take = take_threads,
 	 .at = offsetof(struct tool, threads),
 	 .help = "files to work on at a time (default: a processor each)"},
-	{.name = "help", ARG_SETS(struct tool, help), .last = true, .help = "this text"},
+	{.name = "help",
+	 .letter = 'h',
+	 ARG_SETS(struct tool, help),
+	 .last = true,
+	 .help = "this text"},
 	{0},
 };
 
