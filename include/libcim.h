@@ -290,6 +290,7 @@ struct cim_file_info {
  * @region_count:  regions of all sets
  * @table_count:   file tables; FileIDs go up to CIM_FILES_PER_TABLE times that
  * @root_id:       FileID of the root directory
+ * @source_count:  images that it was merged from; 0: it is no merged image
  */
 struct cim_image_info {
 	uint32_t version_major;
@@ -298,6 +299,7 @@ struct cim_image_info {
 	uint32_t region_count;
 	uint32_t table_count;
 	uint32_t root_id;
+	uint32_t source_count;
 };
 
 /* ------------------------------------------------------------------------------------------

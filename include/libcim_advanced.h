@@ -115,6 +115,43 @@ struct cim_region_set {
  * there is none */
 CIM_API const struct cim_region_set *cim_image_get_set(struct cim_image *image, uint32_t index);
 
+/**
+ * struct cim_merged_source - an image that a merged image was made of
+ * @guid:      its own region set's
+ * @set_count: how many of the merged image's sets are its, from the one behind those of the source
+ *             before on
+ * @verified:  it was sealed, and only with this root hash it is the same:
+ * @root_hash: else zeros
+ */
+struct cim_merged_source {
+	struct cim_guid guid;
+	uint32_t set_count;
+	bool verified;
+	uint8_t root_hash[32];
+};
+
+/** cim_image_get_source() - source @index of a merged image, topmost first, which lives with the
+ * image; NULL if there is none */
+CIM_API const struct cim_merged_source *cim_image_get_source(struct cim_image *image,
+							     uint32_t index);
+
+/**
+ * cim_image_open_merged() - open a merged image with the images that it was made of
+ * @path:    the merged image, as for cim_image_open()
+ * @sources: paths of images, in any order; those that it doesn't need are not used
+ * @count:   how many
+ *
+ * The files of a source lie beside it, wherever that is. cim_image_open() will do where all of them
+ * lie beside the merged image.
+ *
+ * CIM_E_INVALID: @path is no merged image. CIM_E_FILE_NOT_FOUND: one is missing, or none of
+ * @sources is the source that has a GUID which is named. CIM_E_CORRUPT: or it is, but names other
+ * region sets than when it was merged. Else as for cim_image_open().
+ */
+CIM_API enum cim_status cim_image_open_merged(const struct cim_env *env, const char *path,
+					      const char *const *sources, size_t count,
+					      struct cim_image **image, struct cim_error *err);
+
 /** Room for the name of a region file, its NUL included. */
 #define CIM_REGION_NAME 56
 

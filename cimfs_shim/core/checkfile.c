@@ -569,28 +569,37 @@ static void check_set_guids(struct cim_check *c)
 	cim_free(env, guids);
 }
 
+#define KNOWN_IMAGE_FLAGS (CIM_IMAGE_MARKED | CIM_IMAGE_MERGED)
+
 static void check_filesystem_file(struct cim_check *c)
 {
 	static const char what[] = "filesystem file";
 	const struct cim_image *image = c->image;
 	const uint8_t *bytes = image->header;
-	const uint64_t length = CIM_SIZE(filesystem_header) +
-				(uint64_t)(image->info.set_count - 1) * CIM_SIZE(region_set);
+	const uint32_t flags = cim_get32(bytes + CIM_OFF(filesystem_header, flags));
+	const uint64_t sets_end = cim_header_sets_end(image->info.set_count);
+	const uint64_t length = cim_header_end(image->info.set_count, image->info.source_count);
 	bool reserved;
 
 	if (!check_common(c, what, "header", 0, bytes, CIM_FILE_FILESYSTEM, length))
 		return;
-	reserved = !is_zero(bytes + CIM_OFF(filesystem_header, reserved), 6) ||
+	if (flags & ~(flags & CIM_IMAGE_MARKED ? KNOWN_IMAGE_FLAGS : 0))
+		cim_check_report(c, CIM_NOTE, what, 0, "header: unknown flags");
+	reserved = !is_zero(bytes + CIM_OFF(filesystem_header, reserved), 2) ||
 		   !is_zero(bytes + CIM_OFF(filesystem_header, set) + CIM_OFF(region_set, reserved),
 			    6);
-	for (uint64_t at = CIM_SIZE(filesystem_header); at < length; at += CIM_SIZE(region_set))
+	for (uint64_t at = CIM_SIZE(filesystem_header); at < sets_end; at += CIM_SIZE(region_set))
 		reserved |= !is_zero(bytes + at + CIM_OFF(region_set, reserved), 6);
+	for (uint64_t at = sets_end; at < length; at += CIM_SIZE(source))
+		reserved |= !is_zero(bytes + at + CIM_OFF(source, reserved), 4);
 	if (reserved)
 		cim_check_report(c, CIM_NOTE, what, 0, "header: reserved field is not zero");
 	if (image->header_size > length)
 		cim_check_report(c, CIM_NOTE, what, 0, "%llu bytes follow the region sets",
 				 (unsigned long long)(image->header_size - length));
-	check_set_guids(c);
+	/* Sources of a merged image may share some. */
+	if (!image->info.source_count)
+		check_set_guids(c);
 }
 
 void cim_check_files(struct cim_check *c)

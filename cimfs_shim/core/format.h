@@ -99,13 +99,30 @@ struct cim_disk_filesystem_header {
 	struct cim_disk_common_header common;
 	struct cim_disk_region_set set; /* the image's own */
 	uint8_t filesystem[8];		/* RegionOffset of the filesystem object */
-	uint8_t reserved[6];
+	uint8_t flags[4];		/* ours: CIM_IMAGE_* */
+	uint8_t reserved[2];
 	uint8_t parent_count[2];
 };
 static_assert(CIM_SIZE(filesystem_header) == 72, "filesystem file");
 static_assert(CIM_OFF(filesystem_header, set) == 32, "filesystem file");
 static_assert(CIM_OFF(filesystem_header, filesystem) == 56, "filesystem file");
+static_assert(CIM_OFF(filesystem_header, flags) == 64, "filesystem file");
 static_assert(CIM_OFF(filesystem_header, parent_count) == 70, "filesystem file");
+
+/* Ours (container.md 2). */
+#define CIM_IMAGE_MARKED 0x1u /* the others, and bits of records that are ours, have a meaning */
+#define CIM_IMAGE_MERGED 0x2u
+
+/* Behind the region sets of a merged image, up to the header's length: whose they are (ours). */
+struct cim_disk_source {
+	uint8_t set_count[4]; /* the next so many region sets, the source's own as the last */
+	uint8_t reserved[4];
+	uint8_t guid[16];      /* that one's */
+	uint8_t root_hash[32]; /* zeros: none */
+};
+static_assert(CIM_SIZE(source) == 56, "source");
+static_assert(CIM_OFF(source, guid) == 8, "source");
+static_assert(CIM_OFF(source, root_hash) == 24, "source");
 
 struct cim_disk_region_header {
 	struct cim_disk_common_header common;

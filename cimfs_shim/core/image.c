@@ -97,6 +97,8 @@ enum cim_status cim_header_read(const struct cim_env *env, cim_vfs_dir *dir, con
 		status = check_header(header, err);
 	if (!status)
 		status = decode_header(env, header, err);
+	if (!status)
+		status = cim_header_read_sources(env, header, err);
 	if (status)
 		cim_header_free(env, header);
 	return status;
@@ -106,6 +108,7 @@ void cim_header_free(const struct cim_env *env, struct cim_header *header)
 {
 	cim_free(env, header->bytes);
 	cim_free(env, header->sets);
+	cim_free(env, header->sources);
 	*header = (struct cim_header){0};
 }
 
@@ -357,6 +360,8 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, uint64
 	image->header = header.bytes;
 	image->header_size = header.size;
 	image->sets = header.sets;
+	image->sources = header.sources;
+	image->info.source_count = header.source_count;
 	image->info.version_major = header.major;
 	image->info.version_minor = header.minor;
 	image->info.set_count = header.set_count;
@@ -448,6 +453,7 @@ void cim_image_close(struct cim_image *image)
 	cim_cache_free(&env, image->cache);
 	cim_free(&env, image->upcase);
 	cim_free(&env, image->sets);
+	cim_free(&env, image->sources);
 	cim_free(&env, image->header);
 	cim_free(&env, image->path);
 	if (image->lock)

@@ -18,8 +18,9 @@
 #include "mem.h"
 #include "record.h"
 
-/* The largest filesystem file: header and 65,535 parent sets. */
-#define CIM_MAX_FILESYSTEM_FILE (CIM_SIZE(filesystem_header) + 65535u * CIM_SIZE(region_set))
+/* The largest filesystem file: header, and 65,535 parent sets, each of another source. */
+#define CIM_MAX_FILESYSTEM_FILE \
+	(CIM_SIZE(filesystem_header) + 65535u * (CIM_SIZE(region_set) + CIM_SIZE(source)))
 
 struct cim_region_files; /* regions.c */
 struct cim_region_file;	 /* regions.c */
@@ -45,6 +46,8 @@ struct cim_image {
 	size_t header_size;
 	struct cim_image_info info;
 	struct cim_region_set *sets; /* parents first, own last */
+	struct cim_merged_source *sources;
+	bool with_sources; /* opened by cim_image_open_merged() */
 
 	uint64_t upcase_offset;
 	uint64_t file_table_directory;
@@ -79,12 +82,26 @@ struct cim_header {
 	uint32_t major, minor;
 	struct cim_region_set *sets; /* parents first, own last */
 	uint32_t set_count, region_count;
+	struct cim_merged_source *sources; /* a merged image's */
+	uint32_t source_count;
 	uint64_t filesystem; /* offset of the filesystem object */
 };
 /* Read and decode one, without opening any region; nothing is allocated after a failure. For the
  * store and for D45's check of who names a set, too. */
 enum cim_status cim_header_read(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 				struct cim_header *header, struct cim_error *err);
+/* merged.c: the sources behind the sets, for the former. */
+enum cim_status cim_header_read_sources(const struct cim_env *env, struct cim_header *header,
+					struct cim_error *err);
+/* Bytes of a header up to its sets' end, and to its sources'. */
+static inline uint64_t cim_header_sets_end(uint32_t set_count)
+{
+	return CIM_SIZE(filesystem_header) + (uint64_t)(set_count - 1) * CIM_SIZE(region_set);
+}
+static inline uint64_t cim_header_end(uint32_t set_count, uint32_t source_count)
+{
+	return cim_header_sets_end(set_count) + (uint64_t)source_count * CIM_SIZE(source);
+}
 void cim_header_free(const struct cim_env *env, struct cim_header *header);
 
 /* ---- image.c ---- */

@@ -213,7 +213,10 @@ static enum cim_status open_file(struct cim_image *image, uint32_t region,
 	cim_region_name(image, region, file->name);
 	status = cim_open_beside(image, file->name, &file->file, err);
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
-		status = cim_fail(err, CIM_E_CORRUPT, "region file %s is missing", file->name);
+		status = cim_fail(err, CIM_E_CORRUPT, "region file %s is missing%s", file->name,
+				  image->info.source_count && !image->with_sources
+					  ? ": the image was merged from others, and opened without"
+					  : "");
 	if (!status)
 		status = cim_io_size(&image->env, file->file, file->name, &file->size, err);
 	if (!status)

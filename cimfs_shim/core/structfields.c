@@ -36,6 +36,7 @@ static const struct cim_field_layout image_header[] = {
 	FIELD("RegionSet.Count", filesystem_header, set.count, NUMBER),
 	FIELD("RegionSet.Reserved", filesystem_header, set.reserved, HEX),
 	FIELD("Filesystem", filesystem_header, filesystem, REGION_OFFSET),
+	FIELD("Flags", filesystem_header, flags, HEX),
 	FIELD("Reserved3", filesystem_header, reserved, HEX),
 	FIELD("ParentCount", filesystem_header, parent_count, NUMBER),
 };

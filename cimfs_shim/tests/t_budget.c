@@ -9,7 +9,7 @@ static struct kit k;
 
 static struct cim_place in_region(uint32_t region, uint64_t offset, uint64_t bytes)
 {
-	struct cim_place place = {(uint64_t)region << 48 | offset, bytes};
+	struct cim_place place = {.offset = (uint64_t)region << 48 | offset, .bytes = bytes};
 
 	return place;
 }

@@ -549,7 +549,7 @@ static void test_owner_search(void)
 static void test_doubtful_images(void)
 {
 	static const uint8_t head[] = "cimfile0\x48\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0";
-	static uint8_t large[2 << 20];
+	static uint8_t large[6 << 20];
 	static const struct {
 		const char *what;
 		const uint8_t *bytes;

@@ -22,6 +22,7 @@ static struct cim_budget *budget;
 static struct cim_links *links;
 static const struct cim_place place;
 static bool again;
+static const char *const paths[] = {"mem/x.cim"};
 static struct cim_file_info file = {CIM_SIZED(file)};
 static struct cim_data data = {CIM_SIZED(data)};
 static struct cim_region_set set;
@@ -90,6 +91,8 @@ static void *sized_output(unsigned n)
 	X(cim_image_lookup_stream, 3, "look up",                                                   \
 	  (P(1, image), PATH, output(2), P(3, &none), &k.err))                                     \
 	X(cim_image_open, 2, "open image", (&k.env, P(1, "mem/x.cim"), output(2), &k.err))         \
+	X(cim_image_open_merged, 3, "open merged image",                                           \
+	  (&k.env, P(1, "mem/x.cim"), P(2, paths), 1, output(3), &k.err))                          \
 	X(cim_image_read, 4, "read stream",                                                        \
 	  (P(1, image), P(2, &data), 0, P(4, buf), 1, output(3), &k.err))                          \
 	X(cim_image_region_size, 2, "get region file size", (P(1, image), 0, output(2), &k.err))   \
@@ -126,6 +129,7 @@ static void *sized_output(unsigned n)
 	X(cim_guid_parse, 2, (P(1, "0"), output(2)))                     \
 	X(cim_image_get_info, 1, (P(1, image)))                          \
 	X(cim_image_get_set, 1, (P(1, image), 0))                        \
+	X(cim_image_get_source, 1, (P(1, image), 0))                     \
 	X(cim_image_region_name, 2, (P(1, image), 0, output(2)))         \
 	X(cim_iter_count, 1, (P(1, iter)))                               \
 	X(cim_iter_place, 2, (P(1, iter), output(2)))                    \

@@ -86,7 +86,7 @@ def _():
 
 @case("image-too-long", "the filesystem file is longer than any can be", ("open", ""))
 def _():
-    return basic(trailer=bytes(72 + 65536 * 24))
+    return basic(trailer=bytes(72 + 65535 * (24 + 56) + 1))
 
 
 @case("set-twice", "a region set is named twice", ("warning", "is named twice"))

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * merged.c - opening a merged image: its region files lie in the places of its sources
+ *
+ * A merged image owns metadata only; its header names the region sets of the images that it was
+ * made of (container.md 3). Those may lie anywhere, so the image is opened in a file system that
+ * unites places: a file of a set is where the source is whose set it is, every other name is the
+ * merged image's own. Nobody above knows the difference.
+ */
+#include "image.h"
+#include "io.h"
+#include "names.h"
+#include "place.h"
+#include "sized.h"
+#include "sort.h"
+
+#include <string.h>
+
+/* ---- the header ---- */
+
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+static void decode_source(struct cim_merged_source *source, const uint8_t *bytes)
+{
+	source->set_count = cim_get32(bytes + CIM_OFF(source, set_count));
+	memcpy(source->guid.bytes, bytes + CIM_OFF(source, guid), sizeof(source->guid.bytes));
+	memcpy(source->root_hash, bytes + CIM_OFF(source, root_hash), sizeof(source->root_hash));
+	source->verified = !is_zero(source->root_hash, sizeof(source->root_hash));
+}
+
+/* Each has its own set as the last of its sets, and together they have all parents. */
+static enum cim_status check_sources(const struct cim_header *header, struct cim_error *err)
+{
+	uint32_t left = header->set_count - 1;
+
+	for (uint32_t i = 0; i < header->source_count; i++) {
+		const struct cim_merged_source *source = &header->sources[i];
+		const uint32_t last = header->set_count - 2 - left + source->set_count;
+
+		if (!source->set_count || source->set_count > left)
+			return cim_fail(err, CIM_E_CORRUPT, "source %u can't have %u region sets",
+					(unsigned)i, (unsigned)source->set_count);
+		if (memcmp(&header->sets[last].guid, &source->guid, sizeof(source->guid)) != 0)
+			return cim_fail(err, CIM_E_CORRUPT,
+					"source %u hasn't its own region set as its last",
+					(unsigned)i);
+		left -= source->set_count;
+	}
+	if (left)
+		return cim_fail(err, CIM_E_CORRUPT, "%u region sets belong to no source",
+				(unsigned)left);
+	return CIM_OK;
+}
+
+enum cim_status cim_header_read_sources(const struct cim_env *env, struct cim_header *header,
+					struct cim_error *err)
+{
+	const uint32_t flags = cim_get32(header->bytes + CIM_OFF(filesystem_header, flags));
+	const uint64_t begin = cim_header_sets_end(header->set_count);
+	const uint64_t end = cim_get32(header->bytes + CIM_OFF(common_header, header_length));
+
+	if (!(flags & CIM_IMAGE_MARKED) || !(flags & CIM_IMAGE_MERGED))
+		return CIM_OK;
+	if (end <= begin || end > header->size || (end - begin) % CIM_SIZE(source))
+		return cim_fail(err, CIM_E_CORRUPT,
+				"a merged image's header of %llu bytes can't tell its sources",
+				(unsigned long long)end);
+	header->source_count = (uint32_t)((end - begin) / CIM_SIZE(source));
+	header->sources = cim_alloc(env, header->source_count * sizeof(*header->sources));
+	if (!header->sources)
+		return cim_no_memory(err);
+	for (uint32_t i = 0; i < header->source_count; i++)
+		decode_source(&header->sources[i], header->bytes + begin + i * CIM_SIZE(source));
+	return check_sources(header, err);
+}
+
+const struct cim_merged_source *cim_image_get_source(struct cim_image *image, uint32_t index)
+{
+	return image && index < image->info.source_count ? &image->sources[index] : NULL;
+}
+
+/* ---- the places, as one file system ---- */
+
+struct place {
+	struct cim_vfs vfs;
+	cim_vfs_dir *dir;
+};
+
+struct set_place {
+	struct cim_guid guid;
+	uint32_t place;
+};
+
+struct united {
+	struct cim_env env;   /* memory; its file system is that of place 0 */
+	struct place *places; /* the merged image's own, and that of each source */
+	uint32_t place_count;
+	struct set_place *sets; /* sorted by GUID; of two places for one the first counts */
+	size_t set_count;
+};
+
+struct united_file {
+	const struct place *place;
+	cim_vfs_file *file;
+};
+
+static int compare_sets(const void *a, const void *b, const void *ctx)
+{
+	const struct set_place *x = a, *y = b;
+	const int order = memcmp(&x->guid, &y->guid, sizeof(x->guid));
+
+	(void)ctx;
+	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+static const struct place *place_of(const struct united *u, const char *name)
+{
+	struct set_place wanted = {.place = 0};
+	enum cim_file_kind kind;
+	size_t low = 0, high = u->set_count;
+	uint16_t index;
+
+	if (!cim_parse_set_name(&u->env, name, &kind, &wanted.guid, &index))
+		return &u->places[0];
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (compare_sets(&u->sets[middle], &wanted, NULL) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < u->set_count && !memcmp(&u->sets[low].guid, &wanted.guid, sizeof(wanted.guid)))
+		return &u->places[u->sets[low].place];
+	return &u->places[0];
+}
+
+static void free_united(struct united *u)
+{
+	const struct cim_env env = u->env;
+
+	for (uint32_t i = 0; i < u->place_count; i++)
+		if (u->places[i].dir)
+			u->places[i].vfs.close_dir(u->places[i].vfs.ctx, u->places[i].dir);
+	cim_free(&env, u->places);
+	cim_free(&env, u->sets);
+	cim_free(&env, u);
+}
+
+static void united_close_dir(void *ctx, cim_vfs_dir *dir)
+{
+	(void)dir;
+	free_united(ctx);
+}
+
+static enum cim_status united_open(void *ctx, cim_vfs_dir *dir, const char *name,
+				   enum cim_vfs_mode mode, cim_vfs_file **result, long *os_error)
+{
+	struct united *u = ctx;
+	const struct place *place = place_of(u, name);
+	struct united_file *file = cim_alloc(&u->env, sizeof(*file));
+	enum cim_status status;
+
+	(void)dir;
+	if (!file)
+		return CIM_E_NO_MEMORY;
+	file->place = place;
+	status = place->vfs.open(place->vfs.ctx, place->dir, name, mode, &file->file, os_error);
+	if (status)
+		cim_free(&u->env, file);
+	else
+		*result = (cim_vfs_file *)file;
+	return status;
+}
+
+static void united_close(void *ctx, cim_vfs_file *opaque)
+{
+	struct united *u = ctx;
+	struct united_file *file = (struct united_file *)opaque;
+
+	file->place->vfs.close(file->place->vfs.ctx, file->file);
+	cim_free(&u->env, file);
+}
+
+static enum cim_status united_size(void *ctx, cim_vfs_file *opaque, uint64_t *size, long *os_error)
+{
+	const struct united_file *file = (const struct united_file *)opaque;
+
+	(void)ctx;
+	return file->place->vfs.size(file->place->vfs.ctx, file->file, size, os_error);
+}
+
+static enum cim_status united_pread(void *ctx, cim_vfs_file *opaque, uint64_t offset, void *buf,
+				    size_t len, size_t *got, long *os_error)
+{
+	const struct united_file *file = (const struct united_file *)opaque;
+
+	(void)ctx;
+	return file->place->vfs.pread(file->place->vfs.ctx, file->file, offset, buf, len, got,
+				      os_error);
+}
+
+static enum cim_status united_lock(void *ctx, cim_vfs_file *opaque, uint64_t number,
+				   enum cim_vfs_lock how, bool wait, long *os_error)
+{
+	const struct united_file *file = (const struct united_file *)opaque;
+
+	(void)ctx;
+	return file->place->vfs.lock(file->place->vfs.ctx, file->file, number, how, wait, os_error);
+}
+
+static enum cim_status united_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+					uint64_t number, enum cim_vfs_lock *lock, long *os_error)
+{
+	const struct place *place = place_of(ctx, name);
+
+	(void)dir;
+	return place->vfs.is_locked(place->vfs.ctx, place->dir, name, number, lock, os_error);
+}
+
+static intptr_t united_map(void *ctx, cim_vfs_file *opaque, uint64_t offset, uint64_t *len,
+			   uint64_t *place)
+{
+	const struct united_file *file = (const struct united_file *)opaque;
+
+	(void)ctx;
+	if (!file->place->vfs.map)
+		return -1;
+	return file->place->vfs.map(file->place->vfs.ctx, file->file, offset, len, place);
+}
+
+static bool united_error_text(void *ctx, long os_error, char *buf, size_t size)
+{
+	const struct united *u = ctx;
+	const struct cim_vfs *vfs = &u->places[0].vfs;
+
+	return vfs->error_text && vfs->error_text(vfs->ctx, os_error, buf, size);
+}
+
+/* What a reader calls. Nobody writes here: a session's place is one. */
+static void united_vfs(struct united *u, struct cim_vfs *vfs)
+{
+	*vfs = (struct cim_vfs){
+		CIM_SIZED(*vfs),
+		.ctx = u,
+		.fold_names = u->places[0].vfs.fold_names,
+		.windows_paths = u->places[0].vfs.windows_paths,
+		.close_dir = united_close_dir,
+		.open = united_open,
+		.close = united_close,
+		.size = united_size,
+		.pread = united_pread,
+		.lock = united_lock,
+		.is_locked = united_is_locked,
+		.map = united_map,
+		.error_text = united_error_text,
+	};
+}
+
+/* ---- opening ---- */
+
+/* An image that was given as a source. */
+struct given {
+	struct place place; /* until the source's place is its */
+	struct cim_header header;
+};
+
+struct opening {
+	const struct cim_env *env;
+	struct cim_header header; /* the merged image's */
+	struct given *given;
+	size_t given_count;
+	struct united *united;
+	const char *name;
+	const char *at_fault; /* for the error: the image that it is about */
+};
+
+static enum cim_status open_given(struct opening *o, const char *path, struct given *given,
+				  struct cim_error *err)
+{
+	struct cim_env env = *o->env;
+	const char *name;
+	enum cim_status status;
+
+	given->place.vfs = *o->env->vfs;
+	env.vfs = &given->place.vfs;
+	status = cim_place_of(&env, &given->place.vfs, path, &given->place.dir, &name, err);
+	if (!status)
+		status = cim_header_read(&env, given->place.dir, name, &given->header, err);
+	o->at_fault = status ? path : o->at_fault;
+	return status;
+}
+
+static bool same_sets(const struct cim_region_set *a, const struct cim_region_set *b,
+		      uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (a[i].count != b[i].count || memcmp(&a[i].guid, &b[i].guid, sizeof(a[i].guid)))
+			return false;
+	return true;
+}
+
+/* The given image that is the source whose first set is @first. */
+static enum cim_status find_given(struct opening *o, const struct cim_merged_source *source,
+				  uint32_t first, struct given **found, struct cim_error *err)
+{
+	char text[CIM_GUID_TEXT];
+
+	for (size_t i = 0; i < o->given_count; i++) {
+		const struct cim_header *header = &o->given[i].header;
+		const struct cim_region_set *own = &header->sets[header->set_count - 1];
+
+		if (memcmp(&own->guid, &source->guid, sizeof(own->guid)) != 0)
+			continue;
+		*found = &o->given[i];
+		if (header->set_count != source->set_count ||
+		    !same_sets(header->sets, o->header.sets + first, source->set_count))
+			return cim_fail(err, CIM_E_CORRUPT,
+					"a source names other region sets than it did when it was "
+					"merged");
+		return CIM_OK;
+	}
+	cim_guid_format(&source->guid, text);
+	return cim_fail(err, CIM_E_FILE_NOT_FOUND,
+			"none of the images given is the source with the region set %s", text);
+}
+
+/* Say where the sets of a source are. */
+static void unite_sets(struct united *u, const struct cim_region_set *sets, uint32_t count,
+		       uint32_t place)
+{
+	for (uint32_t i = 0; i < count; i++)
+		u->sets[u->set_count++] = (struct set_place){sets[i].guid, place};
+}
+
+static enum cim_status unite(struct opening *o, struct cim_error *err)
+{
+	struct united *u = o->united;
+	uint32_t first = 0;
+	enum cim_status status = CIM_OK;
+
+	for (uint32_t i = 0; !status && i < o->header.source_count; i++) {
+		const struct cim_merged_source *source = &o->header.sources[i];
+		struct given *given = NULL;
+
+		status = find_given(o, source, first, &given, err);
+		if (status)
+			return status;
+		unite_sets(u, o->header.sets + first, source->set_count,
+			   1 + (uint32_t)(given - o->given));
+		first += source->set_count;
+	}
+	if (!cim_sort(&u->env, u->sets, u->set_count, sizeof(*u->sets), compare_sets, NULL))
+		return cim_no_memory(err);
+	for (size_t i = 0; i < o->given_count; i++) {
+		u->places[1 + i] = o->given[i].place;
+		o->given[i].place.dir = NULL;
+		u->place_count++;
+	}
+	return status;
+}
+
+/* The merged image's own place, and its header. */
+static enum cim_status open_own(struct opening *o, const char *path, struct cim_error *err)
+{
+	struct united *u = o->united;
+	enum cim_status status;
+
+	u->places = cim_zalloc(&u->env, (1 + o->given_count) * sizeof(*u->places));
+	if (!u->places)
+		return cim_no_memory(err);
+	u->places[0].vfs = *o->env->vfs;
+	u->env.vfs = &u->places[0].vfs;
+	status = cim_place_of(&u->env, &u->places[0].vfs, path, &u->places[0].dir, &o->name, err);
+	if (status)
+		return status;
+	u->place_count = 1;
+	status = cim_header_read(&u->env, u->places[0].dir, o->name, &o->header, err);
+	if (status)
+		return status;
+	if (!o->header.source_count)
+		return cim_fail(err, CIM_E_INVALID, "it is no merged image");
+	u->sets = cim_alloc(&u->env, o->header.set_count * sizeof(*u->sets));
+	return u->sets ? CIM_OK : cim_no_memory(err);
+}
+
+static enum cim_status open_all(struct opening *o, const char *path, const char *const *sources,
+				struct cim_error *err)
+{
+	enum cim_status status = open_own(o, path, err);
+
+	for (size_t i = 0; !status && i < o->given_count; i++)
+		status = open_given(o, sources[i], &o->given[i], err);
+	return status ? status : unite(o, err);
+}
+
+static void end_opening(struct opening *o)
+{
+	for (size_t i = 0; i < o->given_count; i++) {
+		struct place *place = &o->given[i].place;
+
+		cim_header_free(o->env, &o->given[i].header);
+		if (place->dir)
+			place->vfs.close_dir(place->vfs.ctx, place->dir);
+	}
+	cim_header_free(o->env, &o->header);
+	cim_free(o->env, o->given);
+	if (o->united)
+		free_united(o->united);
+}
+
+static enum cim_status open_merged(struct opening *o, const char *path, const char *const *sources,
+				   struct cim_image **image, struct cim_error *err)
+{
+	struct cim_env env = *o->env;
+	struct cim_vfs vfs;
+	enum cim_status status;
+
+	o->united = cim_zalloc(o->env, sizeof(*o->united));
+	o->given = cim_zalloc(o->env, (o->given_count + 1) * sizeof(*o->given));
+	if (!o->united || !o->given)
+		return cim_no_memory(err);
+	o->united->env = *o->env;
+	status = open_all(o, path, sources, err);
+	if (status)
+		return status;
+	united_vfs(o->united, &vfs);
+	env.vfs = &vfs;
+	status = cim_image_open_in(&env, (cim_vfs_dir *)o->united, o->name, path, image, err);
+	if (status)
+		return status;
+	(*image)->owns_dir = true;
+	(*image)->with_sources = true;
+	o->united = NULL;
+	return CIM_OK;
+}
+
+enum cim_status cim_image_open_merged(const struct cim_env *env, const char *path,
+				      const char *const *sources, size_t count,
+				      struct cim_image **image, struct cim_error *err)
+{
+	static const char op[] = "open merged image";
+	struct opening o = {0};
+	struct cim_env own;
+	struct cim_vfs vfs;
+	enum cim_status status;
+
+	if (image)
+		*image = NULL;
+	if (CIM_ANY_NULL(err, op, path, sources, image))
+		return CIM_E_POINTER;
+	status = cim_take_env(&own, &vfs, env, err);
+	for (size_t i = 0; !status && i < count; i++)
+		if (CIM_ANY_NULL(err, op, sources[i]))
+			return CIM_E_POINTER;
+	if (!status && count > UINT16_MAX)
+		status = cim_fail(err, CIM_E_LIMIT, "%llu sources", (unsigned long long)count);
+	if (!status) {
+		o.env = &own;
+		o.given_count = count;
+		o.at_fault = path;
+		status = open_merged(&o, path, sources, image, err);
+		end_opening(&o);
+	}
+	return cim_error_where(err, status, op, o.at_fault ? o.at_fault : path);
+}

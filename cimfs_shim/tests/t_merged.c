@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_merged.c - opening merged images: sources in containers and directories, in any order, missing
+ *
+ * The merged image is put together by hand: its header names the sets of three images that sessions
+ * made, its records are theirs, each with the index of its image's first region.
+ */
+#include "../core/image.h"
+#include "kit.h"
+#include "minicim.h"
+
+#define SOURCES 3
+#define NESTED	1 /* the source that has a parent */
+
+static const char *const paths[SOURCES] = {"mem/a.bcim/a.cim", "mem/b.bcim/b.cim", "mem/c.cim"};
+
+/* ---- the sources ---- */
+
+static void fill_source(struct kit *k, struct cim_writer *w, const char *name)
+{
+	uint8_t bytes[9000];
+	char path[40];
+
+	pattern(bytes, (unsigned)name[0], sizeof(bytes));
+	snprintf(path, sizeof(path), "big%s", name);
+	put_bytes(k, w, path, bytes, sizeof(bytes));
+	snprintf(path, sizeof(path), "big%s:stream", name);
+	put_stream(k, w, path, name);
+	snprintf(path, sizeof(path), "small%s", name);
+	put(k, w, path, name);
+}
+
+static void make_source(struct kit *k, const char *dir, const char *existing, const char *name,
+			const char *tag, unsigned flags)
+{
+	struct cim_writer *w = NULL;
+
+	must(k, cim_writer_open(&k->env, dir, existing, name, flags, &w, &k->err));
+	fill_source(k, w, tag);
+	finish(k, w);
+}
+
+/* ---- the merged image ---- */
+
+struct merging {
+	struct kit k;
+	struct mini *m;
+	uint32_t first[SOURCES]; /* region */
+	struct mini_link links[16];
+	size_t count;
+	uint8_t tail[SOURCES * 56];
+};
+
+/* Name a file of a source in the root. */
+static void take_file(struct merging *g, struct cim_image *image, unsigned source, const char *name)
+{
+	struct cim_file_table table;
+	uint32_t id = 0, own = mini_record(g->m);
+
+	must(&g->k, cim_image_lookup(image, cim_str8(name), &id, &g->k.err));
+	must(&g->k, cim_image_file_table(image, 0, &table, &g->k.err));
+	must(&g->k, cim_image_read_raw(image, table.offset, (uint64_t)(id - 1) * table.entry_size,
+				       g->m->records[own - 1], 96, &g->k.err));
+	mini_field(g->m, own, 92, g->first[source], 2);
+	g->links[g->count++] = mini_link(name, own, 0);
+}
+
+static void take_source(struct merging *g, unsigned source)
+{
+	struct cim_image *image = NULL;
+	const struct cim_image_info *info;
+	uint8_t *tail = g->tail + (size_t)56 * source;
+	char name[20];
+
+	must(&g->k, cim_image_open(&g->k.env, paths[source], &image, &g->k.err));
+	info = cim_image_get_info(image);
+	g->first[source] = (uint32_t)g->m->region_count;
+	for (uint32_t i = 0; i < info->set_count; i++) {
+		const struct cim_region_set *set = cim_image_get_set(image, i);
+		const size_t at = g->m->set_count;
+
+		mini_set_of(g->m, 50, set->count, 0);
+		memcpy(g->m->sets[at].guid, set->guid.bytes, 16);
+		memcpy(tail + 8, set->guid.bytes, 16);
+		g->m->region_count += set->count;
+	}
+	mini_le(tail, info->set_count, 4);
+	snprintf(name, sizeof(name), "big%c", "abc"[source]);
+	take_file(g, image, source, name);
+	snprintf(name, sizeof(name), "small%c", "abc"[source]);
+	take_file(g, image, source, name);
+	if (source == NESTED)
+		take_file(g, image, source, "bigp"); /* its parent's */
+	cim_image_close(image);
+}
+
+/* Write it to the directory, with the sources behind its sets. */
+static void finish_merged(struct merging *g)
+{
+	struct mem_flat *file;
+
+	mini_finish_dir(g->m, "m.cim", g->first[2] + 3, g->links, g->count, true);
+	file = mini_find(g->m, "m.cim");
+	mini_le(file->bytes + 64, 3, 4);
+	mini_le(file->bytes + 8, file->size + sizeof(g->tail), 4);
+	mini_resize(file, file->size + sizeof(g->tail));
+	memcpy(file->bytes + file->size - sizeof(g->tail), g->tail, sizeof(g->tail));
+	for (size_t i = 0; i < g->m->file_count; i++)
+		memfs_put(g->k.m, g->m->files[i].name, g->m->files[i].bytes, g->m->files[i].size);
+}
+
+static struct merging *make_merged(void)
+{
+	struct merging *g = calloc(1, sizeof(*g));
+
+	g->k = kit_new();
+	g->m = mini_new();
+	make_source(&g->k, "mem/a.bcim", NULL, "a.cim", "a", CIM_WRITE_CONTAINER);
+	make_source(&g->k, "mem/b.bcim", NULL, "p.cim", "p", CIM_WRITE_CONTAINER);
+	make_source(&g->k, "mem/b.bcim", "p.cim", "b.cim", "b", 0);
+	make_source(&g->k, "mem", NULL, "c.cim", "c", 0);
+	for (unsigned i = 0; i < SOURCES; i++)
+		take_source(g, i);
+	mini_set_of(g->m, 9, 3, 3);
+	mini_put_upcase(g->m, g->first[2] + 3);
+	g->m->root = mini_record(g->m);
+	mini_field(g->m, g->m->root, 88, g->m->root, 4);
+	finish_merged(g);
+	return g;
+}
+
+static void free_merged(struct merging *g)
+{
+	mini_free(g->m);
+	kit_free(&g->k);
+	free(g);
+}
+
+static enum cim_status open_with(struct merging *g, const char *const *sources, size_t count,
+				 struct cim_image **image)
+{
+	forget_error(&g->k);
+	return cim_image_open_merged(&g->k.env, "mem/m.cim", sources, count, image, &g->k.err);
+}
+
+/* ---- reading ---- */
+
+static void test_reading(void)
+{
+	static const char *const orders[][SOURCES] = {
+		{"mem/a.bcim/a.cim", "mem/b.bcim/b.cim", "mem/c.cim"},
+		{"mem/c.cim", "mem/b.bcim/b.cim", "mem/a.bcim/a.cim"},
+	};
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL;
+	char *first = NULL;
+
+	for (unsigned i = 0; i < 2; i++) {
+		char *text;
+
+		is_int(open_with(g, orders[i], SOURCES, &image), CIM_OK, "order %u: it opens", i);
+		text = dump_image(&g->k, image);
+		/* (Its own object ID files weren't made.) */
+		is_int(verify_open(&g->k, image), 3, "order %u: verify misses three files", i);
+		cim_image_close(image);
+		if (first)
+			is_str(text, first, "it is the same in any order");
+		free(first);
+		first = text;
+	}
+	ok(strstr(first, "/smalla") && strstr(first, "'a'"), "it has the first source's files");
+	ok(strstr(first, "/bigp") && strstr(first, ":stream"), "and those of the second's parent");
+	free(first);
+	free_merged(g);
+}
+
+static void test_info(void)
+{
+	struct merging *g = make_merged();
+	const struct cim_merged_source *source;
+	struct cim_image *image = NULL, *plain = NULL;
+
+	open_with(g, paths, SOURCES, &image);
+	is_int(cim_image_get_info(image)->source_count, SOURCES, "it has three sources");
+	source = cim_image_get_source(image, NESTED);
+	is_int(source->set_count, 2, "one with its parent's set");
+	ok(!source->verified, "not sealed");
+	ok(!cim_image_get_source(image, SOURCES), "and no fourth");
+	must(&g->k, cim_image_open(&g->k.env, "mem/c.cim", &plain, &g->k.err));
+	is_int(cim_image_get_info(plain)->source_count, 0, "an ordinary image has none");
+	cim_image_close(plain);
+	cim_image_close(image);
+	free_merged(g);
+}
+
+/* ---- what is missing ---- */
+
+static void test_missing(void)
+{
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL;
+	struct cim_data data = {CIM_SIZED(data)};
+	const char *some[] = {"mem/a.bcim/a.cim", "mem/c.cim", "mem/b.bcim/p.cim", "mem/none.cim"};
+	uint32_t id = 0;
+
+	is_int(open_with(g, some, 2, &image), CIM_E_FILE_NOT_FOUND, "a source that wasn't given");
+	ok(strstr(g->k.err.cause, "none of the images given is the source"),
+	   "the error says so: %s", g->k.err.cause);
+	is_int(open_with(g, some, 3, &image), CIM_E_FILE_NOT_FOUND, "its parent is not the source");
+	is_int(open_with(g, some, 4, &image), CIM_E_FILE_NOT_FOUND, "an image that isn't there");
+	is_str(g->k.err.image, "mem/none.cim", "the error names it");
+	is_int(open_with(g, some, 0, &image), CIM_E_FILE_NOT_FOUND, "no source at all");
+	forget_error(&g->k);
+	is_int(cim_image_open_merged(&g->k.env, "mem/c.cim", paths, SOURCES, &image, &g->k.err),
+	       CIM_E_INVALID, "an ordinary image can't be opened so");
+
+	/* Without its sources it shows its tree, and says why the rest can't be read. */
+	must(&g->k, cim_image_open(&g->k.env, "mem/m.cim", &image, &g->k.err));
+	must(&g->k, cim_image_lookup(image, cim_str8("biga"), &id, &g->k.err));
+	is_int(cim_image_get_data(image, id, cim_str8(""), &data, &g->k.err), CIM_E_CORRUPT,
+	       "opened alone, data of sources are missing");
+	ok(strstr(g->k.err.cause, "merged from others"), "the error says why: %s", g->k.err.cause);
+	must(&g->k, cim_image_lookup(image, cim_str8("bigc"), &id, &g->k.err));
+	is_int(cim_image_get_data(image, id, cim_str8(""), &data, &g->k.err), CIM_OK,
+	       "but for those that lie beside it");
+	cim_image_close(image);
+	free_merged(g);
+}
+
+/* ---- headers that can't be ---- */
+
+static void test_headers(void)
+{
+	static const struct {
+		const char *what;
+		int offset; /* from the first source on; below 0: of the header's length */
+		uint8_t value;
+		enum cim_status status;
+	} rows[] = {
+		{"a source with no set", 0, 0, CIM_E_CORRUPT},
+		{"a source with all sets of others", 0, 4, CIM_E_CORRUPT},
+		{"a source with more sets than there are", 0, 200, CIM_E_CORRUPT},
+		{"another source's GUID", 8, 0x77, CIM_E_CORRUPT},
+		{"a last source with too few sets", 56, 1, CIM_E_CORRUPT},
+		{"a length that ends in a source", -1, 1, CIM_E_CORRUPT},
+		{"a length without the sources", -1, 72 + 24 * 4, CIM_E_CORRUPT},
+		{"a length past the end", -1, 255, CIM_E_CORRUPT},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct merging *g = make_merged();
+		struct mem_flat *file = mini_find(g->m, "m.cim");
+		struct cim_image *image = NULL;
+		uint8_t *at = rows[i].offset < 0
+				      ? file->bytes + 8
+				      : file->bytes + file->size - sizeof(g->tail) + rows[i].offset;
+
+		mini_le(at, rows[i].value, rows[i].offset == 8 ? 1 : 4);
+		memfs_put(g->k.m, "m.cim", file->bytes, file->size);
+		is_int(open_with(g, paths, SOURCES, &image), rows[i].status, "%s: %s", rows[i].what,
+		       g->k.err.cause);
+		free_merged(g);
+	}
+}
+
+/* Each call of the file systems below fails once; nothing is left open. */
+static void test_faults(void)
+{
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL;
+	unsigned long begin, steps = 0;
+	unsigned wrong = 0;
+
+	for (;; steps++) {
+		enum cim_status status;
+		const char *why;
+
+		begin = g->k.m->ops;
+		g->k.m->fail_at = begin + steps + 1;
+		g->k.m->fail_status = CIM_E_IO;
+		status = open_with(g, paths, SOURCES, &image);
+		cim_image_close(image);
+		if (g->k.m->ops < g->k.m->fail_at)
+			break;
+		wrong += status != CIM_E_IO || !memfs_is_clean(g->k.m, &why);
+	}
+	g->k.m->fail_at = 0;
+	ok(steps > 20, "%lu calls can fail", steps);
+	is_int(wrong, 0, "each is told, and nothing is left open");
+	free_merged(g);
+}
+
+int main(void)
+{
+	test_reading();
+	test_info();
+	test_missing();
+	test_headers();
+	test_faults();
+	return tap_done();
+}
