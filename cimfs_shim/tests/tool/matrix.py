@@ -172,16 +172,22 @@ class Volume(Mounted):
 
 
 class Overlay(Mounted):
-    """All its layers are directories of a tmpfs, as what the tests run on may be an overlay itself."""
+    """Its layers are directories of two file systems by turns, both a tmpfs: what the tests run on may be an
+    overlay itself."""
     def mount(self):
+        self.parts = [os.path.join(self.where, name) for name in ("even", "odd")]
         must("mount", "-t", "tmpfs", "-o", "size=20m", "none", self.where)
-        self.layers = [self.new_dir("lowest")]
-        self.seen = self.new_dir("seen")
+        for part in self.parts:
+            os.mkdir(part)
+            must("mount", "-t", "tmpfs", "-o", "size=20m", "none", part)
+        self.layers = [self.new_dir(self.parts[1], "lowest")]
+        self.seen = self.new_dir(self.where, "seen")
         self.again()
 
-    def new_dir(self, name):
-        os.mkdir(os.path.join(self.where, name))
-        return os.path.join(self.where, name)
+    @staticmethod
+    def new_dir(part, name):
+        os.mkdir(os.path.join(part, name))
+        return os.path.join(part, name)
 
     def make(self, where):
         super().make(where)
@@ -192,7 +198,7 @@ class Overlay(Mounted):
         if os.path.ismount(self.seen):
             must("umount", self.seen)
         count = len(self.layers)
-        upper, work = self.new_dir("upper%d" % count), self.new_dir("work%d" % count)
+        upper, work = (self.new_dir(self.parts[count % 2], "%s%d" % (name, count)) for name in ("upper", "work"))
         must("mount", "-t", "overlay", "none", self.seen, "-o", "lowerdir=%s,upperdir=%s,workdir=%s" % (
             ":".join(reversed(self.layers)), upper, work))
         self.layers.append(upper)
@@ -398,6 +404,7 @@ def images(row, where, reference):
         told(row, name, row.tool(*args))
         if name == "create" and not NO_MOUNT:
             mounted(row, args[-2])
+        row.system.again()
         if args[0] == "create":
             result = row.tool(*args)
             check(result.code == 1 and "the name is taken" in result.errors,
