@@ -445,17 +445,20 @@ check(result.code == 1 and "~ /x: hard link to" in result.text, "diff: tells of 
 # ---- one place that is a PE image's of one file and plain data of another ----
 
 pe = bytes(i * 7 + i // 256 & 255 for i in range(9000))
-twofold = []
-for delta in (3584, 7680):
-    builder = Image(Dir({"p": File(Stream(pe, pe=[(512, delta)])), "q": File(Stream(b"z" * 9032)),
-                         **{"%03d" % n: File(b"") for n in range(300)}}), name="twofold.cim")
-    builder.poke("record:q", RECORD_STREAM, "Q", builder.peek("record:p", RECORD_STREAM, "Q"))
-    twofold.append(builder.write(os.path.join(TMP, "twofold %d" % delta)))
-text = tool("dump", twofold[0]).text
-for name in ("p", "q"):
-    digest = hashlib.sha256(tool("cat", twofold[0], name).out).hexdigest()
-    line = re.search("(?m)^file /%s .*" % name, text)
-    check(line and line[0].endswith("sha256:" + digest), "dump: /%s has its own bytes" % name, line)
-result = tool("diff", *twofold)
-same(result.text, "~ /q: contents\n", "so does diff see them")
+# (9032: with what is before the data, to the end of what the other one has there; 9000: as large a stream.)
+for size in (9032, 9000):
+    twofold = []
+    for delta in (3584, 7680):
+        builder = Image(Dir({"p": File(Stream(pe, pe=[(512, delta)])), "q": File(Stream(b"z" * size)),
+                             **{"%03d" % n: File(b"") for n in range(300)}}), name="twofold.cim")
+        builder.poke("record:q", RECORD_STREAM, "Q", builder.peek("record:p", RECORD_STREAM, "Q"))
+        twofold.append(builder.write(os.path.join(TMP, "twofold %d %d" % (size, delta))))
+    text = tool("dump", twofold[0]).text
+    for name in ("p", "q"):
+        digest = hashlib.sha256(tool("cat", twofold[0], name).out).hexdigest()
+        line = re.search("(?m)^file /%s .*" % name, text)
+        check(line and line[0].endswith("sha256:" + digest),
+              "dump: /%s has its own bytes, of %d plain ones" % (name, size), line)
+    result = tool("diff", *twofold)
+    same(result.text, "~ /q: contents\n", "so does diff see them")
 done()
