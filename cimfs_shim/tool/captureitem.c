@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* ---- files with several names ---- */
+/* ---- files with several names, of one capture (D57) ---- */
 
 struct known_file {
 	struct inode inode;

@@ -8,7 +8,8 @@
  * the tree's, and the same trees have to give the same image.
  *
  * That tree is ahead of the walk. So the directories that links lead through are listed here once
- * more, as the walk will list them; what no source has the image may have.
+ * more, as the walk will list them; what no source has the image may have. Links of the image's own
+ * stay as they are (D58).
  *
  * But to follow a link is to read it, and that moves its last access; to list a directory moves
  * that one's. Linux knows no way to do so without a trace. So where such times are wanted each is
