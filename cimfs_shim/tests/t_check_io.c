@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A check of a sound image, while each of its calls fails: it says so, and takes nothing for sound.
+ */
+#include "kit.h"
+
+static struct kit k;
+
+/* All kinds of what a check looks at: streams, directories, metadata, large and small data, PE. */
+static void make_image(void)
+{
+	static const uint8_t ea[12] = {0, 0, 0, 0, 0, 1, 2, 0, 'N', 0, 'v', 'w'};
+	static const uint8_t reparse[12] = {0x0c, 0, 0, 0xa0, 4, 0, 0, 0, 1, 2, 3, 4};
+	static const uint8_t sd[20] = {1, 0, 4, 0x80};
+	static uint8_t bytes[300000];
+	struct cim_writer *w = begin(&k, NULL, "a.cim");
+	struct cim_metadata meta = meta_file(4);
+
+	pattern(bytes, 1, sizeof(bytes));
+	put_bytes(&k, w, "large", bytes, sizeof(bytes));
+	put_bytes(&k, w, "small", bytes, 100);
+	put_stream(&k, w, "small:one", "1");
+	put_stream(&k, w, "small:two", "22");
+	finish(&k, w);
+	w = begin(&k, "a.cim", "a.cim");
+	make_dir(&k, w, "dir");
+	make_dir(&k, w, "dir/sub");
+	put_bytes(&k, w, "dir/sub/other", bytes, 5000);
+	meta.ea = ea;
+	meta.ea_size = sizeof(ea);
+	meta.security = sd;
+	meta.security_size = sizeof(sd);
+	put_meta(&k, w, "dir/with", &meta, "data", 4);
+	meta.ea = NULL;
+	meta.ea_size = 0;
+	meta.attributes = CIM_ATTR_REPARSE;
+	meta.reparse = reparse;
+	meta.reparse_size = sizeof(reparse);
+	put_meta(&k, w, "dir/link", &meta, "data", 4);
+	finish(&k, w);
+}
+
+static int count_findings(void *ctx, const struct cim_finding *finding)
+{
+	(void)finding;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+/* Open and check; the number of errors. */
+static enum cim_status check(uint64_t *errors, unsigned *findings)
+{
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = NULL;
+	enum cim_status status = cim_image_open(&k.env, "mem/a.cim", &image, &k.err);
+
+	*findings = 0;
+	if (!status)
+		status = cim_image_verify(image, CIM_VERIFY_DEEP, count_findings, findings, &result,
+					  &k.err);
+	cim_image_close(image);
+	*errors = result.errors;
+	return status;
+}
+
+/* What is tried in another way once it failed: an open, as there may be too many files, and a whole
+ * block of a data region, of which then only the stream's own part is read. */
+static bool is_tried_again(void)
+{
+	const char *tail = strrchr(k.m->first_failed_name, '_');
+
+	return k.m->first_failed == MEM_OPEN ||
+	       (k.m->first_failed == MEM_PREAD && tail && strcmp(tail, "_0"));
+}
+
+/* Each call fails, alone or with all that follow. */
+static void each_fails(unsigned long ops, bool on)
+{
+	unsigned findings, silent = 0, odd = 0;
+	uint64_t errors;
+
+	for (unsigned long i = 1; i <= ops; i++) {
+		enum cim_status status;
+
+		k.m->fail_at = k.m->ops + i;
+		k.m->fail_on = on;
+		k.m->fail_status = CIM_E_IO;
+		k.m->failed = 0;
+		status = check(&errors, &findings);
+		k.m->fail_at = 0;
+		if (!k.m->failed)
+			bail("call %lu isn't made", i);
+		odd += (status && status != CIM_E_IO) || errors || findings;
+		if (!status && (on || !is_tried_again()) && silent++ < 5)
+			diag("call %lu of %lu, %s of %s: nobody says so", i, ops,
+			     mem_op_names[k.m->first_failed], k.m->first_failed_name);
+		kit_clean(&k, "after a failed call");
+	}
+	is_int(silent, 0, "each of %lu calls that fails%s ends the check", ops,
+	       on ? ", with all that follow," : "");
+	is_int(odd, 0, "by the error that came up, and nothing is called broken");
+}
+
+int main(void)
+{
+	unsigned long ops;
+	unsigned findings;
+	uint64_t errors;
+
+	k = kit_new();
+	make_image();
+	ops = k.m->ops;
+	must(&k, check(&errors, &findings));
+	ops = k.m->ops - ops;
+	is_int(findings, 0, "nothing is found where nothing fails");
+	ok(ops > 50, "a check makes %lu calls", ops);
+	each_fails(ops, false);
+	each_fails(ops, true);
+	kit_free(&k);
+	return tap_done();
+}
