@@ -365,6 +365,20 @@ CIM_API enum cim_status cim_budget_once(struct cim_budget *budget, const struct 
 /** cim_budget_close() - NULL is fine */
 CIM_API void cim_budget_close(struct cim_budget *budget);
 
+/** struct cim_idset - a set of FileIDs, which takes memory for those that are in it */
+struct cim_idset;
+
+/** cim_idset_open() - an empty set, to be closed before the image; not for several threads at once */
+CIM_API enum cim_status cim_idset_open(struct cim_image *image, struct cim_idset **set,
+				       struct cim_error *err);
+/** cim_idset_add() - add one; @again receives whether it was in the set already */
+CIM_API enum cim_status cim_idset_add(struct cim_idset *set, uint32_t file_id, bool *again,
+				      struct cim_error *err);
+/** cim_idset_has() - is it in the set? */
+CIM_API bool cim_idset_has(const struct cim_idset *set, uint32_t file_id);
+/** cim_idset_close() - NULL is fine */
+CIM_API void cim_idset_close(struct cim_idset *set);
+
 /** struct cim_links - how many names each file that can be reached from the root has */
 struct cim_links;
 

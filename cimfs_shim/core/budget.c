@@ -71,6 +71,21 @@ static enum cim_status add_region(struct cim_budget *budget, uint32_t region, st
 	return CIM_OK;
 }
 
+static bool take(struct cim_budget *budget, uint64_t bytes)
+{
+	budget->over |= bytes > budget->left;
+	if (!budget->over)
+		budget->left -= bytes;
+	return !budget->over;
+}
+
+bool cim_budget_take(struct cim_budget *budget, uint64_t offset, uint64_t bytes)
+{
+	if (offset)
+		add_region(budget, cim_region_index(offset), NULL);
+	return take(budget, bytes < CIM_SMALLEST ? CIM_SMALLEST : bytes);
+}
+
 static enum cim_status spend(struct cim_budget *budget, const struct cim_place *place,
 			     struct cim_error *err)
 {
@@ -79,15 +94,11 @@ static enum cim_status spend(struct cim_budget *budget, const struct cim_place *
 	if (!place->bytes)
 		return CIM_OK;
 	status = add_region(budget, cim_region_index(place->offset), err);
-	if (status)
-		return status;
-	budget->over |= place->bytes > budget->left;
-	if (budget->over)
-		return cim_fail(err, CIM_E_CORRUPT,
-				"too many items share what they lead to: going through all of it "
-				"would take out of proportion to the image's size");
-	budget->left -= place->bytes;
-	return CIM_OK;
+	if (!status && !take(budget, place->bytes))
+		status = cim_fail(err, CIM_E_CORRUPT,
+				  "too many items share what they lead to: going through all of it "
+				  "would take out of proportion to the image's size");
+	return status;
 }
 
 static void lock(struct cim_budget *budget)
@@ -115,32 +126,21 @@ enum cim_status cim_budget_spend(struct cim_budget *budget, const struct cim_pla
 
 static_assert(sizeof(struct cim_place) == 4 * sizeof(uint64_t), "compared as bytes");
 
-static bool find_place(struct cim_budget *budget, uint32_t key, const struct cim_place *place,
-		       uint32_t *number)
+static bool known(struct cim_budget *budget, uint32_t key, const struct cim_place *place,
+		  uint32_t *number)
 {
 	size_t cursor = 0;
 
-	while (cim_hash_table_next(&budget->map, key, &cursor, number)) {
-		const struct cim_place *known = &budget->places[*number];
-
-		if (!memcmp(known, place, sizeof(*place)))
+	while (cim_hash_table_next(&budget->map, key, &cursor, number))
+		if (!memcmp(&budget->places[*number], place, sizeof(*place)))
 			return true;
-	}
 	return false;
 }
 
-static enum cim_status spend_once(struct cim_budget *budget, const struct cim_place *place,
-				  uint32_t *number, bool *again, struct cim_error *err)
+static enum cim_status add_place(struct cim_budget *budget, uint32_t key,
+				 const struct cim_place *place, uint32_t *number,
+				 struct cim_error *err)
 {
-	const uint32_t key = cim_hash_table_key(&budget->map, place, sizeof(*place));
-	enum cim_status status;
-
-	*again = find_place(budget, key, place, number);
-	if (*again)
-		return CIM_OK;
-	status = spend(budget, place, err);
-	if (status)
-		return status;
 	if (!cim_grow(&budget->image->env, (void **)&budget->places, &budget->room, budget->count,
 		      sizeof(*budget->places)) ||
 	    !cim_hash_table_reserve(&budget->map))
@@ -149,6 +149,28 @@ static enum cim_status spend_once(struct cim_budget *budget, const struct cim_pl
 	budget->places[*number] = *place;
 	cim_hash_table_add(&budget->map, key, *number);
 	return CIM_OK;
+}
+
+enum cim_status cim_budget_find(struct cim_budget *budget, const struct cim_place *place,
+				uint32_t *number, bool *again, struct cim_error *err)
+{
+	const uint32_t key = cim_hash_table_key(&budget->map, place, sizeof(*place));
+
+	*again = known(budget, key, place, number);
+	return *again ? CIM_OK : add_place(budget, key, place, number, err);
+}
+
+static enum cim_status spend_once(struct cim_budget *budget, const struct cim_place *place,
+				  uint32_t *number, bool *again, struct cim_error *err)
+{
+	const uint32_t key = cim_hash_table_key(&budget->map, place, sizeof(*place));
+	enum cim_status status;
+
+	*again = known(budget, key, place, number);
+	if (*again)
+		return CIM_OK;
+	status = spend(budget, place, err);
+	return status ? status : add_place(budget, key, place, number, err);
 }
 
 enum cim_status cim_budget_once(struct cim_budget *budget, const struct cim_place *place,

@@ -27,8 +27,29 @@ struct cim_budget {
 	uint64_t left;	  /* bytes */
 	bool over;	  /* more was asked for: that is how it ends */
 	struct cim_hash_table map;
-	struct cim_place *places; /* those spent once */
+	struct cim_place *places; /* those that were found */
 	size_t count, room;
 };
+
+/* In a sound image no structure takes less than this: all begin at multiples of 8, and the smallest
+ * has 10 bytes. */
+#define CIM_SMALLEST 16u
+
+/* Without the lock, for who has the budget alone: */
+
+/* Spend @bytes, and no less than the smallest structure has, of what lies at @offset, also where no
+ * region file is that could be. False: that is more than is left. */
+bool cim_budget_take(struct cim_budget *budget, uint64_t offset, uint64_t bytes);
+/* The number of a place of any size, as one of several kinds; nothing is spent. */
+enum cim_status cim_budget_find(struct cim_budget *budget, const struct cim_place *place,
+				uint32_t *number, bool *again, struct cim_error *err);
+
+/* What is found at a place, as one of several kinds (from 1 on). */
+static inline struct cim_place cim_find(unsigned kind, uint64_t offset, uint64_t bytes,
+					uint16_t base)
+{
+	return (struct cim_place){
+		.offset = offset, .bytes = bytes, .base = base | (uint64_t)kind << 16};
+}
 
 #endif

@@ -9,8 +9,9 @@
  *
  * An image made to harm shall neither stop the check nor make it run for ever. Work and memory
  * are bounded by the bytes that the image really has: structures that several others point to are
- * checked once, tables may not overlap, and where one table breaks rule after rule, the check of
- * that table ends. Memory: a bit for each FileID met, 16 bytes for each file table, and in deep
+ * checked once, and come to no more than all traversals may go through (budget.h); file tables may
+ * not overlap, and where one table breaks rule after rule, the check of that table ends. Memory: a
+ * bit for each FileID met, 16 bytes for each file table, some 50 for each structure, and in deep
  * mode a bit for each MiB of the region files and 8 bytes for each object ID of ours; the rest is
  * constant or goes with the depth of the tree.
  */
@@ -219,7 +220,8 @@ static bool alloc_parts(struct cim_check *c)
 	const struct cim_env *env = &c->image->env;
 	const size_t regions = c->image->info.region_count;
 
-	cim_hash_table_init(&c->table_map, env);
+	cim_idset_init(&c->parents, env);
+	cim_idset_init(&c->met, env);
 	c->buf = cim_alloc(env, CIM_CHECK_BUFFER);
 	c->region_types = cim_alloc(env, regions);
 	if (c->region_types)
@@ -227,8 +229,8 @@ static bool alloc_parts(struct cim_check *c)
 	c->lost = cim_zalloc(env, regions * sizeof(*c->lost));
 	if (c->flags & CIM_VERIFY_DEEP)
 		c->read_maps = cim_zalloc(env, regions * sizeof(*c->read_maps));
-	return c->buf && c->region_types && c->lost &&
-	       (c->read_maps || !(c->flags & CIM_VERIFY_DEEP));
+	return !cim_budget_open(c->image, &c->budget, NULL) && c->buf && c->region_types &&
+	       c->lost && (c->read_maps || !(c->flags & CIM_VERIFY_DEEP));
 }
 
 static void free_parts(struct cim_check *c)
@@ -238,9 +240,9 @@ static void free_parts(struct cim_check *c)
 	for (uint32_t i = 0; c->read_maps && i < c->image->info.region_count; i++)
 		cim_free(env, c->read_maps[i].bits);
 	cim_free(env, c->read_maps);
-	cim_bitmap_free(env, &c->met);
-	cim_free(env, c->tables);
-	cim_hash_table_free(&c->table_map);
+	cim_idset_free(&c->met);
+	cim_idset_free(&c->parents);
+	cim_budget_close(c->budget);
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);
 	cim_free(env, c->bad);

@@ -18,8 +18,8 @@
 #ifndef CIM_CHECK_H
 #define CIM_CHECK_H
 
-#include "bitmap.h"
-#include "hashtable.h"
+#include "budget.h"
+#include "idset.h"
 #include "image.h"
 #include "pathbuf.h"
 
@@ -27,12 +27,6 @@
 struct cim_read_map {
 	uint8_t *bits;
 	uint64_t size; /* of the region file */
-};
-
-/* A large link table that was met: several directories may share it. */
-struct cim_shared_table {
-	uint64_t offset;
-	bool directories; /* it holds some */
 };
 
 struct cim_bad_object {
@@ -67,12 +61,19 @@ struct cim_check {
 	const uint16_t *upcase; /* NULL if it can't be read */
 	uint32_t table_count;	/* tables that can be asked for */
 	uint64_t record_count;	/* in all tables */
-	struct cim_bitmap met;	/* records */
+	struct cim_idset met;	/* records */
 	uint64_t met_count;
-	struct cim_shared_table *tables;
-	size_t tables_room;
-	struct cim_hash_table table_map;
-	uint64_t good_security[64]; /* descriptors checked already: they are shared */
+	struct cim_budget *budget; /* of what several may share */
+	struct cim_idset parents;  /* link tables with directories in them, by number in it */
+};
+
+/* What is looked at once, however many lead there. */
+enum cim_check_kind {
+	CIM_CHECK_TABLE,
+	CIM_CHECK_PE_IMAGE,
+	CIM_CHECK_SECURITY,
+	CIM_CHECK_EA,
+	CIM_CHECK_REPARSE,
 };
 
 #define CIM_CHECK_BUFFER (256u * 1024)
@@ -105,9 +106,16 @@ bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset
 /* Add a component to c->path, behind @separator, and return its old length for cim_check_pop(). */
 size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units);
 void cim_check_pop(struct cim_check *c, size_t len);
-/* Is the link table at @offset to be gone through? Not if it was met before and is large. Tells
- * also whether directories were met in it. */
-bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories);
+/* Is this the first time for something at @offset? @detail and @base tell apart what else the
+ * answer depends on. */
+bool cim_check_first(struct cim_check *c, enum cim_check_kind kind, uint64_t offset,
+		     uint64_t detail, uint16_t base);
+/* Are so many bytes to be gone through? Not once the budget has ended, which is reported. */
+bool cim_check_spend(struct cim_check *c, const char *structure, uint64_t offset, uint64_t bytes);
+/* Is a link table to be gone through? Not if it was before; tells also whether directories were met
+ * in it. */
+bool cim_check_table_once(struct cim_check *c, const struct cim_link_table *table,
+			  const char *structure, bool *directories);
 /* A directory was met in the link table. */
 void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *table);
 

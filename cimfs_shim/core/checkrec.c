@@ -2,8 +2,8 @@
 /*
  * checkrec.c - checking one record with its streams, descriptor, EAs and reparse data
  *
- * A record is met once, however many names it has. What it points to may be shared by many: a
- * security descriptor that was fine is remembered, and not looked at again.
+ * A record is met once, however many names it has. What it points to may be shared by many: each
+ * such structure is looked at once, and what is wrong with it is reported for the first who has it.
  */
 #include "check.h"
 #include "metavalid.h"
@@ -63,7 +63,8 @@ static void check_pe_mappings(struct cim_check *c, const struct pe *pe)
 	check_pe_piece(c, pe, from, pe->size, delta);
 }
 
-static void check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64_t size)
+/* Returns whether the reader is to be asked as well. */
+static bool check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64_t size)
 {
 	static const char what[] = "PE image";
 	uint8_t bytes[CIM_SIZE(pe_image)];
@@ -72,7 +73,7 @@ static void check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64
 
 	if (!cim_check_place(c, what, offset, sizeof(bytes), true) ||
 	    !cim_check_read(c, what, offset, 0, bytes, sizeof(bytes)))
-		return;
+		return false;
 	cim_check_digest(c, what, offset, true);
 	pe.data = cim_get64(bytes + CIM_OFF(pe_image, data));
 	pe.data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
@@ -80,17 +81,21 @@ static void check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64
 	flags = cim_get16(bytes + CIM_OFF(pe_image, flags));
 	if (!cim_offset_add_base(&pe.data, base)) {
 		cim_check_report(c, CIM_ERROR, what, offset, "its data lie in no region");
-		return;
+		return false;
 	}
 	if (flags & ~FLAG_PE_VALID)
 		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%x", flags);
 	if (!cim_check_place(c, "PE image's data", pe.data, pe.data_length, false) ||
 	    !cim_check_place(c, what, offset,
 			     sizeof(bytes) + (uint64_t)pe.count * CIM_SIZE(pe_mapping), true))
-		return;
+		return false;
 	cim_check_digest(c, "PE image's data", pe.data, false);
-	check_pe_mappings(c, &pe);
 	cim_check_data(c, "PE image's data", pe.data, pe.data_length);
+	if (!cim_check_first(c, CIM_CHECK_PE_IMAGE, offset, size, base) ||
+	    !cim_check_spend(c, what, offset, (uint64_t)pe.count * CIM_SIZE(pe_mapping)))
+		return false;
+	check_pe_mappings(c, &pe);
+	return true;
 }
 
 /* ---- streams ---- */
@@ -123,6 +128,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc, ui
 	const unsigned type = cim_stream_type(desc);
 	const uint64_t length = cim_stream_length(desc), faults = c->faults;
 	struct cim_data data;
+	bool ask = true;
 
 	if (desc & ~CIM_STREAM_KNOWN)
 		cim_check_report(c, CIM_NOTE, what, offset, "reserved bits of the stream are set");
@@ -134,7 +140,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc, ui
 	else if (type == CIM_STREAM_PE_IMAGE && desc & CIM_STREAM_SPARSE)
 		cim_check_report(c, CIM_ERROR, what, offset, "a PE image can't be sparse");
 	else if (type == CIM_STREAM_PE_IMAGE)
-		check_pe(c, offset, base, length);
+		ask = check_pe(c, offset, base, length);
 	else if (!(desc & CIM_STREAM_SPARSE))
 		check_plain(c, offset, length);
 	else if (offset && !is_place(c, offset))
@@ -142,7 +148,7 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc, ui
 		cim_check_report(c, CIM_NOTE, what, offset,
 				 "a sparse stream whose offset names no place");
 	/* What the reader refuses is an error in any case. */
-	if (c->faults == faults && !c->status)
+	if (ask && c->faults == faults && !c->status)
 		cim_check_try(c, cim_data_from_stream(c->image, offset, desc, base, &data, &c->why),
 			      what, offset, "it can't be read");
 }
@@ -153,6 +159,7 @@ static void check_streams(struct cim_check *c, const struct cim_record *record)
 	struct cim_link_table table;
 	struct cim_link link;
 	enum cim_status status;
+	bool directories;
 
 	if (!record->streams || !cim_check_place(c, what, record->streams, 8, true))
 		return;
@@ -160,7 +167,7 @@ static void check_streams(struct cim_check *c, const struct cim_record *record)
 	if (!cim_check_try(c, status, what, record->streams, "it can't be read"))
 		return;
 	cim_check_digest(c, what, record->streams, true);
-	if (!cim_check_table_once(c, table.offset, table.length, NULL) ||
+	if (!cim_check_table_once(c, &table, what, &directories) ||
 	    !cim_check_links(c, &table, what))
 		return;
 	for (uint32_t i = 0; i < table.count && !c->status; i++) {
@@ -190,26 +197,22 @@ static bool read_blob(struct cim_check *c, const char *structure, uint64_t offse
 	if (!cim_check_place(c, structure, offset, 2 + (uint64_t)*size, true))
 		return false;
 	cim_check_digest(c, structure, offset, true);
-	return !*size || cim_check_read(c, structure, offset, 2, c->buf, *size);
+	return cim_check_spend(c, structure, offset, 2 + *size) &&
+	       (!*size || cim_check_read(c, structure, offset, 2, c->buf, *size));
 }
 
 static void check_security(struct cim_check *c, uint64_t offset)
 {
 	static const char what[] = "security descriptor";
-	uint64_t *good = &c->good_security[(offset ^ offset >> 9) / 8 % 64];
-	const uint64_t faults = c->faults;
 	size_t size;
 
-	if (!offset || (*good == offset && !c->bad_count))
-		return;
-	if (!read_blob(c, what, offset, &size))
+	if (!offset || !cim_check_first(c, CIM_CHECK_SECURITY, offset, 0, 0) ||
+	    !read_blob(c, what, offset, &size))
 		return;
 	if (!cim_sd_valid(c->buf, size))
 		cim_check_report(c, CIM_ERROR, what, offset,
 				 "not a valid self-relative security descriptor (%u bytes)",
 				 (unsigned)size);
-	if (c->faults == faults)
-		*good = offset;
 }
 
 static void check_ea(struct cim_check *c, const struct cim_record *record)
@@ -221,9 +224,12 @@ static void check_ea(struct cim_check *c, const struct cim_record *record)
 				 record->ea_length);
 	} else if (record->ea && !record->ea_length) {
 		cim_check_report(c, CIM_NOTE, what, record->ea, "an offset, but 0 bytes");
-	} else if (record->ea && cim_check_place(c, what, record->ea, record->ea_length, true)) {
+	} else if (record->ea &&
+		   cim_check_first(c, CIM_CHECK_EA, record->ea, record->ea_length, 0) &&
+		   cim_check_place(c, what, record->ea, record->ea_length, true)) {
 		cim_check_digest(c, what, record->ea, true);
-		if (cim_check_read(c, what, record->ea, 0, c->buf, record->ea_length) &&
+		if (cim_check_spend(c, what, record->ea, record->ea_length) &&
+		    cim_check_read(c, what, record->ea, 0, c->buf, record->ea_length) &&
 		    !cim_ea_valid(c->buf, record->ea_length))
 			cim_check_report(c, CIM_ERROR, what, record->ea,
 					 "not a valid chain of extended attributes (%u bytes)",
@@ -243,7 +249,8 @@ static void check_reparse(struct cim_check *c, const struct cim_record *record)
 					 (unsigned)record->reparse_tag);
 		return;
 	}
-	if (!read_blob(c, what, record->reparse, &size))
+	if (!cim_check_first(c, CIM_CHECK_REPARSE, record->reparse, record->reparse_tag, 0) ||
+	    !read_blob(c, what, record->reparse, &size))
 		return;
 	if (!cim_reparse_valid(c->buf, size))
 		cim_check_report(c, CIM_ERROR, what, record->reparse,

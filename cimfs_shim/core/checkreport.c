@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * checkreport.c - what all parts of the checker stand on: reports, places, the path, tables met
+ * checkreport.c - what all parts of the checker stand on: reports, places, the path, what was met
  *
- * Directories may share a link table (two that hold the same hard links look the same), and an
- * image could make a million directories share one with a million names. So tables of more than a
- * KiB are remembered by their offset, and gone through once.
+ * Items share structures (descriptors above all), and an image could make a million directories
+ * share one table with a million names. So what has a length of its own is remembered by its place
+ * and gone through once; and as such structures could overlap each other, each costs what it has
+ * out of a budget (budget.h).
  */
 #include "check.h"
 
@@ -12,9 +13,6 @@
 #include <stdio.h>
 
 #define PROGRESS_STEP 256u
-
-/* Tables up to here may be gone through again and again: that costs little. */
-#define SMALL_TABLE 1024u
 
 /* ---- reporting ---- */
 
@@ -165,55 +163,61 @@ void cim_check_pop(struct cim_check *c, size_t len)
 	c->path.text[len] = '\0';
 }
 
-/* ---- tables that several may share ---- */
+/* ---- what several may share ---- */
 
-static struct cim_shared_table *find_table(struct cim_check *c, uint64_t offset)
+/* The number of something at a place among all that was met. */
+static bool find(struct cim_check *c, enum cim_check_kind kind, uint64_t offset, uint64_t detail,
+		 uint16_t base, uint32_t *number, bool *again)
 {
-	const uint32_t key = cim_hash_table_key(&c->table_map, &offset, sizeof(offset));
-	size_t cursor = 0;
-	uint32_t i;
+	const struct cim_place place = cim_find(1u + kind, offset, detail, base);
 
-	while (cim_hash_table_next(&c->table_map, key, &cursor, &i))
-		if (c->tables[i].offset == offset)
-			return &c->tables[i];
-	return NULL;
-}
-
-static bool add_table(struct cim_check *c, uint64_t offset)
-{
-	if (!cim_grow(&c->image->env, (void **)&c->tables, &c->tables_room, c->table_map.count,
-		      sizeof(*c->tables)) ||
-	    !cim_hash_table_reserve(&c->table_map)) {
-		cim_check_no_memory(c);
+	if (c->status)
 		return false;
-	}
-	c->tables[c->table_map.count] = (struct cim_shared_table){.offset = offset};
-	cim_hash_table_add(&c->table_map,
-			   cim_hash_table_key(&c->table_map, &offset, sizeof(offset)),
-			   (uint32_t)c->table_map.count);
-	return true;
+	c->status = cim_budget_find(c->budget, &place, number, again, c->err);
+	return !c->status;
 }
 
-bool cim_check_table_once(struct cim_check *c, uint64_t offset, uint32_t length, bool *directories)
+bool cim_check_first(struct cim_check *c, enum cim_check_kind kind, uint64_t offset,
+		     uint64_t detail, uint16_t base)
 {
-	const struct cim_shared_table *table;
+	uint32_t number;
+	bool again;
 
-	if (directories)
-		*directories = false;
-	if (length <= SMALL_TABLE)
-		return true;
-	table = find_table(c, offset);
-	if (!table)
-		return add_table(c, offset);
-	if (directories)
-		*directories = table->directories;
+	return find(c, kind, offset, detail, base, &number, &again) && !again;
+}
+
+bool cim_check_spend(struct cim_check *c, const char *structure, uint64_t offset, uint64_t bytes)
+{
+	const bool over = c->budget->over;
+
+	if (cim_budget_take(c->budget, offset, bytes))
+		return !c->status;
+	if (!over)
+		cim_check_report(c, CIM_ERROR, structure, offset,
+				 "what leads here and elsewhere overlaps: checking all of it would "
+				 "take out of proportion to the image's size, and the rest isn't");
 	return false;
+}
+
+bool cim_check_table_once(struct cim_check *c, const struct cim_link_table *table,
+			  const char *structure, bool *directories)
+{
+	uint32_t number;
+	bool again;
+
+	*directories = false;
+	if (!find(c, CIM_CHECK_TABLE, table->offset, table->length, table->base, &number, &again))
+		return false;
+	*directories = again && cim_idset_has(&c->parents, number);
+	return !again && cim_check_spend(c, structure, table->offset, table->length);
 }
 
 void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *table)
 {
-	struct cim_shared_table *shared = find_table(c, table->offset);
+	uint32_t number;
+	bool again;
 
-	if (shared)
-		shared->directories = true;
+	if (find(c, CIM_CHECK_TABLE, table->offset, table->length, table->base, &number, &again) &&
+	    cim_idset_add(&c->parents, number, &again, NULL))
+		cim_check_no_memory(c);
 }

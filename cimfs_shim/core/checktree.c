@@ -2,10 +2,10 @@
 /*
  * checktree.c - walking the directories of an image that is being checked
  *
- * From the root down, in stored order, with a stack of its own. Every FileID that is met has a
- * bit. A file that is met again has several names, which is fine; a directory that is met again
- * is in a cycle or has two parents, which no tree has. At the end the bits tell how many records
- * nobody can reach.
+ * From the root down, in stored order, with a stack of its own. Every FileID that is met is
+ * remembered. A file that is met again has several names, which is fine; a directory that is met
+ * again is in a cycle or has two parents, which no tree has. At the end it is known how many
+ * records nobody can reach.
  */
 #include "check.h"
 
@@ -25,10 +25,10 @@ struct walk {
 
 /* ---- records that were met ---- */
 
-/* Sets the bit of a FileID; *again tells whether it was set. False: no memory. */
+/* *again tells whether the FileID was met before. False: no memory. */
 static bool meet(struct cim_check *c, uint32_t file_id, bool *again)
 {
-	if (!cim_bitmap_add(&c->image->env, &c->met, file_id, again)) {
+	if (cim_idset_add(&c->met, file_id, again, NULL)) {
 		cim_check_no_memory(c);
 		return false;
 	}
@@ -85,7 +85,7 @@ static bool open_table(struct cim_check *c, const struct cim_record *record,
 	check_directory_stream(c, record, table);
 	if (!table->count)
 		return false;
-	if (cim_check_table_once(c, table->offset, table->length, &directories))
+	if (cim_check_table_once(c, table, what, &directories))
 		return cim_check_links(c, table, what);
 	if (directories)
 		cim_check_report(c, CIM_ERROR, what, table->offset,
@@ -215,10 +215,6 @@ void cim_check_tree(struct cim_check *c)
 	const struct cim_env *env = &c->image->env;
 	struct walk walk = {.c = c};
 
-	if (!cim_bitmap_init(env, &c->met, c->table_count)) {
-		cim_check_no_memory(c);
-		return;
-	}
 	check_root(&walk);
 	while (walk.depth && !c->status) {
 		struct frame *frame = &walk.frames[walk.depth - 1];

@@ -11,15 +11,15 @@
  * refuses is reported as broken, in its words. Then comes the next structure that something else
  * leads to. Only a failure of the system ends it all.
  *
- * Many items share a structure (a security descriptor above all); it is visited once. A set of
- * places remembers what was visited, and takes no more when it is full: then a late one may come
- * twice. That, and tables that overlap on purpose, could keep a visit going without end. So each
- * structure costs at least MIN_COST bytes of a budget, which is that of the region files' sizes,
- * several times over. Sound images, whose structures don't overlap, stay far below it.
+ * Many items share a structure (a security descriptor above all); it is visited once. Structures
+ * that overlap on purpose could keep a visit going without end all the same, so each costs what it
+ * takes in its region file, out of the budget that all traversals have (budget.h); so does a report
+ * of something broken, as the smallest would. The names of a link table take no more than the table
+ * has bytes; those that overlap cost what they have.
  */
 #include "structs.h"
-#include "bitmap.h"
-#include "hashtable.h"
+#include "budget.h"
+#include "idset.h"
 #include "io.h"
 #include "place.h"
 #include "names.h"
@@ -30,23 +30,9 @@
 #include <string.h>
 
 /* Of bytes that are read at once: the upcase table, or a counted blob, whole. */
-#define BUFFER	    CIM_UPCASE_SIZE
-#define MIN_COST    64u
-#define FREE_BUDGET (UINT64_C(4) << 20)
-#define SHARING	    8u
-/* Places that are remembered, of 16 bytes each. */
-#define MAX_PLACES (UINT32_C(1) << 19)
+#define BUFFER CIM_UPCASE_SIZE
 
 static_assert(BUFFER >= CIM_MAX_BLOB + 2, "a blob fits in");
-
-/* A structure that was visited: where it is, as what, and how long. */
-struct place {
-	uint64_t offset; /* RegionOffset */
-	uint32_t size;
-	uint16_t kind;
-	uint16_t base; /* of a stream table's item: what its streams count from */
-};
-static_assert(sizeof(struct place) == 16, "compared as bytes");
 
 struct structs {
 	struct cim_env env;
@@ -54,22 +40,19 @@ struct structs {
 	struct cim_structure_visitor visitor;
 	struct cim_error *err;	/* the caller's */
 	enum cim_status status; /* what ends it before its end */
-	bool enough;		/* the budget is spent */
+	bool enough;		/* the budget is spent, and that was told */
 	struct cim_error why;	/* of the last call that failed */
 	uint64_t broken;
-	uint64_t budget;
 	uint8_t *buf; /* BUFFER bytes */
 
 	struct cim_image *image;
+	struct cim_budget *budget; /* once the image is open */
 	char region_name[CIM_SET_FILE_NAME];
 	uint32_t named_region;	  /* whose name that is */
 	struct cim_path_buf path; /* of the item visited now */
 	uint32_t file_id;
 
-	struct cim_bitmap met;
-	struct place *places;
-	size_t place_room;
-	struct cim_hash_table place_map;
+	struct cim_idset met;
 };
 
 /* A structure, and where its bytes come from: memory, a file, or else the image's region. Its file
@@ -124,16 +107,17 @@ static void report(struct structs *s, const struct target *t)
 		heed(s, s->visitor.broken(s->visitor.ctx, &structure, &s->why));
 }
 
+/* What is read from a file itself, from its beginning to its end, costs nothing. */
 static bool spend(struct structs *s, const struct target *t, uint64_t bytes)
 {
-	const uint64_t cost = bytes < MIN_COST ? MIN_COST : bytes;
+
+	const bool in_region = t->pub.region != CIM_NO_REGION && !t->pub.file;
+	const uint64_t at = in_region ? cim_region_offset(t->pub.region, t->pub.offset) : 0;
 
 	if (stopped(s))
 		return false;
-	if (cost <= s->budget) {
-		s->budget -= cost;
+	if (!s->budget || t->bytes || t->file || cim_budget_take(s->budget, at, bytes))
 		return true;
-	}
 	cim_fail(&s->why, CIM_E_CORRUPT,
 		 "its structures overlap: they are far more than its files can hold, the rest is "
 		 "left out");
@@ -335,41 +319,31 @@ static const struct cim_layout no_head;
 
 /* ---- what was visited and met before ---- */
 
-/* Is this the first time for the structure? (Or is it one of those that couldn't be remembered?) */
+/* Is this the first time for the structure? @size also tells structures at one place apart. */
 static bool first_time(struct structs *s, enum cim_structure_kind kind, uint64_t offset,
-		       uint32_t size, uint16_t base)
+		       uint64_t size, uint16_t base)
 {
-	const struct place place = {offset, size, (uint16_t)kind, base};
-	const uint32_t key = cim_hash_table_key(&s->place_map, &place, sizeof(place));
-	size_t cursor = 0;
-	uint32_t i;
+	const struct cim_place find = cim_find(1u + kind, offset, size, base);
+	uint32_t number;
+	bool again;
 
 	if (!offset)
 		return true;
-	while (cim_hash_table_next(&s->place_map, key, &cursor, &i))
-		if (!memcmp(&s->places[i], &place, sizeof(place)))
-			return false;
-	if (s->place_map.count == MAX_PLACES)
-		return true;
-	if (!cim_grow(&s->env, (void **)&s->places, &s->place_room, s->place_map.count,
-		      sizeof(*s->places)) ||
-	    !cim_hash_table_reserve(&s->place_map)) {
+	if (cim_budget_find(s->budget, &find, &number, &again, NULL)) {
 		no_memory(s);
 		return false;
 	}
-	s->places[s->place_map.count] = place;
-	cim_hash_table_add(&s->place_map, key, (uint32_t)s->place_map.count);
-	return true;
+	return !again;
 }
 
-/* Set the bit of a FileID that has a record; true if it was set. */
+/* Was a record met before? Now it is. */
 static bool met_before(struct structs *s, uint32_t file_id)
 {
-	bool met = true;
+	bool met;
 
-	if (!cim_bitmap_add(&s->env, &s->met, file_id, &met))
+	if (cim_idset_add(&s->met, file_id, &met, NULL))
 		no_memory(s);
-	return met;
+	return s->status || met;
 }
 
 /* ---- paths ---- */
@@ -403,7 +377,7 @@ static void visit_pe(struct structs *s, uint64_t offset)
 		return;
 	count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
 	whole = t.pub.size + count * CIM_SIZE(pe_mapping);
-	if (!first_time(s, t.pub.kind, offset, (uint32_t)whole, 0)) {
+	if (!first_time(s, t.pub.kind, offset, whole, 0)) {
 		spend(s, &t, whole); /* the caller goes through it again */
 		return;
 	}
@@ -424,6 +398,9 @@ static void visit_stream(struct structs *s, const struct target *owner, uint64_t
 	if (stopped(s))
 		return;
 	if (cim_stream_type(desc) == CIM_STREAM_PE_IMAGE && cim_stream_length(desc)) {
+		/* What the reader says of it depends on how long the file is, too. */
+		if (!first_time(s, CIM_STRUCT_FILE, offset, cim_stream_length(desc), base))
+			return;
 		visit_pe(s, offset);
 		t = object(s, CIM_STRUCT_PE_IMAGE, offset, 0);
 	}
@@ -440,6 +417,7 @@ static enum cim_status visit_links(struct structs *s, const struct target *t,
 	const uint64_t base = table->offset - cim_region_offset(t->pub.region, t->pub.offset);
 	const uint64_t values = base + CIM_SIZE(link_table);
 	const uint64_t offsets = values + (uint64_t)table->count * table->value_size;
+	uint64_t room = base + table->length - offsets; /* for names that don't overlap */
 	enum cim_status worst = CIM_OK;
 
 	for (uint32_t i = 0; i < table->count && !stopped(s); i++) {
@@ -467,6 +445,9 @@ static enum cim_status visit_links(struct structs *s, const struct target *t,
 		field.index = i;
 		field.offset = base + cim_get32(bytes);
 		field.size = 2 + 2 * link.units;
+		if (field.size > room && !spend(s, t, field.size))
+			break;
+		room -= field.size > room ? room : field.size;
 		field.bytes = name;
 		field.len = cim_utf8_from_utf16(link.name, link.units, name, sizeof(name));
 		visit_field(s, t, &field);
@@ -687,7 +668,7 @@ static void visit_others(struct structs *s)
 		fine(s, &t, status);
 		for (uint32_t i = 0; i < entry.count && !status && !stopped(s); i++) {
 			s->file_id = (uint32_t)(id + i);
-			if (id + i <= UINT32_MAX && !cim_bitmap_has(&s->met, s->file_id))
+			if (id + i <= UINT32_MAX && !cim_idset_has(&s->met, s->file_id))
 				visit_item(s, false, &status);
 		}
 		id = next;
@@ -713,10 +694,6 @@ static void visit_tables(struct structs *s, bool root)
 				 count * CIM_SIZE(file_table));
 
 	visit(s, &t, &no_head, &cim_layout_file_table, count, "");
-	if (!cim_bitmap_init(&s->env, &s->met, count)) {
-		no_memory(s);
-		return;
-	}
 	if (root)
 		visit_tree(s);
 	visit_others(s);
@@ -789,8 +766,6 @@ static void visit_region_file(struct structs *s, const struct cim_region_set *se
 	if (!fine(s, &t, cim_region_get(s->image, t.pub.region, &region, &s->why)))
 		return;
 	cim_region_put(s->image, region);
-	if (!cim_ckd_mul64(&size, size, SHARING) || !cim_ckd_add64(&s->budget, s->budget, size))
-		s->budget = UINT64_MAX;
 }
 
 /* The entries of an object ID file whose header is @bytes. */
@@ -818,9 +793,6 @@ static void visit_object_ids(struct structs *s, const struct target *header, con
 		fine(s, &t, status);
 		return;
 	}
-	/* What is visited here is in the file itself, and only once. */
-	if (!cim_ckd_add64(&s->budget, s->budget, t.pub.size))
-		s->budget = UINT64_MAX;
 	visit(s, &t, &no_head, &cim_layout_objectid, count, "");
 }
 
@@ -927,7 +899,8 @@ static void visit_all(struct structs *s, cim_vfs_dir *dir, const char *name, con
 	if (stopped(s))
 		return;
 	status = cim_image_open_header(&s->env, dir, name, path, &s->image, &filesystem, &s->why);
-	if (!fine(s, &header, status))
+	if (!fine(s, &header, status) ||
+	    !fine(s, &header, cim_budget_open(s->image, &s->budget, &s->why)))
 		return;
 	visit_regions(s);
 	if (!stopped(s))
@@ -936,9 +909,8 @@ static void visit_all(struct structs *s, cim_vfs_dir *dir, const char *name, con
 
 static void clean_up(struct structs *s)
 {
-	cim_bitmap_free(&s->env, &s->met);
-	cim_free(&s->env, s->places);
-	cim_hash_table_free(&s->place_map);
+	cim_idset_free(&s->met);
+	cim_budget_close(s->budget);
 	cim_free(&s->env, s->path.text);
 	cim_free(&s->env, s->buf);
 	cim_image_close(s->image);
@@ -951,7 +923,6 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 	static const char op[] = "visit structures";
 	struct structs s = {
 		.err = err,
-		.budget = FREE_BUDGET,
 		.named_region = CIM_NO_REGION,
 	};
 	cim_vfs_dir *dir;
@@ -970,7 +941,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		status = cim_place_of(&s.env, &s.vfs, path, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, op, path);
-	cim_hash_table_init(&s.place_map, &s.env);
+	cim_idset_init(&s.met, &s.env);
 	visit_all(&s, dir, name, path);
 	clean_up(&s);
 	cim_io_close_dir(&s.env, dir);

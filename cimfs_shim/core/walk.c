@@ -14,8 +14,8 @@
  *
  * Whatever goes wrong with one item, the next call goes on behind it.
  */
-#include "bitmap.h"
 #include "budget.h"
+#include "idset.h"
 #include "pathbuf.h"
 #include "reader.h"
 
@@ -51,7 +51,7 @@ struct cim_walk {
 	size_t item_units;	  /* of its path */
 	struct cim_path_buf path;
 
-	struct cim_bitmap met; /* directories */
+	struct cim_idset met; /* directories */
 	struct cim_budget *budget;
 };
 
@@ -71,8 +71,8 @@ enum cim_status cim_walk_open(struct cim_image *image, uint32_t start_id, struct
 		goto no_memory;
 	walk->image = image;
 	walk->start_id = start_id;
-	if (!cim_bitmap_init(env, &walk->met, image->info.table_count) ||
-	    cim_budget_open(image, &walk->budget, NULL) ||
+	cim_idset_init(&walk->met, env);
+	if (cim_budget_open(image, &walk->budget, NULL) ||
 	    !cim_path_buf_set(env, &walk->path, 0, 0, "", 0))
 		goto close_walk;
 	cim_show_entry(&walk->shown, 0, NULL, NULL);
@@ -93,7 +93,7 @@ void cim_walk_close(struct cim_walk *walk)
 	if (!walk)
 		return;
 	env = &walk->image->env;
-	cim_bitmap_free(env, &walk->met);
+	cim_idset_free(&walk->met);
 	cim_budget_close(walk->budget);
 	cim_free(env, walk->path.text);
 	cim_free(env, walk->frames);
@@ -110,9 +110,10 @@ void cim_walk_skip(struct cim_walk *walk)
 static enum cim_status meet(struct cim_walk *walk, uint32_t file_id, struct cim_error *err)
 {
 	bool again;
+	enum cim_status status = cim_idset_add(&walk->met, file_id, &again, err);
 
-	if (!cim_bitmap_add(&walk->image->env, &walk->met, file_id, &again))
-		return cim_no_memory(err);
+	if (status)
+		return status;
 	return again ? cim_fail(err, CIM_E_CORRUPT, "directory %u is met a second time",
 				(unsigned)file_id)
 		     : CIM_OK;

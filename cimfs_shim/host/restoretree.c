@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "dir.h"
-#include "idset.h"
+#include "places.h"
 
 #define OPEN_LEVELS 64
 /* To find first names again may take so long. Only a hostile image has most of them so deep that it
@@ -75,8 +75,8 @@ struct restore_tree {
 	size_t path_room;
 	struct cim_links *names;   /* how many each file has */
 	struct cim_budget *budget; /* of stream tables and PE images */
-	struct idset entered;	   /* directories on the way to what was added */
-	struct idset met;	   /* of the files with several names */
+	struct cim_idset *entered; /* directories on the way to what was added */
+	struct cim_idset *met;	   /* of the files with several names */
 	struct places places;	   /* first names, and all directories if there are any */
 	struct late *late;
 	size_t late_count, late_room;
@@ -443,11 +443,14 @@ static void add_late(struct restore_tree *tree, const struct restore_item *item)
 static int add_file(struct restore_tree *tree, const struct place *at)
 {
 	struct restore_item *item = new_item(tree, top_level(tree), strlen(tree->path), at->info);
-	int code;
+	struct cim_error err = {0};
+	int code = 0;
 
 	item->several = cim_links_count(tree->names, at->info->file_id) > 1;
-	item->later = item->several && idset_add(&tree->met, at->info->file_id);
-	code = item->later ? 0 : spend(tree, at->info);
+	if (item->several && cim_idset_add(tree->met, at->info->file_id, &item->later, &err))
+		code = tree->job->ops->fail_cim(tree->job->ctx, &err);
+	if (!code && !item->later)
+		code = spend(tree, at->info);
 	/* With them it becomes another kind of thing, of which ntfs-3g makes no links. */
 	if (tree->job->ntfs && item->several && at->info->has_reparse) {
 		item->info.has_reparse = false;
@@ -626,6 +629,7 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 	struct cim_error err = {0};
 	struct cim_file_info info = {CIM_SIZED(info)};
 	struct place at;
+	bool again;
 	int code;
 
 	/* What was added before may lie in it too. */
@@ -634,7 +638,9 @@ int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, con
 		return 0;
 	code = pop_to(tree, depth);
 	/* One that was left is to be finished before anything is put into it once more. */
-	if (!code && idset_add(&tree->entered, id) && ops->drain)
+	if (!code && cim_idset_add(tree->entered, id, &again, &err))
+		code = ops->fail_cim(tree->job->ctx, &err);
+	if (!code && again && ops->drain)
 		code = ops->drain(tree->job->ctx);
 	if (code)
 		return code;
@@ -686,7 +692,9 @@ struct restore_tree *restore_tree_open(const struct restore_job *job, int *code)
 	restore_init(&tree->work, job);
 	*code = 0;
 	if (!cim_links_open(job->image, stop_counting, (void *)job, &tree->names, &err) &&
-	    !cim_budget_open(job->image, &tree->budget, &err)) {
+	    !cim_budget_open(job->image, &tree->budget, &err) &&
+	    !cim_idset_open(job->image, &tree->entered, &err) &&
+	    !cim_idset_open(job->image, &tree->met, &err)) {
 		restore_tree_lend(tree, &tree->walk);
 		restore_tree_lend(tree, &tree->work);
 		return tree;
@@ -742,8 +750,8 @@ int restore_tree_close(struct restore_tree *tree, uint64_t *items)
 	free(tree->path);
 	cim_links_close(tree->names);
 	cim_budget_close(tree->budget);
-	idset_free(&tree->met);
-	idset_free(&tree->entered);
+	cim_idset_close(tree->met);
+	cim_idset_close(tree->entered);
 	places_free(&tree->places);
 	restore_free(&tree->walk);
 	restore_free(&tree->work);

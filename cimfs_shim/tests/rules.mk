@@ -3,7 +3,7 @@
 # The unit tests of core and os, and the tests of what the Makefile and the scripts promise.
 
 # What everything else in core stands on
-TESTS_NATIVE += t_utf t_path t_record t_guid t_names t_bitmap t_error t_mem t_compare
+TESTS_NATIVE += t_utf t_path t_record t_guid t_names t_error t_mem t_compare
 $(call test-scripts,cimfs_shim/tests/gen_upcase.py)
 TESTS_WINE += build/win64/tests/t_upcase.exe
 $(call windows-program,win64,tests/t_upcase.exe,cimfs_shim/tests/t_upcase.c,libcimcore.a)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * t_idset.c - what the native programs remember by FileID
+ * t_idset.c - what is remembered by FileID: sets of them, and (in the native programs) places
  */
-#include "../host/idset.h"
+#include "../core/idset.h"
+#include "../host/places.h"
 #include "testenv.h"
 
 static void test_places(void)
@@ -31,27 +32,93 @@ static void test_places(void)
 	ok(!places_has(&places, 5), "all are forgotten");
 }
 
+static enum cim_status draw(void *ctx, void *buf, size_t len)
+{
+	(void)ctx;
+	memset(buf, 0x5a, len);
+	return CIM_OK;
+}
+
+static bool add(struct cim_idset *set, uint32_t id)
+{
+	bool again = false;
+
+	return cim_idset_add(set, id, &again, NULL) || again;
+}
+
+/* FileIDs in some order, each once: it is new, and none but those that were is there. */
+static void each_once(uint32_t step)
+{
+	enum { IDS = 3072 };
+	static bool known[IDS + 1];
+	struct test_memory memory;
+	struct cim_env env = test_env(&memory);
+	struct cim_idset set;
+	unsigned wrong = 0, there = 0;
+
+	env.random = draw;
+	memset(known, 0, sizeof(known));
+	cim_idset_init(&set, &env);
+	for (uint32_t i = 0; i < IDS; i++) {
+		const uint32_t id = 1 + i * step % IDS;
+
+		wrong += add(&set, id);
+		known[id] = true;
+		for (uint32_t k = 1; k <= IDS; k += i % 64 ? 61 : 1)
+			wrong += cim_idset_has(&set, k) != known[k];
+		wrong += !add(&set, id);
+	}
+	for (uint32_t id = 1; id <= IDS; id++)
+		there += cim_idset_has(&set, id);
+	is_int(wrong, 0, "steps of %u: each FileID is new once, and there from then on",
+	       (unsigned)step);
+	is_int(there, IDS, "steps of %u: all are there in the end", (unsigned)step);
+	cim_idset_free(&set);
+	is_int(memory.in_use, 0, "steps of %u: all memory is given back", (unsigned)step);
+}
+
 static void test_set(void)
 {
-	struct idset set = {0};
-	unsigned wrong = 0;
+	struct test_memory memory;
+	struct cim_env env = test_env(&memory);
+	struct cim_idset set;
+	unsigned wrong = 0, calls;
+	bool again = true;
 
-	ok(!idset_has(&set, 0) && !idset_has(&set, UINT32_MAX), "an empty set has nothing");
+	env.random = draw;
+	cim_idset_init(&set, &env);
+	ok(!cim_idset_has(&set, 0) && !cim_idset_has(&set, UINT32_MAX), "an empty set has nothing");
 	/* Close together, in words of their own, and at the end of all. */
 	for (uint32_t i = 0; i < 5000; i++)
-		wrong += idset_add(&set, i) + idset_add(&set, 10000 + 32768 * i) +
-			 idset_add(&set, UINT32_MAX - i);
+		wrong += add(&set, i) + add(&set, 10000 + 32768 * i) + add(&set, UINT32_MAX - i);
 	is_int(wrong, 0, "what is added for the first time");
 	for (uint32_t i = 0; i < 5000; i++)
-		wrong += !idset_add(&set, i) + !idset_has(&set, 10000 + 32768 * i) +
-			 !idset_has(&set, UINT32_MAX - i) + idset_has(&set, 10001 + 32768 * i);
+		wrong += !add(&set, i) + !cim_idset_has(&set, 10000 + 32768 * i) +
+			 !cim_idset_has(&set, UINT32_MAX - i) +
+			 cim_idset_has(&set, 10001 + 32768 * i);
 	is_int(wrong, 0, "what is in it, and what lies beside");
-	idset_free(&set);
-	ok(!idset_has(&set, 1), "all are forgotten");
+	cim_idset_free(&set);
+	is_int(memory.in_use, 0, "blocks that are left");
+
+	cim_idset_init(&set, &env);
+	memory.fail_at = memory.calls + 1;
+	is_int(cim_idset_add(&set, 5, &again, NULL), CIM_E_NO_MEMORY, "without memory");
+	ok(!again && !cim_idset_has(&set, 5), "nothing is added");
+	memory.fail_at = memory.calls + 2;
+	is_int(cim_idset_add(&set, 5, &again, NULL), CIM_E_NO_MEMORY, "with memory for half");
+	ok(!again && !cim_idset_has(&set, 5), "nothing is added");
+	memory.fail_at = 0;
+	ok(!add(&set, 5) && cim_idset_has(&set, 5), "with memory it is");
+	calls = memory.calls;
+	ok(!add(&set, 6) && memory.calls == calls, "its neighbour takes no memory");
+	cim_idset_free(&set);
+	is_int(memory.in_use, 0, "blocks that are left");
 }
 
 int main(void)
 {
+	each_once(1);
+	each_once(1021);
 	test_set();
 	test_places();
 	return tap_done();

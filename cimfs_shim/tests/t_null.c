@@ -20,6 +20,7 @@ static struct cim_iter *iter;
 static struct cim_walk *walk;
 static struct cim_budget *budget;
 static struct cim_links *links;
+static struct cim_idset *idset;
 static const struct cim_place place;
 static bool again;
 static const char *const paths[] = {"mem/x.cim"};
@@ -72,6 +73,8 @@ static void *sized_output(unsigned n)
 	X(cim_data_place, 3, "find stream", (P(1, image), P(2, &data), output(3), &k.err))         \
 	X(cim_file_place, 3, "find part",                                                          \
 	  (P(1, image), P(2, &file), CIM_PART_DATA, output(3), &k.err))                            \
+	X(cim_idset_add, 2, "set of files", (P(1, idset), 1, P(2, &again), &k.err))                \
+	X(cim_idset_open, 2, "set of files", (P(1, image), output(2), &k.err))                     \
 	X(cim_links_open, 2, "count links", (P(1, image), NULL, NULL, output(2), &k.err))          \
 	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
 	X(cim_image_get_blob, 2, "read extended attributes",                                       \
@@ -127,6 +130,7 @@ static void *sized_output(unsigned n)
 #define ANSWERS(X)                                                       \
 	X(cim_blob_valid, 1, (CIM_BLOB_EA, P(1, buf), 1))                \
 	X(cim_guid_parse, 2, (P(1, "0"), output(2)))                     \
+	X(cim_idset_has, 1, (P(1, idset), 1))                            \
 	X(cim_image_get_info, 1, (P(1, image)))                          \
 	X(cim_image_get_set, 1, (P(1, image), 0))                        \
 	X(cim_image_get_source, 1, (P(1, image), 0))                     \
@@ -149,6 +153,7 @@ static void *sized_output(unsigned n)
 #define DEEDS(X)                                            \
 	X(cim_budget_close, 1, (NULL))                      \
 	X(cim_guid_format, 2, (P(1, &set.guid), output(2))) \
+	X(cim_idset_close, 1, (NULL))                       \
 	X(cim_image_close, 1, (NULL))                       \
 	X(cim_iter_close, 1, (NULL))                        \
 	X(cim_iter_seek, 1, (P(1, iter), 0))                \
@@ -210,6 +215,7 @@ int main(void)
 	must(&k, cim_iter_dir(image, 1, &iter, &k.err));
 	must(&k, cim_walk_open(image, 1, &walk, &k.err));
 	must(&k, cim_budget_open(image, &budget, &k.err));
+	must(&k, cim_idset_open(image, &idset, &k.err));
 	must(&k, cim_links_open(image, NULL, NULL, &links, &k.err));
 	must(&k, cim_image_stat(image, 2, &file, &k.err));
 	must(&k, cim_image_get_file_data(image, &file, none, &data, &k.err));
@@ -218,6 +224,7 @@ int main(void)
 	ANSWERS(ANSWER)
 	DEEDS(DEED)
 	cim_links_close(links);
+	cim_idset_close(idset);
 	cim_budget_close(budget);
 	cim_walk_close(walk);
 	cim_iter_close(iter);

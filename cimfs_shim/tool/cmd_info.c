@@ -23,7 +23,7 @@ struct count {
 	struct tool *t;
 	struct cim_image *image;
 	const char *name;
-	struct idset seen;	   /* files */
+	struct cim_idset *seen;	   /* files */
 	struct cim_budget *budget; /* of stream tables */
 	struct counts *counts;
 };
@@ -51,8 +51,12 @@ static int count_streams(struct count *c, const struct cim_file_info *info)
 static int count_item(struct count *c, const struct cim_file_info *info)
 {
 	struct counts *counts = c->counts;
+	struct cim_error err = {0};
+	bool again = false;
 
-	if (!info->is_directory && idset_add(&c->seen, info->file_id)) {
+	if (!info->is_directory && cim_idset_add(c->seen, info->file_id, &again, &err))
+		return tool_fail_cim(c->t, "read", c->name, &err);
+	if (again) {
 		counts->links++;
 		return EXIT_OK;
 	}
@@ -89,11 +93,11 @@ static int count(struct tool *t, struct cim_image *image, const char *name, uint
 	struct cim_error err = {0};
 	int code;
 
-	if (cim_budget_open(image, &c.budget, &err))
+	if (cim_idset_open(image, &c.seen, &err) || cim_budget_open(image, &c.budget, &err))
 		return tool_fail_cim(t, "read", name, &err);
 	code = count_all(&c, root);
 	cim_budget_close(c.budget);
-	idset_free(&c.seen);
+	cim_idset_close(c.seen);
 	return code;
 }
 

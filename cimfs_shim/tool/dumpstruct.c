@@ -13,6 +13,8 @@
 
 #define HEX_LINE 16u
 #define INLINE	 32u /* bytes that are shown behind a field's name */
+/* More than the name of an item and that of its stream. */
+#define LONG_PATH 2048u
 
 struct printer {
 	struct tool *t;
@@ -52,15 +54,26 @@ static void put_place(struct text *line, const struct cim_structure *s)
 		text_printf(line, "%u:0x%llx", s->region, (unsigned long long)s->offset);
 }
 
+/* The path to be shown, or its end: each line has one, and of those that an image may hold ten
+ * thousand would be a gigabyte. The FileID beside it says whose it is. */
+static const char *shown_path(const char *path)
+{
+	const size_t len = strlen(path);
+
+	return len > LONG_PATH ? strchr(path + len - LONG_PATH, '/') : path;
+}
+
 /* "link table of /dir (FileID 2): at 3:0x1f40" */
 static void put_structure(struct text *line, const struct cim_structure *s)
 {
+	const char *path = shown_path(s->path);
+
 	text_puts(line, cim_structure_name(s->kind));
 	if (*s->path || s->file_id)
 		text_puts(line, " of");
 	if (*s->path) {
-		text_puts(line, " ");
-		text_escape(line, s->path, strlen(s->path), 0);
+		text_puts(line, path == s->path ? " " : " ...");
+		text_escape(line, path, strlen(path), 0);
 	}
 	if (s->file_id)
 		text_printf(line, *s->path ? " (FileID %u)" : " FileID %u", s->file_id);

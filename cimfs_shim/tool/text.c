@@ -78,14 +78,28 @@ static bool must_escape(const char *s, size_t n, unsigned flags)
 	       (*s == '/' && (flags & ESCAPE_SLASH));
 }
 
+/* How many characters at the front are ASCII and stay as they are: most of most names. */
+static size_t plain_run(const char *s, size_t len, unsigned flags)
+{
+	size_t n = 0;
+
+	while (n < len && (s[n] >= ' ' && s[n] < 0x7f && s[n] != '\\') &&
+	       !must_escape(s + n, 1, flags))
+		n++;
+	return n;
+}
+
 void text_escape(struct text *text, const char *s, size_t len, unsigned flags)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
 	while (len) {
-		size_t n = utf8_length(s, len);
+		const size_t run = plain_run(s, len, flags);
+		size_t n = run ? run : utf8_length(s, len);
 
-		if (*s == '\\' && !(flags & ESCAPE_BACKSLASH_NOT)) {
+		if (run) {
+			text_add(text, s, run);
+		} else if (*s == '\\' && !(flags & ESCAPE_BACKSLASH_NOT)) {
 			text_add(text, "\\\\", 2);
 		} else if (must_escape(s, n, flags)) {
 			if (!n)

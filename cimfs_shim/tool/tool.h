@@ -32,7 +32,6 @@
 #include "../host/filetime.h"
 #include "../host/help.h"
 #include "../host/imagefile.h"
-#include "../host/idset.h"
 #include "../host/reparse.h"
 #include "../host/utf8.h"
 #include "../host/xattr.h"

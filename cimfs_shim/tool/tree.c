@@ -9,6 +9,7 @@
  * from a dump equals it whatever the first one's order was.
  */
 #include "tree.h"
+#include "../host/places.h"
 
 /* A dump tells of more than can be reached, but each of its lines has a path: a chain of a hundred
  * thousand directories would be gigabytes. */
@@ -51,7 +52,7 @@ struct tree {
 	bool started;
 	bool enter; /* the item returned last is a directory still to be entered */
 	uint32_t root;
-	struct idset directories;
+	struct cim_idset *directories;
 	struct cim_links *links;
 	struct cim_budget *budget;
 	/* of the files with several names, and of directories if there are any */
@@ -97,7 +98,8 @@ struct tree *tree_open(struct tool *t, struct cim_image *image, const char *name
 	tree->root = info->root_id;
 	tree->item.info.struct_size = sizeof(tree->item.info);
 	*code = find_several(tree);
-	if (!*code && cim_budget_open(image, &tree->budget, &err))
+	if (!*code && (cim_idset_open(image, &tree->directories, &err) ||
+		       cim_budget_open(image, &tree->budget, &err)))
 		*code = tool_fail_cim(t, "read", name, &err);
 	if (!*code)
 		return tree;
@@ -120,7 +122,7 @@ void tree_close(struct tree *tree)
 		free_level(&tree->levels[--tree->depth]);
 	free(tree->levels);
 	text_free(&tree->path);
-	idset_free(&tree->directories);
+	cim_idset_close(tree->directories);
 	cim_links_close(tree->links);
 	cim_budget_close(tree->budget);
 	places_free(&tree->places);
@@ -349,13 +351,16 @@ static int take_item(struct tree *tree, uint32_t id)
 	struct tree_item *item = &tree->item;
 	struct cim_error err = {0};
 	struct cim_place place;
+	bool again = false;
 
 	if (cim_image_stat(tree->image, id, &item->info, &err))
 		return fail(tree, &err);
 	item->path = tree->path.s;
 	item->several = !item->info.is_directory && cim_links_count(tree->links, id) > 1;
 	tree->enter = item->info.is_directory;
-	if (item->info.is_directory && idset_add(&tree->directories, id)) {
+	if (item->info.is_directory && cim_idset_add(tree->directories, id, &again, &err))
+		return fail(tree, &err);
+	if (again) {
 		tool_fail(tree->t, "read", tree->name, item->path,
 			  "the directory is met a second time");
 		return EXIT_CORRUPT;

@@ -8,9 +8,11 @@ megabytes each, made in a second, and days of work for who doesn't look.
 
 import struct
 
-from imagebuilder import (FS_COUNT, FS_DIRECTORY, LINKS, PE, RECORD_DESC, RECORD_PARENT,
+from imagebuilder import (FS_COUNT, FS_DIRECTORY, LINKS, PE, METADATA, DATA, SMALL, RECORD_DESC, RECORD_EA,
+                          RECORD_EA_LENGTH, RECORD_PARENT,
                           RECORD_REPARSE, RECORD_SECURITY, RECORD_STREAM, RECORD_STREAMS, RECORD_TAG,
-                          FILES_PER_TABLE, Dir, File, Image, Stream, make_sd, make_sid, make_symlink)
+                          FILES_PER_TABLE, Dir, File, Image, Stream, make_ea,
+                          make_reparse, make_sd, make_sid, make_symlink)
 
 
 class Cruel(Image):
@@ -30,6 +32,7 @@ class Cruel(Image):
             at, fmt = {"stream": (RECORD_STREAM, "Q"), "desc": (RECORD_DESC, "Q"),
                        "sd": (RECORD_SECURITY, "Q"), "reparse": (RECORD_REPARSE, "Q"),
                        "streams": (RECORD_STREAMS, "Q"), "tag": (RECORD_TAG, "I"),
+                       "ea": (RECORD_EA, "Q"), "ea_length": (RECORD_EA_LENGTH, "H"),
                        "parent": (RECORD_PARENT, "I")}[name]
             struct.pack_into("<" + fmt, record, at, value)
         self.added.append(bytes(record))
@@ -207,3 +210,80 @@ def overlapping_names(path, count):
     else:
         image.poke("record:", RECORD_STREAM, "QQ", place, LINKS << 48 | len(body))
     return image
+
+
+def pe_sound(files, mappings, last=0):
+    """Files that share a PE image of many sorted mappings. With a last one that leads nowhere it is
+    found to be bad only at its end."""
+    moved = [(4 + 4 * i, 8 if i % 2 else 0) for i in range(mappings)]
+    image = Cruel(Dir({"a": File(Stream(bytes(4 * mappings + 4), pe=moved))}))
+    file, at = image.places["pe:a"]
+    size = 4 * mappings + 4
+    # The data are long enough for the mappings that go up.
+    struct.pack_into("<Q", image.files[file], at, image.put(bytes(size + 8), 1))
+    struct.pack_into("<Q", image.files[file], at + 8, size + 8)
+    struct.pack_into("<I", image.files[file], at + 24 + 8 * mappings - 4, last)
+    fields = {"stream": image.offset_of("pe:a"), "desc": PE << 48 | size}
+    return in_root(image, [image.record(**fields) for _ in range(files)])
+
+
+def blobs_shared(files, kinds):
+    """Files that share descriptors, EAs and reparse data, each as large as one can be, of @kinds."""
+    image = Cruel(Dir({"a": File()}))
+    sd = make_sd(aces=((0, 0, 0x1F01FF, make_sid(18)),) * 3200)
+    ea = make_ea(*[(b"N%04d" % i, bytes(200)) for i in range(300)])
+    reparse = make_reparse(0x1234, bytes(16000), bytes(range(16)))
+    descriptors = [image.put_metadata(struct.pack("<H", len(sd)) + sd, None) for _ in range(kinds)]
+    attributes = [image.put_metadata(ea, None) for _ in range(kinds)]
+    links = [image.put_metadata(struct.pack("<H", len(reparse)) + reparse, None) for _ in range(kinds)]
+    return in_root(image, [image.record(sd=descriptors[i % kinds], ea=attributes[i % kinds],
+                                        ea_length=len(ea), reparse=links[i % kinds], tag=0x1234)
+                           for i in range(files)])
+
+
+def nested_tables(directories):
+    """Link tables each of which is the end of the one before: headers where that one has FileIDs,
+    name offsets and names shared by all."""
+    image = Cruel(Dir({"a": File()}))
+    links = 20 * directories
+    head = 8 + 8 * links
+    names_size = 8 * (links + 2 * directories)
+    place = image.put_metadata(bytes(head + names_size), None)
+    body = bytearray(head + names_size)
+    for i in range(directories):
+        struct.pack_into("<II", body, 8 * i, head + names_size - 8 * i, links - 2 * i)
+    struct.pack_into("<%dI" % (links - 2 * directories + 2), body, 8 * directories,
+                     *[2] * (links - 2 * directories + 2))
+    struct.pack_into("<%dI" % links, body, 8 + 4 * links, *[head + 8 * i for i in range(links)])
+    for i in range(names_size // 8):
+        struct.pack_into("<H3H", body, head + 8 * i, 3, *[0x4000 + (i >> s & 127) for s in (14, 7, 0)])
+    file = image.region_files[place >> 48]
+    at = place & (1 << 48) - 1
+    image.files[file][at:at + len(body)] = body
+    return in_root(image, [image.record(stream=place + 8 * i,
+                                        desc=LINKS << 48 | len(body) - 8 * i)
+                           for i in range(directories)])
+
+
+def regions_missing(regions):
+    """A set of more region files than are there."""
+    image = Cruel(Dir({"a": File()}))
+    image.poke("image", 48, "H", regions)
+    return image
+
+
+def regions_sparse(regions):
+    """A set of region files that are nothing but headers."""
+    return Cruel(Dir({"a": File(b"x")}), types=(METADATA, DATA, SMALL) + (DATA,) * (regions - 3))
+
+
+def deep_files(depth, files):
+    """Files in a path as long as one can be."""
+    image = Cruel(Dir({"a": File()}))
+    name = "n" * 255
+    ids = [image.record() for _ in range(files)]
+    table = image.table(names(files), ids)
+    for _ in range(depth):
+        table = image.table([name], [image.record(**table)])
+    image.set_directory("", table)
+    return image.finish()

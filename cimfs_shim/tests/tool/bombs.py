@@ -21,6 +21,7 @@ import cruel  # noqa: E402
 # (Counting what runs takes its own time.)
 SECONDS = 20 if os.environ.get("COVERAGE") else 5
 SHARED = "too many items share what they lead to"
+STRUCTURES = "its structures overlap"
 LONG = "a path of "
 # Sanitizers take their own memory.
 WEIGHED = not os.environ.get("SANITIZE")
@@ -31,7 +32,7 @@ WEIGHED = not os.environ.get("SANITIZE")
 ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"],
        "dump": ["dump", "X"], "diff": ["diff", "X", "X"], "diff of a copy": ["diff", "X", "Y"],
        "extract": ["extract", "-q", "-C", "T", "X"], "ls --streams": ["ls", "-R", "--streams", "X"],
-       "dump --struct": ["dump", "--struct", "X"], "append": ["append", "-q", "X", "S"],
+       "dump --struct": ["dump", "--struct", "X"], "dump --raw": ["dump", "--raw", "X"], "append": ["append", "-q", "X", "S"],
        "stat": ["stat", "X", "/"], "files": ["files", "X"], "fork": ["fork", "-q", "X", "Z"],
        "rm": ["rm", "-q", "Z"]}
 # What looks at no more than it needs, of any of them.
@@ -46,10 +47,14 @@ IMAGES = {
                         "diff": (0, ""), "diff of a copy": (0, "")}),
     "spread": (lambda: cruel.spread(60000),
                {"ls": (0, ""), "info": (0, ""), "verify": (4, ""), "dump": (4, SHARED),
-                "diff": (2, SHARED), "diff of a copy": (2, SHARED)}),
+                "diff": (2, SHARED), "diff of a copy": (2, SHARED),
+                "dump --struct": (4, STRUCTURES), "dump --raw": (4, STRUCTURES)}),
     "deep": (lambda: cruel.deep(40000),
              {"ls": (4, LONG), "info": (4, LONG), "verify": (4, ""), "dump": (4, LONG),
-              "diff": (2, LONG), "diff of a copy": (2, LONG)}),
+              "diff": (2, LONG), "diff of a copy": (2, LONG), "dump --struct": (4, LONG)}),
+    "deep_files": (lambda: cruel.deep_files(120, 20000),
+                   {"ls": (0, ""), "verify": (4, ""), "dump --struct": (0, ""),
+                    "dump --raw": (0, "")}),
     "streams_shared": (lambda: cruel.streams_shared(20000, 2000),
                        {"ls --streams": (4, SHARED), "info": (4, SHARED), "verify": (0, ""),
                         "dump": (4, SHARED), "diff": (2, SHARED), "diff of a copy": (2, SHARED),
@@ -57,6 +62,12 @@ IMAGES = {
     "pe_shared": (lambda: cruel.pe_shared(20000, 65535),
                   {"ls": (0, ""), "info": (0, ""), "verify": (4, ""), "dump": (0, ""),
                    "diff": (0, ""), "diff of a copy": (0, ""), "extract": (4, SHARED)}),
+    "pe_sound": (lambda: cruel.pe_sound(20000, 65535),
+                 {"ls": (0, ""), "verify": (0, ""), "dump": (0, ""), "diff of a copy": (0, ""),
+                  "extract": (4, SHARED), "dump --struct": (0, "")}),
+    "pe_bad": (lambda: cruel.pe_sound(20000, 65535, 1 << 31),
+               {"ls": (0, ""), "verify": (4, ""), "dump": (4, "leads 4 bytes"),
+                "extract": (4, SHARED), "dump --struct": (4, "")}),
     "pe_streams": (lambda: cruel.pe_streams(20000),
                    {"ls --streams": (0, ""), "info": (0, ""), "dump": (0, ""), "diff": (0, ""),
                     "diff of a copy": (0, ""), "extract": (4, SHARED)}),
@@ -66,12 +77,21 @@ IMAGES = {
     "sd_shared": (lambda: cruel.sd_shared(150000),
                   {"ls": (0, ""), "verify": (0, ""), "dump": (0, ""), "diff": (0, ""),
                    "diff of a copy": (0, "")}),
+    "blobs_shared": (lambda: cruel.blobs_shared(20000, 65),
+                     {"ls": (0, ""), "verify": (0, ""), "diff of a copy": (0, ""),
+                      "dump --struct": (0, "")}),
+    "nested_tables": (lambda: cruel.nested_tables(2000),
+                      {"verify": (4, ""), "dump": (4, SHARED), "dump --struct": (4, "")}),
+    "regions_missing": (lambda: cruel.regions_missing(65533),
+                        {"verify": (4, ""), "info": (3, ""), "ls": (0, ""), "files": (4, ""),
+                         "dump --struct": (4, "")}),
     "short_records": (lambda: cruel.short_records(1000),
                       {"ls": (0, ""), "verify": (4, ""), "dump": (0, ""),
-                       "dump --struct": (4, "its structures overlap")}),
+                       "dump --struct": (4, STRUCTURES)}),
     "names_overlap": (lambda: cruel.overlapping_names("", 400000),
                       {"info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
-                       "diff": (2, "overlap"), "append": (4, "names of a directory overlap")}),
+                       "diff": (2, "overlap"), "append": (4, "names of a directory overlap"),
+                       "dump --struct": (4, STRUCTURES)}),
     "stream_names_overlap": (lambda: cruel.overlapping_names("a", 400000),
                              {"info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
                               "diff of a copy": (2, "overlap")}),

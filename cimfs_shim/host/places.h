@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idset.h - sets of FileIDs, and the places of items
+ * places.h - where items are, by FileID
  */
-#ifndef HOST_IDSET_H
-#define HOST_IDSET_H
+#ifndef HOST_PLACES_H
+#define HOST_PLACES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "libcim_advanced.h"
-
-struct idset {
-	uint32_t *words; /* ID / 64 */
-	uint64_t *bits;	 /* 0: the slot is free */
-	size_t count;
-	size_t room; /* a power of two */
-	uint64_t factor;
-};
-/* Add an ID; true if it was there already. */
-bool idset_add(struct idset *set, uint32_t id);
-bool idset_has(const struct idset *set, uint32_t id);
-void idset_free(struct idset *set);
 
 /* Where items are: each one's first place, as the FileID of its directory and a name there. */
 struct places {

@@ -1,88 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idset.c - remembering files by their FileID
- *
- * A set is a hash table of words of 64 bits: a bit a file where FileIDs lie close together, and
- * where an image has them lie far apart no more than what it costs to name them.
+ * places.c - remembering where files are, by their FileID
  *
  * An image stores no link counts: whether a file has several names is known only after a pass over
  * all directories (cim_links_open()). Of the few files with several names the first place is kept,
  * and if there are any, that of each directory: a path for each file could take a thousand times
  * the memory that the image does.
  */
-#include "idset.h"
+#include "places.h"
 
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "alloc.h"
-
-#define FIRST_ROOM 64u
-
-/* The slot of a word: its own, or the first free one on from where it would be. A set without room
- * has none. The FileIDs may have been chosen so that they all meet in one slot: so where that is,
- * is a matter of chance. */
-static size_t find_slot(const struct idset *set, uint32_t word)
-{
-	size_t slot = (size_t)((word * set->factor) >> 32) & (set->room - 1);
-
-	while (set->bits[slot] && set->words[slot] != word)
-		slot = (slot + 1) & (set->room - 1);
-	return slot;
-}
-
-static void grow(struct idset *set)
-{
-	struct idset old = *set;
-
-	set->room = old.room ? old.room * 2 : FIRST_ROOM;
-	if (!old.room && getrandom(&set->factor, sizeof(set->factor), GRND_NONBLOCK) < 0)
-		set->factor = UINT64_C(0x9e3779b97f4a7c15);
-	set->factor |= 1;
-	set->words = xcalloc(set->room, sizeof(*set->words));
-	set->bits = xcalloc(set->room, sizeof(*set->bits));
-	for (size_t i = 0; i < old.room; i++) {
-		size_t slot;
-
-		if (!old.bits[i])
-			continue;
-		slot = find_slot(set, old.words[i]);
-		set->words[slot] = old.words[i];
-		set->bits[slot] = old.bits[i];
-	}
-	free(old.words);
-	free(old.bits);
-}
-
-bool idset_has(const struct idset *set, uint32_t id)
-{
-	return set->room && (set->bits[find_slot(set, id / 64)] >> (id % 64) & 1);
-}
-
-bool idset_add(struct idset *set, uint32_t id)
-{
-	const uint64_t bit = UINT64_C(1) << (id % 64);
-	size_t slot;
-	bool had;
-
-	if (set->count >= set->room / 4 * 3)
-		grow(set);
-	slot = find_slot(set, id / 64);
-	set->count += !set->bits[slot];
-	set->words[slot] = id / 64;
-	had = (set->bits[slot] & bit) != 0;
-	set->bits[slot] |= bit;
-	return had;
-}
-
-void idset_free(struct idset *set)
-{
-	free(set->words);
-	free(set->bits);
-	memset(set, 0, sizeof(*set));
-}
 
 struct item_place {
 	uint32_t id;
