@@ -368,7 +368,8 @@ CIM_API void cim_budget_close(struct cim_budget *budget);
 /** struct cim_idset - a set of FileIDs, which takes memory for those that are in it */
 struct cim_idset;
 
-/** cim_idset_open() - an empty set, to be closed before the image; not for several threads at once */
+/** cim_idset_open() - an empty set, to be closed before the image; not for several threads at once
+ */
 CIM_API enum cim_status cim_idset_open(struct cim_image *image, struct cim_idset **set,
 				       struct cim_error *err);
 /** cim_idset_add() - add one; @again receives whether it was in the set already */
@@ -401,6 +402,12 @@ CIM_API enum cim_status cim_links_open(struct cim_image *image,
 CIM_API uint32_t cim_links_count(const struct cim_links *links, uint32_t file_id);
 /** cim_links_several() - how many files have more than one name */
 CIM_API uint64_t cim_links_several(const struct cim_links *links);
+/**
+ * cim_links_walkable() - would a walk through all of the image come to its end?
+ *
+ * CIM_E_CORRUPT: no, its budget would end before. For who would have done too much by then.
+ */
+CIM_API enum cim_status cim_links_walkable(const struct cim_links *links, struct cim_error *err);
 /** cim_links_bytes() - what all files have in their default streams, once each, but for sparse ones
  */
 CIM_API uint64_t cim_links_bytes(const struct cim_links *links);

@@ -71,6 +71,13 @@ static enum cim_status add_region(struct cim_budget *budget, uint32_t region, st
 	return CIM_OK;
 }
 
+enum cim_status cim_budget_over(struct cim_error *err)
+{
+	return cim_fail(err, CIM_E_CORRUPT,
+			"too many items share what they lead to: going through all of it would "
+			"take out of proportion to the image's size");
+}
+
 static bool take(struct cim_budget *budget, uint64_t bytes)
 {
 	budget->over |= bytes > budget->left;
@@ -95,9 +102,7 @@ static enum cim_status spend(struct cim_budget *budget, const struct cim_place *
 		return CIM_OK;
 	status = add_region(budget, cim_region_index(place->offset), err);
 	if (!status && !take(budget, place->bytes))
-		status = cim_fail(err, CIM_E_CORRUPT,
-				  "too many items share what they lead to: going through all of it "
-				  "would take out of proportion to the image's size");
+		status = cim_budget_over(err);
 	return status;
 }
 

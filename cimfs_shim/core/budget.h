@@ -51,5 +51,7 @@ static inline struct cim_place cim_find(unsigned kind, uint64_t offset, uint64_t
 	return (struct cim_place){
 		.offset = offset, .bytes = bytes, .base = base | (uint64_t)kind << 16};
 }
+/* CIM_E_CORRUPT, and that it is out of proportion. */
+enum cim_status cim_budget_over(struct cim_error *err);
 
 #endif

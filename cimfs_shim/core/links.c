@@ -47,7 +47,9 @@ struct cim_links {
 	int (*tell)(void *ctx, uint32_t file_id, const struct cim_error *why);
 	void *ctx;
 	struct cim_budget *budget;
-	struct words **words; /* by file table */
+	struct cim_budget *walk; /* as a walk spends, which goes through a shared table each time */
+	bool too_long;		 /* it would end before the walk */
+	struct words **words;	 /* by file table */
 	uint64_t several;
 	uint64_t bytes;
 
@@ -265,6 +267,7 @@ static enum cim_status count_dir(struct cim_links *links, uint32_t dir_id, struc
 		status = cim_link_table_of_dir(links->image, &record, &table, err);
 	if (status || !table.count)
 		return status;
+	links->too_long |= !cim_budget_take(links->walk, table.offset, table.length);
 	if (table.length >= SMALL_TABLE) {
 		status = find_table(links, &table, &number, &again, err);
 		if (status)
@@ -338,11 +341,12 @@ static void free_means(struct cim_links *links)
 	cim_hash_table_free(&links->map);
 	cim_free(env, links->sharers);
 	cim_budget_close(links->budget);
+	cim_budget_close(links->walk);
 	links->todo = NULL;
 	links->tables = NULL;
 	links->map.slots = NULL;
 	links->sharers = NULL;
-	links->budget = NULL;
+	links->budget = links->walk = NULL;
 }
 
 enum cim_status cim_links_open(struct cim_image *image,
@@ -368,6 +372,8 @@ enum cim_status cim_links_open(struct cim_image *image,
 	cim_hash_table_init(&links->map, env);
 	links->words = cim_zalloc(env, image->info.table_count * sizeof(struct words *));
 	status = links->words ? cim_budget_open(image, &links->budget, &own) : cim_no_memory(&own);
+	if (!status)
+		status = cim_budget_open(image, &links->walk, &own);
 	if (!status)
 		status = count_all(links, &own);
 	free_means(links);
@@ -399,6 +405,15 @@ uint32_t cim_links_count(const struct cim_links *links, uint32_t file_id)
 	const uint32_t *word = links ? word_of(links, file_id) : NULL;
 
 	return word ? *word & COUNT : 0;
+}
+
+enum cim_status cim_links_walkable(const struct cim_links *links, struct cim_error *err)
+{
+	if (CIM_ANY_NULL(err, "walk", links))
+		return CIM_E_POINTER;
+	if (!links->too_long)
+		return CIM_OK;
+	return cim_error_where(err, cim_budget_over(err), "walk", links->image->path);
 }
 
 uint64_t cim_links_bytes(const struct cim_links *links)

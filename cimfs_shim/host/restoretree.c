@@ -598,7 +598,12 @@ static bool has_room(const struct restore_tree *tree, int target)
 int restore_tree_whole(struct restore_tree *tree)
 {
 	const uint32_t root = cim_image_get_info(tree->job->image)->root_id;
+	struct cim_error err = {0};
 
+	/* Directories that share a table may make a million names of what the image has once: who
+	 * meets the end of the walk's budget has made them by then. */
+	if (cim_links_walkable(tree->names, &err))
+		return tree->job->ops->fail_cim(tree->job->ctx, &err);
 	if (!has_room(tree, tree->target->fd))
 		return tree->job->ops->fail(tree->job->ctx, NULL, ENOSPC);
 	return restore_tree_add(tree, 1, root, NULL);

@@ -75,6 +75,7 @@ static void *sized_output(unsigned n)
 	  (P(1, image), P(2, &file), CIM_PART_DATA, output(3), &k.err))                            \
 	X(cim_idset_add, 2, "set of files", (P(1, idset), 1, P(2, &again), &k.err))                \
 	X(cim_idset_open, 2, "set of files", (P(1, image), output(2), &k.err))                     \
+	X(cim_links_walkable, 1, "walk", (P(1, links), &k.err))                                    \
 	X(cim_links_open, 2, "count links", (P(1, image), NULL, NULL, output(2), &k.err))          \
 	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
 	X(cim_image_get_blob, 2, "read extended attributes",                                       \
