@@ -221,6 +221,7 @@ static bool alloc_parts(struct cim_check *c)
 	const size_t regions = c->image->info.region_count;
 
 	cim_idset_init(&c->parents, env);
+	cim_idset_init(&c->wrong, env);
 	cim_idset_init(&c->met, env);
 	c->buf = cim_alloc(env, CIM_CHECK_BUFFER);
 	c->region_types = cim_alloc(env, regions);
@@ -242,6 +243,7 @@ static void free_parts(struct cim_check *c)
 	cim_free(env, c->read_maps);
 	cim_idset_free(&c->met);
 	cim_idset_free(&c->parents);
+	cim_idset_free(&c->wrong);
 	cim_budget_close(c->budget);
 	cim_free(env, c->region_types);
 	cim_free(env, c->lost);

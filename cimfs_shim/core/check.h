@@ -64,6 +64,7 @@ struct cim_check {
 	struct cim_idset met;	/* records */
 	uint64_t met_count;
 	struct cim_budget *budget; /* of what several may share */
+	struct cim_idset wrong;	   /* what was wrong, by number in it */
 	struct cim_idset parents;  /* link tables with directories in them, by number in it */
 };
 
@@ -107,15 +108,17 @@ bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset
 size_t cim_check_push(struct cim_check *c, char separator, const uint16_t *name, size_t units);
 void cim_check_pop(struct cim_check *c, size_t len);
 /* Is this the first time for something at @offset? @detail and @base tell apart what else the
- * answer depends on. */
-bool cim_check_first(struct cim_check *c, enum cim_check_kind kind, uint64_t offset,
-		     uint64_t detail, uint16_t base);
+ * answer depends on. If it isn't, and it was judged as wrong, that is reported for this item too.
+ */
+bool cim_check_first(struct cim_check *c, enum cim_check_kind kind, const char *structure,
+		     uint64_t offset, uint64_t detail, uint16_t base, uint32_t *number);
+/* It was looked at: is it wrong? That is, were there faults since there were @faults? */
+void cim_check_judge(struct cim_check *c, uint32_t number, uint64_t faults);
 /* Are so many bytes to be gone through? Not once the budget has ended, which is reported. */
 bool cim_check_spend(struct cim_check *c, const char *structure, uint64_t offset, uint64_t bytes);
-/* Is a link table to be gone through? Not if it was before; tells also whether directories were met
- * in it. */
-bool cim_check_table_once(struct cim_check *c, const struct cim_link_table *table,
-			  const char *structure, bool *directories);
+/* The same for a link table. Tells also whether directories were met in it. */
+bool cim_check_table_first(struct cim_check *c, const struct cim_link_table *table,
+			   const char *structure, bool *directories, uint32_t *number);
 /* A directory was met in the link table. */
 void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *table);
 

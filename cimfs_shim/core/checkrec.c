@@ -3,7 +3,8 @@
  * checkrec.c - checking one record with its streams, descriptor, EAs and reparse data
  *
  * A record is met once, however many names it has. What it points to may be shared by many: each
- * such structure is looked at once, and what is wrong with it is reported for the first who has it.
+ * such structure is looked at once. What is wrong with it is reported for the first who has it, and
+ * of the others that theirs is the same.
  */
 #include "check.h"
 #include "metavalid.h"
@@ -68,8 +69,10 @@ static bool check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64
 {
 	static const char what[] = "PE image";
 	uint8_t bytes[CIM_SIZE(pe_image)];
+	const uint64_t faults = c->faults;
 	struct pe pe = {.offset = offset, .size = size};
 	unsigned flags;
+	uint32_t number;
 
 	if (!cim_check_place(c, what, offset, sizeof(bytes), true) ||
 	    !cim_check_read(c, what, offset, 0, bytes, sizeof(bytes)))
@@ -91,11 +94,12 @@ static bool check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64
 		return false;
 	cim_check_digest(c, "PE image's data", pe.data, false);
 	cim_check_data(c, "PE image's data", pe.data, pe.data_length);
-	if (!cim_check_first(c, CIM_CHECK_PE_IMAGE, offset, size, base) ||
-	    !cim_check_spend(c, what, offset, (uint64_t)pe.count * CIM_SIZE(pe_mapping)))
+	if (!cim_check_first(c, CIM_CHECK_PE_IMAGE, what, offset, size, base, &number))
 		return false;
-	check_pe_mappings(c, &pe);
-	return true;
+	if (cim_check_spend(c, what, offset, (uint64_t)pe.count * CIM_SIZE(pe_mapping)))
+		check_pe_mappings(c, &pe);
+	cim_check_judge(c, number, faults);
+	return !c->budget->over;
 }
 
 /* ---- streams ---- */
@@ -153,13 +157,33 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc, ui
 			      what, offset, "it can't be read");
 }
 
+static void check_each_stream(struct cim_check *c, const struct cim_link_table *table)
+{
+	struct cim_link link;
+
+	for (uint32_t i = 0; i < table->count && !c->status; i++) {
+		const enum cim_status status = cim_link_table_get(table, i, &link, &c->why);
+		size_t len;
+
+		if (status == CIM_E_CORRUPT)
+			continue; /* cim_check_links() has reported it */
+		if (!cim_check_try(c, status, "stream table", table->offset, "it can't be read"))
+			continue;
+		len = cim_check_push(c, ':', link.name, link.units);
+		check_stream(c, link.stream_offset, link.stream_desc, link.base);
+		cim_check_pop(c, len);
+		cim_check_tick(c);
+	}
+}
+
 static void check_streams(struct cim_check *c, const struct cim_record *record)
 {
 	static const char what[] = "stream table";
+	const uint64_t faults = c->faults;
 	struct cim_link_table table;
-	struct cim_link link;
-	enum cim_status status;
+	uint32_t number;
 	bool directories;
+	enum cim_status status;
 
 	if (!record->streams || !cim_check_place(c, what, record->streams, 8, true))
 		return;
@@ -167,22 +191,12 @@ static void check_streams(struct cim_check *c, const struct cim_record *record)
 	if (!cim_check_try(c, status, what, record->streams, "it can't be read"))
 		return;
 	cim_check_digest(c, what, record->streams, true);
-	if (!cim_check_table_once(c, &table, what, &directories) ||
-	    !cim_check_links(c, &table, what))
+	if (!cim_check_table_first(c, &table, what, &directories, &number))
 		return;
-	for (uint32_t i = 0; i < table.count && !c->status; i++) {
-		size_t len;
-
-		status = cim_link_table_get(&table, i, &link, &c->why);
-		if (status == CIM_E_CORRUPT)
-			continue; /* cim_check_links() has reported it */
-		if (!cim_check_try(c, status, what, table.offset, "it can't be read"))
-			continue;
-		len = cim_check_push(c, ':', link.name, link.units);
-		check_stream(c, link.stream_offset, link.stream_desc, link.base);
-		cim_check_pop(c, len);
-		cim_check_tick(c);
-	}
+	if (cim_check_spend(c, what, table.offset, table.length) &&
+	    cim_check_links(c, &table, what))
+		check_each_stream(c, &table);
+	cim_check_judge(c, number, faults);
 }
 
 /* ---- descriptor, EAs, reparse data ---- */
@@ -204,15 +218,39 @@ static bool read_blob(struct cim_check *c, const char *structure, uint64_t offse
 static void check_security(struct cim_check *c, uint64_t offset)
 {
 	static const char what[] = "security descriptor";
+	const uint64_t faults = c->faults;
+	uint32_t number;
 	size_t size;
 
-	if (!offset || !cim_check_first(c, CIM_CHECK_SECURITY, offset, 0, 0) ||
-	    !read_blob(c, what, offset, &size))
+	if (!offset || !cim_check_first(c, CIM_CHECK_SECURITY, what, offset, 0, 0, &number))
 		return;
-	if (!cim_sd_valid(c->buf, size))
+	if (read_blob(c, what, offset, &size) && !cim_sd_valid(c->buf, size))
 		cim_check_report(c, CIM_ERROR, what, offset,
 				 "not a valid self-relative security descriptor (%u bytes)",
 				 (unsigned)size);
+	cim_check_judge(c, number, faults);
+}
+
+/* EAs that there are. */
+static void check_ea_bytes(struct cim_check *c, const struct cim_record *record)
+{
+	static const char what[] = "extended attributes";
+	const uint16_t length = record->ea_length;
+	const uint64_t faults = c->faults;
+	uint32_t number;
+
+	if (!cim_check_first(c, CIM_CHECK_EA, what, record->ea, length, 0, &number))
+		return;
+	if (cim_check_place(c, what, record->ea, length, true)) {
+		cim_check_digest(c, what, record->ea, true);
+		if (cim_check_spend(c, what, record->ea, length) &&
+		    cim_check_read(c, what, record->ea, 0, c->buf, length) &&
+		    !cim_ea_valid(c->buf, length))
+			cim_check_report(c, CIM_ERROR, what, record->ea,
+					 "not a valid chain of extended attributes (%u bytes)",
+					 length);
+	}
+	cim_check_judge(c, number, faults);
 }
 
 static void check_ea(struct cim_check *c, const struct cim_record *record)
@@ -224,22 +262,16 @@ static void check_ea(struct cim_check *c, const struct cim_record *record)
 				 record->ea_length);
 	} else if (record->ea && !record->ea_length) {
 		cim_check_report(c, CIM_NOTE, what, record->ea, "an offset, but 0 bytes");
-	} else if (record->ea &&
-		   cim_check_first(c, CIM_CHECK_EA, record->ea, record->ea_length, 0) &&
-		   cim_check_place(c, what, record->ea, record->ea_length, true)) {
-		cim_check_digest(c, what, record->ea, true);
-		if (cim_check_spend(c, what, record->ea, record->ea_length) &&
-		    cim_check_read(c, what, record->ea, 0, c->buf, record->ea_length) &&
-		    !cim_ea_valid(c->buf, record->ea_length))
-			cim_check_report(c, CIM_ERROR, what, record->ea,
-					 "not a valid chain of extended attributes (%u bytes)",
-					 record->ea_length);
+	} else if (record->ea) {
+		check_ea_bytes(c, record);
 	}
 }
 
 static void check_reparse(struct cim_check *c, const struct cim_record *record)
 {
 	static const char what[] = "reparse data";
+	const uint64_t faults = c->faults;
+	uint32_t number;
 	size_t size;
 
 	if (!record->reparse) {
@@ -249,16 +281,19 @@ static void check_reparse(struct cim_check *c, const struct cim_record *record)
 					 (unsigned)record->reparse_tag);
 		return;
 	}
-	if (!cim_check_first(c, CIM_CHECK_REPARSE, record->reparse, record->reparse_tag, 0) ||
-	    !read_blob(c, what, record->reparse, &size))
+	if (!cim_check_first(c, CIM_CHECK_REPARSE, what, record->reparse, record->reparse_tag, 0,
+			     &number))
 		return;
-	if (!cim_reparse_valid(c->buf, size))
+	if (!read_blob(c, what, record->reparse, &size))
+		; /* reported */
+	else if (!cim_reparse_valid(c->buf, size))
 		cim_check_report(c, CIM_ERROR, what, record->reparse,
 				 "not a valid reparse buffer (%u bytes)", (unsigned)size);
 	else if (cim_get32(c->buf) != record->reparse_tag)
 		cim_check_report(c, CIM_ERROR, what, record->reparse,
 				 "tag 0x%08X, the record says 0x%08X", (unsigned)cim_get32(c->buf),
 				 (unsigned)record->reparse_tag);
+	cim_check_judge(c, number, faults);
 }
 
 /* ---- the record ---- */

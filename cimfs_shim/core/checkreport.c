@@ -96,6 +96,19 @@ bool cim_check_read(struct cim_check *c, const char *structure, uint64_t offset,
 	return cim_check_try(c, status, structure, offset, "it can't be read");
 }
 
+/* In a region file that is no good as a whole? */
+static bool is_lost(const struct cim_check *c, uint64_t offset)
+{
+	return cim_region_index(offset) < c->image->info.region_count &&
+	       c->region_types[cim_region_index(offset)] == CIM_REGION_TYPES;
+}
+
+static void count_lost(struct cim_check *c, uint64_t offset)
+{
+	c->lost[cim_region_index(offset)]++;
+	c->faults++;
+}
+
 bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len,
 		     bool metadata)
 {
@@ -116,11 +129,10 @@ bool cim_check_place(struct cim_check *c, const char *structure, uint64_t offset
 	}
 	status = cim_image_check_range(c->image, offset, 0, len, &c->why);
 	type = c->region_types[cim_region_index(offset)];
-	if (type == CIM_REGION_TYPES) {
+	if (is_lost(c, offset)) {
 		if (cim_check_ok(c, status))
 			return true;
-		c->lost[cim_region_index(offset)]++;
-		c->faults++;
+		count_lost(c, offset);
 		return false;
 	}
 	if (!cim_check_try(c, status, structure, offset, "it doesn't lie within its region file"))
@@ -177,13 +189,29 @@ static bool find(struct cim_check *c, enum cim_check_kind kind, uint64_t offset,
 	return !c->status;
 }
 
-bool cim_check_first(struct cim_check *c, enum cim_check_kind kind, uint64_t offset,
-		     uint64_t detail, uint16_t base)
+bool cim_check_first(struct cim_check *c, enum cim_check_kind kind, const char *structure,
+		     uint64_t offset, uint64_t detail, uint16_t base, uint32_t *number)
 {
-	uint32_t number;
 	bool again;
 
-	return find(c, kind, offset, detail, base, &number, &again) && !again;
+	if (!find(c, kind, offset, detail, base, number, &again))
+		return false;
+	if (!again || !cim_idset_has(&c->wrong, *number))
+		return !again;
+	if (is_lost(c, offset))
+		count_lost(c, offset);
+	else
+		cim_check_report(c, CIM_ERROR, structure, offset,
+				 "it is that of another item, for which what is wrong is reported");
+	return false;
+}
+
+void cim_check_judge(struct cim_check *c, uint32_t number, uint64_t faults)
+{
+	bool again;
+
+	if (c->faults != faults && cim_idset_add(&c->wrong, number, &again, NULL))
+		cim_check_no_memory(c);
 }
 
 bool cim_check_spend(struct cim_check *c, const char *structure, uint64_t offset, uint64_t bytes)
@@ -199,17 +227,14 @@ bool cim_check_spend(struct cim_check *c, const char *structure, uint64_t offset
 	return false;
 }
 
-bool cim_check_table_once(struct cim_check *c, const struct cim_link_table *table,
-			  const char *structure, bool *directories)
+bool cim_check_table_first(struct cim_check *c, const struct cim_link_table *table,
+			   const char *structure, bool *directories, uint32_t *number)
 {
-	uint32_t number;
-	bool again;
+	const bool first = cim_check_first(c, CIM_CHECK_TABLE, structure, table->offset,
+					   table->length, table->base, number);
 
-	*directories = false;
-	if (!find(c, CIM_CHECK_TABLE, table->offset, table->length, table->base, &number, &again))
-		return false;
-	*directories = again && cim_idset_has(&c->parents, number);
-	return !again && cim_check_spend(c, structure, table->offset, table->length);
+	*directories = !first && !c->status && cim_idset_has(&c->parents, *number);
+	return first;
 }
 
 void cim_check_note_directory(struct cim_check *c, const struct cim_link_table *table)

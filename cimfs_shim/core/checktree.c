@@ -65,7 +65,9 @@ static bool open_table(struct cim_check *c, const struct cim_record *record,
 		       struct cim_link_table *table)
 {
 	static const char what[] = "link table";
-	bool directories;
+	const uint64_t faults = c->faults;
+	uint32_t number;
+	bool directories, sound;
 	enum cim_status status;
 
 	if (cim_stream_length(record->stream_desc)) {
@@ -85,8 +87,12 @@ static bool open_table(struct cim_check *c, const struct cim_record *record,
 	check_directory_stream(c, record, table);
 	if (!table->count)
 		return false;
-	if (cim_check_table_once(c, table, what, &directories))
-		return cim_check_links(c, table, what);
+	if (cim_check_table_first(c, table, what, &directories, &number)) {
+		sound = cim_check_spend(c, what, table->offset, table->length) &&
+			cim_check_links(c, table, what);
+		cim_check_judge(c, number, faults);
+		return sound;
+	}
 	if (directories)
 		cim_check_report(c, CIM_ERROR, what, table->offset,
 				 "another directory has the same table, so the directories in it "
