@@ -227,6 +227,13 @@ static enum copied copy_piece(struct restore *r, const struct place *at,
 	return COPIED;
 }
 
+/* Of an empty file. EPERM: the file system lengthens one only by writing. */
+static bool set_size(int fd, uint64_t size)
+{
+	return !size || !ftruncate(fd, (off_t)size) ||
+	       (errno == EPERM && pwrite(fd, "", 1, (off_t)size - 1) == 1);
+}
+
 /* A stream's bytes into an empty file. */
 static enum copied copy_data(struct restore *r, const struct place *at, const struct cim_data *data,
 			     bool holes, int fd)
@@ -239,7 +246,7 @@ static enum copied copy_data(struct restore *r, const struct place *at, const st
 		return COPY_WRITE_ERROR;
 	}
 	/* Its size first: what is never written stays a hole. */
-	if ((data->sparse || holes) && data->size && ftruncate(fd, (off_t)data->size))
+	if ((data->sparse || holes) && !set_size(fd, data->size))
 		return COPY_WRITE_ERROR;
 	while (!copied && !data->sparse && offset < data->size) {
 		if (is_stopped(r))

@@ -383,11 +383,24 @@ static enum cim_status posix_pwrite(void *ctx, cim_vfs_file *file, uint64_t offs
 	return CIM_OK;
 }
 
+/* Where ftruncate() can't (some file systems, by FUSE): what lies before the last byte reads as
+ * zero. */
+static enum cim_status lengthen(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
+{
+	uint64_t now;
+	enum cim_status status = posix_size(ctx, file, &now, os_error);
+
+	if (status)
+		return status;
+	if (size <= now)
+		return fail(os_error, EPERM);
+	return posix_pwrite(ctx, file, size - 1, "", 1, os_error);
+}
+
 static enum cim_status posix_truncate(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
 {
 	int result;
 
-	(void)ctx;
 	if (size > INT64_MAX)
 		return fail(os_error, EFBIG);
 	do
@@ -395,6 +408,8 @@ static enum cim_status posix_truncate(void *ctx, cim_vfs_file *file, uint64_t si
 	while (result < 0 && errno == EINTR);
 	if (result == 0)
 		return CIM_OK;
+	if (errno == EPERM)
+		return lengthen(ctx, file, size, os_error);
 	/* The descriptor is good and writable: EINVAL can only mean the size. */
 	return fail(os_error, errno == EINVAL ? EFBIG : errno);
 }

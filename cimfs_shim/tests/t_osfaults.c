@@ -49,7 +49,7 @@ static bool fails(const char *name)
 {
 	if (fail_at && ((old_system && !strcmp(name, old_system)) ||
 			(older_system && !strcmp(name, older_system)))) {
-		errno = EOPNOTSUPP;
+		errno = strcmp(name, "ftruncate64") ? EOPNOTSUPP : EPERM;
 		return true;
 	}
 	if (!fail_at || ++calls != fail_at)
@@ -197,6 +197,20 @@ static enum cim_status do_truncate(void)
 	return CALL(truncate, shared_file, 9);
 }
 
+static enum cim_status do_lengthen(void)
+{
+	char text[20];
+	size_t got = 0;
+	enum cim_status status = CALL(truncate, shared_file, sizeof(text));
+
+	if (!status)
+		status = CALL(pread, shared_file, 0, text, sizeof(text), &got);
+	if (!status &&
+	    (got != sizeof(text) || memcmp(text, "012345678\0\0\0\0\0\0\0\0\0\0", got) != 0))
+		status = CIM_E_CORRUPT;
+	return status;
+}
+
 static enum cim_status do_sync(void)
 {
 	return CALL(sync, shared_file);
@@ -311,6 +325,8 @@ static const struct operation {
 	{"pread", do_pread, NULL, "pread64", NULL, NULL, false},
 	{"pwrite", do_pwrite, NULL, "pwrite64", NULL, NULL, false},
 	{"truncate", do_truncate, NULL, "ftruncate64", NULL, NULL, false},
+	{"lengthen", do_lengthen, NULL, "ftruncate64 pread64", NULL, NULL, false},
+	{"lengthen by writing", do_lengthen, NULL, "pread64 pwrite64", "ftruncate64", NULL, false},
 	{"sync", do_sync, NULL, "fsync", NULL, NULL, false},
 	{"next_data", do_next_data, "lseek64", NULL, NULL, NULL, false},
 	{"next_data, far", do_next_data_past_it, NULL, NULL, NULL, NULL, false},
@@ -412,6 +428,7 @@ static void undo(const struct operation *op)
 		bail("can't rename it back: %s", strerror(errno));
 	unlink(other); /* rename() does nothing with two names of one file */
 	CALL(lock, shared_file, 0, CIM_LOCK_NONE, false);
+	CALL(truncate, shared_file, 9);
 }
 
 /* ---- the sweep ---- */
@@ -514,6 +531,7 @@ static const struct answer {
 	{do_sync_dir, "fsync", EOPNOTSUPP, CIM_OK, "or it isn't supported"},
 	{do_sync, "fsync", EINVAL, CIM_E_IO, "but a file that isn't synced may be lost"},
 	{do_truncate, "ftruncate64", EINVAL, CIM_E_TOO_LARGE, "the size can't be"},
+	{do_truncate, "ftruncate64", EPERM, CIM_E_ACCESS, "nor can it be shortened"},
 	{do_open_dir, "open64", EACCES, CIM_OK, "a directory that can't be listed"},
 	{do_lock_dir, "open64", EACCES, CIM_E_ACCESS, "which can't be locked"},
 	{do_lock, "fcntl64", EACCES, CIM_E_SHARING, "somebody has the lock"},

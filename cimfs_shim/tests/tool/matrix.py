@@ -32,8 +32,10 @@ EPOCH = 11644473600
 LIBC = ctypes.CDLL(None, use_errno=True)
 # The numbers of what is refused; elsewhere these rows are skipped.
 XATTRS = [how + what + "xattr" for what in ("set", "get", "list") for how in ("", "l", "f")]
-CALLS = {"x86_64": dict(zip(XATTRS, range(188, 197)), statx=332, openat2=437, renameat2=316, linkat=265, fchmod=91),
-         "aarch64": dict(zip(XATTRS, range(5, 14)), statx=291, openat2=437, renameat2=276, linkat=37, fchmod=52),
+CALLS = {"x86_64": dict(zip(XATTRS, range(188, 197)), statx=332, openat2=437, renameat2=316, linkat=265, fchmod=91,
+                       ftruncate=77),
+         "aarch64": dict(zip(XATTRS, range(5, 14)), statx=291, openat2=437, renameat2=276, linkat=37, fchmod=52,
+                        ftruncate=46),
          }.get(platform.machine(), {})
 NO_LOCKS = "the file system has no locks"
 WIDE, FACES = "\u8a9e" * 100, "\U0001f600" * 64  # 100 and 128 UTF-16 units, 300 and 256 bytes
@@ -289,6 +291,7 @@ ROWS = [
         lost={"hard": "link", "plain": "link"}),
     Row("no extended attributes (EOPNOTSUPP)", how=refusing(**dict.fromkeys(XATTRS, "EOPNOTSUPP")), lost=NO_XATTRS),
     Row("no extended attributes (ENOSYS)", how=refusing(**dict.fromkeys(XATTRS, "ENOSYS")), lost=NO_XATTRS),
+    Row("files are lengthened by writing only", how=refusing(ftruncate="EPERM")),
     Row("modes can't be set", how=refusing(fchmod="EPERM"), lost={"readonly": "attributes", "locked": "attributes"}),
     Row("no statx (ENOSYS)", how=refusing(statx="ENOSYS")),
     Row("no statx (EPERM)", how=refusing(statx="EPERM")),
