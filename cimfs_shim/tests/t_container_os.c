@@ -7,6 +7,9 @@
  * container gets its name while it is open, is removed so, written where it lies, locked by
  * several, and is the same bytes on both.
  */
+#ifndef _WIN32
+#define _POSIX_C_SOURCE 200809L
+#endif
 #include "../core/container.h"
 #include "libcim_advanced.h"
 #include "libcim_env.h"
@@ -14,6 +17,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <pthread.h>
+#include <unistd.h>
+#endif
 
 static struct cim_error err;
 static char top[1024], container[1200];
@@ -176,6 +183,88 @@ static void test_same_bytes(void)
 	   text);
 }
 
+#ifndef _WIN32
+enum { FORKS = 26, THREADS = 4, ROUNDS = 400, PART = 9000 };
+
+struct job {
+	struct cim_image *image;
+	unsigned seed, wrong;
+};
+
+/* A file of one of the forks, by reading and where it lies in the container. */
+static bool reads_part(struct cim_image *image, unsigned n)
+{
+	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_run run = {CIM_SIZED(run)};
+	static const struct cim_str none;
+	uint8_t buf[PART + 1];
+	size_t got = 0;
+	uint32_t id;
+	char name[16];
+	bool good;
+
+	snprintf(name, sizeof(name), "f%u", n);
+	if (cim_image_lookup(image, cim_str8(name), &id, NULL) ||
+	    cim_image_get_data(image, id, none, &data, NULL) ||
+	    cim_image_read(image, &data, 0, buf, sizeof(buf), &got, NULL) || got != PART ||
+	    memcmp(buf, bytes + n * 100, PART) ||
+	    cim_image_get_run(image, &data, 10, PART, &run, NULL))
+		return false;
+	good = run.kind == CIM_RUN_FILE && run.len && run.len <= PART - 10 &&
+	       pread((int)run.native, buf, (size_t)run.len, (off_t)run.offset) ==
+		       (ssize_t)run.len &&
+	       !memcmp(buf, bytes + n * 100 + 10, (size_t)run.len);
+	cim_run_put(image, &run);
+	return good;
+}
+
+static void *read_parts(void *arg)
+{
+	struct job *job = (struct job *)arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		job->seed = job->seed * 1103515245 + 12345;
+		job->wrong += !reads_part(job->image, job->seed / 65536 % FORKS);
+	}
+	return NULL;
+}
+
+/* Of more sets than files may be open at a time. */
+static void test_threads(void)
+{
+	pthread_t threads[THREADS];
+	struct job jobs[THREADS];
+	struct cim_image *image;
+	char name[2][16] = {"", ""};
+	unsigned wrong = 0;
+
+	snprintf(container, sizeof(container), "%s/many.bcim", top);
+	for (unsigned i = 0; i < FORKS; i++) {
+		struct cim_writer *w;
+		char path[16];
+
+		snprintf(name[i % 2], sizeof(name[0]), "%u.cim", i);
+		snprintf(path, sizeof(path), "f%u", i);
+		w = begin(i ? name[!(i % 2)] : NULL, name[i % 2], CIM_WRITE_CONTAINER);
+		put(w, path, bytes + i * 100, PART);
+		finish(w, name[i % 2]);
+	}
+	image = open_image(name[(FORKS - 1) % 2]);
+	for (unsigned i = 0; i < THREADS; i++) {
+		jobs[i] = (struct job){image, i, 0};
+		if (pthread_create(&threads[i], NULL, read_parts, &jobs[i]))
+			bail("no thread");
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		wrong += jobs[i].wrong;
+	}
+	ok(!wrong, "%u threads read %u files each: %u of them wrong", (unsigned)THREADS,
+	   (unsigned)ROUNDS, wrong);
+	cim_image_close(image);
+}
+#endif
+
 int main(void)
 {
 	const char *dir = getenv("TEST_TMP");
@@ -187,5 +276,8 @@ int main(void)
 		bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
 	test_sessions();
 	test_same_bytes();
+#ifndef _WIN32
+	test_threads();
+#endif
 	return tap_done();
 }
