@@ -5,7 +5,8 @@
  * The container file system is a struct cim_vfs over one file of another, so nothing above it knows
  * the difference. contread.c finds the state that stands, and checks all of it; conttable.c has the
  * names; contwrite.c gives a session's files their room; contcommit.c makes the state that it
- * leaves the one that stands; contvfs.c is the table of functions; place.c opens what a path means.
+ * leaves the one that stands; contvfs.c and contfile.c are the table of functions; place.c opens
+ * what a path means.
  *
  * Nodes of files that a published table names never change. A session's own ones may, by calls that
  * its lock serialises. So readers' threads meet only where a file is opened: there is a lock for
@@ -175,6 +176,35 @@ enum cim_status cim_cont_open_to_write(struct cim_container *c, const char *name
 				       struct cim_error *err);
 /* The end of a session: what it made and hasn't published goes. */
 void cim_cont_end_session(struct cim_container *c);
+
+/* ---- contfile.c ---- */
+
+/* An open file of a container; a cim_vfs_file * for everybody else. */
+struct cim_cont_file {
+	struct cim_container *c;
+	struct cim_cont_node *node;
+	cim_vfs_file *held; /* the container's file, opened anew and locked */
+	bool writes;
+	bool shares, alone; /* its locks */
+};
+
+static inline struct cim_cont_file *cim_cont_file_of(cim_vfs_file *file)
+{
+	return (struct cim_cont_file *)file;
+}
+
+enum cim_status cim_cont_file_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error);
+enum cim_status cim_cont_file_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
+				    size_t len, size_t *got, long *os_error);
+enum cim_status cim_cont_file_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset,
+				     const void *buf, size_t len, long *os_error);
+enum cim_status cim_cont_file_truncate(void *ctx, cim_vfs_file *file, uint64_t size,
+				       long *os_error);
+enum cim_status cim_cont_file_sync(void *ctx, cim_vfs_file *file, long *os_error);
+intptr_t cim_cont_file_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			   uint64_t *place);
+enum cim_status cim_cont_file_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,
+					uint64_t *data, long *os_error);
 
 /* ---- contvfs.c ---- */
 

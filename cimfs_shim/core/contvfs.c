@@ -18,20 +18,6 @@
 
 #include <string.h>
 
-/* An open file of a container; a cim_vfs_file * for everybody else. */
-struct inner {
-	struct cim_container *c;
-	struct cim_cont_node *node;
-	cim_vfs_file *held; /* the container's file, opened anew and locked */
-	bool writes;
-	bool shares, alone; /* its locks */
-};
-
-static struct inner *inner_of(cim_vfs_file *file)
-{
-	return (struct inner *)file;
-}
-
 static struct cim_container *container_of(cim_vfs_dir *dir)
 {
 	return (struct cim_container *)dir;
@@ -158,9 +144,9 @@ static enum cim_status cont_list(void *ctx, cim_vfs_dir *dir,
 
 /* ---- opening ---- */
 
-static struct inner *new_inner(struct cim_container *c, struct cim_cont_node *node)
+static struct cim_cont_file *new_inner(struct cim_container *c, struct cim_cont_node *node)
 {
-	struct inner *file = node ? cim_zalloc(&c->env, sizeof(*file)) : NULL;
+	struct cim_cont_file *file = node ? cim_zalloc(&c->env, sizeof(*file)) : NULL;
 
 	if (!file)
 		return NULL;
@@ -171,7 +157,8 @@ static struct inner *new_inner(struct cim_container *c, struct cim_cont_node *no
 	return file;
 }
 
-static enum cim_status create(struct cim_container *c, const char *name, struct inner **file)
+static enum cim_status create(struct cim_container *c, const char *name,
+			      struct cim_cont_file **file)
 {
 	struct cim_cont_node *node = cim_zalloc(&c->env, sizeof(*node));
 	struct cim_cont_entry entry;
@@ -196,7 +183,7 @@ static enum cim_status create(struct cim_container *c, const char *name, struct 
 }
 
 static enum cim_status open_inner(struct cim_container *c, const char *name, bool makes,
-				  struct inner **file)
+				  struct cim_cont_file **file)
 {
 	uint8_t bytes[2 * CIM_CONT_MAX_NAME];
 	struct cim_cont_entry *entry;
@@ -220,7 +207,7 @@ static enum cim_status cont_open(void *ctx, cim_vfs_dir *dir, const char *name,
 				 enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
 {
 	struct cim_container *c = container_of(dir);
-	struct inner *inner = NULL;
+	struct cim_cont_file *inner = NULL;
 	enum cim_status status;
 
 	(void)ctx;
@@ -242,7 +229,7 @@ static uint64_t lock_number(const struct cim_cont_node *node)
 	return 1;
 }
 
-static enum cim_status lock_own(struct inner *file, enum cim_vfs_lock how)
+static enum cim_status lock_own(struct cim_cont_file *file, enum cim_vfs_lock how)
 {
 	struct cim_cont_node *node = file->node;
 	const unsigned others = node->sharers - file->shares;
@@ -259,7 +246,7 @@ static enum cim_status lock_own(struct inner *file, enum cim_vfs_lock how)
 }
 
 /* By the container's own open file, which has each byte once, however often it is shared here. */
-static enum cim_status lock_published(struct inner *file, enum cim_vfs_lock how, bool wait,
+static enum cim_status lock_published(struct cim_cont_file *file, enum cim_vfs_lock how, bool wait,
 				      long *os_error)
 {
 	const struct cim_vfs *below = &file->c->below;
@@ -283,7 +270,7 @@ static enum cim_status lock_published(struct inner *file, enum cim_vfs_lock how,
 static enum cim_status cont_lock(void *ctx, cim_vfs_file *file, uint64_t number,
 				 enum cim_vfs_lock how, bool wait, long *os_error)
 {
-	struct inner *inner = inner_of(file);
+	struct cim_cont_file *inner = cim_cont_file_of(file);
 
 	(void)ctx;
 	*os_error = 0;
@@ -321,7 +308,7 @@ static enum cim_status cont_is_locked(void *ctx, cim_vfs_dir *dir, const char *n
 }
 
 /* The container's file anew, with the lock; it must be the one that is open. */
-static enum cim_status hold_published(struct inner *file, bool alone, long *os_error)
+static enum cim_status hold_published(struct cim_cont_file *file, bool alone, long *os_error)
 {
 	struct cim_container *c = file->c;
 	const struct cim_vfs *below = &c->below;
@@ -345,7 +332,7 @@ static enum cim_status hold_published(struct inner *file, bool alone, long *os_e
 
 static void cont_close(void *ctx, cim_vfs_file *file)
 {
-	struct inner *inner = inner_of(file);
+	struct cim_cont_file *inner = cim_cont_file_of(file);
 	struct cim_container *c;
 	long ignored;
 
@@ -376,164 +363,16 @@ static enum cim_status cont_hold(void *ctx, cim_vfs_dir *dir, const char *name, 
 	status = cont_open(ctx, dir, name, CIM_VFS_UPDATE, file, os_error);
 	if (status)
 		return status;
-	if (inner_of(*file)->node->own)
-		status = lock_own(inner_of(*file), alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED);
+	if (cim_cont_file_of(*file)->node->own)
+		status = lock_own(cim_cont_file_of(*file),
+				  alone ? CIM_LOCK_ALONE : CIM_LOCK_SHARED);
 	else
-		status = hold_published(inner_of(*file), alone, os_error);
+		status = hold_published(cim_cont_file_of(*file), alone, os_error);
 	if (!status)
 		return CIM_OK;
 	cont_close(ctx, *file);
 	*file = NULL;
 	return status;
-}
-
-/* ---- bytes ---- */
-
-/* Of a container that somebody has cut short, only so much of a file is there. */
-static uint64_t size_within(const struct cim_cont_node *node, uint64_t end)
-{
-	for (size_t i = 0; i < node->count; i++) {
-		const struct cim_extent *extent = &node->extents[i];
-
-		if (extent->place && extent->place + extent->len > end)
-			return extent->at < node->size ? extent->at : node->size;
-	}
-	return node->size;
-}
-
-static enum cim_status cont_size(void *ctx, cim_vfs_file *file, uint64_t *size, long *os_error)
-{
-	const struct inner *inner = inner_of(file);
-	const struct cim_container *c = inner->c;
-	uint64_t end;
-	enum cim_status status;
-
-	(void)ctx;
-	*size = inner->node->size;
-	*os_error = 0;
-	if (inner->node->own)
-		return CIM_OK;
-	status = c->below.size(c->below.ctx, c->file, &end, os_error);
-	if (!status && end < c->now.end)
-		*size = size_within(inner->node, end);
-	return status;
-}
-
-/* What one extent, or one hole, has of [offset, offset + *len); 0: nothing but zeros. */
-static uint64_t place_of(const struct cim_cont_node *node, uint64_t offset, uint64_t *len)
-{
-	const struct cim_extent *extent = cim_cont_extent_at(node, offset);
-	uint64_t left, skip;
-
-	if (!extent || offset >= node->written)
-		return 0;
-	skip = offset - extent->at;
-	left = extent->len - skip;
-	if (left > node->written - offset)
-		left = node->written - offset;
-	if (*len > left)
-		*len = left;
-	return extent->place ? extent->place + skip : 0;
-}
-
-static enum cim_status cont_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
-				  size_t len, size_t *got, long *os_error)
-{
-	const struct cim_cont_node *node = inner_of(file)->node;
-	const struct cim_container *c = inner_of(file)->c;
-	uint8_t *to = buf;
-	enum cim_status status;
-
-	(void)ctx;
-	*got = 0;
-	*os_error = 0;
-	if (offset >= node->size)
-		return CIM_OK;
-	if (len > node->size - offset)
-		len = (size_t)(node->size - offset);
-	while (*got < len) {
-		uint64_t part = len - *got;
-		const uint64_t place = place_of(node, offset + *got, &part);
-		size_t n = (size_t)part;
-
-		if (!place) {
-			memset(to + *got, 0, n);
-		} else {
-			status = c->below.pread(c->below.ctx, c->file, place, to + *got, n, &n,
-						os_error);
-			if (status)
-				return status;
-		}
-		*got += n;
-		if (n < part) /* somebody has cut the container short */
-			break;
-	}
-	return CIM_OK;
-}
-
-static enum cim_status cont_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
-				   size_t len, long *os_error)
-{
-	struct inner *inner = inner_of(file);
-
-	(void)ctx;
-	if (!inner->writes || !inner->node->own)
-		return refuse(os_error, CIM_E_ACCESS);
-	return cim_cont_write(inner->c, inner->node, offset, buf, len, os_error);
-}
-
-static enum cim_status cont_truncate(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
-{
-	struct inner *inner = inner_of(file);
-
-	(void)ctx;
-	if (!inner->writes || !inner->node->own)
-		return refuse(os_error, CIM_E_ACCESS);
-	return cim_cont_truncate(inner->c, inner->node, size, os_error);
-}
-
-/* A commit syncs all of the container. What is synced is whole, so its room to spare is given back,
- * to those that are written next. */
-static enum cim_status cont_sync(void *ctx, cim_vfs_file *file, long *os_error)
-{
-	struct inner *inner = inner_of(file);
-
-	(void)ctx;
-	*os_error = 0;
-	return inner->writes && inner->node->own ? cim_cont_settle(inner->c, inner->node, os_error)
-						 : CIM_OK;
-}
-
-static intptr_t cont_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
-			 uint64_t *place)
-{
-	const struct inner *inner = inner_of(file);
-	const struct cim_container *c = inner->c;
-	const uint64_t at = place_of(inner->node, offset, len);
-
-	(void)ctx;
-	*place = 0;
-	return at && c->below.map ? c->below.map(c->below.ctx, c->file, at, len, place) : -1;
-}
-
-static enum cim_status cont_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,
-				      uint64_t *data, long *os_error)
-{
-	const struct cim_cont_node *node = inner_of(file)->node;
-	const struct cim_extent *extent = cim_cont_extent_at(node, offset);
-	const struct cim_extent *end = node->extents + node->count;
-
-	(void)ctx;
-	*os_error = 0;
-	*data = offset > node->size ? offset : node->size;
-	while (extent && extent < end && !extent->place)
-		extent++;
-	if (!extent || extent == end || offset >= node->size)
-		return CIM_OK;
-	offset = extent->at > offset ? extent->at : offset;
-	if (offset < *data)
-		*data = offset;
-	return CIM_OK;
 }
 
 /* ---- names ---- */
@@ -637,7 +476,7 @@ static enum cim_status cont_is_named(void *ctx, cim_vfs_dir *dir, const char *na
 	const struct cim_cont_entry *entry = cim_cont_find(container_of(dir), name, &at);
 
 	(void)ctx;
-	*named = entry && entry->node == inner_of(file)->node;
+	*named = entry && entry->node == cim_cont_file_of(file)->node;
 	return refuse(os_error, entry ? CIM_OK : CIM_E_FILE_NOT_FOUND);
 }
 
@@ -661,19 +500,19 @@ void cim_cont_vfs(struct cim_container *c, struct cim_vfs *vfs)
 		.sync_dir = cont_sync_dir,
 		.open = cont_open,
 		.close = cont_close,
-		.size = cont_size,
-		.pread = cont_pread,
-		.pwrite = cont_pwrite,
-		.truncate = cont_truncate,
-		.sync = cont_sync,
+		.size = cim_cont_file_size,
+		.pread = cim_cont_file_pread,
+		.pwrite = cim_cont_file_pwrite,
+		.truncate = cim_cont_file_truncate,
+		.sync = cim_cont_file_sync,
 		.lock = cont_lock,
 		.is_locked = cont_is_locked,
 		.rename = cont_rename,
 		.remove = cont_remove,
 		.list = cont_list,
-		.map = cont_map,
+		.map = cim_cont_file_map,
 		.hold = cont_hold,
-		.next_data = cont_next_data,
+		.next_data = cim_cont_file_next_data,
 		.is_named = cont_is_named,
 		.error_text = cont_error_text,
 	};
