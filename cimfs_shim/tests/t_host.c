@@ -513,6 +513,141 @@ static void test_words(void)
 	is_int(arg_word("bd", "a|bc|d"), -1, "another of that length is none");
 }
 
+struct asked {
+	bool flag, other;
+	const char *text;
+	int word;
+	int taken;
+	char wrong[200];
+};
+
+static int wrong(void *program, const char *text)
+{
+	struct asked *asked = (struct asked *)program;
+
+	snprintf(asked->wrong, sizeof(asked->wrong), "%s", text);
+	return 77;
+}
+
+static int take(void *program, void *into, const struct arg_option *option, char *arg)
+{
+	((struct asked *)program)->taken++;
+	(void)into, (void)option;
+	return arg && !strcmp(arg, "stop") ? 5 : 0;
+}
+
+static const struct arg_option asked_options[] = {
+	{.name = "flag", .letter = 'f', ARG_SETS(struct asked, flag), .help = ""},
+	{.name = "text", .letter = 't', .meta = "TEXT", ARG_SETS(struct asked, text), .help = ""},
+	{.name = "word", .meta = "red|green|blue", ARG_SETS_WORD(struct asked, word), .help = ""},
+	{.name = "maybe",
+	 .letter = 'm',
+	 .meta = "yes|no",
+	 .optional = true,
+	 ARG_SETS_WORD(struct asked, word),
+	 .help = ""},
+	{.letter = 'l', .last = true, ARG_SETS(struct asked, other), .help = ""},
+	{.name = "take", .meta = "X", .take = take, .help = ""},
+	{0},
+};
+
+/* Words for args_parse(), separated by spaces; what it returns. */
+static int parse(struct asked *asked, const char *line)
+{
+	const struct args args = {.program = asked, .wrong = wrong};
+	const struct arg_group groups[] = {
+		{.options = asked_options, .into = asked},
+		{.options = asked_options, .into = asked, .bare = true},
+		{0},
+	};
+	static char copy[200];
+	char *argv[20] = {(char *)"program"}, *save;
+	int argc = 1;
+
+	*asked = (struct asked){.word = -2};
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	optind = 0;
+	return args_parse(&args, groups, argc, argv);
+}
+
+static void test_options(void)
+{
+	struct asked asked;
+
+	ok(!parse(&asked, "") && !asked.flag && asked.word == -2, "no options");
+	ok(!parse(&asked, "-f --text=a --word=green x") && asked.flag && asked.word == 1 &&
+		   !strcmp(asked.text, "a"),
+	   "some of each kind");
+	ok(!parse(&asked, "-tb --word blue --maybe") && !strcmp(asked.text, "b") &&
+		   asked.word == -1,
+	   "arguments in other places, or none");
+	ok(!parse(&asked, "-mno") && asked.word == 1, "one that may be missing is there");
+	ok(!parse(&asked, "-l --bogus") && asked.other,
+	   "what comes behind the last doesn't matter");
+	ok(!parse(&asked, "--take 1 --take 2") && asked.taken == 2, "taken by a function");
+	ok(parse(&asked, "--take stop --take 2") == 5 && asked.taken == 1, "which ends it");
+}
+
+static void test_wrong_options(void)
+{
+	static const struct {
+		const char *line, *text;
+	} all[] = {
+		{"--bogus", "unknown option '--bogus'"},
+		{"-x", "unknown option '-x'"},
+		{"-fx", "unknown option '-x'"},
+		{"--text", "option '--text' needs an argument"},
+		{"-t", "option '-t' needs an argument"},
+		{"--flag=1", "option '--flag=1' takes no argument"},
+		{"--word=gree", "--word is red, green or blue"},
+		{"--maybe=", "--maybe is yes or no"},
+	};
+	struct asked asked;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		is_int(parse(&asked, all[i].line), 77, "%s is a usage error", all[i].line);
+		is_str(asked.wrong, all[i].text, "and told");
+	}
+}
+
+static void test_bare_options(void)
+{
+	static const struct arg_option options[] = {
+		{.name = "flag", ARG_SETS(struct asked, flag)},
+		{.name = "text", .meta = "TEXT", ARG_SETS(struct asked, text)},
+		{.name = "word", .meta = "red|green", ARG_SETS_WORD(struct asked, word)},
+		{.name = "x-*", ARG_SETS(struct asked, other)},
+		{0},
+	};
+	static const struct {
+		const char *word;
+		bool known;
+		int code;
+	} all[] = {
+		{"flag", true, 0},   {"flag=1", false, 0},    {"fla", false, 0},
+		{"flags", false, 0}, {"text=a", true, 0},     {"text=", true, 0},
+		{"text", false, 0},  {"word=green", true, 0}, {"word=blue", true, 77},
+		{"x-", true, 0},     {"x-y=z", true, 0},      {"x", false, 0},
+		{"X-y", false, 0},   {"", false, 0},	      {"=flag", false, 0},
+	};
+	struct asked asked = {.word = -2};
+	const struct args args = {.program = &asked, .wrong = wrong};
+	const struct arg_group group = {.options = options, .into = &asked, .bare = true};
+	char word[20];
+	bool known;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		snprintf(word, sizeof(word), "%s", all[i].word);
+		is_int(args_word(&args, &group, word, &known), all[i].code, "the word '%s'",
+		       all[i].word);
+		is_int(known, all[i].known, "is %sknown", all[i].known ? "" : "not ");
+	}
+	ok(asked.flag && asked.other && asked.word == 1, "and all were taken");
+	is_str(asked.wrong, "word is red or green", "without dashes");
+}
+
 /* ---- volumes ---- */
 
 static void test_volume_names(void)
@@ -807,6 +942,9 @@ int main(void)
 	test_link_to();
 	test_link_parse();
 	test_words();
+	test_options();
+	test_wrong_options();
+	test_bare_options();
 	test_volume_names();
 	test_volume_info();
 	test_processes();

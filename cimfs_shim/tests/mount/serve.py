@@ -583,6 +583,7 @@ LINKS = [  # target, relative; by hand in the root and two levels down, as a vol
     ("\\??\\", 0, *NONE),
     ("\\??\\GLOBALROOT\\x", 0, *NONE),
     ("a\0b", 1, *NONE),
+    ("\0b", 1, *NONE),
     ("\\??\\C:\\a\0", 0, *NONE),
     ("x" * 255, 1, *["x" * 255] * 3),
     ("x" * 256, 1, *NONE),

@@ -518,8 +518,16 @@ def without_locks(backend, fault):
     same((result.code, status().count("note")), (0, 0), backend + ": no locks later: mounts")
     check(wait_until(lambda: log_of("No locks available") == 1), backend + ": no locks later: a line in the log",
           log_of(""))
+    if backend == "extract":
+        check(wait_until(lambda: state() + "/log" not in open_files(servers(image)[0])),
+              "extract: no locks later: the log isn't kept open", open_files(servers(image)[0]))
     dismount()
     same(clean(), CLEAN, backend + ": no locks: nothing is left")
+
+
+def open_files(pid):
+    """What a process has open."""
+    return [os.readlink(n) for n in glob.glob("/proc/%d/fd/*" % pid) if os.path.lexists(n)]
 
 
 def log_of(words):
@@ -617,6 +625,7 @@ dismount()
 
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     fails(ABORTED, "extract: %s at once" % number.name, pending(number, run, mount_call()))
+    same(status(), "unpacking was stopped by a signal\n", "extract: which is told")
 large = Image(Dir({"f%d" % n: File(os.urandom(1 << 20)) for n in range(32)}),
               name="large.cim").write(os.path.join(TMP, "large"))
 making = start_copy(large)
