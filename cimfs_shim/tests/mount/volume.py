@@ -497,6 +497,13 @@ def mount_before_close(backend):
           "is marked after that", result)
     dismount()
     same((marked(), clean()), (False, CLEAN), backend + ": and not after the dismount")
+    with open(region, "r+b") as session:
+        fcntl.lockf(session, fcntl.LOCK_EX, 1, 1 << 62)
+        mount(backend=backend)
+        os.kill(servers(image)[0], signal.SIGTERM)
+        check(wait_until(lambda: clean() == CLEAN), backend + ": SIGTERM while the lock is waited for: "
+              "everything is taken away", clean())
+    check(wait_until(lambda: not servers(image)), backend + ": and the process has ended", servers(image))
 
 
 mount_before_close("extract")
