@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -704,6 +705,7 @@ static void test_volume_info(void)
 	ok(!write_whole(in_tmp("none/x"), "%s", "x") && errno == ENOENT,
 	   "where nothing can be written errno tells");
 	ok(!write_whole(file, "%s", ""), "nothing is no file");
+	ok(!write_whole(tmp, "%s", "x") && errno == EISDIR, "nor can a directory be one");
 	ok(volume_info_read(file, &got), "and what was there stays");
 	is_int(unlink(file), 0, "it goes");
 	is_int(rmdir(tmp) || mkdir(tmp, 0700), 0, "and was all that there was");
@@ -767,6 +769,88 @@ static void test_mounts(void)
 	ok(find_mount("/proc", &top) && top.dev && !top.is_image, "and found: no image");
 	ok(find_mount("/proc", NULL) && !find_mount("/proc/", NULL) && !find_mount(tmp, NULL),
 	   "by its own name; what isn't mounted isn't found");
+}
+
+/* What stands in for a file of /proc; NULL: nothing. */
+static const char *proc_text;
+
+FILE *__real_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode)
+{
+	if (proc_text && !strncmp(path, "/proc/", 6))
+		return fmemopen((void *)proc_text, strlen(proc_text), "r");
+	return __real_fopen64(path, mode);
+}
+
+static void test_mount_lines(void)
+{
+	static const struct {
+		const char *line, *dir;
+	} all[] = {
+		{"1 2 3:4 / /a rw shared:1 - fuse.cimfs /i.cim ro", "/a"},
+		{"1 2 3:4 / /b rw - fuse.cimfs /i.cim", "/b"},
+		{"1 2 3:4 / /no/end rw fuse.cimfs /i.cim", NULL},
+		{"1 2 3:4 / - fuse.cimfs /i.cim", NULL},
+		{"1 2 34 / /no/colon rw - fuse.cimfs /i.cim", NULL},
+		{"1 2 3:4 / /no/source rw - fuse.cimfs", NULL},
+		{"1 2 3:4 / /no/type rw - ", NULL},
+		{"1 2 3:4 / /sp\\040a\\011ce\\012\\134 rw - t s", "/sp a\tce\n\\"},
+		{"1 2 3:4 / /\\134040 rw - t s", "/\\040"},
+		{"1 2 3:4 / /\\377\\000x rw - t s", "/\377"},
+		{"1 2 3:4 / /\\400\\080\\008\\/40\\0/0\\00/ rw - t s",
+		 "/\\400\\080\\008\\/40\\0/0\\00/"},
+		{"1 2 3:4 / /\\04 rw - t s", "/\\04"},
+		{"1 2 3:4 / /z rw - t s\\040s", "/z"},
+	};
+	struct mount_entry entry;
+	struct mountinfo m;
+	char text[1000] = "";
+	struct mount_top top;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n", all[i].line);
+	proc_text = text;
+	mountinfo_open(&m);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (all[i].dir)
+			is_str(mountinfo_next(&m, &entry) ? entry.dir : NULL, all[i].dir, "%s",
+			       all[i].line);
+	}
+	is_str(entry.source, "s s", "a source");
+	ok(!mountinfo_next(&m, &entry), "lines that are none are passed over");
+	mountinfo_close(&m);
+	ok(find_mount("/a", &top) && top.is_image && top.dev == makedev(3, 4), "an image's mount");
+	proc_text = "1 2 3:4 / /a rw - fuse.cimfs s\n1 2 5:6 / /a rw - tmpfs s\n";
+	ok(find_mount("/a", &top) && !top.is_image && top.dev == makedev(5, 6),
+	   "one that another is mounted over");
+	proc_text = NULL;
+}
+
+static void test_stat_lines(void)
+{
+	static const struct {
+		const char *text;
+		unsigned long long start;
+	} all[] = {
+		{"7 (sh) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 222 23", 222},
+		{"7 (a) Z (b) R 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 222 23", 222},
+		{"7 (sh) Z 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 222 23", 0},
+		{"7 (sh) X 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 222 23", 0},
+		{"7 (sh) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21", 0},
+		{"7 (sh)S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 222 23", 0},
+		{"7 sh S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 222 23", 0},
+		{"7 (sh) S", 0},
+		{"x", 0},
+	};
+	struct process p;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		proc_text = all[i].text;
+		process_identify(&p, 7);
+		is_int((long)p.start, (long)all[i].start, "the start of '%s'", all[i].text);
+	}
+	proc_text = NULL;
 }
 
 static void test_run(void)
@@ -923,9 +1007,19 @@ static void test_alloc(void)
 	free(xmemdup("", 0));
 }
 
+static int open_files(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 1000; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 int main(void)
 {
 	const char *where = getenv("TEST_TMP");
+	const int files = open_files();
 
 	snprintf(tmp, sizeof(tmp), "%s/t_host.XXXXXX", where ? where : "/tmp");
 	if (!mkdtemp(tmp))
@@ -949,11 +1043,14 @@ int main(void)
 	test_volume_info();
 	test_processes();
 	test_mounts();
+	test_mount_lines();
+	test_stat_lines();
 	test_run();
 	test_statx();
 	test_image_names();
 	test_dirs();
 	test_alloc();
-	rmdir(tmp);
+	is_int(rmdir(tmp), 0, "no file is left");
+	is_int(open_files(), files, "nor is one open");
 	return tap_done();
 }
