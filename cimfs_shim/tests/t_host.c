@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #include "../host/ea.h"
 #include "../host/error.h"
 #include "../host/filetime.h"
+#include "../host/help.h"
 #include "../host/imagefile.h"
 #include "../host/mountinfo.h"
 #include "../host/process.h"
@@ -649,6 +651,96 @@ static void test_bare_options(void)
 	is_str(asked.wrong, "word is red or green", "without dashes");
 }
 
+/* ---- help ---- */
+
+/* What a function prints on standard output. */
+static const char *printed(void (*print)(void))
+{
+	static char text[4000];
+	int saved, file;
+	ssize_t len;
+
+	fflush(stdout);
+	saved = dup(STDOUT_FILENO);
+	file = memfd_create("out", MFD_CLOEXEC);
+	dup2(file, STDOUT_FILENO);
+	print();
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	len = pread(file, text, sizeof(text) - 1, 0);
+	text[len > 0 ? len : 0] = '\0';
+	close(file);
+	close(saved);
+	return text;
+}
+
+static void print_help(void)
+{
+	static const struct arg_option options[] = {
+		{.name = "all", .letter = 'a', .help = "everything"},
+		{.name = "file",
+		 .meta = "FILE",
+		 .help = "a text of more words than fit into what a "
+			 "line has room for, which goes on below"},
+		{.name = "maybe", .meta = "yes|no", .optional = true, .help = "or not"},
+		{.letter = 'x', .help = "by a letter alone\n  as it stands\n\nand more"},
+		{.letter = 'n', .meta = "N", .help = "with a number"},
+		{.name = "a-name-that-is-very-long", .help = "below it"},
+		{.name = "one", .letter = '1'},
+		{.name = "two", .help = "for both"},
+		{0},
+	};
+	static const struct arg_option bare[] = {
+		{.name = "word", .meta = "a|b", .help = "without dashes"},
+		{0},
+	};
+	static const struct arg_option none[] = {{0}};
+	const struct arg_group groups[] = {
+		{.options = options},
+		{.title = "None", .options = none},
+		{.title = "Words", .options = bare, .bare = true},
+		{0},
+	};
+
+	help_print(&(struct help){"program [OPTION]",
+				  "One line.\n\n  kept   as it is\nA text that "
+				  "is wrapped where the eightieth character "
+				  "of a line would be, that is, about here.",
+				  groups, "The end."});
+}
+
+static void test_help(void)
+{
+	static const char want[] =
+		"Usage: program [OPTION]\n"
+		"\n"
+		"One line.\n"
+		"\n"
+		"  kept   as it is\n"
+		"A text that is wrapped where the eightieth character of a line would be, that\n"
+		"is, about here.\n"
+		"\n"
+		"  -a, --all            everything\n"
+		"      --file=FILE      a text of more words than fit into what a line has room\n"
+		"                       for, which goes on below\n"
+		"      --maybe[=yes|no] or not\n"
+		"  -x                   by a letter alone\n"
+		"                         as it stands\n"
+		"\n"
+		"                       and more\n"
+		"  -n N                 with a number\n"
+		"      --a-name-that-is-very-long\n"
+		"                       below it\n"
+		"  -1, --one, --two     for both\n"
+		"\n"
+		"Words:\n"
+		"  word=a|b             without dashes\n"
+		"\n"
+		"The end.\n";
+
+	is_str(printed(print_help), want, "a help text");
+}
+
 /* ---- volumes ---- */
 
 static void test_volume_names(void)
@@ -1039,6 +1131,7 @@ int main(void)
 	test_options();
 	test_wrong_options();
 	test_bare_options();
+	test_help();
 	test_volume_names();
 	test_volume_info();
 	test_processes();
