@@ -149,7 +149,20 @@ static int put_ea(struct server *s, struct value *v, const struct cim_file_info 
 	return v->size > limit ? ERANGE : 0;
 }
 
-/* There is no stream of that name; or there is, but where nobody looks for it. */
+/*
+ * How many of an item's streams are gone through: a list has room for no more names. (It takes 7
+ * bytes for one.) In an image that was made for it each name could take a walk through all.
+ */
+#define LISTED_STREAMS 10000u
+
+static uint32_t listed_streams(const struct cim_iter *iter)
+{
+	const uint32_t count = cim_iter_count(iter);
+
+	return count < LISTED_STREAMS ? count : LISTED_STREAMS;
+}
+
+/* There is no stream of that name; or it is listed, but lies where nobody looks for it. */
 static int lost_stream(struct server *s, const struct cim_file_info *info, const char *name)
 {
 	struct cim_error err = {0};
@@ -158,7 +171,7 @@ static int lost_stream(struct server *s, const struct cim_file_info *info, const
 	bool listed = false;
 	enum cim_status status = cim_iter_file_streams(s->image, info, &iter, &err);
 
-	for (uint32_t left = status ? 0 : cim_iter_count(iter); left && !listed; left--) {
+	for (uint32_t left = status ? 0 : listed_streams(iter); left && !listed; left--) {
 		status = cim_iter_next(iter, &entry, &err);
 		listed = !status && entry && !strcmp(entry->utf8, name);
 	}
@@ -341,7 +354,7 @@ static int list_streams(struct server *s, const struct cim_file_info *info, stru
 
 	if (status)
 		return log_status(status, &err, info->file_id);
-	for (uint32_t left = cim_iter_count(iter); left && !error; left--) {
+	for (uint32_t left = listed_streams(iter); left && !error; left--) {
 		status = cim_iter_next(iter, &entry, &err);
 		if (status)
 			error = log_status(status, &err, info->file_id);
