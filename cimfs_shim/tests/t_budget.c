@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test of core/budget.c: where a budget ends, to the byte, and what is counted once. */
 #include "../core/budget.h"
+#include "../core/image.h"
 #include "kit.h"
 
 enum { SESSIONS = 150 };
@@ -132,6 +133,21 @@ static void once(struct cim_image *image)
 	cim_budget_close(budget);
 }
 
+/* While there is an image of so many regions: what was read past a region's end keeps no file open.
+ */
+static void open_regions(struct cim_image *image)
+{
+	const uint32_t regions = cim_image_get_info(image)->region_count;
+	unsigned wrong = 0;
+	uint8_t byte;
+
+	for (uint32_t i = 0; i < regions; i++)
+		wrong += cim_image_read_raw(image, (uint64_t)i << 48 | 40, UINT64_C(1) << 40, &byte,
+					    1, NULL) != CIM_E_CORRUPT;
+	is_int(wrong, 0, "no region can be read past its end");
+	ok(k.m->open_files <= 64, "then %ld region files are open, at most 64", k.m->open_files);
+}
+
 /* Each allocation fails in turn; what was opened is given back. */
 static void no_memory(struct cim_image *image)
 {
@@ -178,6 +194,7 @@ int main(void)
 	over(image);
 	each_region_once(image);
 	once(image);
+	open_regions(image);
 	no_memory(image);
 	cim_image_close(image);
 	kit_free(&k);

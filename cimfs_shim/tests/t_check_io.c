@@ -2,6 +2,7 @@
 /* A check of a sound image, while each of its calls fails: it says so, and takes nothing for sound.
  */
 #include "kit.h"
+#include "minicim.h"
 
 static struct kit k;
 
@@ -100,6 +101,36 @@ static void each_fails(unsigned long ops, bool on)
 	is_int(odd, 0, "by the error that came up, and nothing is called broken");
 }
 
+/* Directories without names may have one table, which leads nowhere twice. */
+static void shared_by_empty_ones(void)
+{
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct mini *m = mini_new();
+	struct mini_link links[2];
+	struct cim_image *image;
+	unsigned findings = 0;
+	size_t length;
+	uint64_t table;
+
+	mini_set_of(m, 1, 3, 3);
+	mini_put_upcase(m, 0);
+	table = mini_table(m, 0, NULL, 0, 4, false, 0, &length);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint32_t id = mini_record(m);
+
+		mini_stream(m, id, table, length, 1, false);
+		links[i] = mini_link(i ? "b" : "a", id, 0);
+	}
+	m->root = mini_record(m);
+	mini_field(m, m->root, 88, m->root, 4);
+	mini_finish_dir(m, "e.cim", 0, links, 2, true);
+	image = mini_open(m, "mem/e.cim");
+	must(&k, cim_image_verify(image, 0, count_findings, &findings, &result, &k.err));
+	is_int((int64_t)result.errors, 0, "empty directories share an empty table");
+	cim_image_close(image);
+	mini_free(m);
+}
+
 int main(void)
 {
 	unsigned long ops;
@@ -115,6 +146,7 @@ int main(void)
 	ok(ops > 50, "a check makes %lu calls", ops);
 	each_fails(ops, false);
 	each_fails(ops, true);
+	shared_by_empty_ones();
 	kit_free(&k);
 	return tap_done();
 }

@@ -17,6 +17,29 @@ static void is_digest(const struct cim_digest *digest, const char *hex, const ch
 	is_mem(digest->bytes + 16, "XXH3-128", 8, "the algorithm's name stands behind it");
 }
 
+/* Wherever it lies, a state keeps within its room. */
+static void test_room(void)
+{
+	static _Alignas(64) uint8_t space[sizeof(struct cim_hasher) + 3 * 64];
+	struct cim_digest digest, want;
+	unsigned spoilt = 0, differ = 0;
+
+	cim_digest_of(bytes, 1000, &want);
+	for (size_t at = 64; at < 128; at += _Alignof(struct cim_hasher)) {
+		struct cim_hasher *hasher = (struct cim_hasher *)(space + at);
+
+		memset(space, 0x5c, sizeof(space));
+		cim_hasher_init(hasher);
+		cim_hasher_update(hasher, bytes, 1000);
+		cim_hasher_final(hasher, &digest);
+		differ += memcmp(&digest, &want, sizeof(want)) != 0;
+		for (size_t i = 0; i < sizeof(space); i++)
+			spoilt += (i < at || i >= at + sizeof(*hasher)) && space[i] != 0x5c;
+	}
+	is_int(spoilt, 0, "wherever a state lies, nothing beside it is written");
+	is_int(differ, 0, "and its digest is the same");
+}
+
 int main(void)
 {
 	struct cim_digest one, two, three;
@@ -59,5 +82,6 @@ int main(void)
 	}
 	is_int(differ, 0, "in pieces: the same digest as in one");
 	is_int(copies, 0, "a copy of a state goes on like the state");
+	test_room();
 	return tap_done();
 }

@@ -232,6 +232,50 @@ static void test_paths(void)
 }
 
 /* A path of 32,767 units, and a tree that deep. */
+/* Paths that need memory of their own, in every call that takes one: kit_free() misses none. */
+static void test_long_paths(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "a.cim");
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct cim_str rest = {0};
+	char path[2][700], stream[710];
+	struct cim_image *image;
+	bool exists = false;
+	uint32_t id = 0;
+
+	for (int i = 0; i < 2; i++) {
+		memset(path[i], 'x', sizeof(path[i]));
+		path[i][200] = path[i][400] = '/';
+		path[i][600] = (char)('a' + i);
+		path[i][601] = '\0';
+	}
+	snprintf(stream, sizeof(stream), "%s:s", path[0]);
+	path[0][200] = '\0';
+	make_dir(&k, w, path[0]);
+	path[0][200] = '/';
+	path[0][400] = '\0';
+	make_dir(&k, w, path[0]);
+	path[0][400] = '/';
+	put(&k, w, path[0], "text");
+	put_stream(&k, w, stream, "stream");
+	gives(&k, cim_writer_link(w, cim_str8(path[1]), cim_str8(path[0]), &k.err), CIM_OK);
+	gives(&k, cim_writer_link(w, cim_str8(path[0]), cim_str8("none"), &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	must(&k, cim_writer_lookup(w, cim_str8(path[1]), &exists, &k.err));
+	ok(exists, "a path of 600 units has another name");
+	must(&k, cim_writer_stat(w, cim_str8(path[1]), &info, &k.err));
+	must(&k, cim_writer_delete(w, cim_str8(path[1]), &k.err));
+	gives(&k, cim_writer_delete(w, cim_str8(path[1]), &k.err), CIM_E_PATH_NOT_FOUND);
+	finish(&k, w);
+	image = open_image(&k, "a.cim");
+	must(&k, cim_image_lookup(image, cim_str8(path[0]), &id, &k.err));
+	gives(&k, cim_image_lookup(image, cim_str8(path[1]), &id, &k.err), CIM_E_FILE_NOT_FOUND);
+	must(&k, cim_image_lookup_stream(image, cim_str8(stream), &id, &rest, &k.err));
+	cim_image_close(image);
+	kit_free(&k);
+}
+
 static void test_deep(void)
 {
 	struct kit k = kit_new();
@@ -827,6 +871,7 @@ int main(void)
 	test_fold();
 	test_paths();
 	test_deep();
+	test_long_paths();
 	test_replace();
 	test_links();
 	test_delete();

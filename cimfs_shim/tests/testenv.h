@@ -18,10 +18,11 @@
 #include "tap.h"
 
 struct test_memory {
-	unsigned calls;	     /* of realloc */
-	unsigned fail_at;    /* this call fails, and all that follow; 0: none */
-	bool fail_once;	     /* only this one does */
-	size_t failed_size;  /* what the last that failed wanted */
+	unsigned calls;	  /* of realloc */
+	unsigned fail_at; /* this call fails, and all that follow; 0: none */
+	bool fail_once;	  /* only this one does */
+	size_t spare; /* a size that one can do without: failing that isn't counted in @failed */
+	unsigned failed;
 	long in_use;	     /* blocks */
 	unsigned zero_sizes; /* calls with size 0, which nobody may make */
 };
@@ -62,7 +63,7 @@ static inline void *test_realloc(void *ctx, void *p, size_t size)
 		memory->zero_sizes++;
 	if (memory->fail_at && (memory->calls == memory->fail_at ||
 				(memory->calls > memory->fail_at && !memory->fail_once))) {
-		memory->failed_size = size;
+		memory->failed += size != memory->spare;
 		return NULL;
 	}
 	if (size > ((size_t)1 << 30))
