@@ -156,7 +156,7 @@ static enum cim_status put(struct cim_container *c, uint64_t place, const void *
 enum cim_status cim_cont_write_zeros(struct cim_container *c, uint64_t place, uint64_t len,
 				     long *os_error)
 {
-	static const uint8_t zeros[16 * CIM_CONT_BLOCK];
+	static const uint8_t zeros[4 * CIM_CONT_BLOCK];
 	enum cim_status status = CIM_OK;
 
 	while (len && !status) {

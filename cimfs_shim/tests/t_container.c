@@ -781,6 +781,7 @@ static void test_locks(void)
 	struct kit k = kit_new();
 	struct cim_writer *w, *second;
 	struct cim_image *image, *other;
+	const struct cim_store_file *file;
 	struct cim_store *store;
 
 	k.container = true;
@@ -794,6 +795,12 @@ static void test_locks(void)
 	gives(&k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
 	gives(&k, cim_image_hold(other, CIM_HOLD_TRY, NULL, &k.err), CIM_OK);
 	gives(&k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &k.err), CIM_E_SHARING);
+	must(&k, cim_store_open(&k.env, "mem/c.bcim", false, &store, &k.err));
+	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
+		if (file->kind == CIM_KIND_IMAGE)
+			is_int((file->flags & CIM_STORE_MOUNTED) != 0,
+			       !strcmp(file->name, "base.cim"), file->name);
+	cim_store_close(store);
 	cim_image_close(other);
 	w = begin(&k, "fork.cim", NULL);
 	put(&k, w, "x", "y");
@@ -813,6 +820,28 @@ static void test_locks(void)
 	put(&k, w, "z", "y");
 	ok(cim_writer_unlocked(w), "where there are no locks that is told");
 	ok(finish(&k, w), "and done without");
+	kit_free(&k);
+}
+
+static void test_names(void)
+{
+	static const char odd[] =
+		"\xc3\x84\xf0\x9f\x98\x80 \xed\xa0\x80.cim"; /* a lone surrogate */
+	struct kit k = kit_new();
+	struct cim_writer *w;
+	char longest[300];
+
+	k.container = true;
+	w = begin(&k, NULL, odd);
+	finish(&k, w);
+	must_be_sound(&k, odd);
+	memset(longest, 'n', sizeof(longest));
+	longest[255] = '\0';
+	w = begin(&k, NULL, longest);
+	finish(&k, w);
+	must_be_sound(&k, longest);
+	gives(&k, try_session(&k, NULL, "\xff.cim", 0, &w), CIM_E_INVALID);
+	gives(&k, try_session(&k, "BASE.cim", "\xc3\x84.cim", 0, &w), CIM_E_FILE_NOT_FOUND);
 	kit_free(&k);
 }
 
@@ -1031,6 +1060,7 @@ int main(void)
 	test_upkeep();
 	test_reading_meanwhile();
 	test_locks();
+	test_names();
 	test_making();
 	test_changed_meanwhile();
 	test_verify();

@@ -307,7 +307,8 @@ static bool judge(const struct fault *f, struct run *run)
 		return complain(f, run, "all went well, but the new state isn't there");
 	if (state == BROKEN || (state == PART && (f->kind == UPKEEP || run->first == run->commit)))
 		return complain(f, run, "it is neither old nor new");
-	/* Whether a record's write that failed came to pass nobody knows: it counts as committed. */
+	/* Whether a record's write that failed came to pass nobody knows: it counts as committed.
+	 */
 	if (k->m->first_failed == MEM_REMOVE || k->m->first_failed == MEM_IS_NAMED || f->on ||
 	    run->commit == CIM_E_INVALID || (f->kind == UPKEEP && k->m->first_failed == MEM_PWRITE))
 		return true;
@@ -379,6 +380,51 @@ static void test_faults(enum kind kind)
 	f = (struct fault){.kind = kind, .status = CIM_E_DISK_FULL, .full = true};
 	if (kind != UPKEEP)
 		all_faults(f, "a disk with room for so much");
+}
+
+/* Whoever only reads gets the error, or all of it. */
+static bool reads(struct kit *k, bool *more, enum cim_status want)
+{
+	struct cim_image *image = NULL;
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	const char *why;
+	enum cim_status status = cim_image_open(&k->env, "mem/c.bcim/base.cim", &image, &k->err);
+
+	if (!status)
+		status = cim_image_verify(image, CIM_VERIFY_DEEP, NULL, NULL, &result, &k->err);
+	cim_image_close(image);
+	*more = k->m->failed || k->m->failed_allocs;
+	if (memfs_is_clean(k->m, &why) && !result.errors && (!status || (*more && status == want)))
+		return true;
+	diag("  %s: %s, %u errors", why ? why : "clean", STATUS(status), (unsigned)result.errors);
+	return false;
+}
+
+static void test_reader(bool memory)
+{
+	const enum cim_status status = memory ? CIM_E_NO_MEMORY : CIM_E_ACCESS;
+	unsigned long at = 0;
+	bool more = true;
+
+	while (more) {
+		struct kit k = kit_copy(&before[ADD]);
+		bool good;
+
+		at++;
+		*(memory ? &k.m->fail_alloc : &k.m->fail_at) = at;
+		k.m->fail_status = status;
+		good = reads(&k, &more, status);
+		if (!good)
+			diag("  that was %s of %s", mem_op_names[k.m->first_failed],
+			     k.m->first_failed_name);
+		memfs_free(k.m);
+		if (!good) {
+			ok(false, "a reader: %s %lu fails", memory ? "allocation" : "call", at);
+			return;
+		}
+	}
+	ok(at > 10, "a reader: %s: %lu places", memory ? "an allocation fails" : "a call fails",
+	   at - 1);
 }
 
 /* ---- power ---- */
@@ -510,6 +556,10 @@ int main(int argc, char **argv)
 			continue;
 		test_faults((enum kind)kind);
 		test_power((enum kind)kind);
+	}
+	if (tap_turn(KINDS)) {
+		test_reader(false);
+		test_reader(true);
 	}
 	for (int kind = 0; kind < KINDS; kind++) {
 		kit_free(&before[kind]);

@@ -8,6 +8,7 @@
  * only a machine's state can provoke (no access, a full disk) is in t_access.c, driven by a script.
  */
 #include "dlltest.h"
+#include "libcim_advanced.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -42,6 +43,32 @@ static void test_names(const WCHAR *dir)
           "CimCreateImage: the new name is taken, in other case -> ERROR_FILE_EXISTS");
     is_hr(try_image(path_of(dir, L"base.cim"), NULL, L"two.cim"), HR_PATH_NOT_FOUND,
           "CimCreateImage: a file as directory -> ERROR_PATH_NOT_FOUND");
+}
+
+/* A container of libcim's is reached only by the flags that there are for that. */
+static void test_container(const WCHAR *dir)
+{
+    const WCHAR *container = path_of(dir, L"c.bcim");
+    struct cim_writer *writer = NULL;
+    CIMFS_IMAGE_HANDLE image = NULL;
+    struct cim_error err = {0};
+    char path[3 * PATH_ROOM];
+    UINT64 got, left;
+    BYTE buffer[4];
+
+    cim_utf8_from_utf16(container, wcslen(container), path, sizeof(path));
+    if (cim_writer_open(NULL, path, NULL, "x.cim", CIM_WRITE_CONTAINER, &writer, &err) ||
+        cim_writer_commit(writer, &err))
+        bail("can't make a container: %s", err.cause);
+    cim_writer_close(writer);
+    is_hr(try_image(container, NULL, L"y.cim"), HR_PATH_NOT_FOUND,
+          "CimCreateImage: a container as directory -> ERROR_PATH_NOT_FOUND");
+    is_hr(try_image(container, L"x.cim", NULL), HR_PATH_NOT_FOUND,
+          "CimCreateImage: an image in it -> ERROR_PATH_NOT_FOUND");
+    is_hr(CimCreateImage2(container, 0, NULL, L"y.cim", &image), HR_PATH_NOT_FOUND,
+          "CimCreateImage2 without a flag for it -> ERROR_PATH_NOT_FOUND");
+    is_hr(CimReadFile(path_of(container, L"x.cim"), L"f", 0, buffer, 3, &got, &left),
+          HR_PATH_NOT_FOUND, "CimReadFile: an image in it -> ERROR_PATH_NOT_FOUND");
 }
 
 static void test_directory_spelling(const WCHAR *dir)
@@ -398,6 +425,7 @@ int wmain(void)
     CIMFS_IMAGE_HANDLE image;
 
     test_names(dir);
+    test_container(new_dir(L"container"));
     test_directory_spelling(dir);
     test_broken_image();
     test_create_image2();
