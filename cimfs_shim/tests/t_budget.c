@@ -145,6 +145,12 @@ static void open_regions(struct cim_image *image)
 		wrong += cim_image_read_raw(image, (uint64_t)i << 48 | 40, UINT64_C(1) << 40, &byte,
 					    1, NULL) != CIM_E_CORRUPT;
 	is_int(wrong, 0, "no region can be read past its end");
+	gives(&k,
+	      cim_image_file_table(image, cim_image_get_info(image)->table_count,
+				   &(struct cim_file_table){0}, &k.err),
+	      CIM_E_CORRUPT);
+	is_str(k.err.cause, "there is no file table 1, the image has 1",
+	       "nor a table behind the last");
 	ok(k.m->open_files <= 64, "then %ld region files are open, at most 64", k.m->open_files);
 }
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unit test of core/links.c: names counted in directories of their own and in shared tables. */
+#include "kit.h"
+#include "minicim.h"
+
+enum { FILES = 600, META = 0 };
+
+static struct kit k;
+
+/* What the image's parts have become. */
+static uint32_t root, one[2], many[2], below, lone, linked, first, last, stray;
+static unsigned told, failures, stop_at;
+
+/*
+ * many0 and many1 have one table: f0 to f599, "linked", and the directory "below", in which is
+ * "lone". one0 and one1 have a small one: "linked". The root has them all, and "linked" once more.
+ * Nothing leads to the last file.
+ */
+static struct mini *make_image(void)
+{
+	static struct mini_link links[FILES + 2];
+	struct mini *m = mini_new();
+	uint64_t table;
+	size_t length;
+	char name[16];
+
+	mini_set_of(m, 1, 3, 3);
+	mini_put_upcase(m, META);
+	linked = mini_plain(m, 2, "12345", 5);
+	lone = mini_plain(m, 2, "123", 3);
+	below = mini_record(m);
+	links[0] = mini_link("lone", lone, 0);
+	mini_dir(m, below, META, links, 1, true);
+	for (unsigned i = 0; i < FILES; i++) {
+		last = mini_plain(m, 2, "1", 1);
+		first = i ? first : last;
+		snprintf(name, sizeof(name), "f%03u", i);
+		links[i] = mini_link(name, last, 0);
+	}
+	links[FILES] = mini_link("ggg", below, 0);
+	links[FILES + 1] = mini_link("linked", linked, 0);
+	table = mini_table(m, META, links, FILES + 2, 4, false, 0, &length);
+	for (unsigned i = 0; i < 2; i++) {
+		many[i] = mini_record(m);
+		mini_stream(m, many[i], table, length, 1, false);
+	}
+	links[0] = mini_link("linked", linked, 0);
+	table = mini_table(m, META, links, 1, 4, false, 0, &length);
+	for (unsigned i = 0; i < 2; i++) {
+		one[i] = mini_record(m);
+		mini_stream(m, one[i], table, length, 1, false);
+	}
+	stray = mini_plain(m, 2, "1234567", 7);
+	for (unsigned i = 0; i < 2; i++) {
+		links[i] = mini_link(i ? "many1" : "many0", many[i], 0);
+		links[2 + i] = mini_link(i ? "one1" : "one0", one[i], 0);
+	}
+	links[4] = mini_link("zlinked", linked, 0);
+	m->root = root = mini_record(m);
+	mini_finish_dir(m, "l.cim", META, links, 5, true);
+	return m;
+}
+
+static int tell(void *ctx, uint32_t file_id, const struct cim_error *why)
+{
+	(void)ctx;
+	(void)file_id;
+	failures += why != NULL;
+	return ++told == stop_at;
+}
+
+static void counts(struct cim_image *image)
+{
+	struct cim_links *links = NULL;
+
+	told = failures = stop_at = 0;
+	must(&k, cim_links_open(image, tell, NULL, &links, &k.err));
+	is_int(told, 6, "each directory is told of once");
+	is_int(failures, 0, "and none fails");
+	is_int(cim_links_count(links, root), 4, "the root's directories");
+	is_int(cim_links_count(links, many[0]), 1, "those of one with a shared table");
+	is_int(cim_links_count(links, many[1]), 1, "and of the other");
+	is_int(cim_links_count(links, one[0]), 0, "one without directories");
+	is_int(cim_links_count(links, one[1]), 0, "and its twin");
+	is_int(cim_links_count(links, below), 0, "the one that both have");
+	is_int(cim_links_count(links, first), 2, "the first file of a shared table");
+	is_int(cim_links_count(links, last), 2, "its last");
+	is_int(cim_links_count(links, lone), 1, "a file of one name");
+	is_int(cim_links_count(links, linked), 5, "one of five");
+	is_int(cim_links_count(links, stray), 0, "one that nothing leads to");
+	is_int(cim_links_count(links, 0), 0, "no FileID");
+	is_int(cim_links_count(links, 1025), 0, "one of no table");
+	is_int(cim_links_count(links, UINT32_MAX), 0, "the last there can be");
+	is_int((int64_t)cim_links_several(links), FILES + 1, "files of several names");
+	is_int((int64_t)cim_links_bytes(links), FILES + 5 + 3, "what all hold, once each");
+	cim_links_close(links);
+}
+
+static void stopped(struct cim_image *image)
+{
+	struct cim_links *links = NULL;
+
+	for (stop_at = 1; stop_at <= 6; stop_at++) {
+		told = 0;
+		gives(&k, cim_links_open(image, tell, NULL, &links, &k.err), CIM_E_ABORTED);
+		is_int(told, stop_at, "it is told %u directories, and no other", stop_at);
+		ok(!links, "it gives no counts");
+	}
+}
+
+/* What fails is never counted as if it weren't there: memory and reads, one each time. */
+static void failing(struct mini *m, struct cim_image *image)
+{
+	struct cim_links *links = NULL;
+	const unsigned long before = m->fs->allocs;
+	unsigned long allocs;
+	unsigned odd = 0;
+
+	must(&k, cim_links_open(image, NULL, NULL, &links, &k.err));
+	cim_links_close(links);
+	allocs = m->fs->allocs - before;
+	for (unsigned long i = 1; i <= allocs; i++) {
+		m->fs->fail_alloc = m->fs->allocs + i;
+		m->fs->failed_allocs = 0;
+		odd += cim_links_open(image, NULL, NULL, &links, &k.err) != CIM_E_NO_MEMORY ||
+		       links;
+		m->fs->fail_alloc = 0;
+		cim_links_close(links);
+	}
+	ok(allocs > 8, "counting takes memory %lu times", allocs);
+	is_int(odd, 0, "whichever fails, it says so");
+}
+
+int main(void)
+{
+	struct cim_image *image;
+	struct mini *m;
+
+	k = kit_new();
+	m = make_image();
+	image = mini_open(m, "mem/l.cim");
+	counts(image);
+	stopped(image);
+	failing(m, image);
+	cim_image_close(image);
+	mini_free(m);
+	kit_free(&k);
+	return tap_done();
+}
