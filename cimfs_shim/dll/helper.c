@@ -57,16 +57,14 @@ enum
 
 static void find_candidates(const char *dosdevices, char *candidates[CANDIDATES])
 {
+    const bool is_set = GetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", NULL, 0) > 1;
     WCHAR *wanted = get_environment(L"CIMFS_MOUNT_HELPER");
     char *dir;
 
     memset(candidates, 0, CANDIDATES * sizeof(*candidates));
-    if (wanted)
-    {
-        candidates[0] = helper_from_environment(wanted);
-        free(wanted);
-        return;
-    }
+    if (wanted) candidates[0] = helper_from_environment(wanted);
+    free(wanted);
+    if (is_set) return; /* nothing else, also where there is no memory to read it */
     candidates[0] = join(dosdevices, "../cimfs/bin/cimfs-mount");
     dir = dll_directory();
     candidates[1] = join(dir, "cimfs-mount");

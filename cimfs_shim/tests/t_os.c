@@ -1079,12 +1079,32 @@ static void test_status_table(void)
 	static const struct {
 		long code;
 		enum cim_status status;
-	} want[] = {{ERROR_ACCESS_DENIED, CIM_E_ACCESS},
-		    {ERROR_DISK_FULL, CIM_E_DISK_FULL},
-		    {ERROR_FILE_TOO_LARGE, CIM_E_TOO_LARGE},
-		    {ERROR_SHARING_VIOLATION, CIM_E_SHARING},
+	} want[] = {{ERROR_NOT_ENOUGH_MEMORY, CIM_E_NO_MEMORY},
+		    {ERROR_OUTOFMEMORY, CIM_E_NO_MEMORY},
+		    {ERROR_ACCESS_DENIED, CIM_E_ACCESS},
+		    {ERROR_WRITE_PROTECT, CIM_E_ACCESS},
+		    {ERROR_PRIVILEGE_NOT_HELD, CIM_E_ACCESS},
+		    {ERROR_FILE_NOT_FOUND, CIM_E_FILE_NOT_FOUND},
+		    {ERROR_PATH_NOT_FOUND, CIM_E_PATH_NOT_FOUND},
+		    {ERROR_DIRECTORY, CIM_E_PATH_NOT_FOUND},
+		    {ERROR_BAD_PATHNAME, CIM_E_PATH_NOT_FOUND},
+		    {ERROR_INVALID_DRIVE, CIM_E_PATH_NOT_FOUND},
+		    {ERROR_BAD_NETPATH, CIM_E_PATH_NOT_FOUND},
+		    {ERROR_BAD_NET_NAME, CIM_E_PATH_NOT_FOUND},
 		    {ERROR_FILE_EXISTS, CIM_E_EXISTS},
 		    {ERROR_ALREADY_EXISTS, CIM_E_EXISTS},
+		    {ERROR_SHARING_VIOLATION, CIM_E_SHARING},
+		    {ERROR_LOCK_VIOLATION, CIM_E_SHARING},
+		    {ERROR_USER_MAPPED_FILE, CIM_E_SHARING},
+		    {ERROR_BUSY, CIM_E_SHARING},
+		    {ERROR_DISK_FULL, CIM_E_DISK_FULL},
+		    {ERROR_HANDLE_DISK_FULL, CIM_E_DISK_FULL},
+		    {ERROR_FILE_TOO_LARGE, CIM_E_TOO_LARGE},
+		    {ERROR_INVALID_NAME, CIM_E_INVALID},
+		    {ERROR_FILENAME_EXCED_RANGE, CIM_E_INVALID},
+		    {ERROR_NOT_SUPPORTED, CIM_E_UNSUPPORTED},
+		    {ERROR_CALL_NOT_IMPLEMENTED, CIM_E_UNSUPPORTED},
+		    {ERROR_INVALID_FUNCTION, CIM_E_UNSUPPORTED},
 		    {ERROR_CRC, CIM_E_IO},
 		    {ERROR_TOO_MANY_OPEN_FILES, CIM_E_IO}};
 #else
@@ -1115,6 +1135,10 @@ static void test_error_text(void)
 	       "its text, on Windows with the code");
 	ok(!strpbrk(text, "\r\n") && !strstr(text, ". ("), "one line, no full stop: %s", text);
 	ok(!vfs->error_text(vfs->ctx, 2, tight, sizeof(tight)), "no half of a text");
+	memset(text, '#', sizeof(text));
+	ok(vfs->error_text(vfs->ctx, 2, text, len + 1), "the text in just as much room");
+	ok(strlen(text) == len && text[len + 1] == '#', "which it fills");
+	ok(!vfs->error_text(vfs->ctx, 2, text, len), "nor a text without its end");
 #ifdef _WIN32
 	ok(!vfs->error_text(vfs->ctx, 0x2fffffff, text, sizeof(text)), "no text, no code alone");
 #else

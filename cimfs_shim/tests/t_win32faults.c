@@ -190,9 +190,28 @@ STAND_IN(BOOL, DeleteFileW, "4", (const WCHAR *file))
 	ANSWER(DeleteFileW, file);
 }
 
+/* The current directory becomes a longer one between two calls. */
+static bool longer;
+
 STAND_IN(DWORD, GetFullPathNameW, "16", (const WCHAR *from, DWORD room, WCHAR *full, WCHAR **part))
 {
-	ANSWER(GetFullPathNameW, from, room, full, part);
+	DWORD units = fails("GetFullPathNameW") ? 0
+						: REAL(GetFullPathNameW)(from, room, full, part);
+
+	if (!longer || !room)
+		return units;
+	longer = false;
+	return room + 10;
+}
+
+static DWORD languages[4], asked; /* in which an error's text was wanted */
+
+STAND_IN(DWORD, FormatMessageW, "28",
+	 (DWORD flags, const void *source, DWORD id, DWORD language, WCHAR *buf, DWORD size,
+	  va_list *args))
+{
+	languages[asked++ % COUNT(languages)] = language;
+	ANSWER(FormatMessageW, flags, source, id, language, buf, size, args);
 }
 
 /* Wine tells of no ranges: here are the answers of a file system that does. */
@@ -767,6 +786,40 @@ static void test_other_file(void)
 	compared = SAME;
 }
 
+static enum cim_status do_error_text(void)
+{
+	char text[256];
+
+	asked = 0;
+	return vfs->error_text(vfs->ctx, ERROR_ACCESS_DENIED, text, sizeof(text)) ? CIM_OK
+										  : CIM_E_IO;
+}
+
+/* In English, else in the system's language, else not at all. */
+static void test_languages(void)
+{
+	const DWORD english = MAKELANGID(LANG_ENGLISH, SUBLANG_ENGLISH_US);
+
+	ok(!run_failing(do_error_text, NULL, 0, 0, 0) && asked == 1,
+	   "an error's text, asked for once");
+	is_int(languages[0], english, "in English");
+	ok(!run_failing(do_error_text, "FormatMessageW", 1, 1, ERROR_RESOURCE_LANG_NOT_FOUND) &&
+		   asked == 2,
+	   "there is none: asked for twice");
+	is_int(languages[1], 0, "in the system's language");
+	ok(run_failing(do_error_text, "FormatMessageW", 1, 2, ERROR_MR_MID_NOT_FOUND) && asked == 2,
+	   "none in that, either: no text");
+}
+
+static void test_longer_path(void)
+{
+	longer = true;
+	is_str(status_name(run_failing(do_open_dir, NULL, 0, 0, 0)), "CIM_OK",
+	       "open_dir: the current directory changes meanwhile");
+	ok(!longer, "it did");
+	is_int(blocks, 0, "open_dir: memory left then");
+}
+
 /* ---- what Wine doesn't do ---- */
 
 static void check_next(const char *name, uint64_t want)
@@ -964,6 +1017,8 @@ int main(void)
 	test_waiting();
 	test_asking();
 	test_other_file();
+	test_languages();
+	test_longer_path();
 	test_ranges();
 	test_sparse();
 	test_large_writes();

@@ -251,6 +251,17 @@ is "$(letters)" "x 2,y 3" "a stale letter is free for who wants it; another volu
 t_mount dismount 2 4
 is "$(letters)" "" "all gone"
 
+# One that is wanted and somebody else's.
+ln -s "$TEST_TMP" "$devices/a:"
+restart_wine
+for letter in a A; do
+	CIMFS_MOUNT_LETTER=$letter t_mount mount "$dos" 1 2
+	is "$(letters)$(readlink "$devices/a:")" "$TEST_TMP" "CIMFS_MOUNT_LETTER=$letter, which is taken"
+	check "the volume is there" t_mount present 1 2
+	t_mount dismount 1 2
+done
+rm "$devices/a:"
+
 # What somebody else's letters lead to is theirs.
 mkdir "$TEST_TMP/other"
 ln -s "$TEST_TMP/other/volume{$(guid_of 1)}" "$devices/y:"
