@@ -42,7 +42,7 @@ $(MEMFS_TESTS:%=$(B)/tests/%): $(B)/native/cimfs_shim/tests/memfs.o
 TESTS_NATIVE += t_idset t_host
 $(B)/tests/t_idset $(B)/tests/t_host: $(B)/libhost.a
 $(B)/tests/t_idset $(B)/tests/t_host: LDLIBS += $(B)/libhost.a $(B)/libcim.a
-$(B)/tests/t_host: LDLIBS += -Wl,--wrap=statx,--wrap=fopen64
+$(B)/tests/t_host: LDLIBS += -Wl,--wrap=statx,--wrap=fopen64,--wrap=openat64
 $(B)/native/cimfs_shim/tests/t_host.o: NATIVE_CFLAGS += $(HOST_CFLAGS)
 
 # Hash trees, ours and veritysetup's

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1056,6 +1057,15 @@ static void test_image_names(void)
 	unlink(in_tmp("link"));
 }
 
+static int openat_errno;
+
+int __wrap_openat64(int fd, const char *name, int flags, ...);
+int __wrap_openat64(int fd, const char *name, int flags, ...)
+{
+	errno = openat_errno;
+	return openat_errno ? -1 : (int)syscall(SYS_openat, fd, name, flags, 0);
+}
+
 static void test_dirs(void)
 {
 	struct dir *dir, *above;
@@ -1075,6 +1085,9 @@ static void test_dirs(void)
 	ok(fcntl(dir->fd, F_GETFD) >= 0, "one of them lets go: it stays open");
 	ok(!dir_new(-1), "none for what couldn't be opened");
 	dir_release(NULL);
+	openat_errno = EACCES;
+	ok(!dir_above(dir, st.st_dev, st.st_ino) && errno == EACCES, "none that can't be opened");
+	openat_errno = 0;
 	dir_release(dir);
 	rmdir(in_tmp("sub"));
 }
