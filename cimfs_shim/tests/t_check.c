@@ -340,7 +340,7 @@ static void test_bad(struct row *row)
 static void flip(const char *path, long at)
 {
 	FILE *file = fopen(path, "r+b");
-	int c;
+	int c = EOF;
 
 	if (!file || fseek(file, at, at < 0 ? SEEK_END : SEEK_SET) || (c = getc(file)) == EOF)
 		bail("no byte %ld in %s", at, path);
