@@ -194,8 +194,10 @@ static void test_lookup(void)
 	is_str(err.path, "nothing", "the error names the path");
 	is_status(cim_image_lookup(image, cim_str8("nothing/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
 		  "a missing directory on the way");
+	is_str(err.cause, "a directory on the way is missing", "the cause says so");
 	is_status(cim_image_lookup(image, cim_str8("beta/x"), &id, &err), CIM_E_PATH_NOT_FOUND,
 		  "a file on the way");
+	is_str(err.cause, "what should be a directory on the way is a file", "the cause says so");
 	is_status(cim_image_lookup(image, cim_str8("empty/x"), &id, &err), CIM_E_FILE_NOT_FOUND,
 		  "a name in an empty directory");
 	is_status(cim_image_lookup(image, cim_str8("beta:s"), &id, &err), CIM_E_INVALID,

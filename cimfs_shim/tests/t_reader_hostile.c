@@ -775,6 +775,36 @@ static void test_directory_rules(void)
 	}
 }
 
+/* A name may have 255 units; a table's row of 256 can't be read, nor found. */
+static void test_longest_name(void)
+{
+	for (unsigned units = 254; units <= 257; units++) {
+		const enum cim_status want = units > 255 ? CIM_E_CORRUPT : CIM_OK;
+		const struct cim_entry *entry = NULL;
+		struct mini *m = mini_new();
+		struct mini_link link;
+		struct cim_image *image;
+		struct cim_iter *iter;
+
+		mini_set_of(m, 1, 3, 3);
+		mini_put_upcase(m, 0);
+		link = mini_link("", mini_plain(m, 2, "text", 4), 0);
+		for (; link.units < units; link.units++)
+			link.name[link.units] = 'n';
+		m->root = mini_record(m);
+		mini_finish_dir(m, "n.cim", 0, &link, 1, true);
+		image = mini_open(m, "mem/n.cim");
+		if (cim_iter_dir(image, m->root, &iter, &err))
+			bail("%s", err.cause);
+		is_str(cim_status_name(cim_iter_next(iter, &entry, &err)), cim_status_name(want),
+		       "a name of %u units", units);
+		ok(want || (entry && entry->units == units), "it has its length");
+		cim_iter_close(iter);
+		cim_image_close(image);
+		mini_free(m);
+	}
+}
+
 struct record_rule {
 	const char *name;
 	unsigned cut; /* bytes from the region's end */
@@ -930,11 +960,13 @@ static void test_calls_fail(void)
 
 /* Every second one is in the same part; test_flips() takes as long as all others. */
 static void (*const tests[])(void) = {
-	test_flips,	    test_scramble,	test_link_rules,      test_truncation,
-	test_stream_rules,  test_memory_fails,	test_directory_rules, test_calls_fail,
-	test_record_rules,  test_shared_tables, test_shrinking,	      test_shared_is_fine,
-	test_blob_rules,    test_deep,		test_rules,	      test_skip,
-	test_missing_files, test_cycles,
+	test_flips,	      test_scramble,	  test_link_rules,
+	test_truncation,      test_stream_rules,  test_memory_fails,
+	test_directory_rules, test_longest_name,  test_calls_fail,
+	test_record_rules,    test_shared_tables, test_shrinking,
+	test_shared_is_fine,  test_blob_rules,	  test_deep,
+	test_rules,	      test_skip,	  test_missing_files,
+	test_cycles,
 };
 
 int main(int argc, char **argv)
