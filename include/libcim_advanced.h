@@ -449,6 +449,25 @@ struct cim_source {
 CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
 					struct cim_error *err);
 
+/**
+ * cim_writer_add_source() - lay an image under what the session has: the new image is a merged one
+ * @path:  the image; what was added before it, and what the session adds, lies above it
+ * @flags: 0
+ *
+ * Only for an image made from nothing. For each path the topmost image that has it wins, and two
+ * directories are united, with the metadata of the upper one; a directory with reparse data isn't.
+ * The merged image holds directories and records; it shows data where the sources have them, and so
+ * is opened with them (cim_image_open_merged()). Nothing but their directories is read here. Items
+ * of a source may be replaced, linked and deleted as those of any session, but their alternate
+ * streams can't be changed (CIM_E_UNSUPPORTED).
+ *
+ * A failure within a source ends the session's use, as that of a write does. CIM_E_EXISTS: a
+ * directory of the source has two names that differ in case only. CIM_E_LIMIT: the sources have
+ * more regions than an image can name. Else as for cim_image_open() and a walk through all of it.
+ */
+CIM_API enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *path,
+					      unsigned flags, struct cim_error *err);
+
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {
 	size_t struct_size;

@@ -325,7 +325,7 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	if (record->flags & ~KNOWN_FLAGS)
 		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%04x",
 				 record->flags & ~KNOWN_FLAGS & 0xffffu);
-	if (record->base_region)
+	if (record->base_region && !c->image->info.source_count)
 		cim_check_report(c, CIM_NOTE, what, offset,
 				 "base region index %u, as of a merged image", record->base_region);
 	if (record->reserved)

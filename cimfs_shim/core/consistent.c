@@ -39,6 +39,11 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 		cim_put16(bytes + 16, writer->base->sets[i].count);
 		cim_hasher_update(&hasher, bytes, sizeof(bytes));
 	}
+	for (size_t i = 0; writer->merge && i < writer->merge->set_count; i++) {
+		memcpy(bytes, writer->merge->sets[i].guid.bytes, 16);
+		cim_put16(bytes + 16, writer->merge->sets[i].count);
+		cim_hasher_update(&hasher, bytes, sizeof(bytes));
+	}
 	cim_put64(bytes, filesystem);
 	cim_put32(bytes + 8, writer->major);
 	cim_put32(bytes + 12, writer->minor);

@@ -248,6 +248,7 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 		return status;
 	}
 	writer->stats.files++;
+	writer->root_given |= !path->components;
 	if (stream) {
 		stream->file_id = id;
 		stream->is_dir = is_dir;

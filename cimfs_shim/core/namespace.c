@@ -236,9 +236,8 @@ static enum cim_status open_base_table(struct cim_namespace *ns, struct cim_ns_n
 	return status;
 }
 
-/* The node of a directory, made if it has none. @parent: the node it was reached through. */
-static enum cim_status get_node(struct cim_namespace *ns, uint32_t id, uint32_t parent,
-				uint32_t *number, struct cim_error *err)
+enum cim_status cim_ns_enter(struct cim_namespace *ns, uint32_t id, uint32_t parent,
+			     uint32_t *number, struct cim_error *err)
 {
 	struct cim_ns_node node = {.file_id = id,
 				   .parent = parent,
@@ -370,7 +369,7 @@ enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *
 		if (!place->id)
 			return cim_fail(err, CIM_E_PATH_NOT_FOUND,
 					"a directory of the path is missing");
-		status = get_node(ns, place->id, node, &node, err);
+		status = cim_ns_enter(ns, place->id, node, &node, err);
 		if (status)
 			return status;
 	}
@@ -430,7 +429,7 @@ enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
 	status = base ? extend_base(ns, err) : make_root(ns, err);
 	if (status)
 		return status;
-	status = get_node(ns, ns->root_id, CIM_NO_NODE, &ns->root_node, err);
+	status = cim_ns_enter(ns, ns->root_id, CIM_NO_NODE, &ns->root_node, err);
 	if (status == CIM_E_PATH_NOT_FOUND)
 		return cim_fail(err, CIM_E_CORRUPT, "the root is not a directory");
 	return status;
@@ -586,7 +585,10 @@ enum cim_status cim_ns_get_streams(struct cim_namespace *ns, uint32_t id, uint32
 	    !cim_hash_table_reserve(&ns->streams_map))
 		return cim_no_memory(err);
 	status = cim_ns_read(ns, id, &record, err);
-	if (!status && record.streams && !cim_ns_is_new(ns, id))
+	if (!status && record.streams && cim_ns_is_new(ns, id))
+		status = cim_fail(err, CIM_E_UNSUPPORTED,
+				  "alternate streams of a source's item can't be changed");
+	else if (!status && record.streams)
 		status = load_streams(ns, &record, &list, err);
 	if (status) {
 		cim_free(ns->env, list.streams);

@@ -25,7 +25,8 @@
 /* A record of the session: new, or changed. */
 struct cim_ns_file {
 	struct cim_record record;
-	uint32_t links; /* names; new files only */
+	uint32_t links;	 /* names; new files only */
+	uint32_t source; /* of a merged image's: whose it is; 0: the session's own */
 };
 
 /* A directory that a path has led through. */
@@ -35,6 +36,7 @@ struct cim_ns_node {
 	uint32_t first_child, next_sibling; /* nodes below, each directory's in a list */
 	uint32_t first_entry;
 	uint32_t entry_count;
+	uint32_t source;  /* the last that has this directory */
 	bool has_base;	  /* base_table holds names as well */
 	bool order_known; /* base_table.in_order has been found out */
 	bool dirty;	  /* its link table must be written */
@@ -118,6 +120,16 @@ void cim_ns_free(struct cim_namespace *ns);
  * or a file. The names point into @path. */
 enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *path,
 			       struct cim_ns_place *place, struct cim_error *err);
+
+/* The node of a directory, made if it has none. @parent: that of the directory that has it. */
+enum cim_status cim_ns_enter(struct cim_namespace *ns, uint32_t id, uint32_t parent, uint32_t *node,
+			     struct cim_error *err);
+
+/* Has a path led through this directory? */
+static inline bool cim_ns_has_node(const struct cim_namespace *ns, uint32_t id, uint32_t *node)
+{
+	return cim_hash_table_get(&ns->node_map, id, node) && ns->nodes[*node].file_id == id;
+}
 
 /* Read a record, the session's or the base's. */
 enum cim_status cim_ns_read(struct cim_namespace *ns, uint32_t id, struct cim_record *record,

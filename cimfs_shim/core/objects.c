@@ -158,6 +158,18 @@ static enum cim_status region_align(struct cim_objects *objects, struct cim_regi
 	return region_extend(objects, out, *start, err);
 }
 
+static enum cim_status write_header(struct cim_objects *objects, const struct cim_region_out *out,
+				    uint32_t major, uint32_t minor, struct cim_error *err)
+{
+	uint8_t header[CIM_SIZE(region_header)] = {0};
+
+	cim_common_header_encode(header, sizeof(header), CIM_FILE_REGION, major, minor);
+	cim_put16(header + CIM_OFF(region_header, index), (uint16_t)out->file->index);
+	header[CIM_OFF(region_header, type)] = (uint8_t)out->file->index;
+	return cim_io_write(objects->env, out->file->handle, out->file->name, 0, header,
+			    sizeof(header), err);
+}
+
 static enum cim_status region_create(struct cim_objects *objects, struct cim_session_file *file,
 				     uint32_t major, uint32_t minor, struct cim_error *err)
 {
@@ -165,7 +177,6 @@ static enum cim_status region_create(struct cim_objects *objects, struct cim_ses
 							  CIM_ALIGN_SMALL_DATA};
 	const unsigned type = file->index;
 	struct cim_region_out *out = &objects->regions[type];
-	uint8_t header[CIM_SIZE(region_header)] = {0};
 	enum cim_status status;
 
 	out->file = file;
@@ -177,14 +188,20 @@ static enum cim_status region_create(struct cim_objects *objects, struct cim_ses
 	status = cim_session_file_create(file, err);
 	if (status)
 		return status;
-	cim_common_header_encode(header, sizeof(header), CIM_FILE_REGION, major, minor);
-	cim_put16(header + CIM_OFF(region_header, index), (uint16_t)type);
-	header[CIM_OFF(region_header, type)] = (uint8_t)type;
 	/* Written at once, not buffered: a full disk must show now (D46). */
-	status = cim_io_write(objects->env, file->handle, file->name, 0, header, sizeof(header),
-			      err);
+	status = write_header(objects, out, major, minor, err);
 	if (!status)
-		out->flushed = sizeof(header);
+		out->flushed = CIM_SIZE(region_header);
+	return status;
+}
+
+enum cim_status cim_objects_set_version(struct cim_objects *objects, uint32_t major, uint32_t minor,
+					struct cim_error *err)
+{
+	enum cim_status status = CIM_OK;
+
+	for (int type = 0; type < CIM_REGION_TYPES && !status; type++)
+		status = write_header(objects, &objects->regions[type], major, minor, err);
 	return status;
 }
 

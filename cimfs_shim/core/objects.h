@@ -67,6 +67,9 @@ struct cim_stored {
 enum cim_status cim_objects_open(struct cim_objects *objects, struct cim_session_files *files,
 				 struct cim_image *base, uint32_t major, uint32_t minor,
 				 struct cim_error *err);
+/* Make the region files ones of that version. */
+enum cim_status cim_objects_set_version(struct cim_objects *objects, uint32_t major, uint32_t minor,
+					struct cim_error *err);
 /* Free the memory; the files are the caller's to close, and stay as they are. */
 void cim_objects_close(struct cim_objects *objects);
 

@@ -40,23 +40,34 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 
 static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size_t *size)
 {
-	uint32_t parents = writer->base ? writer->base->info.set_count : 0;
-	uint8_t *bytes;
+	const struct cim_merge *merge = writer->merge;
+	const uint32_t parents = merge		? (uint32_t)merge->set_count
+				 : writer->base ? writer->base->info.set_count
+						: 0;
+	uint8_t *bytes, *tail;
 
-	*size = CIM_SIZE(filesystem_header) + (size_t)parents * CIM_SIZE(region_set);
+	*size = CIM_SIZE(filesystem_header) +
+		(merge ? cim_merge_tail_size(merge) : (size_t)parents * CIM_SIZE(region_set));
 	bytes = cim_zalloc(&writer->env, *size);
 	if (!bytes)
 		return NULL;
+	tail = bytes + CIM_SIZE(filesystem_header);
 	cim_common_header_encode(bytes, (uint32_t)*size, CIM_FILE_FILESYSTEM, writer->major,
 				 writer->minor);
 	cim_region_set_encode(bytes + CIM_OFF(filesystem_header, set), &writer->files.guid,
 			      CIM_REGION_TYPES);
-	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem), filesystem);
+	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem),
+		  cim_merge_offset(merge, 0, filesystem));
 	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)parents);
+	if (merge) {
+		cim_put32(bytes + CIM_OFF(filesystem_header, flags),
+			  CIM_IMAGE_MARKED | CIM_IMAGE_MERGED);
+		cim_merge_put_tail(merge, tail);
+		return bytes;
+	}
 	for (uint32_t i = 0; i < parents; i++)
-		cim_region_set_encode(bytes + CIM_SIZE(filesystem_header) +
-					      i * CIM_SIZE(region_set),
-				      &writer->base->sets[i].guid, writer->base->sets[i].count);
+		cim_region_set_encode(tail + i * CIM_SIZE(region_set), &writer->base->sets[i].guid,
+				      writer->base->sets[i].count);
 	return bytes;
 }
 

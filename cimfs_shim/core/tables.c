@@ -312,6 +312,8 @@ static enum cim_status write_streams(struct cim_writer *writer, const struct cim
 			rows[i].stream_desc = list->streams[i].desc;
 			status = flatten_stream(writer, record.base_region, rows[i].stream_desc,
 						&rows[i].stream_offset, err);
+			rows[i].stream_offset = cim_merge_offset(writer->merge, record.base_region,
+								 rows[i].stream_offset);
 		}
 		if (!status)
 			status = write_link_table(writer, rows, list->count, CIM_LINK_STREAM_SIZE,
@@ -462,8 +464,11 @@ static enum cim_status put_records(struct table_writer *tw, const struct out_tab
 		record.base_region = 0;
 		put_record(out, changed, &record);
 	}
-	for (; id < out->end; id++)
-		put_record(out, id, &cim_ns_new_at(ns, (uint32_t)id)->record);
+	for (; id < out->end; id++) {
+		record = cim_ns_new_at(ns, (uint32_t)id)->record;
+		cim_merge_record(tw->writer->merge, &record);
+		put_record(out, id, &record);
+	}
 	return CIM_OK;
 }
 
@@ -619,7 +624,7 @@ static enum cim_status write_table(struct table_writer *tw, uint32_t number, str
 	if (status)
 		return status;
 	memset(entry, 0, CIM_SIZE(file_table));
-	cim_put64(entry, offset);
+	cim_put64(entry, cim_merge_offset(tw->writer->merge, 0, offset));
 	cim_put16(entry + CIM_OFF(file_table, count), (uint16_t)out.count);
 	cim_put16(entry + CIM_OFF(file_table, entry_size), (uint16_t)out.stride);
 	return step(tw->steps, err);
@@ -764,8 +769,9 @@ enum cim_status cim_write_tables(struct cim_writer *writer, uint64_t *filesystem
 		status = write_file_tables(writer, &steps, &directory, &tables, err);
 	if (status)
 		return status;
-	cim_put64(bytes, writer->upcase_offset);
-	cim_put64(bytes + CIM_OFF(filesystem, file_table_directory), directory);
+	cim_put64(bytes, cim_merge_offset(writer->merge, 0, writer->upcase_offset));
+	cim_put64(bytes + CIM_OFF(filesystem, file_table_directory),
+		  cim_merge_offset(writer->merge, 0, directory));
 	cim_put32(bytes + CIM_OFF(filesystem, file_table_count), tables);
 	cim_put32(bytes + CIM_OFF(filesystem, root_id), ns->root_id);
 	return cim_objects_put(&writer->objects, bytes, sizeof(bytes), filesystem, err);

@@ -197,6 +197,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	if (!writer)
 		return cim_error_where(err, cim_no_memory(err), op, NULL);
 	cim_copy_env(&writer->env, &writer->vfs, &own);
+	writer->host = writer->vfs;
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
 	status = open_session(writer, dir, existing, name, flags, &writer->own_error);
 	if (status) {
@@ -222,6 +223,7 @@ void cim_session_destroy(struct cim_writer *writer)
 	if (writer->ns.env)
 		cim_ns_free(&writer->ns);
 	cim_image_close(writer->base);
+	cim_merge_free(&env, writer->merge);
 	cim_io_close_dir(&env, writer->dir);
 	if (writer->lock)
 		env.mutex_free(env.thread_ctx, writer->lock);

@@ -9,6 +9,7 @@
  *   session.c      every call's frame: lock, poison, errors
  *   items.c        the calls that change the tree: add, link, delete, lookup
  *   stream.c       the open stream
+ *   merge.c        images that are merged
  *   tables.c       commit, first half: link tables, file tables, the filesystem object
  *   publish.c      commit, second half: names, syncs and the one rename
  *   consistent.c   the names of consistent mode, which may be another's already
@@ -20,6 +21,7 @@
 #define CIM_WRITER_H
 
 #include "image.h"
+#include "merge.h"
 #include "namespace.h"
 #include "objects.h"
 
@@ -40,7 +42,8 @@ struct cim_stream {
 
 struct cim_writer {
 	struct cim_env env;
-	struct cim_vfs vfs; /* env's */
+	struct cim_vfs vfs;  /* env's */
+	struct cim_vfs host; /* the caller's, of which vfs may be a container */
 	void *lock;
 	char *path;    /* DIR/NAME, for errors */
 	char *name;    /* of the image to make */
@@ -63,6 +66,10 @@ struct cim_writer {
 	struct cim_objects objects;
 	uint64_t upcase_offset;
 	struct cim_writer_stats stats;
+
+	struct cim_merge *merge; /* NULL: nothing is merged */
+	uint32_t sources;	 /* that were added */
+	bool root_given;	 /* the root's metadata */
 
 	struct cim_stream *stream; /* the open one, or NULL */
 };

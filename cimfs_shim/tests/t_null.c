@@ -117,6 +117,7 @@ static void *sized_output(unsigned n)
 	X(cim_walk_next, 2, "walk", (P(1, walk), output(2), &k.err))                               \
 	X(cim_walk_open, 2, "walk", (P(1, image), 1, output(2), &k.err))                           \
 	X(cim_writer_add, 1, "add", (P(1, writer), PATH, &metadata, output(0), &k.err))            \
+	X(cim_writer_add_source, 1, "add source", (P(1, writer), "mem/x.cim", 0, &k.err))          \
 	X(cim_writer_add_stream, 1, "add stream", (P(1, writer), PATH, 0, output(0), &k.err))      \
 	X(cim_writer_commit, 1, "commit", (P(1, writer), &k.err))                                  \
 	X(cim_writer_delete, 1, "delete", (P(1, writer), PATH, &k.err))                            \

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * t_merge.c - merging images, against a model that lays whole trees over each other
+ *
+ * Random layers are written as images, and merged; some of them are merged images themselves. The
+ * model knows nothing of records and regions: it has a list of paths for each layer, and says which
+ * items the merged tree has. From that an ordinary image is made, and the two must look the same.
+ */
+#include "kit.h"
+#include "testenv.h"
+
+#define MAX_ITEMS  200
+#define MAX_LAYERS 8
+
+/* ---- trees ---- */
+
+struct item {
+	char key[80];  /* path in lower case: what makes two paths one */
+	char path[80]; /* as it is spelt */
+	bool dir, reparse;
+	unsigned seed;	/* of its metadata and data */
+	unsigned group; /* names of one file have one */
+};
+
+struct tree {
+	struct item items[MAX_ITEMS]; /* directories before what is in them */
+	size_t count;
+};
+
+static unsigned groups;
+
+static const struct item *find_key(const struct tree *tree, const char *key, size_t len)
+{
+	for (size_t i = 0; i < tree->count; i++)
+		if (strlen(tree->items[i].key) == len && !memcmp(tree->items[i].key, key, len))
+			return &tree->items[i];
+	return NULL;
+}
+
+/* A name of few, so that layers meet; spelt anyhow. */
+static void add_name(struct item *item, const struct item *parent)
+{
+	const char letter = (char)('a' + test_below(5));
+	const size_t len = parent ? strlen(parent->path) + 1 : 0;
+
+	if (parent) {
+		memcpy(item->key, parent->key, len - 1);
+		memcpy(item->path, parent->path, len - 1);
+		item->key[len - 1] = item->path[len - 1] = '\\';
+	}
+	item->key[len] = letter;
+	item->path[len] = test_below(2) ? letter : (char)(letter - 'a' + 'A');
+}
+
+static const struct item *random_item(const struct tree *tree, bool dir)
+{
+	for (int turn = 0; turn < 5 && tree->count; turn++) {
+		const struct item *item = &tree->items[test_below(tree->count)];
+
+		if (item->dir == dir && strlen(item->key) < 8)
+			return item;
+	}
+	return NULL;
+}
+
+/* The root is the first item. */
+static void make_tree(struct tree *tree)
+{
+	const unsigned wanted = (unsigned)test_below(25);
+
+	memset(tree, 0, sizeof(*tree));
+	tree->items[0].dir = true;
+	tree->items[0].seed = (unsigned)test_random();
+	tree->items[0].group = ++groups;
+	tree->count = 1;
+	for (unsigned i = 0; i < wanted; i++) {
+		const struct item *parent = random_item(tree, true);
+		const struct item *other = test_below(6) ? NULL : random_item(tree, false);
+		struct item item = {.seed = (unsigned)test_random(), .group = ++groups};
+
+		if (other) {
+			item.seed = other->seed;
+			item.group = other->group;
+		} else if (test_below(5) < 2) {
+			item.dir = true;
+			item.reparse = !test_below(6);
+		}
+		add_name(&item, parent && parent->key[0] ? parent : NULL);
+		if (!find_key(tree, item.key, strlen(item.key)))
+			tree->items[tree->count++] = item;
+	}
+}
+
+/* ---- the model ---- */
+
+/* Is a directory on the way to an item of @lower something else in @upper? */
+static bool is_hidden(const struct tree *upper, const struct item *item)
+{
+	for (size_t len = 1; len < strlen(item->key); len++) {
+		const struct item *above;
+
+		if (item->key[len] != '\\')
+			continue;
+		above = find_key(upper, item->key, len);
+		if (above && (!above->dir || above->reparse))
+			return true;
+	}
+	return false;
+}
+
+static void lay_under(struct tree *tree, const struct tree *lower)
+{
+	const struct tree upper = *tree;
+
+	for (size_t i = 0; i < lower->count; i++) {
+		struct item item = lower->items[i];
+		const char *last = strrchr(item.path, '\\');
+		const struct item *parent;
+
+		if (find_key(&upper, item.key, strlen(item.key)) || is_hidden(&upper, &item))
+			continue;
+		/* Directories that are united are spelt as the upper one is. */
+		parent = last ? find_key(tree, item.key, (size_t)(last - item.path)) : NULL;
+		if (parent)
+			memcpy(item.path, parent->path, strlen(parent->path));
+		if (tree->count == MAX_ITEMS)
+			bail("the model has no room");
+		tree->items[tree->count++] = item;
+	}
+}
+
+/* ---- images ---- */
+
+static struct cim_metadata metadata_of(const struct item *item)
+{
+	static const uint8_t sd[20] = {1, 0, 0, 0x80};
+	static const uint8_t ea[] = {0, 0, 0, 0, 0, 1, 2, 0, 'A', 0, 'x', 'y'};
+	static const uint8_t reparse[] = {3, 0, 0, 0xa0, 4, 0, 0, 0, 1, 2, 3, 4};
+	struct cim_metadata meta = item->dir ? meta_dir() : meta_file(item->seed % 9000);
+
+	meta.last_write_time += item->seed;
+	if (item->seed % 3 == 0) {
+		meta.security = sd;
+		meta.security_size = sizeof(sd);
+	}
+	if (item->seed % 5 == 0) {
+		meta.ea = ea;
+		meta.ea_size = sizeof(ea);
+	}
+	if (item->reparse) {
+		meta.reparse = reparse;
+		meta.reparse_size = sizeof(reparse);
+	}
+	return meta;
+}
+
+static void write_item(struct kit *k, struct cim_writer *w, const struct item *item)
+{
+	const struct cim_metadata meta = metadata_of(item);
+	uint8_t bytes[9000];
+	char text[100];
+
+	pattern(bytes, item->seed, sizeof(bytes));
+	put_meta(k, w, item->path, &meta, bytes, item->dir ? 0 : item->seed % 9000);
+	if (item->seed % 4 != 1 || !item->path[0])
+		return;
+	snprintf(text, sizeof(text), "%s:stream", item->path);
+	put_stream(k, w, text, text + strlen(item->path));
+}
+
+static void write_tree(struct kit *k, struct cim_writer *w, const struct tree *tree)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		const struct item *item = &tree->items[i], *first = tree->items;
+
+		while (first->group != item->group)
+			first++;
+		if (first == item)
+			write_item(k, w, item);
+		else
+			must(k, cim_writer_link(w, cim_str8(item->path), cim_str8(first->path),
+						&k->err));
+	}
+}
+
+static void make_image(struct kit *k, const struct tree *tree, const char *name)
+{
+	struct cim_writer *w = begin(k, NULL, name);
+
+	write_tree(k, w, tree);
+	finish(k, w);
+}
+
+/* Merge images [first, last), and below them @low. @own: the session's own items. */
+static void merge(struct kit *k, const struct tree *own, unsigned first, unsigned last,
+		  const char *low, const char *name)
+{
+	struct cim_writer *w = begin(k, NULL, name);
+
+	if (own)
+		write_tree(k, w, own);
+	for (unsigned i = first; i < last; i++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "mem/%u.cim", i);
+		must(k, cim_writer_add_source(w, path, 0, &k->err));
+	}
+	if (low)
+		must(k, cim_writer_add_source(w, low, 0, &k->err));
+	finish(k, w);
+}
+
+static void looks_the_same(struct kit *k, const char *merged, const char *plain, const char *what)
+{
+	char *want = dump(k, plain);
+
+	image_is(k, merged, want, TAP_WHERE, what);
+	free(want);
+}
+
+/* ---- random stacks ---- */
+
+/* Something on top of what was merged, by a session that forks it. */
+static void change_both(struct kit *k, const struct tree *tree)
+{
+	static const char *const names[][2] = {{"merged", "merged2"}, {"plain", "plain2"}};
+	const struct item *file = NULL, *dir = NULL;
+
+	for (size_t i = 1; i < tree->count; i++) {
+		const struct item *item = &tree->items[i];
+
+		file = item->dir ? file : item;
+		dir = item->dir && !item->reparse ? item : dir;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		struct cim_writer *w = begin(k, names[i][0], names[i][1]);
+		char path[100];
+
+		put(k, w, "new", "new");
+		if (file) {
+			snprintf(path, sizeof(path), "%s:more", file->path);
+			put_stream(k, w, path, "more");
+		}
+		if (dir) {
+			snprintf(path, sizeof(path), "%s\\new", dir->path);
+			put(k, w, path, "new, too");
+		}
+		finish(k, w);
+	}
+	looks_the_same(k, "merged2", "plain2", "a fork of it is that of an ordinary image");
+}
+
+static void test_stack(unsigned turn)
+{
+	static struct tree layers[MAX_LAYERS], result, nested;
+	const unsigned count = 2 + (unsigned)test_below(MAX_LAYERS - 1);
+	const bool own = test_below(2);
+	struct kit k = kit_new();
+	unsigned last = count;
+	char what[150], name[20];
+
+	for (unsigned i = 0; i < count; i++) {
+		make_tree(&layers[i]);
+		snprintf(name, sizeof(name), "%u.cim", i);
+		if (i || !own)
+			make_image(&k, &layers[i], name);
+	}
+	/* The lower ones as one image, merged before. */
+	if (count > 3 && test_below(2)) {
+		last = 2 + (unsigned)test_below(count - 3);
+		nested = layers[last];
+		for (unsigned i = last + 1; i < count; i++)
+			lay_under(&nested, &layers[i]);
+		merge(&k, NULL, last, count, NULL, "low.cim");
+	}
+	result = layers[0];
+	for (unsigned i = 1; i < last; i++)
+		lay_under(&result, &layers[i]);
+	if (last < count)
+		lay_under(&result, &nested);
+	merge(&k, own ? &layers[0] : NULL, own, last, last < count ? "mem/low.cim" : NULL,
+	      "merged");
+	make_image(&k, &result, "plain");
+	snprintf(what, sizeof(what), "stack %u: %u layers%s%s are the model's tree", turn, count,
+		 own ? ", one of the session's own" : "",
+		 last < count ? ", some merged before" : "");
+	looks_the_same(&k, "merged", "plain", what);
+	change_both(&k, &result);
+	kit_free(&k);
+}
+
+/* ---- what can't be ---- */
+
+static void test_refusals(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "one.cim");
+
+	put(&k, w, "file", "one");
+	put_stream(&k, w, "file:s", "stream");
+	make_dir(&k, w, "dir");
+	finish(&k, w);
+
+	w = begin(&k, "one.cim", "two.cim");
+	gives(&k, cim_writer_add_source(w, "mem/one.cim", 0, &k.err), CIM_E_INVALID);
+	is_str(k.err.cause, "only an image made from nothing is merged", "a fork merges nothing");
+	cim_writer_close(w);
+
+	w = begin(&k, NULL, "three.cim");
+	gives(&k, cim_writer_add_source(w, "mem/none.cim", 0, &k.err), CIM_E_FILE_NOT_FOUND);
+	gives(&k, cim_writer_add_source(w, "mem/one.cim", 0x80, &k.err), CIM_E_INVALID);
+	gives(&k, cim_writer_add_source(w, "mem/one.cim", 0, &k.err), CIM_OK);
+	gives(&k, cim_writer_add_stream(w, cim_str8("file:new"), 1, NULL, &k.err),
+	      CIM_E_UNSUPPORTED);
+	gives(&k, cim_writer_add_source(w, "mem/one.cim", 0, &k.err), CIM_OK);
+	put(&k, w, "dir", "a file now");
+	gives(&k, cim_writer_delete(w, cim_str8("file"), &k.err), CIM_OK);
+	finish(&k, w);
+	is_image(&k, "three.cim", "#1 / 10 times=0,0,0,0\n#2 /dir 80 10 'a file now'\n",
+		 "a source twice, of which the session replaces one item and deletes the other");
+	kit_free(&k);
+}
+
+/* Memory and calls that fail: nothing is published, nothing is left. */
+static void test_failures(void)
+{
+	static struct tree one, two;
+	unsigned long steps = 0;
+	unsigned wrong = 0;
+	struct kit base = kit_new();
+
+	make_tree(&one);
+	make_tree(&two);
+	make_image(&base, &one, "1.cim");
+	make_image(&base, &two, "2.cim");
+	for (;; steps++) {
+		struct kit k = kit_copy(&base);
+		struct cim_writer *w = begin(&k, NULL, "m.cim");
+		const char *why;
+		enum cim_status status;
+
+		k.m->fail_at = k.m->ops + steps + 1;
+		k.m->fail_status = CIM_E_IO;
+		status = cim_writer_add_source(w, "mem/1.cim", 0, NULL);
+		if (!status)
+			status = cim_writer_add_source(w, "mem/2.cim", 0, NULL);
+		if (!status)
+			status = cim_writer_commit(w, NULL);
+		k.m->fail_at = 0;
+		cim_writer_close(w);
+		wrong += (status != CIM_OK && status != CIM_E_IO) || !memfs_is_clean(k.m, &why);
+		memfs_free(k.m);
+		if (!status)
+			break;
+	}
+	ok(steps > 20, "%lu calls can fail", steps);
+	is_int(wrong, 0, "each is told, and nothing is left open");
+	kit_free(&base);
+}
+
+int main(void)
+{
+	const char *stacks = getenv("CIM_STACKS");
+
+	test_seed();
+	for (unsigned turn = 0; turn < (stacks ? (unsigned)atoi(stacks) : 60); turn++)
+		test_stack(turn);
+	test_refusals();
+	test_failures();
+	return tap_done();
+}
