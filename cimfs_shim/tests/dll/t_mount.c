@@ -247,10 +247,30 @@ static BOOL WINAPI control(HANDLE device, DWORD code, void *in, DWORD in_size, v
     return DeviceIoControl(device, code, in, in_size, out, out_size, got, overlapped);
 }
 
+/* Whether the letters' lock, which @mutex keeps in being, is anybody's. */
+static DWORD WINAPI take_mutex(void *mutex)
+{
+    DWORD result = WaitForSingleObject(mutex, 0);
+
+    if (result == WAIT_OBJECT_0) ReleaseMutex(mutex);
+    return result;
+}
+
+static void check_mutex(HANDLE mutex, const char *when)
+{
+    HANDLE thread = CreateThread(NULL, 0, take_mutex, mutex, 0, NULL);
+    DWORD result = 99;
+
+    WaitForSingleObject(thread, INFINITE);
+    GetExitCodeThread(thread, &result);
+    CloseHandle(thread);
+    is_int(result, WAIT_OBJECT_0, "%s: nobody keeps the letters' lock", when);
+}
+
 static void test_without_manager(const WCHAR *dir)
 {
     DWORD before = GetLogicalDrives();
-    HANDLE mutex;
+    HANDLE mutex = CreateMutexW(NULL, FALSE, L"Global\\cimfs_shim drive letters");
 
     if (!ok(divert("CreateFileW", create_file) && divert("DeviceIoControl", control),
             "cimfs.dll asks us for the mount manager"))
@@ -261,9 +281,7 @@ static void test_without_manager(const WCHAR *dir)
     is_hex(GetLogicalDrives(), before, "without a mount manager: no letter");
     is_hr(dismount_at(1), S_OK, "without a mount manager: CimDismountImage");
     no_manager = false;
-    mutex = OpenMutexW(SYNCHRONIZE, FALSE, L"Global\\cimfs_shim drive letters");
-    ok(!mutex, "nothing keeps the letters' lock");
-    if (mutex) CloseHandle(mutex);
+    check_mutex(mutex, "without a mount manager");
     no_definitions = true;
     is_hr(mount_at(dir, L"a.cim", 1), S_OK, "letters can't be given: CimMountImage");
     is_hex(GetLogicalDrives(), before, "letters can't be given: none is");
@@ -278,6 +296,8 @@ static void test_without_manager(const WCHAR *dir)
     ok(letter_with(L"cimtest.marker") == 'Y', "the letter is the first one's");
     is_hr(dismount_at(1), S_OK, "dismounted");
     is_hex(GetLogicalDrives(), before, "no letter is left");
+    check_mutex(mutex, "after mounts and dismounts");
+    CloseHandle(mutex);
 }
 
 /* ---- drive letters ---- */
