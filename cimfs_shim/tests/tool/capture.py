@@ -284,6 +284,20 @@ expect(2, "a SOURCE_DATE_EPOCH that is no number is a mistake", "create", img, s
 expect(0, "--mtime sets all times", "create", img, src, "--mtime", "2020-02-29T12:00:00Z")
 same([i["last_write"] for i in stat(img, "old", "/")], ["2020-02-29T12:00:00.0000000Z"] * 2,
      "of everything")
+for text, want in (("2000-02-29", "2000-02-29T00:00:00.0000000Z"), ("@-1", "1969-12-31T23:59:59.0000000Z"),
+                   ("2020-02-29 12:00:01Z", "2020-02-29T12:00:01.0000000Z"),
+                   ("2020-02-29T12:00:00.5Z", "2020-02-29T12:00:00.5000000Z"),
+                   ("2020-02-29T12:00:00.12345678912Z", "2020-02-29T12:00:00.1234567Z")):
+    img = image()
+    expect(0, "--mtime=" + text, "create", img, src, "--mtime=" + text)
+    same([i["last_write"] for i in stat(img, "old")], [want], "is that time")
+for text in ("", "@", "@x", "@1x", "yesterday", "2020", "2020-02-30", "2021-02-29", "1900-02-29", "2020-13-01",
+             "2020-00-01", "2020-01-32", "2020-02-29T", "2020-02-29T24:00:00Z", "2020-02-29T12:60:00Z",
+             "2020-02-29T12:00:60Z", "2020-02-29T12-00:00Z", "2020-02-29T12:00-00Z", "2020-02-29_12:00:00Z", "2020-02-29T12:00:00",
+             "2020-02-29T12:00:00.Z", "2020-02-29T12:00:00+01:00", "1600-01-01", "@-99999999999",
+             "@9223372036854775807"):
+    result = tool("create", image(), src, "--mtime=" + text)
+    check(result.code == 2 and "time" in result.errors, "--mtime=%s is a mistake" % text, result)
 img = image()
 os.utime(os.path.join(src, "old"), ns=(123_456_700, 10 ** 18))
 expect(0, "--all-times takes the others", "create", "--all-times", img, src)

@@ -291,7 +291,27 @@ BAD = {
     "a stream of the root twice": good + "stream / name=s size=0 data=base64:\n"
     "stream / name=s size=0 data=base64:\n",
     "a file inside a file": good + line.replace("/f", "/f/g") + "\n",
+    "a character that isn't base64's": good.replace("eA==", "e-=="), "base64 cut short": good.replace("eA==", "eA"),
+    "a hash in capitals": good.replace("base64:eA==", "sha256:" + "0A" * 32),
+    "an escape cut short": good.replace("/f", "/f\\x4"),
+    "a stream's bad escape": good + "stream /f name=\\q size=0 data=\n",
+    "a stream of a long name": good + "stream /f name=%s size=0 data=base64:\n" % ("n" * 256),
+    "flags too large": good.replace("0x0", "0x10000"), "flags of other digits": good.replace("0x0", "0xg"),
+    "a path too long": good + "link /%s to=/f\n" % "/".join(["n" * 200] * 170),
 }
+# Each part of a time that can be wrong, in each of the four times.
+for number, wrong in enumerate((
+        "", "2001", "0000-02-02T18:05:06.0000000Z", "2001/02-02T18:05:06.0000000Z", "2001-x2-02T18:05:06.0000000Z",
+        "2001-02/02T18:05:06.0000000Z", "2001-02-xxT18:05:06.0000000Z", "2001-00-02T18:05:06.0000000Z",
+        "2001-13-02T18:05:06.0000000Z", "2001-02-00T18:05:06.0000000Z", "2001-02-29T18:05:06.0000000Z",
+        "1900-02-29T18:05:06.0000000Z", "2001-04-31T18:05:06.0000000Z", "2001-02-02 18:05:06.0000000Z",
+        "2001-02-02Tx8:05:06.0000000Z", "2001-02-02T24:05:06.0000000Z", "2001-02-02T18.05:06.0000000Z",
+        "2001-02-02T18:x5:06.0000000Z", "2001-02-02T18:60:06.0000000Z", "2001-02-02T18:05-06.0000000Z",
+        "2001-02-02T18:05:x6.0000000Z", "2001-02-02T18:05:60.0000000Z", "2001-02-02T18:05:06,0000000Z",
+        "2001-02-02T18:05:06.000000xZ", "2001-02-02T18:05:06.0000000", "2001-02-02T18:05:06.0000000z",
+        "1600-12-31T23:59:59.9999999Z", "-", "-1x", "9223372036854775808", "+1", "0")):
+    field = ("created", "written", "changed", "accessed")[number % 4]
+    BAD["%s=%s" % (field, wrong)] = good.replace("%s=%s" % (field, t), "%s=%s" % (field, wrong))
 for name, text in BAD.items():
     directory = place()
     result = tool("create", "--from-dump=-", os.path.join(directory, "x.cim"), data=text.encode())

@@ -279,7 +279,8 @@ same(kinds_of(image, "link"), [DIRECTORY], "is decided anew")
 one = source("p0", "file")
 two = source("p1")
 os.link(os.path.join(one, "file"), os.path.join(two, "name"))
-result = expect(0, "one file in two --add", "fork", "--strict", "--add", one + ":/", "--add", two + ":/", image, "two.cim")
+result = expect(0, "one file in two --add", "fork", "--strict", "--add", one + ":/", "--add", two + ":/", image,
+                "two.cim")
 forked = os.path.join(os.path.dirname(image), "two.cim")
 check(stat(forked, "file")["file_id"] != stat(forked, "name")["file_id"] and not result.errors,
       "is two files of the image (D57)", result)

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
-"""No control character of a name reaches a terminal, whatever command and form of answer shows it."""
+"""What reaches a terminal: no control character of a name, whatever command and form of answer shows it; and
+a line that tells how far a command is."""
 
 import json
 import os
+import pty
 import re
+import subprocess
+import threading
+import time
 
-from tooltest import TMP, check, done, need_tool, tool
+from tooltest import CIMTOOL, TMP, check, done, need_tool, same, tool
 from imagebuilder import Dir, File, Image
 
 need_tool()
@@ -35,6 +40,60 @@ check(NAME in [json.loads(line).get("path") for line in result.out.splitlines()]
 broken = Image(Dir({NAME: File(b"x", sd=b"\1" * 20)})).write(os.path.join(TMP, "broken"))
 harmless("verify", "verify", "-v", broken)
 harmless("verify --json", "verify", "--json", broken)
+
+# ---- the line that tells how far it is ----
+
+
+def slowly(*options, on_terminal=False, bad=False, wanted=b"\r"):
+    """create from a dump that comes slowly, until three times what is wanted was seen on stderr, which it is that is
+    returned, with the exit code; 10 lines if nothing is wanted."""
+    out = os.path.join(TMP, "slow%d" % len(os.listdir(TMP)))
+    os.mkdir(out)
+    read, write_end = pty.openpty() if on_terminal else os.pipe()
+    with subprocess.Popen([CIMTOOL, "create", "--from-dump=-", os.path.join(out, "x.cim"), *options],
+                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=write_end) as process:
+        os.close(write_end)
+        said = []
+        reader = threading.Thread(target=collect, args=(read, said))
+        reader.start()
+        for line in SLOW[:2] + (SLOW[2:] if wanted else SLOW[2:10]):
+            process.stdin.write(line)
+            process.stdin.flush()
+            if wanted and b"".join(said).count(wanted) >= 3:
+                break
+            time.sleep(0.12)
+        process.stdin.write(b"bad\n" if bad else b"")
+        process.stdin.close()
+        reader.join()
+    os.close(read)
+    return process.returncode, b"".join(said)
+
+
+def collect(read, said):
+    try:
+        while data := os.read(read, 65536):
+            said.append(data)
+    except OSError:  # as a terminal's end is told
+        pass
+
+
+SLOW = tool("dump", Image(Dir({"f%03d" % n: File(b"x") for n in range(100)})).write(
+    os.path.join(TMP, "plain"))).out.splitlines(True)
+CLEAR = b"\r\x1b[K"
+code, said = slowly("--progress=line")
+check(not code and said.count(CLEAR) > 2 and re.search(b"create: [1-9][0-9]* files, ", said) and said.endswith(CLEAR),
+      "--progress=line: a line that is written over, and taken away", said)
+code, said = slowly("--progress=line", bad=True)
+check(code == 1 and re.search(rb"files, [^\r]*\r\x1b\[Kcimtool: create ", said), "before an error is told, too", said)
+code, said = slowly("--progress=none", wanted=b"")
+same((code, CLEAR in said), (0, False), "--progress=none: none")
+code, said = slowly(on_terminal=True)
+check(not code and CLEAR in said, "on a terminal it is there by itself", said)
+code, said = slowly("-q", on_terminal=True, wanted=b"")
+same((code, said), (0, b""), "but for --quiet")
+code, said = slowly("--progress=json", wanted=b"{")
+rows = [json.loads(row) for row in said.splitlines() if row.startswith(b"{")]
+check(not code and len(rows) > 3 and rows[-1]["files"] >= rows[0]["files"] > 0, "--progress=json", said)
 
 # A directory's names are nobody's either, and causes quote them.
 directory = os.path.join(TMP, NAME)
