@@ -79,11 +79,9 @@ bool cim_image_region_name(struct cim_image *image, uint32_t index, char *name)
 	return true;
 }
 
-enum cim_status cim_region_check(const struct cim_image *image, uint32_t region,
-				 enum cim_status status, struct cim_error *err)
+enum cim_status cim_region_missing(const struct cim_image *image, uint32_t region,
+				   enum cim_status status, struct cim_error *err)
 {
-	if (region < image->info.region_count)
-		return CIM_OK;
 	return cim_fail(err, status, "there is no region %u, the image has %u", (unsigned)region,
 			(unsigned)image->info.region_count);
 }
