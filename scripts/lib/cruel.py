@@ -11,7 +11,7 @@ import struct
 from imagebuilder import (FS_COUNT, FS_DIRECTORY, LINKS, PE, METADATA, DATA, SMALL, RECORD_DESC, RECORD_EA,
                           RECORD_EA_LENGTH, RECORD_PARENT,
                           RECORD_REPARSE, RECORD_SECURITY, RECORD_STREAM, RECORD_STREAMS, RECORD_TAG,
-                          FILES_PER_TABLE, Dir, File, Image, Stream, make_ea,
+                          FILES_PER_TABLE, Dir, File, Image, RegionSet, Stream, make_ea,
                           make_reparse, make_sd, make_sid, make_symlink)
 
 
@@ -273,8 +273,10 @@ def regions_missing(regions):
 
 
 def regions_sparse(regions):
-    """A set of region files that are nothing but headers."""
-    return Cruel(Dir({"a": File(b"x")}), types=(METADATA, DATA, SMALL) + (DATA,) * (regions - 3))
+    """Region files that are nothing but headers, but for three: one of a parent, and the others."""
+    parent = RegionSet("11111111-1111-4111-8111-111111111111", (DATA,))
+    return Cruel(Dir({"a": File(b"x")}), parents=(parent,),
+                 types=(METADATA, DATA, SMALL) + (DATA,) * (regions - 4))
 
 
 def deep_files(depth, files):

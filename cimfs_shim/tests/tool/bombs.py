@@ -5,6 +5,7 @@
 5 s of the processor, and 64 MiB and four times what the image's files hold; and the answer is the
 right one, or an error that says why there is none."""
 
+import base64
 import glob
 import os
 import re
@@ -17,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from mounttest import SERVER, mount, no_fuse, servers, umount, wait_until  # noqa: E402
 from tooltest import CIMTOOL, TMP, check, done, same, skip  # noqa: E402
 import cruel  # noqa: E402
+from imagebuilder import NULL_DACL, make_ea, make_sd, make_sid  # noqa: E402
 
 # (Counting what runs takes its own time.)
 SECONDS = 20 if os.environ.get("COVERAGE") else 5
@@ -119,7 +121,57 @@ def farm():
     return top
 
 
-FARM = ["ls", "info", "verify", "dump", "diff", "diff of a copy", "extract", "dump --struct"]
+def cimtool(*argv):
+    same(subprocess.run([CIMTOOL, *argv], check=False).returncode, 0, "cimtool " + argv[0])
+
+
+def make_farm(path):
+    cimtool("create", "-q", path, farm())
+
+
+def make_files(path):
+    """A hundred thousand files, each with a descriptor and EAs of its own, as small as they can be."""
+    null_dacl = "security=" + base64.b64encode(NULL_DACL).decode()
+    times = " ".join(t + "=2026-01-02T03:04:05.0000000Z" for t in
+                     ("created", "written", "changed", "accessed"))
+    with open(os.path.join(TMP, "files.dump"), "w", encoding="ascii") as out:
+        out.write("cim-dump 1\n" + "directory / flags=0x0 %s %s\n" % (times, null_dacl))
+        for d in range(100):
+            out.write("directory /d%02d flags=0x0 %s %s\n" % (d, times, null_dacl))
+            for f in range(1000):
+                number = d * 1000 + f
+                sd = make_sd(owner=make_sid(number), group=make_sid(18), aces=())
+                ea = make_ea((b"A", b"%05d" % number))
+                out.write("file /d%02d/f%03d flags=0x0 %s security=%s ea=%s size=5 data=base64:%s\n" % (
+                    d, f, times, *(base64.b64encode(x).decode() for x in (sd, ea, b"%05d" % number))))
+    cimtool("create", "-q", "--from-dump", os.path.join(TMP, "files.dump"), path)
+
+
+def make_forks(path):
+    """Sixty forks, each of the one before."""
+    top = os.path.dirname(path)
+    with open(os.path.join(TMP, "added"), "wb") as out:
+        out.write(b"x" * 5000)
+    cimtool("create", "-q", top + "/0.cim", os.path.join(TMP, "added"))
+    for i in range(60):
+        with open(os.path.join(TMP, "added"), "ab") as out:
+            out.write(b"%d" % i)
+        cimtool("fork", "-q", "--add", "%s:/added%d" % (os.path.join(TMP, "added"), i),
+                "%s/%d.cim" % (top, i), path if i == 59 else "%s/%d.cim" % (top, i + 1))
+
+
+def make_regions(path):
+    """Thousands of region files, nearly all of them with nothing in them."""
+    cruel.regions_sparse(8192).write(os.path.dirname(path))
+
+
+# What is sound, and how often something is shared or how many there are: no command finds it too
+# much.
+ALWAYS = ["ls", "info", "verify", "dump", "diff", "dump --struct", "dump --raw", "stat", "files"]
+SOUND = {"farm": (make_farm, ALWAYS + ["diff of a copy", "extract"]),
+         "files": (make_files, ALWAYS + ["diff of a copy", "append", "fork", "rm"]),
+         "forks": (make_forks, ALWAYS + ["diff of a copy", "append"]),
+         "regions": (make_regions, ALWAYS)}
 
 # What a mount shows of it: what is asked, and the answer.
 LINKS = "links can't be counted"
@@ -246,23 +298,26 @@ def main():
                 run_row(image, path, (command, ALL[command]), want)
         shutil.rmtree(os.path.dirname(path))
         shutil.rmtree(os.path.join(TMP, image + "-copy"))
-    if not only or "farm" in only:
-        try_farm(why)
+    for image, (function, commands) in SOUND.items():
+        if not only or image in only:
+            try_sound(image, function, commands, why)
     done()
 
 
-def try_farm(why):
-    path = os.path.join(TMP, "farm-image", "x.cim")
+def try_sound(image, function, commands, why):
+    path = os.path.join(TMP, image + "-image", "x.cim")
     os.mkdir(os.path.dirname(path))
-    same(subprocess.run([CIMTOOL, "create", "-q", path, farm()], check=False).returncode, 0,
-         "a farm of hard links")
-    shutil.copytree(os.path.dirname(path), os.path.join(TMP, "farm-image-copy"))
-    for command in FARM:
-        run_row("farm-image", path, (command, ALL[command]), (0, ""))
-    if not why:
+    function(path)
+    if "diff of a copy" in commands:
+        shutil.copytree(os.path.dirname(path), os.path.join(TMP, image + "-image-copy"))
+    for command in commands:
+        run_row(image + "-image", path, (command, ALL[command]), (0, ""))
+    if image == "farm" and not why:
         run_mount("farm-image", path, lambda at: {os.stat(where + "/" + name).st_nlink
                                                   for where, _, names in os.walk(at)
                                                   for name in names}, {100}, "")
+    shutil.rmtree(os.path.dirname(path))
+    shutil.rmtree(os.path.join(TMP, image + "-image-copy"), ignore_errors=True)
 
 
 ONLY_MOUNTED = {"ring": (lambda: cruel.ring(30000), {})}
