@@ -631,6 +631,23 @@ static enum cim_status add_name(void *arg, const char *name)
 	return listing->count == listing->stop_at ? CIM_E_ABORTED : CIM_OK;
 }
 
+#ifndef _WIN32
+/* Open a file in a process that has no standard input. */
+static enum cim_status without_stdin(cim_vfs_dir *dir, const char *name)
+{
+	const int input = dup(0);
+	enum cim_status status;
+
+	close(0);
+	status = try_open(dir, name, CIM_VFS_READ);
+	if (input >= 0) {
+		dup2(input, 0);
+		close(input);
+	}
+	return status;
+}
+#endif
+
 static void test_list(void)
 {
 	const char *path = fresh_dir("list");
@@ -673,6 +690,14 @@ static void test_list(void)
 	is_int(listing.count, 4, "only the link to a file is counted: %s", listing.names);
 	IS_STATUS(try_open(dir, "fifo", CIM_VFS_READ), CIM_E_ACCESS,
 		  "opening a FIFO fails at once");
+	IS_STATUS(try_open(dir, "fifo", CIM_VFS_READ_ANY), CIM_E_ACCESS,
+		  "also where a block device would do");
+	snprintf(sub, sizeof(sub), "%s/null", path);
+	if (symlink("/dev/null", sub) < 0)
+		bail("symlink: %s", strerror(errno));
+	IS_STATUS(try_open(dir, "null", CIM_VFS_READ_ANY), CIM_E_ACCESS,
+		  "a character device is none");
+	IS_STATUS(without_stdin(dir, "one"), CIM_OK, "descriptor 0 is one as any other");
 #endif
 	vfs->close_dir(vfs->ctx, dir);
 }
