@@ -819,7 +819,7 @@ static void test_locks(void)
 	for (size_t i = 0; (file = cim_store_get(store, i)); i++)
 		if (file->kind == CIM_KIND_IMAGE)
 			is_int((file->flags & CIM_STORE_MOUNTED) != 0,
-			       !strcmp(file->name, "base.cim"), file->name);
+			       !strcmp(file->name, "base.cim"), "%s", file->name);
 	cim_store_close(store);
 	cim_image_close(other);
 	w = begin(&k, "fork.cim", NULL);
