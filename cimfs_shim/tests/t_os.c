@@ -863,6 +863,25 @@ static void asked_at_once(cim_vfs_dir *dir)
 }
 #endif
 
+#ifndef _WIN32
+/* Another program, as Wine is one, must find a lock at the same byte (D36). */
+static void is_locked_at(const char *path, uint64_t number)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char name[4200];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/mine", path);
+	fd = open(name, O_RDWR);
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &range) < 0)
+		bail("%s: %s", name, strerror(errno));
+	is_int(range.l_type, F_WRLCK, "lock %u is one of the file", (unsigned)number);
+	is_int(range.l_start, (int64_t)((UINT64_C(1) << 62) + number), "at its byte");
+	is_int(range.l_len, 1, "of one byte");
+	close(fd);
+}
+#endif
+
 static void test_byte_lock(void)
 {
 	const char *path = fresh_dir("byte lock");
@@ -875,6 +894,9 @@ static void test_byte_lock(void)
 	CALL(pwrite, file, 0, "content", 7);
 	is_str(locked_word(dir, "mine"), "free", "an open file is not locked by that");
 	IS_STATUS(CALL(lock, file, 0, CIM_LOCK_ALONE, false), CIM_OK, "lock it");
+#ifndef _WIN32
+	is_locked_at(path, 0);
+#endif
 	is_str(locked_word(dir, "mine"), "locked", "this process sees its own lock");
 	is_str(locked_word(dir, "mine"), "locked", "and asking doesn't end it");
 	is_str(content(dir, "mine"), "content", "a locked file can be read");
