@@ -1080,6 +1080,14 @@ void memfs_unlink(struct memfs *m, const char *name)
 	drop_name(m, &m->synced, name);
 }
 
+void memfs_shorten(struct memfs *m, const char *name, uint64_t size)
+{
+	struct mem_inode *inode = inode_of(m, name);
+
+	truncate_content(&inode->now, size);
+	copy_content(&inode->synced, &inode->now);
+}
+
 void memfs_unsync(struct memfs *m, const char *name)
 {
 	clear_content(&inode_of(m, name)->synced);

@@ -146,6 +146,7 @@ intptr_t memfs_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len
 /* A block device of that size, all zeros. */
 void memfs_put_device(struct memfs *m, const char *name, uint64_t size);
 void memfs_unlink(struct memfs *m, const char *name);
+void memfs_shorten(struct memfs *m, const char *name, uint64_t size);
 /* As if the file had never been synced. */
 void memfs_unsync(struct memfs *m, const char *name);
 void memfs_copy(struct memfs *from, const char *name, struct memfs *to, const char *new_name);

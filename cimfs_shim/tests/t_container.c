@@ -236,7 +236,7 @@ static const struct rule {
 	 {{0}},
 	 0,
 	 CIM_E_CORRUPT,
-	 "differs in case"},
+	 "b.CIM: another name differs in case"},
 	{"capitals before small letters", {"B", "a"}, {{0}}, 0, CIM_OK, NULL},
 	{"a size that no file has",
 	 {0},
@@ -1015,6 +1015,126 @@ static void test_verify(void)
 	kit_free(&k);
 }
 
+/* ---- the calls of struct cim_vfs ---- */
+
+struct inside {
+	struct cim_env env;
+	struct cim_vfs vfs;
+	cim_vfs_dir *dir;
+};
+
+static void go_inside(struct kit *k, struct inside *in, const char *path, bool session)
+{
+	bool unlocked = false;
+
+	in->env = k->env;
+	in->vfs = *k->env.vfs;
+	in->env.vfs = &in->vfs;
+	if (session)
+		must(k, cim_place_lock(&in->env, &in->vfs, path, CIM_WRITE_CONTAINER, &in->dir,
+				       &unlocked, &k->err));
+	else
+		must(k, cim_place_open(&in->env, &in->vfs, path, &in->dir, &k->err));
+	if (!in->dir)
+		bail("no container to go on with");
+}
+
+static cim_vfs_file *inner(struct inside *in, const char *name, enum cim_vfs_mode mode)
+{
+	cim_vfs_file *file = NULL;
+	long os_error;
+
+	if (in->vfs.open(in->vfs.ctx, in->dir, name, mode, &file, &os_error))
+		bail("can't open %s", name);
+	return file;
+}
+
+static int lock_of(struct inside *in, const char *name)
+{
+	enum cim_vfs_lock lock = CIM_LOCK_ALONE;
+	long os_error;
+
+	if (in->vfs.is_locked(in->vfs.ctx, in->dir, name, 0, &lock, &os_error))
+		return -1;
+	return (int)lock;
+}
+
+static void test_inner_locks(void)
+{
+	struct kit k = kit_new();
+	cim_vfs_file *a, *b, *held = NULL;
+	struct inside in, other;
+	enum cim_vfs_lock lock;
+	long e;
+
+	build("a", "b");
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	go_inside(&k, &in, "mem/c.bcim", false);
+	a = inner(&in, "a", CIM_VFS_READ);
+	b = inner(&in, "A", CIM_VFS_READ);
+	gives(&k, in.vfs.lock(in.vfs.ctx, a, 0, CIM_LOCK_SHARED, false, &e), CIM_OK);
+	gives(&k, in.vfs.lock(in.vfs.ctx, b, 0, CIM_LOCK_SHARED, false, &e), CIM_OK);
+	gives(&k, in.vfs.lock(in.vfs.ctx, b, 1, CIM_LOCK_SHARED, false, &e), CIM_E_UNSUPPORTED);
+	gives(&k, in.vfs.is_locked(in.vfs.ctx, in.dir, "a", 1, &lock, &e), CIM_E_UNSUPPORTED);
+	is_int(lock_of(&in, "a"), CIM_LOCK_SHARED, "a file's lock is shared");
+	is_int(lock_of(&in, "b"), CIM_LOCK_NONE, "another's is its own");
+	in.vfs.close(in.vfs.ctx, b);
+	is_int(lock_of(&in, "a"), CIM_LOCK_SHARED, "by whoever has it still");
+	go_inside(&k, &other, "mem/c.bcim/", true);
+	gives(&k, other.vfs.hold(other.vfs.ctx, other.dir, "a", 0, true, &held, &e), CIM_E_SHARING);
+	gives(&k, other.vfs.hold(other.vfs.ctx, other.dir, "a", 0, false, &held, &e), CIM_OK);
+	other.vfs.close(other.vfs.ctx, held);
+	in.vfs.close(in.vfs.ctx, a);
+	is_int(lock_of(&in, "a"), CIM_LOCK_NONE, "and nobody's then");
+	gives(&k, other.vfs.hold(other.vfs.ctx, other.dir, "a", 0, true, &held, &e), CIM_OK);
+	is_int(lock_of(&in, "a"), CIM_LOCK_ALONE, "held alone");
+	other.vfs.close(other.vfs.ctx, held);
+	a = inner(&other, "new", CIM_VFS_CREATE);
+	gives(&k, other.vfs.lock(other.vfs.ctx, a, 0, CIM_LOCK_ALONE, false, &e), CIM_OK);
+	is_int(lock_of(&other, "new"), CIM_LOCK_ALONE, "a session's own file");
+	gives(&k, other.vfs.hold(other.vfs.ctx, other.dir, "new", 0, false, &held, &e),
+	      CIM_E_SHARING);
+	other.vfs.close(other.vfs.ctx, a);
+	is_int(lock_of(&other, "new"), CIM_LOCK_NONE, "closed");
+	other.vfs.close_dir(other.vfs.ctx, other.dir);
+	in.vfs.close_dir(in.vfs.ctx, in.dir);
+	kit_free(&k);
+}
+
+static void test_published_files(void)
+{
+	struct kit k = kit_new();
+	cim_vfs_file *file;
+	struct inside in;
+	uint64_t size;
+	long e;
+
+	k.m->vfs.fold_names = k.m->vfs.windows_paths = true;
+	build("a", "b");
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	go_inside(&k, &in, "mem\\C.bcim\\", true);
+	file = inner(&in, "a", CIM_VFS_UPDATE);
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, file, 0, "x", 1, &e), CIM_E_ACCESS);
+	gives(&k, in.vfs.truncate(in.vfs.ctx, file, 0, &e), CIM_E_ACCESS);
+	gives(&k, in.vfs.sync(in.vfs.ctx, file, &e), CIM_OK);
+	gives(&k, in.vfs.size(in.vfs.ctx, file, &size, &e), CIM_OK);
+	is_int(size, 5000, "its size");
+	in.vfs.close(in.vfs.ctx, file);
+	in.vfs.close_dir(in.vfs.ctx, in.dir);
+	go_inside(&k, &in, "mem/c.bcim", false);
+	file = inner(&in, "a", CIM_VFS_READ);
+	memfs_shorten(k.m, "c.bcim", 5 * BLOCK);
+	gives(&k, in.vfs.size(in.vfs.ctx, file, &size, &e), CIM_OK);
+	is_int(size, 0, "of a container that was cut short what isn't whole isn't there");
+	in.vfs.close(in.vfs.ctx, file);
+	file = inner(&in, "b", CIM_VFS_READ);
+	gives(&k, in.vfs.size(in.vfs.ctx, file, &size, &e), CIM_OK);
+	is_int(size, 0, "nor what is behind its end");
+	in.vfs.close(in.vfs.ctx, file);
+	in.vfs.close_dir(in.vfs.ctx, in.dir);
+	kit_free(&k);
+}
+
 /* ---- devices ---- */
 
 static void test_device(void)
@@ -1085,6 +1205,8 @@ int main(void)
 	test_making();
 	test_changed_meanwhile();
 	test_verify();
+	test_inner_locks();
+	test_published_files();
 	test_device();
 	return tap_done();
 }
