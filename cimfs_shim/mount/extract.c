@@ -223,7 +223,6 @@ static bool remove_entries(DIR *dir, dev_t dev, int *next)
 	struct stat st;
 
 	*next = -1;
-	fchmod(dirfd(dir), 0700);
 	rewinddir(dir);
 	while ((entry = readdir(dir))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))

@@ -800,6 +800,11 @@ static void test_volume_info(void)
 	ok(!write_whole(file, "%s", ""), "nothing is no file");
 	ok(!write_whole(tmp, "%s", "x") && errno == EISDIR, "nor can a directory be one");
 	ok(volume_info_read(file, &got), "and what was there stays");
+	ok(write_whole(file, "image /i\ntime 5\nready 1\nbackend fuse\nboot b\npid 7\nstart 8\n"
+			     "other /x\n") &&
+		   volume_info_read(file, &got) && got.process.pid == 7 && got.process.start == 8 &&
+		   !strcmp(got.process.boot, "b") && !strcmp(got.image, "/i"),
+	   "its lines in another order, and others among them: '%s'", got.image);
 	is_int(unlink(file), 0, "it goes");
 	is_int(rmdir(tmp) || mkdir(tmp, 0700), 0, "and was all that there was");
 }
@@ -1109,6 +1114,9 @@ static void test_alloc(void)
 	is_str(text, "abc", "so many bytes of a text");
 	free(text);
 	free(array);
+	text = xasprintf("%s", "");
+	is_str(text, "", "a text of nothing");
+	free(text);
 	free(xmalloc(0));
 	free(xcalloc(0, 0));
 	free(xmemdup("", 0));

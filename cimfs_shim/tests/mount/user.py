@@ -173,7 +173,8 @@ os.makedirs(os.path.join(home, "mnt"))
 server = os.path.join(home, "cimfs-mount")
 shutil.copy(SERVER, server)
 cimtool = shutil.copy(CIMTOOL, home)
-image = Image(Dir({"a.txt": File(b"hello"), "large": File(LARGE)}), name="i.cim").write(
+image = Image(Dir({"a.txt": File(b"hello"), "large": File(LARGE),
+                   "readonly": Dir({"in": Dir({"it": File(b"i")}, flags=1)}, flags=1)}, flags=1), name="i.cim").write(
     os.path.join(home, "images"))
 hidden = Image(Dir({"a.txt": File(b"hello")}), name="i.cim").write(os.path.join(TMP, "hidden"))
 closed = os.path.join(TMP, "closed")

@@ -329,6 +329,11 @@ def fails_on_the_way(backend):
     same(servers(image), [], backend + ": no process is left of all that")
 
 
+def open_files(pid):
+    """What a process has open."""
+    return [os.readlink(n) for n in glob.glob("/proc/%d/fd/*" % pid) if os.path.lexists(n)]
+
+
 def start_copy(name):
     """Start the making of a copy, and stop the process before it is done: the process."""
     for _ in range(50):
@@ -363,6 +368,8 @@ result = tool("umount", "typo", env=dict(os.environ, WINEPREFIX=PREFIX))
 check(result.code == 1 and PREFIX in result.errors,
       "cimtool umount: not mounted; the prefix is named where it has volumes", result)
 same((marked(), len(servers(image))), (True, 1), "extract: one process marks the image as mounted")
+check(wait_until(lambda: "anon_inode:inotify" in open_files(servers(image)[0])),
+      "extract: and is told when the copy is gone", open_files(servers(image)[0]))
 holder = servers(image)[0]
 same((os.readlink("/proc/%d/cwd" % holder), os.getsid(holder) == holder), ("/", True),
      "extract: in a directory and a session that are in nobody's way")
@@ -530,11 +537,6 @@ def without_locks(backend, fault):
               "extract: no locks later: the log isn't kept open", open_files(servers(image)[0]))
     dismount()
     same(clean(), CLEAN, backend + ": no locks: nothing is left")
-
-
-def open_files(pid):
-    """What a process has open."""
-    return [os.readlink(n) for n in glob.glob("/proc/%d/fd/*" % pid) if os.path.lexists(n)]
 
 
 def log_of(words):
