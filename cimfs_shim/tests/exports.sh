@@ -34,8 +34,8 @@ soname=$(objdump -p "$lib" | awk '$1 == "SONAME" { print $2 }')
 result $? "its name is libcim.so.0 (here: $soname)"
 
 needed=$(objdump -p "$lib" | awk '$1 == "NEEDED" { print $2 }' |
-	grep -vE '^(libc|libm|libpthread|libasan|libubsan)\.so\.' | tr '\n' ' ')
+	grep -vE '^(libc|libm|libpthread|libcrypto|libasan|libubsan)\.so\.' | tr '\n' ' ')
 [ -z "$needed" ]
-result $? "it needs the C library only (besides: '$needed')"
+result $? "it needs the C library and libcrypto only (besides: '$needed')"
 
 tap_done
