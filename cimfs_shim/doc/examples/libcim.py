@@ -69,7 +69,8 @@ class Metadata(_Sized):
 
 class ImageInfo(Structure):
     _fields_ = [("version_major", c_uint32), ("version_minor", c_uint32), ("set_count", c_uint32),
-                ("region_count", c_uint32), ("table_count", c_uint32), ("root_id", c_uint32)]
+                ("region_count", c_uint32), ("table_count", c_uint32), ("root_id", c_uint32),
+                ("source_count", c_uint32)]
 
 
 class WalkItem(Structure):
