@@ -34,6 +34,18 @@ pe_headers() {
 	x86_64-w64-mingw32-objdump -p "$1"
 }
 
+# Volumes of the tests have GUIDs that no other run has (cimtool finds volumes of all prefixes):
+# their tails go to the programs as CIMTEST_GUIDS (mounttest.h), and are told.
+choose_guids() {
+	CIMTEST_GUIDS=${CIMTEST_GUIDS:-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')}
+	export CIMTEST_GUIDS
+	echo "# CIMTEST_GUIDS=$CIMTEST_GUIDS"
+}
+
+guid_of() { # NUMBER
+	printf 'c1f5abcd-%04x-4000-8000-%s00ef' "$1" "$CIMTEST_GUIDS"
+}
+
 # The Windows name of a Unix path.
 dos_path() {
 	printf 'Z:%s' "${1//\//\\}"

@@ -20,9 +20,7 @@ if [ ! -x "$REAL_HELPER" ]; then
 	tap_done
 fi
 
-guid_of() { # NUMBER
-	printf 'c1f5abcd-%04x-4000-8000-0000000000ef' "$1"
-}
+choose_guids
 
 letters() { # "LETTER NUMBER" for each letter that leads to a volume of the tests
 	find "$devices" -maxdepth 1 -name '?:' -lname '*/volume{c1f5abcd-*' -printf '%f %l\n' |

@@ -16,6 +16,7 @@ export CIMFS_MOUNT_HELPER
 CIMFS_MOUNT_HELPER=$(cd "$BUILD" && pwd)/cimfs-mount
 unset CIMFS_MOUNT_BACKEND CIMFS_MOUNT_LETTER CIMFS_MOUNT_LETTER_WAIT
 [ "$(id -u)" != 0 ] || export CIMTEST_ROOT=1
+choose_guids
 
 # What a mount leaves in this prefix: links, state, mounts and servers, one a line.
 traces() {
@@ -260,9 +261,6 @@ new_dir "without wine"
 t_mount image "$dos"
 letter_of() { # NUMBER: the letter that leads to that volume
 	find "$devices" -maxdepth 1 -name '?:' -lname "*/volume{$(guid_of "$1")}" -printf '%f\n'
-}
-guid_of() { # NUMBER
-	printf 'c1f5abcd-%04x-4000-8000-0000000000ef' "$1"
 }
 for how in umount clean killed; do
 	if [ "$how" != umount ] && [ -n "$no_fuse" ]; then

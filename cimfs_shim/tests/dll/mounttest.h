@@ -7,16 +7,23 @@
 #ifndef CIM_MOUNTTEST_H
 #define CIM_MOUNTTEST_H
 
+#include <wchar.h>
+
 #include "dlltest.h"
 
 #define HR_MOUNTED HR_WIN32(ERROR_ALREADY_EXISTS)
 
-/* A GUID of this test's own: no two of different @n are the same. */
+/* A GUID of this run's own (CIMTEST_GUIDS): no two of different @n are the same. */
 __maybe_unused static GUID test_guid(unsigned n)
 {
     GUID guid = {0xC1F5ABCD, 0x7E57, 0x4000, {0x80, 0, 0, 0, 0, 0, 0, 0}};
 
+    WCHAR tail[16];
+
     guid.Data2 = (USHORT)n;
+    if (GetEnvironmentVariableW(L"CIMTEST_GUIDS", tail, 16) == 8)
+        for (unsigned i = 0; i < 4; i++)
+            guid.Data4[2 + i] = (BYTE)(wcstoul(tail, NULL, 16) >> (24 - 8 * i));
     guid.Data4[7] = 0xEF;
     return guid;
 }

@@ -7,6 +7,7 @@ cimfs-mount -o reparse=wine and by --wine-mount --reparse wine, mounted and as a
 import os
 import shutil
 import stat
+import uuid
 
 from mounttest import (SERVER, TMP, check, done, error_of, junction, mount, need_server, no_fuse, read, run,
                        same, skip, umount)
@@ -19,7 +20,9 @@ HIDDEN = 2
 MNT = os.path.join(TMP, "mnt")
 PREFIX = os.path.join(TMP, "prefix")
 DOS = os.path.join(PREFIX, "dosdevices")
-GUID = "01234567-89ab-cdef-0123-456789abcdef"
+# Of this run alone: cimtool finds volumes of all prefixes.
+GUID = str(uuid.uuid4())
+print("# GUID " + GUID)
 VOLUME = os.path.join(DOS, "volume{%s}" % GUID)
 os.makedirs(DOS)
 
