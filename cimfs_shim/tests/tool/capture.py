@@ -180,13 +180,43 @@ if xattrs:
              "with its attributes and creation time")
     src, img = fresh(), image()
     write(os.path.join(src, "f"))
-    for junk in (b"", b"0x", b"0xzz", b"\0\0", b"\0\0\x05\0", b"\0" * 60, b"0x20trailing"):
+    whole = dosattrib(5)
+    for junk in (b"", b"0x", b"0xzz", b"\0\0", b"\0\0\x05\0", b"\0" * 60, b"0x20trailing", b"1x20", b"0q20",
+                 b"0x20" * 9, b"no end", dosattrib(6), dosattrib(2), whole[:12], whole[:7], whole[:8] + bytes(len(whole) - 8)):
         os.setxattr(os.path.join(src, "f"), "user.DOSATTRIB", junk)
         result = tool("create", img, src)
         check(result.code == 3 and os.path.join(src, "f") + ": extended attribute not stored: "
               "user.DOSATTRIB has an unknown form" in result.errors,
               "the DOSATTRIB %r is reported, with its file" % junk[:12], result)
         img = image()
+
+if xattrs:
+    src, img = fresh(), image()
+    write(os.path.join(src, "f"))
+    cut = dosattrib(5)[:-4]
+    for value in cut, dosattrib(5).replace(struct.pack("<I", 0x11), struct.pack("<I", 1), 1):
+        os.setxattr(os.path.join(src, "f"), "user.DOSATTRIB", value)
+        expect(0, "DOSATTRIB without a creation time", "create", "--all-times", img, src)
+        item, = stat(img, "f")
+        same((item["attribute_bits"], item["creation"][:4] == "2001"), (0x27, False), "gives the attributes alone")
+        img = image()
+
+# ---- extended attributes as streams ----
+
+if xattrs:
+    src, img = fresh(), image()
+    path = os.path.join(src, "f")
+    write(path, b"main")
+    wrong = [b"user.a:b", b"user.a/b", b"user.star*", b"user.not\xffutf8"]
+    good = ["user.%03d%s" % (n, "n" * 60) for n in range(20)]
+    for name in wrong + good:
+        os.setxattr(path, name, b"value")
+    result = tool("create", "-v", "--streams-interface=xattr", img, src)
+    check(result.code == 3 and all("not stored: " + name.decode("utf-8", "replace")[:8] in result.errors for name in wrong),
+          "attributes whose names no stream can have are told", result)
+    result = tool("ls", "--streams", img)
+    same([line.split(":")[-1] for line in result.text.splitlines()[1:]], [name[5:] for name in good],
+         "all others are streams, however many there are")
 
 # ---- holes ----
 
@@ -293,7 +323,8 @@ for text, want in (("2000-02-29", "2000-02-29T00:00:00.0000000Z"), ("@-1", "1969
     same([i["last_write"] for i in stat(img, "old")], [want], "is that time")
 for text in ("", "@", "@x", "@1x", "yesterday", "2020", "2020-02-30", "2021-02-29", "1900-02-29", "2020-13-01",
              "2020-00-01", "2020-01-32", "2020-02-29T", "2020-02-29T24:00:00Z", "2020-02-29T12:60:00Z",
-             "2020-02-29T12:00:60Z", "2020-02-29T12-00:00Z", "2020-02-29T12:00-00Z", "2020-02-29_12:00:00Z", "2020-02-29T12:00:00",
+             "2020-02-29T12:00:60Z", "2020-02-29T12-00:00Z", "2020-02-29T12:00-00Z", "2020-02-29_12:00:00Z",
+             "2020-02-29T12:00:00",
              "2020-02-29T12:00:00.Z", "2020-02-29T12:00:00+01:00", "1600-01-01", "@-99999999999",
              "@9223372036854775807"):
     result = tool("create", image(), src, "--mtime=" + text)
