@@ -527,9 +527,16 @@ for broken, want in ((False, "depth 2"), (True, "EIO")):
         s.end()
 image = Image(Dir({"a": Dir({"b": Dir({}, parent=3, id=3)}), "orphan": Dir({}, parent=77)}))
 s = Server(image)
-same([s.ask("depth", n) for n in (3, 3, image.items["orphan"].id)], ["EIO"] * 3,
-     "parents that don't lead to the root")
-s.end()
+orphan = image.items["orphan"].id
+same([s.ask("depth", n) for n in (3, 3, orphan)], ["EIO"] * 3, "parents that don't lead to the root")
+lines = s.end()
+check(any("file 3: its parents" in line for line in lines) and len(lines) > 1, "which the log tells of each", lines)
+image = Image(Dir({"a": Dir({"b": Dir({}, id=3)}, id=1025), "bad": Dir({"x": File(b"x")})}),
+              entry_sizes={0: 88, 1: 88})
+image.poke("links:bad", 0, "I", 0xffffffff)
+s = Server(image, "nlink=1")
+same(s.ask("depth", 3), "depth 2", "parents that no record tells, beside what can't be read")
+check(len(s.end()) == 1, "which the log tells", log())
 
 # ---- times ----
 
