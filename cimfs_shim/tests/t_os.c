@@ -21,6 +21,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
@@ -1288,6 +1289,24 @@ static void test_sha256(void)
 	is_int(digest[32], 0xee, "a digest has 32 bytes");
 }
 
+#ifndef _WIN32
+/* The system's clock, in milliseconds. */
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void same_clock(void)
+{
+	const uint64_t before = clock_ms(), now = env->now_ms(env->clock_ctx), after = clock_ms();
+
+	ok(before <= now && now <= after, "the clock is the system's");
+}
+#endif
+
 static void test_rest_of_environment(void)
 {
 	uint8_t a[64] = {0};
@@ -1303,6 +1322,9 @@ static void test_rest_of_environment(void)
 	IS_STATUS(env->random(env->random_ctx, b, sizeof(b)), CIM_OK, "more random bytes");
 	ok(memcmp(a, b, sizeof(a)), "they differ");
 	IS_STATUS(env->random(env->random_ctx, NULL, 0), CIM_OK, "no random bytes");
+#ifndef _WIN32
+	same_clock();
+#endif
 	before = env->now_ms(env->clock_ctx);
 	env->sleep_ms(env->clock_ctx, 60);
 	ok(env->now_ms(env->clock_ctx) - before >= 30, "the clock goes on during a sleep of 60 ms");

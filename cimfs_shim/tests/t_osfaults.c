@@ -199,14 +199,14 @@ static enum cim_status do_truncate(void)
 
 static enum cim_status do_lengthen(void)
 {
-	char text[20];
+	enum { SIZE = 20 };
+	char text[SIZE + 10]; /* and what must not be there */
 	size_t got = 0;
-	enum cim_status status = CALL(truncate, shared_file, sizeof(text));
+	enum cim_status status = CALL(truncate, shared_file, SIZE);
 
 	if (!status)
 		status = CALL(pread, shared_file, 0, text, sizeof(text), &got);
-	if (!status &&
-	    (got != sizeof(text) || memcmp(text, "012345678\0\0\0\0\0\0\0\0\0\0", got) != 0))
+	if (!status && (got != SIZE || memcmp(text, "012345678\0\0\0\0\0\0\0\0\0\0", got) != 0))
 		status = CIM_E_CORRUPT;
 	return status;
 }
