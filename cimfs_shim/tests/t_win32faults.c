@@ -508,6 +508,18 @@ static enum cim_status do_remove(void)
 	return CALL(remove, shared_dir, "b");
 }
 
+static enum cim_status do_mutex(void)
+{
+	const struct cim_env *env = cim_env_default();
+	void *mutex = env->mutex_new(env->thread_ctx);
+
+	os_error = ERROR_NOT_ENOUGH_MEMORY; /* it tells none */
+	if (!mutex)
+		return CIM_E_NO_MEMORY;
+	env->mutex_free(env->thread_ctx, mutex);
+	return CIM_OK;
+}
+
 static const struct operation {
 	const char *name;
 	enum cim_status (*run)(void);
@@ -521,7 +533,7 @@ static const struct operation {
 	{"lock", do_lock},	   {"is_locked", do_is_locked},
 	{"hold", do_hold},	   {"hold, shared", do_hold_shared},
 	{"rename", do_rename},	   {"rename to a free name", do_rename_if_free},
-	{"remove", do_remove},
+	{"remove", do_remove},	   {"mutex", do_mutex},
 };
 
 /* As the operations want it. */
