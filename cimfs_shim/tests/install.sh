@@ -85,7 +85,8 @@ check "a C program is built with pkg-config's flags" \
 check "it runs with libcim.so" env LD_LIBRARY_PATH="$root$prefix/lib" "$TEST_TMP/use"
 uncounted "it is built with libcim.a, for C++, too" \
 	g++ $(echo "$cc" | sed 's/^[^ ]*//') "$define" -std=c++11 -pedantic -Wall -Wextra -Werror $(pc --cflags) \
-	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" -pthread
+	-o "$TEST_TMP/use" "$TEST_TMP/use.cc" "$root$prefix/lib/libcim.a" \
+	$(pc --static --libs | sed 's/-lcim //')
 uncounted "it runs with libcim.a" "$TEST_TMP/use"
 build_examples() {
 	for example in "$root$prefix"/share/doc/cimfs-shim/examples/*.c; do
