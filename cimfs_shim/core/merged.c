@@ -315,12 +315,14 @@ static enum cim_status find_given(struct opening *o, const struct cim_merged_sou
 	for (size_t i = 0; i < o->given_count; i++) {
 		const struct cim_header *header = &o->given[i].header;
 		const struct cim_region_set *own = &header->sets[header->set_count - 1];
+		/* A source that is merged itself: its sources are the image's own sources, too. */
+		const uint32_t others = header->source_count ? header->set_count - 1 : 0;
 
 		if (memcmp(&own->guid, &source->guid, sizeof(own->guid)) != 0)
 			continue;
 		*found = &o->given[i];
-		if (header->set_count != source->set_count ||
-		    !same_sets(header->sets, o->header.sets + first, source->set_count))
+		if (header->set_count - others != source->set_count ||
+		    !same_sets(header->sets + others, o->header.sets + first, source->set_count))
 			return cim_fail(err, CIM_E_CORRUPT,
 					"a source names other region sets than it did when it was "
 					"merged");
