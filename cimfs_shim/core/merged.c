@@ -404,7 +404,7 @@ static enum cim_status open_all(struct opening *o, const char *path, const char 
 
 static void end_opening(struct opening *o)
 {
-	for (size_t i = 0; i < o->given_count; i++) {
+	for (size_t i = 0; o->given && i < o->given_count; i++) {
 		struct place *place = &o->given[i].place;
 
 		cim_header_free(o->env, &o->given[i].header);
@@ -425,10 +425,12 @@ static enum cim_status open_merged(struct opening *o, const char *path, const ch
 	enum cim_status status;
 
 	o->united = cim_zalloc(o->env, sizeof(*o->united));
-	o->given = cim_zalloc(o->env, (o->given_count + 1) * sizeof(*o->given));
-	if (!o->united || !o->given)
+	if (!o->united)
 		return cim_no_memory(err);
 	o->united->env = *o->env;
+	o->given = cim_zalloc(o->env, (o->given_count + 1) * sizeof(*o->given));
+	if (!o->given)
+		return cim_no_memory(err);
 	status = open_all(o, path, sources, err);
 	if (status)
 		return status;

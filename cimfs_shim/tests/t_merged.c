@@ -109,7 +109,8 @@ static void finish_merged(struct merging *g)
 		memfs_put(g->k.m, g->m->files[i].name, g->m->files[i].bytes, g->m->files[i].size);
 }
 
-static struct merging *make_merged(void)
+/* @own: of its own set's GUID, see mini_set_of(). */
+static struct merging *make_merged_of(unsigned own)
 {
 	struct merging *g = calloc(1, sizeof(*g));
 
@@ -121,12 +122,17 @@ static struct merging *make_merged(void)
 	make_source(&g->k, "mem", NULL, "c.cim", "c", 0);
 	for (unsigned i = 0; i < SOURCES; i++)
 		take_source(g, i);
-	mini_set_of(g->m, 9, 3, 3);
+	mini_set_of(g->m, own, 3, 3);
 	mini_put_upcase(g->m, g->first[2] + 3);
 	g->m->root = mini_record(g->m);
 	mini_field(g->m, g->m->root, 88, g->m->root, 4);
 	finish_merged(g);
 	return g;
+}
+
+static struct merging *make_merged(void)
+{
+	return make_merged_of(9);
 }
 
 static void free_merged(struct merging *g)
@@ -234,7 +240,7 @@ static void test_headers(void)
 	static const struct {
 		const char *what;
 		int offset; /* from the first source on; below 0: of the header's length */
-		uint8_t value;
+		uint16_t value;
 		enum cim_status status;
 	} rows[] = {
 		{"a source with no set", 0, 0, CIM_E_CORRUPT},
@@ -244,7 +250,9 @@ static void test_headers(void)
 		{"a last source with too few sets", 56, 1, CIM_E_CORRUPT},
 		{"a length that ends in a source", -1, 1, CIM_E_CORRUPT},
 		{"a length without the sources", -1, 72 + 24 * 4, CIM_E_CORRUPT},
-		{"a length past the end", -1, 255, CIM_E_CORRUPT},
+		{"a length that ends in a source, past the first", -1, 255, CIM_E_CORRUPT},
+		{"a length without the last source", -1, 72 + 24 * 4 + 56 * 2, CIM_E_CORRUPT},
+		{"a length past the end", -1, 72 + 24 * 4 + 56 * 4, CIM_E_CORRUPT},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -261,6 +269,226 @@ static void test_headers(void)
 		       g->k.err.cause);
 		free_merged(g);
 	}
+}
+
+/* ---- the calls of the united file system ---- */
+
+static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			uint64_t *place)
+{
+	(void)ctx;
+	(void)file;
+	(void)len;
+	*place = offset;
+	return 42;
+}
+
+static bool words(void *ctx, long os_error, char *buf, size_t size)
+{
+	(void)ctx;
+	snprintf(buf, size, "the words for %ld", os_error);
+	return true;
+}
+
+static struct cim_data data_of(struct merging *g, struct cim_image *image, const char *path)
+{
+	struct cim_data data = {CIM_SIZED(data)};
+	uint32_t id = 0;
+
+	must(&g->k, cim_image_lookup(image, cim_str8(path), &id, &g->k.err));
+	must(&g->k, cim_image_get_data(image, id, cim_str8(""), &data, &g->k.err));
+	return data;
+}
+
+/* Where the data of a source are, whatever its place is. */
+static void test_runs(void)
+{
+	static const char *const files[] = {"biga", "bigp", "bigc"};
+
+	for (unsigned mapped = 0; mapped < 2; mapped++) {
+		struct merging *g = make_merged_of(8);
+		struct cim_image *image = NULL;
+
+		g->k.m->vfs.map = mapped ? map_any : NULL;
+		must(&g->k, open_with(g, paths, SOURCES, &image));
+		for (size_t i = 0; i < 3; i++) {
+			struct cim_data data = data_of(g, image, files[i]);
+			struct cim_run run = {CIM_SIZED(run)};
+
+			must(&g->k, cim_image_get_run(image, &data, 0, data.size, &run, &g->k.err));
+			is_int(run.kind, mapped ? CIM_RUN_FILE : CIM_RUN_READ, "%s, %s: the kind",
+			       files[i], mapped ? "mapped" : "without map()");
+			is_int(run.native, mapped ? 42 : -1, "and its file");
+			cim_run_put(image, &run);
+		}
+		cim_image_close(image);
+		free_merged(g);
+	}
+}
+
+static void test_holding(void)
+{
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL, *other = NULL;
+	intptr_t native = 0;
+
+	must(&g->k, open_with(g, paths, SOURCES, &image));
+	must(&g->k, open_with(g, paths, SOURCES, &other));
+	gives(&g->k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &g->k.err), CIM_OK);
+	gives(&g->k, cim_image_hold(image, CIM_HOLD_TRY, &native, &g->k.err), CIM_OK);
+	is_int(native, -1, "without map() no file is told");
+	gives(&g->k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &g->k.err), CIM_E_SHARING);
+	g->k.m->vfs.map = map_any;
+	cim_image_close(image);
+	must(&g->k, open_with(g, paths, SOURCES, &image));
+	gives(&g->k, cim_image_hold(image, CIM_HOLD_TRY, &native, &g->k.err), CIM_OK);
+	is_int(native, 42, "with it the own place's");
+	cim_image_close(image);
+	gives(&g->k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &g->k.err), CIM_OK);
+	cim_image_close(other);
+	free_merged(g);
+}
+
+/* The system's own words, from the container of a source too. */
+static void test_error_text(void)
+{
+	static const char *const files[] = {"biga", "bigc"};
+
+	for (unsigned turn = 0; turn < 4; turn++) {
+		struct merging *g = make_merged();
+		struct cim_image *image = NULL;
+		struct cim_data data;
+		uint8_t buf[100];
+		size_t got;
+
+		g->k.m->vfs.error_text = turn & 1 ? words : NULL;
+		must(&g->k, open_with(g, paths, SOURCES, &image));
+		data = data_of(g, image, files[turn / 2]);
+		g->k.m->fail_at = g->k.m->ops + 1;
+		g->k.m->fail_on = true;
+		g->k.m->fail_status = CIM_E_IO;
+		g->k.m->fail_os_error = 5;
+		gives(&g->k, cim_image_read(image, &data, 0, buf, sizeof(buf), &got, &g->k.err),
+		      CIM_E_IO);
+		g->k.m->fail_at = 0;
+		ok(strstr(g->k.err.cause, turn & 1 ? "the words for 5" : "system error 5"),
+		   "%s: %s", files[turn / 2], g->k.err.cause);
+		cim_image_close(image);
+		free_merged(g);
+	}
+}
+
+/* ---- what can't be ---- */
+
+static void test_arguments(void)
+{
+	struct merging *g = make_merged();
+	struct kit *k = &g->k;
+	const char *some[SOURCES] = {paths[0], NULL, paths[2]};
+	const char **many = calloc(UINT16_MAX + 1, sizeof(*many));
+	struct cim_env broken = k->env;
+	struct cim_image *image = (struct cim_image *)g;
+
+	for (size_t i = 0; i <= UINT16_MAX; i++)
+		many[i] = paths[0];
+	gives(k, cim_image_open_merged(&k->env, NULL, paths, SOURCES, &image, &k->err),
+	      CIM_E_POINTER);
+	ok(!image, "there is no image then");
+	gives(k, cim_image_open_merged(&k->env, "mem/m.cim", NULL, SOURCES, &image, &k->err),
+	      CIM_E_POINTER);
+	gives(k, cim_image_open_merged(&k->env, "mem/m.cim", paths, SOURCES, NULL, &k->err),
+	      CIM_E_POINTER);
+	gives(k, open_with(g, some, SOURCES, &image), CIM_E_POINTER);
+	gives(k, open_with(g, many, UINT16_MAX + 1, &image), CIM_E_LIMIT);
+	gives(k, cim_image_open_merged(&k->env, "mem/none.cim", paths, SOURCES, &image, &k->err),
+	      CIM_E_FILE_NOT_FOUND);
+	gives(k, cim_image_open_merged(&k->env, "none/m.cim", paths, SOURCES, &image, &k->err),
+	      CIM_E_PATH_NOT_FOUND);
+	broken.struct_size = 1;
+	gives(k, cim_image_open_merged(&broken, "mem/m.cim", paths, SOURCES, &image, &k->err),
+	      CIM_E_INVALID);
+	free(many);
+	free_merged(g);
+}
+
+/* A source that isn't what it was when it was merged. */
+static void test_changed_sources(void)
+{
+	static const char *const others[] = {"mem/a.bcim/a.cim", "mem/b.bcim/b.cim", "mem/d.cim"};
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL;
+	uint8_t header[400], set[24] = {1, 2, 3};
+	const size_t size = (size_t)memfs_size(g->k.m, "c.cim");
+
+	memfs_peek(g->k.m, "c.cim", 0, header, size);
+	mini_le(header + 48, 4, 2);
+	memfs_put(g->k.m, "d.cim", header, size);
+	gives(&g->k, open_with(g, others, SOURCES, &image), CIM_E_CORRUPT);
+	ok(strstr(g->k.err.cause, "other region sets than it did"), "a set of other regions: %s",
+	   g->k.err.cause);
+	mini_le(header + 48, 3, 2);
+	mini_le(header + 8, size + 24, 4);
+	mini_le(header + 70, 1, 2);
+	set[16] = 1;
+	memmove(header + 96, header + 72, size - 72);
+	memcpy(header + 72, set, sizeof(set));
+	memfs_put(g->k.m, "d.cim", header, size + 24);
+	gives(&g->k, open_with(g, others, SOURCES, &image), CIM_E_CORRUPT);
+	ok(strstr(g->k.err.cause, "other region sets than it did"), "a parent more: %s",
+	   g->k.err.cause);
+	memfs_poke(g->k.m, "m.cim", 72 + 24, "another", 7);
+	gives(&g->k, open_with(g, paths, SOURCES, &image), CIM_E_CORRUPT);
+	ok(strstr(g->k.err.cause, "other region sets than it did"), "another parent: %s",
+	   g->k.err.cause);
+	free_merged(g);
+}
+
+/* A root hash says that the source was added as verified. */
+static void test_root_hash(void)
+{
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL;
+	const uint64_t at = memfs_size(g->k.m, "m.cim") - sizeof(g->tail) + 24 + 31;
+
+	memfs_poke(g->k.m, "m.cim", at, "\1", 1);
+	must(&g->k, open_with(g, paths, SOURCES, &image));
+	ok(cim_image_get_source(image, 0)->verified, "the first source is a sealed one");
+	ok(!cim_image_get_source(image, 1)->verified, "the next isn't");
+	ok(!cim_image_get_source(NULL, 0), "and no image has none");
+	cim_image_close(image);
+	free_merged(g);
+}
+
+/* Each allocation fails once. */
+static void test_memory(void)
+{
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL;
+	unsigned long at = 1;
+	unsigned wrong = 0, silent = 0;
+	bool failed = true;
+
+	for (; failed; at++) {
+		enum cim_status status;
+		const char *why = NULL;
+
+		g->k.m->failed_allocs = 0;
+		g->k.m->fail_alloc = g->k.m->allocs + at;
+		status = open_with(g, paths, SOURCES, &image);
+		failed = g->k.m->failed_allocs;
+		g->k.m->fail_alloc = 0;
+		cim_image_close(image);
+		silent += failed && !status;
+		if ((status && (status != CIM_E_NO_MEMORY || !failed)) ||
+		    !memfs_is_clean(g->k.m, &why)) {
+			wrong++;
+			diag("allocation %lu: %s, %s", at, STATUS(status), why ? why : "clean");
+		}
+	}
+	ok(at > 20, "%lu allocations can fail", at - 2);
+	is_int(wrong, 0, "none is told as something else, and nothing is left");
+	is_int(silent, 1, "one is passed over: a block that isn't kept is read again");
+	free_merged(g);
 }
 
 /* Each call of the file systems below fails once; nothing is left open. */
@@ -296,6 +524,13 @@ int main(void)
 	test_info();
 	test_missing();
 	test_headers();
+	test_runs();
+	test_holding();
+	test_error_text();
+	test_arguments();
+	test_changed_sources();
+	test_root_hash();
+	test_memory();
 	test_faults();
 	return tap_done();
 }

@@ -312,6 +312,60 @@ static void test_failures(void)
 	free_world(&w, "failures");
 }
 
+static enum cim_status no_sha256(void *ctx, const void *data, size_t len, uint8_t *digest)
+{
+	unsigned *left = ctx;
+
+	(void)data;
+	(void)len;
+	memset(digest, 0, CIM_VERITY_DIGEST);
+	return (*left)-- ? CIM_OK : CIM_E_IO;
+}
+
+static void *no_mutex(void *ctx)
+{
+	(void)ctx;
+	return NULL;
+}
+
+/* SHA-256 that the system refuses, a lock that it doesn't give, and no memory. */
+static void test_refusals(void)
+{
+	struct cim_verity *verity;
+	struct cim_error err;
+	unsigned wrong = 0, left;
+	struct world w, odd;
+
+	make_world(&w, 300);
+	build(&w);
+	odd = w;
+	odd.env.sha256 = no_sha256;
+	odd.env.sha256_ctx = &left;
+	/* 300 blocks, 3 of level 0, the top */
+	for (unsigned at = 0; at <= 304; at++) {
+		enum cim_status status;
+
+		left = at;
+		status = cim_verity_build(&odd.env, &w.shape, &w.calls, w.root, &err);
+		wrong += status != (at < 304 ? CIM_E_IO : CIM_OK) ||
+			 (status && strcmp(err.cause, "the system gives no SHA-256"));
+	}
+	is_int(wrong, 0, "each digest of building can fail, and is told");
+	left = 0;
+	is_int(cim_verity_open(&odd.env, &w.shape, &w.calls, NULL, &verity, &err), CIM_E_IO,
+	       "opening wants one");
+	odd = w;
+	odd.env.mutex_new = no_mutex;
+	is_int(cim_verity_open(&odd.env, &w.shape, &w.calls, NULL, &verity, &err), CIM_E_NO_MEMORY,
+	       "and a lock");
+	ok(!verity, "else there is nothing");
+	w.memory.calls = 0;
+	w.memory.fail_at = 1;
+	is_int(build(&w), CIM_E_NO_MEMORY, "building takes memory");
+	w.memory.fail_at = 0;
+	free_world(&w, "refusals");
+}
+
 static int make_file(const char *path, uint64_t blocks)
 {
 	FILE *out = fopen(path, "wb");
@@ -342,5 +396,6 @@ int main(int argc, char **argv)
 	test_open();
 	test_random_order();
 	test_failures();
+	test_refusals();
 	return tap_done();
 }
