@@ -1188,6 +1188,459 @@ static void test_device(void)
 	kit_free(&k);
 }
 
+/* ---- names, by the calls ---- */
+
+static void hand_inside(struct kit *k, struct inside *in, bool session)
+{
+	build("a", "b");
+	memfs_put(k->m, "c.bcim", hand.bytes, hand.size);
+	go_inside(k, in, "mem/c.bcim", session);
+}
+
+static void leave(struct inside *in)
+{
+	in->vfs.close_dir(in->vfs.ctx, in->dir);
+}
+
+static enum cim_status opens(struct inside *in, const char *name, enum cim_vfs_mode mode)
+{
+	cim_vfs_file *file = NULL;
+	long e;
+	enum cim_status status = in->vfs.open(in->vfs.ctx, in->dir, name, mode, &file, &e);
+
+	in->vfs.close(in->vfs.ctx, file);
+	return status;
+}
+
+static enum cim_status renames(struct inside *in, const char *from, const char *to, unsigned flags)
+{
+	long e;
+
+	return in->vfs.rename(in->vfs.ctx, in->dir, from, to, flags, &e);
+}
+
+static enum cim_status removes(struct inside *in, const char *name)
+{
+	long e;
+
+	return in->vfs.remove(in->vfs.ctx, in->dir, name, &e);
+}
+
+static void test_readers_names(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	struct cim_image *image;
+	cim_vfs_dir *dir;
+	cim_vfs_file *file;
+	bool named = false;
+	long e;
+
+	hand_inside(&k, &in, false);
+	gives(&k, in.vfs.open_dir(in.vfs.ctx, "x", 0, &dir, &e), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_image_open(&in.env, "x/y.cim", &image, &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, opens(&in, "new", CIM_VFS_CREATE), CIM_E_ACCESS);
+	gives(&k, opens(&in, "a", CIM_VFS_CREATE), CIM_E_EXISTS);
+	gives(&k, renames(&in, "a", "c", 0), CIM_E_ACCESS);
+	gives(&k, removes(&in, "a"), CIM_E_ACCESS);
+	file = inner(&in, "a", CIM_VFS_READ);
+	gives(&k, in.vfs.is_named(in.vfs.ctx, in.dir, "A", file, &named, &e), CIM_OK);
+	ok(named, "a file that is open has its name");
+	gives(&k, in.vfs.is_named(in.vfs.ctx, in.dir, "b", file, &named, &e), CIM_OK);
+	ok(!named, "and not another's");
+	gives(&k, in.vfs.is_named(in.vfs.ctx, in.dir, "c", file, &named, &e), CIM_E_FILE_NOT_FOUND);
+	in.vfs.close(in.vfs.ctx, file);
+	leave(&in);
+	kit_free(&k);
+}
+
+static void test_bad_names(void)
+{
+	static const char *const bad[] = {"", ".", "..", "a/b", "a\\b", "a:b", "\xff"};
+	struct kit k = kit_new();
+	struct inside in;
+	char longest[300];
+
+	memset(longest, 'n', sizeof(longest));
+	longest[256] = '\0';
+	hand_inside(&k, &in, true);
+	for (size_t i = 0; i <= sizeof(bad) / sizeof(*bad); i++) {
+		const char *name = i < sizeof(bad) / sizeof(*bad) ? bad[i] : longest;
+
+		gives(&k, opens(&in, name, CIM_VFS_READ), CIM_E_INVALID);
+		gives(&k, opens(&in, name, CIM_VFS_CREATE), CIM_E_INVALID);
+		gives(&k, renames(&in, "a", name, 0), CIM_E_INVALID);
+		gives(&k, renames(&in, name, "c", 0), CIM_E_FILE_NOT_FOUND);
+		gives(&k, removes(&in, name), CIM_E_FILE_NOT_FOUND);
+		is_int(lock_of(&in, name), -1, "'%.5s' has no lock", name);
+	}
+	gives(&k, opens(&in, "a", CIM_VFS_READ), CIM_OK);
+	leave(&in);
+	kit_free(&k);
+}
+
+/* Files of the session's and such as were there take each other's names; what is published stays.
+ */
+static void test_sessions_names(void)
+{
+	static const char set[] = "region_00112233-4455-6677-8899-aabbccddeeff_0";
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *file, *target;
+	uint8_t buf[8] = {0};
+	size_t got;
+	long e;
+
+	hand_inside(&k, &in, true);
+	gives(&k, renames(&in, "none", "c", 0), CIM_E_FILE_NOT_FOUND);
+	gives(&k, renames(&in, "a", "B", CIM_VFS_NOREPLACE), CIM_E_EXISTS);
+	gives(&k, renames(&in, "a", "A", CIM_VFS_NOREPLACE), CIM_OK);
+	file = inner(&in, "cimtmp_12_fs", CIM_VFS_CREATE);
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, file, 0, "own", 3, &e), CIM_OK);
+	gives(&k, renames(&in, "cimtmp_12_fs", "cimtmp_13_fs", 0), CIM_OK);
+	gives(&k, renames(&in, "cimtmp_13_fs", set, 0), CIM_OK);
+	in.vfs.close(in.vfs.ctx, inner(&in, "other", CIM_VFS_CREATE));
+	gives(&k, renames(&in, set, "other", 0), CIM_OK);
+	gives(&k, opens(&in, set, CIM_VFS_READ), CIM_E_FILE_NOT_FOUND);
+	gives(&k, renames(&in, "other", "cimtmp_14_fs", 0), CIM_OK);
+	is_int(sequence(&k), 1, "so far nothing was published");
+	target = inner(&in, "b", CIM_VFS_READ);
+	gives(&k, renames(&in, "cimtmp_14_fs", "b", 0), CIM_OK);
+	is_int(sequence(&k), 2, "the new b is");
+	gives(&k, in.vfs.pread(in.vfs.ctx, target, 0, buf, 3, &got, &e), CIM_OK);
+	is_mem(buf, "bbb", 3, "who had the old one open reads that");
+	in.vfs.close(in.vfs.ctx, target);
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, file, 0, "x", 1, &e), CIM_E_ACCESS);
+	gives(&k, in.vfs.truncate(in.vfs.ctx, file, 0, &e), CIM_E_ACCESS);
+	gives(&k, in.vfs.sync(in.vfs.ctx, file, &e), CIM_OK);
+	in.vfs.close(in.vfs.ctx, file);
+	gives(&k, renames(&in, "A", "b", 0), CIM_OK);
+	gives(&k, in.vfs.sync_dir(in.vfs.ctx, in.dir, &e), CIM_OK);
+	is_int(sequence(&k), 3, "a name that was replaced goes with the next sync");
+	leave(&in);
+	gives(&k, read_inner(&k, "a", 0, buf, 3, &got), CIM_E_FILE_NOT_FOUND);
+	gives(&k, read_inner(&k, "b", 0, buf, 3, &got), CIM_OK);
+	is_mem(buf, "aaa", 3, "b is what was a");
+	kit_free(&k);
+}
+
+/* ---- locks, by the calls ---- */
+
+static enum cim_status locks(struct inside *in, cim_vfs_file *file, enum cim_vfs_lock how)
+{
+	long e;
+
+	return in->vfs.lock(in->vfs.ctx, file, 0, how, false, &e);
+}
+
+static enum cim_status holds(struct inside *in, const char *name, uint64_t number, bool alone)
+{
+	cim_vfs_file *file = NULL;
+	long e;
+	enum cim_status status = in->vfs.hold(in->vfs.ctx, in->dir, name, number, alone, &file, &e);
+
+	in->vfs.close(in->vfs.ctx, file);
+	return status;
+}
+
+static void test_own_locks(void)
+{
+	struct kit k = kit_new();
+	cim_vfs_file *a, *b;
+	struct inside in;
+
+	hand_inside(&k, &in, true);
+	a = inner(&in, "new", CIM_VFS_CREATE);
+	b = inner(&in, "new", CIM_VFS_UPDATE);
+	gives(&k, locks(&in, a, CIM_LOCK_SHARED), CIM_OK);
+	gives(&k, locks(&in, b, CIM_LOCK_SHARED), CIM_OK);
+	is_int(lock_of(&in, "new"), CIM_LOCK_SHARED, "shared by two");
+	gives(&k, locks(&in, b, CIM_LOCK_ALONE), CIM_E_SHARING);
+	gives(&k, locks(&in, a, CIM_LOCK_NONE), CIM_OK);
+	gives(&k, locks(&in, b, CIM_LOCK_ALONE), CIM_OK);
+	gives(&k, locks(&in, a, CIM_LOCK_SHARED), CIM_E_SHARING);
+	gives(&k, locks(&in, a, CIM_LOCK_ALONE), CIM_E_SHARING);
+	gives(&k, locks(&in, a, CIM_LOCK_NONE), CIM_OK);
+	is_int(lock_of(&in, "new"), CIM_LOCK_ALONE, "who hasn't it gives nothing back");
+	gives(&k, locks(&in, b, CIM_LOCK_SHARED), CIM_OK);
+	is_int(lock_of(&in, "new"), CIM_LOCK_SHARED, "who has it may share it");
+	in.vfs.close(in.vfs.ctx, b);
+	is_int(lock_of(&in, "new"), CIM_LOCK_NONE, "and closing gives it back");
+	gives(&k, holds(&in, "new", 0, false), CIM_OK);
+	gives(&k, holds(&in, "new", 0, true), CIM_OK);
+	gives(&k, locks(&in, a, CIM_LOCK_SHARED), CIM_OK);
+	gives(&k, holds(&in, "new", 0, true), CIM_E_SHARING);
+	in.vfs.close(in.vfs.ctx, a);
+	leave(&in);
+	kit_free(&k);
+}
+
+static void test_published_locks(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *a;
+
+	hand_inside(&k, &in, false);
+	a = inner(&in, "a", CIM_VFS_READ);
+	gives(&k, locks(&in, a, CIM_LOCK_ALONE), CIM_E_UNSUPPORTED);
+	gives(&k, locks(&in, a, CIM_LOCK_NONE), CIM_OK);
+	k.m->no_locks = true;
+	gives(&k, locks(&in, a, CIM_LOCK_SHARED), CIM_E_UNSUPPORTED);
+	k.m->no_locks = false;
+	is_int(lock_of(&in, "a"), CIM_LOCK_NONE, "what was refused isn't held");
+	gives(&k, locks(&in, a, CIM_LOCK_SHARED), CIM_OK);
+	gives(&k, locks(&in, a, CIM_LOCK_SHARED), CIM_OK);
+	gives(&k, locks(&in, a, CIM_LOCK_NONE), CIM_OK);
+	is_int(lock_of(&in, "a"), CIM_LOCK_NONE, "shared twice by one is shared once");
+	in.vfs.close(in.vfs.ctx, a);
+	gives(&k, holds(&in, "a", 1, false), CIM_E_UNSUPPORTED);
+	gives(&k, holds(&in, "none", 0, false), CIM_E_FILE_NOT_FOUND);
+	is_int(lock_of(&in, "none"), -1, "what isn't there has no lock");
+	gives(&k, holds(&in, "a", 0, false), CIM_OK);
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	gives(&k, holds(&in, "a", 0, false), CIM_E_SHARING);
+	leave(&in);
+	kit_free(&k);
+}
+
+/* Below are fewer calls than there may be. */
+static void test_fewer_calls(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *file;
+	uint64_t len = 100, place = 7;
+
+	k.m->vfs.is_named = NULL;
+	k.m->vfs.is_device = NULL;
+	hand_inside(&k, &in, false);
+	gives(&k, holds(&in, "a", 0, false), CIM_OK);
+	file = inner(&in, "a", CIM_VFS_READ);
+	is_int(in.vfs.map(in.vfs.ctx, file, 0, &len, &place), -1, "no map() below");
+	in.vfs.close(in.vfs.ctx, file);
+	leave(&in);
+	k.m->vfs.hold = NULL;
+	hand_inside(&k, &in, true);
+	gives(&k, holds(&in, "a", 0, false), CIM_E_UNSUPPORTED);
+	in.vfs.close(in.vfs.ctx, inner(&in, "cimtmp_12_fs", CIM_VFS_CREATE));
+	gives(&k, renames(&in, "cimtmp_12_fs", "c.cim", 0), CIM_OK);
+	is_int(sequence(&k), 2, "it is published");
+	leave(&in);
+	memfs_put(k.m, "c.bcim", "something", 9);
+	gives(&k, read_inner(&k, "a", 0, &len, 1, &(size_t){0}), CIM_E_PATH_NOT_FOUND);
+	kit_free(&k);
+}
+
+/* ---- bytes, by the calls ---- */
+
+static uint64_t next_data(struct inside *in, cim_vfs_file *file, uint64_t offset)
+{
+	uint64_t data = UINT64_MAX;
+	long e;
+
+	return in->vfs.next_data(in->vfs.ctx, file, offset, &data, &e) ? UINT64_MAX : data;
+}
+
+static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			uint64_t *place)
+{
+	(void)ctx;
+	(void)file;
+	(void)len;
+	*place = offset;
+	return 42;
+}
+
+static void test_holes(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *a, *b;
+	uint64_t len = 9000, place = 7, size;
+	uint8_t buf[2 * BLOCK];
+	size_t got;
+	long e;
+
+	k.m->vfs.map = map_any;
+	build("a", "b");
+	cim_put64(hand.bytes + hand.extent[1], 0);	      /* b has a hole, */
+	cim_put64(hand.bytes + hand.entry[1], 3 * BLOCK + 5); /* and goes on behind it */
+	seal_again(0);
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	go_inside(&k, &in, "mem/c.bcim", false);
+	a = inner(&in, "a", CIM_VFS_READ);
+	b = inner(&in, "b", CIM_VFS_READ);
+	is_int(next_data(&in, a, 0), 0, "data begin at once");
+	is_int(next_data(&in, a, 4999), 4999, "up to the end");
+	is_int(next_data(&in, a, 5000), 5000, "where they end");
+	is_int(next_data(&in, a, 9999), 9999, "behind it there are none");
+	is_int(next_data(&in, b, 0), 3 * BLOCK + 5, "a hole has none");
+	is_int(next_data(&in, b, 2 * BLOCK), 3 * BLOCK + 5, "nor what no extent covers");
+	is_int(in.vfs.map(in.vfs.ctx, a, 10, &len, &place), 42, "data are mapped");
+	ok(place == 4 * BLOCK + 10 && len == 5000 - 10, "where they lie: %u bytes", (unsigned)len);
+	is_int(in.vfs.map(in.vfs.ctx, b, 10, &len, &place), -1, "a hole isn't");
+	gives(&k, locks(&in, b, CIM_LOCK_SHARED), CIM_OK);
+	is_int(lock_of(&in, "b"), CIM_LOCK_SHARED, "a file of no place has a lock");
+	is_int(lock_of(&in, "a"), CIM_LOCK_NONE, "of its own");
+	memfs_shorten(k.m, "c.bcim", 6 * BLOCK);
+	gives(&k, in.vfs.size(in.vfs.ctx, a, &size, &e), CIM_OK);
+	is_int(size, 5000, "a file in front of a cut is whole");
+	gives(&k, in.vfs.size(in.vfs.ctx, b, &size, &e), CIM_OK);
+	is_int(size, 3 * BLOCK + 5, "and what has no place");
+	memfs_shorten(k.m, "c.bcim", 4 * BLOCK + 100);
+	gives(&k, in.vfs.pread(in.vfs.ctx, a, 0, buf, sizeof(buf), &got, &e), CIM_OK);
+	is_int(got, 100, "a read ends at the cut");
+	in.vfs.close(in.vfs.ctx, a);
+	in.vfs.close(in.vfs.ctx, b);
+	leave(&in);
+	kit_free(&k);
+}
+
+static void test_sizes(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *file;
+	uint64_t size = 1;
+	long e;
+
+	hand_inside(&k, &in, true);
+	file = inner(&in, "new", CIM_VFS_CREATE);
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, file, INT64_MAX, "x", 1, &e), CIM_E_TOO_LARGE);
+	gives(&k,
+	      in.vfs.pwrite(in.vfs.ctx, file, INT64_MAX - CIM_CONT_LARGEST_GROW - 1, "xyz", 3, &e),
+	      CIM_E_TOO_LARGE);
+	gives(&k, in.vfs.truncate(in.vfs.ctx, file, (uint64_t)INT64_MAX + 1, &e), CIM_E_TOO_LARGE);
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, file, 5000, "", 0, &e), CIM_OK);
+	gives(&k, in.vfs.size(in.vfs.ctx, file, &size, &e), CIM_OK);
+	is_int(size, 0, "what was refused, or was nothing, changes nothing");
+	is_int(next_data(&in, file, 0), 0, "an empty file has no data");
+	gives(&k, locks(&in, file, CIM_LOCK_SHARED), CIM_OK);
+	in.vfs.close(in.vfs.ctx, file);
+	leave(&in);
+	kit_free(&k);
+}
+
+/* ---- sessions that can't begin, or end ---- */
+
+static enum cim_status not_named(void *ctx, cim_vfs_dir *dir, const char *name, cim_vfs_file *file,
+				 bool *named, long *os_error)
+{
+	(void)ctx;
+	(void)dir;
+	(void)name;
+	(void)file;
+	*named = true;
+	*os_error = 2;
+	return CIM_E_FILE_NOT_FOUND;
+}
+
+static enum cim_status publish(struct inside *in, const char *name)
+{
+	in->vfs.close(in->vfs.ctx, inner(in, "cimtmp_12_fs", CIM_VFS_CREATE));
+	return renames(in, "cimtmp_12_fs", name, 0);
+}
+
+static void test_refused_commits(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+
+	build("a", "b");
+	seal_record(0, UINT64_MAX);
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	go_inside(&k, &in, "mem/c.bcim", true);
+	gives(&k, publish(&in, "new.cim"), CIM_E_LIMIT);
+	gives(&k, opens(&in, "new.cim", CIM_VFS_READ), CIM_E_FILE_NOT_FOUND);
+	gives(&k, opens(&in, "cimtmp_12_fs", CIM_VFS_READ), CIM_OK);
+	leave(&in);
+	ok(sequence(&k) == UINT64_MAX, "behind the last sequence there is none");
+	k.m->vfs.is_named = not_named;
+	hand_inside(&k, &in, true);
+	gives(&k, publish(&in, "b"), CIM_E_SHARING);
+	gives(&k, opens(&in, "b", CIM_VFS_READ), CIM_OK);
+	leave(&in);
+	is_int(sequence(&k), 1, "nor a commit where the container is gone");
+	kit_free(&k);
+}
+
+/* Somebody makes the container before this session's gets its name. */
+static void make_first(struct memfs *m, enum mem_op op, const char *name)
+{
+	if (op != MEM_RENAME || strcmp(name, "c.bcim"))
+		return;
+	m->before = NULL;
+	memfs_put(m, "c.bcim", hand.bytes, hand.size);
+}
+
+static void test_beginning(void)
+{
+	struct kit k = kit_new();
+	struct cim_env env = k.env;
+	struct cim_vfs vfs = *k.env.vfs;
+	struct inside in;
+	cim_vfs_dir *dir;
+	bool unlocked = false;
+
+	env.vfs = &vfs;
+	k.m->random_fails = true;
+	ok(cim_place_lock(&env, &vfs, "mem/c.bcim", CIM_WRITE_CONTAINER, &dir, &unlocked, &k.err) !=
+		   CIM_OK,
+	   "no random numbers, no container: %s", k.err.cause);
+	ok(strstr(k.err.cause, "random numbers") && !k.m->now.count, "and nothing is left");
+	k.m->random_fails = false;
+	build("a", "b");
+	k.m->before = make_first;
+	go_inside(&k, &in, "mem/c.bcim", true);
+	gives(&k, opens(&in, "a", CIM_VFS_READ), CIM_OK);
+	leave(&in);
+	is_int(k.m->now.count, 1, "of two that make a container the second goes on in the first's");
+	k.m->fail_at = k.m->ops + 3; /* two directories that there aren't, then the file */
+	k.m->fail_status = CIM_E_ACCESS;
+	k.m->fail_os_error = 13;
+	forget_error(&k);
+	ok(cim_place_open(&env, &vfs, "mem/c.bcim", &dir, &k.err) == CIM_E_ACCESS &&
+		   k.m->first_failed == MEM_OPEN,
+	   "a file that may not be read: %s (%s)", k.err.cause, mem_op_names[k.m->first_failed]);
+	kit_free(&k);
+}
+
+/* Devices of all small sizes: all fits, or nothing is left. */
+static void test_small_devices(void)
+{
+	static uint8_t start[100 * BLOCK];
+	unsigned full = 0, whole = 0, wrong = 0;
+
+	for (unsigned blocks = 1; blocks < 100; blocks++) {
+		struct kit k = kit_new();
+		struct cim_writer *w = NULL;
+		const size_t size = blocks * (size_t)BLOCK + blocks % 3 * 512;
+		enum cim_status status;
+		const char *why;
+
+		k.container = true;
+		memfs_put_device(k.m, "c.bcim", size);
+		status = try_session(&k, NULL, "base.cim", CIM_WRITE_CONTAINER, &w);
+		if (!status) {
+			put(&k, w, "file", "text");
+			status = cim_writer_commit(w, &k.err);
+			cim_writer_close(w);
+		}
+		memfs_peek(k.m, "c.bcim", 0, start, size);
+		if (status == CIM_E_DISK_FULL)
+			wrong += start[0] || memcmp(start, start + 1, size - 1) != 0 || whole;
+		else
+			wrong += status != CIM_OK || !must_be_sound(&k, "base.cim");
+		full += status != CIM_OK;
+		whole += !status;
+		wrong += !memfs_is_clean(k.m, &why);
+		memfs_free(k.m);
+	}
+	is_int(wrong, 0, "a device too small is all zeros again, a larger one holds the image");
+	ok(full > 30 && whole > 10, "%u were too small, %u not", full, whole);
+}
+
 int main(void)
 {
 	pattern(bytes, 5, sizeof(bytes));
@@ -1207,6 +1660,17 @@ int main(void)
 	test_verify();
 	test_inner_locks();
 	test_published_files();
+	test_readers_names();
+	test_bad_names();
+	test_sessions_names();
+	test_own_locks();
+	test_published_locks();
+	test_fewer_calls();
+	test_holes();
+	test_sizes();
+	test_refused_commits();
+	test_beginning();
 	test_device();
+	test_small_devices();
 	return tap_done();
 }
