@@ -285,8 +285,106 @@ static void test_sessions(const char *name)
 	kit_free(&two);
 }
 
+/* ---- what fails ---- */
+
+static void shorter(struct mini *m)
+{
+	add_pe_stream(m);
+	m->entry_size = 88; /* neither a parent nor an index */
+}
+
+static enum cim_status add_text(struct kit *k, struct cim_writer *w, const char *path)
+{
+	struct cim_stream *stream = NULL;
+	enum cim_status status;
+
+	if (strchr(path, ':')) {
+		status = cim_writer_add_stream(w, cim_str8(path), 4, &stream, &k->err);
+	} else {
+		const struct cim_metadata meta = meta_file(4);
+
+		status = cim_writer_add(w, cim_str8(path), &meta, &stream, &k->err);
+	}
+	if (!status)
+		status = cim_stream_write(stream, "text", 4, NULL, &k->err);
+	cim_stream_close(stream);
+	return status;
+}
+
+/* A session up to its first error. */
+static enum cim_status go_on(struct kit *k)
+{
+	static const char *const added[] = {"streams1:new",  "streams2:new", "beta:new",
+					    "Alpha.txt:new", "dir/Nested/y", "empty/x",
+					    "streams1",	     "dir/other:s"};
+	struct cim_writer *w = NULL;
+	enum cim_status status = cim_writer_open(&k->env, "mem", "s.cim", "n.cim", 0, &w, &k->err);
+
+	for (size_t i = 0; !status && i < sizeof(added) / sizeof(*added); i++)
+		status = add_text(k, w, added[i]);
+	if (!status)
+		status = cim_writer_link(w, cim_str8("link"), cim_str8("pe.exe"), &k->err);
+	if (!status)
+		status = cim_writer_delete(w, cim_str8("hard"), &k->err);
+	if (!status)
+		status = cim_writer_delete(w, cim_str8("zero"), &k->err);
+	if (!status)
+		status = cim_writer_commit(w, &k->err);
+	cim_writer_close(w);
+	return status;
+}
+
+/* Each call of the file system, or each allocation, fails once: the session ends with that error,
+ * or has the same image without it. */
+static void test_failures(void (*change)(struct mini *m), bool memory, const char *what)
+{
+	struct kit base = sample_kit(change), good = kit_copy(&base);
+	const enum cim_status error = memory ? CIM_E_NO_MEMORY : CIM_E_IO;
+	unsigned long at = 1;
+	unsigned told = 0, wrong = 0;
+	bool failed = true;
+	char *want;
+
+	must(&good, go_on(&good));
+	want = dump(&good, "n.cim");
+	for (; failed; at++) {
+		struct kit k = kit_copy(&base);
+		const char *why = NULL;
+		enum cim_status status;
+		bool bad;
+
+		*(memory ? &k.m->fail_alloc : &k.m->fail_at) = at;
+		k.m->fail_status = CIM_E_IO;
+		status = go_on(&k);
+		failed = k.m->failed || k.m->failed_allocs;
+		k.m->fail_at = k.m->fail_alloc = 0;
+		bad = !memfs_is_clean(k.m, &why) || (status && (status != error || !failed));
+		if (!status) {
+			char *got = dump(&k, "n.cim");
+
+			bad |= strcmp(got, want) != 0;
+			free(got);
+		}
+		told += status != CIM_OK;
+		if (bad && !wrong++)
+			diag("number %lu: %s, %s", at, STATUS(status), why ? why : "clean");
+		memfs_free(k.m);
+	}
+	is_int(wrong, 0, "%s: each is told, or does no harm, and nothing is left", what);
+	ok(told > 30, "%s: %u of %lu are told", what, told, at - 2);
+	free(want);
+	kit_free(&good);
+	kit_free(&base);
+}
+
 int main(void)
 {
+	test_failures(plain, false, "a fork, a call fails");
+	test_failures(plain, true, "a fork, an allocation fails");
+	test_failures(indexed, false, "one of records with indices, a call fails");
+	test_failures(indexed, true, "one of records with indices, an allocation fails");
+	test_failures(shorter, false, "one of short records, a call fails");
+	test_failures(shorter, true, "one of short records, an allocation fails");
 	test_reading();
 	test_places();
 	test_far_away();
