@@ -82,7 +82,8 @@ enum cim_status fail(struct cim_error *err, enum cim_status status, const char *
 
 /* A UTF-16 string as WTF-8, to be freed with free(); NULL if out of memory. */
 char *wtf8_from_wide(PCWSTR text);
-/* The default environment, but a container is no directory, for exports reach one by a flag only. */
+/* The default environment, but a container is no directory, for exports reach one by a flag only.
+ */
 const struct cim_env *directories(struct cim_env *env, struct cim_vfs *vfs);
 /* UTF-8 that may have been cut: what is there of a last character that isn't whole goes. */
 void end_at_character(char *text);

@@ -65,7 +65,8 @@ static enum cim_status open_writer(PCWSTR dir, UINT32 flags, PCWSTR existing, PC
     if (!dir8 || (existing && !existing8) || (name && !name8))
         status = fail(err, CIM_E_NO_MEMORY, "out of memory");
     else
-        status = cim_writer_open(directories(&env, &vfs), dir8, existing8, name8, write_flags, writer, err);
+        status = cim_writer_open(directories(&env, &vfs), dir8, existing8, name8, write_flags,
+                                 writer, err);
     free(name8);
     free(existing8);
     free(dir8);

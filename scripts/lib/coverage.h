@@ -3,9 +3,10 @@
  * coverage.h - included first by every file of a build with COVERAGE=1
  *
  * A program counts in a file that it maps, which all processes of that program share: so the counts
- * are there however it ends, by _exit() or by a signal, and in its children. clang's runtime would do
- * that by itself, but make the file for one user and complain, where the tests read what programs
- * say, if it is another's or can't be reached. So we begin it, and only where counting can succeed.
+ * are there however it ends, by _exit() or by a signal, and in its children. clang's runtime would
+ * do that by itself, but make the file for one user and complain, where the tests read what
+ * programs say, if it is another's or can't be reached. So we begin it, and only where counting can
+ * succeed.
  */
 #ifndef COVERAGE_H
 #define COVERAGE_H
