@@ -801,13 +801,19 @@ static void spoil(void *p, int value, size_t size)
 	memset(p, value, size < SPOILED ? size : SPOILED);
 }
 
-/* Behind each block lies what nobody may write. */
+/* Behind each block lies what nobody may write: not the same as behind another, as what is read
+ * past one's end may be written past the other's. */
+static uint8_t guard_of(size_t size)
+{
+	return (uint8_t)(0x5c + 7 * size);
+}
+
 static void check_guard(const struct block *b)
 {
 	const uint8_t *guard = (const uint8_t *)(b + 1) + b->size;
 
 	for (size_t i = 0; i < GUARD; i++) {
-		if (guard[i] == 0x5c)
+		if (guard[i] == guard_of(b->size))
 			continue;
 		fprintf(stderr, "memfs: byte %zu behind a block of %zu was written\n", i, b->size);
 		abort();
@@ -849,7 +855,7 @@ static void *mem_realloc(void *ctx, void *p, size_t size)
 		return NULL;
 	b->size = size;
 	spoil(b + 1, 0xa5, size);
-	memset((uint8_t *)(b + 1) + size, 0x5c, GUARD);
+	memset((uint8_t *)(b + 1) + size, guard_of(size), GUARD);
 	m->blocks++;
 	raise_peak(&m->peak_bytes, (long)size + atomic_fetch_add(&m->bytes, (long)size));
 	if (p) {

@@ -862,6 +862,46 @@ static void test_stats(void)
 	kit_free(&k);
 }
 
+static enum cim_status (*plain_open_dir)(void *ctx, const char *path, unsigned flags,
+					 cim_vfs_dir **dir, long *os_error);
+
+/* "mem" with separators behind it is "mem". */
+static enum cim_status open_dir(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
+				long *os_error)
+{
+	return plain_open_dir(ctx, strncmp(path, "mem", 3) ? path : "mem", flags, dir, os_error);
+}
+
+/* What an error calls the image: a separator is put in where none is, and none twice. */
+static void test_joined_paths(void)
+{
+	static const struct {
+		const char *dir, *image;
+		bool windows;
+	} rows[] = {
+		{"mem", "mem/x.cim", false},	   {"mem/", "mem/x.cim", false},
+		{"mem/m", "mem/m/x.cim", false},   {"mem\\", "mem\\x.cim", true},
+		{"mem", "mem\\x.cim", true},	   {"mem/", "mem/x.cim", true},
+		{"mem\\m", "mem\\m\\x.cim", true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct kit k = kit_new();
+		struct cim_writer *w = NULL;
+		struct cim_metadata meta = meta_dir();
+
+		plain_open_dir = k.m->vfs.open_dir;
+		k.m->vfs.open_dir = open_dir;
+		k.m->vfs.windows_paths = rows[i].windows;
+		must(&k, cim_writer_open(&k.env, rows[i].dir, NULL, "x.cim", 0, &w, &k.err));
+		gives(&k, cim_writer_add(w, cim_str8("a/b/c"), &meta, NULL, &k.err),
+		      CIM_E_PATH_NOT_FOUND);
+		is_str(k.err.image, rows[i].image, "x.cim in %s", rows[i].dir);
+		cim_writer_close(w);
+		kit_free(&k);
+	}
+}
+
 int main(void)
 {
 	test_nothing();
@@ -885,5 +925,6 @@ int main(void)
 	test_states();
 	test_close_order();
 	test_stats();
+	test_joined_paths();
 	return tap_done();
 }
