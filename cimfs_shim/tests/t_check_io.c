@@ -2,7 +2,7 @@
 /* A check of a sound image, while each of its calls fails: it says so, and takes nothing for sound.
  */
 #include "kit.h"
-#include "minicim.h"
+#include "minisample.h"
 
 static struct kit k;
 
@@ -131,6 +131,77 @@ static void shared_by_empty_ones(void)
 	mini_free(m);
 }
 
+struct told {
+	unsigned count;
+	char text[600]; /* the errors, a line each */
+};
+
+static int take_errors(void *ctx, const struct cim_finding *finding)
+{
+	struct told *told = ctx;
+	const size_t len = strlen(told->text);
+
+	if (finding->severity != CIM_ERROR)
+		return 0;
+	told->count++;
+	snprintf(told->text + len, sizeof(told->text) - len, "%s: %s: %.24s\n", finding->path,
+		 finding->structure, finding->message);
+	return 0;
+}
+
+static void finds(struct mini *m, const char *want, const char *what)
+{
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = mini_open(m, "mem/e.cim");
+	struct told told = {0};
+
+	must(&k, cim_image_verify(image, 0, take_errors, &told, &result, &k.err));
+	is_str(told.text, want, "%s", what);
+	cim_image_close(image);
+	mini_free(m);
+}
+
+/* What several items have and is broken is told in full of the first, of the others that it is so.
+ */
+static void shared_and_broken(void)
+{
+	static const struct mini_mapping backwards[] = {{0, 0}, {0x900, 0}, {0x500, 0}};
+	struct mini *m = mini_new();
+	struct mini_link links[3], names[2];
+	uint64_t offset;
+	size_t length;
+
+	mini_begin(m, 3, 0);
+	offset = mini_pe(m, 0, mini_put(m, 1, k.err.cause, 0x200, 4096), 0x200, backwards, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		links[i] = mini_link(i == 2 ? "c" : i ? "b" : "a", mini_record(m), 0);
+		mini_stream(m, (uint32_t)links[i].value[0], offset, 0x1000, 2, false);
+	}
+	mini_field(m, m->root, 88, m->root, 4);
+	mini_finish_dir(m, "e.cim", 0, links, 3, true);
+	finds(m,
+	      "/a: PE image: the mapping at file offs\n"
+	      "/b: PE image: it is that of another it\n"
+	      "/c: PE image: it is that of another it\n",
+	      "a PE image of three files");
+
+	m = mini_new();
+	mini_begin(m, 3, 0);
+	names[0] = mini_link("y", mini_plain(m, 2, "1", 1), 0);
+	names[1] = mini_link("x", mini_plain(m, 2, "2", 1), 0);
+	offset = mini_table(m, 0, names, 2, 4, false, 0, &length);
+	for (unsigned i = 0; i < 2; i++) {
+		links[i] = mini_link(i ? "b" : "a", mini_record(m), 0);
+		mini_stream(m, (uint32_t)links[i].value[0], offset, length, 1, false);
+	}
+	mini_field(m, m->root, 88, m->root, 4);
+	mini_finish_dir(m, "e.cim", 0, links, 2, true);
+	finds(m,
+	      "/a/x: link table: not sorted: the name bel\n"
+	      "/b: link table: it is that of another it\n",
+	      "an unsorted table of two directories");
+}
+
 int main(void)
 {
 	unsigned long ops;
@@ -147,6 +218,7 @@ int main(void)
 	each_fails(ops, false);
 	each_fails(ops, true);
 	shared_by_empty_ones();
+	shared_and_broken();
 	kit_free(&k);
 	return tap_done();
 }

@@ -273,6 +273,34 @@ static void paths_as_given(void)
 	is_int(wrong, 0, "UTF-8: any length, whole or malformed, is shown as well-formed text");
 }
 
+/* The first and the last character of each length: inside a text, and at its end. */
+static void each_length(void)
+{
+	static const char *const characters[] = {
+		"\x01",		"\x7f",		"\xc2\x80",	    "\xdf\xbf",
+		"\xe0\xa0\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+	};
+	struct cim_error err;
+	char text[16], want[16];
+
+	for (size_t i = 0; i < sizeof(characters) / sizeof(*characters); i++) {
+		for (int cut = 0; cut < 2; cut++) {
+			const char *end = cut ? "" : "x";
+
+			snprintf(text, sizeof(text), "a%s%s", characters[i], end);
+			cim_error_str(&err, cim_str8(text));
+			is_str(err.path, text, "UTF-8: character %zu%s", i,
+			       cut ? " at the end" : "");
+		}
+		/* Without its last byte it is none: each byte that is left is replaced. */
+		snprintf(text, sizeof(text), "a%s", characters[i]);
+		text[strlen(text) - 1] = 0;
+		snprintf(want, sizeof(want), "a%.*s", (int)strlen(text) - 1, "???");
+		cim_error_str(&err, cim_str8(text));
+		is_str(err.path, want, "UTF-8: character %zu without its last byte", i);
+	}
+}
+
 /* The cause of a failure to open a file of an image's. */
 static const char *cause_where(struct cim_error *err, const char *cause, const char *image)
 {
@@ -310,5 +338,6 @@ int main(void)
 	paths();
 	long_paths();
 	paths_as_given();
+	each_length();
 	return tap_done();
 }

@@ -111,6 +111,12 @@ static void test_set(void)
 	ok(!add(&set, 5) && cim_idset_has(&set, 5), "with memory it is");
 	calls = memory.calls;
 	ok(!add(&set, 6) && memory.calls == calls, "its neighbour takes no memory");
+	again = true;
+	is_int(cim_idset_add(NULL, 5, &again, NULL), CIM_E_POINTER, "no set");
+	ok(!again, "no set has it");
+	is_int(cim_idset_add(&set, 7, NULL, NULL), CIM_E_POINTER,
+	       "nowhere to say that it was there");
+	ok(!cim_idset_has(&set, 7), "nothing is added");
 	cim_idset_free(&set);
 	is_int(memory.in_use, 0, "blocks that are left");
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test of core/links.c: names counted in directories of their own and in shared tables. */
+#include "../core/image.h"
+#include "../core/reader.h"
 #include "kit.h"
 #include "minicim.h"
 
@@ -93,6 +95,8 @@ static void counts(struct cim_image *image)
 	is_int(cim_links_count(links, UINT32_MAX), 0, "the last there can be");
 	is_int((int64_t)cim_links_several(links), FILES + 1, "files of several names");
 	is_int((int64_t)cim_links_bytes(links), FILES + 5 + 3, "what all hold, once each");
+	gives(&k, cim_links_walkable(links, &k.err), CIM_OK);
+	gives(&k, cim_links_walkable(NULL, &k.err), CIM_E_POINTER);
 	cim_links_close(links);
 }
 
@@ -105,6 +109,52 @@ static void stopped(struct cim_image *image)
 		gives(&k, cim_links_open(image, tell, NULL, &links, &k.err), CIM_E_ABORTED);
 		is_int(told, stop_at, "it is told %u directories, and no other", stop_at);
 		ok(!links, "it gives no counts");
+	}
+}
+
+static struct cim_image *forgetful;
+static struct memfs *failing_fs;
+static uint32_t unread;
+
+/* Before the names of directory @unread are counted, its image forgets all it has read, and the
+ * first read fails: the one of the record. */
+static int tell_and_fail(void *ctx, uint32_t file_id, const struct cim_error *why)
+{
+	if (why) {
+		ok(file_id == unread, "what can't be read is told of its directory");
+	} else if (file_id == unread) {
+		cim_cache_free(&forgetful->env, forgetful->cache);
+		forgetful->cache = cim_cache_new(&forgetful->env);
+		failing_fs->fail_at = failing_fs->ops + 1;
+		failing_fs->fail_on = false;
+		failing_fs->fail_status = CIM_E_IO;
+	}
+	return tell(ctx, file_id, why);
+}
+
+/* A directory whose record can't be read has no names, and that is told. */
+static void unread_record(struct mini *m)
+{
+	const uint32_t dirs[] = {root, many[0], many[1], one[0], one[1], below};
+
+	failing_fs = m->fs;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		struct cim_links *links = NULL;
+
+		forgetful = mini_open(m, "mem/l.cim");
+		unread = dirs[i];
+		told = failures = stop_at = 0;
+		must(&k, cim_links_open(forgetful, tell_and_fail, NULL, &links, &k.err));
+		m->fs->fail_at = 0;
+		is_int(failures, 1, "directory %u can't be read: told once", (unsigned)dirs[i]);
+		is_int(cim_links_count(links, dirs[i]), 0, "it has no directories");
+		is_int(cim_links_count(links, linked),
+		       dirs[i] == root	  ? 0
+		       : dirs[i] == below ? 5
+					  : 4,
+		       "and doesn't count for a file");
+		cim_links_close(links);
+		cim_image_close(forgetful);
 	}
 }
 
@@ -179,6 +229,7 @@ int main(void)
 	cim_image_close(image);
 	failing_reads(m, false);
 	failing_reads(m, true);
+	unread_record(m);
 	mini_free(m);
 	kit_free(&k);
 	return tap_done();

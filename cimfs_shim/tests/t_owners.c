@@ -44,6 +44,65 @@ static void missing(void)
 	k.m->vfs.close_dir(k.m, dir);
 }
 
+/* A file that goes, or can't be opened, when it is its turn. */
+static const char *victim;
+static enum cim_status fate;
+
+static void before_open(struct memfs *m, enum mem_op op, const char *name)
+{
+	if (op != MEM_OPEN || strcmp(name, victim))
+		return;
+	m->fail_at = m->ops + (fate == CIM_E_FILE_NOT_FOUND ? 0 : 1);
+	m->fail_status = fate;
+	if (fate == CIM_E_FILE_NOT_FOUND)
+		memfs_unlink(m, name);
+}
+
+/* Is the set of owner.cim owned, when something befalls @name? */
+static void owned(const char *name, enum cim_status what, enum cim_status want, bool is_owned)
+{
+	struct kit copy = kit_copy(&k);
+	cim_vfs_dir *dir = NULL;
+	struct cim_image *image;
+	struct cim_guid guid;
+	bool got = !is_owned;
+	long os_error;
+
+	image = open_image(&k, "owner.cim");
+	guid = cim_image_get_set(image, 0)->guid;
+	cim_image_close(image);
+	if (copy.m->vfs.open_dir(copy.m, "mem", 0, &dir, &os_error))
+		bail("no directory");
+	victim = name;
+	fate = what;
+	copy.m->before = before_open;
+	is_int(cim_set_is_owned(&copy.env, dir, &guid, &got, &copy.err), want, "%s: %s: the search",
+	       name, cim_status_name(what));
+	is_int(got, is_owned, "%s: %s: the set is owned", name, cim_status_name(what));
+	copy.m->before = NULL;
+	copy.m->fail_at = 0;
+	copy.m->vfs.close_dir(copy.m, dir);
+	kit_free(&copy);
+}
+
+/* The owner is found before and behind what can't be asked; without it, that is the answer, but for
+ * a file that is gone. */
+static void search(void)
+{
+	struct cim_writer *w;
+
+	memfs_unlink(k.m, "file"); /* which is a broken image, and such may own any */
+	w = begin(&k, NULL, "owner.cim");
+	put(&k, w, "file", "text");
+	finish(&k, w);
+	memfs_put(k.m, "aside", "text", 4);
+	owned("none", CIM_OK, CIM_OK, true);
+	owned("aside", CIM_E_FILE_NOT_FOUND, CIM_OK, true);
+	owned("owner.cim", CIM_E_FILE_NOT_FOUND, CIM_OK, false);
+	owned("owner.cim", CIM_E_IO, CIM_E_IO, false);
+	owned("owner.cim", CIM_E_ACCESS, CIM_E_ACCESS, false);
+}
+
 int main(void)
 {
 	const size_t type = CIM_OFF(common_header, type);
@@ -60,6 +119,7 @@ int main(void)
 	head_of(31, CIM_FILE_FILESYSTEM, true);
 	head_of(33, CIM_FILE_FILESYSTEM, true);
 	missing();
+	search();
 	kit_free(&k);
 	return tap_done();
 }

@@ -7,6 +7,7 @@
  * each (the link, the record).
  */
 #include "kit.h"
+#include "minisample.h"
 
 enum { STEPS = 256, MIB = 1 << 20 };
 
@@ -91,6 +92,46 @@ static unsigned least_files(const struct extra *extra, unsigned flags)
 	return low;
 }
 
+/* How often a check of 248 steps tells, with 24 MiB of data that no digest covers. */
+static unsigned calls_of(bool pe, unsigned flags)
+{
+	enum { FILES = 119, DATA = 24 };
+	static const struct mini_mapping whole = {0, 0};
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	static struct mini_link links[FILES + 1];
+	struct mini *m = mini_new();
+	uint8_t *bytes = calloc(DATA, MIB);
+	struct cim_image *image;
+	struct cim_error err;
+	uint64_t offset;
+	char name[16];
+
+	if (!bytes)
+		bail("out of memory");
+	mini_begin(m, 3, 0);
+	offset = mini_put(m, 1, bytes, (size_t)DATA * MIB, 4096);
+	if (pe)
+		offset = mini_pe(m, 0, offset, (uint64_t)DATA * MIB, &whole, 1);
+	for (unsigned i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "f%03u", i);
+		links[i] = mini_link(name, mini_plain(m, 2, "x", 1), 0);
+	}
+	links[FILES] = mini_link("g", mini_record(m), 0);
+	mini_stream(m, (uint32_t)links[FILES].value[0], offset, (uint64_t)DATA * MIB, pe ? 2 : 0,
+		    false);
+	mini_field(m, m->root, 88, m->root, 4);
+	mini_finish_dir(m, "x.cim", 0, links, FILES + 1, true);
+	m->env.progress = count_calls;
+	calls = 0;
+	image = mini_open(m, "mem/x.cim");
+	if (cim_image_verify(image, flags, NULL, NULL, &result, &err))
+		bail("%s", err.cause);
+	cim_image_close(image);
+	mini_free(m);
+	free(bytes);
+	return calls;
+}
+
 int main(void)
 {
 	static const struct extra none, streams = {.streams = 20}, data = {.data = 24},
@@ -104,5 +145,13 @@ int main(void)
 	is_int(deep - least_files(&data, CIM_VERIFY_DEEP), 98, "and if its data is read");
 	is_int(plain - least_files(&sessions, 0), 15,
 	       "6 sessions, of three regions and a file each");
+	for (int pe = 0; pe < 2; pe++) {
+		const char *what = pe ? "a PE image's data" : "data";
+
+		is_int(calls_of(pe, 0), 0, "%s without digests, not read: less than 256 steps",
+		       what);
+		is_int(calls_of(pe, CIM_VERIFY_DEEP), 1,
+		       "%s without digests, read: each MiB is one", what);
+	}
 	return tap_done();
 }

@@ -948,6 +948,61 @@ static void test_blob_rules(void)
 	}
 }
 
+/* A record has EAs if it has an offset and a length. */
+static void test_ea_halves(void)
+{
+	for (int half = 0; half < 2; half++) {
+		struct mini *m = mini_new();
+		struct cim_image *image;
+		struct cim_file_info info = {CIM_SIZED(info)};
+		size_t size = 99;
+
+		mini_begin(m, 2, 0);
+		if (half)
+			mini_field(m, m->root, 2, 12, 2);
+		else
+			mini_field(m, m->root, 64, mini_put(m, 1, "no attribute", 12, 8), 8);
+		mini_finish(m, "s.cim", 0);
+		image = mini_open(m, "mem/s.cim");
+		is_str(cim_status_name(cim_image_stat(image, m->root, &info, &err)), "CIM_OK",
+		       "EAs with no %s", half ? "offset" : "length");
+		ok(!info.has_ea && !info.ea_size, "there are none: %d, of %u bytes", info.has_ea,
+		   (unsigned)info.ea_size);
+		is_str(cim_status_name(cim_image_get_blob(image, m->root, CIM_BLOB_EA, NULL, 0,
+							  &size, &err)),
+		       "CIM_OK", "asked for");
+		is_int(size, 0, "their size");
+		cim_image_close(image);
+		mini_free(m);
+	}
+}
+
+/* What is said of an image that is cut within its headers. */
+static void test_cut_headers(void)
+{
+	static const struct {
+		size_t size;
+		const char *cause;
+	} rows[] = {
+		{31, "31 bytes are too few for an image"},
+		{32, "the filesystem file is cut short: 32 bytes"},
+		{71, "the filesystem file is cut short: 71 bytes"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct mini *m = mini_new();
+		struct cim_image *image = NULL;
+
+		mini_begin(m, 1, 0);
+		mini_finish(m, "s.cim", 0);
+		mini_find(m, "s.cim")->size = rows[i].size;
+		is_str(cim_status_name(cim_image_open(&m->env, "mem/s.cim", &image, &err)),
+		       "CIM_E_CORRUPT", "an image of %zu bytes", rows[i].size);
+		is_str(err.cause, rows[i].cause, "and why");
+		mini_free(m);
+	}
+}
+
 static void test_memory_fails(void)
 {
 	sweep(false);
@@ -960,12 +1015,26 @@ static void test_calls_fail(void)
 
 /* Every second one is in the same part; test_flips() takes as long as all others. */
 static void (*const tests[])(void) = {
-	test_flips,	      test_scramble,	  test_link_rules,
-	test_truncation,      test_stream_rules,  test_memory_fails,
-	test_directory_rules, test_longest_name,  test_calls_fail,
-	test_record_rules,    test_shared_tables, test_shrinking,
-	test_shared_is_fine,  test_blob_rules,	  test_deep,
-	test_rules,	      test_skip,	  test_missing_files,
+	test_flips,
+	test_scramble,
+	test_link_rules,
+	test_truncation,
+	test_stream_rules,
+	test_memory_fails,
+	test_directory_rules,
+	test_longest_name,
+	test_calls_fail,
+	test_record_rules,
+	test_shared_tables,
+	test_shrinking,
+	test_shared_is_fine,
+	test_blob_rules,
+	test_ea_halves,
+	test_cut_headers,
+	test_deep,
+	test_rules,
+	test_skip,
+	test_missing_files,
 	test_cycles,
 };
 

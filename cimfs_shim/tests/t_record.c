@@ -219,11 +219,47 @@ static void names(void)
 	   "it fits CIM_SET_FILE_NAME");
 }
 
+/* A stream's offset counts from a base region; where that leads past the last region, a stream that
+ * has bytes there is broken, and of one that has none the offset says nothing. */
+static void stream_bases(void)
+{
+	static const struct {
+		uint64_t offset, desc;
+		uint16_t base;
+		enum cim_status status;
+		uint64_t want;
+		const char *what;
+	} rows[] = {
+		{0x5000000000040, 9, 3, CIM_OK, 0x8000000000040, "bytes"},
+		{0x5000000000040, 9, 0, CIM_OK, 0x5000000000040, "bytes, no base"},
+		{0x5000000000040, 9, 0xfffa, CIM_OK, 0xffff000000000040, "in the last region"},
+		{0x5000000000040, 9, 0xfffb, CIM_E_CORRUPT, 0x5000000000040, "past it"},
+		{0x5000000000040, 0, 0xfffb, CIM_OK, 0, "past it, no bytes"},
+		{0x5000000000040, 0, 3, CIM_OK, 0x8000000000040, "no bytes"},
+		{0x5000000000040, UINT64_C(1) << 56 | 9, 0xfffb, CIM_OK, 0, "past it, sparse"},
+		{0x5000000000040, UINT64_C(1) << 56 | 9, 3, CIM_OK, 0x8000000000040, "sparse"},
+		{0, 9, 3, CIM_OK, 0, "no offset"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint64_t offset = rows[i].offset;
+		struct cim_error err;
+
+		is_int(cim_stream_add_base(&offset, rows[i].desc, rows[i].base, &err),
+		       rows[i].status, "a stream with a base, %s: %s", rows[i].what,
+		       cim_status_name(rows[i].status));
+		if (!rows[i].status)
+			is_hex(offset, rows[i].want, "a stream with a base, %s: its offset",
+			       rows[i].what);
+	}
+}
+
 int main(void)
 {
 	records();
 	headers();
 	versions();
 	names();
+	stream_bases();
 	return tap_done();
 }

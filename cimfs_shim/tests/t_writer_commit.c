@@ -752,6 +752,30 @@ static void test_progress_tables(void)
 	kit_free(&k);
 }
 
+static long open_at_rename;
+
+static void count_open(struct memfs *m, enum mem_op op, const char *name)
+{
+	if (op == MEM_RENAME && !strcmp(name, "x.cim"))
+		open_at_rename = m->open_files;
+}
+
+/* Windows renames no file that is open for writing: an image's file is closed by then, and only the
+ * set's three regions and their object IDs stay open until the session ends. */
+static void test_closed_before_named(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "x.cim");
+
+	put(&k, w, "file", "text");
+	k.m->before = count_open;
+	must(&k, cim_writer_commit(w, &k.err));
+	k.m->before = NULL;
+	is_int(open_at_rename, 6, "files that are open when an image gets its name");
+	cim_writer_close(w);
+	kit_free(&k);
+}
+
 int main(void)
 {
 	pattern(bytes, 1, sizeof(bytes));
@@ -777,5 +801,6 @@ int main(void)
 	}
 	test_progress();
 	test_progress_tables();
+	test_closed_before_named();
 	return tap_done();
 }
