@@ -45,21 +45,19 @@ static_assert(offsetof(struct superblock, salt) == 88, "dm-verity superblock");
 
 bool cim_verity_shape(struct cim_verity_shape *shape, uint64_t data)
 {
-	uint64_t blocks = data, at = data;
+	uint64_t blocks = data, at = data + 1;
 
 	*shape = (struct cim_verity_shape){.data = data};
-	if (data < 2)
+	/* (Which also says that the levels are enough.) */
+	if (data < 2 || data > UINT64_MAX / CIM_VERITY_BLOCK)
 		return false;
 	do {
 		blocks = blocks / CIM_VERITY_FAN + (blocks % CIM_VERITY_FAN != 0);
 		shape->count[shape->levels++] = blocks;
 	} while (blocks > 1);
-	if (!cim_ckd_add64(&at, at, 1))
-		return false;
 	for (unsigned level = shape->levels; level-- > 0;) {
 		shape->at[level] = at;
-		if (!cim_ckd_add64(&at, at, shape->count[level]))
-			return false;
+		at += shape->count[level]; /* less than the data's */
 	}
 	shape->end = at;
 	return cim_ckd_mul64(&at, at, CIM_VERITY_BLOCK);

@@ -316,7 +316,7 @@ static inline void mini_dir(struct mini *m, uint32_t id, unsigned region, struct
 	size_t length;
 	uint64_t offset;
 
-	if (sort)
+	if (sort && count)
 		qsort(links, count, sizeof(*links), mini_compare);
 	offset = mini_table(m, region, links, count, 4, false, 0, &length);
 	mini_stream(m, id, offset, length, 1, false);
