@@ -180,12 +180,19 @@ static inline struct mem_flat *mini_region_file(struct mini *m, unsigned region)
 	return &m->files[m->region_file[region]];
 }
 
+/* Objects begin at multiples of this: far from each other, so that each is read by itself. */
+static size_t mini_spread = 1;
+
 /* Append an object; returns its RegionOffset. */
 static inline uint64_t mini_put(struct mini *m, unsigned region, const void *bytes, size_t len,
 				size_t align)
 {
 	struct mem_flat *file = mini_region_file(m, region);
-	size_t at = (file->size + align - 1) / align * align;
+	size_t at;
+
+	if (align < mini_spread)
+		align = mini_spread;
+	at = (file->size + align - 1) / align * align;
 
 	mini_resize(file, at + len);
 	if (len)

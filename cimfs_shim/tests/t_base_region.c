@@ -5,6 +5,7 @@
  * The sample image is made twice, plainly and with an index in every record, from which all that
  * the record leads to counts. Whoever reads the two, or goes on with them, sees no difference.
  */
+#include "../core/hashtable.h"
 #include "../core/image.h"
 #include "kit.h"
 #include "minisample.h"
@@ -229,6 +230,37 @@ static void test_far_away(void)
 	       "regions that the image hasn't");
 }
 
+/* What no table has isn't looked for. */
+static void test_link_tables(void)
+{
+	static const uint16_t name[CIM_MAX_NAME + 1] = {'a'};
+	static const size_t lengths[] = {0, CIM_MAX_NAME + 1};
+	struct cim_link_table table = {.count = 1};
+	struct cim_hash_table map;
+	struct cim_link link;
+	struct cim_error err;
+	bool found = true;
+
+	cim_hash_table_init(&map, cim_env_default());
+	is_int(cim_link_table_get(&table, 1, &link, &err), CIM_E_INVALID, "the second link of one");
+	is_str(err.cause, "link 1 of a table of 1", "the error says so");
+	for (size_t i = 0; i < 2; i++) {
+		is_int(cim_link_table_find(&table, name, lengths[i], true, &link, &found, &err) ||
+			       found,
+		       0, "a name of %zu units isn't there", lengths[i]);
+		found = true;
+		is_int(cim_link_table_find_indexed(&table, &map, name, lengths[i], &link, &found,
+						   &err) ||
+			       found,
+		       0, "nor in the index");
+		found = true;
+	}
+	table.count = 0;
+	is_int(cim_link_table_find(&table, name, 1, true, &link, &found, &err) || found, 0,
+	       "nor any name in an empty table");
+	cim_hash_table_free(&map);
+}
+
 /* ---- going on with it ---- */
 
 /* Every file is changed, and so is a directory; what comes of it is the image @name. */
@@ -293,6 +325,24 @@ static void shorter(struct mini *m)
 	m->entry_size = 88; /* neither a parent nor an index */
 }
 
+/* A large directory in no order. */
+static void disorder(struct mini *m)
+{
+	static struct mini_link links[1000];
+	const size_t count = sizeof(links) / sizeof(*links);
+	const uint32_t file = mini_plain(m, SAMPLE_SMALL, "x", 1);
+
+	add_pe_stream(m);
+	for (size_t i = 0; i < count; i++) {
+		char name[60];
+
+		snprintf(name, sizeof(name), "%s of so many letters that it fills a block %04zu",
+			 i % 50 ? "a name" : "A NAME", i * 7 % count);
+		links[i] = mini_link(name, file, 0);
+	}
+	mini_dir(m, 2, SAMPLE_META, links, count, false);
+}
+
 static enum cim_status add_text(struct kit *k, struct cim_writer *w, const char *path)
 {
 	struct cim_stream *stream = NULL;
@@ -315,13 +365,19 @@ static enum cim_status add_text(struct kit *k, struct cim_writer *w, const char 
 static enum cim_status go_on(struct kit *k)
 {
 	static const char *const added[] = {"streams1:new",  "streams2:new", "beta:new",
-					    "Alpha.txt:new", "dir/Nested/y", "empty/x",
-					    "streams1",	     "dir/other:s"};
+					    "Alpha.txt:new", "dir/y",	     "dir/z/y",
+					    "empty/x",	     "streams1",     "dir/y:s"};
 	struct cim_writer *w = NULL;
 	enum cim_status status = cim_writer_open(&k->env, "mem", "s.cim", "n.cim", 0, &w, &k->err);
 
-	for (size_t i = 0; !status && i < sizeof(added) / sizeof(*added); i++)
-		status = add_text(k, w, added[i]);
+	for (size_t i = 0; !status && i < sizeof(added) / sizeof(*added); i++) {
+		const struct cim_metadata meta = meta_dir();
+
+		if (!strcmp(added[i], "dir/z/y"))
+			status = cim_writer_add(w, cim_str8("dir/z"), &meta, NULL, &k->err);
+		if (!status)
+			status = add_text(k, w, added[i]);
+	}
 	if (!status)
 		status = cim_writer_link(w, cim_str8("link"), cim_str8("pe.exe"), &k->err);
 	if (!status)
@@ -334,17 +390,30 @@ static enum cim_status go_on(struct kit *k)
 	return status;
 }
 
-/* Each call of the file system, or each allocation, fails once: the session ends with that error,
- * or has the same image without it. */
-static void test_failures(void (*change)(struct mini *m), bool memory, const char *what)
+enum { CALL, CALLS, ALLOCATION, ALLOCATIONS, FAULTS };
+
+static const char *const faults[FAULTS] = {"a call fails", "all calls fail from one on",
+					   "an allocation fails", "all fail from one on"};
+
+static void inject(struct memfs *m, int fault, unsigned long at)
+{
+	*(fault < ALLOCATION ? &m->fail_at : &m->fail_alloc) = at;
+	m->fail_on = fault == CALLS;
+	m->fail_alloc_on = fault == ALLOCATIONS;
+	m->fail_status = CIM_E_IO;
+}
+
+/* The session ends with the error, or has the same image without what failed. */
+static void test_failures(void (*change)(struct mini *m), int fault, const char *base_is)
 {
 	struct kit base = sample_kit(change), good = kit_copy(&base);
-	const enum cim_status error = memory ? CIM_E_NO_MEMORY : CIM_E_IO;
+	const enum cim_status error = fault < ALLOCATION ? CIM_E_IO : CIM_E_NO_MEMORY;
 	unsigned long at = 1;
 	unsigned told = 0, wrong = 0;
 	bool failed = true;
-	char *want;
+	char *want, what[100];
 
+	snprintf(what, sizeof(what), "%s, %s", base_is, faults[fault]);
 	must(&good, go_on(&good));
 	want = dump(&good, "n.cim");
 	for (; failed; at++) {
@@ -353,8 +422,7 @@ static void test_failures(void (*change)(struct mini *m), bool memory, const cha
 		enum cim_status status;
 		bool bad;
 
-		*(memory ? &k.m->fail_alloc : &k.m->fail_at) = at;
-		k.m->fail_status = CIM_E_IO;
+		inject(k.m, fault, at);
 		status = go_on(&k);
 		failed = k.m->failed || k.m->failed_allocs;
 		k.m->fail_at = k.m->fail_alloc = 0;
@@ -377,17 +445,74 @@ static void test_failures(void (*change)(struct mini *m), bool memory, const cha
 	kit_free(&base);
 }
 
+static enum cim_status read_whole(struct kit *k, uint64_t *errors)
+{
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = NULL;
+	struct cim_links *links = NULL;
+	enum cim_status status = cim_image_open(&k->env, "mem/s.cim", &image, &k->err);
+
+	if (!status)
+		status = cim_links_open(image, NULL, NULL, &links, &k->err);
+	cim_links_close(links);
+	if (!status)
+		status = cim_image_verify(image, CIM_VERIFY_DEEP, NULL, NULL, &result, &k->err);
+	cim_image_close(image);
+	*errors = result.errors;
+	return status;
+}
+
+/* Nor is anything counted or called broken that only couldn't be read. */
+static void test_failing_reads(void (*change)(struct mini *m), int fault, const char *image_is)
+{
+	struct kit k = sample_kit(change);
+	const enum cim_status error = fault < ALLOCATION ? CIM_E_IO : CIM_E_NO_MEMORY;
+	unsigned long at = 1;
+	unsigned told = 0, wrong = 0;
+	uint64_t errors, most;
+	bool failed = true;
+
+	must(&k, read_whole(&k, &most));
+	for (; failed; at++) {
+		const char *why = NULL;
+		enum cim_status status;
+
+		k.m->failed = k.m->failed_allocs = 0;
+		inject(k.m, fault, at + (fault < ALLOCATION ? k.m->ops : k.m->allocs));
+		status = read_whole(&k, &errors);
+		failed = k.m->failed || k.m->failed_allocs;
+		k.m->fail_at = k.m->fail_alloc = 0;
+		told += status != CIM_OK;
+		if ((!memfs_is_clean(k.m, &why) || (status && (status != error || !failed)) ||
+		     errors > most) &&
+		    !wrong++)
+			diag("number %lu: %s, %u errors of %u, %s", at, STATUS(status),
+			     (unsigned)errors, (unsigned)most, why ? why : "clean");
+	}
+	is_int(wrong, 0, "%s, %s: no other error is told", image_is, faults[fault]);
+	ok(told > 20, "%u of %lu are told", told, at - 2);
+	kit_free(&k);
+}
+
 int main(void)
 {
-	test_failures(plain, false, "a fork, a call fails");
-	test_failures(plain, true, "a fork, an allocation fails");
-	test_failures(indexed, false, "one of records with indices, a call fails");
-	test_failures(indexed, true, "one of records with indices, an allocation fails");
-	test_failures(shorter, false, "one of short records, a call fails");
-	test_failures(shorter, true, "one of short records, an allocation fails");
+	for (int fault = 0; fault < FAULTS; fault++) {
+		mini_spread = 1;
+		test_failures(plain, fault, "a fork");
+		mini_spread = 65536;
+		test_failures(plain, fault, "a fork of what lies far apart");
+		test_failures(indexed, fault, "a fork of records with indices");
+		test_failures(shorter, fault, "a fork of short records");
+		test_failures(disorder, fault, "a fork with a directory in no order");
+		test_failing_reads(plain, fault, "an image that is read");
+		test_failing_reads(indexed, fault, "one of records with indices");
+		test_failing_reads(disorder, fault, "one with a directory in no order");
+	}
+	mini_spread = 1;
 	test_reading();
 	test_places();
 	test_far_away();
+	test_link_tables();
 	test_sessions("b.cim");
 	test_sessions("s.cim");
 	return tap_done();

@@ -55,6 +55,11 @@ int main(void)
 	uint16_t *swapped;
 
 	table();
+	is_int(cim_name_compare_default(NULL, 0, NULL, 0), 0, "two names of nothing");
+	is_int(cim_name_compare_default(NULL, 1, nothing, 1), 0, "units that aren't there, left");
+	is_int(cim_name_compare_default(nothing, 1, NULL, 1), 0, "and right");
+	is_int(cim_name_compare_default(NULL, 0, nothing, 1), -1, "nothing before something");
+	is_int(cim_name_compare_default(nothing, 1, NULL, 0), 1, "something behind nothing");
 	is_int(cim_name_compare(cim_upcase_default, nothing, 0, nothing, 0), 0,
 	       "two empty names are equal");
 	compare("", "a", -1, "nothing comes first");

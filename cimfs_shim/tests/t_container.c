@@ -1497,6 +1497,12 @@ static void test_holes(void)
 	kit_free(&k);
 }
 
+static enum cim_status publish(struct inside *in, const char *name)
+{
+	in->vfs.close(in->vfs.ctx, inner(in, "cimtmp_12_fs", CIM_VFS_CREATE));
+	return renames(in, "cimtmp_12_fs", name, 0);
+}
+
 static void test_sizes(void)
 {
 	struct kit k = kit_new();
@@ -1516,10 +1522,56 @@ static void test_sizes(void)
 	gives(&k, in.vfs.size(in.vfs.ctx, file, &size, &e), CIM_OK);
 	is_int(size, 0, "what was refused, or was nothing, changes nothing");
 	is_int(next_data(&in, file, 0), 0, "an empty file has no data");
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, file, UINT64_C(1) << 40, "x", 1, &e), CIM_OK);
+	is_int(next_data(&in, file, 0), INT64_C(1) << 40, "behind a large hole there is a byte");
+	gives(&k, in.vfs.sync(in.vfs.ctx, file, &e), CIM_OK);
+	gives(&k, publish(&in, "x.cim"), CIM_OK);
+	ok(memfs_size(k.m, "c.bcim") < 64 * BLOCK, "for which no more than its room is kept: %u",
+	   (unsigned)memfs_size(k.m, "c.bcim"));
 	gives(&k, locks(&in, file, CIM_LOCK_SHARED), CIM_OK);
 	in.vfs.close(in.vfs.ctx, file);
 	leave(&in);
 	kit_free(&k);
+}
+
+/* What is written behind a gap, each call and each allocation of which fails once. */
+static void test_failing_gaps(void)
+{
+	unsigned tries = 0, wrong = 0;
+
+	for (unsigned memory = 0; memory < 2; memory++) {
+		const enum cim_status error = memory ? CIM_E_NO_MEMORY : CIM_E_IO;
+		bool failed = true;
+
+		for (unsigned long at = 1; failed; at++, tries++) {
+			struct kit k = kit_new();
+			struct inside in;
+			cim_vfs_file *file;
+			uint64_t size = 0;
+			const char *why;
+			enum cim_status status;
+			long e;
+
+			hand_inside(&k, &in, true);
+			file = inner(&in, "new", CIM_VFS_CREATE);
+			must(&k, in.vfs.pwrite(in.vfs.ctx, file, 0, "first", 5, &e));
+			*(memory ? &k.m->fail_alloc : &k.m->fail_at) = at + (memory ? k.m->allocs
+										    : k.m->ops);
+			k.m->fail_status = CIM_E_IO;
+			status = in.vfs.pwrite(in.vfs.ctx, file, 200000, bytes, 100000, &e);
+			failed = k.m->failed || k.m->failed_allocs;
+			k.m->fail_at = k.m->fail_alloc = 0;
+			must(&k, in.vfs.size(in.vfs.ctx, file, &size, &e));
+			wrong += (status && (status != error || !failed)) ||
+				 size != (status ? 5 : 300000);
+			in.vfs.close(in.vfs.ctx, file);
+			leave(&in);
+			wrong += !memfs_is_clean(k.m, &why);
+			memfs_free(k.m);
+		}
+	}
+	is_int(wrong, 0, "the file ends where it did, or all is there");
+	ok(tries > 5, "%u tries", tries);
 }
 
 /* ---- sessions that can't begin, or end ---- */
@@ -1534,12 +1586,6 @@ static enum cim_status not_named(void *ctx, cim_vfs_dir *dir, const char *name, 
 	*named = true;
 	*os_error = 2;
 	return CIM_E_FILE_NOT_FOUND;
-}
-
-static enum cim_status publish(struct inside *in, const char *name)
-{
-	in->vfs.close(in->vfs.ctx, inner(in, "cimtmp_12_fs", CIM_VFS_CREATE));
-	return renames(in, "cimtmp_12_fs", name, 0);
 }
 
 static void test_refused_commits(void)
@@ -1603,7 +1649,53 @@ static void test_beginning(void)
 	ok(cim_place_open(&env, &vfs, "mem/c.bcim", &dir, &k.err) == CIM_E_ACCESS &&
 		   k.m->first_failed == MEM_OPEN,
 	   "a file that may not be read: %s (%s)", k.err.cause, mem_op_names[k.m->first_failed]);
+	k.m->fail_os_error = 0;
+	for (size_t i = 0; i < 4; i++) {
+		static const enum cim_status gone[] = {CIM_E_ACCESS, CIM_E_FILE_NOT_FOUND,
+						       CIM_E_PATH_NOT_FOUND, CIM_E_INVALID};
+
+		k.m->failed = 0;
+		k.m->fail_at = k.m->ops + 3;
+		k.m->fail_status = gone[i];
+		gives(&k, cim_place_open(&env, &vfs, "mem/c.bcim", &dir, &k.err),
+		      CIM_E_PATH_NOT_FOUND);
+		is_int(k.m->first_failed, MEM_OPEN, "%s: there is no file to look into",
+		       STATUS(gone[i]));
+	}
+	k.m->fail_at = 0;
 	kit_free(&k);
+}
+
+/* A session that ends without a commit leaves nothing that the next one would look at. */
+static void test_large_leftover(void)
+{
+	static uint8_t start[1 << 20];
+
+	for (unsigned size = 2; size <= 8; size += 6) {
+		struct kit k = kit_new();
+		struct cim_writer *w;
+
+		k.container = true;
+		memfs_put_device(k.m, "c.bcim", (uint64_t)size << 20);
+		w = begin(&k, NULL, "x.cim");
+		for (unsigned i = 0; i < 3; i++) {
+			char name[8];
+
+			snprintf(name, sizeof(name), "f%u", i);
+			bytes[0] ^= 1 + i;
+			put_bytes(&k, w, name, bytes, sizeof(bytes));
+		}
+		cim_writer_close(w);
+		for (unsigned end = 0; end < 2; end++) {
+			memfs_peek(k.m, "c.bcim", end ? (uint64_t)(size - 1) << 20 : 0, start,
+				   sizeof(start));
+			ok(!start[0] && !memcmp(start, start + 1, sizeof(start) - 1),
+			   "%u MiB: the %s MiB is zeros", size, end ? "last" : "first");
+		}
+		w = begin(&k, NULL, "x.cim");
+		ok(finish(&k, w), "and the next session makes its container");
+		kit_free(&k);
+	}
 }
 
 /* Devices of all small sizes: all fits, or nothing is left. */
@@ -1668,9 +1760,11 @@ int main(void)
 	test_fewer_calls();
 	test_holes();
 	test_sizes();
+	test_failing_gaps();
 	test_refused_commits();
 	test_beginning();
 	test_device();
+	test_large_leftover();
 	test_small_devices();
 	return tap_done();
 }

@@ -121,8 +121,19 @@ static void test_set(void)
 	is_int(memory.in_use, 0, "blocks that are left");
 }
 
+/* One that never was begun is freed like any other. */
+static void test_none(void)
+{
+	struct cim_idset none = {0};
+
+	cim_idset_free(&none);
+	cim_idset_close(NULL);
+	ok(!none.words, "no set is no set");
+}
+
 int main(void)
 {
+	test_none();
 	each_once(1);
 	each_once(1021);
 	test_set();

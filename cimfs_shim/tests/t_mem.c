@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test of core/mem.c: memory through the environment. */
+#include "../core/bytes.h"
 #include "../core/mem.h"
 #include "testenv.h"
 
@@ -128,8 +129,24 @@ static void overflowing(void)
 	ok(!room && !array && !memory.calls, "cim_grow: and the allocator isn't asked");
 }
 
+/* What doesn't fit is told, and changes nothing. */
+static void test_checked(void)
+{
+	uint64_t big = 7;
+	size_t size = 7;
+
+	ok(cim_ckd_mul_size(&size, 0, SIZE_MAX) && !size, "nothing times all is nothing");
+	ok(cim_ckd_mul_size(&size, SIZE_MAX, 1) && size == SIZE_MAX, "the most there is, once");
+	ok(!cim_ckd_mul_size(&size, SIZE_MAX / 2 + 1, 2) && size == SIZE_MAX, "but not twice");
+	ok(cim_ckd_align64(&big, UINT64_MAX - 4095, 4096) && big == UINT64_MAX - 4095,
+	   "the last multiple");
+	ok(!cim_ckd_align64(&big, UINT64_MAX - 4094, 4096) && big == UINT64_MAX - 4095,
+	   "behind it there is none");
+}
+
 int main(void)
 {
+	test_checked();
 	sizes();
 	strings();
 	failing();

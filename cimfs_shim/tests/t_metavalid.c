@@ -287,9 +287,35 @@ static void test_damage(void)
 	ok(good && bad, "damaged EA lists: %u valid, %u not", good, bad);
 }
 
+/* Each kind by its own rule; of another nothing is valid. */
+static void test_blobs(void)
+{
+	static const uint8_t sd[20] = {1, 0, 4, 0x80};
+	static const uint8_t ea[] = {0, 0, 0, 0, 0, 1, 2, 0, 'A', 0, 'x', 'y'};
+	static const uint8_t reparse[] = {3, 0, 0, 0xa0, 4, 0, 0, 0, 1, 2, 3, 4};
+	static const struct {
+		const uint8_t *bytes;
+		size_t size;
+		enum cim_blob which;
+	} blobs[] = {{sd, sizeof(sd), CIM_BLOB_SECURITY},
+		     {ea, sizeof(ea), CIM_BLOB_EA},
+		     {reparse, sizeof(reparse), CIM_BLOB_REPARSE}};
+
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t kind = 0; kind < 3; kind++)
+			ok(cim_blob_valid(blobs[kind].which, blobs[i].bytes, blobs[i].size) ==
+				   (i == kind),
+			   "blob %zu as kind %zu", i, kind);
+		ok(!cim_blob_valid(blobs[i].which, NULL, 20), "kind %zu: no bytes", i);
+		ok(!cim_blob_valid((enum cim_blob)77, blobs[i].bytes, blobs[i].size),
+		   "blob %zu of a kind that there isn't", i);
+	}
+}
+
 int main(void)
 {
 	test_seed();
+	test_blobs();
 	test_sd();
 	test_more_sds();
 	test_sd_sizes();

@@ -641,7 +641,7 @@ static void test_faults(void)
 {
 	struct mini *m = mini_sample();
 	struct notes *n = notes_new(m);
-	unsigned leaks = 0, odd = 0, allocations, ios;
+	unsigned leaks = 0, odd = 0, allocations;
 	enum cim_status status = CIM_E_NO_MEMORY;
 
 	for (allocations = 0; status && allocations < 100000; allocations++) {
@@ -655,24 +655,41 @@ static void test_faults(void)
 	}
 	ok(allocations > 10, "%u allocations fail, one after the other", allocations - 1);
 	is_int(odd, 0, "other answers than CIM_E_NO_MEMORY");
-	status = CIM_E_IO;
-	for (ios = 0; (status || ios < 4) && ios < 100000; ios++) {
+	is_int(leaks, 0, "calls that left something behind");
+	free(n);
+	mini_free(m);
+}
+
+/* Opens and reads fail, one after the other, @on: with all that follow. @spread: of the objects. */
+static void test_io_faults(bool on, size_t spread)
+{
+	struct notes *n;
+	struct mini *m;
+	unsigned leaks = 0, odd = 0, ios;
+
+	mini_spread = spread;
+	m = mini_sample();
+	n = notes_new(m);
+	for (ios = 0; ios < 100000; ios++) {
+		enum cim_status status;
+
 		memset(n, 0, sizeof(*n));
 		n->m = m;
 		m->fs->failed = 0;
 		m->fs->fail_at = m->fs->ops + ios + 1;
+		m->fs->fail_on = on;
+		m->fs->fail_status = CIM_E_IO;
 		status = visit(m, n, NULL);
 		/* What didn't happen this time mustn't happen next time. */
 		m->fs->fail_at = 0;
 		if (!m->fs->failed)
 			break;
-		odd += status && status != CIM_E_IO;
 		/* An open that fails is tried again if files can be closed for it. */
-		if (!status)
-			status = CIM_E_IO;
+		odd += status != CIM_E_IO && (status || on);
 		leaks += left_behind(m);
 	}
-	ok(ios > 20, "%u opens and reads fail, one after the other", ios);
+	ok(ios > 20, "%u opens and reads fail, one after the other%s", ios,
+	   on ? ", and go on" : "");
 	is_int(odd, 0, "other answers than CIM_E_IO");
 	is_int(leaks, 0, "calls that left something behind");
 	free(n);
@@ -836,6 +853,11 @@ int main(void)
 	test_flips();
 	test_cuts();
 	test_faults();
+	test_io_faults(false, 1);
+	test_io_faults(true, 1);
+	test_io_faults(false, 65536);
+	test_io_faults(true, 65536);
+	mini_spread = 1;
 	test_stops();
 	test_no_functions();
 	test_segments();
