@@ -946,10 +946,14 @@ static void test_changed_meanwhile(void)
 
 /* ---- verify ---- */
 
+static uint64_t record_at;
+
 static int note_container(void *ctx, const struct cim_finding *finding)
 {
 	char *text = (char *)ctx;
 
+	if (!strncmp(finding->message, "commit record", 13))
+		record_at = finding->offset;
 	if (!strcmp(finding->structure, "container"))
 		snprintf(text + strlen(text), 1000 - strlen(text), "%s; ", finding->message);
 	return 0;
@@ -1011,6 +1015,7 @@ static void test_verify(void)
 		 " of its %" PRIu64 " bytes; 6 bytes follow its end; ",
 		 lost(notes), end);
 	is_str(notes, want, "what a reader passes over");
+	is_hex(record_at, 2 * BLOCK, "where the commit record is that doesn't hold");
 	ok(lost(notes) > once && lost(notes) < 2 * once + BLOCK, "a table more, and as much again");
 	kit_free(&k);
 }
@@ -1136,6 +1141,31 @@ static void test_published_files(void)
 }
 
 /* ---- devices ---- */
+
+/* A device is taken for empty by its first and its last MiB, to the byte. */
+static void test_ends_of_device(void)
+{
+	enum { MIB = 1 << 20, SIZE = 4 * MIB };
+	static const struct {
+		uint32_t at;
+		enum cim_status status;
+	} rows[] = {
+		{0, CIM_E_CORRUPT},	  {MIB - 1, CIM_E_CORRUPT},    {MIB, CIM_OK},
+		{SIZE - MIB - 1, CIM_OK}, {SIZE - MIB, CIM_E_CORRUPT}, {SIZE - 1, CIM_E_CORRUPT}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct kit k = kit_new();
+		struct cim_writer *w = NULL;
+
+		k.container = true;
+		memfs_put_device(k.m, "c.bcim", SIZE);
+		memfs_poke(k.m, "c.bcim", rows[i].at, "x", 1);
+		is_int(try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER, &w), rows[i].status,
+		       "a device of zeros, but for byte %u", (unsigned)rows[i].at);
+		cim_writer_close(w);
+		kit_free(&k);
+	}
+}
 
 static void test_device(void)
 {
@@ -1765,6 +1795,7 @@ int main(void)
 	test_beginning();
 	test_device();
 	test_large_leftover();
+	test_ends_of_device();
 	test_small_devices();
 	return tap_done();
 }

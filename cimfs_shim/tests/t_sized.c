@@ -460,6 +460,18 @@ static void copies_are_used(void)
 	kit_free(&k);
 }
 
+static void no_file_system(void)
+{
+	struct kit k = kit_new();
+	struct cim_env env = k.env;
+	struct cim_image *image;
+
+	env.vfs = NULL;
+	gives(&k, cim_image_open(&env, "mem/x.cim", &image, &k.err), CIM_E_POINTER);
+	is_str(k.err.cause, "the environment has no file system", "why");
+	kit_free(&k);
+}
+
 int main(void)
 {
 	copies();
@@ -467,5 +479,6 @@ int main(void)
 	fills();
 	given_back();
 	copies_are_used();
+	no_file_system();
 	return tap_done();
 }
