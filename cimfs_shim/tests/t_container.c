@@ -910,6 +910,9 @@ static void test_making(void)
 	   "a session without a commit leaves a container as it was");
 	gives(&k, try_session(&k, NULL, "base.cim", 0, &w), CIM_E_EXISTS);
 	gives(&k, try_session(&k, NULL, "BASE.cim", 0, &w), CIM_E_EXISTS);
+	gives(&k, cim_writer_open(&k.env, "mem/c.bcim/", NULL, "base.cim", 0, &w, &k.err),
+	      CIM_E_EXISTS);
+	is_str(k.err.image, "mem/c.bcim/base.cim", "a separator at the end isn't doubled");
 	size = memfs_size(k.m, "c.bcim");
 	memfs_poke(k.m, "c.bcim", size + 5000, "a dead session's", 16);
 	must_be_sound(&k, "base.cim");
@@ -1693,6 +1696,8 @@ static void test_beginning(void)
 		       STATUS(gone[i]));
 	}
 	k.m->fail_at = 0;
+	gives(&k, cim_place_open(&env, &vfs, "/", &dir, &k.err), CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_place_open(&env, &vfs, "//", &dir, &k.err), CIM_E_PATH_NOT_FOUND);
 	kit_free(&k);
 }
 

@@ -345,6 +345,12 @@ static void test_holding(void)
 	is_int(native, 42, "with it the own place's");
 	cim_image_close(image);
 	gives(&g->k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &g->k.err), CIM_OK);
+	g->k.m->no_locks = true;
+	gives(&g->k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &g->k.err), CIM_E_UNSUPPORTED);
+	g->k.m->no_locks = false;
+	memfs_unlink(g->k.m, mini_region_file(g->m, 0)->name);
+	gives(&g->k, cim_image_hold(other, CIM_HOLD_TRY, NULL, &g->k.err), CIM_E_FILE_NOT_FOUND);
+	gives(&g->k, cim_image_hold(other, CIM_HOLD_ASK, NULL, &g->k.err), CIM_E_FILE_NOT_FOUND);
 	cim_image_close(other);
 	free_merged(g);
 }
