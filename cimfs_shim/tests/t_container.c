@@ -1485,6 +1485,37 @@ static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t
 	return 42;
 }
 
+/* What a file had, and gives back when it is cut, the next one gets: nothing of it is lost, and
+ * what the next one doesn't write reads as zeros. */
+static void test_room_again(void)
+{
+	enum { SIZE = 1 << 20 };
+	static uint8_t written[SIZE], got[SIZE];
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *one, *two;
+	uint64_t end;
+	size_t n = 0;
+	long e;
+
+	go_inside(&k, &in, "mem/c.bcim", true);
+	one = inner(&in, "one", CIM_VFS_CREATE);
+	memset(written, 0xee, sizeof(written));
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, one, 0, written, SIZE, &e), CIM_OK);
+	end = memfs_size(k.m, "c.bcim");
+	gives(&k, in.vfs.truncate(in.vfs.ctx, one, 0, &e), CIM_OK);
+	two = inner(&in, "two", CIM_VFS_CREATE);
+	gives(&k, in.vfs.pwrite(in.vfs.ctx, two, SIZE - 1, "x", 1, &e), CIM_OK);
+	is_int(memfs_size(k.m, "c.bcim"), end, "the room of one file is another's");
+	gives(&k, in.vfs.pread(in.vfs.ctx, two, 0, got, SIZE, &n, &e), CIM_OK);
+	ok(n == SIZE && !got[0] && !memcmp(got, got + 1, SIZE - 2) && got[SIZE - 1] == 'x',
+	   "without what the one had there");
+	in.vfs.close(in.vfs.ctx, one);
+	in.vfs.close(in.vfs.ctx, two);
+	leave(&in);
+	kit_free(&k);
+}
+
 static void test_holes(void)
 {
 	struct kit k = kit_new();
@@ -1794,6 +1825,7 @@ int main(void)
 	test_published_locks();
 	test_fewer_calls();
 	test_holes();
+	test_room_again();
 	test_sizes();
 	test_failing_gaps();
 	test_refused_commits();
