@@ -504,6 +504,10 @@ def mount_before_close(backend):
           "is marked after that", result)
     dismount()
     same((marked(), clean()), (False, CLEAN), backend + ": and not after the dismount")
+    if backend == "fuse" and os.environ.get("SANITIZE"):
+        skip("fuse: SIGTERM while the lock is waited for: everything is taken away",
+             "AddressSanitizer takes what a cancelled thread leaves on its stack for an overflow")
+        return
     with open(region, "r+b") as session:
         fcntl.lockf(session, fcntl.LOCK_EX, 1, 1 << 62)
         mount(backend=backend)
