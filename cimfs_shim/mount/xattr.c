@@ -134,6 +134,15 @@ static int put_blob(struct server *s, struct value *v, const struct cim_file_inf
 	return status ? log_status(status, &err, info->file_id) : 0;
 }
 
+/* That of an item which says that it has some: none would be no answer to who has seen it listed.
+ */
+static int put_reparse(struct server *s, struct value *v, const struct cim_file_info *info)
+{
+	const int error = put_blob(s, v, info, CIM_BLOB_REPARSE);
+
+	return error == ENODATA ? EIO : error;
+}
+
 /* As NTFS keeps the list; one that is malformed stays as it is. */
 static int put_ea(struct server *s, struct value *v, const struct cim_file_info *info)
 {
@@ -283,7 +292,7 @@ static int put_named(struct server *s, struct value *v, const struct cim_file_in
 		return put_value(v, text, dosattrib_text(info->attributes, text));
 	/* Wine asks this of every file. */
 	if (!strcmp(name, XATTR_WINEREPARSE))
-		return info->has_reparse ? put_blob(s, v, info, CIM_BLOB_REPARSE) : ENODATA;
+		return info->has_reparse ? put_reparse(s, v, info) : ENODATA;
 	if (!strncmp(name, "user.", 5) && name[5] && s->options->streams & STREAMS_XATTR)
 		return put_stream(s, v, info, name + 5);
 	/* ACLs, capabilities, labels: not this one has none, but there is no such thing here. ls,
