@@ -693,6 +693,10 @@ static void test_list(void)
 		  "opening a FIFO fails at once");
 	IS_STATUS(try_open(dir, "fifo", CIM_VFS_READ_ANY), CIM_E_ACCESS,
 		  "also where a block device would do");
+	is_int(os_error, 0, "the system has no code for that");
+	os_error = 77;
+	IS_STATUS(try_open(dir, "..", CIM_VFS_READ), CIM_E_INVALID, "a name that is no component");
+	is_int(os_error, 0, "nor for that");
 	snprintf(sub, sizeof(sub), "%s/null", path);
 	if (symlink("/dev/null", sub) < 0)
 		bail("symlink: %s", strerror(errno));
