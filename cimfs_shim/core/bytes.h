@@ -47,6 +47,14 @@ static inline void cim_put64(uint8_t *p, uint64_t v)
 	cim_put32(p + 4, (uint32_t)(v >> 32));
 }
 
+static inline bool cim_is_zero(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
 /* Each returns false, leaving *r alone, if the result doesn't fit. */
 static inline bool cim_ckd_add64(uint64_t *r, uint64_t a, uint64_t b)
 {

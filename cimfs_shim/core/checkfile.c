@@ -248,14 +248,6 @@ static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_
 	return false;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t len)
-{
-	while (len--)
-		if (*bytes++)
-			return false;
-	return true;
-}
-
 /* The common header of any file. False if the file isn't what it should be. */
 static bool check_common(struct cim_check *c, const char *structure, const char *name,
 			 uint64_t offset, const uint8_t *bytes, enum cim_file_type type,
@@ -289,8 +281,8 @@ static bool check_common(struct cim_check *c, const char *structure, const char 
 		cim_check_report(c, CIM_WARNING, structure, offset,
 				 "%s: header length %u instead of %llu", name, (unsigned)length,
 				 (unsigned long long)header_length);
-	if (!is_zero(bytes + CIM_OFF(common_header, reserved), 3) ||
-	    !is_zero(bytes + CIM_OFF(common_header, reserved2), 8))
+	if (!cim_is_zero(bytes + CIM_OFF(common_header, reserved), 3) ||
+	    !cim_is_zero(bytes + CIM_OFF(common_header, reserved2), 8))
 		cim_check_report(c, CIM_NOTE, structure, offset, "%s: reserved field is not zero",
 				 name);
 	return true;
@@ -309,7 +301,7 @@ static bool check_region_fields(struct cim_check *c, const struct file *f, const
 	if (type >= CIM_REGION_TYPES)
 		cim_check_report(c, CIM_ERROR, f->structure, f->offset,
 				 "%s: unknown region type %u", f->name, type);
-	if (!is_zero(bytes + CIM_OFF(region_header, reserved), 5))
+	if (!cim_is_zero(bytes + CIM_OFF(region_header, reserved), 5))
 		cim_check_report(c, CIM_NOTE, f->structure, f->offset,
 				 "%s: reserved field is not zero", f->name);
 	return index == f->index && type < CIM_REGION_TYPES;
@@ -585,13 +577,14 @@ static void check_filesystem_file(struct cim_check *c)
 		return;
 	if (flags & ~(flags & CIM_IMAGE_MARKED ? KNOWN_IMAGE_FLAGS : 0))
 		cim_check_report(c, CIM_NOTE, what, 0, "header: unknown flags");
-	reserved = !is_zero(bytes + CIM_OFF(filesystem_header, reserved), 2) ||
-		   !is_zero(bytes + CIM_OFF(filesystem_header, set) + CIM_OFF(region_set, reserved),
-			    6);
+	reserved = !cim_is_zero(bytes + CIM_OFF(filesystem_header, reserved), 2) ||
+		   !cim_is_zero(bytes + CIM_OFF(filesystem_header, set) +
+					CIM_OFF(region_set, reserved),
+				6);
 	for (uint64_t at = CIM_SIZE(filesystem_header); at < sets_end; at += CIM_SIZE(region_set))
-		reserved |= !is_zero(bytes + at + CIM_OFF(region_set, reserved), 6);
+		reserved |= !cim_is_zero(bytes + at + CIM_OFF(region_set, reserved), 6);
 	for (uint64_t at = sets_end; at < length; at += CIM_SIZE(source))
-		reserved |= !is_zero(bytes + at + CIM_OFF(source, reserved), 4);
+		reserved |= !cim_is_zero(bytes + at + CIM_OFF(source, reserved), 4);
 	if (reserved)
 		cim_check_report(c, CIM_NOTE, what, 0, "header: reserved field is not zero");
 	if (image->header_size > length)

@@ -18,20 +18,12 @@
 
 /* ---- the header ---- */
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
 static void decode_source(struct cim_merged_source *source, const uint8_t *bytes)
 {
 	source->set_count = cim_get32(bytes + CIM_OFF(source, set_count));
 	memcpy(source->guid.bytes, bytes + CIM_OFF(source, guid), sizeof(source->guid.bytes));
 	memcpy(source->root_hash, bytes + CIM_OFF(source, root_hash), sizeof(source->root_hash));
-	source->verified = !is_zero(source->root_hash, sizeof(source->root_hash));
+	source->verified = !cim_is_zero(source->root_hash, sizeof(source->root_hash));
 }
 
 /* Each has its own set as the last of its sets, and together they have all parents. */

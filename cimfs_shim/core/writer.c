@@ -71,6 +71,18 @@ static enum cim_status check_free(struct cim_writer *writer, struct cim_error *e
 	return status;
 }
 
+/* What goes on with an image names all its sets, and shows what lies in them where they are now. */
+static enum cim_status check_sources(struct cim_image *base, struct cim_error *err)
+{
+	enum cim_status status = base->info.source_count ? cim_image_check_regions(base, err)
+							 : CIM_OK;
+
+	if (status != CIM_E_CORRUPT)
+		return status;
+	return cim_fail(err, CIM_E_UNSUPPORTED,
+			"an image that was merged is only gone on with beside all its sources");
+}
+
 static enum cim_status open_base(struct cim_writer *writer, const char *existing,
 				 struct cim_error *err)
 {
@@ -91,7 +103,7 @@ static enum cim_status open_base(struct cim_writer *writer, const char *existing
 	    writer->base->info.set_count > 65535)
 		return cim_fail(err, CIM_E_LIMIT, "%s names so many regions that no three are left",
 				existing);
-	return CIM_OK;
+	return check_sources(writer->base, err);
 }
 
 static enum cim_status make_names(struct cim_writer *writer, bool consistent, struct cim_error *err)

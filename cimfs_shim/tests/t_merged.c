@@ -206,6 +206,7 @@ static void test_missing(void)
 	struct merging *g = make_merged();
 	struct cim_image *image = NULL;
 	struct cim_data data = {CIM_SIZED(data)};
+	struct cim_writer *writer = NULL;
 	const char *some[] = {"mem/a.bcim/a.cim", "mem/c.cim", "mem/b.bcim/p.cim", "mem/none.cim"};
 	uint32_t id = 0;
 
@@ -230,6 +231,13 @@ static void test_missing(void)
 	is_int(cim_image_get_data(image, id, cim_str8(""), &data, &g->k.err), CIM_OK,
 	       "but for those that lie beside it");
 	cim_image_close(image);
+
+	/* A fork of it would name region files that aren't there. */
+	forget_error(&g->k);
+	is_int(cim_writer_open(&g->k.env, "mem", "m.cim", "fork.cim", 0, &writer, &g->k.err),
+	       CIM_E_UNSUPPORTED, "it isn't forked away from its sources");
+	ok(strstr(g->k.err.cause, "beside all its sources"), "the error says why: %s",
+	   g->k.err.cause);
 	free_merged(g);
 }
 
