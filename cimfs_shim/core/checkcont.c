@@ -19,7 +19,6 @@ static void check_header(struct cim_check *c, const struct cim_container *contai
 {
 	const uint32_t known = CIM_CONT_TO_BE_SEALED | CIM_CONT_SEALED;
 	uint8_t bytes[CIM_SIZE(cont_header)];
-	bool reserved;
 	size_t got;
 	long ignored;
 
@@ -27,10 +26,9 @@ static void check_header(struct cim_check *c, const struct cim_container *contai
 				   &got, &ignored) ||
 	    got != sizeof(bytes))
 		return; /* it was there when it was opened: reading the image will tell */
-	reserved = cim_get32(bytes + CIM_OFF(cont_header, reserved));
-	for (size_t i = CIM_OFF(cont_header, reserved2); i < CIM_OFF(cont_header, digest); i++)
-		reserved |= bytes[i];
-	if (reserved)
+	if (!cim_is_zero(bytes + CIM_OFF(cont_header, reserved), 4) ||
+	    !cim_is_zero(bytes + CIM_OFF(cont_header, reserved2),
+			 CIM_OFF(cont_header, digest) - CIM_OFF(cont_header, reserved2)))
 		cim_check_report(c, CIM_NOTE, what, 0, "header: reserved field is not zero");
 	if (container->flags & ~known)
 		cim_check_report(c, CIM_NOTE, what, CIM_OFF(cont_header, flags),
@@ -53,14 +51,9 @@ static void check_other_record(struct cim_check *c, const struct cim_container *
 			 "AB"[other]);
 }
 
-static uint64_t blocks_of(uint64_t bytes)
-{
-	return bytes / CIM_CONT_BLOCK + (bytes % CIM_CONT_BLOCK != 0);
-}
-
 static void check_room(struct cim_check *c, const struct cim_container *container)
 {
-	const uint64_t table = blocks_of(container->now.length) * CIM_CONT_BLOCK;
+	const uint64_t table = cim_cont_whole(container->now.length);
 	const uint64_t used = CIM_CONT_FIRST + table + cim_cont_extent_bytes(container);
 
 	if (used < container->now.end)

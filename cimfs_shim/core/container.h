@@ -95,6 +95,12 @@ struct cim_container {
 	long late_error;
 };
 
+/* Whole blocks for so many bytes, at most INT64_MAX of them. */
+static inline uint64_t cim_cont_whole(uint64_t bytes)
+{
+	return (bytes + CIM_CONT_BLOCK - 1) / CIM_CONT_BLOCK * CIM_CONT_BLOCK;
+}
+
 /* ---- contread.c ---- */
 
 bool cim_cont_is_magic(const uint8_t *bytes, size_t len);
@@ -174,6 +180,8 @@ enum cim_status cim_cont_make_on_device(struct cim_container *c, bool force, str
 /* Open c->file to be written, with the session's lock. *unlocked: there are no locks. */
 enum cim_status cim_cont_open_to_write(struct cim_container *c, const char *name, bool *unlocked,
 				       struct cim_error *err);
+/* Has the session files that it hasn't published? */
+bool cim_cont_has_own(const struct cim_container *c);
 /* The end of a session: what it made and hasn't published goes. */
 void cim_cont_end_session(struct cim_container *c);
 

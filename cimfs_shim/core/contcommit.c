@@ -202,7 +202,7 @@ static enum cim_status settle_all(struct cim_container *c, long *os_error)
 static enum cim_status write_table(struct cim_container *c, struct cim_cont_record *next,
 				   const uint8_t *table, long *os_error)
 {
-	const uint64_t used = (next->length + CIM_CONT_BLOCK - 1) / CIM_CONT_BLOCK * CIM_CONT_BLOCK;
+	const uint64_t used = cim_cont_whole(next->length);
 	enum cim_status status = cim_cont_take_room(c, used, &next->table, os_error);
 
 	if (status)
@@ -258,9 +258,7 @@ static enum cim_status write_state(struct cim_container *c, struct cim_cont_reco
 	if (!status)
 		status = c->below.sync(c->below.ctx, c->file, os_error);
 	if (status)
-		cim_cont_give_room(c, next->table,
-				   (size + CIM_CONT_BLOCK - 1) / CIM_CONT_BLOCK * CIM_CONT_BLOCK,
-				   true);
+		cim_cont_give_room(c, next->table, cim_cont_whole(size), true);
 	return status;
 }
 
@@ -337,14 +335,19 @@ static void unmake(struct cim_container *c)
 		c->below.sync(c->below.ctx, c->file, &ignored);
 }
 
+bool cim_cont_has_own(const struct cim_container *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->entries[i].node && c->entries[i].node->own)
+			return true;
+	return false;
+}
+
 void cim_cont_end_session(struct cim_container *c)
 {
-	bool own = false;
 	long ignored;
 
-	for (size_t i = 0; i < c->count; i++)
-		own |= c->entries[i].node && c->entries[i].node->own;
-	if (c->removed && !own)
+	if (c->removed && !cim_cont_has_own(c))
 		cim_cont_commit(c, &ignored);
 	/* Not what somebody has put in its place, or added to it, whom the lock doesn't bind. */
 	if ((c->committed || !c->made) && c->next == c->now.end)

@@ -163,8 +163,7 @@ static enum cim_status choose_record(struct cim_container *c, uint64_t size, str
 static enum cim_status check_record(const struct cim_cont_record *record, uint64_t size,
 				    struct cim_error *err)
 {
-	const uint64_t room = (record->length + CIM_CONT_BLOCK - 1) / CIM_CONT_BLOCK *
-			      CIM_CONT_BLOCK;
+	const uint64_t room = cim_cont_whole(record->length);
 
 	if (record->end % CIM_CONT_BLOCK || record->end < CIM_CONT_FIRST)
 		return cim_fail(err, CIM_E_CORRUPT, "the container can't end at offset %llu",

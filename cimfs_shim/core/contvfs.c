@@ -100,14 +100,6 @@ const struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *
 	return vfs->close_dir == cont_close_dir ? container_of(dir) : NULL;
 }
 
-static bool has_own_files(const struct cim_container *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		if (c->entries[i].node && c->entries[i].node->own)
-			return true;
-	return false;
-}
-
 static enum cim_status cont_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
 {
 	struct cim_container *c = container_of(dir);
@@ -115,7 +107,7 @@ static enum cim_status cont_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error
 
 	(void)ctx;
 	*os_error = 0;
-	if (c->removed && !has_own_files(c))
+	if (c->removed && !cim_cont_has_own(c))
 		status = cim_cont_commit(c, os_error);
 	if (status)
 		return status;

@@ -27,12 +27,6 @@ static uint64_t block_down(uint64_t offset)
 	return offset / CIM_CONT_BLOCK * CIM_CONT_BLOCK;
 }
 
-/* Of what is at most INT64_MAX. */
-static uint64_t block_up(uint64_t offset)
-{
-	return block_down(offset + CIM_CONT_BLOCK - 1);
-}
-
 /* ---- pieces of room ---- */
 
 /* A piece at index @i of the list. False: no memory. */
@@ -274,7 +268,7 @@ static enum cim_status cover(struct cim_container *c, struct cim_cont_node *node
 	enum cim_status status = CIM_OK;
 
 	while (node->reach < end && !status) {
-		uint64_t len = block_up(node->reach / 8), place;
+		uint64_t len = cim_cont_whole(node->reach / 8), place;
 		bool dirty;
 
 		if (len < CIM_CONT_SMALLEST_GROW)
@@ -302,8 +296,8 @@ static enum cim_status write_covered(struct cim_container *c, struct cim_cont_no
 {
 	enum cim_status status = CIM_OK;
 
-	if (node->dirty < block_up(offset + len))
-		node->dirty = block_up(offset + len);
+	if (node->dirty < cim_cont_whole(offset + len))
+		node->dirty = cim_cont_whole(offset + len);
 	while (len && !status) {
 		const struct cim_extent *extent = cim_cont_extent_at(node, offset);
 		const uint64_t skip = offset - extent->at, left = extent->len - skip;
@@ -343,14 +337,14 @@ static enum cim_status write_gap(struct cim_container *c, struct cim_cont_node *
 static enum cim_status fill_block(struct cim_container *c, struct cim_cont_node *node,
 				  long *os_error)
 {
-	return write_gap(c, node, block_up(node->written), os_error);
+	return write_gap(c, node, cim_cont_whole(node->written), os_error);
 }
 
 /* Something is to be written at @offset, and so far nothing from @node->written on. */
 static enum cim_status skip_to(struct cim_container *c, struct cim_cont_node *node, uint64_t offset,
 			       long *os_error)
 {
-	const uint64_t from = block_up(node->written), to = block_down(offset);
+	const uint64_t from = cim_cont_whole(node->written), to = block_down(offset);
 	enum cim_status status;
 
 	if (to > from && to - from >= HOLE_BLOCKS * CIM_CONT_BLOCK) {
@@ -396,7 +390,7 @@ enum cim_status cim_cont_truncate(struct cim_container *c, struct cim_cont_node 
 	if (size > INT64_MAX)
 		return CIM_E_TOO_LARGE;
 	if (size < node->size) {
-		cut_extents(c, node, block_up(size));
+		cut_extents(c, node, cim_cont_whole(size));
 		/* Of a block of a hole nothing can be written. */
 		extent = cim_cont_extent_at(node, size);
 		if (extent && !extent->place)
@@ -418,6 +412,6 @@ enum cim_status cim_cont_settle(struct cim_container *c, struct cim_cont_node *n
 	/* What is filled in is behind the file's end, or will be written once more. */
 	node->written = written;
 	if (!status)
-		cut_extents(c, node, block_up(written));
+		cut_extents(c, node, cim_cont_whole(written));
 	return status;
 }
