@@ -189,12 +189,36 @@ def equivalents():
     same(outcome("19:comparison"), (0, ["equivalent (many toys)"]), "one for many is for any text in place of a *")
 
 
+def stale():
+    one = "core/toy.c is_big comparison\n\treturn n >= 10;\n\treturn n > 10;\n= a toy\n"
+    many = "core/* * comparison\n\treturn n *;\n\t*\n= many toys\n"
+    write("scripts/faults.equivalent", one + many)
+    same(faults("--stale"), (0, ""), "entries that fit a fault are not stale")
+    write("scripts/faults.equivalent", one.replace(" 10", " 11") + one + many + many.replace("return n", "return m"))
+    same(faults("--stale"), (1, "stale in faults.equivalent: core/toy.c is_big comparison\n\treturn n >= 11;\n"
+                                "\treturn n > 11;\nstale in faults.equivalent: core/* * comparison\n\treturn m *;\n\t*\n"),
+         "those that fit none are told")
+    status, out = faults("--at=core/toy.c:19:comparison")
+    same((status, out.count("stale")), (0, 2), "by each run, whose status stays its own")
+    write("scripts/faults.equivalent", one)
+    write(TOY, TOY_TEXT.replace("n >= 10", "n > 9"))
+    same(faults("--stale")[0], 1, "an entry is stale when its line has changed")
+    write(TOY, "\n" + TOY_TEXT)
+
+
+def this_tree():
+    out = subprocess.run([TOP / "scripts/faults", "--stale"], text=True, capture_output=True, check=False)
+    same((out.returncode, out.stdout + out.stderr), (0, ""), "no entry of scripts/faults.equivalent is stale")
+
+
 def main():
     make_tree()
     rules()
     samples()
     trials()
     equivalents()
+    stale()
+    this_tree()
     same((TREE / TOY).read_text(), "\n" + TOY_TEXT, "the file is what it was")
     same(faults("core/none.c")[0], 2, "a file that isn't there ends with status 2")
     done()
