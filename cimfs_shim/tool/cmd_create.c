@@ -20,6 +20,7 @@ static const struct arg_option create_options[] = {
 	 .meta = "DIR",
 	 ARG_SETS(struct create, data_dir),
 	 .help = "where the dump's larger data are"},
+	CONTAINER_OPTIONS(struct create, options.place),
 	{0},
 };
 
@@ -102,7 +103,8 @@ const struct command cmd_create = {
 	.usage = "[OPTION]... IMAGE SOURCE...",
 	.summary = "make an image from directories",
 	.about = "Makes the new image IMAGE, e.g. dir/layer.cim, and its region files beside "
-		 "it.\n" ABOUT_SOURCES,
+		 "it; or, in a container, IMAGE is CONTAINER/NAME, e.g. layers.bcim/layer.cim, and "
+		 "all is in that one file.\n" ABOUT_SOURCES,
 	.options = create_options,
 	.run = run,
 };

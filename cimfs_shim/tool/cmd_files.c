@@ -357,6 +357,7 @@ static int run(struct tool *t, int argc, char **argv)
 {
 	struct files files = {.t = t};
 	struct cim_error err = {0};
+	struct footer footer;
 	struct stat st;
 	char *real;
 	char *dir;
@@ -382,6 +383,7 @@ static int run(struct tool *t, int argc, char **argv)
 		tool_catch_signals();
 		tool_outlive_readers();
 	}
+	footer_look(&footer, dir);
 	code = cim_store_open(NULL, dir, files.remove, &files.store, &err)
 		       ? tool_fail_dir(t, "list", files.where, &err)
 		       : look(&files);
@@ -389,6 +391,7 @@ static int run(struct tool *t, int argc, char **argv)
 		code = tool_fail_dir(t, "delete in", files.where, &err);
 	if (cim_store_unlocked(files.store))
 		tool_tell_unlocked(t, "list", files.where);
+	footer_tell(t, "list", files.where, &footer);
 	cim_store_close(files.store);
 	free(dir);
 	free(real);

@@ -250,12 +250,15 @@ static int remove_image(struct rm *rm)
 static int look_and_remove(struct rm *rm)
 {
 	struct cim_error err = {0};
+	struct footer footer;
 
 	mount_wait_for_end(rm->image);
+	footer_look(&footer, rm->dir);
 	if (cim_store_open(NULL, rm->dir, true, &rm->store, &err))
 		return tool_fail_dir(rm->t, "remove", rm->image, &err);
 	if (cim_store_unlocked(rm->store))
 		tool_tell_unlocked(rm->t, "remove", rm->image);
+	footer_tell(rm->t, "remove", rm->image, &footer);
 	rm->name = tool_spelling(rm->store, rm->dir, rm->name);
 	return remove_image(rm);
 }

@@ -232,6 +232,11 @@ void tool_tell_unlocked(struct tool *t, const char *op, const char *image)
 		  "the file system has no locks: see that nothing else writes in the directory");
 }
 
+void tool_tell_footer(struct tool *t, const char *op, const char *image)
+{
+	tool_note(t, op, image, "the VHD footer behind the container is cut off");
+}
+
 /* ---- losses ---- */
 
 void loss_add(struct tool *t, struct loss *loss, const char *path, const char *cause)

@@ -16,7 +16,12 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 		 const char *parent, const struct write_options *options)
 {
 	struct cim_error err = {0};
+	struct footer footer;
+	unsigned flags;
+	int code = container_flags(t, image, &options->place, &flags);
 
+	if (code)
+		return code;
 	memset(s, 0, sizeof(*s));
 	s->t = t;
 	s->op = op;
@@ -32,16 +37,17 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	progress_start(&s->progress, t, t->command->name);
 	tool_catch_signals();
 	tool_outlive_readers();
-	if (cim_writer_open(&s->env, s->dir, parent && !*parent ? s->name : parent, s->name,
-			    (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
-				    (options->as_stored ? CIM_WRITE_AS_STORED : 0),
+	footer_look(&footer, s->dir);
+	flags |= (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
+		 (options->as_stored ? CIM_WRITE_AS_STORED : 0);
+	if (cim_writer_open(&s->env, s->dir, parent && !*parent ? s->name : parent, s->name, flags,
 			    &s->writer, &err)) {
-		int code = tool_fail_dir(t, op, image, &err);
-
+		code = tool_fail_dir(t, op, image, &err);
 		session_close(s);
 		return code;
 	}
 	tool_set_cleanup(close_hook, s);
+	footer_tell(t, op, image, &footer);
 	if (cim_writer_unlocked(s->writer))
 		tool_tell_unlocked(t, op, image);
 	return EXIT_OK;

@@ -111,8 +111,10 @@ int tool_fail_file(struct tool *t, const char *op, const char *image, const char
 		   const struct cim_error *err);
 /* The same for what takes the lock of a directory: the system's "busy" is another writer's. */
 int tool_fail_dir(struct tool *t, const char *op, const char *image, const struct cim_error *err);
-/* Where there are no locks (D54): a line that is no loss, so it isn't counted. */
+/* Lines that are no loss, so they aren't counted: where there are no locks (D54); that a footer is
+ * gone. */
 void tool_tell_unlocked(struct tool *t, const char *op, const char *image);
+void tool_tell_footer(struct tool *t, const char *op, const char *image);
 /* As tool_fail() but a warning: counted, the exit code becomes 3. */
 void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
 	       ...) TOOL_PRINTF(5, 6);
@@ -405,6 +407,18 @@ struct tool_path {
 /* The whole of a command "IMAGE PATH..." without options of its own: @one does a path. Goes on
  * after a failure, whose exit code it returns at the end. */
 int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *));
+
+/* ---- container.c: a VHD footer behind a container goes when somebody writes there ---- */
+
+#define VHD_COOKIE "conectix"
+struct footer {
+	const char *place; /* the container */
+	bool found;
+	off_t at;
+};
+/* Before it is opened to be written; and tell of it then. */
+void footer_look(struct footer *footer, const char *place);
+void footer_tell(struct tool *t, const char *op, const char *image, struct footer *footer);
 
 /* ---- dumpstruct.c ---- */
 

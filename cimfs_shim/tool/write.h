@@ -7,6 +7,32 @@
 
 #include "tool.h"
 
+/* ---- container.c: images in containers ---- */
+
+/* The options of commands that make a container if there is none. */
+struct container_options {
+	bool container;
+	bool block;
+	bool force;
+};
+/* @member: a struct container_options in @type */
+#define CONTAINER_OPTIONS(type, member)                                                       \
+	{.name = "container",                                                                 \
+	 ARG_SETS(type, member.container),                                                    \
+	 .help = "the image is CONTAINER/NAME: one in a file that is a directory of images, " \
+		 "which is made if there is none"},                                           \
+		{.name = "block",                                                             \
+		 ARG_SETS(type, member.block),                                                \
+		 .help = "the same on a block device, DEVICE/NAME. One that begins or ends "  \
+			 "with anything but a MiB of zeros is refused"},                      \
+	{                                                                                     \
+		.name = "force", ARG_SETS(type, member.force),                                \
+		.help = "with --block: what the device holds is lost"                         \
+	}
+/* The CIM_WRITE_* that say so; what they can't mean for @image is told. */
+int container_flags(struct tool *t, const char *image, const struct container_options *options,
+		    unsigned *flags);
+
 /* ---- session.c: a writing session of the tool ---- */
 
 struct session {
@@ -35,6 +61,7 @@ struct write_options {
 	int streams;	/* --streams-interface: 0 none, 1 xattr */
 	const char *mtime;
 	struct exclude exclude;
+	struct container_options place;
 };
 /* @member: a struct write_options in @type */
 #define WRITE_OPTIONS(type, member)                                                             \

@@ -3,7 +3,7 @@
 # run-tests: no-wine
 """cimtool on images in a container: CONTAINER/NAME where an image is meant, CONTAINER where a directory.
 
-The container begins as the bytes of an empty one, which stand here as container.md says they are.
+Where a container is made, that is compared with the bytes of an empty one, which stand here as container.md says.
 """
 
 import os
@@ -43,9 +43,18 @@ BIG = b"".join(b"%d\n" % i for i in range(60000))
 put("src/big", BIG)
 put("src/dir/small", b"text\n")
 put("more/added", b"another\n")
-put("c.bcim", empty())
 
 # Making, reading
+result = tool("create", "c.bcim/base.cim", "src")
+check(result.code == 1 and "No such file" in result.errors, "no container is made unless that is said", result)
+result = tool("create", "--container", "c.bcim/base.cim", "src/none")
+check(result.code == 1 and not os.path.exists(os.path.join(TMP, "c.bcim")),
+      "one that was made goes with an image that isn't", result)
+expect(0, "create --container makes one", "create", "--container", "c.bcim/base.cim", "src")
+same(get("c.bcim")[:BLOCK], empty()[:BLOCK], "with the header that is written down")
+expect(0, "and takes one that is there", "create", "--container", "c.bcim/more.cim", "more")
+expect(0, "of which one image goes", "rm", "c.bcim/more.cim")
+put("c.bcim", empty())
 expect(0, "files of an empty container", "files", "c.bcim")
 expect(0, "create in a container", "create", "c.bcim/base.cim", "src")
 same(sorted(os.listdir(TMP)), ["c.bcim", "more", "src"], "all of it is in the one file")
@@ -95,7 +104,43 @@ size = len(get("c.bcim"))
 expect(0, "orphans", "files", "--orphans", "--delete", "c.bcim")
 same(len(get("c.bcim")), size, "looking for orphans changes nothing")
 
+# A VHD footer is behind the container, so it goes when that is written again
+def with_footer():
+    with open(os.path.join(TMP, "c.bcim"), "ab") as file:
+        file.write(b"conectix".ljust(512, b"\0"))
+
+
+FOOTER = "the VHD footer behind the container is cut off"
+with_footer()
+size = len(get("c.bcim"))
+check(FOOTER not in expect(0, "files before a footer", "files", "c.bcim").errors, "and who only reads leaves it alone")
+same(len(get("c.bcim")), size, "footer and all")
+for name, *args in [("create", "create", "c.bcim/v.cim", "more"), ("append", "append", "c.bcim/v.cim", "src"),
+                    ("fork", "fork", "c.bcim/v.cim", "w.cim"), ("rm", "rm", "c.bcim/w.cim"),
+                    ("files --delete", "files", "--orphans", "--delete", "c.bcim")]:
+    check(FOOTER in expect(0, name + " before a footer", *args).errors, name + " tells that the footer goes")
+    same(len(get("c.bcim")) % BLOCK, 0, "and it is gone")
+    with_footer()
+put("tail/disk.vhd", bytes(BLOCK - 512) + b"conectix".ljust(512, b"\0"))
+expect(0, "create of a VHD's end", "create", "--container", "tail.bcim/base.cim", "tail")
+check(not expect(0, "append to it", "append", "tail.bcim/base.cim", "more").errors, "data is no footer")
+expect(0, "rm of the last", "rm", "c.bcim/v.cim")
+
 # What goes wrong
+os.mkdir(os.path.join(TMP, "directory"))
+for args, code, words in [
+        (["--container", "x.cim"], 2, "'x.cim' names no container: it is to be CONTAINER/NAME"),
+        (["--container", "directory/x.cim"], 1, "a directory, where a container is wanted"),
+        (["--container", "none/x.bcim/x.cim"], 1, "No such file or directory"),
+        (["--container", "src/big/x.cim"], 4, "it is no container"),
+        (["--block", "c.bcim/x.cim"], 1, "c.bcim is no block device (--container is for a file)"),
+        (["--block", "directory/x.cim"], 1, "directory is no block device (--block is for one)"),
+        (["--block", "none/x.cim"], 1, "No such file or directory"),
+        (["--container", "--block", "c.bcim/x.cim"], 2, "--container is for a file, --block for a device: not both"),
+        (["--force", "c.bcim/x.cim"], 2, "--force works with --block only")]:
+    result = tool("create", *args, "src")
+    check(result.code == code and words in result.errors, "create %s: exit status %d" % (" ".join(args), code), result)
+same(os.listdir(os.path.join(TMP, "directory")), [], "nothing is left of these")
 for name, content, code, words in [
         ("other", b"no container at all", 1, "Not a directory"),
         ("cut", get("c.bcim")[:BLOCK + 100], 4, "cut short"),
@@ -129,8 +174,16 @@ def with_device(size):
 
 def on_device(device):
     with open(device, "wb") as file:
-        file.write(empty())
-    expect(0, "create on a device", "create", device + "/base.cim", "more")
+        file.write(b"a partition table, it may be")
+    result = tool("create", "--container", device + "/base.cim", "more")
+    check(result.code == 1 and "is a block device, which --block is for" in result.errors, "--container of a device", result)
+    result = tool("create", "--block", device + "/base.cim", "more")
+    check(result.code == 4 and get("device.img")[:12] == b"a partition ", "a device that holds something is left alone",
+          result)
+    expect(0, "create on a device", "create", "--block", "--force", device + "/base.cim", "more")
+    same(get("device.img")[:BLOCK], empty()[:BLOCK], "its header")
+    expect(0, "create on one that has images", "create", "--block", device + "/next.cim", "more")
+    expect(0, "of which one goes", "rm", device + "/next.cim")
     expect(0, "append there", "append", device + "/base.cim", "src", "--exclude", "c.bcim")
     same(tool("cat", device + "/base.cim", "big").out, BIG, "the data on a device")
     expect(0, "verify there", "verify", "--deep", device + "/base.cim")

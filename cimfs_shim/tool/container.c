@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * container.c - containers, as commands that make images meet them
+ *
+ * The library reaches what is in one by its path. What is left to say here: which kind is to be
+ * made, and that a VHD footer behind one goes when it is written again.
+ */
+#include "write.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOOTER_SIZE 512
+
+/* What must hold of where the container is, or is to be. */
+static int check_place(struct tool *t, const char *image, const char *place, bool block)
+{
+	const char *const op = t->command->name;
+	struct stat st;
+
+	if (stat(place, &st))
+		return block ? tool_fail_errno(t, op, image, NULL) : EXIT_OK;
+	if (block && !S_ISBLK(st.st_mode))
+		return tool_fail(t, op, image, NULL, "%s is no block device (%s)", place,
+				 S_ISREG(st.st_mode) ? "--container is for a file"
+						     : "--block is for one");
+	if (!block && S_ISBLK(st.st_mode))
+		return tool_fail(t, op, image, NULL, "%s is a block device, which --block is for",
+				 place);
+	return EXIT_OK;
+}
+
+int container_flags(struct tool *t, const char *image, const struct container_options *options,
+		    unsigned *flags)
+{
+	const char *name;
+	char *place;
+	int code;
+
+	*flags = 0;
+	if (options->container && options->block)
+		return tool_usage(t, "--container is for a file, --block for a device: not both");
+	if (options->force && !options->block)
+		return tool_usage(t, "--force works with --block only");
+	if (!options->container && !options->block)
+		return EXIT_OK;
+	if (!strchr(image, '/'))
+		return tool_usage(t, "'%s' names no container: it is to be CONTAINER/NAME", image);
+	place = split_image(image, &name);
+	code = check_place(t, image, place, options->block);
+	free(place);
+	*flags = CIM_WRITE_CONTAINER | (options->force ? CIM_WRITE_FORCE : 0);
+	return code;
+}
+
+/* Does that stand @at in the file? @at 0: in its last 512 bytes; *at receives where. */
+static bool find_footer(const char *place, off_t *at)
+{
+	int fd = open(place, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char bytes[sizeof(VHD_COOKIE) - 1];
+	struct stat st;
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > FOOTER_SIZE;
+	if (found && !*at)
+		*at = st.st_size - FOOTER_SIZE;
+	found = found && pread(fd, bytes, sizeof(bytes), *at) == sizeof(bytes) &&
+		!memcmp(bytes, VHD_COOKIE, sizeof(bytes));
+	close(fd);
+	return found;
+}
+
+void footer_look(struct footer *footer, const char *place)
+{
+	*footer = (struct footer){.place = place};
+	footer->found = find_footer(place, &footer->at);
+}
+
+/* What only looked like one is data, which stays. */
+void footer_tell(struct tool *t, const char *op, const char *image, struct footer *footer)
+{
+	if (footer->found && !find_footer(footer->place, &footer->at))
+		tool_tell_footer(t, op, image);
+}
