@@ -144,6 +144,7 @@ def rules():
     want = [line.split(" ", 2) for line in WANT.strip().splitlines()]
     same([(n, rule) for n, rule, _ in lines], [(n, rule) for n, rule, _ in want],
          "each rule makes the faults it should, none in comments, strings, macros, asserts and sizes")
+    check("\n\tif (n < 0) return EINVAL;\n" in out, "a line that only returns is shown with the one above", out)
     for (n, rule, after), (_, _, part) in zip(lines, want):
         found = re.search(part, after) if "?!" in part else part in after
         check(found, "line %s, %s: %s" % (n, rule, part), after)

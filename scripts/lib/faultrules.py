@@ -43,6 +43,7 @@ STATUS = (
 )
 STATUS_NAME = tuple(re.compile(r) for r in (
     r"CIM_OK$|CIM_E_[A-Z]", r"E(?!XIT|OF$)[A-Z0-9]{3,}$", r"S_OK$|E_[A-Z]+$", r"ERROR_[A-Z]", r"STATUS_[A-Z]"))
+BARE_RETURN = re.compile(r"\s*return \w+;")
 BOOLEANS = {"true": "false", "false": "true"}
 
 
@@ -212,10 +213,13 @@ def changes(tokens, i):
 
 
 def shown(text, start, end):
-    """The lines that hold text[start:end], as one."""
+    """The lines that hold text[start:end], as one; before a mere "return false;" the one above, too."""
     start = text.rfind("\n", 0, start) + 1
     end = text.find("\n", end)
-    return " ".join(text[start:end if end >= 0 else len(text)].split())
+    end = end if end >= 0 else len(text)
+    if BARE_RETURN.fullmatch(text, start, end):
+        start = text.rfind("\n", 0, start - 1) + 1
+    return " ".join(text[start:end].split())
 
 
 def faults_of(file, text):
