@@ -230,7 +230,7 @@ static void make_printable(struct line *line)
 
 static void write_to_wine(enum wine_class class, const char *text)
 {
-    char piece[WINE_PIECE + 2];
+    char piece[WINE_PIECE + sizeof("\n")];
 
     while (*text)
     {
@@ -238,7 +238,7 @@ static void write_to_wine(enum wine_class class, const char *text)
 
         if (len > WINE_PIECE) len = WINE_PIECE;
         memcpy(piece, text, len);
-        memcpy(piece + len, "\n", 2);
+        memcpy(piece + len, "\n", sizeof("\n"));
         text += len;
         if (trace.wine_header(class, &trace.channel, "cimfs") < 0) return;
         trace.wine_output(piece);

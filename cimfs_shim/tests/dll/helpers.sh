@@ -312,5 +312,10 @@ t_mount image 'Q:\' >/dev/null 2>&1
 mounts "a drive's root" 'Q:\'
 rm "$devices/q:"
 is "$(t_mount mount '\\cimtest\none\images' 1 2 >/dev/null; echo $?)" 3 "a share that isn't there: no such path"
+
+# ---- memory -------------------------------------------------------------------------------------------
+
+tap_of "a volume" "$WINE" "$WIN64/tests/dll/t_leaks.exe" volume
+is "$(letters)" "" "no letter is left of it"
 is "$(files_left)" "" "no file is left at the end"
 tap_done

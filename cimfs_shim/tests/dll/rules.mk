@@ -37,4 +37,4 @@ $(call dll-test-scripts,winedebug.sh,build/win64/tests/dll/client.exe)
 $(call dll-test-scripts,wine32.sh,$(DLL_TESTS:%=build/win32/tests/dll/%.exe))
 $(call dll-test-scripts,install.sh,$(DLL_FILES) $(MOUNT) build/win64/tests/dll/client.exe)
 $(call dll-test-scripts,helpers.sh mount.sh user.sh,$(MOUNT) $(B)/cimtool build/win32/tests/dll/t_mount.exe \
-	$(addprefix build/win64/,tests/dll/t_mount.exe tests/dll/t_volume.exe conformance/cimfs-conformance.exe))
+	$(addprefix build/win64/,tests/dll/t_leaks.exe tests/dll/t_mount.exe tests/dll/t_volume.exe conformance/cimfs-conformance.exe))

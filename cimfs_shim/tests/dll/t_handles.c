@@ -142,6 +142,46 @@ static void test_many_images(void)
     for (i = 1; i < IMAGES; i += 2) CimCloseImage(images[i]);
 }
 
+/* ---- what a handle is made of ---- */
+
+/* A slot is used again after all others that are free, and has one generation more each time: so a
+ * closed handle is another's again only after 16,384 rounds where a handle has 32 bits. */
+static void test_generations(void)
+{
+    enum
+    {
+        SLOT = 0xffff << 2,
+        GENERATION = 1 << 18,
+        ROUNDS = 3
+    };
+    CIMFS_IMAGE_HANDLE image = open_image(dir, NULL, L"generations.cim");
+    const CIMFS_FILE_METADATA empty = {.FileSize = 0};
+    CIMFS_STREAM_HANDLE stream = NULL;
+    int round, others, wrong = 0, fewest = INT_MAX, most = 0;
+    ULONG_PTR last, now;
+
+    CimCreateFile(image, L"f", &empty, &stream);
+    CimCloseStream(stream);
+    last = (ULONG_PTR)stream;
+    for (round = 0; round < ROUNDS; round++)
+    {
+        for (others = 0, now = 0; others < 70000; others++)
+        {
+            wrong += CimCreateFile(image, L"f", &empty, &stream) != S_OK;
+            CimCloseStream(stream);
+            now = (ULONG_PTR)stream;
+            if (!((now ^ last) & SLOT)) break;
+        }
+        if (others < fewest) fewest = others;
+        if (others > most) most = others;
+        is_hex(now, last + GENERATION, "a slot's next handle, a generation on");
+        last = now;
+    }
+    is_int(wrong, 0, "streams that can't be made");
+    ok(fewest >= 32 && most < 256, "%d to %d others were used before", fewest, most);
+    CimCloseImage(image);
+}
+
 /* ---- order of closing ---- */
 
 static void test_image_first(void)
@@ -403,6 +443,7 @@ int wmain(int argc, WCHAR **argv)
     dir = new_dir(L"handles");
     test_misuse();
     test_many_streams();
+    test_generations();
     test_many_images();
     test_shared_image();
     test_readers();

@@ -5,8 +5,12 @@
  * Each story is told some times, and after each the DLL has as many blocks of memory as before;
  * after all, the process has as many handles. Then some are told with one allocation after the
  * other failing: the answer is E_OUTOFMEMORY, nothing is left, and the story can be told again.
+ *
+ *   t_leaks          the stories that need nothing else
+ *   t_leaks volume   that of a volume, for which a helper mounts (helpers.sh)
  */
 #include "imports.h"
+#include "mounttest.h"
 
 enum
 {
@@ -307,6 +311,35 @@ static HRESULT mount_without_a_helper(void)
     return hr == HR_NOT_SUPPORTED ? S_OK : hr ? hr : E_UNEXPECTED;
 }
 
+/* Without memory for its name, the prefix's directory or the helper isn't there. */
+static HRESULT without_memory(HRESULT hr)
+{
+    return fail_at && hr == HR_NOT_SUPPORTED ? E_OUTOFMEMORY : hr;
+}
+
+/* If it isn't mounted there is nothing; if it isn't dismounted it is there, and the next try works.
+ */
+static HRESULT volume(void)
+{
+    const GUID guid = test_guid(1);
+    HRESULT hr = CimMountImage(dir, L"base.cim", CIM_MOUNT_IMAGE_NONE, &guid);
+
+    if (hr) return volume_exists(&guid) ? E_UNEXPECTED : without_memory(hr);
+    hr = CimDismountImage(&guid);
+    if (!hr) return volume_exists(&guid) ? E_UNEXPECTED : S_OK;
+    if (!volume_exists(&guid)) return E_UNEXPECTED;
+    hr = without_memory(hr);
+    fail_at = 0;
+    return CimDismountImage(&guid) ? E_UNEXPECTED : hr;
+}
+
+static HRESULT dismount_by_a_helper_that_is_looked_for(void)
+{
+    const GUID guid = test_guid(2);
+
+    return CimDismountImage(&guid) ? S_OK : E_UNEXPECTED;
+}
+
 static const struct story
 {
     const char *name;
@@ -382,15 +415,32 @@ static void test_no_memory(const struct story *story)
     is_hr(story->tell(), S_OK, "%s: once more, with memory", story->name);
 }
 
-int wmain(void)
+static void test_volume(void)
+{
+    static const struct story story = {"a volume", volume, 1};
+    static const struct story looked_for = {"a helper that is looked for",
+                                            dismount_by_a_helper_that_is_looked_for, 0};
+
+    test_leaks(&story);
+    test_no_memory(&story);
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", NULL);
+    test_leaks(&looked_for);
+}
+
+int wmain(int argc, WCHAR **argv)
 {
     size_t i;
 
-    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"/no/such/helper");
     dir = new_dir(L"leaks");
     make_base(dir, L"base.cim");
     save_file(path_of(dir, L"broken.cim"), "no image", 8);
     divert_memory();
+    if (argc == 2 && !wcscmp(argv[1], L"volume"))
+    {
+        test_volume();
+        return tap_done();
+    }
+    SetEnvironmentVariableW(L"CIMFS_MOUNT_HELPER", L"/no/such/helper");
     for (i = 0; i < ARRAYSIZE(stories); i++) test_leaks(&stories[i]);
     for (i = 0; i < ARRAYSIZE(stories); i++)
         if (stories[i].step) test_no_memory(&stories[i]);
