@@ -150,6 +150,12 @@ def rules():
         check(found, "line %s, %s: %s" % (n, rule, part), after)
 
 
+    write(TOY, "/* The same, further on. */\n" + TOY_TEXT)
+    same(re.findall("^\t.*\n\t.*$", faults("--list", "--all", "core")[1], re.M), re.findall("^\t.*\n\t.*$", out, re.M),
+         "lines above change no fault")
+    write(TOY, TOY_TEXT)
+
+
 def samples():
     one, other = (faults("--list", "--per-file=4", "--seed=%d" % seed, "core")[1] for seed in (1, 2))
     same(faults("--list", "--per-file=4", "--seed=1", "core")[1], one, "a seed's sample is the same again")

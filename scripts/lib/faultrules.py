@@ -12,6 +12,7 @@ size, a case label or a type's declaration is touched.
 
 import collections
 import re
+import zlib
 
 # @code: it is in a function, not in a table
 Fault = collections.namedtuple("Fault", "file line last function code rule start end text before after")
@@ -165,15 +166,22 @@ def leaves(tokens, i):
     return tokens[i].text in LEAVES
 
 
-def other_status(name, pick):
+def other_status(name, source, token):
     for pattern, others in zip(STATUS_NAME, STATUS):
         if pattern.match(name):
             others = [o for o in others if o != name]
-            return others[pick % len(others)]
+            return others[pick_of(source, token) % len(others)]
     return None
 
 
-def bigger(tokens, i):
+def pick_of(text, token):
+    """A number that says which of several faults a token gets: the same as long as its line is."""
+    start = text.rfind("\n", 0, token.start) + 1
+    line = shown(text, token.start, token.start) + str(len(text[start:token.start].split()))
+    return zlib.crc32(line.encode())
+
+
+def bigger(tokens, i, source):
     """A number or the name of a limit, made another."""
     token, text = tokens[i], tokens[i].text
     before, after = tokens[i - 1].text, tokens[i + 1].text
@@ -181,14 +189,14 @@ def bigger(tokens, i):
         if before == "{" and after == "}" or re.fullmatch("U?INT[0-9]+_C", tokens[i - 2].text) or re.search(r"[.pP]", text.replace("0x", "")):
             return None
         value = int(re.sub(r"[uUlL]+$", "", text), 16 if text[:2] in ("0x", "0X") else 8 if re.match("0[0-7]", text) else 10)
-        return "%s" % ("1" if text == "0" else "(%s * 2)" % text if value > 1 and token.start % 2 else "(%s + 1)" % text)
+        return "%s" % ("1" if text == "0" else "(%s * 2)" % text if value > 1 and pick_of(source, token) % 2 else "(%s + 1)" % text)
     if re.fullmatch(r"[A-Z][A-Z0-9_]{2,}", text) and after != "(" and (before in ARITHMETIC or after in ARITHMETIC) and \
             not any(p.match(text) for p in STATUS_NAME) and before not in ("&", "|", "~") and after not in ("&", "|", "*"):
         return "(%s + 1)" % text
     return None
 
 
-def changes(tokens, i):
+def changes(tokens, i, source):
     """(rule, last token, text instead) for each fault that begins at token @i."""
     token = tokens[i]
     if token.kind == "op" and token.text in OTHER_COMPARISON:
@@ -196,11 +204,11 @@ def changes(tokens, i):
     if token.kind == "op" and token.text in OTHER_LOGIC:
         yield "logic", i, OTHER_LOGIC[token.text]
     if token.kind in ("number", "name"):
-        text = bigger(tokens, i)
+        text = bigger(tokens, i, source)
         if text:
             yield "constant", i, text
     if token.kind == "name":
-        text = other_status(token.text, token.start)
+        text = other_status(token.text, source, token)
         if text and tokens[i + 1].text != "(":
             yield "status", i, text
         if token.text in BOOLEANS and tokens[i - 1].text == "return":
@@ -230,7 +238,7 @@ def faults_of(file, text):
     for i in range(1, len(tokens) - 1):
         if tokens[i].context is None or tokens[i].untouched:
             continue
-        for rule, last, instead in changes(tokens, i):
+        for rule, last, instead in changes(tokens, i, text):
             start, end = tokens[i].start, tokens[last].end
             if rule == "check":
                 instead = instead % text[start:end]
