@@ -51,6 +51,8 @@ static int cat(const struct tool_path *from)
 	return tool_fail_at(from->t, "read", from->name, from->path, &err);
 }
 
+static const struct arg_option options[] = {SOURCE_OPTION, {0}};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	return tool_each_path(t, argc, argv, cat);
@@ -61,5 +63,6 @@ const struct command cmd_cat = {
 	.usage = "[OPTION]... IMAGE PATH[:STREAM]...",
 	.summary = "write a file or stream to standard output",
 	.about = "Writes the bytes of files, or of their alternate streams, one after another.",
+	.options = options,
 	.run = run,
 };

@@ -817,8 +817,9 @@ static void find_twins(struct diff *d)
 	struct stat b;
 
 	d->twins = xcalloc(cim_image_get_info(d->b.image)->region_count, sizeof(*d->twins));
-	if (!stat_directory(d->a.name, &a) || !stat_directory(d->b.name, &b) ||
-	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+	/* A source that was named may be a copy elsewhere of what is here. */
+	if (d->t->source_count || !stat_directory(d->a.name, &a) ||
+	    !stat_directory(d->b.name, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		return;
 	for (uint32_t i = 0;
 	     (x = cim_image_get_set(d->a.image, i)) && (y = cim_image_get_set(d->b.image, i)) &&
@@ -841,13 +842,15 @@ static void close_side(struct side *side)
 	cim_image_close(side->image);
 }
 
+static const struct arg_option options[] = {SOURCE_OPTION, {0}};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct diff d = {.t = t, .lock = PTHREAD_MUTEX_INITIALIZER};
 	int code = tool_args(t, argc, argv, NULL, 2, 2, "two images are needed");
 
 	if (code)
-		return code;
+		return 2;
 	alloc_fails_with(2);
 	progress_start(&d.progress, t, "diff");
 	code = open_side(&d, &d.a, argv[optind]);
@@ -881,5 +884,6 @@ const struct command cmd_diff = {
 		 "  ~ /path: WHAT A -> B, ...\n"
 		 "\n"
 		 "Exit status: 0 no difference, 1 differences, 2 trouble.",
+	.options = options,
 	.run = run,
 };

@@ -184,13 +184,16 @@ static bool is_there(struct cim_image *image, uint32_t region)
 	return cim_image_region_size(image, region, &size, NULL) != CIM_E_FILE_NOT_FOUND;
 }
 
-static void show_missing(struct files *files, const struct cim_region_set *set, const char *name)
+/* @elsewhere: it may be with a source of a merged image. */
+static void show_missing(struct files *files, const struct cim_region_set *set, const char *name,
+			 bool elsewhere)
 {
 	char guid[CIM_GUID_TEXT];
 	json_t *o;
 
 	if (!files->t->json) {
-		printf("%-9s %13s %s (missing)", "region", "-", name);
+		printf("%-9s %13s %s (%s)", "region", "-", name,
+		       elsewhere ? "elsewhere" : "missing");
 		print_owners(files, &set->guid);
 		putchar('\n');
 		return;
@@ -200,7 +203,7 @@ static void show_missing(struct files *files, const struct cim_region_set *set, 
 	json_put_text(o, "name", name);
 	json_put_text(o, "kind", "region");
 	json_put_text(o, "set", guid);
-	json_put_bool(o, "missing", true);
+	json_put_bool(o, elsewhere ? "elsewhere" : "missing", true);
 	json_put_owners(files, o, &set->guid);
 	json_print(stdout, o);
 }
@@ -214,6 +217,7 @@ static int look_for_missing(struct files *files, const char *name, unsigned long
 	struct cim_error err = {0};
 	const struct cim_region_set *set;
 	struct cim_image *image;
+	bool merged;
 	int code = EXIT_OK;
 
 	if (cim_image_open(NULL, path, &image, &err))
@@ -230,8 +234,9 @@ static int look_for_missing(struct files *files, const char *name, unsigned long
 			cim_image_region_name(image, set->first + k, region);
 			if (is_there(image, set->first + k))
 				continue;
-			show_missing(files, set, region);
-			++*missing;
+			merged = cim_image_get_info(image)->source_count != 0;
+			show_missing(files, set, region, merged);
+			*missing += !merged;
 		}
 	}
 	cim_image_close(image);
@@ -404,7 +409,9 @@ const struct command cmd_files = {
 	.summary = "tell which files belong to which image",
 	.about = "Lists a directory's images, region and object ID files, each with its size and "
 		 "the images that need it; for an IMAGE only the files that it needs. So are "
-		 "region files that are missing (exit status 4). \"No permission\" marks what the "
+		 "region files that are missing (exit status 4), or \"elsewhere\", with the "
+		 "sources of "
+		 "a merged image. \"No permission\" marks what the "
 		 "user has no right to read: its name alone tells what it is, and any name but "
 		 "those of region and object ID files is listed as an image's. \"Mounted\" and "
 		 "\"in use\" (by a session that is writing) mark what must stay. While there is an "

@@ -139,18 +139,36 @@ static void warn_of_regions(struct tool *t, struct cim_image *image, const char 
 /* The images that it began as: each fork or append added a region set. */
 static uint32_t parents_of(const struct cim_image_info *info)
 {
-	return info->set_count ? info->set_count - 1 : 0;
+	return info->set_count && !info->source_count ? info->set_count - 1 : 0;
 }
 
-static void print_set(struct cim_image *image, const struct cim_region_set *set, bool own)
+/* Where in a merged image's sets the sources end, while one goes through the sets. */
+struct source_sets {
+	uint32_t source;
+	uint32_t end;
+};
+
+/* Is set @index, asked for in order, the own one of a source? It is the last of the source's. */
+static bool is_source_set(struct cim_image *image, struct source_sets *at, uint32_t index)
+{
+	const struct cim_merged_source *source;
+
+	while (at->end <= index && (source = cim_image_get_source(image, at->source))) {
+		at->end += source->set_count;
+		at->source++;
+	}
+	return at->end == index + 1;
+}
+
+static void print_set(struct cim_image *image, const struct cim_region_set *set, const char *what)
 {
 	const struct set_files files = look_at_set(image, set);
 	char guid[CIM_GUID_TEXT];
 	char size[32];
 
 	cim_guid_format(&set->guid, guid);
-	printf("%-13s %s, %u region%s, %s", own ? "Region set:" : "Parent set:", guid, set->count,
-	       plural(set->count), size_text(files.bytes, size, sizeof(size)));
+	printf("%-13s %s, %u region%s, %s", what, guid, set->count, plural(set->count),
+	       size_text(files.bytes, size, sizeof(size)));
 	if (files.unreadable)
 		printf(" (without %u that can't be read)", files.unreadable);
 	putchar('\n');
@@ -160,6 +178,7 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 		       const struct counts *counts)
 {
 	const struct cim_region_set *set;
+	struct source_sets at = {0};
 	char size[32];
 
 	printf("%-13s ", "Image:");
@@ -167,9 +186,18 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 	printf("\n%-13s %u.%u\n", "Version:", info->version_major, info->version_minor);
 	/* Sealed images are of a later version than those that can be opened. */
 	printf("%-13s no\n", "Sealed:");
-	printf("%-13s %u\n", "Parents:", parents_of(info));
-	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++)
-		print_set(image, set, i + 1 == info->set_count);
+	if (info->source_count)
+		printf("%-13s %u\n", "Sources:", info->source_count);
+	else
+		printf("%-13s %u\n", "Parents:", parents_of(info));
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
+		const bool own = i + 1 == info->set_count;
+
+		print_set(image, set,
+			  own				 ? "Region set:"
+			  : is_source_set(image, &at, i) ? "Source set:"
+							 : "Parent set:");
+	}
 	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
 	       (unsigned long long)info->table_count * CIM_FILES_PER_TABLE);
 	if (!counts)
@@ -189,12 +217,15 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 {
 	json_t *o = json_object();
 	const struct cim_region_set *set;
+	struct source_sets at = {0};
 
 	json_put_text(o, "image", name);
 	json_put_int(o, "version_major", info->version_major);
 	json_put_int(o, "version_minor", info->version_minor);
 	json_put_bool(o, "sealed", false);
 	json_put_int(o, "parents", parents_of(info));
+	if (info->source_count)
+		json_put_int(o, "sources", info->source_count);
 	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
 		const struct set_files files = look_at_set(image, set);
 		json_t *one = json_object();
@@ -207,6 +238,8 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 		if (files.unreadable)
 			json_put_int(one, "unreadable", files.unreadable);
 		json_put_bool(one, "own", i + 1 == info->set_count);
+		if (info->source_count)
+			json_put_bool(one, "source", is_source_set(image, &at, i));
 		json_append(o, "region_sets", one);
 	}
 	json_put_int(o, "file_tables", info->table_count);
@@ -224,21 +257,26 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 	json_print(stdout, o);
 }
 
+struct info_options {
+	bool no_count;
+};
+
 static const struct arg_option options[] = {
 	{.name = "no-count",
-	 .kind = ARG_FLAG,
+	 ARG_SETS(struct info_options, no_count),
 	 .help = "only what the header tells, without walking the tree"},
+	SOURCE_OPTION,
 	{0},
 };
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	bool no_count = false;
+	struct info_options o = {0};
 	struct counts counts = {0};
 	const struct cim_image_info *info;
 	struct cim_image *image;
 	const char *name;
-	int code = tool_args(t, argc, argv, &no_count, 1, 1, "IMAGE is missing");
+	int code = tool_args(t, argc, argv, &o, 1, 1, "IMAGE is missing");
 
 	if (code)
 		return code;
@@ -247,11 +285,11 @@ static int run(struct tool *t, int argc, char **argv)
 	if (!image)
 		return code;
 	info = cim_image_get_info(image);
-	if (!no_count)
+	if (!o.no_count)
 		code = count(t, image, name, info->root_id, &counts);
 	if (!code)
 		warn_of_regions(t, image, name);
-	(t->json ? print_json : print_text)(image, name, info, no_count || code ? NULL : &counts);
+	(t->json ? print_json : print_text)(image, name, info, o.no_count || code ? NULL : &counts);
 	cim_image_close(image);
 	return code;
 }
@@ -260,9 +298,11 @@ const struct command cmd_info = {
 	.name = "info",
 	.usage = "[OPTION]... IMAGE",
 	.summary = "tell about an image as a whole",
-	.about = "Shows the format version, the region sets with the bytes of their files (parents "
-		 "are shared with other images), and what the image holds, if all of that can be "
-		 "read.",
+	.about =
+		"Shows the format version, the region sets with the bytes of their files (parents, "
+		"and sources of a merged image, are shared with other images), and what the image "
+		"holds, if all of that can be "
+		"read.",
 	.options = options,
 	.run = run,
 };

@@ -332,7 +332,8 @@ const struct command cmd_rm = {
 		 "unless another image of the directory needs them, such as a copy of its "
 		 "file. Refuses if a fork of the image is there, while the image is mounted, and "
 		 "while somebody writes in the "
-		 "directory.",
+		 "directory. Merged images elsewhere (cimtool-merge(1)) may need it: nobody can "
+		 "know.",
 	.options = options,
 	.run = run,
 };

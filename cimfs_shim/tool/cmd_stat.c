@@ -321,6 +321,8 @@ static int stat_path(const struct tool_path *path)
 	return show(&item);
 }
 
+static const struct arg_option options[] = {SOURCE_OPTION, {0}};
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	return tool_each_path(t, argc, argv, stat_path);
@@ -337,5 +339,6 @@ const struct command cmd_stat = {
 		 "segment: its offset in the file and its length, its offset in the expanded "
 		 "image, and the region of the image (by its index, see \"cimtool dump --struct\") "
 		 "with the offset in it.",
+	.options = options,
 	.run = run,
 };

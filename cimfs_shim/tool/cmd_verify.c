@@ -138,7 +138,7 @@ static int verify(struct tool *t, const char *name, bool deep)
 	env.progress_ctx = &v.progress;
 	progress_start(&v.progress, t, "verify");
 	tool_catch_signals();
-	cim_image_open(&env, real, &image, &err);
+	tool_open_as(t, &env, real, &image, &err);
 	free(real);
 	v.opened = image != NULL;
 	if (!image)
@@ -169,6 +169,7 @@ static const struct arg_option options[] = {
 	 .help = "instead: compare the images that FILE names, which lie beside it, with what it "
 		 "says they hold; each difference is a line, and any makes the exit status 4. "
 		 "cimfs-conformance --export writes such a file"},
+	SOURCE_OPTION,
 	{0},
 };
 

@@ -33,9 +33,9 @@ static const struct command cmd_version = {
 };
 
 static const struct command *const commands[] = {
-	&cmd_create,  &cmd_append, &cmd_fork,	&cmd_ls,     &cmd_stat,	  &cmd_cat,
-	&cmd_extract, &cmd_info,   &cmd_dump,	&cmd_diff,   &cmd_verify, &cmd_files,
-	&cmd_rm,      &cmd_mount,  &cmd_umount, &cmd_mounts, &cmd_help,	  &cmd_version,
+	&cmd_create,  &cmd_append, &cmd_fork,	&cmd_merge, &cmd_ls,	  &cmd_stat,  &cmd_cat,
+	&cmd_extract, &cmd_info,   &cmd_dump,	&cmd_diff,  &cmd_verify,  &cmd_files, &cmd_rm,
+	&cmd_mount,   &cmd_umount, &cmd_mounts, &cmd_help,  &cmd_version,
 };
 
 static int take_threads(void *tool, void *threads, const struct arg_option *option, char *number)
@@ -207,7 +207,7 @@ int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int 
 {
 	const struct args args = {.program = t, .wrong = wrong_option};
 	const struct arg_group groups[] = {
-		{.options = options_of(t->command), .into = into},
+		{.options = options_of(t->command), .into = into ? into : t},
 		{.options = common_options, .into = t},
 		{0},
 	};
@@ -220,7 +220,7 @@ int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int 
 	}
 	if (argc - optind < least)
 		return tool_usage(t, "%s", needed);
-	return argc - optind > most ? tool_usage(t, "too many arguments") : EXIT_OK;
+	return argc - optind > most ? tool_usage(t, "too many arguments") : tool_find_sources(t);
 }
 
 /* Directories are kept open while a tree is walked: take all the descriptors there are. */
@@ -239,6 +239,7 @@ int main(int argc, char **argv)
 	struct tool tool = {0};
 	struct tool *t = &tool;
 	const char *name = argc > 1 ? argv[1] : NULL;
+	int code;
 
 	standard_begin();
 	alloc_on_failure(tool_no_memory);
@@ -262,5 +263,7 @@ int main(int argc, char **argv)
 	t->command = find_command(name);
 	if (!t->command)
 		return tool_usage(t, "no command '%s'", name);
-	return tool_finish(t, t->command->run(t, argc - 1, argv + 1));
+	code = tool_finish(t, t->command->run(t, argc - 1, argv + 1));
+	tool_forget_sources(t);
+	return code;
 }

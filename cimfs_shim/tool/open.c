@@ -61,13 +61,87 @@ char *tool_image_path(struct tool *t, const char *op, const char *path, int *cod
 	return *code ? NULL : image_path_of(path);
 }
 
+static void add_source(struct tool *t, char *path)
+{
+	t->sources = xgrow(t->sources, &t->source_room, t->source_count, sizeof(*t->sources));
+	t->sources[t->source_count++] = path;
+}
+
+int tool_add_source(struct tool *t, const char *image)
+{
+	int code;
+	char *path = tool_image_path(t, "open image", image, &code);
+
+	if (!code)
+		add_source(t, path);
+	return code;
+}
+
+int tool_find_sources(struct tool *t)
+{
+	int code = EXIT_OK;
+
+	for (size_t i = 0; !code && i < t->source_count; i++) {
+		char *named = t->sources[i];
+
+		t->sources[i] = tool_image_path(t, "open image", named, &code);
+		free(named);
+	}
+	return code;
+}
+
+void tool_forget_sources(struct tool *t)
+{
+	while (t->source_count)
+		free(t->sources[--t->source_count]);
+	free(t->sources);
+}
+
+int take_source(void *tool, void *into, const struct arg_option *option, char *image)
+{
+	(void)into;
+	(void)option;
+	add_source(tool, xstrdup(image));
+	return EXIT_OK;
+}
+
+/* The first region file of each set will do: they lie together. */
+static bool is_missing_sets(struct cim_image *image)
+{
+	const struct cim_region_set *set;
+	uint64_t size;
+
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
+		if (set->count &&
+		    cim_image_region_size(image, set->first, &size, NULL) == CIM_E_FILE_NOT_FOUND)
+			return true;
+	}
+	return false;
+}
+
+enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
+			     struct cim_image **image, struct cim_error *err)
+{
+	enum cim_status status = cim_image_open(env, path, image, err);
+
+	if (status || !cim_image_get_info(*image)->source_count)
+		return status;
+	if (!t->source_count) {
+		t->sources_missing |= is_missing_sets(*image);
+		return status;
+	}
+	cim_image_close(*image);
+	return cim_image_open_merged(env, path, (const char *const *)t->sources, t->source_count,
+				     image, err);
+}
+
 struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 {
 	char *real = tool_image_path(t, "open image", path, code);
 	struct cim_error err = {0};
 	struct cim_image *image = NULL;
 
-	if (real && cim_image_open(NULL, real, &image, &err))
+	if (real && tool_open_as(t, NULL, real, &image, &err))
 		*code = tool_fail_cim(t, "open image", path, &err);
 	free(real);
 	return image;

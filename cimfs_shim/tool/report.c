@@ -328,6 +328,10 @@ int tool_finish(struct tool *t, int code)
 		else if (!t->done && (code == EXIT_OK || code == EXIT_WARNINGS))
 			code = EXIT_FAILED;
 	}
+	if (t->sources_missing &&
+	    (t->warnings || code == EXIT_CORRUPT || (t->command == &cmd_diff && code == 2)))
+		fprintf(stderr, "cimtool: not all that the image was merged from is beside it; "
+				"--source=IMAGE tells where the rest is\n");
 	if (code == EXIT_OK && t->warnings)
 		code = EXIT_WARNINGS;
 	if (code == EXIT_WARNINGS && t->strict)

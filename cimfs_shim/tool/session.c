@@ -84,7 +84,7 @@ static int verify_result(struct session *s)
 	struct cim_verify_result result = {CIM_SIZED(result)};
 	int code = EXIT_OK;
 
-	if (cim_image_open(&s->env, s->path, &image, &err))
+	if (tool_open_as(s->t, &s->env, s->path, &image, &err))
 		return tool_fail_cim(s->t, "verify", s->image, &err);
 	if (cim_image_verify(image, CIM_VERIFY_DEEP, print_finding, s, &result, &err))
 		code = tool_fail_cim(s->t, "verify", s->image, &err);
@@ -92,6 +92,34 @@ static int verify_result(struct session *s)
 		code = EXIT_CORRUPT;
 	cim_image_close(image);
 	return code;
+}
+
+/* What of a merged image is its own: directories and records. */
+static uint64_t own_bytes(struct session *s)
+{
+	const struct cim_region_set *set;
+	struct cim_image *image;
+	uint64_t bytes = 0;
+	uint64_t one;
+
+	if (cim_image_open(NULL, s->path, &image, NULL))
+		return 0;
+	set = cim_image_get_set(image, cim_image_get_info(image)->set_count - 1);
+	for (uint32_t i = 0; i < set->count; i++) {
+		if (!cim_image_region_size(image, set->first + i, &one, NULL))
+			bytes += one;
+	}
+	cim_image_close(image);
+	return bytes;
+}
+
+static void print_merged(struct session *s, double seconds)
+{
+	char size[32];
+
+	put_escaped(stdout, s->image);
+	printf(": %lu source%s merged, %s stored, %.1f seconds\n", s->merged, plural(s->merged),
+	       size_text(own_bytes(s), size, sizeof(size)), seconds);
 }
 
 static void print_summary(struct session *s, const struct cim_writer_stats *stats, double seconds)
@@ -115,10 +143,15 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 
 	json_put_text(o, "command", s->t->command->name);
 	json_put_text(o, "image", s->image);
-	json_put_int(o, "items", s->items);
-	json_put_int(o, "streams", stats->streams);
-	json_put_int(o, "bytes", stats->bytes);
-	json_put_int(o, "stored_bytes", stats->stored_bytes);
+	if (s->merged) {
+		json_put_int(o, "sources", s->merged);
+		json_put_int(o, "stored_bytes", own_bytes(s));
+	} else {
+		json_put_int(o, "items", s->items);
+		json_put_int(o, "streams", stats->streams);
+		json_put_int(o, "bytes", stats->bytes);
+		json_put_int(o, "stored_bytes", stats->stored_bytes);
+	}
 	if (s->deleted)
 		json_put_int(o, "deleted", s->deleted);
 	json_put_int(o, "milliseconds", (uint64_t)(seconds * 1000));
@@ -156,6 +189,8 @@ int session_commit(struct session *s, const struct write_options *options)
 	progress_end(&s->progress);
 	if (!code && s->t->json)
 		print_json(s, &stats, seconds);
+	else if (!code && !s->t->quiet && s->merged)
+		print_merged(s, seconds);
 	else if (!code && !s->t->quiet)
 		print_summary(s, &stats, seconds);
 	session_close(s);

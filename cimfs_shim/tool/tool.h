@@ -72,6 +72,10 @@ struct tool {
 	bool help;
 	int progress;	  /* enum progress_mode */
 	unsigned threads; /* --threads; 0: as many as there are processors for us */
+	char **sources;	  /* --source: images that merged ones were made of */
+	size_t source_count;
+	size_t source_room;
+	bool sources_missing; /* a merged one was opened without, and they aren't beside it */
 	unsigned long warnings;
 	int out_errno;	  /* why stdout failed, where that was noticed at once */
 	const char *done; /* what stands, whatever becomes of telling it */
@@ -79,14 +83,14 @@ struct tool {
 
 /* ---- main.c ---- */
 
-extern const struct command cmd_create, cmd_append, cmd_fork, cmd_ls, cmd_stat, cmd_cat,
+extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_ls, cmd_stat, cmd_cat,
 	cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm, cmd_mount,
 	cmd_umount, cmd_mounts;
 
 /*
  * Take the options that all commands have, and the command's own, which are for the struct @into.
  * From @least to @most arguments must follow, from optind on; @needed says which if there are
- * fewer. EXIT_OK, or the end.
+ * fewer. EXIT_OK, or the end. @into NULL: its options are for @t.
  */
 int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int most,
 	      const char *needed);
@@ -390,7 +394,23 @@ char *tool_image_path(struct tool *t, const char *op, const char *path, int *cod
 /* An image's name as its directory has it, where the file system takes other spellings, too; @name
  * if it has none. Lives with the store or with @name. */
 const char *tool_spelling(struct cim_store *store, const char *dir, const char *name);
-/* Open an image, or say why not; *code receives the exit code then. */
+/* The option of commands that open images by the functions below. */
+#define SOURCE_OPTION                                                                       \
+	{                                                                                   \
+		.name = "source", .meta = "IMAGE", .take = take_source,                     \
+		.help = "of a merged image (cimtool-merge(1)), one that it was made of: "   \
+			"repeated for each of them, in any order, unless all are beside it" \
+	}
+int take_source(void *tool, void *into, const struct arg_option *option, char *image);
+/* One more, whose path the tool keeps; an exit code. */
+int tool_add_source(struct tool *t, const char *image);
+/* Those of the option: as named, to where they are; an exit code. */
+int tool_find_sources(struct tool *t);
+void tool_forget_sources(struct tool *t);
+/* Open an image, one that is merged with the sources that were named. */
+enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
+			     struct cim_image **image, struct cim_error *err);
+/* The same, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 /* Look up a path in an image; @stream: it may end in that of a stream (NULL: it may not). */
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
@@ -404,7 +424,7 @@ struct tool_path {
 	const char *path; /* as the user wrote it */
 	bool shown;	  /* has @one succeeded before? */
 };
-/* The whole of a command "IMAGE PATH..." without options of its own: @one does a path. Goes on
+/* The whole of a command "IMAGE PATH..." without options but --source: @one does a path. Goes on
  * after a failure, whose exit code it returns at the end. */
 int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *));
 

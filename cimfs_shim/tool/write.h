@@ -49,6 +49,7 @@ struct session {
 	struct progress progress;
 	uint64_t items;	       /* names that were stored, the root's apart */
 	unsigned long deleted; /* paths, with what was below them */
+	unsigned long merged;  /* images that were laid under it */
 };
 
 /* Options of create, append and fork. */
@@ -63,14 +64,17 @@ struct write_options {
 	struct exclude exclude;
 	struct container_options place;
 };
-/* @member: a struct write_options in @type */
+/* What of them is about the image that is made. @member: a struct write_options in @type */
+#define RESULT_OPTIONS(type, member)                                           \
+	{.name = "consistent",                                                 \
+	 ARG_SETS(type, member.consistent),                                    \
+	 .help = "the same content under the same name gives the same bytes"}, \
+	{                                                                      \
+		.name = "verify", ARG_SETS(type, member.verify),               \
+		.help = "read the result back and check all of it"             \
+	}
 #define WRITE_OPTIONS(type, member)                                                             \
-	{.name = "consistent",                                                                  \
-	 ARG_SETS(type, member.consistent),                                                     \
-	 .help = "the same content under the same name gives the same bytes"},                  \
-		{.name = "verify",                                                              \
-		 ARG_SETS(type, member.verify),                                                 \
-		 .help = "read the result back and check all of it"},                           \
+	RESULT_OPTIONS(type, member),                                                           \
 		{.name = "all-times",                                                           \
 		 ARG_SETS(type, member.all_times),                                              \
 		 .help = "last access, change and creation time from the source's atime, "      \

@@ -203,6 +203,7 @@ SWEEPS = [(args[0] if "-" not in args[-1] else args[0] + " " + args[-1].split("=
     ("create", *QUICK, NEW, "--data", DATA, "--from-dump=" + DUMP),
     ("append", *QUICK, BASE, MORE),
     ("fork", *QUICK, BASE, "new.cim", "--add", MORE + ":/dir/place", "--delete=/link"),
+    ("merge", "--verify", NEW, BASE),
     ("extract", *QUICK, "-C", OUT, BASE),
     ("extract", "-q", "-C", OUT, ALL, "/dir", "/f*", "--streams-interface=windows"),
     ("rm", *QUICK, BASE),

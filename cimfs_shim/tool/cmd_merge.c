@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_merge.c - cimtool merge: an image that shows others, one over the other
+ */
+#include "write.h"
+
+struct merge {
+	struct write_options options;
+};
+
+/* Topmost first. They are what the result is opened with, too. */
+static int add_sources(struct session *s, char *const *sources, size_t count)
+{
+	struct cim_error err = {0};
+	int code = EXIT_OK;
+
+	for (size_t i = 0; !code && i < count; i++) {
+		code = tool_add_source(s->t, sources[i]);
+		if (!code && cim_writer_add_source(s->writer, s->t->sources[s->t->source_count - 1],
+						   0, &err))
+			code = tool_fail_cim(s->t, "add source", sources[i], &err);
+		if (!code && tool_signal)
+			code = tool_interrupted();
+		s->merged++;
+		tool_verbose(s->t, "added %s", sources[i]);
+	}
+	return code;
+}
+
+static int merge(struct tool *t, const char *image, char *const *sources, size_t count,
+		 const struct write_options *options)
+{
+	struct session session;
+	int code = session_open(&session, t, "merge", image, NULL, options);
+
+	if (code)
+		return code;
+	code = add_sources(&session, sources, count);
+	if (!code)
+		return session_commit(&session, options);
+	session_close(&session);
+	return code;
+}
+
+static const struct arg_option options[] = {
+	RESULT_OPTIONS(struct merge, options),
+	CONTAINER_OPTIONS(struct merge, options.place),
+	SOURCE_OPTION,
+	{0},
+};
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	struct merge wanted = {0};
+	const char *file;
+	int code = tool_args(t, argc, argv, &wanted, 2, ANY_NUMBER, "NEW and SOURCE are needed");
+
+	if (code)
+		return code;
+	free(split_image(argv[optind], &file));
+	if (!*file)
+		return tool_usage(t, "'%s' names a directory, not an image", argv[optind]);
+	return merge(t, argv[optind], argv + optind + 1, (size_t)(argc - optind - 1),
+		     &wanted.options);
+}
+
+const struct command cmd_merge = {
+	.name = "merge",
+	.usage = "[OPTION]... NEW SOURCE...",
+	.summary = "make an image that shows others, one over the other",
+	.about = "Makes the new image NEW, which holds the directories that the SOURCE images make "
+		 "when they are laid over each other, the first one on top, and shows files where "
+		 "the SOURCEs have them: so these are needed for as long as NEW is. What several "
+		 "have at one path is the topmost one's, but directories are united.\n"
+		 "\n"
+		 "A SOURCE may be in another directory, or in a container. Then commands are told "
+		 "of it by --source, and cimfs-mount(1) in its own way; nothing in NEW says where "
+		 "it is. One that is merged itself is needed with all that it was made of.",
+	.options = options,
+	.run = run,
+};
