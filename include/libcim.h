@@ -246,8 +246,10 @@ CIM_API struct cim_str cim_str16(const uint16_t *text);
  * @parent_id:   FileID of the directory it was created in, 0 where the record is too short to hold
  *               it; trust it for directories only
  * @attributes:  CIM_ATTR_*, derived: kind and reparse bits included, NORMAL if none
- * @flags:       the raw flag word of the record, unknown bits included
+ * @flags:       the raw flag word of the record, unknown bits included, but not those that @marks
+ *               stands for
  * @reparse_tag: tag, 0 if there is no reparse data
+ * @marks:       CIM_MARK_* (libcim_advanced.h), for whoever merges images
  * @*_time:      as stored; 0, which is 1601-01-01, where nobody said one
  * @size:        bytes of the default stream; 0 for a directory
  * @ea_size:     bytes of the extended attributes' list, 0 if none
@@ -265,6 +267,7 @@ struct cim_file_info {
 	uint16_t flags;
 	uint16_t ea_size;
 	uint32_t reparse_tag;
+	uint32_t marks;
 	int64_t creation_time;
 	int64_t last_write_time;
 	int64_t change_time;
@@ -482,7 +485,7 @@ CIM_API enum cim_status cim_iter_file_streams(struct cim_image *image,
 CIM_API enum cim_status cim_iter_next(struct cim_iter *iter, const struct cim_entry **entry,
 				      struct cim_error *err);
 
-/** cim_iter_count() - the number of entries in the table */
+/** cim_iter_count() - the number of entries in the table, which may be more than are shown */
 CIM_API uint32_t cim_iter_count(const struct cim_iter *iter);
 
 /** cim_iter_seek() - go on with entry @index (at most the count) */

@@ -152,6 +152,28 @@ CIM_API enum cim_status cim_image_open_merged(const struct cim_env *env, const c
 					      const char *const *sources, size_t count,
 					      struct cim_image **image, struct cim_error *err);
 
+/*
+ * Marks, which say something to whoever merges the image (cim_writer_add_source()). What has one of
+ * the first three is hidden: no look-up, iterator, walk or count of links shows it.
+ */
+/** A file without data: hides what images below have at its path, and all below it. */
+#define CIM_MARK_TOMBSTONE 0x1u
+/** A file whose default stream is a path, in UTF-16 with '\\' between its components: when images
+ * are merged it becomes a hard link to what is there. */
+#define CIM_MARK_MERGE_LINK 0x2u
+/** A directory that was only made so that a tombstone or a merge link is in one. */
+#define CIM_MARK_BARE 0x4u
+/** A directory that hides what images below have at its path; itself it is as any other. */
+#define CIM_MARK_OPAQUE 0x8u
+
+/**
+ * cim_image_show_marked() - show, or hide again, what marks hide
+ *
+ * Look-ups, iterators, walks and counts of links that begin after it do so; no other thread may use
+ * the image meanwhile. A FileID that is known is taken as it is, hidden or not.
+ */
+CIM_API void cim_image_show_marked(struct cim_image *image, bool show);
+
 /** Room for the name of a region file, its NUL included. */
 #define CIM_REGION_NAME 56
 
@@ -467,6 +489,33 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  */
 CIM_API enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *path,
 					      unsigned flags, struct cim_error *err);
+
+/**
+ * cim_writer_tombstone() - hide a path, and all below it, in the images below this one
+ *
+ * Of this image it removes what is there, with all below it. Neither the path nor its directories
+ * need be in the image. For the other calls of a session, and whoever reads the image, there is
+ * nothing at the path; what is created there takes the tombstone's place, and a directory then
+ * hides what the images below have at the path.
+ *
+ * CIM_E_INVALID: the root, or a path with a ':'. CIM_E_PATH_NOT_FOUND: a file is on the way.
+ * CIM_E_UNSUPPORTED: items of the existing image have flags that would come to be marks.
+ */
+CIM_API enum cim_status cim_writer_tombstone(struct cim_writer *writer, struct cim_str path,
+					     struct cim_error *err);
+
+/**
+ * cim_writer_merge_link() - a hard link to what will be at @target when images are merged
+ * @target: is looked for then; now it needn't be there
+ *
+ * Takes the place of a file. For the other calls of a session, and whoever reads the image, there
+ * is nothing at the path.
+ *
+ * CIM_E_INVALID: one is the root or has a ':'. CIM_E_ACCESS: @path is a directory. Else as for
+ * cim_writer_tombstone().
+ */
+CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct cim_str path,
+					      struct cim_str target, struct cim_error *err);
 
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {

@@ -315,6 +315,7 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
 	struct cim_file_table table;
 	uint64_t offset;
+	unsigned unknown;
 	enum cim_status status;
 
 	status = cim_image_file_table(c->image, (file_id - 1) / CIM_FILES_PER_TABLE, &table,
@@ -322,9 +323,9 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	if (!cim_check_try(c, status, what, 0, "it can't be read"))
 		return;
 	offset = table.offset + (uint64_t)index * table.entry_size;
-	if (record->flags & ~KNOWN_FLAGS)
-		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%04x",
-				 record->flags & ~KNOWN_FLAGS & 0xffffu);
+	unknown = record->flags & ~KNOWN_FLAGS & 0xffffu & ~(c->image->marked ? CIM_FLAG_MARKS : 0);
+	if (unknown)
+		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%04x", unknown);
 	if (record->base_region && !c->image->info.source_count)
 		cim_check_report(c, CIM_NOTE, what, offset,
 				 "base region index %u, as of a merged image", record->base_region);

@@ -112,6 +112,11 @@ static_assert(CIM_OFF(filesystem_header, parent_count) == 70, "filesystem file")
 /* Ours (container.md 2). */
 #define CIM_IMAGE_MARKED 0x1u /* the others, and bits of records that are ours, have a meaning */
 #define CIM_IMAGE_MERGED 0x2u
+/* These bits, of the flags of a record. */
+#define CIM_FLAG_BARE	    0x1000u
+#define CIM_FLAG_TOMBSTONE  0x2000u /* of a directory: opaque */
+#define CIM_FLAG_MERGE_LINK 0x4000u
+#define CIM_FLAG_MARKS	    (CIM_FLAG_BARE | CIM_FLAG_TOMBSTONE | CIM_FLAG_MERGE_LINK)
 
 /* Behind the region sets of a merged image, up to the header's length: whose they are (ours). */
 struct cim_disk_source {

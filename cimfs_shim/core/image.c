@@ -81,6 +81,7 @@ static enum cim_status decode_header(const struct cim_env *env, struct cim_heade
 	header->major = cim_get32(bytes + CIM_OFF(common_header, version_major));
 	header->minor = cim_get32(bytes + CIM_OFF(common_header, version_minor));
 	header->region_count = regions;
+	header->marked = cim_get32(bytes + CIM_OFF(filesystem_header, flags)) & CIM_IMAGE_MARKED;
 	header->filesystem = cim_get64(bytes + CIM_OFF(filesystem_header, filesystem));
 	return CIM_OK;
 }
@@ -362,6 +363,7 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, uint64
 	image->sets = header.sets;
 	image->sources = header.sources;
 	image->info.source_count = header.source_count;
+	image->marked = header.marked;
 	image->info.version_major = header.major;
 	image->info.version_minor = header.minor;
 	image->info.set_count = header.set_count;

@@ -5,7 +5,8 @@
  * The reader in layers: regions.c opens region files when they are needed and keeps a bounded
  * number open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
  * filesystem object and file records; linktable.c reads directories and stream tables where they
- * lie; data.c reads streams (plain, sparse, PE); walk.c visits trees; check.c checks everything.
+ * lie; data.c reads streams (plain, sparse, PE); marks.c knows what is hidden; walk.c visits trees;
+ * check.c checks everything.
  * A session uses the same layers to read its base. Nothing read from a file is trusted: each
  * layer checks what it decodes, and the only way to read an object, cim_image_read_object(),
  * refuses whatever the region file doesn't hold.
@@ -48,6 +49,8 @@ struct cim_image {
 	struct cim_region_set *sets; /* parents first, own last */
 	struct cim_merged_source *sources;
 	bool with_sources; /* opened by cim_image_open_merged() */
+	bool marked;	   /* records may have marks */
+	bool show_marked;
 
 	uint64_t upcase_offset;
 	uint64_t file_table_directory;
@@ -85,6 +88,7 @@ struct cim_header {
 	struct cim_merged_source *sources; /* a merged image's */
 	uint32_t source_count;
 	uint64_t filesystem; /* offset of the filesystem object */
+	bool marked;
 };
 /* Read and decode one, without opening any region; nothing is allocated after a failure. For the
  * store and for D45's check of who names a set, too. */
@@ -141,6 +145,27 @@ enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 /* The image's upcase table, loaded at the first call. */
 enum cim_status cim_image_upcase(struct cim_image *image, const uint16_t **upcase,
 				 struct cim_error *err);
+
+/* ---- marks.c ---- */
+
+/* The marks of a record of this image, CIM_MARK_*. */
+static inline uint32_t cim_image_marks(const struct cim_image *image,
+				       const struct cim_record *record)
+{
+	return image->marked ? cim_record_marks(record) : 0;
+}
+/* Is an item to be hidden? */
+static inline bool cim_image_hides(const struct cim_image *image, const struct cim_record *record)
+{
+	return !image->show_marked && cim_image_marks(image, record) & CIM_MARKS_HIDDEN;
+}
+/* The same for an item whose record wasn't read; nothing is read where there are no marks. */
+enum cim_status cim_image_hides_id(struct cim_image *image, uint32_t file_id, bool *hidden,
+				   struct cim_error *err);
+/* The target of a merge link, to be freed; CIM_E_CORRUPT if its bytes are none. */
+struct cim_path;
+enum cim_status cim_image_merge_target(struct cim_image *image, const struct cim_record *record,
+				       struct cim_path *target, struct cim_error *err);
 
 /* ---- linktable.c ---- */
 

@@ -48,14 +48,18 @@ static bool any_reparse(const uint8_t *data, size_t size)
 	return size >= 4 && any_blob(data, size);
 }
 
-static enum cim_status check_metadata(const struct cim_metadata *m, bool as_stored,
+static enum cim_status check_metadata(const struct cim_writer *writer, const struct cim_metadata *m,
 				      struct cim_error *err)
 {
+	const bool as_stored = writer->as_stored;
 	enum cim_status status;
 
 	if (m->keep & ~KEEP_ALL)
 		return cim_fail(err, CIM_E_INVALID, "there is nothing like 0x%x to keep",
 				(unsigned)m->keep);
+	if (as_stored && writer->ns.marked && m->other_flags & CIM_FLAG_MARKS)
+		return cim_fail(err, CIM_E_INVALID, "the flags 0x%x are marks in this image",
+				(unsigned)(m->other_flags & CIM_FLAG_MARKS));
 	if (!(m->attributes & CIM_ATTR_DIRECTORY) &&
 	    (m->size < 0 || (uint64_t)m->size > CIM_MAX_STREAM))
 		return cim_fail(err, CIM_E_INVALID, "a size of %lld is not possible",
@@ -164,19 +168,25 @@ static enum cim_status new_stream(struct cim_writer *writer, uint32_t file_id,
 	return CIM_OK;
 }
 
-/* A directory over a directory, or the root described: metadata changes, the rest stays (D2). */
-static enum cim_status change_directory(struct cim_writer *writer, uint32_t id,
+/* A directory over a directory, or the root described: metadata changes, the rest stays (D2). A
+ * bare one becomes like others. */
+static enum cim_status change_directory(struct cim_writer *writer, const struct cim_ns_place *place,
 					const struct cim_metadata *metadata, struct cim_error *err)
 {
 	struct cim_record fresh = {0};
 	struct cim_ns_file *file;
 	enum cim_status status;
 
-	status = cim_ns_change(&writer->ns, id, &file, err);
+	status = cim_ns_change(&writer->ns, place->there, &file, err);
 	if (!status)
-		status = store_metadata(writer, metadata, &file->record, &fresh, err);
+		status = store_metadata(writer, metadata, place->id ? &file->record : NULL, &fresh,
+					err);
+	if (!status && !place->id)
+		status = cim_ns_respell(&writer->ns, place, err);
 	if (status)
 		return status;
+	if (cim_ns_marks(&writer->ns, &file->record) & CIM_MARK_OPAQUE)
+		cim_record_mark(&fresh, CIM_MARK_OPAQUE);
 	fresh.stream_offset = file->record.stream_offset;
 	fresh.stream_desc = file->record.stream_desc;
 	fresh.streams = file->record.streams;
@@ -207,6 +217,9 @@ static enum cim_status new_item(struct cim_writer *writer, const struct cim_ns_p
 	record.parent_id = writer->ns.nodes[place->node].file_id;
 	if (is_dir) {
 		record.stream_desc = cim_stream_desc(0, CIM_STREAM_LINK_TABLE);
+		/* What the tombstone hides stays hidden. */
+		if (place->marks & CIM_MARK_TOMBSTONE)
+			cim_record_mark(&record, CIM_MARK_OPAQUE);
 	} else {
 		record.stream_offset = cim_objects_nowhere(&writer->objects);
 		record.stream_desc = unwritten((uint64_t)metadata->size);
@@ -238,9 +251,9 @@ static enum cim_status add(struct cim_writer *writer, const struct cim_path *pat
 		status = new_stream(writer, 0, path, &stream, err);
 	if (status)
 		return status;
-	id = place.id;
-	if (same && is_dir)
-		status = change_directory(writer, id, metadata, err);
+	id = place.there;
+	if (is_dir && (same || place.marks & CIM_MARK_BARE))
+		status = change_directory(writer, &place, metadata, err);
 	else
 		status = new_item(writer, &place, metadata, same ? &old : NULL, &id, err);
 	if (status) {
@@ -276,7 +289,7 @@ enum cim_status cim_writer_add(struct cim_writer *writer, struct cim_str text,
 		status = cim_take_sized(&own, sizeof(own), CIM_LEAST_METADATA, metadata,
 					"the metadata", err);
 	if (!status)
-		status = check_metadata(&own, writer->as_stored, err);
+		status = check_metadata(writer, &own, err);
 	if (!status)
 		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
 	if (!status)
@@ -541,7 +554,7 @@ enum cim_status cim_writer_stat(struct cim_writer *writer, struct cim_str text,
 	if (!status)
 		status = cim_ns_read(&writer->ns, place.id, &record, err);
 	if (!status) {
-		cim_info_from_record(&own, place.id, &record);
+		cim_info_from_record(&own, place.id, &record, writer->ns.marked);
 		cim_give_sized(info, &own, sizeof(own));
 	}
 	cim_path_free(&path);

@@ -112,6 +112,7 @@ enum cim_status cim_iter_next(struct cim_iter *iter, const struct cim_entry **en
 	const char *op = streams ? "list streams" : "read directory";
 	const struct cim_link_table *table;
 	uint32_t index;
+	bool hidden = false;
 	enum cim_status status;
 
 	if (entry)
@@ -119,10 +120,15 @@ enum cim_status cim_iter_next(struct cim_iter *iter, const struct cim_entry **en
 	if (CIM_ANY_NULL(err, op, iter, entry))
 		return CIM_E_POINTER;
 	table = &iter->table;
-	if (iter->index >= table->count)
-		return CIM_OK;
-	index = iter->index++;
-	status = cim_link_table_get(table, index, &iter->shown.link, err);
+	do {
+		if (iter->index >= table->count)
+			return CIM_OK;
+		index = iter->index++;
+		status = cim_link_table_get(table, index, &iter->shown.link, err);
+		if (!status && !streams)
+			status = cim_image_hides_id(table->image, iter->shown.link.file_id, &hidden,
+						    err);
+	} while (!status && hidden);
 	if (!status)
 		status = cim_show_entry(&iter->shown, index, streams ? table->image : NULL, err);
 	if (status)

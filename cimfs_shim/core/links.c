@@ -3,7 +3,7 @@
  * links.c - how many names each file has
  *
  * The format doesn't store it, so it takes a look at every directory that can be reached. A word of
- * 32 bits a FileID holds all: the three top bits are marks, the rest counts names of a file, or
+ * 32 bits a FileID holds all: the four top bits are what it is, the rest counts names of a file, or
  * subdirectories of a directory. The words of a file table come into being when the first of its
  * FileIDs is met; then its records, which lie side by side, are read in one go.
  *
@@ -19,7 +19,8 @@
 #define IS_DIRECTORY 0x80000000u
 #define VISITED	     0x40000000u
 #define KNOWN	     0x20000000u /* the record could be read */
-#define COUNT	     0x1fffffffu
+#define HIDDEN	     0x10000000u /* by a mark: it counts for nothing */
+#define COUNT	     0x0fffffffu
 
 /* Whether others share a smaller table isn't worth remembering. */
 #define SMALL_TABLE 4096u
@@ -83,7 +84,8 @@ static enum cim_status know(struct cim_links *links, uint32_t file_id, uint32_t 
 	enum cim_status status = cim_image_record(links->image, file_id, &record, err);
 
 	if (!status)
-		*word |= KNOWN | (cim_record_is_dir(&record) ? IS_DIRECTORY : 0);
+		*word |= KNOWN | (cim_record_is_dir(&record) ? IS_DIRECTORY : 0) |
+			 (cim_image_hides(links->image, &record) ? HIDDEN : 0);
 	return status;
 }
 
@@ -193,7 +195,7 @@ static enum cim_status count_entry(struct cim_links *links, uint32_t file_id,
 	uint32_t *word;
 	enum cim_status status = get_word(links, file_id, &word, err);
 
-	if (status)
+	if (status || *word & HIDDEN)
 		return status;
 	if (!(*word & IS_DIRECTORY))
 		return count_file(links, file_id, word, err);
@@ -296,7 +298,7 @@ static void count_again(struct cim_links *links, const struct shared_table *shar
 		if (cim_link_table_get(&shared->table, i, &link, NULL))
 			continue;
 		word = word_of(links, link.file_id);
-		if (word && *word & KNOWN && !(*word & IS_DIRECTORY))
+		if (word && (*word & (KNOWN | IS_DIRECTORY | HIDDEN)) == KNOWN)
 			add(links, word, shared->directories - 1);
 	}
 }

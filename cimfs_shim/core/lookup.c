@@ -50,7 +50,7 @@ static enum cim_status find_in_dir(struct cim_image *image, uint32_t dir_id, con
 	struct cim_record record;
 	struct cim_link_table table;
 	struct cim_link link;
-	bool found;
+	bool found, hidden = false;
 	enum cim_status status;
 
 	status = cim_image_record(image, dir_id, &record, err);
@@ -60,9 +60,11 @@ static enum cim_status find_in_dir(struct cim_image *image, uint32_t dir_id, con
 	if (status)
 		return status;
 	status = cim_link_table_find(&table, name, units, exact, &link, &found, err);
+	if (!status && found)
+		status = cim_image_hides_id(image, link.file_id, &hidden, err);
 	if (status)
 		return status;
-	if (!found)
+	if (!found || hidden)
 		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "there is no such name");
 	*file_id = link.file_id;
 	return CIM_OK;
@@ -192,7 +194,7 @@ static uint32_t attributes_from_record(const struct cim_record *record)
 }
 
 void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
-			  const struct cim_record *record)
+			  const struct cim_record *record, bool marked)
 {
 	*info = (struct cim_file_info){CIM_SIZED(*info), .file_id = file_id};
 	info->parent_id = record->parent_id;
@@ -223,6 +225,10 @@ void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
 	info->priv[4] = record->reparse;
 	info->priv[5] = record->streams;
 	info->priv[6] = record->base_region;
+	if (marked) {
+		info->flags &= (uint16_t)~CIM_FLAG_MARKS;
+		info->marks = cim_record_marks(record);
+	}
 }
 
 void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info)
@@ -256,7 +262,7 @@ enum cim_status cim_image_stat(struct cim_image *image, uint32_t file_id,
 		return cim_error_where(err, status, op, image->path);
 	/* In place, if it is of this version: a copy would be a quarter of this call's time. */
 	whole = info->struct_size == sizeof(own) ? info : &own;
-	cim_info_from_record(whole, file_id, &record);
+	cim_info_from_record(whole, file_id, &record, image->marked);
 	if (whole == &own)
 		cim_give_sized(info, &own, sizeof(own));
 	return CIM_OK;

@@ -156,6 +156,8 @@ static enum cim_status take_record(const struct adding *a, uint32_t source_id,
 
 	if (status)
 		return status;
+	if (!a->image->marked)
+		record->flags &= (uint16_t)~CIM_FLAG_MARKS; /* they would come to be some */
 	if (cim_record_is_dir(record) || !cim_stream_length(record->stream_desc) ||
 	    record->stream_desc & CIM_STREAM_SPARSE)
 		take_empty_stream(a, record);
@@ -272,7 +274,7 @@ static enum cim_status add_item(struct adding *a, const struct cim_walk_item *it
 							item->entry->units);
 
 	*enter = false;
-	place.id = entry ? entry->file_id : 0;
+	place.id = place.there = entry ? entry->file_id : 0;
 	if (item->info->is_directory &&
 	    (!place.id || cim_record_is_dir(&cim_ns_new_at(ns, place.id)->record)))
 		return add_directory(a, item, &place, enter, err);
@@ -387,6 +389,8 @@ enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *pat
 		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
 	if (!status)
 		status = open_source(writer, path, &image, err);
+	if (!status)
+		status = cim_session_begin_marks(writer, err);
 	if (!status && !writer->merge)
 		writer->merge = cim_zalloc(&writer->env, sizeof(*writer->merge));
 	if (!status && !writer->merge)

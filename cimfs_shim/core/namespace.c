@@ -102,7 +102,7 @@ static enum cim_status add_entry(struct cim_namespace *ns, const struct cim_ns_p
 	*entry = (uint32_t)ns->entry_count++;
 	ns->entries[*entry] = (struct cim_ns_entry){
 		.node = place->node,
-		.file_id = place->id,
+		.file_id = place->there,
 		.next_in_node = node->first_entry,
 		.units = (uint16_t)place->units,
 		.name = name,
@@ -122,9 +122,9 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 	uint32_t i;
 
 	/* cim_ns_put() drops a directory by its node: that must hang where it was found. */
-	if (place->id && cim_hash_table_get(&ns->node_map, place->id, &i) &&
-	    ns->nodes[i].file_id == place->id && ns->nodes[i].parent != place->node)
-		return listed_twice(place->id, err);
+	if (place->there && cim_ns_has_node(ns, place->there, &i) &&
+	    ns->nodes[i].parent != place->node)
+		return listed_twice(place->there, err);
 	*entry = find_entry(ns, place->node, hash, place->name, place->units);
 	e = *entry == UINT32_MAX ? NULL : &ns->entries[*entry];
 	if (e && e->units == place->units &&
@@ -138,6 +138,16 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 	/* Equal but for case: it replaces what is there, so it may be respelled now. */
 	e->name = name;
 	return CIM_OK;
+}
+
+enum cim_status cim_ns_respell(struct cim_namespace *ns, const struct cim_ns_place *place,
+			       struct cim_error *err)
+{
+	uint32_t entry;
+	enum cim_status status = cim_ns_reserve(ns, place, &entry, err);
+
+	ns->nodes[place->node].dirty |= !status;
+	return status;
 }
 
 /* ---- records ---- */
@@ -348,22 +358,38 @@ static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uin
 	return CIM_OK;
 }
 
+enum cim_status cim_ns_find(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
+			    size_t units, struct cim_ns_place *place, struct cim_error *err)
+{
+	struct cim_record record;
+	enum cim_status status;
+
+	*place = (struct cim_ns_place){.node = node, .name = name, .units = units};
+	status = lookup(ns, node, name, units, &place->there, err);
+	if (!status && place->there && ns->marked) {
+		status = cim_ns_read(ns, place->there, &record, err);
+		if (!status)
+			place->marks = cim_record_marks(&record);
+	}
+	if (!status && !(place->marks & CIM_MARKS_HIDDEN))
+		place->id = place->there;
+	return status;
+}
+
 enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *path,
 			       struct cim_ns_place *place, struct cim_error *err)
 {
-	size_t pos = 0, left = path->components;
+	size_t pos = 0, units, left = path->components;
+	const uint16_t *name;
 	uint32_t node = ns->root_node;
 	enum cim_status status;
 
-	place->node = CIM_NO_NODE;
-	place->name = NULL;
-	place->units = 0;
-	place->id = ns->root_id;
-	while (cim_path_next(path, &pos, &place->name, &place->units)) {
-		status = lookup(ns, node, place->name, place->units, &place->id, err);
+	*place =
+		(struct cim_ns_place){.node = CIM_NO_NODE, .id = ns->root_id, .there = ns->root_id};
+	while (cim_path_next(path, &pos, &name, &units)) {
+		status = cim_ns_find(ns, node, name, units, place, err);
 		if (status)
 			return status;
-		place->node = node;
 		if (!--left)
 			break;
 		if (!place->id)
@@ -421,7 +447,7 @@ enum cim_status cim_ns_init(struct cim_namespace *ns, const struct cim_env *env,
 {
 	enum cim_status status;
 
-	*ns = (struct cim_namespace){.env = env, .base = base};
+	*ns = (struct cim_namespace){.env = env, .base = base, .marked = base && base->marked};
 	cim_hash_table_init(&ns->changed_map, env);
 	cim_hash_table_init(&ns->node_map, env);
 	cim_hash_table_init(&ns->entry_map, env);
@@ -517,8 +543,8 @@ void cim_ns_put(struct cim_namespace *ns, const struct cim_ns_place *place, uint
 	ns->nodes[place->node].dirty = true;
 	if (id && cim_ns_is_new(ns, id))
 		cim_ns_new_at(ns, id)->links++;
-	if (place->id)
-		drop_name(ns, place->id);
+	if (place->there)
+		drop_name(ns, place->there);
 }
 
 /* ---- alternate streams ---- */

@@ -75,6 +75,7 @@ struct cim_namespace {
 	const struct cim_env *env;
 	struct cim_image *base; /* NULL: none */
 	const uint16_t *upcase;
+	bool marked; /* records may have marks */
 	uint32_t root_id;
 	uint32_t root_node;
 
@@ -103,12 +104,14 @@ struct cim_namespace {
 	struct cim_name_block *names;
 };
 
-/* What a path leads to. @id 0: the name is free. */
+/* What a path leads to. */
 struct cim_ns_place {
 	uint32_t node; /* of the directory that holds the name; CIM_NO_NODE for the root itself */
 	const uint16_t *name;
 	size_t units;
-	uint32_t id;
+	uint32_t id;	/* 0: nothing that is seen */
+	uint32_t there; /* the same, and what is hidden; 0: the name is free */
+	uint32_t marks; /* of that, CIM_MARK_* */
 };
 
 /* An empty tree, or the base's. A new root is described as D22 says, without its security. */
@@ -120,6 +123,16 @@ void cim_ns_free(struct cim_namespace *ns);
  * or a file. The names point into @path. */
 enum cim_status cim_ns_resolve(struct cim_namespace *ns, const struct cim_path *path,
 			       struct cim_ns_place *place, struct cim_error *err);
+
+/* What one name in a node leads to. */
+enum cim_status cim_ns_find(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
+			    size_t units, struct cim_ns_place *place, struct cim_error *err);
+
+/* The marks of a record of this tree. */
+static inline uint32_t cim_ns_marks(const struct cim_namespace *ns, const struct cim_record *record)
+{
+	return ns->marked ? cim_record_marks(record) : 0;
+}
 
 /* The node of a directory, made if it has none. @parent: that of the directory that has it. */
 enum cim_status cim_ns_enter(struct cim_namespace *ns, uint32_t id, uint32_t parent, uint32_t *node,
@@ -147,6 +160,10 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 /* Put @id (0: delete) at the place of a reserved entry; what was there goes, with all below it. */
 void cim_ns_put(struct cim_namespace *ns, const struct cim_ns_place *place, uint32_t entry,
 		uint32_t id);
+
+/* What is at the place is spelt so from now on. */
+enum cim_status cim_ns_respell(struct cim_namespace *ns, const struct cim_ns_place *place,
+			       struct cim_error *err);
 
 /* The streams of an item, loaded if they weren't. */
 enum cim_status cim_ns_get_streams(struct cim_namespace *ns, uint32_t id, uint32_t *streams,

@@ -59,9 +59,9 @@ static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size
 	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem),
 		  cim_merge_offset(merge, 0, filesystem));
 	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)parents);
+	cim_put32(bytes + CIM_OFF(filesystem_header, flags),
+		  (writer->ns.marked ? CIM_IMAGE_MARKED : 0) | (merge ? CIM_IMAGE_MERGED : 0));
 	if (merge) {
-		cim_put32(bytes + CIM_OFF(filesystem_header, flags),
-			  CIM_IMAGE_MARKED | CIM_IMAGE_MERGED);
 		cim_merge_put_tail(merge, tail);
 		return bytes;
 	}

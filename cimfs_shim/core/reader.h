@@ -88,9 +88,9 @@ enum cim_status cim_cache_read(struct cim_image *image, uint32_t region, uint64_
 
 /* ---- image.c, lookup.c ---- */
 
-/* What cim_image_stat() tells, from a record that has been read. */
+/* What cim_image_stat() tells, from a record that has been read. @marked: it may have marks. */
 void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,
-			  const struct cim_record *record);
+			  const struct cim_record *record, bool marked);
 /* And back: as much of the record as its data, metadata and streams are found by. */
 void cim_record_from_info(struct cim_record *record, const struct cim_file_info *info);
 /* A public entry, and what it points to. */

@@ -125,6 +125,29 @@ uint16_t cim_flags_from_attributes(uint32_t attributes)
 	return flags;
 }
 
+uint32_t cim_record_marks(const struct cim_record *record)
+{
+	const uint16_t flags = record->flags;
+
+	if (cim_record_is_dir(record))
+		return (flags & CIM_FLAG_TOMBSTONE ? CIM_MARK_OPAQUE : 0) |
+		       (flags & CIM_FLAG_BARE ? CIM_MARK_BARE : 0);
+	if (flags & CIM_FLAG_TOMBSTONE)
+		return CIM_MARK_TOMBSTONE;
+	return flags & CIM_FLAG_MERGE_LINK ? CIM_MARK_MERGE_LINK : 0;
+}
+
+void cim_record_mark(struct cim_record *record, uint32_t marks)
+{
+	record->flags &= (uint16_t)~CIM_FLAG_MARKS;
+	if (marks & CIM_MARK_BARE)
+		record->flags |= CIM_FLAG_BARE;
+	if (marks & (CIM_MARK_TOMBSTONE | CIM_MARK_OPAQUE))
+		record->flags |= CIM_FLAG_TOMBSTONE;
+	if (marks & CIM_MARK_MERGE_LINK)
+		record->flags |= CIM_FLAG_MERGE_LINK;
+}
+
 void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
 			      uint32_t major, uint32_t minor)
 {

@@ -47,6 +47,14 @@ static inline bool cim_record_is_dir(const struct cim_record *record)
 uint32_t cim_attributes_from_flags(uint16_t flags);
 uint16_t cim_flags_from_attributes(uint32_t attributes);
 
+/* Which marks a record has, CIM_MARK_*, in an image whose header says that there are any. Bits that
+ * don't fit its kind say nothing. */
+uint32_t cim_record_marks(const struct cim_record *record);
+/* Give it these, and no others. */
+void cim_record_mark(struct cim_record *record, uint32_t marks);
+/* What has one of these isn't there for whoever doesn't merge. */
+#define CIM_MARKS_HIDDEN (CIM_MARK_TOMBSTONE | CIM_MARK_MERGE_LINK | CIM_MARK_BARE)
+
 /* CommonHeader. */
 void cim_common_header_encode(uint8_t *bytes, uint32_t header_length, enum cim_file_type type,
 			      uint32_t major, uint32_t minor);

@@ -143,15 +143,20 @@ static enum cim_status enter(struct cim_walk *walk, struct cim_error *err)
 	return CIM_OK;
 }
 
-/* Read the record of the item whose entry is filled in. */
-static enum cim_status finish_item(struct cim_walk *walk, struct cim_error *err)
+/* Read the record of the item whose entry is filled in. What is hidden isn't shown, but where the
+ * walk was told to begin. */
+static enum cim_status finish_item(struct cim_walk *walk, bool *hidden, struct cim_error *err)
 {
 	enum cim_status status;
 
 	status = cim_image_record(walk->image, walk->shown.entry.file_id, &walk->record, err);
 	if (status)
 		return status;
-	cim_info_from_record(&walk->info, walk->shown.entry.file_id, &walk->record);
+	*hidden = walk->depth && cim_image_hides(walk->image, &walk->record);
+	if (*hidden)
+		return CIM_OK;
+	cim_info_from_record(&walk->info, walk->shown.entry.file_id, &walk->record,
+			     walk->image->marked);
 	if (!walk->info.is_directory)
 		return CIM_OK;
 	status = meet(walk, walk->shown.entry.file_id, err);
@@ -178,7 +183,7 @@ static enum cim_status append_name(struct cim_walk *walk, const struct frame *fr
 }
 
 /* The next entry of the directory on top of the stack, which has one. */
-static enum cim_status next_entry(struct cim_walk *walk, struct cim_error *err)
+static enum cim_status next_entry(struct cim_walk *walk, bool *hidden, struct cim_error *err)
 {
 	struct frame *frame = &walk->frames[walk->depth - 1];
 	struct cim_walk_item *item = &walk->item;
@@ -196,19 +201,20 @@ static enum cim_status next_entry(struct cim_walk *walk, struct cim_error *err)
 	status = append_name(walk, frame, err);
 	if (status)
 		return status;
-	return finish_item(walk, err);
+	return finish_item(walk, hidden, err);
 }
 
 /* Take one step; *done at the end of the tree. */
 static enum cim_status step(struct cim_walk *walk, bool *done, struct cim_error *err)
 {
 	const enum stage stage = walk->stage;
+	bool hidden = false;
 	enum cim_status status;
 
 	walk->stage = STAGE_INSIDE;
 	if (stage == STAGE_START) {
 		walk->shown.entry.file_id = walk->start_id;
-		return finish_item(walk, err);
+		return finish_item(walk, &hidden, err);
 	}
 	if (stage == STAGE_ENTER) {
 		status = enter(walk, err);
@@ -218,9 +224,13 @@ static enum cim_status step(struct cim_walk *walk, bool *done, struct cim_error 
 	while (walk->depth) {
 		const struct frame *frame = &walk->frames[walk->depth - 1];
 
-		if (frame->next < frame->table.count)
-			return next_entry(walk, err);
-		walk->depth--;
+		if (frame->next == frame->table.count) {
+			walk->depth--;
+			continue;
+		}
+		status = next_entry(walk, &hidden, err);
+		if (status || !hidden)
+			return status;
 	}
 	*done = true;
 	return CIM_OK;

@@ -97,6 +97,7 @@ static enum cim_status open_base(struct cim_writer *writer, const char *existing
 				   err);
 	if (status)
 		return status;
+	cim_image_show_marked(writer->base, true); /* what is hidden is kept */
 	writer->major = writer->base->info.version_major;
 	writer->minor = writer->base->info.version_minor;
 	if (writer->base->info.region_count > CIM_MAX_REGIONS - CIM_REGION_TYPES ||

@@ -9,6 +9,7 @@
  *   session.c      every call's frame: lock, poison, errors
  *   items.c        the calls that change the tree: add, link, delete, lookup
  *   stream.c       the open stream
+ *   sessionmarks.c tombstones and merge links
  *   merge.c        images that are merged
  *   tables.c       commit, first half: link tables, file tables, the filesystem object
  *   publish.c      commit, second half: names, syncs and the one rename
@@ -98,6 +99,14 @@ void cim_session_let_go(struct cim_writer *writer);
 
 /* writer.c: free a session, closed or never opened. */
 void cim_session_destroy(struct cim_writer *writer);
+
+/* ---- sessionmarks.c ---- */
+
+/* From now on records may have marks. CIM_E_UNSUPPORTED if flags of some would come to be ones. */
+enum cim_status cim_session_begin_marks(struct cim_writer *writer, struct cim_error *err);
+/* Put an item with these marks at a place: a file without data or an empty directory. */
+enum cim_status cim_session_put_mark(struct cim_writer *writer, const struct cim_ns_place *place,
+				     uint32_t marks, uint32_t *id, struct cim_error *err);
 
 /* ---- tables.c ---- */
 

@@ -124,9 +124,11 @@ static void *sized_output(unsigned n)
 	X(cim_writer_get_stats, 2, "get counts", (P(1, writer), sized_output(2), &k.err))          \
 	X(cim_writer_link, 1, "link", (P(1, writer), PATH, PATH, &k.err))                          \
 	X(cim_writer_lookup, 2, "look up", (P(1, writer), PATH, output(2), &k.err))                \
+	X(cim_writer_merge_link, 1, "merge link", (P(1, writer), PATH, PATH, &k.err))              \
 	X(cim_writer_open, 2, "open session",                                                      \
 	  (&k.env, P(1, "mem"), NULL, "y.cim", 0, output(2), &k.err))                              \
-	X(cim_writer_stat, 2, "read record", (P(1, writer), PATH, sized_output(2), &k.err))
+	X(cim_writer_stat, 2, "read record", (P(1, writer), PATH, sized_output(2), &k.err))        \
+	X(cim_writer_tombstone, 1, "tombstone", (P(1, writer), PATH, &k.err))
 
 /* Those that return something else than a status: NULL, 0 or false. */
 #define ANSWERS(X)                                                       \
@@ -157,6 +159,7 @@ static void *sized_output(unsigned n)
 	X(cim_guid_format, 2, (P(1, &set.guid), output(2))) \
 	X(cim_idset_close, 1, (NULL))                       \
 	X(cim_image_close, 1, (NULL))                       \
+	X(cim_image_show_marked, 1, (NULL, true))           \
 	X(cim_iter_close, 1, (NULL))                        \
 	X(cim_iter_seek, 1, (P(1, iter), 0))                \
 	X(cim_links_close, 1, (NULL))                       \
