@@ -371,8 +371,9 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, uint64
 	*filesystem = header.filesystem;
 	image->files = cim_regions_new(&image->env);
 	image->cache = cim_cache_new(&image->env);
+	image->names = cim_name_indexes_new(&image->env);
 	image->lock = image->env.mutex_new(image->env.thread_ctx);
-	if (!image->files || !image->cache || !image->lock)
+	if (!image->files || !image->cache || !image->names || !image->lock)
 		return cim_no_memory(err);
 	return CIM_OK;
 }
@@ -453,6 +454,7 @@ void cim_image_close(struct cim_image *image)
 	cim_regions_free(image);
 	cim_io_close(&env, image->mark);
 	cim_cache_free(&env, image->cache);
+	cim_name_indexes_free(&env, image->names);
 	cim_free(&env, image->upcase);
 	cim_free(&env, image->sets);
 	cim_free(&env, image->sources);

@@ -5,11 +5,11 @@
  * The reader in layers: regions.c opens region files when they are needed and keeps a bounded
  * number open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
  * filesystem object and file records; linktable.c reads directories and stream tables where they
- * lie; data.c reads streams (plain, sparse, PE); marks.c knows what is hidden; walk.c visits trees;
- * check.c checks everything.
- * A session uses the same layers to read its base. Nothing read from a file is trusted: each
- * layer checks what it decodes, and the only way to read an object, cim_image_read_object(),
- * refuses whatever the region file doesn't hold.
+ * lie, nameindex.c finds what a binary search there can't; data.c reads streams (plain, sparse,
+ * PE); marks.c knows what is hidden; walk.c visits trees; check.c checks everything. A session uses
+ * the same layers to read its base. Nothing read from a file is trusted: each layer checks what it
+ * decodes, and the only way to read an object, cim_image_read_object(), refuses whatever the region
+ * file doesn't hold.
  */
 #ifndef CIM_IMAGE_H
 #define CIM_IMAGE_H
@@ -26,7 +26,7 @@
 struct cim_region_files; /* regions.c */
 struct cim_region_file;	 /* regions.c */
 struct cim_block_cache;	 /* cache.c */
-struct cim_hash_table;	 /* hashtable.h */
+struct cim_name_indexes; /* nameindex.c */
 
 /* A PE image that data.c has checked, and the largest size of its file. */
 #define CIM_GOOD_PE 64u
@@ -60,6 +60,7 @@ struct cim_image {
 	uint16_t *upcase;   /* loaded at the first lookup; then constant */
 	struct cim_region_files *files;
 	struct cim_block_cache *cache;
+	struct cim_name_indexes *names;
 	struct cim_good_pe good_pe[CIM_GOOD_PE];
 };
 
@@ -176,7 +177,6 @@ struct cim_link_table {
 	uint32_t count;
 	uint32_t value_size; /* CIM_LINK_FILE_SIZE or CIM_LINK_STREAM_SIZE */
 	uint16_t base;	     /* of a stream table: BaseRegionIndex of its item */
-	bool in_order;	     /* cim_link_table_check_order() found our order: no scan is needed */
 };
 
 struct cim_link {
@@ -199,22 +199,12 @@ enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct 
 enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t index,
 				   struct cim_link *link, struct cim_error *err);
 /* Find a name, ignoring case by the image's table, or @exact. *found tells; *link is the entry.
- * Binary search; scans where format.h says that the published order differs. */
+ * Binary search; where the published order differs, the whole table by its index. */
 enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,
 				    size_t units, bool exact, struct cim_link *link, bool *found,
 				    struct cim_error *err);
-
 /* May a table in the published order have this name elsewhere than one in ours? */
 bool cim_name_is_disputed(const uint16_t *upcase, const uint16_t *name, size_t units);
-/* Go through the whole table and set table->in_order. */
-enum cim_status cim_link_table_check_order(struct cim_link_table *table, struct cim_error *err);
-/* Put the names of a table in another order into an index, and find one there, ignoring case. */
-enum cim_status cim_link_table_index(const struct cim_link_table *table, struct cim_hash_table *map,
-				     struct cim_error *err);
-enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
-					    const struct cim_hash_table *map, const uint16_t *name,
-					    size_t units, struct cim_link *link, bool *found,
-					    struct cim_error *err);
 
 /* ---- data.c ---- */
 

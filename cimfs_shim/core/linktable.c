@@ -13,7 +13,8 @@
  * Order: names upcased, code units compared as numbers. Microsoft's reader compares code points
  * instead, which differs only where a name holds a surrogate or a unit from U+E000 on. A writer may
  * have sorted that way, so a name with such a unit that a binary search didn't find is looked for
- * in the whole table; for every other name both orders lead the same way.
+ * in the whole table (by nameindex.c, where that is long); for every other name both orders lead
+ * the same way.
  *
  * The two forms of a stream table. format.md has it right at its offset; the published reader
  * expects one more u32 in front, the size of what follows. Let u and v be the first two words. In
@@ -24,7 +25,6 @@
  * it is, and one of the second form too unless the room given for it is over twenty times its
  * length, which no writer has a reason for. What is neither is corrupt.
  */
-#include "hashtable.h"
 #include "collate.h"
 #include "reader.h"
 
@@ -33,6 +33,9 @@
 /* Both orders agree on names whose units, upcased or not, are all below this: the surrogates begin
  * here, and U+E000 to U+FFFF come behind them. */
 #define CIM_FIRST_DISPUTED 0xd800u
+
+/* So many are gone through each time; for more it is worth to know their order. */
+#define CIM_FEW_LINKS 64u
 
 /* Read the header of the table at table->offset and check it. @limit: bytes that the table has by
  * what leads to it. */
@@ -128,8 +131,8 @@ static enum cim_status name_offset(const struct cim_link_table *table, uint32_t 
 	return CIM_OK;
 }
 
-static enum cim_status read_name(const struct cim_link_table *table, uint32_t index,
-				 struct cim_link *link, struct cim_error *err)
+enum cim_status cim_link_table_name(const struct cim_link_table *table, uint32_t index,
+				    struct cim_link *link, struct cim_error *err)
 {
 	uint8_t bytes[2 + 2 * CIM_MAX_NAME];
 	uint32_t offset, left;
@@ -186,7 +189,7 @@ enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t 
 	if (index >= table->count)
 		return cim_fail(err, CIM_E_INVALID, "link %u of a table of %u", (unsigned)index,
 				(unsigned)table->count);
-	status = read_name(table, index, link, err);
+	status = cim_link_table_name(table, index, link, err);
 	if (status)
 		return status;
 	return read_value(table, index, link, err);
@@ -194,25 +197,11 @@ enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t 
 
 /* ---- finding a name ---- */
 
-struct search {
-	const struct cim_link_table *table;
-	const uint16_t *upcase;
-	const uint16_t *name;
-	size_t units;
-	bool exact;
-};
-
-static bool same_units(const struct search *search, const struct cim_link *link)
-{
-	return link->units == search->units &&
-	       !memcmp(link->name, search->name, search->units * sizeof(*search->name));
-}
-
 /* Read link @index; *order is where the wanted name stands to it, 0 if they upcase alike. */
-static enum cim_status compare_at(const struct search *search, uint32_t index,
+static enum cim_status compare_at(const struct cim_name_search *search, uint32_t index,
 				  struct cim_link *link, int *order, struct cim_error *err)
 {
-	enum cim_status status = read_name(search->table, index, link, err);
+	enum cim_status status = cim_link_table_name(search->table, index, link, err);
 
 	if (status)
 		return status;
@@ -221,10 +210,10 @@ static enum cim_status compare_at(const struct search *search, uint32_t index,
 	return CIM_OK;
 }
 
-/* Go through [from, to) for a name that matches; *at is its index, or @to. Stops early at the first
- * that doesn't upcase alike if @run. */
-static enum cim_status scan(const struct search *search, uint32_t from, uint32_t to, bool run,
-			    uint32_t *at, struct cim_link *link, struct cim_error *err)
+/* Go through [from, to) for a name that matches; *at is its index, or @to. The first that doesn't
+ * upcase alike ends it if @run: there is none, *at is table->count. */
+static enum cim_status scan(const struct cim_name_search *search, uint32_t from, uint32_t to,
+			    bool run, uint32_t *at, struct cim_link *link, struct cim_error *err)
 {
 	for (uint32_t i = from; i < to; i++) {
 		int order;
@@ -232,20 +221,22 @@ static enum cim_status scan(const struct search *search, uint32_t from, uint32_t
 
 		if (status)
 			return status;
-		if (!order && (!search->exact || same_units(search, link))) {
+		if (!order && (!search->exact || cim_name_same(search, link))) {
 			*at = i;
 			return CIM_OK;
 		}
-		if (order && run)
+		if (order && run) {
+			to = search->table->count;
 			break;
+		}
 	}
 	*at = to;
 	return CIM_OK;
 }
 
 /* The first link that isn't ordered before the wanted name. */
-static enum cim_status lower_bound(const struct search *search, uint32_t *at, struct cim_link *link,
-				   struct cim_error *err)
+static enum cim_status lower_bound(const struct cim_name_search *search, uint32_t *at,
+				   struct cim_link *link, struct cim_error *err)
 {
 	uint32_t low = 0, high = search->table->count;
 
@@ -275,31 +266,29 @@ bool cim_name_is_disputed(const uint16_t *upcase, const uint16_t *name, size_t u
 	return false;
 }
 
-enum cim_status cim_link_table_check_order(struct cim_link_table *table, struct cim_error *err)
+/* A name that isn't where it ought to be: by the table's index, or from where that ends. */
+static enum cim_status find_anywhere(const struct cim_name_search *search, uint32_t *at,
+				     struct cim_link *link, struct cim_error *err)
 {
-	struct search search = {.table = table};
-	struct cim_link links[2];
-	bool in_order = true;
-	int order = 0;
-	enum cim_status status;
+	const uint32_t count = search->table->count;
+	uint32_t from = 0;
+	enum cim_status status = CIM_OK;
 
-	status = cim_image_upcase(table->image, &search.upcase, err);
-	for (uint32_t i = 0; i < table->count && in_order && !status; i++) {
-		status = compare_at(&search, i, &links[i % 2], &order, err);
-		in_order = i == 0 || order < 0;
-		search.name = links[i % 2].name;
-		search.units = links[i % 2].units;
-	}
-	table->in_order = !status && in_order;
-	return status;
+	*at = count;
+	if (count > CIM_FEW_LINKS)
+		status = cim_name_index_find(search, at, &from, link, err);
+	if (status || *at < count)
+		return status;
+	return scan(search, from, count, false, at, link, err);
 }
 
 enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,
 				    size_t units, bool exact, struct cim_link *link, bool *found,
 				    struct cim_error *err)
 {
-	struct search search = {.table = table, .name = name, .units = units, .exact = exact};
-	uint32_t at;
+	struct cim_name_search search = {
+		.table = table, .name = name, .units = units, .exact = exact};
+	uint32_t at, end;
 	enum cim_status status;
 
 	*found = false;
@@ -312,101 +301,16 @@ enum cim_status cim_link_table_find(const struct cim_link_table *table, const ui
 	if (status)
 		return status;
 	/* Names that upcase alike follow each other, if a writer left such at all. */
-	status = scan(&search, at, table->count, true, &at, link, err);
+	end = table->count - at < CIM_FEW_LINKS ? table->count : at + CIM_FEW_LINKS;
+	status = scan(&search, at, end, true, &at, link, err);
 	if (status)
 		return status;
-	if (at == table->count && !table->in_order &&
-	    cim_name_is_disputed(search.upcase, name, units))
-		status = scan(&search, 0, table->count, false, &at, link, err);
+	if ((at == end && end < table->count) ||
+	    (at == table->count && cim_name_is_disputed(search.upcase, name, units)))
+		status = find_anywhere(&search, &at, link, err);
 	if (status || at == table->count)
 		return status;
 	status = read_value(table, at, link, err);
 	*found = !status;
 	return status;
-}
-
-/* ---- an index of names, for a table in another order ---- */
-
-static uint32_t key_of_name(const struct cim_hash_table *map, const uint16_t *upcase,
-			    const uint16_t *name, size_t units)
-{
-	uint16_t upper[CIM_MAX_NAME];
-
-	for (size_t i = 0; i < units; i++)
-		upper[i] = upcase[name[i]];
-	return cim_hash_table_key(map, upper, units * sizeof(*upper));
-}
-
-/* Is a name in the index, whose key this is? *at: the entry. */
-static enum cim_status find_key(const struct search *search, const struct cim_hash_table *map,
-				uint32_t key, uint32_t *at, struct cim_link *link, bool *found,
-				struct cim_error *err)
-{
-	size_t cursor = 0;
-	int order;
-
-	*found = false;
-	while (!*found && cim_hash_table_next(map, key, &cursor, at)) {
-		enum cim_status status = compare_at(search, *at, link, &order, err);
-
-		if (status)
-			return status;
-		*found = !order;
-	}
-	return CIM_OK;
-}
-
-/* The first of several that upcase alike is the one that is found; a million of them would make the
- * index slow. */
-static enum cim_status index_name(struct search *search, struct cim_hash_table *map, uint32_t index,
-				  struct cim_error *err)
-{
-	struct cim_link link, other;
-	uint32_t key, at;
-	bool found;
-	enum cim_status status = read_name(search->table, index, &link, err);
-
-	if (status)
-		return status;
-	key = key_of_name(map, search->upcase, link.name, link.units);
-	search->name = link.name;
-	search->units = link.units;
-	status = find_key(search, map, key, &at, &other, &found, err);
-	if (status || found)
-		return status;
-	if (!cim_hash_table_reserve(map))
-		return cim_no_memory(err);
-	cim_hash_table_add(map, key, index);
-	return CIM_OK;
-}
-
-enum cim_status cim_link_table_index(const struct cim_link_table *table, struct cim_hash_table *map,
-				     struct cim_error *err)
-{
-	struct search search = {.table = table};
-	enum cim_status status = cim_image_upcase(table->image, &search.upcase, err);
-
-	for (uint32_t i = 0; !status && i < table->count; i++)
-		status = index_name(&search, map, i, err);
-	return status;
-}
-
-enum cim_status cim_link_table_find_indexed(const struct cim_link_table *table,
-					    const struct cim_hash_table *map, const uint16_t *name,
-					    size_t units, struct cim_link *link, bool *found,
-					    struct cim_error *err)
-{
-	struct search search = {.table = table, .name = name, .units = units};
-	uint32_t at = 0;
-	enum cim_status status;
-
-	*found = false;
-	if (!units || units > CIM_MAX_NAME)
-		return CIM_OK;
-	status = cim_image_upcase(table->image, &search.upcase, err);
-	if (status)
-		return status;
-	status = find_key(&search, map, key_of_name(map, search.upcase, name, units), &at, link,
-			  found, err);
-	return status || !*found ? status : read_value(table, at, link, err);
 }

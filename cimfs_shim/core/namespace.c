@@ -279,58 +279,6 @@ enum cim_status cim_ns_enter(struct cim_namespace *ns, uint32_t id, uint32_t par
 	return CIM_OK;
 }
 
-static enum cim_status make_index(struct cim_namespace *ns, struct cim_ns_node *n,
-				  struct cim_error *err)
-{
-	struct cim_hash_table *index = cim_alloc(ns->env, sizeof(*index));
-	enum cim_status status;
-
-	if (!index)
-		return cim_no_memory(err);
-	cim_hash_table_init(index, ns->env);
-	status = cim_link_table_index(&n->base_table, index, err);
-	if (!status) {
-		n->index = index;
-		return CIM_OK;
-	}
-	cim_hash_table_free(index);
-	cim_free(ns->env, index);
-	return status;
-}
-
-/* A name that another writer may have sorted elsewhere costs a scan of its directory, each time it
- * isn't there. So see once, at the first such name, whether this directory is in our order; if it
- * isn't, its names get an index. */
-static enum cim_status know_order(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
-				  size_t units, struct cim_error *err)
-{
-	struct cim_ns_node *n = &ns->nodes[node];
-	enum cim_status status = CIM_OK;
-
-	if (!n->order_known && cim_name_is_disputed(ns->upcase, name, units)) {
-		status = cim_link_table_check_order(&n->base_table, err);
-		if (!status && !n->base_table.in_order)
-			status = make_index(ns, n, err);
-		n->order_known = !status;
-	}
-	return status;
-}
-
-static enum cim_status find_in_base(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
-				    size_t units, struct cim_link *link, bool *found,
-				    struct cim_error *err)
-{
-	const struct cim_ns_node *n;
-	enum cim_status status = know_order(ns, node, name, units, err);
-
-	if (status)
-		return status;
-	n = &ns->nodes[node];
-	return n->index ? cim_link_table_find_indexed(&n->base_table, n->index, name, units, link,
-						      found, err)
-			: cim_link_table_find(&n->base_table, name, units, false, link, found, err);
-}
-
 /* The FileID behind a name in a node, 0 if there is none. */
 static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uint16_t *name,
 			      size_t units, uint32_t *id, struct cim_error *err)
@@ -347,7 +295,8 @@ static enum cim_status lookup(struct cim_namespace *ns, uint32_t node, const uin
 	}
 	if (!ns->nodes[node].has_base)
 		return CIM_OK;
-	status = find_in_base(ns, node, name, units, &link, &found, err);
+	status = cim_link_table_find(&ns->nodes[node].base_table, name, units, false, &link, &found,
+				     err);
 	if (status || !found)
 		return status;
 	if (!link.file_id || cim_ns_is_new(ns, link.file_id))
@@ -477,11 +426,6 @@ void cim_ns_free(struct cim_namespace *ns)
 	cim_free(ns->env, ns->changed);
 	cim_free(ns->env, ns->changed_ids);
 	cim_hash_table_free(&ns->changed_map);
-	for (size_t i = 0; i < ns->node_count; i++) {
-		if (ns->nodes[i].index)
-			cim_hash_table_free(ns->nodes[i].index);
-		cim_free(ns->env, ns->nodes[i].index);
-	}
 	cim_free(ns->env, ns->nodes);
 	cim_hash_table_free(&ns->node_map);
 	cim_free(ns->env, ns->entries);

@@ -36,12 +36,10 @@ struct cim_ns_node {
 	uint32_t first_child, next_sibling; /* nodes below, each directory's in a list */
 	uint32_t first_entry;
 	uint32_t entry_count;
-	uint32_t source;  /* the last that has this directory */
-	bool has_base;	  /* base_table holds names as well */
-	bool order_known; /* base_table.in_order has been found out */
-	bool dirty;	  /* its link table must be written */
+	uint32_t source; /* the last that has this directory */
+	bool has_base;	 /* base_table holds names as well */
+	bool dirty;	 /* its link table must be written */
 	struct cim_link_table base_table;
-	struct cim_hash_table *index; /* of its names, if they are in another order */
 };
 
 struct cim_ns_entry {

@@ -3,19 +3,21 @@
  * reader.h - what the files of the reader share among themselves
  *
  * image.h is what the rest of core (sessions, the checker) knows of an open image; this is what
- * lies below it: region files, the block cache, and the conversions between records and the public
- * structures.
+ * lies below it: region files, the block cache, names in no order, and the conversions between
+ * records and the public structures.
  *
- * Locking: image->lock guards the list of open region files, the block cache and the loading of
- * the upcase table. It is held for look-ups and copies in memory only, never while a file is
- * opened or read, so that threads don't wait for each other's disk. None of the functions here is
- * called with it held.
+ * Locking: image->lock guards the list of open region files, the block cache, the indexes of names
+ * and the loading of the upcase table. It is held for look-ups and copies in memory only, never
+ * while a file is opened or read, so that threads don't wait for each other's disk. None of the
+ * functions here is called with it held.
  */
 #ifndef CIM_READER_H
 #define CIM_READER_H
 
 #include "image.h"
 #include "names.h"
+
+#include <string.h>
 
 static inline void cim_image_lock(struct cim_image *image)
 {
@@ -85,6 +87,35 @@ void cim_cache_free(const struct cim_env *env, struct cim_block_cache *cache);
  * shorter. @region must be one of the image's, and offset + len must not overflow 48 bits. */
 enum cim_status cim_cache_read(struct cim_image *image, uint32_t region, uint64_t offset, void *buf,
 			       size_t len, struct cim_error *err);
+
+/* ---- linktable.c, nameindex.c ---- */
+
+/* A name that is looked for in a table. */
+struct cim_name_search {
+	const struct cim_link_table *table;
+	const uint16_t *upcase;
+	const uint16_t *name;
+	size_t units;
+	bool exact;
+};
+
+static inline bool cim_name_same(const struct cim_name_search *search, const struct cim_link *link)
+{
+	return link->units == search->units &&
+	       !memcmp(link->name, search->name, search->units * sizeof(*search->name));
+}
+
+/* Only the name of entry @index. */
+enum cim_status cim_link_table_name(const struct cim_link_table *table, uint32_t index,
+				    struct cim_link *link, struct cim_error *err);
+
+struct cim_name_indexes *cim_name_indexes_new(const struct cim_env *env);
+/* Nobody may be using one. NULL is fine. */
+void cim_name_indexes_free(const struct cim_env *env, struct cim_name_indexes *all);
+/* Find a name in whichever order the table is: *at is its entry, or table->count. What is not found
+ * can only be from *end on. */
+enum cim_status cim_name_index_find(const struct cim_name_search *search, uint32_t *at,
+				    uint32_t *end, struct cim_link *link, struct cim_error *err);
 
 /* ---- image.c, lookup.c ---- */
 

@@ -236,12 +236,10 @@ static void test_link_tables(void)
 	static const uint16_t name[CIM_MAX_NAME + 1] = {'a'};
 	static const size_t lengths[] = {0, CIM_MAX_NAME + 1};
 	struct cim_link_table table = {.count = 1};
-	struct cim_hash_table map;
 	struct cim_link link;
 	struct cim_error err;
 	bool found = true;
 
-	cim_hash_table_init(&map, cim_env_default());
 	is_int(cim_link_table_get(&table, 1, &link, &err), CIM_E_INVALID, "the second link of one");
 	is_str(err.cause, "link 1 of a table of 1", "the error says so");
 	for (size_t i = 0; i < 2; i++) {
@@ -249,16 +247,10 @@ static void test_link_tables(void)
 			       found,
 		       0, "a name of %zu units isn't there", lengths[i]);
 		found = true;
-		is_int(cim_link_table_find_indexed(&table, &map, name, lengths[i], &link, &found,
-						   &err) ||
-			       found,
-		       0, "nor in the index");
-		found = true;
 	}
 	table.count = 0;
 	is_int(cim_link_table_find(&table, name, 1, true, &link, &found, &err) || found, 0,
 	       "nor any name in an empty table");
-	cim_hash_table_free(&map);
 }
 
 /* ---- going on with it ---- */

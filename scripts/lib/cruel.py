@@ -75,6 +75,11 @@ def names(count, end=""):
     return ["f%06d%s" % (i, end) for i in range(count)]
 
 
+def every_case(units):
+    """All spellings of a name."""
+    return ["".join("aA"[i >> unit & 1] for unit in range(units)) for i in range(1 << units)]
+
+
 def in_root(image, ids):
     """Have the root hold these and nothing else."""
     image.set_directory("", image.table(names(len(ids)), ids))
@@ -179,6 +184,14 @@ def unsorted(entries):
     """A directory in the order of code points, where names begin beyond the surrogates."""
     image = Cruel(Dir({"a": File()}))
     image.set_directory("", image.table(names(entries, "\ue000")[::-1], [2] * entries))
+    return image.finish()
+
+
+def spellings(bits):
+    """A directory of names that differ in case alone, which stand in order."""
+    image = Cruel(Dir({"a": File()}))
+    every = every_case(bits)
+    image.set_directory("", image.table(every, [2] * len(every)))
     return image.finish()
 
 

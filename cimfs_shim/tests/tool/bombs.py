@@ -102,6 +102,9 @@ IMAGES = {
                       "diff of a copy": (0, "")}),
     "unsorted": (lambda: cruel.unsorted(200000),
                  {"ls": (0, ""), "dump": (0, "")}),
+    "spellings": (lambda: cruel.spellings(16),
+                  {"ls": (0, ""), "verify": (4, ""), "dump --struct": (0, ""),
+                   "append": (4, "has one name twice")}),
 }
 # What is out of proportion as a whole: there is nothing that could be made first.
 ALL_OR_NOTHING = ("dirs_share",)
@@ -180,9 +183,18 @@ MOUNTS = {
                    (20002, 20000 * 2000), ""),
     "tables_overlap": (lambda at: os.stat(at + "/a").st_nlink, 1, ""),
     "spread": (lambda at: os.stat(at).st_nlink, 1, LINKS),
+    # Names where no binary search finds them, looked up one by one, and as many that aren't there.
+    "unsorted": (lambda at: (looked_up(at, cruel.names(30000, "\ue000")),
+                             looked_up(at, cruel.names(30000, "\ue001"))), (30000, 0), ""),
+    "spellings": (lambda at: looked_up(at, cruel.every_case(16)[::3]), 21846, ""),
     "ring": (lambda at: sum(broken(at + "/d/" + n) for n in os.listdir(at + "/d")), 30000,
              "its parents don't lead to the root"),
 }
+
+
+def looked_up(at, names):
+    """How many of them are there."""
+    return sum(not broken(at + "/" + name) for name in names)
 
 
 def broken(path):
