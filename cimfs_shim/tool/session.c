@@ -95,31 +95,31 @@ static int verify_result(struct session *s)
 }
 
 /* What of a merged image is its own: directories and records. */
-static uint64_t own_bytes(struct session *s)
+static int own_bytes(struct session *s, uint64_t *bytes)
 {
 	const struct cim_region_set *set;
+	struct cim_error err = {0};
 	struct cim_image *image;
-	uint64_t bytes = 0;
+	enum cim_status status = cim_image_open(NULL, s->path, &image, &err);
 	uint64_t one;
 
-	if (cim_image_open(NULL, s->path, &image, NULL))
-		return 0;
-	set = cim_image_get_set(image, cim_image_get_info(image)->set_count - 1);
-	for (uint32_t i = 0; i < set->count; i++) {
-		if (!cim_image_region_size(image, set->first + i, &one, NULL))
-			bytes += one;
+	set = status ? NULL : cim_image_get_set(image, cim_image_get_info(image)->set_count - 1);
+	*bytes = 0;
+	for (uint32_t i = 0; !status && i < set->count; i++) {
+		status = cim_image_region_size(image, set->first + i, &one, &err);
+		*bytes += status ? 0 : one;
 	}
 	cim_image_close(image);
-	return bytes;
+	return status ? tool_fail_cim(s->t, "read", s->image, &err) : EXIT_OK;
 }
 
-static void print_merged(struct session *s, double seconds)
+static void print_merged(struct session *s, const struct cim_writer_stats *stats, double seconds)
 {
 	char size[32];
 
 	put_escaped(stdout, s->image);
 	printf(": %lu source%s merged, %s stored, %.1f seconds\n", s->merged, plural(s->merged),
-	       size_text(own_bytes(s), size, sizeof(size)), seconds);
+	       size_text(stats->stored_bytes, size, sizeof(size)), seconds);
 }
 
 static void print_summary(struct session *s, const struct cim_writer_stats *stats, double seconds)
@@ -145,13 +145,12 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 	json_put_text(o, "image", s->image);
 	if (s->merged) {
 		json_put_int(o, "sources", s->merged);
-		json_put_int(o, "stored_bytes", own_bytes(s));
 	} else {
 		json_put_int(o, "items", s->items);
 		json_put_int(o, "streams", stats->streams);
 		json_put_int(o, "bytes", stats->bytes);
-		json_put_int(o, "stored_bytes", stats->stored_bytes);
 	}
+	json_put_int(o, "stored_bytes", stats->stored_bytes);
 	if (s->deleted)
 		json_put_int(o, "deleted", s->deleted);
 	json_put_int(o, "milliseconds", (uint64_t)(seconds * 1000));
@@ -159,38 +158,40 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 	json_print(stdout, o);
 }
 
-int session_commit(struct session *s, const struct write_options *options)
+/* Nothing is to stand in the way of the commit. */
+static int commit(struct session *s, struct cim_writer_stats *stats)
 {
-	struct cim_writer_stats stats = {CIM_SIZED(stats)};
 	struct cim_error err = {0};
-	double seconds;
-	int code;
 
-	if (tool_signal) {
-		session_close(s);
+	if (tool_signal)
 		return tool_interrupted();
-	}
-	if (s->t->strict && s->t->warnings) {
-		code = tool_fail(s->t, s->op, s->image, NULL,
+	if (s->t->strict && s->t->warnings)
+		return tool_fail(s->t, s->op, s->image, NULL,
 				 "nothing is written, for a warning is a failure (--strict)");
-		session_close(s);
-		return code;
-	}
-	if (cim_writer_get_stats(s->writer, &stats, &err) || cim_writer_commit(s->writer, &err)) {
-		code = tool_fail_cim(s->t, s->op, s->image, &err);
-		session_close(s);
-		return code;
-	}
+	if (cim_writer_get_stats(s->writer, stats, &err) || cim_writer_commit(s->writer, &err))
+		return tool_fail_cim(s->t, s->op, s->image, &err);
 	cim_writer_close(s->writer);
 	s->writer = NULL;
 	s->t->done = "the image is written all the same";
-	code = options->verify ? verify_result(s) : EXIT_OK;
+	return EXIT_OK;
+}
+
+int session_commit(struct session *s, const struct write_options *options)
+{
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
+	double seconds;
+	int code = commit(s, &stats);
+
+	if (!code && options->verify)
+		code = verify_result(s);
+	if (!code && s->merged)
+		code = own_bytes(s, &stats.stored_bytes);
 	seconds = progress_seconds(&s->progress);
 	progress_end(&s->progress);
 	if (!code && s->t->json)
 		print_json(s, &stats, seconds);
 	else if (!code && !s->t->quiet && s->merged)
-		print_merged(s, seconds);
+		print_merged(s, &stats, seconds);
 	else if (!code && !s->t->quiet)
 		print_summary(s, &stats, seconds);
 	session_close(s);
