@@ -619,6 +619,8 @@ struct cim_stream;
 #define CIM_WRITE_CONTAINER 0x4u
 /** With CIM_WRITE_CONTAINER: a container is made on a block device whatever it holds (D51). */
 #define CIM_WRITE_FORCE 0x8u
+/** With CIM_WRITE_CONTAINER: a container that is made is one to be sealed, cim_container_seal(). */
+#define CIM_WRITE_SEALABLE 0x10u
 
 /**
  * cim_writer_open() - begin a session
@@ -630,7 +632,7 @@ struct cim_stream;
  *
  * A container is a directory of images in one file, or on a block device (container.md): a path
  * that leads through one, @dir or any that names an image, means what is in it. One that this call
- * has made goes with the session if that doesn't commit.
+ * has made goes with the session if that doesn't commit. A sealed one is never written again.
  *
  * Locks the directory against other sessions until cim_writer_close() (D36), where the file system
  * has locks (cim_writer_unlocked() tells), and creates the session's private region files. Nothing
@@ -638,11 +640,12 @@ struct cim_stream;
  *
  * CIM_E_INVALID: neither name, a malformed one (D23), or unknown @flags. CIM_E_PATH_NOT_FOUND: no
  * such directory. With CIM_WRITE_CONTAINER, CIM_E_ACCESS: @dir is a directory; CIM_E_CORRUPT: it is
- * a file that is no container, or a device that holds something else.
+ * a file that is no container, or a device that holds something else; CIM_E_INVALID: a container
+ * that was made without CIM_WRITE_SEALABLE, but this session has it, or the other way round.
  * CIM_E_FILE_NOT_FOUND: @existing is missing. CIM_E_EXISTS: @name is new and already taken.
- * CIM_E_SHARING: another session has the directory. CIM_E_ACCESS: it can't be written. CIM_E_LIMIT:
- * @existing names so many regions that no three are left. CIM_E_CORRUPT, CIM_E_VERSION: @existing
- * can't be read.
+ * CIM_E_SHARING: another session has the directory. CIM_E_ACCESS: it can't be written, or is a
+ * sealed container. CIM_E_LIMIT: @existing names so many regions that no three are left.
+ * CIM_E_CORRUPT, CIM_E_VERSION: @existing can't be read.
  */
 CIM_API enum cim_status cim_writer_open(const struct cim_env *env, const char *dir,
 					const char *existing, const char *name, unsigned flags,

@@ -174,6 +174,27 @@ CIM_API enum cim_status cim_image_open_merged(const struct cim_env *env, const c
  */
 CIM_API void cim_image_show_marked(struct cim_image *image, bool show);
 
+/**
+ * cim_image_open_verified() - open an image of a sealed container whose root hash is known
+ * @path:      the image, as for cim_image_open()
+ * @sources:   @count paths, as for cim_image_open_merged(); NULL, 0: it is no merged image, or what
+ *             it was made of lies beside it
+ * @root_hash: 32 bytes, of the container that @path is in
+ *
+ * Whatever is read is checked first, block by block, up to the root hash; of the container of each
+ * source that the image needs, up to the root hash that the image stores. Bytes that aren't as
+ * they were sealed are CIM_E_CORRUPT for the call that needs them. (Opened by the other functions,
+ * what is in a sealed container is checked too, but by the root hash that the container has now.)
+ *
+ * CIM_E_CORRUPT: it has another root hash, isn't sealed, or its seal is elsewhere
+ * (struct cim_container_info); or that is so of a source, or it was added without its root hash.
+ * CIM_E_UNSUPPORTED: the environment has no SHA-256. Else as for the functions named.
+ */
+CIM_API enum cim_status cim_image_open_verified(const struct cim_env *env, const char *path,
+						const char *const *sources, size_t count,
+						const uint8_t *root_hash, struct cim_image **image,
+						struct cim_error *err);
+
 /** Room for the name of a region file, its NUL included. */
 #define CIM_REGION_NAME 56
 
@@ -471,10 +492,14 @@ struct cim_source {
 CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct cim_source *source,
 					struct cim_error *err);
 
+/** cim_writer_add_source(): the image is in a sealed container, and only with the root hash that it
+ * has now cim_image_open_verified() takes it as a source. */
+#define CIM_SOURCE_VERIFIED 0x1u
+
 /**
  * cim_writer_add_source() - lay an image under what the session has: the new image is a merged one
  * @path:  the image; what was added before it, and what the session adds, lies above it
- * @flags: 0
+ * @flags: CIM_SOURCE_*
  *
  * Only for an image made from nothing. For each path the topmost image that has it wins, and two
  * directories are united, with the metadata of the upper one; a directory with reparse data isn't.
@@ -483,9 +508,10 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  * of a source may be replaced, linked and deleted as those of any session, but their alternate
  * streams can't be changed (CIM_E_UNSUPPORTED).
  *
- * A failure within a source ends the session's use, as that of a write does. CIM_E_EXISTS: a
- * directory of the source has two names that differ in case only. CIM_E_LIMIT: the sources have
- * more regions than an image can name. Else as for cim_image_open() and a walk through all of it.
+ * CIM_E_CORRUPT: CIM_SOURCE_VERIFIED, but it isn't in a sealed container. A failure within a source
+ * ends the session's use, as that of a write does. CIM_E_EXISTS: a directory of the source has two
+ * names that differ in case only. CIM_E_LIMIT: the sources have more regions than an image can
+ * name. Else as for cim_image_open() and a walk through all of it.
  */
 CIM_API enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *path,
 					      unsigned flags, struct cim_error *err);
@@ -621,6 +647,68 @@ CIM_API enum cim_status cim_store_remove(struct cim_store *store, const char *na
 CIM_API enum cim_status cim_store_sync(struct cim_store *store, struct cim_error *err);
 /** cim_store_close() - NULL is fine */
 CIM_API void cim_store_close(struct cim_store *store);
+
+/* ------------------------------------------------------------------------------------------
+ * Containers, and their seals (container.md 1 and 4)
+ */
+
+/**
+ * struct cim_container_info - what a container is, and holds
+ * @to_be_sealed:   it was made with CIM_WRITE_SEALABLE
+ * @sealed:         it is sealed: never written again, and checked whenever it is read
+ * @seal_elsewhere: sealed, but the seal isn't here: of a device that veritysetup shows, for the
+ *                  kernel checks it. Then @root_hash is 0, and nothing is checked
+ * @device:         it is on a block device
+ * @size:           up to its end, which the seal follows, or nothing
+ * @file_size:      of the file, or of the device
+ * @used:           bytes of @size that something refers to
+ * @lost:           those that nothing does, until it is copied
+ * @files:          how many it has, region files and object IDs too
+ * @images:         how many of them are images
+ * @data_blocks:    sealed: of 4096 bytes, which is @size; veritysetup's hash offset is their end
+ * @root_hash:      sealed: with it the seal tells whether every byte up to @size is as it was
+ */
+struct cim_container_info {
+	size_t struct_size;
+	bool to_be_sealed;
+	bool sealed;
+	bool seal_elsewhere;
+	bool device;
+	uint64_t size;
+	uint64_t file_size;
+	uint64_t used;
+	uint64_t lost;
+	uint64_t files;
+	uint64_t images;
+	uint64_t data_blocks;
+	uint8_t root_hash[32];
+};
+
+/**
+ * cim_container_get_info() - see struct cim_container_info
+ * @path: file or device
+ *
+ * CIM_E_FILE_NOT_FOUND: there is no such file. CIM_E_CORRUPT: it is no container, or a damaged one.
+ */
+CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const char *path,
+					       struct cim_container_info *info,
+					       struct cim_error *err);
+
+/**
+ * cim_container_seal() - let nobody write a container any more, and make every change show
+ * @path:      file or device
+ * @root_hash: receives 32 bytes; of a container that is sealed already, those that it has
+ *
+ * Hashes all of the container and writes the tree behind it, as "veritysetup" does, who can check
+ * it. Until all of that is on the disk the container isn't sealed.
+ *
+ * CIM_E_INVALID: it wasn't made with CIM_WRITE_SEALABLE. CIM_E_SHARING: a session has it.
+ * CIM_E_DISK_FULL: the tree doesn't fit, on a device. CIM_E_UNSUPPORTED: the environment has no
+ * SHA-256. After CIM_E_IO or the like it may be sealed all the same; the next call tells. Else as
+ * for cim_container_get_info().
+ */
+CIM_API enum cim_status cim_container_seal(const struct cim_env *env, const char *path,
+					   uint8_t *root_hash, struct cim_error *err);
 
 #ifdef __cplusplus
 }

@@ -145,6 +145,10 @@ struct cim_vfs {
 	 *  line without a full stop, NUL-terminated. false: it has no words for it, or not so few.
 	 *  Without it the cause names the status and the code */
 	bool (*error_text)(void *ctx, long os_error, char *buf, size_t size);
+	/** @corrupt_text: why pread() of these bytes is CIM_E_CORRUPT, as a line of @error_text's;
+	 *  for a file system that knows what its bytes must be. false: it isn't, now */
+	bool (*corrupt_text)(void *ctx, cim_vfs_file *file, uint64_t offset, size_t len, char *buf,
+			     size_t size);
 };
 
 /** What a progress report is about. */

@@ -5,7 +5,8 @@
  * What a container must be is checked when it is opened (contread.c, conttable.c): digests, places,
  * overlaps, names. One that breaks a rule isn't opened, so here is what a reader passes over: a
  * commit record that doesn't hold, bytes that mean nothing, and room that nothing refers to, which
- * is lost until the container is copied.
+ * is lost until the container is copied. A deep check of a sealed one reads all blocks of it, those
+ * too that this image doesn't need.
  */
 #include "bytes.h"
 #include "check.h"
@@ -53,8 +54,7 @@ static void check_other_record(struct cim_check *c, const struct cim_container *
 
 static void check_room(struct cim_check *c, const struct cim_container *container)
 {
-	const uint64_t table = cim_cont_whole(container->now.length);
-	const uint64_t used = CIM_CONT_FIRST + table + cim_cont_extent_bytes(container);
+	const uint64_t used = cim_cont_used(container);
 
 	if (used < container->now.end)
 		cim_check_report(c, CIM_NOTE, what, 0, "nothing refers to %llu of its %llu bytes",
@@ -64,20 +64,64 @@ static void check_room(struct cim_check *c, const struct cim_container *containe
 
 static void check_end(struct cim_check *c, const struct cim_container *container)
 {
-	uint64_t size;
+	struct cim_verity_shape shape;
+	uint64_t size, end = container->now.end;
 	long ignored;
 
+	if (container->verity && cim_verity_shape(&shape, container->sealed_blocks))
+		end = shape.end * CIM_CONT_BLOCK;
 	if (container->device ||
 	    container->below.size(container->below.ctx, container->file, &size, &ignored) ||
-	    size <= container->now.end)
+	    size <= end)
 		return;
-	cim_check_report(c, CIM_NOTE, what, container->now.end, "%llu bytes follow its end",
-			 (unsigned long long)(size - container->now.end));
+	cim_check_report(c, CIM_NOTE, what, end, "%llu bytes follow its %s",
+			 (unsigned long long)(size - end), container->verity ? "seal" : "end");
+}
+
+/* What one block of the tree says of many is reported once. */
+static void check_block(struct cim_check *c, struct cim_container *container, uint64_t block)
+{
+	char last[sizeof(c->why.cause)];
+	size_t got;
+	enum cim_status status;
+
+	memcpy(last, c->why.cause, sizeof(last));
+	status = cim_cont_read(container, block * CIM_CONT_BLOCK, c->buf, CIM_CONT_BLOCK, &got,
+			       &c->why);
+	if (status != CIM_E_CORRUPT || strcmp(last, c->why.cause) != 0)
+		cim_check_try(c, status, what, block * CIM_CONT_BLOCK, "the seal is broken");
+}
+
+static void check_seal(struct cim_check *c, struct cim_container *container)
+{
+	uint64_t block = 0;
+
+	if ((container->flags & CIM_CONT_SEALED) && !container->verity)
+		cim_check_report(c, CIM_NOTE, what, 0, "it is sealed, but the seal isn't here");
+	if (!container->verity || !(c->flags & CIM_VERIFY_DEEP))
+		return;
+	while (block < container->sealed_blocks && !c->status) {
+		const uint64_t left = container->sealed_blocks - block;
+		const uint64_t most = CIM_CHECK_BUFFER / CIM_CONT_BLOCK;
+		const size_t count = (size_t)(left < most ? left : most);
+		size_t got;
+
+		/* If they aren't all as they were, which ones? */
+		c->why.cause[0] = 0;
+		if (cim_cont_read(container, block * CIM_CONT_BLOCK, c->buf, count * CIM_CONT_BLOCK,
+				  &got, &c->why)) {
+			c->why.cause[0] = 0;
+			for (size_t i = 0; i < count && !c->status; i++)
+				check_block(c, container, block + i);
+		}
+		block += count;
+		cim_check_tick(c);
+	}
 }
 
 void cim_check_container(struct cim_check *c)
 {
-	const struct cim_container *container = cim_cont_of(c->image->env.vfs, c->image->dir);
+	struct cim_container *container = cim_cont_of(c->image->env.vfs, c->image->dir);
 
 	if (!container)
 		return;
@@ -85,4 +129,5 @@ void cim_check_container(struct cim_check *c)
 	check_other_record(c, container);
 	check_room(c, container);
 	check_end(c, container);
+	check_seal(c, container);
 }

@@ -5,8 +5,8 @@
  * The container file system is a struct cim_vfs over one file of another, so nothing above it knows
  * the difference. contread.c finds the state that stands, and checks all of it; conttable.c has the
  * names; contwrite.c gives a session's files their room; contcommit.c makes the state that it
- * leaves the one that stands; contvfs.c and contfile.c are the table of functions; place.c opens
- * what a path means.
+ * leaves the one that stands; contseal.c seals it, contverify.c reads what is sealed; contvfs.c and
+ * contfile.c are the table of functions; place.c opens what a path means.
  *
  * Nodes of files that a published table names never change. A session's own ones may, by calls that
  * its lock serialises. So readers' threads meet only where a file is opened: there is a lock for
@@ -17,6 +17,7 @@
 
 #include "../../include/libcim_env.h"
 #include "contformat.h"
+#include "verity.h"
 
 struct cim_extent {
 	uint64_t at;	/* in the file */
@@ -76,6 +77,8 @@ struct cim_container {
 	bool unlocked; /* there are no locks: no other session is kept out */
 	bool made;     /* by this session */
 	uint32_t flags;
+	uint64_t sealed_blocks;	   /* what the header says */
+	struct cim_verity *verity; /* sealed, and the seal is here: nothing is read past it */
 	uint64_t device_size;
 
 	uint8_t records[CIM_CONT_RECORDS][CIM_SIZE(cont_record)]; /* as they were found */
@@ -104,13 +107,29 @@ static inline uint64_t cim_cont_whole(uint64_t bytes)
 /* ---- contread.c ---- */
 
 bool cim_cont_is_magic(const uint8_t *bytes, size_t len);
-/* Read and check all of it: header, records, table. c->file is open. */
-enum cim_status cim_cont_load(struct cim_container *c, struct cim_error *err);
+/* Read and check all of it: header, records, table. c->file is open. @root: the root hash that it
+ * must have been sealed with, CIM_VERITY_DIGEST bytes; NULL: any, or none. */
+enum cim_status cim_cont_load(struct cim_container *c, const uint8_t *root, struct cim_error *err);
 /* A record to 64 bytes, and its digest. */
 void cim_cont_record_encode(const struct cim_cont_record *record, uint8_t *bytes);
 void cim_cont_digest(const void *bytes, size_t len, uint8_t *digest);
 /* Read and decode the records; *slot is that of the one that stands. CIM_E_CORRUPT: none does. */
 enum cim_status cim_cont_read_records(struct cim_container *c, struct cim_error *err);
+
+/* ---- contverify.c ---- */
+
+/* Find the seal that the header tells of, in a file of @size bytes. Of a device that ends before it
+ * (veritysetup shows such ones) the header's word is taken, unless @root is given. */
+enum cim_status cim_cont_open_seal(struct cim_container *c, uint64_t size, const uint8_t *root,
+				   struct cim_error *err);
+/* Read of the container's bytes; what is sealed is checked first. */
+enum cim_status cim_cont_read(struct cim_container *c, uint64_t place, void *buf, size_t len,
+			      size_t *got, struct cim_error *err);
+
+/* ---- contseal.c ---- */
+
+/* Seal what a session has opened, and has done nothing with. @root: CIM_VERITY_DIGEST bytes. */
+enum cim_status cim_cont_seal(struct cim_container *c, uint8_t *root, struct cim_error *err);
 
 /* ---- conttable.c ---- */
 
@@ -134,8 +153,8 @@ struct cim_cont_entry cim_cont_take_out(struct cim_container *c, size_t at);
 void cim_cont_drop(struct cim_container *c, struct cim_cont_entry *entry);
 /* The name as WTF-8; @text has room for 3 * CIM_CONT_MAX_NAME + 1 bytes. */
 void cim_cont_name_text(const struct cim_cont_entry *entry, char *text);
-/* What all extents take; the published state's. */
-uint64_t cim_cont_extent_bytes(const struct cim_container *c);
+/* What head, table and all extents take; the published state's. */
+uint64_t cim_cont_used(const struct cim_container *c);
 /* A session's, which no table ever names. */
 bool cim_cont_is_private(const struct cim_cont_entry *entry);
 /* The table that the entries make, but for private files. NULL: no memory, or *size is over the
@@ -161,6 +180,9 @@ enum cim_status cim_cont_clear_free(struct cim_container *c, long *os_error);
 enum cim_status cim_cont_take_room(struct cim_container *c, uint64_t len, uint64_t *place,
 				   long *os_error);
 void cim_cont_give_room(struct cim_container *c, uint64_t place, uint64_t len, bool dirty);
+/* Bytes into room that is the session's. */
+enum cim_status cim_cont_put_bytes(struct cim_container *c, uint64_t place, const void *buf,
+				   size_t len, long *os_error);
 enum cim_status cim_cont_write_zeros(struct cim_container *c, uint64_t place, uint64_t len,
 				     long *os_error);
 /* The extent that byte @offset is in, NULL behind the last. */
@@ -213,13 +235,17 @@ intptr_t cim_cont_file_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint6
 			   uint64_t *place);
 enum cim_status cim_cont_file_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,
 					uint64_t *data, long *os_error);
+bool cim_cont_file_corrupt_text(void *ctx, cim_vfs_file *file, uint64_t offset, size_t len,
+				char *buf, size_t size);
 
 /* ---- contvfs.c ---- */
 
 /* The container as a file system: what is opened there is its one directory. */
 void cim_cont_vfs(struct cim_container *c, struct cim_vfs *vfs);
 /* NULL: the directory is none of these. */
-const struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *dir);
+struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *dir);
 void cim_cont_put(struct cim_container *c);
+/* The root hash that all of the directory is checked by; NULL: none. */
+const uint8_t *cim_cont_root(const struct cim_vfs *vfs, cim_vfs_dir *dir);
 
 #endif

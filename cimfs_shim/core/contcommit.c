@@ -28,7 +28,7 @@
 /* ---- making one ---- */
 
 /* The blocks of an empty container. */
-static void encode_empty(uint8_t *bytes)
+static void encode_empty(uint8_t *bytes, uint32_t flags)
 {
 	struct cim_cont_record record = {
 		.sequence = 1,
@@ -43,6 +43,7 @@ static void encode_empty(uint8_t *bytes)
 	cim_put32(bytes + CIM_OFF(cont_header, block_size), CIM_CONT_BLOCK);
 	cim_put32(bytes + CIM_OFF(cont_header, major), CIM_CONT_MAJOR);
 	cim_put32(bytes + CIM_OFF(cont_header, minor), CIM_CONT_MINOR);
+	cim_put32(bytes + CIM_OFF(cont_header, flags), flags);
 	cim_cont_digest(bytes, CIM_OFF(cont_header, digest), bytes + CIM_OFF(cont_header, digest));
 	cim_cont_digest(bytes + CIM_CONT_FIRST, CIM_SIZE(cont_table), record.table_digest);
 	cim_cont_record_encode(&record, bytes + CIM_CONT_BLOCK);
@@ -57,7 +58,7 @@ static enum cim_status write_empty(struct cim_container *c, cim_vfs_file *file,
 
 	if (!bytes)
 		return cim_no_memory(err);
-	encode_empty(bytes);
+	encode_empty(bytes, c->flags);
 	for (unsigned i = 0; i < CIM_CONT_RECORDS; i++)
 		memcpy(c->records[i], bytes + (1 + i) * CIM_CONT_BLOCK, sizeof(c->records[i]));
 	status = cim_io_write(&c->env, file, c->name, 0, bytes, EMPTY_SIZE, err);

@@ -7,7 +7,9 @@
  * container's file an extent's are.
  */
 #include "container.h"
+#include "error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum cim_status refuse(long *os_error)
@@ -63,13 +65,28 @@ static uint64_t place_of(const struct cim_cont_node *node, uint64_t offset, uint
 	return extent->place ? extent->place + skip : 0;
 }
 
+/* *len: of how many bytes, and then how many there were. */
+static enum cim_status read_place(struct cim_container *c, uint64_t place, void *buf, size_t *len,
+				  long *os_error)
+{
+	struct cim_error why;
+	enum cim_status status;
+
+	if (!c->verity)
+		return c->below.pread(c->below.ctx, c->file, place, buf, *len, len, os_error);
+	status = cim_cont_read(c, place, buf, *len, len, &why);
+	if (status)
+		*os_error = why.os_error;
+	return status;
+}
+
 enum cim_status cim_cont_file_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
 				    size_t len, size_t *got, long *os_error)
 {
 	const struct cim_cont_node *node = cim_cont_file_of(file)->node;
-	const struct cim_container *c = cim_cont_file_of(file)->c;
+	struct cim_container *c = cim_cont_file_of(file)->c;
 	uint8_t *to = buf;
-	enum cim_status status;
+	enum cim_status status = CIM_OK;
 
 	(void)ctx;
 	*got = 0;
@@ -83,19 +100,48 @@ enum cim_status cim_cont_file_pread(void *ctx, cim_vfs_file *file, uint64_t offs
 		const uint64_t place = place_of(node, offset + *got, &part);
 		size_t n = (size_t)part;
 
-		if (!place) {
+		if (place)
+			status = read_place(c, place, to + *got, &n, os_error);
+		else
 			memset(to + *got, 0, n);
-		} else {
-			status = c->below.pread(c->below.ctx, c->file, place, to + *got, n, &n,
-						os_error);
-			if (status)
-				return status;
-		}
+		if (status)
+			return status;
 		*got += n;
 		if (n < part) /* somebody has cut the container short */
 			break;
 	}
 	return CIM_OK;
+}
+
+/* Read it once more, for somebody who has the room for words. */
+bool cim_cont_file_corrupt_text(void *ctx, cim_vfs_file *file, uint64_t offset, size_t len,
+				char *buf, size_t size)
+{
+	struct cim_cont_file *inner = cim_cont_file_of(file);
+	struct cim_error why = {0};
+	uint64_t part;
+	size_t got;
+	uint8_t byte;
+
+	(void)ctx;
+	if (offset >= inner->node->size)
+		return false;
+	if (len > inner->node->size - offset)
+		len = (size_t)(inner->node->size - offset);
+	for (uint64_t end = offset + len; offset < end && !why.status; offset += part) {
+		uint64_t place;
+
+		part = end - offset;
+		place = place_of(inner->node, offset, &part);
+		/* One byte of each block will do. */
+		if (place && part > CIM_CONT_BLOCK - place % CIM_CONT_BLOCK)
+			part = CIM_CONT_BLOCK - place % CIM_CONT_BLOCK;
+		if (place)
+			cim_cont_read(inner->c, place, &byte, 1, &got, &why);
+	}
+	if (why.status)
+		snprintf(buf, size, "%s", why.cause);
+	return why.status != CIM_OK;
 }
 
 enum cim_status cim_cont_file_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset,
@@ -140,7 +186,10 @@ intptr_t cim_cont_file_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint6
 
 	(void)ctx;
 	*place = 0;
-	return at && c->below.map ? c->below.map(c->below.ctx, c->file, at, len, place) : -1;
+	/* Who reads what is sealed by himself doesn't know whether it still is what was sealed. */
+	return at && c->below.map && !c->verity
+		       ? c->below.map(c->below.ctx, c->file, at, len, place)
+		       : -1;
 }
 
 enum cim_status cim_cont_file_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,

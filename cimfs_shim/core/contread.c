@@ -5,7 +5,8 @@
  * The header says that the file is a container. Of the two commit records the one with the higher
  * sequence counts whose digest holds, and that of its table: one whose write was torn leaves the
  * other. What it says is checked before it is used, for the digests only tell that somebody meant
- * it: the table lies behind the records and before the end, the end in the file.
+ * it: the table lies behind the records and before the end, the end in the file. Of a sealed
+ * container the header says where the seal is; then all is read once more, the header too, by it.
  */
 #include "container.h"
 #include "bytes.h"
@@ -64,8 +65,7 @@ static enum cim_status read_at(struct cim_container *c, uint64_t offset, void *b
 			       struct cim_error *err)
 {
 	size_t got;
-	enum cim_status status = cim_io_read(&c->env, c->file, c->name, offset, buf, len, &got,
-					     err);
+	enum cim_status status = cim_cont_read(c, offset, buf, len, &got, err);
 
 	if (!status && got != len)
 		status = cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
@@ -94,9 +94,35 @@ static enum cim_status check_header(struct cim_container *c, struct cim_error *e
 				"the container's header or blocks aren't of %u bytes",
 				CIM_CONT_BLOCK);
 	c->flags = cim_get32(bytes + CIM_OFF(cont_header, flags));
+	c->sealed_blocks = cim_get64(bytes + CIM_OFF(cont_header, blocks));
 	if (c->writes && (c->flags & CIM_CONT_SEALED))
 		return cim_fail(err, CIM_E_ACCESS, "the container is sealed");
+	if ((c->flags & CIM_CONT_SEALED) &&
+	    (c->sealed_blocks > INT64_MAX / CIM_CONT_BLOCK ||
+	     cim_get64(bytes + CIM_OFF(cont_header, verity)) != c->sealed_blocks * CIM_CONT_BLOCK))
+		return cim_fail(err, CIM_E_CORRUPT, "the seal of %llu blocks isn't behind them",
+				(unsigned long long)c->sealed_blocks);
 	return CIM_OK;
+}
+
+/* A sealed container's is read again, by the seal; what it says of that must be what was used. */
+static enum cim_status read_header(struct cim_container *c, uint64_t size, const uint8_t *root,
+				   struct cim_error *err)
+{
+	uint64_t blocks;
+	enum cim_status status = check_header(c, err);
+
+	if (status)
+		return status;
+	if (!(c->flags & CIM_CONT_SEALED))
+		return root ? cim_fail(err, CIM_E_CORRUPT, "the container isn't sealed") : CIM_OK;
+	blocks = c->sealed_blocks;
+	status = cim_cont_open_seal(c, size, root, err);
+	if (!status)
+		status = check_header(c, err);
+	if (!status && (!(c->flags & CIM_CONT_SEALED) || c->sealed_blocks != blocks))
+		status = cim_fail(err, CIM_E_CORRUPT, "the container's header has changed");
+	return status;
 }
 
 /* Read the table of a record. *good: it is there, with its digest. */
@@ -160,9 +186,10 @@ static enum cim_status choose_record(struct cim_container *c, uint64_t size, str
 }
 
 /* The digests hold, so somebody meant it: what is wrong now is no torn write. */
-static enum cim_status check_record(const struct cim_cont_record *record, uint64_t size,
+static enum cim_status check_record(const struct cim_container *c, uint64_t size,
 				    struct cim_error *err)
 {
+	const struct cim_cont_record *record = &c->now;
 	const uint64_t room = cim_cont_whole(record->length);
 
 	if (record->end % CIM_CONT_BLOCK || record->end < CIM_CONT_FIRST)
@@ -172,6 +199,11 @@ static enum cim_status check_record(const struct cim_cont_record *record, uint64
 		return cim_fail(err, CIM_E_CORRUPT,
 				"the container is cut short: %llu bytes of %llu",
 				(unsigned long long)size, (unsigned long long)record->end);
+	if ((c->flags & CIM_CONT_SEALED) && record->end / CIM_CONT_BLOCK != c->sealed_blocks)
+		return cim_fail(err, CIM_E_CORRUPT,
+				"the seal is of %llu bytes, but the container ends at %llu",
+				(unsigned long long)(c->sealed_blocks * CIM_CONT_BLOCK),
+				(unsigned long long)record->end);
 	if (record->table % CIM_CONT_BLOCK || record->table < CIM_CONT_FIRST ||
 	    !cim_in_range(record->table, room, record->end))
 		return cim_fail(err, CIM_E_CORRUPT,
@@ -181,19 +213,19 @@ static enum cim_status check_record(const struct cim_cont_record *record, uint64
 	return CIM_OK;
 }
 
-enum cim_status cim_cont_load(struct cim_container *c, struct cim_error *err)
+enum cim_status cim_cont_load(struct cim_container *c, const uint8_t *root, struct cim_error *err)
 {
 	uint64_t size;
 	enum cim_status status = cim_io_size(&c->env, c->file, c->name, &size, err);
 
 	if (!status)
-		status = check_header(c, err);
+		status = read_header(c, size, root, err);
 	if (!status)
 		status = cim_cont_read_records(c, err);
 	if (!status)
 		status = choose_record(c, size, err);
 	if (!status)
-		status = check_record(&c->now, size, err);
+		status = check_record(c, size, err);
 	if (!status)
 		status = cim_cont_take_table(c, err);
 	if (status)

@@ -409,9 +409,9 @@ static uint64_t node_bytes(const struct cim_cont_node *node)
 }
 
 /* They don't overlap, and lie in the container, so the sum fits. */
-uint64_t cim_cont_extent_bytes(const struct cim_container *c)
+uint64_t cim_cont_used(const struct cim_container *c)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = CIM_CONT_FIRST + cim_cont_whole(c->now.length);
 
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cim_cont_entry *entry = &c->entries[i];

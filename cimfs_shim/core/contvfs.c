@@ -48,6 +48,7 @@ static void destroy(struct cim_container *c)
 
 	cim_cont_free_entries(c);
 	cim_free(&env, c->free);
+	cim_verity_close(c->verity);
 	if (c->file)
 		below.close(below.ctx, c->file);
 	if (c->dir)
@@ -95,9 +96,16 @@ static void cont_close_dir(void *ctx, cim_vfs_dir *dir)
 	cim_cont_put(c);
 }
 
-const struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *dir)
+struct cim_container *cim_cont_of(const struct cim_vfs *vfs, cim_vfs_dir *dir)
 {
 	return vfs->close_dir == cont_close_dir ? container_of(dir) : NULL;
+}
+
+const uint8_t *cim_cont_root(const struct cim_vfs *vfs, cim_vfs_dir *dir)
+{
+	const struct cim_container *c = cim_cont_of(vfs, dir);
+
+	return c && c->verity ? cim_verity_root(c->verity) : NULL;
 }
 
 static enum cim_status cont_sync_dir(void *ctx, cim_vfs_dir *dir, long *os_error)
@@ -507,6 +515,7 @@ void cim_cont_vfs(struct cim_container *c, struct cim_vfs *vfs)
 		.next_data = cim_cont_file_next_data,
 		.is_named = cont_is_named,
 		.error_text = cont_error_text,
+		.corrupt_text = cim_cont_file_corrupt_text,
 	};
 
 	*vfs = table;

@@ -137,8 +137,8 @@ enum cim_status cim_cont_take_room(struct cim_container *c, uint64_t len, uint64
 }
 
 /* Where no lock keeps another session out, its blocks are the same ones once it has committed. */
-static enum cim_status put(struct cim_container *c, uint64_t place, const void *buf, size_t len,
-			   long *os_error)
+enum cim_status cim_cont_put_bytes(struct cim_container *c, uint64_t place, const void *buf,
+				   size_t len, long *os_error)
 {
 	const enum cim_status status = c->unlocked ? cim_cont_check_unchanged(c, os_error) : CIM_OK;
 
@@ -156,7 +156,7 @@ enum cim_status cim_cont_write_zeros(struct cim_container *c, uint64_t place, ui
 	while (len && !status) {
 		const size_t part = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
 
-		status = put(c, place, zeros, part, os_error);
+		status = cim_cont_put_bytes(c, place, zeros, part, os_error);
 		place += part;
 		len -= part;
 	}
@@ -307,7 +307,8 @@ static enum cim_status write_covered(struct cim_container *c, struct cim_cont_no
 		if (!extent->place)
 			return CIM_E_UNSUPPORTED;
 		if (buf)
-			status = put(c, extent->place + skip, buf, (size_t)part, os_error);
+			status = cim_cont_put_bytes(c, extent->place + skip, buf, (size_t)part,
+						    os_error);
 		else
 			status = cim_cont_write_zeros(c, extent->place + skip, part, os_error);
 		buf = buf ? buf + part : NULL;

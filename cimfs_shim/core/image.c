@@ -418,22 +418,18 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, c
 	return cim_error_where(err, status, "open image", path);
 }
 
-enum cim_status cim_image_open(const struct cim_env *env, const char *path,
-			       struct cim_image **image, struct cim_error *err)
+enum cim_status cim_image_open_rooted(const struct cim_env *env, const char *path,
+				      const uint8_t *root, struct cim_image **image,
+				      struct cim_error *err)
 {
 	struct cim_env own;
 	struct cim_vfs vfs;
 	cim_vfs_dir *dir;
 	const char *name;
-	enum cim_status status;
+	enum cim_status status = cim_take_env(&own, &vfs, env, err);
 
-	if (image)
-		*image = NULL;
-	if (CIM_ANY_NULL(err, "open image", path, image))
-		return CIM_E_POINTER;
-	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
-		status = cim_place_of(&own, &vfs, path, &dir, &name, err);
+		status = cim_place_of(&own, &vfs, path, root, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, "open image", path);
 	status = cim_image_open_in(&own, dir, name, path, image, err);
@@ -442,6 +438,16 @@ enum cim_status cim_image_open(const struct cim_env *env, const char *path,
 	else
 		(*image)->owns_dir = true;
 	return status;
+}
+
+enum cim_status cim_image_open(const struct cim_env *env, const char *path,
+			       struct cim_image **image, struct cim_error *err)
+{
+	if (image)
+		*image = NULL;
+	if (CIM_ANY_NULL(err, "open image", path, image))
+		return CIM_E_POINTER;
+	return cim_image_open_rooted(env, path, NULL, image, err);
 }
 
 void cim_image_close(struct cim_image *image)

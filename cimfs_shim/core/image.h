@@ -70,6 +70,11 @@ enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, c
 				  const char *path, struct cim_image **image,
 				  struct cim_error *err);
 
+/* cim_image_open() and the half of cim_image_open_verified(): @root as for cim_place_of(). */
+enum cim_status cim_image_open_rooted(const struct cim_env *env, const char *path,
+				      const uint8_t *root, struct cim_image **image,
+				      struct cim_error *err);
+
 /* The first half of it, up to the header: no region file is looked at. *filesystem receives the
  * offset for the second half, which tells what the filesystem object says; after a failure it has
  * set what it read, but nobody may rely on it. Between the two, objects can be read by offset. */

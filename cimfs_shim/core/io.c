@@ -160,11 +160,16 @@ enum cim_status cim_io_read(const struct cim_env *env, cim_vfs_file *file, const
 			    uint64_t offset, void *buf, size_t len, size_t *got,
 			    struct cim_error *err)
 {
+	const struct cim_vfs *vfs = env->vfs;
+	char text[256];
 	long os_error = 0;
 	enum cim_status status;
 
 	*got = 0;
-	status = env->vfs->pread(env->vfs->ctx, file, offset, buf, len, got, &os_error);
+	status = vfs->pread(vfs->ctx, file, offset, buf, len, got, &os_error);
+	if (status == CIM_E_CORRUPT && err && vfs->corrupt_text &&
+	    vfs->corrupt_text(vfs->ctx, file, offset, len, text, sizeof(text)))
+		return cim_fail(err, status, "reading %s: %s", name, text);
 	return report(env, status, os_error, "reading", name, err);
 }
 

@@ -7,6 +7,7 @@
  * of the merged image, as far as their names win.
  */
 #include "merge.h"
+#include "container.h"
 #include "io.h"
 #include "place.h"
 #include "writer.h"
@@ -77,12 +78,15 @@ static enum cim_status add_source(const struct cim_env *env, struct cim_merge *m
 
 /* Those of a merged image are sources of this one too, and in front of it. */
 static enum cim_status add_sources(const struct cim_env *env, struct cim_merge *merge,
-				   const struct cim_image *image, struct cim_error *err)
+				   const struct cim_image *image, const uint8_t *root,
+				   struct cim_error *err)
 {
 	struct cim_merged_source own = {.guid = image->sets[image->info.set_count - 1].guid,
 					.set_count = image->info.set_count};
 	enum cim_status status = CIM_OK;
 
+	if (root)
+		memcpy(own.root_hash, root, sizeof(own.root_hash));
 	for (uint32_t i = 0; !status && i < image->info.source_count; i++) {
 		own.set_count -= image->sources[i].set_count;
 		status = add_source(env, merge, &image->sources[i], err);
@@ -92,7 +96,8 @@ static enum cim_status add_sources(const struct cim_env *env, struct cim_merge *
 
 /* Name the image's sets as parents. */
 static enum cim_status add_sets(const struct cim_env *env, struct cim_merge *merge,
-				const struct cim_image *image, struct cim_error *err)
+				const struct cim_image *image, const uint8_t *root,
+				struct cim_error *err)
 {
 	if (image->info.region_count > CIM_MAX_REGIONS - OWN_REGIONS - merge->regions ||
 	    image->info.set_count > UINT16_MAX - merge->set_count)
@@ -105,7 +110,7 @@ static enum cim_status add_sets(const struct cim_env *env, struct cim_merge *mer
 		merge->sets[merge->set_count++] = image->sets[i];
 	}
 	merge->regions += image->info.region_count;
-	return add_sources(env, merge, image, err);
+	return add_sources(env, merge, image, root, err);
 }
 
 /* ---- records ---- */
@@ -328,7 +333,7 @@ static enum cim_status add_all(struct adding *a, struct cim_walk *walk, struct c
 }
 
 static enum cim_status add_image(struct cim_writer *writer, struct cim_image *image,
-				 struct cim_error *err)
+				 const uint8_t *root, struct cim_error *err)
 {
 	struct adding a = {.writer = writer,
 			   .image = image,
@@ -338,7 +343,7 @@ static enum cim_status add_image(struct cim_writer *writer, struct cim_image *im
 	enum cim_status status;
 
 	cim_hash_table_init(&a.files, &writer->env);
-	status = add_sets(&writer->env, writer->merge, image, err);
+	status = add_sets(&writer->env, writer->merge, image, root, err);
 	if (!status)
 		status = cim_walk_open(image, image->info.root_id, &walk, err);
 	if (!status)
@@ -375,20 +380,30 @@ static enum cim_status open_source(struct cim_writer *writer, const char *path,
 	return cim_image_open(&env, path, image, err);
 }
 
+static enum cim_status find_root(const struct cim_image *image, const uint8_t **root,
+				 struct cim_error *err)
+{
+	*root = cim_cont_root(&image->vfs, image->dir);
+	return *root ? CIM_OK : cim_fail(err, CIM_E_CORRUPT, "the source isn't sealed");
+}
+
 enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *path, unsigned flags,
 				      struct cim_error *err)
 {
 	static const struct cim_str none;
 	struct cim_image *image = NULL;
+	const uint8_t *root = NULL;
 	enum cim_status status;
 
 	status = cim_session_enter(writer, false, &err);
 	if (!status && CIM_ANY_NULL(err, NULL, path))
 		status = CIM_E_POINTER;
-	if (!status && flags)
+	if (!status && (flags & ~CIM_SOURCE_VERIFIED))
 		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
 	if (!status)
 		status = open_source(writer, path, &image, err);
+	if (!status && (flags & CIM_SOURCE_VERIFIED))
+		status = find_root(image, &root, err);
 	if (!status)
 		status = cim_session_begin_marks(writer, err);
 	if (!status && !writer->merge)
@@ -398,7 +413,7 @@ enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *pat
 	if (image && !status) {
 		status = raise_version(writer, image, err);
 		if (!status)
-			status = add_image(writer, image, err);
+			status = add_image(writer, image, root, err);
 		/* Half a source is none. */
 		cim_session_poison(writer, status, err);
 	}

@@ -7,6 +7,7 @@
  * unites places: a file of a set is where the source is whose set it is, every other name is the
  * merged image's own. Nobody above knows the difference.
  */
+#include "container.h"
 #include "image.h"
 #include "io.h"
 #include "names.h"
@@ -227,6 +228,16 @@ static intptr_t united_map(void *ctx, cim_vfs_file *opaque, uint64_t offset, uin
 	return file->place->vfs.map(file->place->vfs.ctx, file->file, offset, len, place);
 }
 
+static bool united_corrupt_text(void *ctx, cim_vfs_file *opaque, uint64_t offset, size_t len,
+				char *buf, size_t size)
+{
+	const struct united_file *file = (const struct united_file *)opaque;
+	const struct cim_vfs *vfs = &file->place->vfs;
+
+	(void)ctx;
+	return vfs->corrupt_text && vfs->corrupt_text(vfs->ctx, file->file, offset, len, buf, size);
+}
+
 static bool united_error_text(void *ctx, long os_error, char *buf, size_t size)
 {
 	const struct united *u = ctx;
@@ -252,6 +263,7 @@ static void united_vfs(struct united *u, struct cim_vfs *vfs)
 		.is_locked = united_is_locked,
 		.map = united_map,
 		.error_text = united_error_text,
+		.corrupt_text = united_corrupt_text,
 	};
 }
 
@@ -265,6 +277,7 @@ struct given {
 
 struct opening {
 	const struct cim_env *env;
+	const uint8_t *root; /* of the merged image's container; then each source's is stored */
 	struct cim_header header; /* the merged image's */
 	struct given *given;
 	size_t given_count;
@@ -282,7 +295,7 @@ static enum cim_status open_given(struct opening *o, const char *path, struct gi
 
 	given->place.vfs = *o->env->vfs;
 	env.vfs = &given->place.vfs;
-	status = cim_place_of(&env, &given->place.vfs, path, &given->place.dir, &name, err);
+	status = cim_place_of(&env, &given->place.vfs, path, NULL, &given->place.dir, &name, err);
 	if (!status)
 		status = cim_header_read(&env, given->place.dir, name, &given->header, err);
 	o->at_fault = status ? path : o->at_fault;
@@ -325,6 +338,21 @@ static enum cim_status find_given(struct opening *o, const struct cim_merged_sou
 			"none of the images given is the source with the region set %s", text);
 }
 
+/* What the source's container was checked by so far, and will be, is its own root hash. */
+static enum cim_status check_root(const struct cim_merged_source *source, const struct given *given,
+				  struct cim_error *err)
+{
+	const uint8_t *root = cim_cont_root(&given->place.vfs, given->place.dir);
+
+	if (!source->verified)
+		return cim_fail(err, CIM_E_CORRUPT, "it was merged without its root hash");
+	if (!root)
+		return cim_fail(err, CIM_E_CORRUPT, "the source isn't sealed");
+	if (memcmp(root, source->root_hash, CIM_VERITY_DIGEST) != 0)
+		return cim_fail(err, CIM_E_CORRUPT, "the source has another root hash");
+	return CIM_OK;
+}
+
 /* Say where the sets of a source are. */
 static void unite_sets(struct united *u, const struct cim_region_set *sets, uint32_t count,
 		       uint32_t place)
@@ -344,6 +372,8 @@ static enum cim_status unite(struct opening *o, struct cim_error *err)
 		struct given *given = NULL;
 
 		status = find_given(o, source, first, &given, err);
+		if (!status && o->root)
+			status = check_root(source, given, err);
 		if (status)
 			return status;
 		unite_sets(u, o->header.sets + first, source->set_count,
@@ -371,7 +401,8 @@ static enum cim_status open_own(struct opening *o, const char *path, struct cim_
 		return cim_no_memory(err);
 	u->places[0].vfs = *o->env->vfs;
 	u->env.vfs = &u->places[0].vfs;
-	status = cim_place_of(&u->env, &u->places[0].vfs, path, &u->places[0].dir, &o->name, err);
+	status = cim_place_of(&u->env, &u->places[0].vfs, path, o->root, &u->places[0].dir,
+			      &o->name, err);
 	if (status)
 		return status;
 	u->place_count = 1;
@@ -437,21 +468,15 @@ static enum cim_status open_merged(struct opening *o, const char *path, const ch
 	return CIM_OK;
 }
 
-enum cim_status cim_image_open_merged(const struct cim_env *env, const char *path,
-				      const char *const *sources, size_t count,
-				      struct cim_image **image, struct cim_error *err)
+static enum cim_status open_with(const struct cim_env *env, const char *op, const char *path,
+				 const char *const *sources, size_t count, const uint8_t *root,
+				 struct cim_image **image, struct cim_error *err)
 {
-	static const char op[] = "open merged image";
-	struct opening o = {0};
+	struct opening o = {.root = root, .given_count = count, .at_fault = path};
 	struct cim_env own;
 	struct cim_vfs vfs;
-	enum cim_status status;
+	enum cim_status status = cim_take_env(&own, &vfs, env, err);
 
-	if (image)
-		*image = NULL;
-	if (CIM_ANY_NULL(err, op, path, sources, image))
-		return CIM_E_POINTER;
-	status = cim_take_env(&own, &vfs, env, err);
 	for (size_t i = 0; !status && i < count; i++)
 		if (CIM_ANY_NULL(err, op, sources[i]))
 			return CIM_E_POINTER;
@@ -459,10 +484,41 @@ enum cim_status cim_image_open_merged(const struct cim_env *env, const char *pat
 		status = cim_fail(err, CIM_E_LIMIT, "%llu sources", (unsigned long long)count);
 	if (!status) {
 		o.env = &own;
-		o.given_count = count;
-		o.at_fault = path;
 		status = open_merged(&o, path, sources, image, err);
 		end_opening(&o);
 	}
-	return cim_error_where(err, status, op, o.at_fault ? o.at_fault : path);
+	return cim_error_where(err, status, op, o.at_fault);
+}
+
+enum cim_status cim_image_open_merged(const struct cim_env *env, const char *path,
+				      const char *const *sources, size_t count,
+				      struct cim_image **image, struct cim_error *err)
+{
+	static const char op[] = "open merged image";
+
+	if (image)
+		*image = NULL;
+	if (CIM_ANY_NULL(err, op, path, sources, image))
+		return CIM_E_POINTER;
+	return open_with(env, op, path, sources, count, NULL, image, err);
+}
+
+enum cim_status cim_image_open_verified(const struct cim_env *env, const char *path,
+					const char *const *sources, size_t count,
+					const uint8_t *root_hash, struct cim_image **image,
+					struct cim_error *err)
+{
+	static const char op[] = "open verified image";
+	enum cim_status status;
+
+	if (image)
+		*image = NULL;
+	if (CIM_ANY_NULL(err, op, path, root_hash, image))
+		return CIM_E_POINTER;
+	if (count && CIM_ANY_NULL(err, op, sources))
+		return CIM_E_POINTER;
+	if (count)
+		return open_with(env, op, path, sources, count, root_hash, image, err);
+	status = cim_image_open_rooted(env, path, root_hash, image, err);
+	return cim_error_where(err, status, op, path);
 }

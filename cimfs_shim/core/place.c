@@ -18,7 +18,9 @@ struct place {
 	const struct cim_env *env;
 	struct cim_vfs *vfs;
 	const char *path;
-	bool session, make, force;
+	bool session, make, force, sealable;
+	bool only;	     /* a container will do */
+	const uint8_t *root; /* the root hash that it must have; NULL: any, or none */
 	bool *unlocked;
 };
 
@@ -93,6 +95,7 @@ static struct cim_container *new_container(const struct place *place, cim_vfs_di
 	c->users = 1;
 	c->dir = dir;
 	c->writes = place->session;
+	c->flags = place->sealable ? CIM_CONT_TO_BE_SEALED : 0; /* should it be made */
 	c->name = cim_strdup(place->env, name);
 	if (c->name)
 		c->mutex = c->env.mutex_new(c->env.thread_ctx);
@@ -115,6 +118,19 @@ static enum cim_status cut_at_end(struct cim_container *c, struct cim_error *err
 	return cim_io_truncate(&c->env, c->file, c->name, c->now.end, err);
 }
 
+/* Whoever would make a container says whether it is to be sealed; one that is there must be such a
+ * one. */
+static enum cim_status check_sealable(const struct cim_container *c, const struct place *place,
+				      struct cim_error *err)
+{
+	const bool sealable = c->flags & CIM_CONT_TO_BE_SEALED;
+
+	if (!place->make || sealable == place->sealable)
+		return CIM_OK;
+	return cim_fail(err, CIM_E_INVALID, "the container %s made to be sealed",
+			sealable ? "was" : "wasn't");
+}
+
 static enum cim_status open_container(struct cim_container *c, const struct place *place,
 				      enum found found, struct cim_error *err)
 {
@@ -131,7 +147,9 @@ static enum cim_status open_container(struct cim_container *c, const struct plac
 	if (!status && found == FOUND_BLANK)
 		status = cim_cont_make_on_device(c, place->force, err);
 	if (!status)
-		status = cim_cont_load(c, err);
+		status = cim_cont_load(c, place->root, err);
+	if (!status)
+		status = check_sealable(c, place, err);
 	if (!status && place->session)
 		status = cut_at_end(c, err);
 	if (status && c->made)
@@ -193,6 +211,26 @@ static enum cim_status open_directory(const struct place *place, cim_vfs_dir **d
 			      : cim_io_open_dir(place->env, place->path, 0, dir, err);
 }
 
+/* There is a directory, or it was opened. */
+static enum cim_status refuse_directory(const struct place *place, struct cim_error *err)
+{
+	if (place->make)
+		return cim_fail(err, CIM_E_ACCESS, "a directory, where a container is wanted");
+	return cim_fail(err, CIM_E_CORRUPT, "a directory is no container");
+}
+
+/* There is no container, nor a directory, whose error is @why. */
+static enum cim_status refuse_other(const struct place *place, enum found found,
+				    const struct cim_error *why, struct cim_error *err)
+{
+	if ((found == FOUND_FILE && (place->make || place->only)) ||
+	    (found == FOUND_BLANK && place->only))
+		return cim_fail(err, CIM_E_CORRUPT, "it is no container");
+	if (found == FOUND_NOTHING && place->only)
+		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "no such file");
+	return cim_fail_as(err, CIM_E_PATH_NOT_FOUND, why);
+}
+
 /* Another session may make the container between our looking and our making: then it is looked at
  * once more. */
 static enum cim_status open_place(const struct place *place, cim_vfs_dir **dir,
@@ -203,10 +241,10 @@ static enum cim_status open_place(const struct place *place, cim_vfs_dir **dir,
 	enum found found;
 
 	*dir = directory ? NULL : *dir;
-	if (!directory && place->make) {
+	if (!directory && (place->make || place->only || place->root)) {
 		cim_io_close_dir(place->env, *dir);
 		*dir = NULL;
-		return cim_fail(err, CIM_E_ACCESS, "a directory, where a container is wanted");
+		return refuse_directory(place, err);
 	}
 	if (directory != CIM_E_PATH_NOT_FOUND || place->vfs->no_containers)
 		return cim_fail_as(err, directory, &why);
@@ -217,9 +255,7 @@ static enum cim_status open_place(const struct place *place, cim_vfs_dir **dir,
 		return CIM_OK;
 	if (status)
 		return cim_fail_as(err, status, &inside);
-	if (found == FOUND_FILE && place->make)
-		return cim_fail(err, CIM_E_CORRUPT, "it is no container");
-	return cim_fail_as(err, directory, &why);
+	return refuse_other(place, found, &why, err);
 }
 
 enum cim_status cim_place_open(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
@@ -228,6 +264,24 @@ enum cim_status cim_place_open(const struct cim_env *env, struct cim_vfs *vfs, c
 	const struct place place = {.env = env, .vfs = vfs, .path = path};
 
 	return open_place(&place, dir, err);
+}
+
+enum cim_status cim_place_container(const struct cim_env *env, struct cim_vfs *vfs,
+				    const char *path, bool session, struct cim_container **c,
+				    struct cim_error *err)
+{
+	bool unlocked = false;
+	const struct place place = {.env = env,
+				    .vfs = vfs,
+				    .path = path,
+				    .session = session,
+				    .only = true,
+				    .unlocked = &unlocked};
+	cim_vfs_dir *dir = NULL;
+	const enum cim_status status = open_place(&place, &dir, err);
+
+	*c = (struct cim_container *)dir;
+	return status;
 }
 
 enum cim_status cim_place_lock(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
@@ -240,21 +294,25 @@ enum cim_status cim_place_lock(const struct cim_env *env, struct cim_vfs *vfs, c
 				    .session = true,
 				    .make = flags & CIM_WRITE_CONTAINER,
 				    .force = flags & CIM_WRITE_FORCE,
+				    .sealable = flags & CIM_WRITE_SEALABLE,
 				    .unlocked = unlocked};
 
 	return open_place(&place, dir, err);
 }
 
 enum cim_status cim_place_of(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
-			     cim_vfs_dir **dir, const char **name, struct cim_error *err)
+			     const uint8_t *root, cim_vfs_dir **dir, const char **name,
+			     struct cim_error *err)
 {
+	struct place place = {.env = env, .vfs = vfs, .root = root};
 	char *dir_path;
 	enum cim_status status = cim_split_path(env, path, &dir_path, name, err);
 
 	*dir = NULL;
 	if (status)
 		return status;
-	status = cim_place_open(env, vfs, dir_path, dir, err);
+	place.path = dir_path;
+	status = open_place(&place, dir, err);
 	cim_free(env, dir_path);
 	return status;
 }

@@ -18,6 +18,7 @@ static_assert(CIM_LEAST_DATA == sizeof(struct cim_data), "no padding behind it")
 static_assert(CIM_LEAST_RUN == sizeof(struct cim_run), "no padding behind it");
 static_assert(CIM_LEAST_SEGMENT == sizeof(struct cim_segment), "no padding behind it");
 static_assert(CIM_LEAST_STATS == sizeof(struct cim_writer_stats), "no padding behind it");
+static_assert(CIM_LEAST_CONTAINER == sizeof(struct cim_container_info), "no padding behind it");
 static_assert(CIM_LEAST_VERIFY == sizeof(struct cim_verify_result), "no padding behind it");
 
 enum cim_status cim_too_small(size_t theirs, size_t least, const char *what, struct cim_error *err)

@@ -22,7 +22,7 @@
  */
 #define CIM_END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 #define CIM_LEAST_ENV		 CIM_END_OF(struct cim_env, sha256_ctx)
-#define CIM_LEAST_VFS		 CIM_END_OF(struct cim_vfs, error_text)
+#define CIM_LEAST_VFS		 CIM_END_OF(struct cim_vfs, corrupt_text)
 #define CIM_LEAST_METADATA	 CIM_END_OF(struct cim_metadata, keep_attributes)
 #define CIM_LEAST_SOURCE	 CIM_END_OF(struct cim_source, pread)
 #define CIM_LEAST_VISITOR	 CIM_END_OF(struct cim_structure_visitor, broken)
@@ -32,6 +32,7 @@
 #define CIM_LEAST_SEGMENT	 CIM_END_OF(struct cim_segment, in_object)
 #define CIM_LEAST_VERIFY	 CIM_END_OF(struct cim_verify_result, metadata_digest)
 #define CIM_LEAST_STATS		 CIM_END_OF(struct cim_writer_stats, stored_bytes)
+#define CIM_LEAST_CONTAINER	 CIM_END_OF(struct cim_container_info, root_hash)
 
 /* Copy @given to @own, which has @size bytes: what an older caller doesn't know is 0. @what: its
  * name. */

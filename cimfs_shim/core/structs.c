@@ -938,7 +938,7 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 		status = cim_take_sized(&s.visitor, sizeof(s.visitor), CIM_LEAST_VISITOR, visitor,
 					"the visitor", err);
 	if (!status)
-		status = cim_place_of(&s.env, &s.vfs, path, &dir, &name, err);
+		status = cim_place_of(&s.env, &s.vfs, path, NULL, &dir, &name, err);
 	if (status)
 		return cim_error_where(err, status, op, path);
 	cim_idset_init(&s.met, &s.env);

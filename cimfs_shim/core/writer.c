@@ -17,8 +17,10 @@
 
 #include <string.h>
 
+/* Without CIM_WRITE_CONTAINER they mean nothing. */
+#define FOR_CONTAINERS (CIM_WRITE_FORCE | CIM_WRITE_SEALABLE)
 #define ALL_FLAGS \
-	(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED | CIM_WRITE_CONTAINER | CIM_WRITE_FORCE)
+	(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED | CIM_WRITE_CONTAINER | FOR_CONTAINERS)
 
 /* ---- opening ---- */
 
@@ -165,7 +167,7 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 	if (!writer->lock)
 		return cim_no_memory(err);
 	status = cim_place_lock(&writer->env, &writer->vfs, dir,
-				flags & (CIM_WRITE_CONTAINER | CIM_WRITE_FORCE), &writer->dir,
+				flags & (CIM_WRITE_CONTAINER | FOR_CONTAINERS), &writer->dir,
 				&unlocked, err);
 	if (status)
 		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
@@ -202,7 +204,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 		status = check_names(existing, name, err);
 	if (!status && (flags & ~ALL_FLAGS))
 		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
-	if (!status && (flags & CIM_WRITE_FORCE) && !(flags & CIM_WRITE_CONTAINER))
+	if (!status && (flags & FOR_CONTAINERS) && !(flags & CIM_WRITE_CONTAINER))
 		status = cim_fail(err, CIM_E_INVALID, "a flag that is for containers only");
 	if (status)
 		return cim_error_where(err, status, op, name ? name : existing);

@@ -1007,6 +1007,8 @@ struct cim_env memfs_env(struct memfs *m)
 	env.vfs = &m->vfs;
 	env.random = mem_random;
 	env.random_ctx = m;
+	env.sha256 = cim_env_default()->sha256;
+	env.sha256_ctx = cim_env_default()->sha256_ctx;
 	env.now_ms = mem_now;
 	env.sleep_ms = mem_sleep;
 	env.clock_ctx = m;

@@ -716,26 +716,6 @@ static enum cim_status try_session(struct kit *k, const char *existing, const ch
 	return cim_writer_open(&k->env, "mem/c.bcim", existing, name, flags, w, &k->err);
 }
 
-/* Read as any other, but never written again. */
-static void test_sealed(void)
-{
-	struct kit k = kit_new();
-	struct cim_writer *w = NULL;
-	struct cim_store *store = NULL;
-	uint8_t header[512];
-
-	k.container = true;
-	make_base(&k);
-	memfs_peek(k.m, "c.bcim", 0, header, sizeof(header));
-	header[24] = 2;
-	cim_cont_digest(header, 496, header + 496);
-	memfs_poke(k.m, "c.bcim", 0, header, sizeof(header));
-	gives(&k, try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER, &w), CIM_E_ACCESS);
-	gives(&k, cim_store_open(&k.env, "mem/c.bcim", true, &store, &k.err), CIM_E_ACCESS);
-	must_be_sound(&k, "base.cim");
-	kit_free(&k);
-}
-
 static void test_upkeep(void)
 {
 	struct kit k = kit_new();
@@ -1808,7 +1788,6 @@ int main(void)
 	test_memory();
 	test_random_files();
 	test_story();
-	test_sealed();
 	test_upkeep();
 	test_reading_meanwhile();
 	test_locks();

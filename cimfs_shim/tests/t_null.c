@@ -24,6 +24,7 @@ static struct cim_idset *idset;
 static const struct cim_place place;
 static bool again;
 static const char *const paths[] = {"mem/x.cim"};
+static const uint8_t root[32];
 static struct cim_file_info file = {CIM_SIZED(file)};
 static struct cim_data data = {CIM_SIZED(data)};
 static struct cim_region_set set;
@@ -70,6 +71,9 @@ static void *sized_output(unsigned n)
 	X(cim_budget_open, 2, "budget", (P(1, image), output(2), &k.err))                          \
 	X(cim_budget_spend, 2, "budget", (P(1, budget), P(2, &place), &k.err))                     \
 	X(cim_check_image_name, 1, "check image name", (P(1, "x.cim"), &k.err))                    \
+	X(cim_container_get_info, 2, "look at container",                                          \
+	  (&k.env, P(1, "mem/x"), sized_output(2), &k.err))                                        \
+	X(cim_container_seal, 2, "seal container", (&k.env, P(1, "mem/x"), output(2), &k.err))     \
 	X(cim_data_place, 3, "find stream", (P(1, image), P(2, &data), output(3), &k.err))         \
 	X(cim_file_place, 3, "find part",                                                          \
 	  (P(1, image), P(2, &file), CIM_PART_DATA, output(3), &k.err))                            \
@@ -97,6 +101,8 @@ static void *sized_output(unsigned n)
 	X(cim_image_open, 2, "open image", (&k.env, P(1, "mem/x.cim"), output(2), &k.err))         \
 	X(cim_image_open_merged, 3, "open merged image",                                           \
 	  (&k.env, P(1, "mem/x.cim"), P(2, paths), 1, output(3), &k.err))                          \
+	X(cim_image_open_verified, 4, "open verified image",                                       \
+	  (&k.env, P(1, "mem/x.cim"), P(2, paths), 1, P(3, root), output(4), &k.err))              \
 	X(cim_image_read, 4, "read stream",                                                        \
 	  (P(1, image), P(2, &data), 0, P(4, buf), 1, output(3), &k.err))                          \
 	X(cim_image_region_size, 2, "get region file size", (P(1, image), 0, output(2), &k.err))   \

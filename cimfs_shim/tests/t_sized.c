@@ -26,12 +26,13 @@ static const struct sized {
 	{"file system",
 	 CIM_LEAST_VFS,
 	 sizeof(TYPE),
-	 {END(struct_size), END(ctx),	    END(fold_names), END(windows_paths), END(no_containers),
-	  END(open_dir),    END(close_dir), END(sync_dir),   END(open),		 END(close),
-	  END(size),	    END(pread),	    END(pwrite),     END(truncate),	 END(sync),
-	  END(lock),	    END(is_locked), END(rename),     END(remove),	 END(list),
-	  END(map),	    END(hold),	    END(next_data),  END(is_named),	 END(is_device),
-	  END(error_text)}},
+	 {END(struct_size),   END(ctx),	       END(fold_names),	 END(windows_paths),
+	  END(no_containers), END(open_dir),   END(close_dir),	 END(sync_dir),
+	  END(open),	      END(close),      END(size),	 END(pread),
+	  END(pwrite),	      END(truncate),   END(sync),	 END(lock),
+	  END(is_locked),     END(rename),     END(remove),	 END(list),
+	  END(map),	      END(hold),       END(next_data),	 END(is_named),
+	  END(is_device),     END(error_text), END(corrupt_text)}},
 #undef TYPE
 #define TYPE struct cim_metadata
 	{"metadata",
@@ -91,6 +92,14 @@ static const struct sized {
 	 CIM_LEAST_STATS,
 	 sizeof(TYPE),
 	 {END(struct_size), END(files), END(streams), END(bytes), END(stored_bytes)}},
+#undef TYPE
+#define TYPE struct cim_container_info
+	{"container info",
+	 CIM_LEAST_CONTAINER,
+	 sizeof(TYPE),
+	 {END(struct_size), END(to_be_sealed), END(sealed), END(seal_elsewhere), END(device),
+	  END(size), END(file_size), END(used), END(lost), END(files), END(images),
+	  END(data_blocks), END(root_hash)}},
 #undef TYPE
 #undef END
 };

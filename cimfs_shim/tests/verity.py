@@ -18,6 +18,7 @@ from tap import check, done, same, skip  # noqa: E402
 BLOCK = 4096
 TMP = os.environ["TEST_TMP"]
 T_VERITY = os.path.join(os.environ.get("BUILD", "build"), "tests/t_verity")
+T_SEAL = os.path.join(os.environ.get("BUILD", "build"), "tests/t_seal")
 SEED = int(os.environ.get("CIM_SEED") or random.SystemRandom().randrange(2**32))
 ENV = dict(os.environ, LC_ALL="C", PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 
@@ -56,6 +57,33 @@ def try_size(blocks):
           "%d blocks: and refuses another byte %d" % (blocks, at))
 
 
+def sealed_container():
+    """What cim_container_seal() makes."""
+    ours, theirs = os.path.join(TMP, "ours.bcim"), os.path.join(TMP, "theirs.bcim")
+    root = subprocess.run([T_SEAL, ours], check=True, capture_output=True,
+                          text=True).stdout.strip()
+    with open(ours, "rb") as file:
+        end = int.from_bytes(file.read(BLOCK)[32:40], "little")
+    offset = "--hash-offset=%d" % end
+    same(veritysetup("verify", ours, ours, root, offset), (0, ""),
+         "veritysetup verifies a sealed container")
+    shutil.copy(ours, theirs)
+    os.truncate(theirs, end)
+    same(veritysetup("format", theirs, theirs, "--salt=-", offset), (0, root),
+         "its root hash of the same bytes is ours")
+    with open(ours, "ab") as file:
+        file.write(b"conectix" + bytes(504))
+    same(veritysetup("verify", ours, ours, root, offset), (0, ""),
+         "with a footer behind, too")
+    with open(ours, "r+b") as file:
+        file.seek(random.randrange(end))
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    check(veritysetup("verify", ours, ours, root, offset)[0] != 0,
+          "and a changed byte is found")
+
+
 def main():
     print("# CIM_SEED=%d" % SEED)
     random.seed(SEED)
@@ -64,6 +92,7 @@ def main():
         done()
     for blocks in (2, 127, 128, 129, 16384, 16385, random.randrange(130, 20000)):
         try_size(blocks)
+    sealed_container()
     done()
 
 
