@@ -156,6 +156,8 @@ int restore_tree_target(struct restore_tree *tree, int target);
 int restore_tree_add(struct restore_tree *tree, size_t depth, uint32_t id, const char *name);
 /* The image's root as the target itself, unless it plainly doesn't fit there. */
 int restore_tree_whole(struct restore_tree *tree);
+/* Would all of the image come to its end, in proportion to its size? */
+bool restore_tree_walkable(const struct restore_tree *tree);
 /* Make a directory at that level, on the way to what is added; *entered: it is one. */
 int restore_tree_enter(struct restore_tree *tree, size_t depth, uint32_t id, const char *name,
 		       bool *entered);

@@ -595,6 +595,11 @@ static bool has_room(const struct restore_tree *tree, int target)
 	return bytes <= stored;
 }
 
+bool restore_tree_walkable(const struct restore_tree *tree)
+{
+	return !cim_links_walkable(tree->names, NULL);
+}
+
 int restore_tree_whole(struct restore_tree *tree)
 {
 	const uint32_t root = cim_image_get_info(tree->job->image)->root_id;

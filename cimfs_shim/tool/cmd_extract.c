@@ -309,6 +309,81 @@ static int extract_path(struct extract *x, uint32_t root, const char *path)
 	return code;
 }
 
+/* ---- what would be too much ---- */
+
+/* A directory is about to be gone through. What can't be read is told by who does. */
+static int spend_directory(struct extract *x, struct cim_budget *budget, uint32_t id)
+{
+	struct cim_error err = {0};
+	struct cim_place place;
+	struct cim_iter *iter;
+
+	if (cim_iter_dir(x->job.image, id, &iter, NULL))
+		return EXIT_OK;
+	cim_iter_place(iter, &place);
+	cim_iter_close(iter);
+	return cim_budget_spend(budget, &place, &err) ? fail_cim(x, &err) : EXIT_OK;
+}
+
+/* A directory that the walk met below @path, whose first '/' isn't there. */
+static int spend_item(struct extract *x, struct cim_budget *budget, struct cim_walk *walk,
+		      const struct cim_walk_item *item, const char *path)
+{
+	char *below = xasprintf("%s%s%s", path, *path && *item->path ? "/" : "", item->path);
+	const bool out = *below && excluded(&x->exclude, below, true, true);
+
+	free(below);
+	if (!out)
+		return spend_directory(x, budget, item->info->file_id);
+	cim_walk_skip(walk);
+	return EXIT_OK;
+}
+
+static int spend_below(struct extract *x, struct cim_budget *budget, uint32_t id, const char *path)
+{
+	const struct cim_walk_item *item;
+	struct cim_error err = {0};
+	struct cim_walk *walk;
+	enum cim_status status;
+	int code = EXIT_OK;
+
+	if (cim_walk_open(x->job.image, id, &walk, &err))
+		return fail_cim(x, &err);
+	do {
+		status = cim_walk_next(walk, &item, NULL);
+		if (item && item->info->is_directory)
+			code = spend_item(x, budget, walk, item, path);
+	} while (!code && (status || item));
+	cim_walk_close(walk);
+	return code;
+}
+
+/* What the paths name together, or the image but for what is left out. Asked only where the whole
+ * image is out of proportion: making the files would meet that when there are very many. */
+static int check_proportion(struct extract *x, const struct selection *paths)
+{
+	struct cim_image *image = x->job.image;
+	struct cim_budget *budget;
+	struct cim_error err = {0};
+	uint32_t id = cim_image_get_info(image)->root_id;
+	int code = EXIT_OK;
+
+	if (restore_tree_walkable(x->tree))
+		return EXIT_OK;
+	if (cim_budget_open(image, &budget, &err))
+		return fail_cim(x, &err);
+	if (!paths)
+		code = spend_below(x, budget, id, "");
+	for (size_t i = 0; paths && i < paths->count && !code; i++) {
+		const char *path = paths->paths[i] + strspn(paths->paths[i], "/\\");
+
+		if (!cim_image_lookup(image, cim_str8(path), &id, NULL))
+			code = spend_below(x, budget, id, path);
+	}
+	cim_budget_close(budget);
+	return code;
+}
+
 /* ---- the command ---- */
 
 static int open_target(struct extract *x)
@@ -333,7 +408,9 @@ static int extract_all(struct extract *x, const struct selection *paths)
 	info = cim_image_get_info(x->job.image);
 	if (!paths && !x->exclude.count)
 		code = restore_tree_whole(x->tree);
-	else if (!paths)
+	else
+		code = check_proportion(x, paths);
+	if (!code && !paths && x->exclude.count)
 		code = restore_tree_add(x->tree, 1, info->root_id, NULL);
 	for (size_t i = 0; paths && i < paths->count && !code; i++)
 		code = extract_path(x, info->root_id, paths->paths[i]);

@@ -112,6 +112,7 @@ struct expand {
 	struct cim_image *image;
 	const char *name;
 	struct selection *selection;
+	struct cim_budget *budget; /* of directories that are gone through */
 	unsigned long found;
 };
 
@@ -161,6 +162,7 @@ static int expand(struct expand *x, uint32_t dir, const char *prefix, const char
 {
 	struct cim_error err = {0};
 	const struct cim_entry *entry;
+	struct cim_place place;
 	struct cim_iter *iter;
 	enum cim_status status;
 	uint16_t units[CIM_MAX_NAME];
@@ -177,7 +179,9 @@ static int expand(struct expand *x, uint32_t dir, const char *prefix, const char
 	literal = is_there(x, dir, pattern, len);
 	if (cim_iter_dir(x->image, dir, &iter, &err))
 		return tool_fail_cim(x->t, "extract", x->name, &err);
-	while (!code && !(status = cim_iter_next(iter, &entry, &err)) && entry) {
+	cim_iter_place(iter, &place);
+	status = cim_budget_spend(x->budget, &place, &err);
+	while (!code && !status && !(status = cim_iter_next(iter, &entry, &err)) && entry) {
 		if (literal ? !cim_name_compare_default(units, count, entry->name, entry->units)
 			    : select_match(units, count, entry->name, entry->units))
 			code = take_match(x, entry, prefix, rest);
@@ -281,13 +285,30 @@ static void put_in_order(struct selection *selection)
 	free(all);
 }
 
+/* Each directory may be gone through once for a pattern. */
+static int expand_path(struct expand *x, const char *path, bool nullglob)
+{
+	const uint32_t root = cim_image_get_info(x->image)->root_id;
+	struct cim_error err = {0};
+	int code;
+
+	if (components(path) > MAX_COMPONENTS)
+		return tool_fail(x->t, "extract", x->name, path, "a pattern of more than %d names",
+				 MAX_COMPONENTS);
+	if (cim_budget_open(x->image, &x->budget, &err))
+		return tool_fail_cim(x->t, "extract", x->name, &err);
+	code = expand(x, root, "", path);
+	cim_budget_close(x->budget);
+	if (!code && !x->found && !nullglob)
+		code = tool_fail(x->t, "extract", x->name, path, "nothing matches");
+	return code;
+}
+
 int select_paths(struct tool *t, struct cim_image *image, const char *name, char *const *paths,
 		 size_t count, bool globs, bool nullglob, struct selection *selection)
 {
-	const struct cim_image_info *info;
 	int code = EXIT_OK;
 
-	info = cim_image_get_info(image);
 	for (size_t i = 0; i < count && !code; i++) {
 		struct expand x = {
 			.t = t,
@@ -296,17 +317,10 @@ int select_paths(struct tool *t, struct cim_image *image, const char *name, char
 			.selection = selection,
 		};
 
-		if (!globs || !strpbrk(paths[i], "*?[")) {
-			add_path(selection, xstrdup(paths[i]));
-			continue;
-		}
-		if (components(paths[i]) > MAX_COMPONENTS)
-			code = tool_fail(t, "extract", name, paths[i],
-					 "a pattern of more than %d names", MAX_COMPONENTS);
+		if (globs && strpbrk(paths[i], "*?["))
+			code = expand_path(&x, paths[i], nullglob);
 		else
-			code = expand(&x, info->root_id, "", paths[i]);
-		if (!code && !x.found && !nullglob)
-			code = tool_fail(t, "extract", name, paths[i], "nothing matches");
+			add_path(selection, xstrdup(paths[i]));
 	}
 	if (!code && selection->count > 1)
 		put_in_order(selection);

@@ -93,6 +93,13 @@ def dirs_share(directories, links):
     return in_root(image, [image.record(**table) for _ in range(directories)])
 
 
+def cycle(links):
+    """A directory of directories that are all itself."""
+    image = Cruel(Dir({"a": File()}))
+    image.set_directory("", image.table(names(links), [1] * links))
+    return image.finish()
+
+
 def tables_overlap(tables):
     """File tables that are all the same one."""
     image = Cruel(Dir({"a": File()}))
