@@ -242,14 +242,26 @@ enum cim_hold {
  *          (POSIX: a descriptor, a copy of which keeps the mark), or -1; may be NULL. It is set
  *          after CIM_E_SHARING too, and is the library's
  *
- * Not for two threads at a time. While one waits the image may be read, but not closed.
+ * Of a merged image that was opened with its sources they are marked, too; CIM_HOLD_ASK asks for
+ * the image alone. Not for two threads at a time. While one waits the image may be read, but not
+ * closed.
  *
- * CIM_E_SHARING: the session that made the image still has it; CIM_HOLD_ASK: somebody holds it.
+ * CIM_E_SHARING: the session that made the image, or a source, still has it; CIM_HOLD_ASK: somebody
+ * holds it.
  * CIM_E_INVALID: unknown @how. CIM_E_FILE_NOT_FOUND: the region file is gone. CIM_E_UNSUPPORTED:
  * there are no locks.
  */
 CIM_API enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,
 				       struct cim_error *err);
+
+/**
+ * cim_image_mark() - the files that marks of cim_image_hold() stand on
+ * @index:  0: the image's, which @native told, then that of each source that is marked
+ * @native: as there
+ *
+ * False past the last.
+ */
+CIM_API bool cim_image_mark(struct cim_image *image, size_t index, intptr_t *native);
 
 /** What a run of a stream's bytes is. */
 enum cim_run_kind {

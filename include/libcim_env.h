@@ -123,7 +123,8 @@ struct cim_vfs {
 	/** @map: where byte @offset of an open file lies in a file of the system's own: that one's
 	 *  handle, a file descriptor on POSIX, which stays this file system's, with the place in
 	 *  it in *place; -1 if it lies in none. *len: of how many bytes that is asked, and of how
-	 *  many the answer holds, which may be fewer. For cim_image_get_run(), cim_image_hold() */
+	 *  many the answer holds, which may be fewer. 0: of none, but which handle has the file's
+	 *  byte locks? For cim_image_get_run(), cim_image_hold() */
 	intptr_t (*map)(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
 			uint64_t *place);
 	/** @hold: opens an existing file as CIM_VFS_UPDATE does, with lock()'s byte lock on it,

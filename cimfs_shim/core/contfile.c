@@ -182,10 +182,13 @@ intptr_t cim_cont_file_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint6
 {
 	const struct cim_cont_file *inner = cim_cont_file_of(file);
 	const struct cim_container *c = inner->c;
-	const uint64_t at = place_of(inner->node, offset, len);
+	const bool wants_handle = !*len;
+	const uint64_t at = wants_handle ? 0 : place_of(inner->node, offset, len);
 
 	(void)ctx;
 	*place = 0;
+	if (wants_handle && c->below.map)
+		return c->below.map(c->below.ctx, c->file, 0, len, place);
 	/* Who reads what is sealed by himself doesn't know whether it still is what was sealed. */
 	return at && c->below.map && !c->verity
 		       ? c->below.map(c->below.ctx, c->file, at, len, place)

@@ -458,7 +458,9 @@ void cim_image_close(struct cim_image *image)
 		return;
 	env = image->env;
 	cim_regions_free(image);
-	cim_io_close(&env, image->mark);
+	for (size_t i = 0; i < image->mark_count; i++)
+		cim_io_close(&env, image->marks[i]);
+	cim_free(&env, image->marks);
 	cim_cache_free(&env, image->cache);
 	cim_name_indexes_free(&env, image->names);
 	cim_free(&env, image->upcase);
@@ -485,20 +487,38 @@ static enum cim_status ask_held(struct cim_image *image, const char *name, struc
 	return cim_fail(err, CIM_E_SHARING, "somebody holds %s", name);
 }
 
-static enum cim_status hold(struct cim_image *image, const char *name, bool wait, intptr_t *native,
-			    struct cim_error *err)
+/* Set one more mark, or one anew, on the first file of region set @set. */
+static enum cim_status hold_set(struct cim_image *image, size_t index, uint32_t set, bool wait,
+				struct cim_error *err)
 {
-	const struct cim_vfs *vfs = image->env.vfs;
-	uint64_t one = 1, place;
+	char name[CIM_REGION_NAME];
 	enum cim_status status = CIM_OK;
 
-	if (!image->mark)
-		status = cim_open_beside(image, name, &image->mark, err);
+	cim_image_region_name(image, image->sets[set].first, name);
+	if (index == image->mark_count)
+		status = cim_open_beside(image, name, &image->marks[index], err);
 	if (status)
 		return status;
-	if (vfs->map)
-		*native = vfs->map(vfs->ctx, image->mark, 0, &one, &place);
-	return cim_io_lock(&image->env, image->mark, name, CIM_LOCK_SHARED, wait, err);
+	image->mark_count += index == image->mark_count;
+	return cim_io_lock(&image->env, image->marks[index], name, CIM_LOCK_SHARED, wait, err);
+}
+
+static enum cim_status hold_all(struct cim_image *image, bool wait, struct cim_error *err)
+{
+	const uint32_t sources = image->with_sources ? image->info.source_count : 0;
+	uint32_t set = 0;
+	enum cim_status status;
+
+	if (!image->marks)
+		image->marks = cim_alloc(&image->env, (1 + sources) * sizeof(*image->marks));
+	if (!image->marks)
+		return cim_no_memory(err);
+	status = hold_set(image, 0, image->info.set_count - 1, wait, err);
+	for (uint32_t i = 0; i < sources && !status; i++) {
+		set += image->sources[i].set_count;
+		status = hold_set(image, 1 + i, set - 1, wait, err);
+	}
+	return status;
 }
 
 enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,
@@ -506,12 +526,10 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 {
 	static const char op[] = "hold image";
 	char name[CIM_REGION_NAME];
-	intptr_t ignored;
 	enum cim_status status;
 
-	if (!native)
-		native = &ignored;
-	*native = -1;
+	if (native)
+		*native = -1;
 	if (CIM_ANY_NULL(err, op, image))
 		return CIM_E_POINTER;
 	cim_image_region_name(image, image->sets[image->info.set_count - 1].first, name);
@@ -521,8 +539,25 @@ enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intpt
 	else if (how == CIM_HOLD_ASK)
 		status = ask_held(image, name, err);
 	else
-		status = hold(image, name, how == CIM_HOLD_WAIT, native, err);
+		status = hold_all(image, how == CIM_HOLD_WAIT, err);
+	if (native && how != CIM_HOLD_ASK)
+		cim_image_mark(image, 0, native);
 	return cim_error_where(err, status, op, image->path);
+}
+
+bool cim_image_mark(struct cim_image *image, size_t index, intptr_t *native)
+{
+	const struct cim_vfs *vfs;
+	uint64_t none = 0, place;
+
+	if (native)
+		*native = -1;
+	if (!image || !native || index >= image->mark_count)
+		return false;
+	vfs = image->env.vfs;
+	if (vfs->map)
+		*native = vfs->map(vfs->ctx, image->marks[index], 0, &none, &place);
+	return true;
 }
 
 const struct cim_image_info *cim_image_get_info(struct cim_image *image)

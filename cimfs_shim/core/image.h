@@ -55,9 +55,10 @@ struct cim_image {
 	uint64_t upcase_offset;
 	uint64_t file_table_directory;
 
-	cim_vfs_file *mark; /* cim_image_hold()'s */
-	void *lock;	    /* guards what is below */
-	uint16_t *upcase;   /* loaded at the first lookup; then constant */
+	cim_vfs_file **marks; /* cim_image_hold()'s: the image's, and its sources' */
+	size_t mark_count;
+	void *lock;	  /* guards what is below */
+	uint16_t *upcase; /* loaded at the first lookup; then constant */
 	struct cim_region_files *files;
 	struct cim_block_cache *cache;
 	struct cim_name_indexes *names;

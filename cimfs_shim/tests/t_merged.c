@@ -363,6 +363,56 @@ static void test_holding(void)
 	free_merged(g);
 }
 
+/* Nobody commits over a source either, and what can't be marked is told. */
+static void test_holding_sources(void)
+{
+	struct merging *g = make_merged();
+	struct cim_image *image = NULL, *source = NULL;
+	intptr_t native = 0;
+	size_t marks = 0;
+
+	g->k.m->vfs.map = map_any;
+	must(&g->k, open_with(g, paths, SOURCES, &image));
+	ok(!cim_image_mark(image, 0, &native), "at first there is no mark");
+	gives(&g->k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &g->k.err), CIM_OK);
+	gives(&g->k, cim_image_hold(image, CIM_HOLD_WAIT, NULL, &g->k.err), CIM_OK);
+	while (cim_image_mark(image, marks, &native) && native == 42)
+		marks++;
+	is_int(native, -1, "past the last no file is told");
+	is_int(marks, 1 + cim_image_get_info(image)->source_count, "the image's mark and theirs");
+	for (size_t i = 0; i < SOURCES; i++) {
+		must(&g->k, cim_image_open(&g->k.env, paths[i], &source, &g->k.err));
+		gives(&g->k, cim_image_hold(source, CIM_HOLD_ASK, NULL, &g->k.err), CIM_E_SHARING);
+		cim_image_close(source);
+	}
+	cim_image_close(image);
+	for (size_t i = 0; i < SOURCES; i++) {
+		must(&g->k, cim_image_open(&g->k.env, paths[i], &source, &g->k.err));
+		gives(&g->k, cim_image_hold(source, CIM_HOLD_ASK, NULL, &g->k.err), CIM_OK);
+		cim_image_close(source);
+	}
+	for (unsigned long at = 1;; at++) {
+		enum cim_status status;
+
+		must(&g->k, open_with(g, paths, SOURCES, &image));
+		g->k.m->fail_alloc = g->k.m->allocs + at;
+		g->k.m->fail_alloc_on = true;
+		g->k.m->failed_allocs = 0;
+		status = cim_image_hold(image, CIM_HOLD_TRY, NULL, &g->k.err);
+		g->k.m->fail_alloc = 0;
+		if (status != (g->k.m->failed_allocs ? CIM_E_NO_MEMORY : CIM_OK))
+			ok(false, "all allocations from %lu on fail: %s", at, STATUS(status));
+		must(&g->k, cim_image_hold(image, CIM_HOLD_TRY, NULL, &g->k.err));
+		cim_image_close(image);
+		if (!status) {
+			ok(at > 4, "memory is wanting at %lu places, and the marks are set later",
+			   at - 1);
+			break;
+		}
+	}
+	free_merged(g);
+}
+
 /* The system's own words, from the container of a source too. */
 static void test_error_text(void)
 {
@@ -540,6 +590,7 @@ int main(void)
 	test_headers();
 	test_runs();
 	test_holding();
+	test_holding_sources();
 	test_error_text();
 	test_arguments();
 	test_changed_sources();

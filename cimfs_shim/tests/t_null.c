@@ -144,6 +144,7 @@ static void *sized_output(unsigned n)
 	X(cim_image_get_info, 1, (P(1, image)))                          \
 	X(cim_image_get_set, 1, (P(1, image), 0))                        \
 	X(cim_image_get_source, 1, (P(1, image), 0))                     \
+	X(cim_image_mark, 2, (P(1, image), 0, output(2)))                \
 	X(cim_image_region_name, 2, (P(1, image), 0, output(2)))         \
 	X(cim_iter_count, 1, (P(1, iter)))                               \
 	X(cim_iter_place, 2, (P(1, iter), output(2)))                    \
