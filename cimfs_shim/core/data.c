@@ -405,6 +405,19 @@ static enum cim_status find_run(struct cim_image *image, const struct cim_data *
 	return status;
 }
 
+/* What the environment has no file for may be a hole, which nothing is stored of: how many bytes
+ * from
+ * @place on are. */
+static uint64_t hole_at(const struct cim_vfs *vfs, cim_vfs_file *file, uint64_t place, uint64_t len)
+{
+	uint64_t data;
+	long os_error;
+
+	if (!vfs->map || !vfs->next_data || vfs->next_data(vfs->ctx, file, place, &data, &os_error))
+		return 0;
+	return data - place < len ? data - place : len;
+}
+
 /* @run is that of no bytes. */
 static enum cim_status get_run(struct cim_image *image, const struct cim_data *data,
 			       uint64_t offset, uint64_t len, struct cim_run *run,
@@ -434,6 +447,11 @@ static enum cim_status get_run(struct cim_image *image, const struct cim_data *d
 		run->native = vfs->map(vfs->ctx, file->file, place, &len, &run->offset);
 	run->len = len;
 	if (run->native == -1) {
+		len = hole_at(vfs, file->file, place, len);
+		if (len) {
+			run->kind = CIM_RUN_ZEROS;
+			run->len = len;
+		}
 		run->offset = 0;
 		cim_region_put(image, file);
 		return CIM_OK;

@@ -240,6 +240,15 @@ int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *n
 		struct stat *st);
 /* The data behind a node. 0 or an errno. */
 int node_data(struct server *s, uint64_t node, struct cim_data *data);
+
+/* ---- holes.c ---- */
+
+/* Where a stream goes on with data or with a hole (SEEK_DATA, SEEK_HOLE), from @offset within it
+ * on; its size where there is no more of that. */
+uint64_t hole_seek(const struct server *s, const struct cim_data *data, uint64_t offset,
+		   int whence);
+/* How many blocks of 512 bytes its data take. */
+blkcnt_t hole_blocks(const struct server *s, const struct cim_data *data);
 /* Content of a file that is not in the image; its length. */
 size_t node_text(const struct server *s, uint64_t node, char text[128]);
 /* How many directories lie above a directory. 0 or an errno. */

@@ -135,10 +135,21 @@ static void common_stat(const struct server *s, struct stat *st)
 	st->st_blksize = 65536;
 }
 
-static void set_size(struct stat *st, uint64_t size, bool sparse)
+/* @whole: it takes as many blocks as it has bytes. */
+static void set_size(struct stat *st, uint64_t size, bool whole)
 {
 	st->st_size = (off_t)size;
-	st->st_blocks = sparse ? 0 : (blkcnt_t)((size + 511) / 512);
+	st->st_blocks = whole ? (blkcnt_t)((size + 511) / 512) : 0;
+}
+
+/* Programs that copy look for holes where a file has fewer blocks than bytes. It takes some calls
+ * to know, so only what is marked as sparse is looked at: what is captured with holes is. */
+static void set_data(const struct server *s, struct stat *st, const struct cim_file_info *info,
+		     const struct cim_data *data)
+{
+	set_size(st, data->size, !data->sparse);
+	if (info->attributes & CIM_ATTR_SPARSE)
+		st->st_blocks = hole_blocks(s, data);
 }
 
 /* All but kind, size and link count. */
@@ -164,6 +175,7 @@ static mode_t file_mode(const struct server *s, const struct cim_file_info *info
 static int stat_item(struct server *s, const struct cim_file_info *info, uint32_t depth,
 		     struct stat *st)
 {
+	struct cim_data data = {CIM_SIZED(data)};
 	char *target;
 	int error;
 
@@ -176,12 +188,15 @@ static int stat_item(struct server *s, const struct cim_file_info *info, uint32_
 		st->st_mode = S_IFLNK | 0777;
 		if (info->is_directory)
 			st->st_nlink = 1;
-		set_size(st, strlen(target), true);
+		set_size(st, strlen(target), false);
 		free(target);
 		return 0;
 	}
 	st->st_mode = file_mode(s, info);
-	set_size(st, info->size, info->is_sparse);
+	set_size(st, info->size, !info->is_sparse);
+	if (!info->is_directory && info->attributes & CIM_ATTR_SPARSE &&
+	    !cim_image_get_file_data(s->image, info, (struct cim_str){0}, &data, NULL))
+		set_data(s, st, info, &data);
 	return 0;
 }
 
@@ -241,7 +256,7 @@ static int stat_own(struct server *s, uint64_t node, struct stat *st)
 		st->st_nlink = s->options->nlink == NLINK_EXACT ? 3 : 1;
 	} else {
 		st->st_mode = S_IFREG | (0444 & ~s->options->fmask);
-		set_size(st, node_text(s, node, text), false);
+		set_size(st, node_text(s, node, text), true);
 	}
 	return 0;
 }
@@ -277,7 +292,7 @@ int node_stat(struct server *s, uint64_t node, struct stat *st)
 	info.is_directory = false;
 	st->st_mode = file_mode(s, &info);
 	st->st_ino = node & ~NODE_ITEM;
-	set_size(st, data.size, data.sparse);
+	set_data(s, st, &info, &data);
 	return 0;
 }
 

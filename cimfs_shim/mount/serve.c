@@ -449,25 +449,12 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
 		fuse_reply_buf(req, r->buf, got);
 }
 
-/* Where a run of a file's data goes on with data, or with a hole; -1: nothing of that is in it. A
- * region file whose holes can't be asked for is all data. */
-static off_t seek_in_run(const struct cim_run *run, int whence)
-{
-	const off_t start = (off_t)run->offset;
-	off_t at = lseek((int)run->native, start, whence);
-
-	if (at < 0)
-		return errno == ENXIO || whence == SEEK_HOLE ? -1 : 0;
-	return (uint64_t)(at - start) < run->len ? at - start : -1;
-}
-
 static void op_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
 	struct server *s = server_of(req);
-	struct cim_run run = {CIM_SIZED(run)};
 	struct cim_data data = {CIM_SIZED(data)};
-	off_t at = whence == SEEK_DATA ? 0 : -1;
+	uint64_t at;
 	char text[128];
 	int error = 0;
 
@@ -482,20 +469,14 @@ static void op_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
 		fuse_reply_err(req, error);
 		return;
 	}
-	if (data.sparse) {
-		at = whence == SEEK_DATA ? -1 : 0;
-	} else if (!data.pe && !cim_image_get_run(s->image, &data, (uint64_t)offset,
-						  data.size - (uint64_t)offset, &run, NULL)) {
-		if (run.kind == CIM_RUN_FILE)
-			at = seek_in_run(&run, whence);
-		cim_run_put(s->image, &run);
-	}
-	if (at >= 0)
-		fuse_reply_lseek(req, offset + at);
-	else if (whence == SEEK_DATA)
+	if (node_file_id(s, node))
+		at = hole_seek(s, &data, (uint64_t)offset, whence);
+	else
+		at = whence == SEEK_DATA ? (uint64_t)offset : data.size;
+	if (at == data.size && whence == SEEK_DATA)
 		fuse_reply_err(req, ENXIO);
 	else
-		fuse_reply_lseek(req, (off_t)data.size); /* the end is one */
+		fuse_reply_lseek(req, (off_t)at); /* the end is a hole */
 }
 
 /* ---- extended attributes ---- */

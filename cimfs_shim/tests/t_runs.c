@@ -201,6 +201,52 @@ static void test_kinds(void)
 	mini_free(m);
 }
 
+/* Where the next data are, from a file's byte on; -1: nobody knows. */
+static int64_t hole_bytes;
+
+static enum cim_status tell_hole(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
+				 long *os_error)
+{
+	(void)ctx;
+	(void)file;
+	*os_error = 0;
+	*data = offset + (uint64_t)hole_bytes;
+	return hole_bytes < 0 ? CIM_E_IO : CIM_OK;
+}
+
+/* What lies in no file may be a hole. */
+static void test_holes(void)
+{
+	static const struct {
+		int64_t hole;
+		enum cim_run_kind kind;
+		uint64_t len;
+	} rows[] = {{0, CIM_RUN_READ, 5},  {1, CIM_RUN_ZEROS, 1},  {4, CIM_RUN_ZEROS, 4},
+		    {5, CIM_RUN_ZEROS, 5}, {99, CIM_RUN_ZEROS, 5}, {-1, CIM_RUN_READ, 5}};
+	struct mini *m = mini_sample();
+	struct cim_run run = {CIM_SIZED(run)};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cim_image *image;
+		struct cim_data data;
+
+		m->vfs.map = no_native;
+		m->vfs.next_data = tell_hole;
+		hole_bytes = rows[i].hole;
+		image = mini_open(m, "mem/s.cim");
+		data = data_of(image, "Alpha.txt", NULL);
+		is_status(cim_image_get_run(image, &data, 1, 5, &run, &err), CIM_OK,
+			  "five bytes, at a hole or not");
+		ok(run.kind == rows[i].kind && run.len == rows[i].len && run.native == -1,
+		   "a hole of %d bytes there: kind %d, %d bytes", (int)rows[i].hole, (int)run.kind,
+		   (int)run.len);
+		cim_run_put(image, &run);
+		cim_image_close(image);
+		ok(mini_is_clean(m), "given back");
+	}
+	mini_free(m);
+}
+
 /* A file that was long enough when it was opened is cut short. */
 static void test_cut_short(void)
 {
@@ -364,6 +410,7 @@ int main(void)
 	cim_image_close(image);
 	mini_free(m);
 	test_kinds();
+	test_holes();
 	test_cut_short();
 	test_held();
 	test_on_disk();

@@ -677,16 +677,27 @@ for n, parts in (("none", [(0, 50000)]), ("some", [(1 << 20, 4096), (3 << 20, 70
         f.truncate(50000 if n == "none" else 4 << 20)
 pe = Image(Dir({"pe": File(Stream(LARGE[:9000], pe=[(512, 3584)])), "empty": File(b"")}),
            name="pe.cim").write(os.path.join(TMP, "pe"))
-same(tool("create", "-q", os.path.join(TMP, "holes.cim"), holes).code, 0, "packs files with holes")
-mount(os.path.join(TMP, "holes.cim"), MNT)
-for n in sorted(os.listdir(holes)):
-    own, seen = segments(os.path.join(holes, n)), segments(at(n))
-    # They are stored in larger blocks: a hole may be shorter on either side.
-    check(all(any(c <= a and min(b, os.path.getsize(at(n))) <= d for c, d in seen) for a, b in own) and
-          sum(d - c for c, d in seen) <= (50000 if n == "none" else 0 if n == "all" else 1 << 19),
-          "the holes of %s are seen" % n, (own, seen))
-    same(read(at(n)), read(os.path.join(holes, n)), "and so are its data")
-umount(MNT)
+for way, image in ([], "holes.cim"), (["--container"], "holes.bcim/holes.cim"):
+    image = os.path.join(TMP, image)
+    same(tool("create", "-q", *way, image, holes).code, 0, "packs files with holes")
+    mount(image, MNT)
+    for n in sorted(os.listdir(holes)):
+        own, seen = segments(os.path.join(holes, n)), segments(at(n))
+        # They are stored in larger blocks: a hole may be shorter on either side.
+        check(all(any(c <= a and min(b, os.path.getsize(at(n))) <= d for c, d in seen) for a, b in own) and
+              sum(d - c for c, d in seen) <= (50000 if n == "none" else 0 if n == "all" else 1 << 19),
+              "the holes of %s are seen" % n, (own, seen))
+        same(read(at(n)), read(os.path.join(holes, n)), "and so are its data")
+        same(os.stat(at(n)).st_blocks, (sum(d - c for c, d in seen) + 511) // 512, "it takes the blocks that these need")
+        copy = os.path.join(TMP, "copy of " + n)
+        same(run(["cp", "--sparse=auto", at(n), copy]).code, 0, "cp copies it")
+        check(sum(b - a for a, b in segments(copy)) <= sum(d - c for c, d in seen), "cp keeps them",
+              (segments(copy), seen))
+    blocks = {n: os.stat(at(n)).st_blocks for n in os.listdir(holes)}
+    umount(MNT)
+    mount(image, MNT)
+    same({entry.name: entry.stat().st_blocks for entry in os.scandir(MNT)}, blocks, "a listing has their blocks too")
+    umount(MNT)
 mount(pe, MNT)
 same((segments(at("pe")), segments(at("empty"))), ([(0, 9000)], []), "an expanded PE image has none")
 umount(MNT)
