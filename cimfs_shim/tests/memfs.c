@@ -848,7 +848,7 @@ static void *mem_realloc(void *ctx, void *p, size_t size)
 		m->failed_allocs++;
 		return NULL;
 	}
-	if (size > (size_t)1 << 32)
+	if (size > (size_t)1 << 32 || size == m->never_alloc)
 		return NULL;
 	b = malloc(sizeof(*b) + size + GUARD);
 	if (!b)

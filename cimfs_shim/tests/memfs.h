@@ -117,6 +117,8 @@ struct memfs {
 	atomic_ulong allocs;
 	unsigned long fail_alloc; /* allocation number that fails, 0: none */
 	bool fail_alloc_on;
+	size_t never_alloc; /* nor does one of just so many bytes work, which counts as no failure
+			     */
 	unsigned long failed_allocs;
 	long mutexes;
 	bool mutex_misused;

@@ -470,6 +470,7 @@ static void test_read_and_write(void)
 	is_str(read_at(file, 7, 1), "", "a read past the end");
 	is_str(read_at(file, UINT64_MAX, 5), "", "a read at 2^64 - 1");
 	is_str(read_at(file, INT64_MAX - 1, 5), "", "a read at 2^63 - 2");
+	is_str(read_at(file, INT64_MAX, 5), "", "a read at 2^63 - 1");
 	is_str(read_at(file, 0, 0), "", "a read of nothing");
 	IS_STATUS(CALL(pwrite, file, 100, "", 0), CIM_OK, "write nothing at 100");
 	is_int(size_of(file), 6, "that doesn't change the size");

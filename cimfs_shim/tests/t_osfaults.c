@@ -538,6 +538,8 @@ static const struct answer {
 	{do_lock, "fcntl64", EINVAL, CIM_E_UNSUPPORTED, "no locks of open files"},
 	{do_hold, "fcntl64", EINVAL, CIM_E_UNSUPPORTED, "nor to hold a file"},
 	{do_is_locked, "fcntl64", EINVAL, CIM_E_UNSUPPORTED, "nor to ask for"},
+	{do_list, "openat64", ENOENT, CIM_E_PATH_NOT_FOUND, "a directory that is gone"},
+	{do_list, "openat64", EACCES, CIM_E_ACCESS, "or one that can't be listed"},
 	{do_rename_if_free, "renameat2", EINVAL, CIM_OK, "no rename flags"},
 	{do_rename_if_free, "renameat2", ENOSYS, CIM_OK, "an older kernel"},
 	{do_rename_if_free, "renameat2", EOPNOTSUPP, CIM_OK, "an odd file system"},
@@ -585,6 +587,19 @@ static void test_untyped(void)
 	}
 }
 
+/* A signal doesn't end a sleep; what else fails does. */
+static void test_sleep(void)
+{
+	static const int codes[] = {EINTR, EINVAL};
+	const struct operation op = {.run = do_sleep};
+	enum cim_status status;
+
+	for (unsigned i = 0; i < 2; i++) {
+		run_failing(&op, 1, codes[i], &status);
+		is_int(calls, 2 - i, "a sleep that ends with %s: calls", strerror(codes[i]));
+	}
+}
+
 static void make_directory(void)
 {
 	const char *tmp = getenv("TEST_TMP");
@@ -619,6 +634,7 @@ int main(void)
 	ok(swept > 300, "%u calls failed", swept);
 	test_answers();
 	test_untyped();
+	test_sleep();
 	vfs->close(vfs->ctx, shared_file);
 	vfs->close_dir(vfs->ctx, shared_dir);
 	return tap_done();

@@ -48,6 +48,9 @@ static unsigned flags_of(enum kind kind)
 
 static uint8_t bytes[1300000];
 
+/* The size of a block of an image's cache, which works without. */
+enum { CACHE_BLOCK = 4096 };
+
 /* ---- the script ---- */
 
 struct run {
@@ -293,6 +296,7 @@ struct fault {
 	bool large;
 	unsigned long at; /* call of the file system, or allocation */
 	bool memory, on, spare;
+	bool uncached; /* what was read of the base is read again each time */
 	enum cim_status status;
 };
 
@@ -361,6 +365,7 @@ static bool try_fault(const struct fault *f, bool *more)
 	struct run run = {.k = &k, .large = f->large};
 	bool opened, good;
 
+	k.m->never_alloc = f->uncached ? CACHE_BLOCK : 0;
 	if (f->memory) {
 		k.m->fail_alloc = f->at;
 		k.m->fail_alloc_on = f->on;
@@ -372,7 +377,7 @@ static bool try_fault(const struct fault *f, bool *more)
 	}
 	opened = session(&run, f->kind);
 	*more = k.m->failed || k.m->failed_allocs;
-	k.m->fail_at = k.m->fail_alloc = 0;
+	k.m->fail_at = k.m->fail_alloc = k.m->never_alloc = 0;
 	good = judge(f, &run, opened);
 	memfs_free(k.m);
 	return good;
@@ -403,6 +408,16 @@ static void test_calls_fail(enum kind kind)
 	f.on = false;
 	f.status = CIM_E_SHARING;
 	all_faults(f, "a call fails once because of others");
+}
+
+/* What the session has read of its base may fail when it is read again. */
+static void test_base_fails(enum kind kind)
+{
+	struct fault f = {.kind = kind, .uncached = true, .status = CIM_E_IO};
+
+	all_faults(f, "a call fails once, nothing is cached");
+	f.on = f.spare = true;
+	all_faults(f, "calls fail from one on, nothing is cached");
 }
 
 static void test_memory_fails(enum kind kind)
@@ -624,6 +639,8 @@ int main(int argc, char **argv)
 		if (!tap_turn(kind))
 			continue;
 		test_calls_fail((enum kind)kind);
+		if (source_of((enum kind)kind))
+			test_base_fails((enum kind)kind);
 		test_memory_fails((enum kind)kind);
 		test_room((enum kind)kind);
 		test_power((enum kind)kind);
