@@ -115,6 +115,9 @@ struct cim_region_set {
  * there is none */
 CIM_API const struct cim_region_set *cim_image_get_set(struct cim_image *image, uint32_t index);
 
+/** Bytes of a sealed container's root hash. */
+#define CIM_ROOT_HASH 32
+
 /**
  * struct cim_merged_source - an image that a merged image was made of
  * @guid:      its own region set's
@@ -127,7 +130,7 @@ struct cim_merged_source {
 	struct cim_guid guid;
 	uint32_t set_count;
 	bool verified;
-	uint8_t root_hash[32];
+	uint8_t root_hash[CIM_ROOT_HASH];
 };
 
 /** cim_image_get_source() - source @index of a merged image, topmost first, which lives with the
@@ -179,7 +182,7 @@ CIM_API void cim_image_show_marked(struct cim_image *image, bool show);
  * @path:      the image, as for cim_image_open()
  * @sources:   @count paths, as for cim_image_open_merged(); NULL, 0: it is no merged image, or what
  *             it was made of lies beside it
- * @root_hash: 32 bytes, of the container that @path is in
+ * @root_hash: CIM_ROOT_HASH bytes, of the container that @path is in
  *
  * Whatever is read is checked first, block by block, up to the root hash; of the container of each
  * source that the image needs, up to the root hash that the image stores. Bytes that aren't as
@@ -693,7 +696,7 @@ struct cim_container_info {
 	uint64_t files;
 	uint64_t images;
 	uint64_t data_blocks;
-	uint8_t root_hash[32];
+	uint8_t root_hash[CIM_ROOT_HASH];
 };
 
 /**
@@ -709,7 +712,8 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
 /**
  * cim_container_seal() - let nobody write a container any more, and make every change show
  * @path:      file or device
- * @root_hash: receives 32 bytes; of a container that is sealed already, those that it has
+ * @root_hash: receives CIM_ROOT_HASH bytes; of a container that is sealed already, those that it
+ * has
  *
  * Hashes all of the container and writes the tree behind it, as "veritysetup" does, who can check
  * it. Until all of that is on the disk the container isn't sealed.

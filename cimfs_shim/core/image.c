@@ -487,38 +487,56 @@ static enum cim_status ask_held(struct cim_image *image, const char *name, struc
 	return cim_fail(err, CIM_E_SHARING, "somebody holds %s", name);
 }
 
-/* Set one more mark, or one anew, on the first file of region set @set. */
-static enum cim_status hold_set(struct cim_image *image, size_t index, uint32_t set, bool wait,
-				struct cim_error *err)
+/* The name of the file that mark @index stands on: the first of its region set. @sets: of the
+ * sources up to it, counted from one call to the next. */
+static void name_mark(struct cim_image *image, size_t index, uint32_t *sets, char *name)
 {
-	char name[CIM_REGION_NAME];
-	enum cim_status status = CIM_OK;
-
-	cim_image_region_name(image, image->sets[set].first, name);
-	if (index == image->mark_count)
-		status = cim_open_beside(image, name, &image->marks[index], err);
-	if (status)
-		return status;
-	image->mark_count += index == image->mark_count;
-	return cim_io_lock(&image->env, image->marks[index], name, CIM_LOCK_SHARED, wait, err);
+	if (index)
+		*sets += image->sources[index - 1].set_count;
+	cim_image_region_name(image, image->sets[(index ? *sets : image->info.set_count) - 1].first,
+			      name);
 }
 
-static enum cim_status hold_all(struct cim_image *image, bool wait, struct cim_error *err)
+static enum cim_status open_marks(struct cim_image *image, struct cim_error *err)
 {
-	const uint32_t sources = image->with_sources ? image->info.source_count : 0;
-	uint32_t set = 0;
-	enum cim_status status;
+	const size_t count = 1 + (image->with_sources ? image->info.source_count : 0);
+	char name[CIM_REGION_NAME];
+	uint32_t sets = 0;
+	enum cim_status status = CIM_OK;
 
 	if (!image->marks)
-		image->marks = cim_alloc(&image->env, (1 + sources) * sizeof(*image->marks));
+		image->marks = cim_alloc(&image->env, count * sizeof(*image->marks));
 	if (!image->marks)
 		return cim_no_memory(err);
-	status = hold_set(image, 0, image->info.set_count - 1, wait, err);
-	for (uint32_t i = 0; i < sources && !status; i++) {
-		set += image->sources[i].set_count;
-		status = hold_set(image, 1 + i, set - 1, wait, err);
+	for (size_t i = 0; i < count && !status; i++) {
+		name_mark(image, i, &sets, name);
+		if (i < image->mark_count)
+			continue;
+		status = cim_open_beside(image, name, &image->marks[i], err);
+		image->mark_count += !status;
 	}
 	return status;
+}
+
+/* All are open before the first is locked, so who waits needs no directory any more. One that can't
+ * be locked keeps no other from it. */
+static enum cim_status hold_all(struct cim_image *image, bool wait, struct cim_error *err)
+{
+	char name[CIM_REGION_NAME];
+	struct cim_error why;
+	uint32_t sets = 0;
+	enum cim_status result = open_marks(image, err);
+
+	for (size_t i = 0; i < image->mark_count; i++) {
+		enum cim_status status;
+
+		name_mark(image, i, &sets, name);
+		status = cim_io_lock(&image->env, image->marks[i], name, CIM_LOCK_SHARED, wait,
+				     &why);
+		if (!result)
+			result = cim_fail_as(err, status, &why);
+	}
+	return result;
 }
 
 enum cim_status cim_image_hold(struct cim_image *image, enum cim_hold how, intptr_t *native,

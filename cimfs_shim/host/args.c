@@ -196,3 +196,19 @@ bool arg_number(const char *text, int base, uint64_t max, uint64_t *n)
 	*n = strtoull(text, &end, base);
 	return isxdigit((unsigned char)*text) && !*end && !errno && *n <= max;
 }
+
+bool arg_bytes(const char *text, uint8_t *bytes, size_t len)
+{
+	if (strlen(text) != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const char digits[] = {text[2 * i], text[2 * i + 1], '\0'};
+		uint64_t byte;
+
+		if (!isxdigit((unsigned char)digits[1]) ||
+		    !arg_number(digits, 16, UINT8_MAX, &byte))
+			return false;
+		bytes[i] = (uint8_t)byte;
+	}
+	return true;
+}

@@ -65,5 +65,7 @@ int args_word(const struct args *args, const struct arg_group *group, char *text
 int arg_word(const char *text, const char *words);
 /* A number without a sign, @max at most; false: it isn't one. */
 bool arg_number(const char *text, int base, uint64_t max, uint64_t *n);
+/* Exactly @len bytes, two hexadecimal digits each. */
+bool arg_bytes(const char *text, uint8_t *bytes, size_t len);
 
 #endif

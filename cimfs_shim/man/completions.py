@@ -19,7 +19,7 @@ KINDS = {
     "IMAGE": "image", "PARENT": "image", "NEW": "image", "A": "image", "B": "image",
     "PATH": "item", "SRC:DST": "add", "SOURCE": "file", "FILE": "file", "DIR": "dir",
     "A,B,...": "mountoption", "COMMAND": "command", "GUID": "volume",
-    "GLOB": "", "M": "", "N": "", "TEXT": "", "TIME": "", "VERSION": "", "X": "",
+    "GLOB": "", "HEX": "", "M": "", "N": "", "TEXT": "", "TIME": "", "VERSION": "", "X": "",
 }
 
 

@@ -73,6 +73,25 @@ static char *check_image(const char *name)
 	return NULL;
 }
 
+/* The image that an error of opening is about, as the user named it if it is the one to mount. */
+static const char *at_fault(const struct options *o, const char *image_name,
+			    const struct cim_error *err)
+{
+	return *err->image && strcmp(err->image, o->image) != 0 ? err->image : image_name;
+}
+
+static bool check_sources(const struct options *o)
+{
+	for (size_t i = 0; i < o->source_count; i++) {
+		char *path = check_image(o->sources[i]);
+
+		free(path);
+		if (!path)
+			return false;
+	}
+	return true;
+}
+
 int mount_by_hand(struct options *o, const char *image_name, const char *dir_name)
 {
 	struct cim_error err = {0};
@@ -86,11 +105,11 @@ int mount_by_hand(struct options *o, const char *image_name, const char *dir_nam
 		return EXIT_USAGE;
 	}
 	o->image = check_image(image_name);
-	if (!o->image)
+	if (!o->image || !check_sources(o))
 		return EXIT_FAILED;
-	status = open_image(o->image, &image, &err);
+	status = open_image(o, &image, &err);
 	if (status) {
-		say_cim("open image", image_name, &err);
+		say_cim("open image", at_fault(o, image_name, &err), &err);
 		return exit_of(status);
 	}
 	o->dir = check_dir(o, dir_name);

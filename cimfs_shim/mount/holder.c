@@ -87,7 +87,7 @@ pid_t start_holder(const struct volume *v, const char *dir, const char *log,
 		return pid;
 	/* Nothing of the caller's is kept. */
 	become_daemon();
-	close_others(mark->fd);
+	close_others(mark->fds, mark->count);
 	/* The log isn't kept open: a file that is, in a directory that is removed, would keep the
 	 * kernel from telling of that. */
 	if (mark->wait)

@@ -2,7 +2,8 @@
 /*
  * main.c - cimfs-mount, mount.cimfs, and the calls that cimfs.dll makes under Wine
  *
- * One program with three faces: "cimfs-mount IMAGE DIR" mounts by hand, the name mount.cimfs takes
+ * One program with three faces: "cimfs-mount IMAGE DIR" mounts by hand ("--merge": a merged image
+ * with the images that it was made of), the name mount.cimfs takes
  * the arguments of mount(8), and --wine-mount and --wine-dismount serve CimMountImage and
  * CimDismountImage (volume.c). Whatever fails before the mount stands is one line on stderr and an
  * exit code.
@@ -23,6 +24,7 @@
 #define PROGRAM "cimfs-mount"
 #define USAGE                                                                          \
 	"cimfs-mount IMAGE DIR [OPTION]...\n"                                          \
+	"       cimfs-mount --merge MERGED SOURCE... DIR [OPTION]...\n"                \
 	"       cimfs-mount --wine-mount --dosdevices=DIR --guid=GUID --image=IMAGE\n" \
 	"                   [OPTION]...\n"                                             \
 	"       cimfs-mount --wine-dismount --dosdevices=DIR --guid=GUID [OPTION]..."
@@ -64,10 +66,12 @@ struct request {
 	const char *ready_fd;
 	bool help;
 	bool version;
+	bool merge;
 	struct wine_call call;
 	bool wine_mount;
 	bool wine_dismount;
 	bool wrong; /* what the DLL asks for */
+	const char *bad_hash;
 	const char *ignored;
 };
 
@@ -107,6 +111,30 @@ static int take_reparse(void *request, void *into, const struct arg_option *opti
 	return EXIT_OK;
 }
 
+/* Of a root hash the DLL learns like of all else. */
+static int take_root_hash(void *request, void *into, const struct arg_option *option, char *hash)
+{
+	struct request *r = request;
+
+	(void)into;
+	(void)option;
+	if (options_set_root_hash(&r->options, hash))
+		return EXIT_OK;
+	r->wrong = true;
+	r->bad_hash = hash;
+	return EXIT_OK;
+}
+
+static int take_source(void *request, void *into, const struct arg_option *option, char *image)
+{
+	struct request *r = request;
+
+	(void)into;
+	(void)option;
+	options_add_source(&r->options, image);
+	return EXIT_OK;
+}
+
 static const struct arg_option own_options[] = {
 	{.letter = 'o',
 	 .meta = "A,B,...",
@@ -117,6 +145,11 @@ static const struct arg_option own_options[] = {
 	 .letter = 'f',
 	 ARG_SETS(struct request, options.foreground),
 	 .help = "stay in the foreground; messages go to standard error"},
+	{.name = "merge",
+	 ARG_SETS(struct request, merge),
+	 .help = "MERGED is a merged image; the SOURCEs are the images that it was made of, in any "
+		 "order, as -o source"},
+	{.name = "root-hash", .meta = "HEX", .take = take_root_hash, .help = "as -o root_hash"},
 	{.name = "ready-fd",
 	 .meta = "N",
 	 ARG_SETS(struct request, ready_fd),
@@ -166,6 +199,7 @@ static const struct arg_option wine_options[] = {
 	 .meta = "IMAGE",
 	 ARG_SETS(struct request, call.image),
 	 .help = "what to mount"},
+	{.name = "source", .meta = "IMAGE", .take = take_source, .help = "as -o source"},
 	{0},
 };
 
@@ -233,7 +267,21 @@ static int run_wine(struct request *r)
 	}
 	cim_guid_format(&guid, text);
 	call->guid = text;
-	return r->wine_mount ? volume_mount(call) : volume_dismount(call);
+	return r->wine_mount ? volume_mount(call, &r->options) : volume_dismount(call);
+}
+
+static int run_by_hand(struct request *r, int count, char **args)
+{
+	if (r->bad_hash)
+		return usage_error("--root-hash: 64 hexadecimal digits are needed");
+	if (r->merge && count < 3)
+		return usage_error("--merge: a merged image, those that it was made of, and a "
+				   "directory are needed");
+	if (!r->merge && count != 2)
+		return usage_error("an image and a directory are needed");
+	for (int i = 1; i < count - 1; i++)
+		options_add_source(&r->options, args[i]);
+	return mount_by_hand(&r->options, args[0], args[count - 1]);
 }
 
 static int run(struct request *r, int argc, char **argv)
@@ -251,7 +299,7 @@ static int run(struct request *r, int argc, char **argv)
 		 .into = r},
 		{0},
 	};
-	int code = args_parse(&args, groups, argc, argv);
+	int code = args_parse(&args, groups, argc, argv), keep;
 
 	if (code)
 		return code;
@@ -260,12 +308,11 @@ static int run(struct request *r, int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (r->ready_fd && !set_ready_fd(&r->options, r->ready_fd))
 		return usage_error("--ready-fd: not an open file descriptor");
-	close_others(r->options.ready_fd);
+	keep = r->options.ready_fd;
+	close_others(&keep, keep >= 0);
 	if (r->wine_mount || r->wine_dismount)
 		return run_wine(r);
-	if (argc - optind != 2)
-		return usage_error("an image and a directory are needed");
-	return mount_by_hand(&r->options, argv[optind], argv[optind + 1]);
+	return run_by_hand(r, argc - optind, argv + optind);
 }
 
 int main(int argc, char **argv)

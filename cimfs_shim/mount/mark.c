@@ -20,14 +20,27 @@ static char *mark_warning(const char *path, const struct cim_error *err)
 			 path, err->os_error ? strerror((int)err->os_error) : err->cause);
 }
 
+/* What holds the locks. */
+static void find_fds(struct image_mark *mark)
+{
+	intptr_t fd;
+
+	for (size_t i = 0; cim_image_mark(mark->image, i, &fd); i++) {
+		if (fd < 0)
+			continue;
+		mark->fds = xrealloc(mark->fds, (mark->count + 1) * sizeof(*mark->fds));
+		mark->fds[mark->count++] = (int)fd;
+	}
+}
+
 void lock_image(struct cim_image *image, const char *path, struct image_mark *mark)
 {
 	struct cim_error err;
-	intptr_t fd;
-	enum cim_status status = cim_image_hold(image, CIM_HOLD_TRY, &fd, &err);
+	enum cim_status status = cim_image_hold(image, CIM_HOLD_TRY, NULL, &err);
 
-	*mark = (struct image_mark){.image = image, .path = path, .fd = (int)fd};
-	mark->wait = mark->fd >= 0 && status == CIM_E_SHARING;
+	*mark = (struct image_mark){.image = image, .path = path};
+	find_fds(mark);
+	mark->wait = mark->count && status == CIM_E_SHARING;
 	if (status && !mark->wait)
 		mark->warning = mark_warning(path, &err);
 }
@@ -40,6 +53,9 @@ void mark_end(struct image_mark *mark)
 	}
 	free(mark->warning);
 	mark->warning = NULL;
+	free(mark->fds);
+	mark->fds = NULL;
+	mark->count = 0;
 }
 
 static void tell_unmarked(const struct image_mark *mark, const struct cim_error *err)

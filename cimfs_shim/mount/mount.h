@@ -58,7 +58,11 @@ enum reparse_form {
 struct volume;
 
 struct options {
-	char *image;	  /* absolute path of the filesystem file */
+	char *image;	/* absolute path of the filesystem file */
+	char **sources; /* the images that it was merged from; as they were named */
+	size_t source_count;
+	bool verified; /* its container must have this root hash */
+	uint8_t root_hash[CIM_ROOT_HASH];
 	char *dir;	  /* absolute path of the mount point */
 	const char *help; /* the command that tells more of how this is called */
 	bool foreground;
@@ -135,6 +139,9 @@ int mount_by_hand(struct options *o, const char *image_name, const char *dir_nam
 
 void options_init(struct options *o);
 void options_free(struct options *o);
+void options_add_source(struct options *o, const char *image);
+/* In hexadecimal; false: it is none. */
+bool options_set_root_hash(struct options *o, const char *text);
 /* "-o" text; false: a usage error was told. */
 bool options_parse(struct options *o, const char *text);
 /* What "-o" takes; for a struct options. */
@@ -289,10 +296,13 @@ char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error);
 
 /* ---- session.c ---- */
 
-/* Open an image whose region files and root are there: half of one is not mounted (D31). */
-enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err);
-/* Descriptors that the caller left open are not ours to hold; but 0 to 2, and @keep. */
-void close_others(int keep);
+/* Open the image of the options, with its sources, whose region files and root are there: half of
+ * one is not mounted (D31). */
+enum cim_status open_image(const struct options *o, struct cim_image **image,
+			   struct cim_error *err);
+/* Descriptors that the caller left open are not ours to hold; but 0 to 2, and @keep, which gets
+ * sorted. */
+void close_others(int *keep, size_t count);
 /* Away from the caller's session, directory, terminal and pipes. */
 void become_daemon(void);
 
@@ -315,7 +325,8 @@ enum cim_status fuse_available(struct cim_error *err);
 struct image_mark {
 	struct cim_image *image;
 	const char *path, *log;
-	int fd;	    /* what a copy of keeps the lock; -1: the file can't even be opened */
+	int *fds; /* those of which a copy keeps the locks, the image's and its sources' */
+	size_t count;
 	bool wait;  /* somebody has the lock: lock_image_later() */
 	bool waits; /* and that is what this thread does */
 	pthread_t waiter;
@@ -327,8 +338,8 @@ void lock_image(struct cim_image *image, const char *path, struct image_mark *ma
 void mark_end(struct image_mark *mark);
 /*
  * Take the lock once whoever has it lets go, in a thread, which logs a failure: what to do where
- * image_mark.wait is set, in the process that keeps @fd. @log: the file to open for that; NULL: the
- * log is open.
+ * image_mark.wait is set, in the process that keeps @fds. @log: the file to open for that; NULL:
+ * the log is open.
  */
 void lock_image_later(struct image_mark *mark, const char *log);
 
@@ -340,7 +351,7 @@ struct wine_call {
 	const char *guid;
 	const char *status;  /* file for the answer; NULL: stderr */
 	const char *version; /* the DLL's; NULL: not told */
-	const char *image;   /* to mount */
+	const char *image;   /* to mount; of its sources and root hash the options tell */
 	enum backend backend;
 	int reparse; /* enum reparse_form */
 };
@@ -349,7 +360,7 @@ struct wine_call {
 int volume_refuse(enum cim_status status, const char *op, const char *what,
 		  const struct cim_error *err, const struct wine_call *call);
 /* The exit codes of --wine-mount and --wine-dismount. */
-int volume_mount(const struct wine_call *call);
+int volume_mount(const struct wine_call *call, struct options *o);
 int volume_dismount(const struct wine_call *call);
 /* What link.c and node.c ask of a volume. */
 const char *volume_dosdevices(const struct volume *v);

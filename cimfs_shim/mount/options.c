@@ -16,6 +16,8 @@ static int take_log(void *options, void *into, const struct arg_option *option, 
 static int take_id(void *options, void *into, const struct arg_option *option, char *number);
 static int take_mask(void *options, void *into, const struct arg_option *option, char *number);
 static int take_kernel(void *options, void *into, const struct arg_option *option, char *value);
+static int take_source(void *options, void *into, const struct arg_option *option, char *image);
+static int take_root_hash(void *options, void *into, const struct arg_option *option, char *hash);
 
 /* What is the kernel's or FUSE's; and what means something to mount(8) alone. */
 #define FOR_KERNEL(text)                            \
@@ -48,6 +50,15 @@ const struct arg_option mount_options[] = {
 	 ARG_SETS_WORD(struct options, streams),
 	 .help = "alternate streams: not at all; open FILE:STREAM; extended attribute user.STREAM; "
 		 "both (the default)"},
+	{.name = "root_hash",
+	 .meta = "HEX",
+	 .take = take_root_hash,
+	 .help = "the image is in a sealed container, and what it was sealed with has this root "
+		 "hash: no other byte is shown"},
+	{.name = "source",
+	 .meta = "IMAGE",
+	 .take = take_source,
+	 .help = "one of the images that a merged image was made of; once for each, in any order"},
 	{.name = "uid", .meta = "N", .take = take_id, .at = offsetof(struct options, uid)},
 	{.name = "gid",
 	 .meta = "N",
@@ -132,11 +143,43 @@ void options_init(struct options *o)
 
 void options_free(struct options *o)
 {
+	for (size_t i = 0; i < o->source_count; i++)
+		free(o->sources[i]);
+	free(o->sources);
 	free(o->image);
 	free(o->dir);
 	free(o->log);
 	free(o->kernel);
 	free(o->unknown);
+}
+
+void options_add_source(struct options *o, const char *image)
+{
+	o->sources = xrealloc(o->sources, (o->source_count + 1) * sizeof(*o->sources));
+	o->sources[o->source_count++] = xstrdup(image);
+}
+
+bool options_set_root_hash(struct options *o, const char *text)
+{
+	o->verified = arg_bytes(text, o->root_hash, sizeof(o->root_hash));
+	return o->verified;
+}
+
+static int take_source(void *options, void *into, const struct arg_option *option, char *image)
+{
+	(void)into;
+	(void)option;
+	options_add_source(options, image);
+	return EXIT_OK;
+}
+
+static int take_root_hash(void *options, void *into, const struct arg_option *option, char *hash)
+{
+	(void)into;
+	if (options_set_root_hash(options, hash))
+		return EXIT_OK;
+	say("-o %s: '%s' is no root hash, which has 64 hexadecimal digits", option->name, hash);
+	return EXIT_USAGE;
 }
 
 static int take_kernel(void *options, void *into, const struct arg_option *option, char *value)

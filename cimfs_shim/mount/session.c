@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../host/imagefile.h"
 #include "../host/mountinfo.h"
 #include "serve.h"
 
@@ -69,9 +70,35 @@ void server_free(struct server *s)
 	pthread_key_delete(s->reader);
 }
 
-enum cim_status open_image(const char *path, struct cim_image **image, struct cim_error *err)
+/* Those of the library's functions that it takes. */
+static enum cim_status open_it(const struct options *o, struct cim_image **image,
+			       struct cim_error *err)
 {
-	enum cim_status status = cim_image_open(NULL, path, image, err);
+	char **sources = xcalloc(o->source_count + 1, sizeof(*sources));
+	enum cim_status status;
+
+	for (size_t i = 0; i < o->source_count; i++) {
+		sources[i] = image_full_path(o->sources[i]);
+		if (!sources[i])
+			sources[i] = xstrdup(o->sources[i]);
+	}
+	if (o->verified)
+		status = cim_image_open_verified(NULL, o->image, (const char *const *)sources,
+						 o->source_count, o->root_hash, image, err);
+	else if (o->source_count)
+		status = cim_image_open_merged(NULL, o->image, (const char *const *)sources,
+					       o->source_count, image, err);
+	else
+		status = cim_image_open(NULL, o->image, image, err);
+	for (size_t i = 0; i < o->source_count; i++)
+		free(sources[i]);
+	free(sources);
+	return status;
+}
+
+enum cim_status open_image(const struct options *o, struct cim_image **image, struct cim_error *err)
+{
+	enum cim_status status = open_it(o, image, err);
 	const struct cim_image_info *info;
 	struct cim_file_info root = {CIM_SIZED(root)};
 
@@ -90,11 +117,26 @@ enum cim_status open_image(const char *path, struct cim_image **image, struct ci
 
 /* ---- leaving the caller ---- */
 
-void close_others(int keep)
+static int compare_fds(const void *a, const void *b)
 {
-	if (keep > 3)
-		close_range(3, (unsigned)keep - 1, 0);
-	close_range(keep < 3 ? 3 : (unsigned)keep + 1, ~0U, 0);
+	const int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+void close_others(int *keep, size_t count)
+{
+	int from = 3;
+
+	if (count)
+		qsort(keep, count, sizeof(*keep), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] > from)
+			close_range((unsigned)from, (unsigned)keep[i] - 1, 0);
+		if (keep[i] >= from)
+			from = keep[i] + 1;
+	}
+	close_range((unsigned)from, ~0U, 0);
 }
 
 void become_daemon(void)

@@ -213,34 +213,30 @@ static enum cim_status open_named(const char *name, struct options *o, struct ci
 	if (!o->image)
 		o->image = xstrdup(name);
 	status = image_check_kind(o->image, err);
-	return status ? status : open_image(o->image, image, err);
+	return status ? status : open_image(o, image, err);
 }
 
-int volume_mount(const struct wine_call *call)
+int volume_mount(const struct wine_call *call, struct options *o)
 {
 	enum backend used = BACKEND_FUSE;
 	struct cim_error err = {0};
 	struct cim_image *image = NULL;
-	struct options o;
 	struct volume v;
 	int code;
 	enum cim_status status;
 
-	options_init(&o);
-	status = open_named(call->image, &o, &image, &err);
-	if (status) {
-		options_free(&o);
+	status = open_named(call->image, o, &image, &err);
+	if (status)
 		return volume_refuse(status, "mount", call->image, &err, call);
-	}
 	status = volume_open(&v, call->dosdevices, call->guid, &err);
 	if (!status) {
-		o.streams = STREAMS_WINDOWS;
-		o.reparse = call->reparse;
-		o.volume = &v;
-		o.dir = v.mnt;
-		o.log = v.log;
+		o->streams = STREAMS_WINDOWS;
+		o->reparse = call->reparse;
+		o->volume = &v;
+		o->dir = v.mnt;
+		o->log = v.log;
 		volume_hold_signals(&v);
-		status = mount_volume(&v, &o, image, call->backend, &used, &err);
+		status = mount_volume(&v, o, image, call->backend, &used, &err);
 	}
 	if (status)
 		code = volume_refuse(status, "mount", call->image, &err, call);
@@ -251,8 +247,7 @@ int volume_mount(const struct wine_call *call)
 		_exit(code);
 	volume_close(&v);
 	cim_image_close(image);
-	o.dir = NULL;
-	o.log = NULL;
-	options_free(&o);
+	o->dir = NULL;
+	o->log = NULL;
 	return code;
 }

@@ -8,7 +8,8 @@
  * failing, and with the power failing after each change: the container is sealed or it isn't, and
  * holds what it held. (What veritysetup says of our seals is in verity.py.)
  *
- * "t_seal CONTAINER" makes and seals one for that, and prints its root hash.
+ * "t_seal DIRECTORY" makes sealed containers there: a.bcim and b.bcim with an image each, m.bcim
+ * with m.cim, which is merged from these. It prints their names and root hashes.
  */
 #include <pthread.h>
 
@@ -290,6 +291,48 @@ static void test_devices(void)
 	kit_free(&k);
 	free(want);
 	kit_free(&from);
+}
+
+static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			uint64_t *place)
+{
+	(void)ctx;
+	(void)file;
+	(void)len;
+	*place = offset;
+	return 42;
+}
+
+/* Nobody reads what is sealed past us, but whoever holds the image has the file of the lock. */
+static void test_runs(void)
+{
+	static const struct cim_str none;
+
+	for (int sealed = 0; sealed < 2; sealed++) {
+		struct kit k = kit_new();
+		struct cim_image *image;
+		struct cim_data data = {CIM_SIZED(data)};
+		struct cim_run run = {CIM_SIZED(run)};
+		intptr_t native = 0;
+		uint32_t id = 0;
+
+		k.m->vfs.map = map_any;
+		fill(&k);
+		if (sealed)
+			seal(&k);
+		image = open_image(&k, "base.cim");
+		must(&k, cim_image_lookup(image, cim_str8("dir/large"), &id, &k.err));
+		must(&k, cim_image_get_data(image, id, none, &data, &k.err));
+		must(&k, cim_image_get_run(image, &data, 0, data.size, &run, &k.err));
+		is_int(run.kind, sealed ? CIM_RUN_READ : CIM_RUN_FILE, "%s: the kind of a run",
+		       sealed ? "sealed" : "unsealed");
+		is_int(run.native, sealed ? -1 : 42, "and its file");
+		cim_run_put(image, &run);
+		gives(&k, cim_image_hold(image, CIM_HOLD_TRY, &native, &k.err), CIM_OK);
+		is_int(native, 42, "the file that has the mark");
+		cim_image_close(image);
+		kit_free(&k);
+	}
 }
 
 /* ---- each block changed ---- */
@@ -1058,23 +1101,42 @@ static void test_threads(void)
 	kit_free(&k);
 }
 
-/* ---- for veritysetup ---- */
+/* ---- for others ---- */
 
-static int make_for_veritysetup(const char *path)
+static enum cim_status fill_image(struct cim_writer *w, char letter, struct cim_error *err)
 {
 	struct cim_metadata meta = meta_file(sizeof(bytes));
-	struct cim_writer *w = NULL;
 	struct cim_stream *stream = NULL;
-	struct cim_error err = {0};
-	uint8_t root[32];
-	enum cim_status status = cim_writer_open(
-		NULL, path, NULL, "x.cim", CIM_WRITE_CONTAINER | CIM_WRITE_SEALABLE, &w, &err);
+	const char name[] = {letter, '\0'};
+	enum cim_status status = cim_writer_add(w, cim_str8(name), &meta, &stream, err);
 
+	pattern(bytes, (unsigned)letter, sizeof(bytes));
 	if (!status)
-		status = cim_writer_add(w, cim_str8("file"), &meta, &stream, &err);
-	if (!status)
-		status = cim_stream_write(stream, bytes, sizeof(bytes), NULL, &err);
+		status = cim_stream_write(stream, bytes, sizeof(bytes), NULL, err);
 	cim_stream_close(stream);
+	return status;
+}
+
+/* A letter is the name of the container, its image, and its file; m has none but those of a and b.
+ */
+static int make_one(const char *directory, char letter)
+{
+	char path[1000], image[] = "?.cim", source[1020];
+	struct cim_error err = {0};
+	struct cim_writer *w = NULL;
+	uint8_t root[32];
+	enum cim_status status;
+
+	image[0] = letter;
+	snprintf(path, sizeof(path), "%s/%c.bcim", directory, letter);
+	status = cim_writer_open(NULL, path, NULL, image, CIM_WRITE_CONTAINER | CIM_WRITE_SEALABLE,
+				 &w, &err);
+	if (!status && letter != 'm')
+		status = fill_image(w, letter, &err);
+	for (char c = 'a'; letter == 'm' && c <= 'b' && !status; c++) {
+		snprintf(source, sizeof(source), "%s/%c.bcim/%c.cim", directory, c, c);
+		status = cim_writer_add_source(w, source, CIM_SOURCE_VERIFIED, &err);
+	}
 	if (!status)
 		status = cim_writer_commit(w, &err);
 	cim_writer_close(w);
@@ -1084,6 +1146,7 @@ static int make_for_veritysetup(const char *path)
 		fprintf(stderr, "%s: %s\n", path, err.cause);
 		return 1;
 	}
+	printf("%c.bcim ", letter);
 	for (unsigned i = 0; i < sizeof(root); i++)
 		printf("%02x", root[i]);
 	printf("\n");
@@ -1095,11 +1158,12 @@ int main(int argc, char **argv)
 	pattern(bytes, 5, sizeof(bytes));
 	memset(other_root, 0x11, sizeof(other_root));
 	if (argc > 1)
-		return make_for_veritysetup(argv[1]);
+		return make_one(argv[1], 'a') || make_one(argv[1], 'b') || make_one(argv[1], 'm');
 	test_sealing();
 	test_refusals();
 	test_root();
 	test_devices();
+	test_runs();
 	test_flips();
 	test_rules();
 	test_cut();

@@ -59,9 +59,9 @@ def try_size(blocks):
 
 def sealed_container():
     """What cim_container_seal() makes."""
-    ours, theirs = os.path.join(TMP, "ours.bcim"), os.path.join(TMP, "theirs.bcim")
-    root = subprocess.run([T_SEAL, ours], check=True, capture_output=True,
-                          text=True).stdout.strip()
+    ours, theirs = os.path.join(TMP, "a.bcim"), os.path.join(TMP, "theirs.bcim")
+    roots = subprocess.run([T_SEAL, TMP], check=True, capture_output=True, text=True).stdout
+    root = dict(line.split() for line in roots.splitlines())["a.bcim"]
     with open(ours, "rb") as file:
         end = int.from_bytes(file.read(BLOCK)[32:40], "little")
     offset = "--hash-offset=%d" % end

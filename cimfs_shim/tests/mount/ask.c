@@ -532,7 +532,8 @@ int main(int argc, char **argv)
 	options_init(&options);
 	if ((argc != 4 && argc != 6) || !options_parse(&options, argv[2]))
 		return 2;
-	if (open_image(argv[1], &image, &err)) {
+	options.image = xstrdup(argv[1]);
+	if (open_image(&options, &image, &err)) {
 		fprintf(stderr, "%s\n", err.cause);
 		return 1;
 	}
@@ -541,7 +542,6 @@ int main(int argc, char **argv)
 		volume.dosdevices = argv[5];
 		options.volume = &volume;
 	}
-	options.image = xstrdup(argv[1]);
 	log_open(argv[3]);
 	server_init(&server, &options, image);
 	answer_all(&server);

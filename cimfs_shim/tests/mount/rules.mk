@@ -6,6 +6,8 @@ $(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py eachc
 	volume.py),$(MOUNT) $(B)/cimtool $(B)/tests/faults.so $(B)/tests/nthcall.so)
 $(call test-scripts,cimfs_shim/tests/mount/serve.py,$(B)/tests/ask)
 
+$(call test-scripts,cimfs_shim/tests/mount/sealed.py,$(MOUNT) $(B)/cimtool $(B)/tests/t_seal)
+
 # Preloaded into our programs by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).
 $(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c $(B)/.flags
 $(B)/tests/nthcall.so: cimfs_shim/tests/tool/nthcall.c $(B)/.flags
