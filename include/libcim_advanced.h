@@ -672,16 +672,16 @@ CIM_API void cim_store_close(struct cim_store *store);
  * @to_be_sealed:   it was made with CIM_WRITE_SEALABLE
  * @sealed:         it is sealed: never written again, and checked whenever it is read
  * @seal_elsewhere: sealed, but the seal isn't here: of a device that veritysetup shows, for the
- *                  kernel checks it. Then @root_hash is 0, and nothing is checked
+ *                  kernel checks it. Then the root hash is 0, and nothing is checked
  * @device:         it is on a block device
  * @size:           up to its end, which the seal follows, or nothing
  * @file_size:      of the file, or of the device
- * @used:           bytes of @size that something refers to
+ * @used:           bytes up to its end that something refers to
  * @lost:           those that nothing does, until it is copied
  * @files:          how many it has, region files and object IDs too
  * @images:         how many of them are images
- * @data_blocks:    sealed: of 4096 bytes, which is @size; veritysetup's hash offset is their end
- * @root_hash:      sealed: with it the seal tells whether every byte up to @size is as it was
+ * @data_blocks:    sealed: of 4096 bytes, up to its end, which is veritysetup's hash offset
+ * @root_hash:      sealed: with it the seal tells whether every byte up to its end is as it was
  */
 struct cim_container_info {
 	size_t struct_size;
@@ -713,7 +713,7 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
  * cim_container_seal() - let nobody write a container any more, and make every change show
  * @path:      file or device
  * @root_hash: receives CIM_ROOT_HASH bytes; of a container that is sealed already, those that it
- * has
+ *             has
  *
  * Hashes all of the container and writes the tree behind it, as "veritysetup" does, who can check
  * it. Until all of that is on the disk the container isn't sealed.
