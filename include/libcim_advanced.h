@@ -558,6 +558,29 @@ CIM_API enum cim_status cim_writer_tombstone(struct cim_writer *writer, struct c
 CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct cim_str path,
 					      struct cim_str target, struct cim_error *err);
 
+/**
+ * cim_image_copy() - an image with all that it needs, as it is, into another directory or container
+ * @path:  the image, as for cim_image_open()
+ * @dir:   existing directory, or container, where it is to be
+ * @name:  its name there
+ * @flags: those of CIM_WRITE_* that are about containers
+ *
+ * Copies the files of all its region sets, those of its parents too, and their object ID files. So
+ * a container that images are copied into one by one has lost no room but that of its former
+ * tables, and images that share region sets share them there. What an image's region sets hold that
+ * it doesn't need is copied, too. Reports progress by CIM_PHASE_COPY.
+ *
+ * Nothing of the copy is visible until all of it is there, and what was made goes if it fails. An
+ * error of making the last rename last is returned, but the copy stands, as after a commit.
+ *
+ * CIM_E_UNSUPPORTED: it is a merged image, and not all of its sources are beside it. CIM_E_EXISTS:
+ * the name is taken, or a region file is there with other bytes. CIM_E_CORRUPT: a region file of
+ * the image is missing. CIM_E_ABORTED: the progress callback said so. Else as for cim_image_open()
+ * and cim_writer_open().
+ */
+CIM_API enum cim_status cim_image_copy(const struct cim_env *env, const char *path, const char *dir,
+				       const char *name, unsigned flags, struct cim_error *err);
+
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {
 	size_t struct_size;

@@ -53,80 +53,6 @@ static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 	cim_session_files_set_guid(&writer->files, digest.bytes, 8);
 }
 
-/* ---- comparing ---- */
-
-/* A file of ours and the one that has the name it is to get. */
-struct compared {
-	const struct cim_env *env;
-	const struct cim_session_file *ours;
-	cim_vfs_file *theirs;
-	const char *name; /* of theirs */
-};
-
-/* The first offset from @at on where either file may hold something: before it both are zero. A
- * stream that was hardly written is a hole in both, and may be huge (D19). */
-static enum cim_status next_data(const struct compared *c, uint64_t at, uint64_t *data,
-				 struct cim_error *err)
-{
-	uint64_t in_a, in_b = at;
-	enum cim_status status = cim_io_next_data(c->env, c->ours->handle, c->ours->name, at, &in_a,
-						  err);
-
-	if (!status && in_a > at)
-		status = cim_io_next_data(c->env, c->theirs, c->name, at, &in_b, err);
-	*data = in_a < in_b ? in_a : in_b;
-	return status;
-}
-
-/* Compare two files of the same size. */
-static enum cim_status compare_bytes(const struct compared *c, uint64_t size, uint8_t *buf,
-				     size_t chunk, bool *equal, struct cim_error *err)
-{
-	size_t got_a, got_b, len;
-	uint64_t at = 0;
-	enum cim_status status = CIM_OK;
-
-	*equal = true;
-	while (*equal) {
-		status = next_data(c, at, &at, err);
-		if (status || at >= size)
-			break;
-		len = size - at < chunk ? (size_t)(size - at) : chunk;
-		status = cim_io_read(c->env, c->ours->handle, c->ours->name, at, buf, len, &got_a,
-				     err);
-		if (!status)
-			status = cim_io_read(c->env, c->theirs, c->name, at, buf + chunk, len,
-					     &got_b, err);
-		if (status)
-			break;
-		*equal = got_a == len && got_b == len && !memcmp(buf, buf + chunk, len);
-		at += len;
-	}
-	return status;
-}
-
-/* Is the file that was found the same as ours? Then it is synced. */
-static enum cim_status compare_files(const struct compared *c, bool *equal, struct cim_error *err)
-{
-	enum { CHUNK = 1 << 18 };
-	uint8_t *buf = cim_alloc(c->env, 2 * CHUNK);
-	uint64_t size = 0, their_size = 0;
-	enum cim_status status;
-
-	*equal = false;
-	if (!buf)
-		return cim_no_memory(err);
-	status = cim_io_size(c->env, c->ours->handle, c->ours->name, &size, err);
-	if (!status)
-		status = cim_io_size(c->env, c->theirs, c->name, &their_size, err);
-	if (!status && size == their_size)
-		status = compare_bytes(c, size, buf, CHUNK, equal, err);
-	if (!status && *equal)
-		status = cim_io_sync(c->env, c->theirs, c->name, err);
-	cim_free(c->env, buf);
-	return status;
-}
-
 /* ---- holding ---- */
 
 static enum cim_status is_owned(struct cim_writer *writer, bool *owned, struct cim_error *err)
@@ -177,21 +103,22 @@ static enum cim_status clear_name(struct cim_writer *writer, const char *name, b
 static enum cim_status adopt_or_clear(struct cim_writer *writer, struct cim_session_file *region,
 				      const char *name, struct cim_error *err)
 {
-	struct compared c = {&writer->env, region, NULL, name};
-	bool equal;
+	const struct cim_open_file ours = {&writer->env, region->handle, region->name};
+	struct cim_open_file theirs = {&writer->env, NULL, name};
+	bool same;
 	enum cim_status status;
 
-	status = hold(writer, name, false, &c.theirs, err);
+	status = hold(writer, name, false, &theirs.file, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return CIM_OK;
 	if (status)
 		return status;
-	status = compare_files(&c, &equal, err);
-	if (!status && equal) {
-		cim_session_file_adopt(region, c.theirs);
+	status = cim_files_are_same(&ours, &theirs, &same, err);
+	if (!status && same) {
+		cim_session_file_adopt(region, theirs.file);
 		return CIM_OK;
 	}
-	cim_io_close(&writer->env, c.theirs);
+	cim_io_close(&writer->env, theirs.file);
 	return status ? status : clear_name(writer, name, true, err);
 }
 

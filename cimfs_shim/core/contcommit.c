@@ -99,15 +99,11 @@ enum cim_status cim_cont_open_to_write(struct cim_container *c, const char *name
 
 enum cim_status cim_cont_make_file(struct cim_container *c, bool *unlocked, struct cim_error *err)
 {
-	static const char hex[] = "0123456789abcdef";
-	char name[CIM_SET_FILE_NAME], random[17] = "";
-	uint8_t bytes[8];
-	enum cim_status status = c->env.random(c->env.random_ctx, bytes, sizeof(bytes));
+	char name[CIM_SET_FILE_NAME], random[CIM_RANDOM_TEXT];
+	enum cim_status status = cim_random_text(&c->env, random, err);
 
 	if (status)
-		return cim_fail(err, status, "the system gives no random numbers");
-	for (unsigned i = 0; i < 16; i++)
-		random[i] = hex[bytes[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+		return status;
 	cim_temporary_name(name, random, CIM_KIND_IMAGE, 0);
 	status = make_private(c, name, err);
 	if (status)

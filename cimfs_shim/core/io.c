@@ -297,3 +297,100 @@ enum cim_status cim_read_whole(const struct cim_env *env, cim_vfs_dir *dir, cons
 	cim_io_close(env, file);
 	return status;
 }
+
+enum cim_status cim_file_is(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			    const uint8_t *bytes, size_t size, bool *same, struct cim_error *err)
+{
+	uint8_t *found;
+	size_t found_size;
+	enum cim_status status = cim_read_whole(env, dir, name, size, &found, &found_size, err);
+
+	*same = false;
+	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_CORRUPT)
+		return CIM_OK;
+	if (status)
+		return status;
+	*same = size == found_size && !memcmp(bytes, found, size);
+	cim_free(env, found);
+	return CIM_OK;
+}
+
+enum cim_status cim_io_check_free(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+				  struct cim_error *err)
+{
+	cim_vfs_file *file;
+	enum cim_status status = cim_io_open(env, dir, name, CIM_VFS_READ, &file, err);
+
+	if (status == CIM_E_FILE_NOT_FOUND)
+		return CIM_OK;
+	cim_io_close(env, file);
+	/* Whatever has the name, readable or not, a directory too: it is taken. */
+	if (!status || status == CIM_E_ACCESS || status == CIM_E_SHARING)
+		return cim_fail(err, CIM_E_EXISTS, "the name is taken");
+	return status;
+}
+
+/* ---- comparing two files ---- */
+
+/* The first offset from @at on where either file may hold something: before it both are zero. A
+ * stream that was hardly written is a hole in both, and may be huge (D19). */
+static enum cim_status next_data(const struct cim_open_file *a, const struct cim_open_file *b,
+				 uint64_t at, uint64_t *data, struct cim_error *err)
+{
+	uint64_t in_a, in_b = at;
+	enum cim_status status = cim_io_next_data(a->env, a->file, a->name, at, &in_a, err);
+
+	if (!status && in_a > at)
+		status = cim_io_next_data(b->env, b->file, b->name, at, &in_b, err);
+	*data = in_a < in_b ? in_a : in_b;
+	return status;
+}
+
+/* Of the same size. */
+static enum cim_status compare_bytes(const struct cim_open_file *a, const struct cim_open_file *b,
+				     uint64_t size, uint8_t *buf, size_t chunk, bool *same,
+				     struct cim_error *err)
+{
+	size_t got_a, got_b, len;
+	uint64_t at = 0;
+	enum cim_status status = CIM_OK;
+
+	*same = true;
+	while (*same) {
+		status = next_data(a, b, at, &at, err);
+		if (status || at >= size)
+			break;
+		len = size - at < chunk ? (size_t)(size - at) : chunk;
+		status = cim_io_read(a->env, a->file, a->name, at, buf, len, &got_a, err);
+		if (!status)
+			status = cim_io_read(b->env, b->file, b->name, at, buf + chunk, len, &got_b,
+					     err);
+		if (status)
+			break;
+		*same = got_a == len && got_b == len && !memcmp(buf, buf + chunk, len);
+		at += len;
+	}
+	return status;
+}
+
+enum cim_status cim_files_are_same(const struct cim_open_file *a, const struct cim_open_file *b,
+				   bool *same, struct cim_error *err)
+{
+	enum { CHUNK = 1 << 18 };
+	uint8_t *buf = cim_alloc(a->env, 2 * CHUNK);
+	uint64_t size_a = 0, size_b = 0;
+	enum cim_status status;
+
+	*same = false;
+	if (!buf)
+		return cim_no_memory(err);
+	status = cim_io_size(a->env, a->file, a->name, &size_a, err);
+	if (!status)
+		status = cim_io_size(b->env, b->file, b->name, &size_b, err);
+	if (!status && size_a == size_b)
+		status = compare_bytes(a, b, size_a, buf, CHUNK, same, err);
+	if (!status && *same)
+		status = cim_io_sync(b->env, b->file, b->name, err);
+	cim_free(a->env, buf);
+	return status;
+}

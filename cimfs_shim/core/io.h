@@ -64,4 +64,21 @@ enum cim_status cim_split_path(const struct cim_env *env, const char *path, char
 enum cim_status cim_read_whole(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
 			       size_t limit, uint8_t **bytes, size_t *size, struct cim_error *err);
 
+/* Does a name stand for these bytes, those of a small file? */
+enum cim_status cim_file_is(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+			    const uint8_t *bytes, size_t size, bool *same, struct cim_error *err);
+/* Is a name free for a new file? CIM_E_EXISTS: it isn't. Only asked: it can be taken meanwhile. */
+enum cim_status cim_io_check_free(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
+				  struct cim_error *err);
+
+/* An open file of some file system, and its name for errors. */
+struct cim_open_file {
+	const struct cim_env *env;
+	cim_vfs_file *file;
+	const char *name;
+};
+/* Have two files the same bytes? Then the second is synced. */
+enum cim_status cim_files_are_same(const struct cim_open_file *a, const struct cim_open_file *b,
+				   bool *same, struct cim_error *err);
+
 #endif

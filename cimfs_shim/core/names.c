@@ -6,6 +6,7 @@
  * that has not committed, alive or dead. Where the file system folds names, so do we.
  */
 #include "names.h"
+#include "error.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,36 @@ void cim_set_file_name(char *name, enum cim_file_kind kind, const struct cim_gui
 
 	cim_guid_format(guid, text);
 	snprintf(name, CIM_SET_FILE_NAME, "%s%s_%u", prefix_of(kind), text, index & 0xffff);
+}
+
+void cim_random_text_of(char *text, const uint8_t *bytes)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (unsigned i = 0; i < CIM_RANDOM_TEXT - 1; i++)
+		text[i] = hex[bytes[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+	text[CIM_RANDOM_TEXT - 1] = '\0';
+}
+
+enum cim_status cim_random_text(const struct cim_env *env, char *text, struct cim_error *err)
+{
+	uint8_t bytes[(CIM_RANDOM_TEXT - 1) / 2];
+	enum cim_status status = env->random(env->random_ctx, bytes, sizeof(bytes));
+
+	if (status)
+		return cim_fail(err, status, "the system gives no random numbers");
+	cim_random_text_of(text, bytes);
+	return CIM_OK;
+}
+
+enum cim_status cim_check_new_name(const char *name, struct cim_error *err)
+{
+	enum cim_status status = cim_check_image_name(name, err);
+
+	/* It would be taken for what a dead session left, and be cleared away (D49). */
+	if (!status && cim_has_temporary_prefix(name))
+		status = cim_fail(err, CIM_E_INVALID, "names like %s are a session's own", name);
+	return status;
 }
 
 void cim_temporary_name(char *name, const char *random, enum cim_file_kind kind, unsigned index)

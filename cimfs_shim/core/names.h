@@ -19,10 +19,16 @@ void cim_set_file_name(char *name, enum cim_file_kind kind, const struct cim_gui
 bool cim_parse_set_name(const struct cim_env *env, const char *name, enum cim_file_kind *kind,
 			struct cim_guid *guid, uint16_t *index);
 
+/* What tells one session's private names from another's: 16 hex digits, and a NUL. */
+#define CIM_RANDOM_TEXT 17
+void cim_random_text_of(char *text, const uint8_t *bytes);
+enum cim_status cim_random_text(const struct cim_env *env, char *text, struct cim_error *err);
 /* A session's private name for a file of that kind and number; @name has room for a set's. */
 void cim_temporary_name(char *name, const char *random, enum cim_file_kind kind, unsigned index);
 /* cimtmp_RANDOM_TAIL: RANDOM hex digits, TAIL letters and digits. @group: up to the tail. */
 bool cim_parse_temporary_name(const struct cim_env *env, const char *name, size_t *group);
+/* Can a new image be called that? CIM_E_INVALID (D23, D49). */
+enum cim_status cim_check_new_name(const char *name, struct cim_error *err);
 /* In any case of letters, for the image may be copied to where that is the same. */
 bool cim_has_temporary_prefix(const char *name);
 

@@ -284,6 +284,17 @@ enum cim_status cim_place_container(const struct cim_env *env, struct cim_vfs *v
 	return status;
 }
 
+enum cim_status cim_place_check_flags(unsigned flags, struct cim_error *err)
+{
+	const unsigned for_containers = CIM_WRITE_FORCE | CIM_WRITE_SEALABLE;
+
+	if (flags & ~(CIM_WRITE_CONTAINER | for_containers))
+		return cim_fail(err, CIM_E_INVALID, "unknown flags");
+	if ((flags & for_containers) && !(flags & CIM_WRITE_CONTAINER))
+		return cim_fail(err, CIM_E_INVALID, "a flag that is for containers only");
+	return CIM_OK;
+}
+
 enum cim_status cim_place_lock(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
 			       unsigned flags, cim_vfs_dir **dir, bool *unlocked,
 			       struct cim_error *err)

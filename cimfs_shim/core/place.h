@@ -24,6 +24,8 @@ enum cim_status cim_place_container(const struct cim_env *env, struct cim_vfs *v
 enum cim_status cim_place_lock(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
 			       unsigned flags, cim_vfs_dir **dir, bool *unlocked,
 			       struct cim_error *err);
+/* CIM_E_INVALID: there are other flags, or some that mean nothing without CIM_WRITE_CONTAINER. */
+enum cim_status cim_place_check_flags(unsigned flags, struct cim_error *err);
 /* The place of the image at @path; *name (points into @path). @root: it must be a container that
  * was sealed with this root hash (container.h); NULL: any place. */
 enum cim_status cim_place_of(const struct cim_env *env, struct cim_vfs *vfs, const char *path,

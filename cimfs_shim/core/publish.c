@@ -91,26 +91,6 @@ static enum cim_status write_fs_file(struct cim_writer *writer, const struct fs_
 	return status ? status : cim_io_sync(&writer->env, file->handle, file->name, err);
 }
 
-/* Does the image's name stand for these bytes? */
-static enum cim_status image_is(struct cim_writer *writer, const uint8_t *bytes, size_t size,
-				bool *same, struct cim_error *err)
-{
-	uint8_t *found;
-	size_t found_size;
-	enum cim_status status;
-
-	*same = false;
-	status = cim_read_whole(&writer->env, writer->dir, writer->name, CIM_MAX_FILESYSTEM_FILE,
-				&found, &found_size, err);
-	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_CORRUPT)
-		return CIM_OK;
-	if (status)
-		return status;
-	*same = size == found_size && !memcmp(bytes, found, size);
-	cim_free(&writer->env, found);
-	return CIM_OK;
-}
-
 /* A server that has the image mounted holds the byte lock of its own set's first region file, as a
  * session does with its own. Where there are no locks no mount can be seen. */
 static enum cim_status check_not_mounted(struct cim_writer *writer, struct cim_error *err)
@@ -141,7 +121,8 @@ static enum cim_status may_replace(struct cim_writer *writer, bool *final, struc
 	*final = status != CIM_E_SHARING;
 	if (status)
 		return status;
-	status = image_is(writer, base->header, base->header_size, &same, err);
+	status = cim_file_is(&writer->env, writer->dir, writer->name, base->header,
+			     base->header_size, &same, err);
 	if (!status && !same)
 		return cim_fail(err, CIM_E_SHARING, "the image was changed by somebody else");
 	*final = status != CIM_E_SHARING;
@@ -166,7 +147,10 @@ static enum cim_status try_rename(struct cim_writer *writer, const struct fs_fil
 	if (status == CIM_E_EXISTS)
 		return cim_fail(err, status, "the name has been taken meanwhile");
 	/* A network may lose the answer to a rename that took place. */
-	if (status && *final && !image_is(writer, out->bytes, out->size, &ours, NULL) && ours)
+	if (status && *final &&
+	    !cim_file_is(&writer->env, writer->dir, writer->name, out->bytes, out->size, &ours,
+			 NULL) &&
+	    ours)
 		return CIM_OK;
 	return status;
 }

@@ -84,14 +84,11 @@ void cim_session_files_set_guid(struct cim_session_files *files, const uint8_t *
 void cim_session_files_init(struct cim_session_files *files, const struct cim_env *env,
 			    cim_vfs_dir *dir, bool consistent, const uint8_t *random)
 {
-	static const char hex[] = "0123456789abcdef";
-
 	files->env = env;
 	files->dir = dir;
 	files->consistent = consistent;
 	cim_session_files_set_guid(files, random, 4);
-	for (unsigned i = 0; i < 16; i++)
-		files->random[i] = hex[random[16 + i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+	cim_random_text_of(files->random, random + 16);
 	for (unsigned i = 0; i <= CIM_SET_FILES; i++) {
 		files->all[i].files = files;
 		files->all[i].kind = i < CIM_REGION_TYPES ? CIM_KIND_REGION : CIM_KIND_OBJECT_ID;

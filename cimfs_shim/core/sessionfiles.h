@@ -33,9 +33,9 @@ struct cim_session_files {
 	const struct cim_env *env;
 	cim_vfs_dir *dir;
 	bool consistent;
-	bool unlocked;	      /* there are no locks here: decision D54 */
-	struct cim_guid guid; /* of the region set; if consistent, computed at the commit */
-	char random[17];      /* 16 hex digits: the private names' middle */
+	bool unlocked;		      /* there are no locks here: decision D54 */
+	struct cim_guid guid;	      /* of the region set; if consistent, computed at the commit */
+	char random[CIM_RANDOM_TEXT]; /* the private names' middle */
 	union {
 		struct cim_session_file all[CIM_SET_FILES + 1];
 		struct {

@@ -17,10 +17,7 @@
 
 #include <string.h>
 
-/* Without CIM_WRITE_CONTAINER they mean nothing. */
-#define FOR_CONTAINERS (CIM_WRITE_FORCE | CIM_WRITE_SEALABLE)
-#define ALL_FLAGS \
-	(CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED | CIM_WRITE_CONTAINER | FOR_CONTAINERS)
+#define OWN_FLAGS (CIM_WRITE_CONSISTENT | CIM_WRITE_AS_STORED)
 
 /* ---- opening ---- */
 
@@ -35,10 +32,7 @@ static enum cim_status check_names(const char *existing, const char *name, struc
 		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "the existing image has no name");
 	status = existing ? cim_check_image_name(existing, err) : CIM_OK;
 	if (!status && name)
-		status = cim_check_image_name(name, err);
-	/* It would be taken for what a dead session left, and be cleared away (D49). */
-	if (!status && name && cim_has_temporary_prefix(name))
-		status = cim_fail(err, CIM_E_INVALID, "names like %s are a session's own", name);
+		status = cim_check_new_name(name, err);
 	return status;
 }
 
@@ -55,22 +49,6 @@ static char *join_path(const struct cim_env *env, const char *dir, const char *n
 		path[dir_len] = env->vfs->windows_paths ? '\\' : '/';
 	memcpy(path + dir_len + slash, name, name_len + 1);
 	return path;
-}
-
-/* The new name must be free; only asked here, published without replacing later. */
-static enum cim_status check_free(struct cim_writer *writer, struct cim_error *err)
-{
-	cim_vfs_file *file;
-	enum cim_status status = cim_io_open(&writer->env, writer->dir, writer->name, CIM_VFS_READ,
-					     &file, err);
-
-	if (status == CIM_E_FILE_NOT_FOUND)
-		return CIM_OK;
-	cim_io_close(&writer->env, file);
-	/* Whatever has the name, readable or not, a directory too: it is taken. */
-	if (!status || status == CIM_E_ACCESS || status == CIM_E_SHARING)
-		return cim_fail(err, CIM_E_EXISTS, "the name is taken");
-	return status;
 }
 
 /* What goes on with an image names all its sets, and shows what lies in them where they are now. */
@@ -166,14 +144,13 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 		writer->lock = writer->env.mutex_new(writer->env.thread_ctx);
 	if (!writer->lock)
 		return cim_no_memory(err);
-	status = cim_place_lock(&writer->env, &writer->vfs, dir,
-				flags & (CIM_WRITE_CONTAINER | FOR_CONTAINERS), &writer->dir,
+	status = cim_place_lock(&writer->env, &writer->vfs, dir, flags & ~OWN_FLAGS, &writer->dir,
 				&unlocked, err);
 	if (status)
 		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
 	status = open_base(writer, existing, err);
 	if (!status && !writer->replaces)
-		status = check_free(writer, err);
+		status = cim_io_check_free(&writer->env, writer->dir, writer->name, err);
 	if (!status)
 		status = make_names(writer, flags & CIM_WRITE_CONSISTENT, err);
 	writer->files.unlocked |= unlocked;
@@ -202,10 +179,8 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	status = cim_take_env(&own, &vfs, env, err);
 	if (!status)
 		status = check_names(existing, name, err);
-	if (!status && (flags & ~ALL_FLAGS))
-		status = cim_fail(err, CIM_E_INVALID, "unknown flags");
-	if (!status && (flags & FOR_CONTAINERS) && !(flags & CIM_WRITE_CONTAINER))
-		status = cim_fail(err, CIM_E_INVALID, "a flag that is for containers only");
+	if (!status)
+		status = cim_place_check_flags(flags & ~OWN_FLAGS, err);
 	if (status)
 		return cim_error_where(err, status, op, name ? name : existing);
 	writer = cim_zalloc(&own, sizeof(*writer));

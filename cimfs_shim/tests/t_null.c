@@ -82,6 +82,8 @@ static void *sized_output(unsigned n)
 	X(cim_links_walkable, 1, "walk", (P(1, links), &k.err))                                    \
 	X(cim_links_open, 2, "count links", (P(1, image), NULL, NULL, output(2), &k.err))          \
 	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
+	X(cim_image_copy, 3, "copy image",                                                         \
+	  (&k.env, P(1, "mem/x"), P(2, "mem"), P(3, "y"), 0, &k.err))                              \
 	X(cim_image_get_blob, 2, "read extended attributes",                                       \
 	  (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))                               \
 	X(cim_image_get_data, 2, "find stream", (P(1, image), 1, none, sized_output(2), &k.err))   \

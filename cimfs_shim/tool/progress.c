@@ -107,12 +107,16 @@ void progress_end(struct progress *p)
 
 int progress_callback(void *ctx, const struct cim_progress *progress)
 {
+	static const char *const phases[] = {
+		[CIM_PHASE_COMMIT] = "commit",
+		[CIM_PHASE_VERIFY] = "verify",
+		[CIM_PHASE_COPY] = "copy",
+	};
 	struct progress *p = ctx;
 
 	if (tool_signal)
 		return 1;
 	if (due(p))
-		show(p, progress->phase == CIM_PHASE_COMMIT ? "commit" : "verify", progress->done,
-		     progress->total);
+		show(p, phases[progress->phase], progress->done, progress->total);
 	return 0;
 }
