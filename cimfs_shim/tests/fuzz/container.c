@@ -4,7 +4,8 @@
  *
  * Its digests are made anew, as nobody guesses one (the first step says which are not). Every image
  * in it is read and checked; then a session adds one. Whatever the container says, its own files
- * read the same before and after that, for what a table names is never written again.
+ * read the same before and after that, for what a table names is never written again. Or it is
+ * sealed, bytes of it are changed, and what still can be read is as it was.
  */
 #include "fuzz.h"
 
@@ -19,6 +20,7 @@
 #define BIT(s) (1u << (s))
 
 enum { IMAGES = 8, FILES = 64, LARGEST_READ = 1 << 20 };
+enum { SEALS = 16 }; /* of what the first step says */
 
 /* The library tells of a caller's mistake, or of the system, where neither is to blame. */
 static const unsigned strange = BIT(CIM_E_POINTER) | BIT(CIM_E_NO_MEMORY) | BIT(CIM_E_DISK_FULL) |
@@ -50,6 +52,8 @@ static void seal(struct memfs *fs, unsigned what)
 	if (size < CIM_CONT_FIRST)
 		return;
 	memfs_peek(fs, NAME, 0, header, sizeof(header));
+	if (what & SEALS)
+		header[CIM_OFF(cont_header, flags)] |= CIM_CONT_TO_BE_SEALED;
 	cim_cont_digest(header, CIM_OFF(cont_header, digest),
 			header + CIM_OFF(cont_header, digest));
 	if (!(what & 1))
@@ -105,10 +109,12 @@ static void read_all_images(const struct cim_env *env)
 struct contents {
 	const struct cim_vfs *vfs;
 	cim_vfs_dir *dir;
+	bool sealed; /* what isn't as it was sealed can't be read */
 	unsigned count;
 	struct {
 		char name[3 * CIM_CONT_MAX_NAME + 1];
 		uint64_t size, hash;
+		bool unread;
 	} at[FILES];
 };
 
@@ -119,6 +125,7 @@ static enum cim_status look_into(void *arg, const char *name)
 	cim_vfs_file *file;
 	size_t got = 0;
 	long ignored;
+	enum cim_status status;
 
 	if (c->count == FILES)
 		return CIM_E_LIMIT;
@@ -126,8 +133,10 @@ static enum cim_status look_into(void *arg, const char *name)
 		fuzz_broken("%s is listed, but can't be opened", name);
 	snprintf(c->at[c->count].name, sizeof(c->at[0].name), "%s", name);
 	c->vfs->size(c->vfs->ctx, file, &c->at[c->count].size, &ignored);
-	if (c->vfs->pread(c->vfs->ctx, file, 0, bytes, sizeof(bytes), &got, &ignored))
-		fuzz_broken("%s can't be read", name);
+	status = c->vfs->pread(c->vfs->ctx, file, 0, bytes, sizeof(bytes), &got, &ignored);
+	if (status && (!c->sealed || status != CIM_E_CORRUPT))
+		fuzz_broken("%s can't be read: %s", name, cim_status_name(status));
+	c->at[c->count].unread = status != CIM_OK;
 	c->at[c->count++].hash = cim_hash64(bytes, got, got);
 	c->vfs->close(c->vfs->ctx, file);
 	return CIM_OK;
@@ -143,6 +152,7 @@ static bool get_contents(const struct cim_env *env, struct contents *c)
 	c->count = 0;
 	if (cim_place_open(&own, &vfs, PLACE, &c->dir, NULL))
 		return false;
+	c->sealed = cim_cont_root(&vfs, c->dir);
 	vfs.list(vfs.ctx, c->dir, look_into, c, &ignored);
 	vfs.close_dir(vfs.ctx, c->dir);
 	return true;
@@ -156,7 +166,7 @@ static void compare(const struct contents *was, const struct contents *is)
 			;
 		if (k == is->count && is->count < FILES)
 			fuzz_broken("%s is gone", was->at[i].name);
-		if (k < is->count &&
+		if (k < is->count && !was->at[i].unread && !is->at[k].unread &&
 		    (was->at[i].size != is->at[k].size || was->at[i].hash != is->at[k].hash))
 			fuzz_broken("%s has changed", was->at[i].name);
 	}
@@ -210,6 +220,39 @@ static void write_in_it(const struct cim_env *env, struct fuzz_steps *steps)
 	cim_image_close(image);
 }
 
+/* A container that is whole is sealed if there is a tree over it; then nothing is read of what was
+ * changed. */
+static void seal_and_change(struct memfs *fs, const struct cim_env *env, struct fuzz_steps *steps)
+{
+	static struct contents was, is;
+	const bool whole = get_contents(env, &was);
+	uint8_t root[CIM_ROOT_HASH];
+	const enum cim_status status = cim_container_seal(env, PLACE, root, NULL);
+
+	if (!whole || was.sealed)
+		return;
+	if (BIT(status) & (strange | BIT(CIM_E_CORRUPT)))
+		fuzz_broken("a container that is whole isn't sealed: %s", cim_status_name(status));
+	if (status)
+		return;
+	if (!get_contents(env, &is) || !is.sealed)
+		fuzz_broken("a sealed container isn't opened");
+	for (unsigned i = 0; i < is.count; i++)
+		if (is.at[i].unread)
+			fuzz_broken("%s can't be read once it is sealed", is.at[i].name);
+	compare(&was, &is);
+	read_all_images(env);
+	while (steps->left) {
+		const uint64_t at = fuzz_number(steps, 3) % memfs_size(fs, NAME);
+		const uint8_t byte = fuzz_byte(steps);
+
+		memfs_poke(fs, NAME, at, &byte, 1);
+	}
+	if (get_contents(env, &is))
+		compare(&was, &is);
+	read_all_images(env);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct memfs *fs = memfs_new();
@@ -217,9 +260,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_steps steps = fuzz_unpack(fs, data, size);
 
 	if (memfs_exists(fs, NAME)) {
-		seal(fs, fuzz_byte(&steps));
+		const uint8_t what = fuzz_byte(&steps);
+
+		seal(fs, what);
 		read_all_images(&env);
-		write_in_it(&env, &steps);
+		if (what & SEALS)
+			seal_and_change(fs, &env, &steps);
+		else
+			write_in_it(&env, &steps);
 	}
 	fuzz_clean(fs);
 	memfs_free(fs);

@@ -176,6 +176,9 @@ def corpora():
         content = file_records(b"c.bcim", content)
         if len(content) <= LARGEST:
             yield "container", name, content + b"P\5\0\0" + struct.pack("<HH", number * 97, number)
+            chosen = random.Random(number)
+            changes = b"".join(struct.pack("<I", chosen.randrange(2 ** 32)) for _ in range(number % 4))
+            yield "container", "sealed-" + name, content + struct.pack("<cHB", b"P", 1 + len(changes), 16) + changes
     for name, text in dumps():
         yield "dump", name, text
     for seed in range(6):
