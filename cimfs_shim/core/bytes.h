@@ -88,6 +88,18 @@ static inline bool cim_ckd_mul_size(size_t *r, size_t a, size_t b)
 	return true;
 }
 
+/* Two hexadecimal digits for each byte; returns the end, where no NUL is put. */
+static inline char *cim_put_hex(char *text, const uint8_t *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < count; i++) {
+		*text++ = digits[bytes[i] >> 4];
+		*text++ = digits[bytes[i] & 15];
+	}
+	return text;
+}
+
 /* Does [offset, offset + size) lie within [0, limit)? */
 static inline bool cim_in_range(uint64_t offset, uint64_t size, uint64_t limit)
 {

@@ -78,11 +78,10 @@ static bool check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64
 	    !cim_check_read(c, what, offset, 0, bytes, sizeof(bytes)))
 		return false;
 	cim_check_digest(c, what, offset, true);
-	pe.data = cim_get64(bytes + CIM_OFF(pe_image, data));
 	pe.data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe.count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
 	flags = cim_get16(bytes + CIM_OFF(pe_image, flags));
-	if (!cim_offset_add_base(&pe.data, base)) {
+	if (cim_pe_data(bytes, base, &pe.data, NULL)) {
 		cim_check_report(c, CIM_ERROR, what, offset, "its data lie in no region");
 		return false;
 	}

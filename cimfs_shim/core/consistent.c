@@ -29,19 +29,16 @@ enum {
 /* The set's GUID: a version 8 UUID of all that makes the image what it is. */
 static void compute_guid(struct cim_writer *writer, uint64_t filesystem)
 {
+	uint32_t count;
+	const struct cim_region_set *parents = cim_session_parents(writer, &count);
 	struct cim_hasher hasher;
 	struct cim_digest digest;
 	uint8_t bytes[16 + 2];
 
 	cim_hasher_copy(&hasher, &writer->objects.content);
-	for (uint32_t i = 0; writer->base && i < writer->base->info.set_count; i++) {
-		memcpy(bytes, writer->base->sets[i].guid.bytes, 16);
-		cim_put16(bytes + 16, writer->base->sets[i].count);
-		cim_hasher_update(&hasher, bytes, sizeof(bytes));
-	}
-	for (size_t i = 0; writer->merge && i < writer->merge->set_count; i++) {
-		memcpy(bytes, writer->merge->sets[i].guid.bytes, 16);
-		cim_put16(bytes + 16, writer->merge->sets[i].count);
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy(bytes, parents[i].guid.bytes, 16);
+		cim_put16(bytes + 16, parents[i].count);
 		cim_hasher_update(&hasher, bytes, sizeof(bytes));
 	}
 	cim_put64(bytes, filesystem);

@@ -49,10 +49,9 @@ static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, u
 	if (status)
 		return status;
 	pe->offset = offset;
-	pe->data = cim_get64(bytes + CIM_OFF(pe_image, data));
 	pe->data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe->count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
-	return cim_stream_add_base(&pe->data, pe->data_length & CIM_STREAM_LENGTH_MASK, base, err);
+	return cim_pe_data(bytes, base, &pe->data, err);
 }
 
 enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,

@@ -7,6 +7,7 @@
  * stand in the opposite order of their bytes.
  */
 #include "../../include/libcim_advanced.h"
+#include "bytes.h"
 
 /* Which byte the n-th pair of digits stands for. */
 static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -19,15 +20,12 @@ static bool dash_before(unsigned pair)
 
 void cim_guid_format(const struct cim_guid *guid, char *text)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	if (!text)
 		return;
 	for (unsigned i = 0; guid && i < 16; i++) {
 		if (dash_before(i))
 			*text++ = '-';
-		*text++ = digits[guid->bytes[order[i]] >> 4];
-		*text++ = digits[guid->bytes[order[i]] & 15];
+		text = cim_put_hex(text, &guid->bytes[order[i]], 1);
 	}
 	*text = 0;
 }

@@ -6,6 +6,7 @@
  * that has not committed, alive or dead. Where the file system folds names, so do we.
  */
 #include "names.h"
+#include "bytes.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -27,11 +28,7 @@ void cim_set_file_name(char *name, enum cim_file_kind kind, const struct cim_gui
 
 void cim_random_text_of(char *text, const uint8_t *bytes)
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < CIM_RANDOM_TEXT - 1; i++)
-		text[i] = hex[bytes[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
-	text[CIM_RANDOM_TEXT - 1] = '\0';
+	*cim_put_hex(text, bytes, (CIM_RANDOM_TEXT - 1) / 2) = '\0';
 }
 
 enum cim_status cim_random_text(const struct cim_env *env, char *text, struct cim_error *err)

@@ -113,10 +113,11 @@ enum cim_status cim_set_is_owned(const struct cim_env *env, cim_vfs_dir *dir,
 				 const struct cim_guid *guid, bool *owned, struct cim_error *err)
 {
 	struct owner_search search = {.env = env, .dir = dir, .guid = guid};
-	enum cim_status status = cim_io_list(env, dir, look_for_owner, &search, err);
+	struct cim_error listing = {0};
+	enum cim_status status = cim_io_list(env, dir, look_for_owner, &search, &listing);
 
 	*owned = search.found;
 	if (!status || search.found)
 		return CIM_OK;
-	return status == search.why.status ? cim_fail_as(err, status, &search.why) : status;
+	return cim_fail_as(err, status, status == search.why.status ? &search.why : &listing);
 }

@@ -41,13 +41,12 @@ static enum cim_status write_id_file(struct cim_writer *writer, int i, struct ci
 static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size_t *size)
 {
 	const struct cim_merge *merge = writer->merge;
-	const uint32_t parents = merge		? (uint32_t)merge->set_count
-				 : writer->base ? writer->base->info.set_count
-						: 0;
+	uint32_t count;
+	const struct cim_region_set *parents = cim_session_parents(writer, &count);
 	uint8_t *bytes, *tail;
 
 	*size = CIM_SIZE(filesystem_header) +
-		(merge ? cim_merge_tail_size(merge) : (size_t)parents * CIM_SIZE(region_set));
+		(merge ? cim_merge_tail_size(merge) : (size_t)count * CIM_SIZE(region_set));
 	bytes = cim_zalloc(&writer->env, *size);
 	if (!bytes)
 		return NULL;
@@ -58,16 +57,16 @@ static uint8_t *make_header(struct cim_writer *writer, uint64_t filesystem, size
 			      CIM_REGION_TYPES);
 	cim_put64(bytes + CIM_OFF(filesystem_header, filesystem),
 		  cim_merge_offset(merge, 0, filesystem));
-	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)parents);
+	cim_put16(bytes + CIM_OFF(filesystem_header, parent_count), (uint16_t)count);
 	cim_put32(bytes + CIM_OFF(filesystem_header, flags),
 		  (writer->ns.marked ? CIM_IMAGE_MARKED : 0) | (merge ? CIM_IMAGE_MERGED : 0));
 	if (merge) {
 		cim_merge_put_tail(merge, tail);
 		return bytes;
 	}
-	for (uint32_t i = 0; i < parents; i++)
-		cim_region_set_encode(tail + i * CIM_SIZE(region_set), &writer->base->sets[i].guid,
-				      writer->base->sets[i].count);
+	for (uint32_t i = 0; i < count; i++)
+		cim_region_set_encode(tail + i * CIM_SIZE(region_set), &parents[i].guid,
+				      parents[i].count);
 	return bytes;
 }
 

@@ -82,6 +82,15 @@ enum cim_status cim_stream_add_base(uint64_t *offset, uint64_t desc, uint16_t ba
 	return CIM_OK;
 }
 
+enum cim_status cim_pe_data(const uint8_t *descriptor, uint16_t base, uint64_t *offset,
+			    struct cim_error *err)
+{
+	const uint64_t length = cim_get64(descriptor + CIM_OFF(pe_image, data_length));
+
+	*offset = cim_get64(descriptor + CIM_OFF(pe_image, data));
+	return cim_stream_add_base(offset, length & CIM_STREAM_LENGTH_MASK, base, err);
+}
+
 enum cim_status cim_record_add_base(struct cim_record *record, struct cim_error *err)
 {
 	const uint16_t base = record->base_region;

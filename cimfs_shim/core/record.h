@@ -38,6 +38,9 @@ bool cim_offset_add_base(uint64_t *offset, uint16_t base);
 /* And for that of a stream, which may be anything where it has no bytes. */
 enum cim_status cim_stream_add_base(uint64_t *offset, uint64_t desc, uint16_t base,
 				    struct cim_error *err);
+/* And for that of a PE image's data, as its descriptor has it. */
+enum cim_status cim_pe_data(const uint8_t *descriptor, uint16_t base, uint64_t *offset,
+			    struct cim_error *err);
 static inline bool cim_record_is_dir(const struct cim_record *record)
 {
 	return cim_stream_type(record->stream_desc) == CIM_STREAM_LINK_TABLE;

@@ -259,14 +259,13 @@ static enum cim_status flatten_pe(struct cim_writer *writer, uint16_t base, uint
 	if (!bytes)
 		return cim_no_memory(err);
 	status = cim_image_read_raw(writer->base, *offset, 0, bytes, size, err);
-	data = cim_get64(head + CIM_OFF(pe_image, data));
 	if (!status)
-		status = cim_stream_add_base(
-			&data, cim_get64(head + CIM_OFF(pe_image, data_length)), base, err);
-	memcpy(bytes, head, sizeof(head)); /* of which the size was taken */
-	cim_put64(bytes + CIM_OFF(pe_image, data), data);
-	if (!status)
+		status = cim_pe_data(head, base, &data, err);
+	if (!status) {
+		memcpy(bytes, head, sizeof(head)); /* of which the size was taken */
+		cim_put64(bytes + CIM_OFF(pe_image, data), data);
 		status = cim_objects_put(&writer->objects, bytes, size, offset, err);
+	}
 	cim_free(&writer->env, bytes);
 	return status;
 }

@@ -202,26 +202,6 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 
 /* ---- closing ---- */
 
-void cim_session_destroy(struct cim_writer *writer)
-{
-	struct cim_env env = writer->env;
-
-	if (writer->files.env)
-		cim_session_files_close(&writer->files);
-	if (writer->objects.env)
-		cim_objects_close(&writer->objects);
-	if (writer->ns.env)
-		cim_ns_free(&writer->ns);
-	cim_image_close(writer->base);
-	cim_merge_free(&env, writer->merge);
-	cim_io_close_dir(&env, writer->dir);
-	if (writer->lock)
-		env.mutex_free(env.thread_ctx, writer->lock);
-	cim_free(&env, writer->name);
-	cim_free(&env, writer->path);
-	cim_free(&env, writer);
-}
-
 void cim_writer_close(struct cim_writer *writer)
 {
 	if (!writer)

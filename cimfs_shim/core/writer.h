@@ -6,7 +6,7 @@
  * `writer` is always that handle. "A writer" is whoever makes images: this library or another.
  *
  *   writer.c       opens and closes a session, and commits it
- *   session.c      every call's frame: lock, poison, errors
+ *   session.c      every call's frame: lock, poison, errors, and a session's end
  *   items.c        the calls that change the tree: add, link, delete, lookup
  *   stream.c       the open stream
  *   sessionmarks.c tombstones and merge links
@@ -75,6 +75,18 @@ struct cim_writer {
 	struct cim_stream *stream; /* the open one, or NULL */
 };
 
+/* The sets that the image names as its parents: its base's, or those of all that was merged. */
+static inline const struct cim_region_set *cim_session_parents(const struct cim_writer *writer,
+							       uint32_t *count)
+{
+	if (writer->merge) {
+		*count = (uint32_t)writer->merge->set_count;
+		return writer->merge->sets;
+	}
+	*count = writer->base ? writer->base->info.set_count : 0;
+	return writer->base ? writer->base->sets : NULL;
+}
+
 /* ---- session.c ---- */
 
 void cim_session_lock(struct cim_writer *writer);
@@ -96,8 +108,7 @@ enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status sta
 				  struct cim_str path, struct cim_error *err);
 /* Unlock, and free a session that is closed and has no open stream. */
 void cim_session_let_go(struct cim_writer *writer);
-
-/* writer.c: free a session, closed or never opened. */
+/* Free a session, closed or never opened. */
 void cim_session_destroy(struct cim_writer *writer);
 
 /* ---- sessionmarks.c ---- */

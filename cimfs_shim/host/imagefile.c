@@ -51,10 +51,9 @@ bool image_in_file(const char *path)
 char *image_full_path(const char *path)
 {
 	char *real = realpath(path, NULL);
+	const int error = errno;
 	const char *name;
 	char *dir, *full = NULL;
-
-	const int error = errno;
 
 	if (real)
 		return real;

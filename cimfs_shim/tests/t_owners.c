@@ -79,6 +79,8 @@ static void owned(const char *name, enum cim_status what, enum cim_status want, 
 	is_int(cim_set_is_owned(&copy.env, dir, &guid, &got, &copy.err), want, "%s: %s: the search",
 	       name, cim_status_name(what));
 	is_int(got, is_owned, "%s: %s: the set is owned", name, cim_status_name(what));
+	is_int(copy.err.status, want, "%s: %s: the detail is that of the answer", name,
+	       cim_status_name(what));
 	copy.m->before = NULL;
 	copy.m->fail_at = 0;
 	copy.m->vfs.close_dir(copy.m, dir);

@@ -254,6 +254,37 @@ static void stream_bases(void)
 	}
 }
 
+/* A PE image's data: their length has no flags. */
+static void pe_bases(void)
+{
+	static const struct {
+		uint64_t length;
+		uint16_t base;
+		enum cim_status status;
+		uint64_t want;
+	} rows[] = {
+		{9, 0, CIM_OK, 0x5000000000040},
+		{9, 3, CIM_OK, 0x8000000000040},
+		{9, 0xfffb, CIM_E_CORRUPT, 0},
+		{0, 0xfffb, CIM_OK, 0},
+		{UINT64_C(1) << 56 | 9, 0xfffb, CIM_E_CORRUPT, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint8_t descriptor[CIM_SIZE(pe_image)] = {0};
+		uint64_t offset;
+		struct cim_error err;
+
+		cim_put64(descriptor + CIM_OFF(pe_image, data), 0x5000000000040);
+		cim_put64(descriptor + CIM_OFF(pe_image, data_length), rows[i].length);
+		is_int(cim_pe_data(descriptor, rows[i].base, &offset, &err), rows[i].status,
+		       "a PE image's data, length %llx, base %x",
+		       (unsigned long long)rows[i].length, rows[i].base);
+		if (!rows[i].status)
+			is_hex(offset, rows[i].want, "their offset");
+	}
+}
+
 int main(void)
 {
 	records();
@@ -261,5 +292,6 @@ int main(void)
 	versions();
 	names();
 	stream_bases();
+	pe_bases();
 	return tap_done();
 }
