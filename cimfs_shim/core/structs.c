@@ -407,50 +407,82 @@ static void visit_stream(struct structs *s, const struct target *owner, uint64_t
 	fine(s, &t, cim_data_from_stream(s->image, offset, desc, base, &data, &s->why));
 }
 
+/* Where the parts of a link table lie in the object it is in. */
+struct link_places {
+	uint64_t base; /* of the table */
+	uint64_t values, offsets;
+	uint64_t room; /* for names that don't overlap */
+};
+
+/* One link's value and name offset; *name_at: what that says. False: there is no more to be read.
+ */
+static bool visit_link(struct structs *s, const struct target *t,
+		       const struct cim_link_table *table, const struct link_places *at, uint32_t i,
+		       uint64_t *name_at)
+{
+	const bool streams = table->value_size == CIM_LINK_STREAM_SIZE;
+	const struct cim_layout *value = streams ? &cim_layout_stream : &cim_layout_file_id;
+	const uint64_t value_at = at->values + (uint64_t)i * table->value_size;
+	const uint64_t offset_at = at->offsets + (uint64_t)i * CIM_NAME_OFFSET_SIZE;
+	uint8_t bytes[CIM_LINK_STREAM_SIZE];
+
+	if (!get(s, t, value_at, bytes, table->value_size))
+		return false;
+	visit_fields(s, t, value, bytes, table->value_size, value_at, &i);
+	if (!get(s, t, offset_at, bytes, CIM_NAME_OFFSET_SIZE))
+		return false;
+	visit_fields(s, t, &cim_layout_name_offset, bytes, CIM_NAME_OFFSET_SIZE, offset_at, &i);
+	*name_at = at->base + cim_get32(bytes);
+	return true;
+}
+
+/* False: names overlap so much that this is enough. */
+static bool visit_link_name(struct structs *s, const struct target *t, struct link_places *at,
+			    uint32_t i, uint64_t name_at, const struct cim_link *link)
+{
+	char name[CIM_MAX_NAME_UTF8];
+	struct cim_field field = {.name = "Name",
+				  .type = CIM_FIELD_NAME,
+				  .element = true,
+				  .index = i,
+				  .offset = name_at,
+				  .size = 2 + 2 * link->units,
+				  .bytes = name};
+
+	if (field.size > at->room && !spend(s, t, field.size))
+		return false;
+	at->room -= field.size > at->room ? at->room : field.size;
+	field.len = cim_utf8_from_utf16(link->name, link->units, name, sizeof(name));
+	visit_field(s, t, &field);
+	return true;
+}
+
 /* The links of a table, each with its value, its name's offset and its name. Returns what is wrong
  * with the first name that can't be read, *why has the cause. */
 static enum cim_status visit_links(struct structs *s, const struct target *t,
 				   const struct cim_link_table *table, struct cim_error *why)
 {
-	const bool streams = table->value_size == CIM_LINK_STREAM_SIZE;
-	const struct cim_layout *value = streams ? &cim_layout_stream : &cim_layout_file_id;
 	const uint64_t base = table->offset - cim_region_offset(t->pub.region, t->pub.offset);
-	const uint64_t values = base + CIM_SIZE(link_table);
-	const uint64_t offsets = values + (uint64_t)table->count * table->value_size;
-	uint64_t room = base + table->length - offsets; /* for names that don't overlap */
+	struct link_places at = {.base = base, .values = base + CIM_SIZE(link_table)};
 	enum cim_status worst = CIM_OK;
 
+	at.offsets = at.values + (uint64_t)table->count * table->value_size;
+	at.room = base + table->length - at.offsets;
 	for (uint32_t i = 0; i < table->count && !stopped(s); i++) {
-		const uint64_t value_at = values + (uint64_t)i * table->value_size;
-		const uint64_t offset_at = offsets + (uint64_t)i * 4;
-		uint8_t bytes[CIM_LINK_STREAM_SIZE];
-		char name[CIM_MAX_NAME_UTF8];
-		struct cim_field field = {.name = "Name", .type = CIM_FIELD_NAME, .element = true};
 		struct cim_link link;
+		uint64_t name_at;
 		enum cim_status status;
 
-		if (!get(s, t, value_at, bytes, table->value_size))
+		if (!visit_link(s, t, table, &at, i, &name_at))
 			break;
-		visit_fields(s, t, value, bytes, table->value_size, value_at, &i);
-		if (!get(s, t, offset_at, bytes, 4))
-			break;
-		visit_fields(s, t, &cim_layout_name_offset, bytes, 4, offset_at, &i);
 		status = cim_link_table_get(table, i, &link, &s->why);
 		if (status) {
 			if (!worst)
 				*why = s->why;
 			worst = worst ? worst : status;
-			continue;
-		}
-		field.index = i;
-		field.offset = base + cim_get32(bytes);
-		field.size = 2 + 2 * link.units;
-		if (field.size > room && !spend(s, t, field.size))
+		} else if (!visit_link_name(s, t, &at, i, name_at, &link)) {
 			break;
-		room -= field.size > room ? room : field.size;
-		field.bytes = name;
-		field.len = cim_utf8_from_utf16(link.name, link.units, name, sizeof(name));
-		visit_field(s, t, &field);
+		}
 	}
 	return worst;
 }

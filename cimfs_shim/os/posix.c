@@ -708,34 +708,35 @@ static enum cim_status posix_sha256(void *ctx, const void *bytes, size_t len, ui
 	return CIM_OK;
 }
 
+static const struct cim_vfs vfs = {
+	CIM_SIZED(vfs),
+	.fold_names = false,
+	.windows_paths = false,
+	.open_dir = posix_open_dir,
+	.close_dir = posix_close_dir,
+	.sync_dir = posix_sync_dir,
+	.open = posix_open,
+	.close = posix_close,
+	.size = posix_size,
+	.pread = posix_pread,
+	.pwrite = posix_pwrite,
+	.truncate = posix_truncate,
+	.sync = posix_sync,
+	.lock = posix_lock,
+	.is_locked = posix_is_locked,
+	.rename = posix_rename,
+	.remove = posix_remove,
+	.list = posix_list,
+	.map = posix_map,
+	.hold = posix_hold,
+	.next_data = posix_next_data,
+	.is_named = posix_is_named,
+	.is_device = posix_is_device,
+	.error_text = posix_error_text,
+};
+
 const struct cim_env *cim_env_default(void)
 {
-	static const struct cim_vfs vfs = {
-		CIM_SIZED(vfs),
-		.fold_names = false,
-		.windows_paths = false,
-		.open_dir = posix_open_dir,
-		.close_dir = posix_close_dir,
-		.sync_dir = posix_sync_dir,
-		.open = posix_open,
-		.close = posix_close,
-		.size = posix_size,
-		.pread = posix_pread,
-		.pwrite = posix_pwrite,
-		.truncate = posix_truncate,
-		.sync = posix_sync,
-		.lock = posix_lock,
-		.is_locked = posix_is_locked,
-		.rename = posix_rename,
-		.remove = posix_remove,
-		.list = posix_list,
-		.map = posix_map,
-		.hold = posix_hold,
-		.next_data = posix_next_data,
-		.is_named = posix_is_named,
-		.is_device = posix_is_device,
-		.error_text = posix_error_text,
-	};
 	static const struct cim_env env = {
 		CIM_SIZED(env),
 		.mem = {.realloc = posix_realloc, .free = posix_free},

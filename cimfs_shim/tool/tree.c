@@ -379,6 +379,23 @@ static int take_item(struct tree *tree, uint32_t id)
 	return EXIT_OK;
 }
 
+/* The name in tree->units, of the directory on top. */
+static int take_name(struct tree *tree, uint32_t id, size_t units)
+{
+	text_puts(&tree->path, "/");
+	escape_name(&tree->path, tree->units, units);
+	tree->item.name = tree->units;
+	tree->item.units = units;
+	tree->item.depth = (unsigned)tree->depth;
+	tree->item.path_units = tree->levels[tree->depth - 1].path_units + 1 + units;
+	if (tree->item.path_units > MAX_PATH) {
+		tool_fail(tree->t, "read", tree->name, NULL, "a path of more than %u units",
+			  MAX_PATH);
+		return EXIT_CORRUPT;
+	}
+	return take_item(tree, id);
+}
+
 const struct tree_item *tree_next(struct tree *tree, int *code)
 {
 	*code = EXIT_OK;
@@ -408,19 +425,7 @@ const struct tree_item *tree_next(struct tree *tree, int *code)
 			free_level(&tree->levels[--tree->depth]);
 			continue;
 		}
-		text_puts(&tree->path, "/");
-		escape_name(&tree->path, tree->units, units);
-		tree->item.name = tree->units;
-		tree->item.units = units;
-		tree->item.depth = (unsigned)tree->depth;
-		tree->item.path_units = tree->levels[tree->depth - 1].path_units + 1 + units;
-		if (tree->item.path_units > MAX_PATH) {
-			tool_fail(tree->t, "read", tree->name, NULL, "a path of more than %u units",
-				  MAX_PATH);
-			*code = EXIT_CORRUPT;
-			return NULL;
-		}
-		*code = take_item(tree, id);
+		*code = take_name(tree, id, units);
 		return *code ? NULL : &tree->item;
 	}
 	return NULL;
