@@ -337,14 +337,21 @@ CIMFSAPI CimCreateImage(CIMFS_IN_ PCWSTR imageContainingPath,
 
 /**
  * CimCreateImage2() - CimCreateImage() with flags
- * @flags: CIM_CREATE_*; 0x01, 0x02, 0x10 and 0x20 are valid for an image of this kind
+ * @flags: CIM_CREATE_*
+ *
+ * With CIM_CREATE_IMAGE_SINGLE_FILE or CIM_CREATE_IMAGE_BLOCK_CIM @imageContainingPath is a
+ * container of images: a file, which the call makes if there is none, or a block device
+ * (\\.\PhysicalDriveN; clients). The layout of ours isn't Microsoft's. Images that are there
+ * already stay, and may be extended and forked (ours).
  *
  * With CIM_CREATE_CONSISTENT_CIMS the region set's GUID is computed at commit, so that the same
  * calls give the same bytes; the commit may then fail with ERROR_FILE_EXISTS where a region file
  * of that name with other content is in use.
  *
  * As CimCreateImage(), and (all ours) E_INVALIDARG: an unknown flag, 0x04 with 0x08, 0x40 without
- * one of them. ERROR_NOT_SUPPORTED: 0x04 or 0x08; images in a container are not made yet.
+ * one of them, 0x04 for a path that doesn't begin with \\.\ or 0x08 for one that does.
+ * ERROR_CIMFS_IMAGE_CORRUPT: there is something else than a container. ERROR_DISK_FULL: the device
+ * is too small. ERROR_NOT_SUPPORTED: 0x40.
  */
 CIMFSAPI CimCreateImage2(CIMFS_IN_ PCWSTR imageContainingPath,
 			 CIMFS_IN_ CIM_CREATE_IMAGE_FLAGS flags,
@@ -513,6 +520,23 @@ CIMFSAPI CimGetFileStatBasicInformation(
 	CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
 	CIMFS_OUT_ FILE_STAT_BASIC_INFORMATION *fileStatInformation);
 
+/** CimReadFile2() - CimReadFile() with CIM_READ_* flags
+ *
+ * With CIM_READ_SINGLE_FILE @imagePath is CONTAINER\NAME, of a container in a file. E_INVALIDARG,
+ * as all here ours: another flag, or a path that begins with \\.\. ERROR_PATH_NOT_FOUND: no such
+ * container. ERROR_CIMFS_IMAGE_CORRUPT: it is none.
+ */
+CIMFSAPI CimReadFile2(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
+		      CIMFS_IN_ UINT64 offset, CIMFS_OUT_BYTES_(bufferSize) void *buffer,
+		      CIMFS_IN_ UINT64 bufferSize, CIMFS_OUT_ UINT64 *bytesRead,
+		      CIMFS_OUT_ UINT64 *bytesRemaining, CIMFS_IN_ UINT32 flags);
+
+/** CimGetFileStatBasicInformation2() - the same, with the flags and errors of CimReadFile2() */
+CIMFSAPI
+CimGetFileStatBasicInformation2(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
+				CIMFS_OUT_ FILE_STAT_BASIC_INFORMATION *fileStatInformation,
+				CIMFS_IN_ UINT32 flags);
+
 /* --------------------------------------------------------------------------------------------
  * Mounting
  */
@@ -520,15 +544,17 @@ CIMFSAPI CimGetFileStatBasicInformation(
 /**
  * CimMountImage() - mount an image as a volume
  * @imageContainingPath, @imageName: the image
- * @flags: CIM_MOUNT_*
+ * @flags: CIM_MOUNT_*; with CIM_MOUNT_SINGLE_FILE or CIM_MOUNT_BLOCK_CIM @imageContainingPath is a
+ *     container (CimCreateImage2()), a device with or without a trailing '\'
  * @volumeId: the volume's GUID, which the caller invents: it appears as \\?\Volume{GUID}\
  *
  * The volume stays until CimDismountImage(), whatever becomes of the process.
  *
- * E_INVALIDARG: an unknown flag. ERROR_PATH_NOT_FOUND: no such directory. ERROR_FILE_NOT_FOUND: no
- * such image. E_ACCESSDENIED: no right to mount. ERROR_ALREADY_EXISTS: the GUID is in use.
- * ERROR_CIMFS_IMAGE_CORRUPT: the image is broken, or a region file is missing. ERROR_NOT_SUPPORTED:
- * this project's DLL on Windows; under Wine, if its helper cimfs-mount is not installed.
+ * E_INVALIDARG: an unknown flag. ERROR_PATH_NOT_FOUND: no such directory or container.
+ * ERROR_FILE_NOT_FOUND: no such image. E_ACCESSDENIED: no right to mount. ERROR_ALREADY_EXISTS: the
+ * GUID is in use. ERROR_CIMFS_IMAGE_CORRUPT: the image is broken, a region file is missing, or the
+ * container is none. ERROR_NOT_SUPPORTED: this project's DLL on Windows; under Wine, if its helper
+ * cimfs-mount is not installed.
  */
 CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR imageName,
 		       CIMFS_IN_ CIM_MOUNT_IMAGE_FLAGS flags, CIMFS_IN_ const GUID *volumeId);
@@ -615,18 +641,6 @@ CIMFSAPI CimMergeMountVerifiedImage(CIMFS_IN_ UINT32 numberOfImages,
 				    CIMFS_IN_ UINT32 flags, CIMFS_IN_ const GUID *volumeId,
 				    CIMFS_IN_ UINT16 hashSize,
 				    CIMFS_IN_BYTES_(hashSize) const BYTE *hash);
-
-/** CimReadFile2() - CimReadFile() with CIM_READ_* flags */
-CIMFSAPI CimReadFile2(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
-		      CIMFS_IN_ UINT64 offset, CIMFS_OUT_BYTES_(bufferSize) void *buffer,
-		      CIMFS_IN_ UINT64 bufferSize, CIMFS_OUT_ UINT64 *bytesRead,
-		      CIMFS_OUT_ UINT64 *bytesRemaining, CIMFS_IN_ UINT32 flags);
-
-/** CimGetFileStatBasicInformation2() - CimGetFileStatBasicInformation() with CIM_READ_* flags */
-CIMFSAPI
-CimGetFileStatBasicInformation2(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
-				CIMFS_OUT_ FILE_STAT_BASIC_INFORMATION *fileStatInformation,
-				CIMFS_IN_ UINT32 flags);
 
 #undef CIMFS_IN_
 #undef CIMFS_IN_OPT_

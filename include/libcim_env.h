@@ -69,6 +69,9 @@ struct cim_vfs {
 	bool windows_paths;
 	/** @no_containers: a path that leads through a file leads nowhere, whatever the file is */
 	bool no_containers;
+	/** @only_containers: images lie in containers only; whatever else a path leads to is
+	 *  CIM_E_CORRUPT, as a container that can't be read is */
+	bool only_containers;
 	/** @open_dir: opens an existing directory; @flags CIM_VFS_DIR_LOCK */
 	enum cim_status (*open_dir)(void *ctx, const char *path, unsigned flags, cim_vfs_dir **dir,
 				    long *os_error);

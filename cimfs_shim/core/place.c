@@ -211,10 +211,16 @@ static enum cim_status open_directory(const struct place *place, cim_vfs_dir **d
 			      : cim_io_open_dir(place->env, place->path, 0, dir, err);
 }
 
+/* Must it be a container? */
+static bool is_choosy(const struct place *place)
+{
+	return place->only || place->vfs->only_containers;
+}
+
 /* There is a directory, or it was opened. */
 static enum cim_status refuse_directory(const struct place *place, struct cim_error *err)
 {
-	if (place->make)
+	if (place->make && !is_choosy(place))
 		return cim_fail(err, CIM_E_ACCESS, "a directory, where a container is wanted");
 	return cim_fail(err, CIM_E_CORRUPT, "a directory is no container");
 }
@@ -223,8 +229,8 @@ static enum cim_status refuse_directory(const struct place *place, struct cim_er
 static enum cim_status refuse_other(const struct place *place, enum found found,
 				    const struct cim_error *why, struct cim_error *err)
 {
-	if ((found == FOUND_FILE && (place->make || place->only)) ||
-	    (found == FOUND_BLANK && place->only))
+	if ((found == FOUND_FILE && (place->make || is_choosy(place))) ||
+	    (found == FOUND_BLANK && is_choosy(place)))
 		return cim_fail(err, CIM_E_CORRUPT, "it is no container");
 	if (found == FOUND_NOTHING && place->only)
 		return cim_fail(err, CIM_E_FILE_NOT_FOUND, "no such file");
@@ -241,7 +247,7 @@ static enum cim_status open_place(const struct place *place, cim_vfs_dir **dir,
 	enum found found;
 
 	*dir = directory ? NULL : *dir;
-	if (!directory && (place->make || place->only || place->root)) {
+	if (!directory && (place->make || is_choosy(place) || place->root)) {
 		cim_io_close_dir(place->env, *dir);
 		*dir = NULL;
 		return refuse_directory(place, err);

@@ -32,6 +32,20 @@
 
 #define CIM_PRINTF(fmt, args) __attribute__((format(__MINGW_PRINTF_FORMAT, fmt, args)))
 
+/* ---- where.c ---- */
+
+enum place
+{
+    IN_DIRECTORY,
+    IN_FILE,
+    IN_DEVICE,
+};
+
+/* Is it such a place's path? CIM_E_INVALID if not. */
+enum cim_status place_check(enum place place, PCWSTR path, struct cim_error *err);
+/* The default environment, in which images lie in such places only. */
+const struct cim_env *place_env(enum place place, struct cim_env *env, struct cim_vfs *vfs);
+
 /* ---- handle.c ---- */
 
 enum object_kind
@@ -47,6 +61,7 @@ struct object
     LONG refs;
     enum object_kind kind;
     struct cim_writer *writer; /* an image's */
+    enum place place;          /* an image's */
     struct cim_stream *stream; /* a stream's */
     struct object *image;      /* a stream's */
 };
@@ -82,9 +97,6 @@ enum cim_status fail(struct cim_error *err, enum cim_status status, const char *
 
 /* A UTF-16 string as WTF-8, to be freed with free(); NULL if out of memory. */
 char *wtf8_from_wide(PCWSTR text);
-/* The default environment, but a container is no directory, for exports reach one by a flag only.
- */
-const struct cim_env *directories(struct cim_env *env, struct cim_vfs *vfs);
 /* UTF-8 that may have been cut: what is there of a last character that isn't whole goes. */
 void end_at_character(char *text);
 /* A variable's value, to be freed with free(); NULL if there is none or it is empty. */

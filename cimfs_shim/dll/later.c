@@ -8,8 +8,6 @@
  */
 #include "dll.h"
 
-#include <string.h>
-
 #define NOT_SUPPORTED HRESULT_FROM_WIN32(ERROR_NOT_SUPPORTED)
 
 /* The detail that a trace of these functions shows. */
@@ -104,23 +102,4 @@ ULONG_PTR WINAPI CimMergeMountVerifiedImage(UINT32 count, const CimFsImagePath *
     ANSWER_NOT_SUPPORTED(
             "CimMergeMountVerifiedImage(count %u, %p, flags 0x%x, %s, hash %p of %u bytes)", count,
             (const void *)images, flags, TGUID(volume), (const void *)hash, hash_size);
-}
-
-ULONG_PTR WINAPI CimReadFile2(PCWSTR image_path, PCWSTR file_path, UINT64 offset, void *buffer,
-                              UINT64 size, UINT64 *bytes_read, UINT64 *bytes_remaining,
-                              UINT32 flags)
-{
-    clear64(bytes_read);
-    clear64(bytes_remaining);
-    ANSWER_NOT_SUPPORTED("CimReadFile2(%s, %s, offset %llu, buffer %p, size %llu, flags 0x%x)",
-                         T(image_path), T(file_path), (unsigned long long)offset, buffer,
-                         (unsigned long long)size, flags);
-}
-
-ULONG_PTR WINAPI CimGetFileStatBasicInformation2(PCWSTR image_path, PCWSTR file_path,
-                                                 FILE_STAT_BASIC_INFORMATION *stat, UINT32 flags)
-{
-    if (stat) memset(stat, 0, sizeof(*stat));
-    ANSWER_NOT_SUPPORTED("CimGetFileStatBasicInformation2(%s, %s, flags 0x%x)", T(image_path),
-                         T(file_path), flags);
 }

@@ -62,6 +62,12 @@ static enum cim_status check_name(PCWSTR name, struct cim_error *err)
     return status;
 }
 
+static enum place place_of(UINT32 flags)
+{
+    if (!(flags & CONTAINER_FLAGS)) return IN_DIRECTORY;
+    return flags & CIM_MOUNT_SINGLE_FILE ? IN_FILE : IN_DEVICE;
+}
+
 static enum cim_status check_arguments(PCWSTR dir, PCWSTR name, UINT32 flags, const GUID *volume,
                                        struct cim_error *err)
 {
@@ -71,9 +77,8 @@ static enum cim_status check_arguments(PCWSTR dir, PCWSTR name, UINT32 flags, co
     if (!dir) return fail(err, CIM_E_INVALID, "the directory is NULL");
     if (!name) return fail(err, CIM_E_INVALID, "the image's name is NULL");
     if (!volume) return fail(err, CIM_E_INVALID, "the volume's GUID is NULL");
-    if (flags & CONTAINER_FLAGS)
-        return fail(err, CIM_E_UNSUPPORTED, "images in a container are not read yet");
-    status = check_name(name, err);
+    status = place_check(place_of(flags), dir, err);
+    if (!status) status = check_name(name, err);
     if (status) return status;
     if (!wine_present()) return fail(err, CIM_E_UNSUPPORTED, "only Wine can mount images so far");
     return CIM_OK;
@@ -97,9 +102,9 @@ static WCHAR *full_path(PCWSTR path)
     return NULL;
 }
 
-/* DIR\NAME in the form \\?\..., in which names mean themselves and may be long. NULL: the
- * directory is no path, or out of memory. */
-static WCHAR *image_path(PCWSTR dir, PCWSTR name)
+/* DIR\NAME, or DIR without a name, in the form \\?\..., in which names mean themselves and may be
+ * long. NULL: the directory is no path, or out of memory. */
+static WCHAR *verbatim_path(PCWSTR dir, PCWSTR name)
 {
     bool verbatim = !wcsncmp(dir, L"\\\\?\\", 4);
     WCHAR *full = verbatim ? _wcsdup(dir) : full_path(dir), *path = NULL;
@@ -116,9 +121,11 @@ static WCHAR *image_path(PCWSTR dir, PCWSTR name)
     }
     tail_units = wcslen(tail);
     while (tail_units && wcschr(L"\\/", tail[tail_units - 1])) tail_units--;
-    room = wcslen(head) + tail_units + wcslen(name) + 2;
+    room = wcslen(head) + tail_units + (name ? wcslen(name) : 0) + 2;
     path = malloc(room * sizeof(*path));
-    if (path) _snwprintf(path, room, L"%ls%.*ls\\%ls", head, (int)tail_units, tail, name);
+    if (path)
+        _snwprintf(path, room, L"%ls%.*ls%ls%ls", head, (int)tail_units, tail, name ? L"\\" : L"",
+                   name ? name : L"");
     free(full);
     return path;
 }
@@ -145,21 +152,59 @@ static enum cim_status try_file(PCWSTR path, struct cim_error *err)
     return status;
 }
 
-static enum cim_status find_image(PCWSTR dir, PCWSTR name, char **unix_path, struct cim_error *err)
+/* DIR, a separator and NAME in UTF-8; NULL: out of memory. */
+static char *join(const char *dir, char separator, PCWSTR name)
 {
+    char *name8 = wtf8_from_wide(name), *path = NULL;
+    size_t room = name8 ? strlen(dir) + strlen(name8) + 2 : 0;
+
+    if (name8) path = malloc(room);
+    if (path) snprintf(path, room, "%s%c%s", dir, separator, name8);
+    free(name8);
+    return path;
+}
+
+/* The same of an image in a container. No program of Windows' keeps others from reading one. */
+static enum cim_status try_image(enum place place, PCWSTR dir, PCWSTR name, struct cim_error *err)
+{
+    char *dir8 = wtf8_from_wide(dir), *path = dir8 ? join(dir8, '\\', name) : NULL;
+    struct cim_image *image = NULL;
+    struct cim_env env;
+    struct cim_vfs vfs;
+    enum cim_status status = path ? cim_image_open(place_env(place, &env, &vfs), path, &image, err)
+                                  : fail(err, CIM_E_NO_MEMORY, "out of memory");
+
+    cim_image_close(image);
+    free(path);
+    free(dir8);
+    return status;
+}
+
+/* The image on the Unix side, of which @path is the file, or the container's. */
+static enum cim_status find_unix_path(PCWSTR path, PCWSTR name, char **unix_path,
+                                      struct cim_error *err)
+{
+    char *found = wine_unix_path(path);
+
+    if (!found) return fail(err, CIM_E_UNSUPPORTED, "the image has no path on the Unix side");
+    *unix_path = name ? join(found, '/', name) : found;
+    if (name) free(found);
+    return *unix_path ? CIM_OK : fail(err, CIM_E_NO_MEMORY, "out of memory");
+}
+
+static enum cim_status find_image(enum place place, PCWSTR dir, PCWSTR name, char **unix_path,
+                                  struct cim_error *err)
+{
+    const bool contained = place != IN_DIRECTORY;
     WCHAR *path;
     enum cim_status status;
 
     *unix_path = NULL;
     if (!*dir) return fail(err, CIM_E_PATH_NOT_FOUND, "the directory has no name");
-    path = image_path(dir, name);
+    path = verbatim_path(dir, contained ? NULL : name);
     if (!path) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = try_file(path, err);
-    if (status) goto free_path;
-    *unix_path = wine_unix_path(path);
-    if (!*unix_path)
-        status = fail(err, CIM_E_UNSUPPORTED, "the image has no path on the Unix side");
-free_path:
+    status = contained ? try_image(place, dir, name, err) : try_file(path, err);
+    if (!status) status = find_unix_path(path, contained ? name : NULL, unix_path, err);
     free(path);
     return status;
 }
@@ -243,8 +288,14 @@ static enum cim_status mount_image(PCWSTR dir, PCWSTR name, UINT32 flags, const 
 
     mounted->answer[0] = mounted->letter = 0;
     if (status) return status;
-    status = find_image(dir, name, &unix_path, err);
+    status = find_image(place_of(flags), dir, name, &unix_path, err);
     if (status) return status;
+    /* (No container is sealed so far.) */
+    if (flags & CIM_MOUNT_ATTEST_HASH)
+    {
+        free(unix_path);
+        return fail(err, CIM_E_CORRUPT, "the container is not sealed");
+    }
     format_guid(volume, guid);
     status = mount_path(unix_path, guid, mounted, err);
     free(unix_path);

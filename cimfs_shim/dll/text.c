@@ -70,12 +70,3 @@ bool read_small_file(PCWSTR path, char *text, DWORD size)
     text[got] = 0;
     return true;
 }
-
-const struct cim_env *directories(struct cim_env *env, struct cim_vfs *vfs)
-{
-    *env = *cim_env_default();
-    *vfs = *env->vfs;
-    vfs->no_containers = true;
-    env->vfs = vfs;
-    return env;
-}

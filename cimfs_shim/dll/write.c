@@ -34,6 +34,12 @@ static enum cim_status check_path(PCWSTR path, struct cim_error *err)
 
 /* ---- images ---- */
 
+static enum place place_of(UINT32 flags)
+{
+    if (!(flags & CONTAINER_FLAGS)) return IN_DIRECTORY;
+    return flags & CIM_CREATE_IMAGE_SINGLE_FILE ? IN_FILE : IN_DEVICE;
+}
+
 static enum cim_status check_create(PCWSTR dir, UINT32 flags, PCWSTR existing, PCWSTR name,
                                     struct cim_error *err)
 {
@@ -46,9 +52,29 @@ static enum cim_status check_create(PCWSTR dir, UINT32 flags, PCWSTR existing, P
     if (!dir) return fail(err, CIM_E_INVALID, "the directory is NULL");
     if (!existing && !name)
         return fail(err, CIM_E_INVALID, "neither an existing nor a new image is named");
-    if (flags & CONTAINER_FLAGS)
-        return fail(err, CIM_E_UNSUPPORTED, "images in a container are not made yet");
-    return CIM_OK;
+    if (flags & CIM_CREATE_VERIFIED)
+        return fail(err, CIM_E_UNSUPPORTED, "containers to be sealed are not made yet");
+    return place_check(place_of(flags), dir, err);
+}
+
+/* Decision D51. */
+static bool force_device(void)
+{
+    WCHAR *value = get_environment(L"CIMFS_FORCE_DEVICE");
+    const bool force = value && !wcscmp(value, L"1");
+
+    free(value);
+    return force;
+}
+
+static unsigned write_flags(UINT32 flags)
+{
+    unsigned result = 0;
+
+    if (flags & CIM_CREATE_CONSISTENT_CIMS) result |= CIM_WRITE_CONSISTENT;
+    if (flags & CONTAINER_FLAGS) result |= CIM_WRITE_CONTAINER;
+    if (flags & CIM_CREATE_IMAGE_BLOCK_CIM && force_device()) result |= CIM_WRITE_FORCE;
+    return result;
 }
 
 static enum cim_status open_writer(PCWSTR dir, UINT32 flags, PCWSTR existing, PCWSTR name,
@@ -57,7 +83,6 @@ static enum cim_status open_writer(PCWSTR dir, UINT32 flags, PCWSTR existing, PC
     char *dir8 = wtf8_from_wide(dir);
     char *existing8 = existing ? wtf8_from_wide(existing) : NULL;
     char *name8 = name ? wtf8_from_wide(name) : NULL;
-    unsigned write_flags = flags & CIM_CREATE_CONSISTENT_CIMS ? CIM_WRITE_CONSISTENT : 0;
     struct cim_env env;
     struct cim_vfs vfs;
     enum cim_status status;
@@ -65,8 +90,8 @@ static enum cim_status open_writer(PCWSTR dir, UINT32 flags, PCWSTR existing, PC
     if (!dir8 || (existing && !existing8) || (name && !name8))
         status = fail(err, CIM_E_NO_MEMORY, "out of memory");
     else
-        status = cim_writer_open(directories(&env, &vfs), dir8, existing8, name8, write_flags,
-                                 writer, err);
+        status = cim_writer_open(place_env(place_of(flags), &env, &vfs), dir8, existing8, name8,
+                                 write_flags(flags), writer, err);
     free(name8);
     free(existing8);
     free(dir8);
@@ -94,6 +119,7 @@ static enum cim_status create_image(PCWSTR dir, UINT32 flags, PCWSTR existing, P
     }
     if (cim_writer_unlocked(image->writer))
         trace_note("the file system has no locks: see that nothing else writes in %s", T(dir));
+    image->place = place_of(flags);
     handle_publish(handle);
     *result = (CIMFS_IMAGE_HANDLE)handle;
     return CIM_OK;

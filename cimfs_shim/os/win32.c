@@ -7,6 +7,9 @@
  * D36 is wanted is a handle kept open as well: the lock is that handle's share mode. A reader keeps
  * none, so that it is in nobody's way.
  *
+ * Disks are \\.\PhysicalDriveN: files of the directory "\\.". Windows reads and writes them by
+ * whole sectors only.
+ *
  * What is used here beyond plain Win32 is what Windows and Wine differ in; the comments say so.
  */
 #define WIN32_LEAN_AND_MEAN
@@ -22,6 +25,7 @@
 
 struct cim_vfs_dir {
 	HANDLE handle; /* the lock; INVALID_HANDLE_VALUE without it */
+	bool disks;    /* it is no directory, but where the disks are */
 	size_t prefix_units;
 	WCHAR prefix[]; /* the full path, with a '\' at the end */
 };
@@ -30,6 +34,8 @@ struct cim_vfs_file {
 	HANDLE handle;
 	uint64_t end; /* the highest offset we know to be in the file */
 	bool sparse;
+	bool disk;
+	uint64_t disk_size;
 };
 
 /* The most that one ReadFile() or WriteFile() is asked for. */
@@ -38,6 +44,9 @@ struct cim_vfs_file {
 #define OPEN_TRIES 5
 /* A gap of this size is worth making the file sparse. */
 #define SPARSE_GAP (1u << 20)
+/* No disk has larger sectors, and the least that one has. */
+#define SECTOR	     4096u
+#define LEAST_SECTOR 512u
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
@@ -198,10 +207,12 @@ static cim_vfs_dir *new_dir(const WCHAR *full)
 	if (!d)
 		return NULL;
 	d->handle = INVALID_HANDLE_VALUE;
+	d->disks = head == verbatim && !tail_units;
 	memcpy(d->prefix, head, head_units * sizeof(WCHAR));
 	memcpy(d->prefix + head_units, tail, tail_units * sizeof(WCHAR));
-	d->prefix_units = head_units + tail_units + 1;
-	d->prefix[d->prefix_units - 1] = '\\';
+	d->prefix_units = head_units + tail_units;
+	if (!d->disks)
+		d->prefix[d->prefix_units++] = '\\';
 	d->prefix[d->prefix_units] = 0;
 	return d;
 }
@@ -227,6 +238,16 @@ static enum cim_status make_dir(const char *path, cim_vfs_dir **dir, long *os_er
 	return status;
 }
 
+/* "PhysicalDrive" and a number. */
+static bool is_disk_name(const char *name)
+{
+	static const char disk[] = "PhysicalDrive";
+	const size_t len = sizeof(disk) - 1;
+
+	return !_strnicmp(name, disk, len) && name[len] &&
+	       strspn(name + len, "0123456789") == strlen(name + len);
+}
+
 /* The full path of a file in a directory; the caller frees *path. */
 static enum cim_status file_path(const cim_vfs_dir *dir, const char *name, WCHAR **path,
 				 long *os_error)
@@ -237,6 +258,8 @@ static enum cim_status file_path(const cim_vfs_dir *dir, const char *name, WCHAR
 	/* One component: nothing that could lead out of the directory, or to a stream. */
 	if (!name[0] || !strcmp(name, ".") || !strcmp(name, "..") || strpbrk(name, "/\\:"))
 		return fail_name(os_error);
+	if (dir->disks && !is_disk_name(name))
+		return fail(os_error, ERROR_PATH_NOT_FOUND);
 	status = widen(name, dir->prefix_units, path, os_error);
 	if (status)
 		return status;
@@ -268,6 +291,10 @@ static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flag
 	status = make_dir(path, &d, os_error);
 	if (status)
 		return status == CIM_E_INVALID ? CIM_E_PATH_NOT_FOUND : status;
+	if (d->disks && !lock) {
+		*dir = d;
+		return CIM_OK;
+	}
 	if (lock)
 		handle = open_dir_handle(d, FILE_LIST_DIRECTORY | FILE_ADD_FILE, FILE_SHARE_READ);
 	else
@@ -412,6 +439,50 @@ static HANDLE open_handle(const WCHAR *path, enum cim_vfs_mode mode, int tries)
 			   FILE_ATTRIBUTE_NORMAL, NULL);
 }
 
+static OVERLAPPED at_offset(uint64_t offset)
+{
+	OVERLAPPED where = {0};
+
+	where.Offset = (DWORD)offset;
+	where.OffsetHigh = (DWORD)(offset >> 32);
+	return where;
+}
+
+static bool is_at_end(HANDLE handle, uint64_t offset)
+{
+	OVERLAPPED where = at_offset(offset);
+	char sector[LEAST_SECTOR];
+	DWORD n = 0;
+
+	return ReadFile(handle, sector, sizeof(sector), &n, &where)
+		       ? !n
+		       : GetLastError() == ERROR_HANDLE_EOF;
+}
+
+/* Wine, which has no size for a device, has one for a file that stands for it; else the first
+ * sector that can't be read is looked for. */
+static uint64_t disk_size(HANDLE handle)
+{
+	LARGE_INTEGER size; /* which is all of a GET_LENGTH_INFORMATION */
+	uint64_t low = 0, high = INT64_MAX / LEAST_SECTOR;
+	DWORD n;
+
+	if (DeviceIoControl(handle, IOCTL_DISK_GET_LENGTH_INFO, NULL, 0, &size, sizeof(size), &n,
+			    NULL))
+		return (uint64_t)size.QuadPart;
+	if (GetFileSizeEx(handle, &size) && size.QuadPart)
+		return (uint64_t)size.QuadPart;
+	while (low < high) {
+		const uint64_t middle = low + (high - low) / 2;
+
+		if (is_at_end(handle, middle * LEAST_SECTOR))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low * LEAST_SECTOR;
+}
+
 static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode,
 				 int tries, cim_vfs_file **file, long *os_error)
 {
@@ -442,6 +513,9 @@ static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vf
 		status = CIM_E_ACCESS;
 		goto close_handle;
 	}
+	f->disk = dir->disks;
+	if (f->disk)
+		f->disk_size = disk_size(f->handle);
 	*file = f;
 	goto free_path;
 
@@ -477,33 +551,27 @@ static enum cim_status win32_size(void *ctx, cim_vfs_file *file, uint64_t *size,
 	LARGE_INTEGER value;
 
 	(void)ctx;
-	*size = 0;
+	*size = file->disk_size;
+	if (file->disk)
+		return CIM_OK;
 	if (!GetFileSizeEx(file->handle, &value))
 		return fail(os_error, GetLastError());
 	*size = (uint64_t)value.QuadPart;
 	return CIM_OK;
 }
 
-static OVERLAPPED at_offset(uint64_t offset)
+static bool win32_is_device(void *ctx, cim_vfs_file *file)
 {
-	OVERLAPPED where = {0};
-
-	where.Offset = (DWORD)offset;
-	where.OffsetHigh = (DWORD)(offset >> 32);
-	return where;
+	(void)ctx;
+	return file->disk;
 }
 
-static enum cim_status win32_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
-				   size_t len, size_t *got, long *os_error)
+static enum cim_status read_at(cim_vfs_file *file, uint64_t offset, void *buf, size_t len,
+			       size_t *got, long *os_error)
 {
 	char *to = buf;
 
-	(void)ctx;
 	*got = 0;
-	if (offset >= INT64_MAX) /* no file reaches that far */
-		return CIM_OK;
-	if (len > INT64_MAX - offset)
-		len = (size_t)(INT64_MAX - offset);
 	while (*got < len) {
 		OVERLAPPED where = at_offset(offset + *got);
 		DWORD want = len - *got > MAX_IO ? MAX_IO : (DWORD)(len - *got);
@@ -521,6 +589,88 @@ static enum cim_status win32_pread(void *ctx, cim_vfs_file *file, uint64_t offse
 		*got += n;
 	}
 	return CIM_OK;
+}
+
+/* What a call for a disk does next: whole sectors, or a part of one. */
+struct piece {
+	uint64_t sector; /* the sector's offset, if it is a part */
+	size_t skip;	 /* bytes of it before the part */
+	size_t len;
+	bool whole;
+};
+
+static struct piece next_piece(uint64_t offset, size_t len)
+{
+	struct piece piece = {.skip = (size_t)(offset % SECTOR)};
+
+	piece.sector = offset - piece.skip;
+	piece.whole = !piece.skip && len >= SECTOR;
+	piece.len = piece.whole ? len / SECTOR * SECTOR : SECTOR - piece.skip;
+	if (piece.len > len)
+		piece.len = len;
+	return piece;
+}
+
+/* Nothing is asked for behind a disk's end: Windows refuses all of it then. */
+static size_t sector_len(const cim_vfs_file *file, const struct piece *piece)
+{
+	const uint64_t left = file->disk_size - piece->sector;
+
+	return left < SECTOR ? (size_t)left : SECTOR;
+}
+
+static enum cim_status read_part(cim_vfs_file *file, const struct piece *piece, void *buf,
+				 size_t *got, long *os_error)
+{
+	char *sector = VirtualAlloc(NULL, SECTOR, MEM_COMMIT, PAGE_READWRITE);
+	enum cim_status status;
+
+	*got = 0;
+	if (!sector)
+		return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+	status = read_at(file, piece->sector, sector, sector_len(file, piece), got, os_error);
+	*got = *got > piece->skip ? *got - piece->skip : 0;
+	if (*got > piece->len)
+		*got = piece->len;
+	memcpy(buf, sector + piece->skip, *got);
+	VirtualFree(sector, 0, MEM_RELEASE);
+	return status;
+}
+
+static enum cim_status read_disk(cim_vfs_file *file, uint64_t offset, char *buf, size_t len,
+				 size_t *got, long *os_error)
+{
+	*got = 0;
+	if (offset >= file->disk_size)
+		return CIM_OK;
+	if (len > file->disk_size - offset)
+		len = (size_t)(file->disk_size - offset);
+	while (*got < len) {
+		const struct piece piece = next_piece(offset + *got, len - *got);
+		size_t n;
+		enum cim_status status =
+			piece.whole
+				? read_at(file, piece.sector, buf + *got, piece.len, &n, os_error)
+				: read_part(file, &piece, buf + *got, &n, os_error);
+
+		*got += n;
+		if (status || n < piece.len)
+			return status;
+	}
+	return CIM_OK;
+}
+
+static enum cim_status win32_pread(void *ctx, cim_vfs_file *file, uint64_t offset, void *buf,
+				   size_t len, size_t *got, long *os_error)
+{
+	(void)ctx;
+	*got = 0;
+	if (offset >= INT64_MAX) /* no file reaches that far */
+		return CIM_OK;
+	if (len > INT64_MAX - offset)
+		len = (size_t)(INT64_MAX - offset);
+	return file->disk ? read_disk(file, offset, buf, len, got, os_error)
+			  : read_at(file, offset, buf, len, got, os_error);
 }
 
 /*
@@ -569,18 +719,12 @@ static DWORD write_error(cim_vfs_file *file, uint64_t end)
 	return error;
 }
 
-static enum cim_status win32_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
-				    size_t len, long *os_error)
+static enum cim_status write_at(cim_vfs_file *file, uint64_t offset, const void *buf, size_t len,
+				long *os_error)
 {
 	const char *from = buf;
 	size_t done = 0;
 
-	(void)ctx;
-	if (offset > INT64_MAX || len > INT64_MAX - offset)
-		return fail(os_error, ERROR_FILE_TOO_LARGE);
-	if (!len)
-		return CIM_OK;
-	make_sparse(file, offset);
 	while (done < len) {
 		OVERLAPPED where = at_offset(offset + done);
 		DWORD want = len - done > MAX_IO ? MAX_IO : (DWORD)(len - done);
@@ -592,9 +736,60 @@ static enum cim_status win32_pwrite(void *ctx, cim_vfs_file *file, uint64_t offs
 			return fail(os_error, ERROR_WRITE_FAULT);
 		done += n;
 	}
-	if (offset + len > file->end)
-		file->end = offset + len;
 	return CIM_OK;
+}
+
+static enum cim_status write_part(cim_vfs_file *file, const struct piece *piece, const void *buf,
+				  long *os_error)
+{
+	char *sector = VirtualAlloc(NULL, SECTOR, MEM_COMMIT, PAGE_READWRITE);
+	enum cim_status status;
+	size_t got;
+
+	if (!sector)
+		return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
+	status = read_at(file, piece->sector, sector, sector_len(file, piece), &got, os_error);
+	memcpy(sector + piece->skip, buf, piece->len);
+	if (!status)
+		status = write_at(file, piece->sector, sector, got, os_error);
+	VirtualFree(sector, 0, MEM_RELEASE);
+	return status;
+}
+
+static enum cim_status write_disk(cim_vfs_file *file, uint64_t offset, const char *buf, size_t len,
+				  long *os_error)
+{
+	enum cim_status status = CIM_OK;
+
+	for (size_t done = 0; done < len && !status;) {
+		const struct piece piece = next_piece(offset + done, len - done);
+
+		status = piece.whole ? write_at(file, piece.sector, buf + done, piece.len, os_error)
+				     : write_part(file, &piece, buf + done, os_error);
+		done += piece.len;
+	}
+	return status;
+}
+
+static enum cim_status win32_pwrite(void *ctx, cim_vfs_file *file, uint64_t offset, const void *buf,
+				    size_t len, long *os_error)
+{
+	enum cim_status status;
+
+	(void)ctx;
+	if (offset > INT64_MAX || len > INT64_MAX - offset)
+		return fail(os_error, ERROR_FILE_TOO_LARGE);
+	if (!len)
+		return CIM_OK;
+	if (file->disk)
+		return offset + len > file->disk_size
+			       ? fail(os_error, ERROR_DISK_FULL)
+			       : write_disk(file, offset, buf, len, os_error);
+	make_sparse(file, offset);
+	status = write_at(file, offset, buf, len, os_error);
+	if (!status && offset + len > file->end)
+		file->end = offset + len;
+	return status;
 }
 
 static enum cim_status win32_truncate(void *ctx, cim_vfs_file *file, uint64_t size, long *os_error)
@@ -1107,6 +1302,7 @@ const struct cim_env *cim_env_default(void)
 		.hold = win32_hold,
 		.next_data = win32_next_data,
 		.is_named = win32_is_named,
+		.is_device = win32_is_device,
 		.error_text = win32_error_text,
 	};
 	static const struct cim_env env = {

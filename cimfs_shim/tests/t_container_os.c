@@ -265,6 +265,46 @@ static void test_threads(void)
 }
 #endif
 
+/* For whom nothing but a container will do. */
+static void test_only_containers(void)
+{
+	struct cim_env env = *cim_env_default();
+	struct cim_vfs vfs = *env.vfs;
+	struct cim_writer *w = NULL;
+	struct cim_image *image = NULL;
+	char path[1300];
+
+	vfs.only_containers = true;
+	env.vfs = &vfs;
+	snprintf(container, sizeof(container), "%s/only.bcim", top);
+	is(cim_writer_open(&env, container, NULL, "a.cim", 0, &w, &err), CIM_E_PATH_NOT_FOUND,
+	   "only containers: none is made without being asked for");
+	is(cim_writer_open(&env, container, NULL, "a.cim", CIM_WRITE_CONTAINER, &w, &err), CIM_OK,
+	   "only containers: one is made");
+	put(w, "f", bytes, 10);
+	finish(w, "only containers: its image is committed");
+	snprintf(path, sizeof(path), "%s/a.cim", container);
+	is(cim_image_open(&env, path, &image, &err), CIM_OK, "only containers: it is read");
+	cim_image_close(image);
+	is(cim_writer_open(&env, top, NULL, "a.cim", CIM_WRITE_CONTAINER, &w, &err), CIM_E_CORRUPT,
+	   "only containers: a directory, for a session that may make one");
+	is(cim_writer_open(&env, top, NULL, "a.cim", 0, &w, &err), CIM_E_CORRUPT,
+	   "only containers: a directory, for one that may not");
+	snprintf(path, sizeof(path), "%s/no.cim", top);
+	is(cim_image_open(&env, path, &image, &err), CIM_E_CORRUPT,
+	   "only containers: a directory, to read an image");
+	w = NULL;
+	is(cim_writer_open(NULL, top, NULL, "plain.cim", 0, &w, &err), CIM_OK,
+	   "for others it is one");
+	finish(w, "only containers: an image in a directory");
+	snprintf(path, sizeof(path), "%s/plain.cim/a.cim", top);
+	is(cim_image_open(&env, path, &image, &err), CIM_E_CORRUPT,
+	   "only containers: a file that is none");
+	snprintf(path, sizeof(path), "%s/none.bcim/a.cim", top);
+	is(cim_image_open(&env, path, &image, &err), CIM_E_PATH_NOT_FOUND,
+	   "only containers: nothing there");
+}
+
 int main(void)
 {
 	const char *dir = getenv("TEST_TMP");
@@ -276,6 +316,7 @@ int main(void)
 		bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
 	test_sessions();
 	test_same_bytes();
+	test_only_containers();
 #ifndef _WIN32
 	test_threads();
 #endif

@@ -1621,6 +1621,104 @@ static void test_unlistable_directory(void)
 }
 #endif
 
+#ifdef _WIN32
+/* ---- disks ---- */
+
+#define DISK_SIZE (3 * 4096u + 512)
+
+/* Wine opens a file in its directory of devices as the device of that name. Answers its path, and
+ * the device's; NULL: this isn't Wine, or it doesn't say where that directory is. */
+static const WCHAR *make_disk(char *device, size_t room)
+{
+	static WCHAR path[MAX_PATH + 64];
+	const unsigned number = 1000 + (unsigned)(GetCurrentProcessId() % 100000) * 8;
+	DWORD units = GetEnvironmentVariableW(L"WINECONFIGDIR", path, MAX_PATH);
+	uint8_t bytes[DISK_SIZE];
+	HANDLE file;
+	DWORD n;
+
+	if (!units || units >= MAX_PATH || wcsncmp(path, L"\\??\\", 4))
+		return NULL;
+	path[1] = '\\';
+	_snwprintf(path + units, 64, L"\\dosdevices\\physicaldrive%u", number);
+	snprintf(device, room, "PhysicalDrive%u", number);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 256);
+	file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+	if (file == INVALID_HANDLE_VALUE || !WriteFile(file, bytes, sizeof(bytes), &n, NULL))
+		bail("no file for a device: error %lu", GetLastError());
+	CloseHandle(file);
+	return path;
+}
+
+/* Pieces of a disk, by whole sectors and not. */
+static void check_disk(cim_vfs_file *file)
+{
+	static const uint32_t pieces[][2] = {
+		{0, DISK_SIZE}, {0, 8},	    {4096, 4096},    {4095, 2},	  {100, 8192}, {4096, 8200},
+		{12288, 512},	{12799, 1}, {12288, 100000}, {12800, 10}, {20000, 10}, {1, 12000}};
+	uint8_t want[DISK_SIZE], buf[100000];
+
+	for (size_t i = 0; i < DISK_SIZE; i++)
+		want[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		const uint32_t at = pieces[i][0], len = pieces[i][1];
+		const uint32_t left = at < DISK_SIZE ? DISK_SIZE - at : 0;
+		const size_t expected = len < left ? len : left;
+		size_t got = 77;
+
+		if (i && expected == len) {
+			for (size_t k = 0; k < len; k++)
+				want[at + k] = (uint8_t)(want[at + k] + i);
+			IS_STATUS(CALL(pwrite, file, at, want + at, len), CIM_OK,
+				  "disk: %u bytes are written at %u", (unsigned)len, (unsigned)at);
+		}
+		IS_STATUS(CALL(pread, file, at, buf, len, &got), CIM_OK,
+			  "disk: %u bytes are read at %u", (unsigned)len, (unsigned)at);
+		ok(got == expected && !memcmp(buf, want + (expected ? at : 0), got),
+		   "disk: %u bytes at %u: %u are there, and right", (unsigned)len, (unsigned)at,
+		   (unsigned)got);
+	}
+	CALL(pread, file, 0, buf, DISK_SIZE, &(size_t){0});
+	ok(!memcmp(buf, want, DISK_SIZE), "disk: nothing else was written");
+	IS_STATUS(CALL(pwrite, file, DISK_SIZE - 1, buf, 2), CIM_E_DISK_FULL,
+		  "disk: a write over its end");
+}
+
+static void test_disk(void)
+{
+	char device[40];
+	const WCHAR *path = make_disk(device, sizeof(device));
+	cim_vfs_dir *dir = NULL;
+	cim_vfs_file *file = NULL;
+	uint64_t size = 0;
+
+	if (!path) {
+		skip("not under this Wine", "disks");
+		return;
+	}
+	IS_STATUS(CALL(open_dir, "\\\\.", 0, &dir), CIM_OK, "disks: their directory is opened");
+	IS_STATUS(CALL(open_dir, "\\\\.", CIM_VFS_DIR_LOCK, &dir), CIM_E_PATH_NOT_FOUND,
+		  "disks: it is none for a session");
+	IS_STATUS(CALL(open_dir, "//./", 0, &dir), CIM_OK, "disks: spelt with slashes");
+	IS_STATUS(CALL(open, dir, "Volume", CIM_VFS_READ_ANY, &file), CIM_E_PATH_NOT_FOUND,
+		  "disks: another device's name");
+	IS_STATUS(CALL(open, dir, "PhysicalDrive", CIM_VFS_READ_ANY, &file), CIM_E_PATH_NOT_FOUND,
+		  "disks: a name without a number");
+	IS_STATUS(CALL(open, dir, "cimtmp_1", CIM_VFS_CREATE, &file), CIM_E_PATH_NOT_FOUND,
+		  "disks: nothing can be made there");
+	IS_STATUS(CALL(open, dir, device, CIM_VFS_WRITE_ANY, &file), CIM_OK,
+		  "disks: one is opened");
+	ok(vfs->is_device(vfs->ctx, file), "disks: it is a device");
+	IS_STATUS(CALL(size, file, &size), CIM_OK, "disks: it has a size");
+	is_int(size, DISK_SIZE, "disks: which is that of its file");
+	check_disk(file);
+	vfs->close(vfs->ctx, file);
+	vfs->close_dir(vfs->ctx, dir);
+	DeleteFileW(path);
+}
+#endif
+
 /* The directory to work in; under Wine a Unix path is seen through drive Z:. */
 static void find_top(void)
 {
@@ -1643,6 +1741,7 @@ int main(int argc, char **argv)
 	test_directories();
 #ifdef _WIN32
 	test_windows_paths();
+	test_disk();
 #endif
 	test_names();
 	test_create_and_open();

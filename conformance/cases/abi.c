@@ -314,7 +314,6 @@ FRESH_CASE(not_supported, "Abi/NotSupportedYet", DECISION, "evidence.md 10.16", 
     UINT64 one = 1, two = 2, three = 3;
     UINT32 sealed = 1;
     BYTE hash[64] = {0};
-    FILE_STAT_BASIC_INFORMATION info;
     CimFsImagePath paths[2] = {{case_dir(), L"a"}, {case_dir(), L"b"}};
     GUID guid;
 
@@ -336,8 +335,4 @@ FRESH_CASE(not_supported, "Abi/NotSupportedYet", DECISION, "evidence.md 10.16", 
              cim.MountVerifiedImage(case_dir(), L"a", 0x20, &guid, 32, hash), HR_NOT_SUPPORTED);
     check_hr("CimMergeMountVerifiedImage",
              cim.MergeMountVerifiedImage(2, paths, 0x20, &guid, 32, hash), HR_NOT_SUPPORTED);
-    check_hr("CimReadFile2", cim.ReadFile2(L"a", L"b", 0, hash, 64, &one, &two, 1),
-             HR_NOT_SUPPORTED);
-    check_hr("CimGetFileStatBasicInformation2",
-             cim.GetFileStatBasicInformation2(L"a", L"b", &info, 1), HR_NOT_SUPPORTED);
 }

@@ -58,7 +58,9 @@ static HRESULT try_flags(const WCHAR *dir, UINT32 flags, const WCHAR *existing, 
 }
 
 CASE(create2_order, "CreateImage2/TwoErrors", DECISION, "D28, D39", 0,
-     "a NULL output, then flags that don't fit, then NULLs, then a container, then the rest")
+     "a NULL output, then flags that don't fit, then NULLs, then whether the path is that of such "
+     "a "
+     "container, then the rest")
 {
     const WCHAR *dir = case_dir(), *none = join(dir, L"none");
 
@@ -73,11 +75,11 @@ CASE(create2_order, "CreateImage2/TwoErrors", DECISION, "D28, D39", 0,
     check_hr("container, NULL directory", try_flags(NULL, 0x4, NULL, L"a.cim"), E_INVALIDARG);
     check_hr("container, no name", try_flags(dir, 0x8, NULL, NULL), E_INVALIDARG);
     check_hr("verified container, no name", try_flags(dir, 0x48, NULL, NULL), E_INVALIDARG);
-    check_hr("container, bad name", try_flags(dir, 0x4, NULL, L"a:b"), HR_NOT_SUPPORTED);
-    check_hr("container, missing directory", try_flags(none, 0x4, NULL, L"a.cim"),
-             HR_NOT_SUPPORTED);
-    check_hr("container, missing image", try_flags(dir, 0x8, L"no", L"a.cim"), HR_NOT_SUPPORTED);
-    check_hr("container, name taken", try_flags(dir, 0x4, NULL, L"base.cim"), HR_NOT_SUPPORTED);
+    check_hr("no device, missing directory", try_flags(none, 0x4, NULL, L"a.cim"), E_INVALIDARG);
+    check_hr("no device, name taken", try_flags(dir, 0x4, NULL, L"base.cim"), E_INVALIDARG);
+    check_hr("no container, bad name", try_flags(dir, 0x8, NULL, L"a:b"), E_INVALIDARG);
+    check_hr("no container, missing image", try_flags(dir, 0x8, L"no", L"a.cim"), HR_CORRUPT);
+    check_hr("no container, name taken", try_flags(dir, 0x8, NULL, L"base.cim"), HR_CORRUPT);
     check_hr("nothing wrong", try_flags(dir, 0, NULL, L"a.cim"), S_OK);
 }
 

@@ -183,26 +183,6 @@ CASE(two_combinations, "CreateImage2/FlagCombinations", DECISION, "D39", 0,
     check_hr("0x50", try_image2(case_dir(), 0x50, NULL, L"a.cim"), E_INVALIDARG);
 }
 
-CASE(two_containers, "CreateImage2/Containers", DECISION, "D39", 0,
-     "0x04 or 0x08, alone or with other valid flags: ERROR_NOT_SUPPORTED where there are no "
-     "containers")
-{
-    static const UINT32 flags[] = {0x04, 0x08, 0x18, 0x48, 0x58, 0x14, 0x7b & ~0x08 & ~0x03};
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(flags); i++)
-    {
-        char label[20];
-
-        sprintf(label, "flags 0x%02x", (unsigned)flags[i]);
-        if ((flags[i] & 0x0c) == 0 || (flags[i] & 0x0c) == 0x0c) continue;
-        check_hr(label,
-                 try_image2(join(case_dir(), format_wide(L"c%u", (unsigned)i)), flags[i], NULL,
-                            L"a.cim"),
-                 HR_NOT_SUPPORTED);
-    }
-}
-
 CASE(two_question, "CreateImage2/FlagAnswers", QUESTION, "Q-50, Q-51", 0,
      "the answer to each single flag and some combinations, on an ordinary directory and a file")
 {

@@ -42,21 +42,6 @@ CASE(bad_flags, "Mount/FlagsThatDoNotFit", DECISION, "D40", NEEDS_MOUNT,
     }
 }
 
-CASE(container_flags, "Mount/ContainerFlags", DECISION, "D40", NEEDS_MOUNT,
-     "BLOCK_CIM or SINGLE_FILE, with other valid flags too: ERROR_NOT_SUPPORTED")
-{
-    static const UINT32 rows[] = {0x10, 0x20, 0x90, 0xa0, 0x5f, 0x6f};
-    char name[20];
-    size_t i;
-
-    make_base(case_dir());
-    for (i = 0; i < ARRAY_SIZE(rows); i++)
-    {
-        sprintf(name, "0x%02x", (unsigned)rows[i]);
-        check_hr(name, try_mount(case_dir(), L"base.cim", rows[i]), HR_NOT_SUPPORTED);
-    }
-}
-
 CASE(flags_q, "Mount/FlagMask", QUESTION, "Q-46", NEEDS_MOUNT,
      "the answer to each single flag and to some together, for an ordinary image")
 {
@@ -124,7 +109,8 @@ CASE(error_order, "Mount/OrderOfErrors", QUESTION, "no page says", NEEDS_MOUNT,
 }
 
 CASE(two_errors, "Mount/TwoErrors", DECISION, "D28, D40", NEEDS_MOUNT,
-     "flags that don't fit, then NULLs, then a container, then the name, then what it names")
+     "flags that don't fit, then NULLs, then the container's path, then the name, then what it "
+     "names")
 {
     const WCHAR *dir = case_dir(), *none = join(dir, L"none");
     GUID guid;
@@ -143,10 +129,11 @@ CASE(two_errors, "Mount/TwoErrors", DECISION, "D28, D40", NEEDS_MOUNT,
     check_hr("container, NULL GUID", cim.MountImage(dir, L"base.cim", 0x10, NULL), E_INVALIDARG);
     check_hr("attested container, NULL GUID", cim.MountImage(dir, L"base.cim", 0xa0, NULL),
              E_INVALIDARG);
-    check_hr("container, bad name", try_mount(dir, L"a:b", 0x10), HR_NOT_SUPPORTED);
-    check_hr("container, missing directory", try_mount(none, L"base.cim", 0x20), HR_NOT_SUPPORTED);
-    check_hr("container, GUID in use", cim.MountImage(dir, L"base.cim", 0x10, &guid),
-             HR_NOT_SUPPORTED);
+    check_hr("no device, missing directory", try_mount(none, L"base.cim", 0x10), E_INVALIDARG);
+    check_hr("no device, GUID in use", cim.MountImage(dir, L"base.cim", 0x10, &guid), E_INVALIDARG);
+    check_hr("no container, bad name", try_mount(dir, L"a:b", 0x20), E_INVALIDARG);
+    check_hr("no container, GUID in use", cim.MountImage(dir, L"base.cim", 0x20, &guid),
+             HR_CORRUPT);
     check_hr("bad name, missing directory", try_mount(none, L"a:b", 0), E_INVALIDARG);
     check_hr("bad name, GUID in use", cim.MountImage(dir, L"a:b", 0, &guid), E_INVALIDARG);
     check_hr("missing directory, NULL GUID", cim.MountImage(none, L"base.cim", 0, NULL),

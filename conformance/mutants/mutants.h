@@ -585,7 +585,7 @@ M("mount-unknown-flags-ignored", "Mount/UnknownFlag Mount/FlagsThatDoNotFit", "u
   .on = ON(MountImage), DOES(mount_changed), .text = L"f", .number = ~0xffu)
 M("mount-attest-ignored", "Mount/FlagsThatDoNotFit", "ATTEST_HASH of an ordinary image is ignored",
   .on = ON(MountImage), DOES(mount_changed), .text = L"f", .number = 0x80)
-M("mount-container-flags-ignored", "Mount/ContainerFlags Mount/FlagsThatDoNotFit", "container flags are ignored",
+M("mount-container-flags-ignored", "Container/HcsshimTestImage Mount/FlagsThatDoNotFit", "container flags are ignored",
   .on = ON(MountImage), DOES(mount_changed), .text = L"f", .number = 0x30)
 M("mount-guid-used-replaced", "Mount/GuidInUse", "a GUID in use gets the new image",
   .on = ON(MountImage), DOES(mount_changed), .text = L"r")

@@ -472,5 +472,6 @@ void kit_end(bool keep)
         if (image) cim.CloseImage(image);
     }
     mounts_end();
+    devices_end();
     if (root_made && !keep) remove_tree(root);
 }

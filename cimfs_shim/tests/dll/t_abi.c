@@ -52,7 +52,6 @@ static void test_registers(void)
 static void test_not_supported(void)
 {
     UINT64 one = 99, two = 99, three = 99;
-    FILE_STAT_BASIC_INFORMATION info;
     BYTE hash[64], filled[64];
     UINT32 sealed = 99;
 
@@ -67,18 +66,6 @@ static void test_not_supported(void)
     ok(!sealed && !one && !two && !three, "CimGetVerificationInformation: outputs are cleared");
     is_hr(CimGetVerificationInformation(L"a", NULL, NULL, NULL, NULL, NULL, NULL), HR_NOT_SUPPORTED,
           "CimGetVerificationInformation: all NULL");
-    one = two = 99;
-    is_hr(CimReadFile2(L"a", L"b", 0, hash, 64, &one, &two, 1), HR_NOT_SUPPORTED, "CimReadFile2");
-    ok(!one && !two, "CimReadFile2: the counters are cleared");
-    is_hr(CimReadFile2(L"a", L"b", 0, NULL, 64, NULL, NULL, 1), HR_NOT_SUPPORTED,
-          "CimReadFile2: all NULL");
-    memset(&info, 0x5a, sizeof(info));
-    is_hr(CimGetFileStatBasicInformation2(L"a", L"b", &info, 1), HR_NOT_SUPPORTED,
-          "CimGetFileStatBasicInformation2");
-    ok(!info.EndOfFile.QuadPart && !info.FileId.QuadPart,
-       "CimGetFileStatBasicInformation2: the information is cleared");
-    is_hr(CimGetFileStatBasicInformation2(L"a", L"b", NULL, 1), HR_NOT_SUPPORTED,
-          "CimGetFileStatBasicInformation2: NULL");
 }
 
 /* ---- the version resource ---- */

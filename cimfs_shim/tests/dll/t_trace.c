@@ -339,10 +339,10 @@ static const char *const each_line[] = {
         "hash PTR of 32 bytes) = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
         "CimMergeMountVerifiedImage(count 2, PTR, flags 0x7, (null), hash PTR of 32 bytes) = "
         "0x80070032 ERROR_NOT_SUPPORTED: not implemented",
-        "CimReadFile2(\"a\", \"f\", offset 7, buffer NULL, size 8, flags 0x9) = 0x80070032 "
-        "ERROR_NOT_SUPPORTED: not implemented",
-        "CimGetFileStatBasicInformation2(\"a\", \"f\", flags 0x9) = 0x80070032 "
-        "ERROR_NOT_SUPPORTED: not implemented",
+        "CimReadFile2(\"a\", \"f\", offset 7, buffer NULL, size 8, flags 0x9): 0 read, 0 left = "
+        "0x80070057 E_INVALIDARG: unknown flag 0x8",
+        "CimGetFileStatBasicInformation2(\"a\", \"f\", {size 0, attributes 0x0}, flags 0x9) = "
+        "0x80070057 E_INVALIDARG: unknown flag 0x8",
 };
 
 static void make_each_call(const WCHAR *dir)
