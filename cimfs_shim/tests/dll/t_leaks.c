@@ -415,6 +415,34 @@ static void test_no_memory(const struct story *story)
     is_hr(story->tell(), S_OK, "%s: once more, with memory", story->name);
 }
 
+/* The process's first handle, for which the table of handles is made: one allocation after the
+ * other fails, until it is there. */
+static void test_first_handle(void)
+{
+    CIMFS_IMAGE_HANDLE image;
+    int refused = 0, left = 0;
+    HRESULT hr;
+
+    do
+    {
+        fail_at = (unsigned)refused + 1;
+        allocations = 0;
+        image = NULL;
+        hr = CimCreateImage(dir, NULL, L"first.cim", &image);
+        fail_at = 0;
+        if (hr == E_OUTOFMEMORY) refused++;
+        if (hr && (blocks > 1 || image)) /* but for the table, once it is there */
+        {
+            left++;
+            diag("allocation %d: %d blocks left", refused, blocks);
+        }
+    } while (hr == E_OUTOFMEMORY);
+    is_hr(hr, S_OK, "the first session is opened as soon as there is memory");
+    ok(refused > 5, "before, it was refused (%d times)", refused);
+    is_int(left, 0, "the first session: refusals that left memory, or a handle");
+    CimCloseImage(image);
+}
+
 static void test_volume(void)
 {
     static const struct story story = {"a volume", volume, 1};
@@ -432,9 +460,10 @@ int wmain(int argc, WCHAR **argv)
     size_t i;
 
     dir = new_dir(L"leaks");
+    divert_memory();
+    test_first_handle();
     make_base(dir, L"base.cim");
     save_file(path_of(dir, L"broken.cim"), "no image", 8);
-    divert_memory();
     if (argc == 2 && !wcscmp(argv[1], L"volume"))
     {
         test_volume();
