@@ -406,6 +406,14 @@ same((read(at("readonly")), len(told())), (b"r", 1), "and logs that no commit wi
 umount(MNT)
 check(wait_until(lambda: not servers(path)), "and ends", servers(path))
 os.unlink(LOG)
+system_log = os.path.join(TMP, "syslog")
+result = mount(path, MNT, env=faults(FAULT="lock", SYSLOG=system_log))
+check(result.code == 0 and not result.errors, "mounts without a log of its own", result)
+lines = read(system_log).decode().splitlines()
+check(len(lines) == 1 and lines[0].startswith("cimfs-mount 3 ") and path in lines[0] and "won't be refused" in lines[0],
+      "which goes to the system's log then, as an error of cimfs-mount", lines)
+umount(MNT)
+check(wait_until(lambda: not servers(path)), "and ends", servers(path))
 with open(region, "r+b") as session:
     lock(session, 37, fcntl.F_WRLCK)
     same(mount(path, MNT, "-o", "log=" + LOG, env=faults(FAULT="lock-later")).code, 0,
@@ -535,7 +543,7 @@ for number in (signal.SIGTERM, signal.SIGINT):
         same(process.wait(20), 0, "%s ends the server with exit code 0" % number.name)
     os.close(r)
     same(mounts(), [], "and the mount")
-for number, others in ((3, []), (3, [4]), (4, [3]), (9, [3, 20]), (9, [8, 10])):
+for number, others in ((3, []), (3, [4]), (4, [3]), (9, [3, 20]), (9, [8, 10]), (12, [13])):
     r, w = os.pipe()
 
     def take_numbers():
