@@ -17,9 +17,9 @@ from helptext import Programs  # noqa: E402
 # What each name of an argument stands for; "": nothing that could be offered.
 KINDS = {
     "IMAGE": "image", "PARENT": "image", "NEW": "image", "A": "image", "B": "image",
-    "PATH": "item", "SRC:DST": "add", "SOURCE": "file", "FILE": "file", "DIR": "dir",
+    "CONTAINER": "file", "PATH": "item", "SRC:DST": "add", "SOURCE": "file", "FILE": "file", "DIR": "dir",
     "A,B,...": "mountoption", "COMMAND": "command", "GUID": "volume",
-    "GLOB": "", "HEX": "", "M": "", "N": "", "TEXT": "", "TIME": "", "VERSION": "", "X": "",
+    "GLOB": "", "HEX": "", "HEX": "", "M": "", "N": "", "TEXT": "", "TIME": "", "VERSION": "", "X": "",
 }
 
 

@@ -25,7 +25,7 @@ BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 PAGES = {os.path.basename(path): path for path in
          glob.glob(BUILD + "/man/*.[158]") + [os.path.join(TOP, "build/man/cimfs-install-wine.1")]}
 # What stands for each argument where an option is tried.
-ARGUMENTS = {"DIR": ".", "FILE": "/dev/null", "SRC:DST": ".:/a", "N": "1", "A,B,...": "ro"}
+ARGUMENTS = {"DIR": ".", "FILE": "/dev/null", "SRC:DST": ".:/a", "N": "1", "HEX": 64 * "0", "A,B,...": "ro"}
 
 
 def read(path):

@@ -51,7 +51,7 @@ static int cat(const struct tool_path *from)
 	return tool_fail_at(from->t, "read", from->name, from->path, &err);
 }
 
-static const struct arg_option options[] = {SOURCE_OPTION, {0}};
+static const struct arg_option options[] = {OPEN_OPTIONS, {0}};
 
 static int run(struct tool *t, int argc, char **argv)
 {

@@ -609,7 +609,7 @@ static const struct arg_option options[] = {
 	{.name = "raw",
 	 ARG_SETS(struct dump_options, raw),
 	 .help = "the same with its bytes in place of its fields"},
-	SOURCE_OPTION,
+	OPEN_OPTIONS,
 	{0},
 };
 
@@ -624,9 +624,9 @@ static int run(struct tool *t, int argc, char **argv)
 		return tool_usage(t, "a dump is text; there is no JSON form");
 	if (o.raw + o.fields + (o.data_dir != NULL) > 1)
 		return tool_usage(t, "--data, --raw and --struct exclude each other");
-	if ((o.raw || o.fields) && t->source_count)
-		return tool_usage(t,
-				  "--raw and --struct show what is beside the image: no --source");
+	if ((o.raw || o.fields) && (t->source_count || t->verified))
+		return tool_usage(t, "--raw and --struct show what lies there: no --source, no "
+				     "--root-hash");
 	if (o.raw || o.fields)
 		return dump_structures(t, argv[optind], o.raw);
 	return dump_contents(t, argv[optind], o.data_dir);

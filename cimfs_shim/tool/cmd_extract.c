@@ -535,7 +535,7 @@ static const struct arg_option options[] = {
 	EXCLUDE_OPTIONS(struct extract, exclude,
 			"leave out what matches below the image's root, in any case of "
 			"letters. " EXCLUDE_PATTERNS),
-	SOURCE_OPTION,
+	OPEN_OPTIONS,
 	{0},
 };
 

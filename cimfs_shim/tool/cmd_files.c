@@ -347,15 +347,11 @@ static const struct arg_option options[] = {
 /* A directory, or a container, which is one in a file: not what an image's name leads to. */
 static bool is_place(const char *path)
 {
-	struct cim_store *store = NULL;
 	struct stat st;
-	enum cim_status status;
 
 	if (stat(path, &st) || S_ISDIR(st.st_mode))
 		return !image_in_file(path);
-	status = cim_store_open(NULL, path, false, &store, NULL);
-	cim_store_close(store);
-	return status != CIM_E_PATH_NOT_FOUND;
+	return tool_is_container(path);
 }
 
 static int run(struct tool *t, int argc, char **argv)

@@ -184,8 +184,7 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 	printf("%-13s ", "Image:");
 	put_escaped(stdout, name);
 	printf("\n%-13s %u.%u\n", "Version:", info->version_major, info->version_minor);
-	/* Sealed images are of a later version than those that can be opened. */
-	printf("%-13s no\n", "Sealed:");
+	printf("%-13s %s\n", "Sealed:", image_is_sealed(name) ? "yes" : "no");
 	if (info->source_count)
 		printf("%-13s %u\n", "Sources:", info->source_count);
 	else
@@ -222,7 +221,7 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 	json_put_text(o, "image", name);
 	json_put_int(o, "version_major", info->version_major);
 	json_put_int(o, "version_minor", info->version_minor);
-	json_put_bool(o, "sealed", false);
+	json_put_bool(o, "sealed", image_is_sealed(name));
 	json_put_int(o, "parents", parents_of(info));
 	if (info->source_count)
 		json_put_int(o, "sources", info->source_count);
@@ -265,7 +264,7 @@ static const struct arg_option options[] = {
 	{.name = "no-count",
 	 ARG_SETS(struct info_options, no_count),
 	 .help = "only what the header tells, without walking the tree"},
-	SOURCE_OPTION,
+	OPEN_OPTIONS,
 	{0},
 };
 
@@ -281,6 +280,8 @@ static int run(struct tool *t, int argc, char **argv)
 	if (code)
 		return code;
 	name = argv[optind];
+	if (tool_is_container(name))
+		return container_info(t, name);
 	image = tool_open(t, name, &code);
 	if (!image)
 		return code;
@@ -296,13 +297,16 @@ static int run(struct tool *t, int argc, char **argv)
 
 const struct command cmd_info = {
 	.name = "info",
-	.usage = "[OPTION]... IMAGE",
-	.summary = "tell about an image as a whole",
+	.usage = "[OPTION]... IMAGE|CONTAINER",
+	.summary = "tell about an image, or a container, as a whole",
 	.about =
 		"Shows the format version, the region sets with the bytes of their files (parents, "
 		"and sources of a merged image, are shared with other images), and what the image "
-		"holds, if all of that can be "
-		"read.",
+		"holds, if all of that can be read. Of a container: the images in it, how much of "
+		"it "
+		"is used, and how much lost, for what was used once is never used again; whether "
+		"it "
+		"is sealed, and its root hash.",
 	.options = options,
 	.run = run,
 };

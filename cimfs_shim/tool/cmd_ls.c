@@ -232,7 +232,7 @@ static const struct arg_option options[] = {
 	 .help = "directories and links in colour: always, if there is no word; never; or auto "
 		 "(the "
 		 "default): on a terminal, unless $NO_COLOR is set"},
-	SOURCE_OPTION,
+	OPEN_OPTIONS,
 	{0},
 };
 

@@ -6,10 +6,11 @@
 
 struct merge {
 	struct write_options options;
+	bool verified;
 };
 
 /* Topmost first. They are what the result is opened with, too. */
-static int add_sources(struct session *s, char *const *sources, size_t count)
+static int add_sources(struct session *s, char *const *sources, size_t count, unsigned flags)
 {
 	struct cim_error err = {0};
 	int code = EXIT_OK;
@@ -17,7 +18,7 @@ static int add_sources(struct session *s, char *const *sources, size_t count)
 	for (size_t i = 0; !code && i < count; i++) {
 		code = tool_add_source(s->t, sources[i]);
 		if (!code && cim_writer_add_source(s->writer, s->t->sources[s->t->source_count - 1],
-						   0, &err))
+						   flags, &err))
 			code = tool_fail_cim(s->t, "add source", sources[i], &err);
 		if (!code && tool_signal)
 			code = tool_interrupted();
@@ -28,22 +29,26 @@ static int add_sources(struct session *s, char *const *sources, size_t count)
 }
 
 static int merge(struct tool *t, const char *image, char *const *sources, size_t count,
-		 const struct write_options *options)
+		 const struct merge *wanted)
 {
 	struct session session;
-	int code = session_open(&session, t, "merge", image, NULL, options);
+	int code = session_open(&session, t, "merge", image, NULL, &wanted->options);
 
 	if (code)
 		return code;
-	code = add_sources(&session, sources, count);
+	code = add_sources(&session, sources, count, wanted->verified ? CIM_SOURCE_VERIFIED : 0);
 	if (!code)
-		return session_commit(&session, options);
+		return session_commit(&session, &wanted->options);
 	session_close(&session);
 	return code;
 }
 
 static const struct arg_option options[] = {
 	RESULT_OPTIONS(struct merge, options),
+	{.name = "verified",
+	 ARG_SETS(struct merge, verified),
+	 .help = "each SOURCE is in a sealed container (cimtool-seal(1)), and NEW holds its root "
+		 "hash: where NEW is read by --root-hash, nothing but what was sealed there is"},
 	CONTAINER_OPTIONS(struct merge, options.place),
 	SOURCE_OPTION,
 	{0},
@@ -60,8 +65,7 @@ static int run(struct tool *t, int argc, char **argv)
 	free(split_image(argv[optind], &file));
 	if (!*file)
 		return tool_usage(t, "'%s' names a directory, not an image", argv[optind]);
-	return merge(t, argv[optind], argv + optind + 1, (size_t)(argc - optind - 1),
-		     &wanted.options);
+	return merge(t, argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), &wanted);
 }
 
 const struct command cmd_merge = {

@@ -321,7 +321,7 @@ static int stat_path(const struct tool_path *path)
 	return show(&item);
 }
 
-static const struct arg_option options[] = {SOURCE_OPTION, {0}};
+static const struct arg_option options[] = {OPEN_OPTIONS, {0}};
 
 static int run(struct tool *t, int argc, char **argv)
 {

@@ -169,7 +169,7 @@ static const struct arg_option options[] = {
 	 .help = "instead: compare the images that FILE names, which lie beside it, with what it "
 		 "says they hold; each difference is a line, and any makes the exit status 4. "
 		 "cimfs-conformance --export writes such a file"},
-	SOURCE_OPTION,
+	OPEN_OPTIONS,
 	{0},
 };
 

@@ -44,13 +44,16 @@ int container_flags(struct tool *t, const char *image, const struct container_op
 	if (options->force && !options->block)
 		return tool_usage(t, "--force works with --block only");
 	if (!options->container && !options->block)
-		return EXIT_OK;
+		return options->sealable
+			       ? tool_usage(t, "--sealable works with --container or --block only")
+			       : EXIT_OK;
 	if (!strchr(image, '/'))
 		return tool_usage(t, "'%s' names no container: it is to be CONTAINER/NAME", image);
 	place = split_image(image, &name);
 	code = check_place(t, image, place, options->block);
 	free(place);
-	*flags = CIM_WRITE_CONTAINER | (options->force ? CIM_WRITE_FORCE : 0);
+	*flags = CIM_WRITE_CONTAINER | (options->force ? CIM_WRITE_FORCE : 0) |
+		 (options->sealable ? CIM_WRITE_SEALABLE : 0);
 	return code;
 }
 

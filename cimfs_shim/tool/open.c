@@ -119,11 +119,39 @@ static bool is_missing_sets(struct cim_image *image)
 	return false;
 }
 
+int take_root_hash(void *tool, void *into, const struct arg_option *option, char *hex)
+{
+	struct tool *t = tool;
+
+	(void)into;
+	(void)option;
+	t->verified = arg_bytes(hex, t->root_hash, sizeof(t->root_hash));
+	return t->verified ? EXIT_OK
+			   : tool_usage(t, "--root-hash is 64 hexadecimal digits, not '%s'", hex);
+}
+
+bool tool_is_container(const char *path)
+{
+	struct cim_store *store = NULL;
+	struct stat st;
+	enum cim_status status;
+
+	if (stat(path, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+		return false;
+	status = cim_store_open(NULL, path, false, &store, NULL);
+	cim_store_close(store);
+	return status != CIM_E_PATH_NOT_FOUND;
+}
+
 enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
 			     struct cim_image **image, struct cim_error *err)
 {
-	enum cim_status status = cim_image_open(env, path, image, err);
+	enum cim_status status;
 
+	if (t->verified)
+		return cim_image_open_verified(env, path, (const char *const *)t->sources,
+					       t->source_count, t->root_hash, image, err);
+	status = cim_image_open(env, path, image, err);
 	if (status || !cim_image_get_info(*image)->source_count)
 		return status;
 	if (!t->source_count) {

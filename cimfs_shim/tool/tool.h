@@ -75,6 +75,8 @@ struct tool {
 	char **sources;	  /* --source: images that merged ones were made of */
 	size_t source_count;
 	size_t source_room;
+	bool verified; /* --root-hash: */
+	uint8_t root_hash[CIM_ROOT_HASH];
 	bool sources_missing; /* a merged one was opened without, and they aren't beside it */
 	unsigned long warnings;
 	int out_errno;	  /* why stdout failed, where that was noticed at once */
@@ -83,9 +85,9 @@ struct tool {
 
 /* ---- main.c ---- */
 
-extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_ls, cmd_stat, cmd_cat,
-	cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm, cmd_mount,
-	cmd_umount, cmd_mounts;
+extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_seal, cmd_ls, cmd_stat,
+	cmd_cat, cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm,
+	cmd_mount, cmd_umount, cmd_mounts;
 
 /*
  * Take the options that all commands have, and the command's own, which are for the struct @into.
@@ -401,6 +403,15 @@ const char *tool_spelling(struct cim_store *store, const char *dir, const char *
 		.help = "of a merged image (cimtool-merge(1)), one that it was made of: "   \
 			"repeated for each of them, in any order, unless all are beside it" \
 	}
+/* And of those that take that for the one image that they are about. */
+#define OPEN_OPTIONS                                                                          \
+	SOURCE_OPTION,                                                                        \
+	{                                                                                     \
+		.name = "root-hash", .meta = "HEX", .take = take_root_hash,                   \
+		.help = "the image's container is sealed (cimtool-seal(1)), and this is its " \
+			"root hash: nothing but what was sealed is read"                      \
+	}
+int take_root_hash(void *tool, void *into, const struct arg_option *option, char *hex);
 int take_source(void *tool, void *into, const struct arg_option *option, char *image);
 /* One more, whose path the tool keeps; an exit code. */
 int tool_add_source(struct tool *t, const char *image);
@@ -415,6 +426,9 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 /* Look up a path in an image; @stream: it may end in that of a stream (NULL: it may not). */
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
 		uint32_t *id, struct cim_str *stream);
+
+/* Does the path lead to a container, damaged or not, as such? */
+bool tool_is_container(const char *path);
 
 /* One of the paths that a command was called with. */
 struct tool_path {
@@ -439,6 +453,13 @@ struct footer {
 /* Before it is opened to be written; and tell of it then. */
 void footer_look(struct footer *footer, const char *place);
 void footer_tell(struct tool *t, const char *op, const char *image, struct footer *footer);
+
+/* ---- containerinfo.c ---- */
+
+/* cimtool info of a container */
+int container_info(struct tool *t, const char *path);
+/* Is an image in a sealed container? */
+bool image_is_sealed(const char *image);
 
 /* ---- dumpstruct.c ---- */
 

@@ -14,20 +14,25 @@ struct container_options {
 	bool container;
 	bool block;
 	bool force;
+	bool sealable;
 };
 /* @member: a struct container_options in @type */
-#define CONTAINER_OPTIONS(type, member)                                                       \
-	{.name = "container",                                                                 \
-	 ARG_SETS(type, member.container),                                                    \
-	 .help = "the image is CONTAINER/NAME: one in a file that is a directory of images, " \
-		 "which is made if there is none"},                                           \
-		{.name = "block",                                                             \
-		 ARG_SETS(type, member.block),                                                \
-		 .help = "the same on a block device, DEVICE/NAME. One that begins or ends "  \
-			 "with anything but a MiB of zeros is refused"},                      \
-	{                                                                                     \
-		.name = "force", ARG_SETS(type, member.force),                                \
-		.help = "with --block: what the device holds is lost"                         \
+#define CONTAINER_OPTIONS(type, member)                                                            \
+	{.name = "container",                                                                      \
+	 ARG_SETS(type, member.container),                                                         \
+	 .help = "the image is CONTAINER/NAME: one in a file that is a directory of images, "      \
+		 "which is made if there is none"},                                                \
+		{.name = "block",                                                                  \
+		 ARG_SETS(type, member.block),                                                     \
+		 .help = "the same on a block device, DEVICE/NAME. One that begins or ends "       \
+			 "with anything but a MiB of zeros is refused"},                           \
+		{.name = "force",                                                                  \
+		 ARG_SETS(type, member.force),                                                     \
+		 .help = "with --block: what the device holds is lost"},                           \
+	{                                                                                          \
+		.name = "sealable", ARG_SETS(type, member.sealable),                               \
+		.help = "the container is one to be sealed (cimtool-seal(1)): it is made so, and " \
+			"one that is there must be"                                                \
 	}
 /* The CIM_WRITE_* that say so; what they can't mean for @image is told. */
 int container_flags(struct tool *t, const char *image, const struct container_options *options,

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_seal.c - cimtool seal: a container that nobody writes any more, and whose every byte can be
+ * checked by one hash
+ */
+#include "tool.h"
+
+static void print_text(const char *container, const char *root, uint64_t offset)
+{
+	put_escaped(stdout, container);
+	printf(": sealed, root hash %s\n", root);
+	fputs("  veritysetup verify ", stdout);
+	put_escaped(stdout, container);
+	putchar(' ');
+	put_escaped(stdout, container);
+	printf(" %s --hash-offset=%llu\n", root, (unsigned long long)offset);
+}
+
+static void print_json(const char *container, const uint8_t *root, uint64_t offset)
+{
+	json_t *o = json_object();
+
+	json_put_text(o, "container", container);
+	json_put_hex(o, "root_hash", root, CIM_ROOT_HASH);
+	json_put_int(o, "hash_offset", offset);
+	json_print(stdout, o);
+}
+
+static int seal(struct tool *t, const char *container)
+{
+	struct cim_container_info info = {CIM_SIZED(info)};
+	struct cim_error err = {0};
+	uint8_t root[CIM_ROOT_HASH];
+	struct footer footer;
+	char *hex;
+
+	tool_outlive_readers();
+	footer_look(&footer, container);
+	if (cim_container_seal(NULL, container, root, &err))
+		return tool_fail_dir(t, "seal", container, &err);
+	t->done = "the container is sealed all the same";
+	footer_tell(t, "seal", container, &footer);
+	if (cim_container_get_info(NULL, container, &info, &err))
+		return tool_fail_cim(t, "look at", container, &err);
+	hex = hex_text(root, sizeof(root));
+	if (t->json)
+		print_json(container, root, info.size);
+	else if (t->quiet)
+		puts(hex);
+	else
+		print_text(container, hex, info.size);
+	free(hex);
+	return EXIT_OK;
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	int code = tool_args(t, argc, argv, NULL, 1, 1, "CONTAINER is missing");
+
+	if (code)
+		return code;
+	if (image_in_file(argv[optind]))
+		return tool_usage(t, "'%s' names an image: a container is sealed as a whole",
+				  argv[optind]);
+	return seal(t, argv[optind]);
+}
+
+const struct command cmd_seal = {
+	.name = "seal",
+	.usage = "[OPTION]... CONTAINER",
+	.summary = "let every change of a container show",
+	.about = "Hashes all of CONTAINER, which was made with --sealable, and writes the tree of "
+		 "hashes behind it. From then on nobody writes to it, and whoever knows its root "
+		 "hash, which is printed, can tell whether any byte is another than it was. Sealed "
+		 "again it has the same root hash.",
+	.notes = "--quiet prints nothing but the root hash.",
+	.run = run,
+};
