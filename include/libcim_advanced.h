@@ -518,6 +518,9 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  *
  * Only for an image made from nothing. For each path the topmost image that has it wins, and two
  * directories are united, with the metadata of the upper one; a directory with reparse data isn't.
+ * Tombstones and opaque directories hide what lies below; merge links become hard links at the
+ * commit, which gives CIM_E_PATH_NOT_FOUND, naming it, where one leads to no file, and may then be
+ * tried again.
  * The merged image holds directories and records; it shows data where the sources have them, and so
  * is opened with them (cim_image_open_merged()). Nothing but their directories is read here. Items
  * of a source may be replaced, linked and deleted as those of any session, but their alternate
@@ -526,7 +529,8 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  * CIM_E_CORRUPT: CIM_SOURCE_VERIFIED, but it isn't in a sealed container. A failure within a source
  * ends the session's use, as that of a write does. CIM_E_EXISTS: a directory of the source has two
  * names that differ in case only. CIM_E_LIMIT: the sources have more regions than an image can
- * name. Else as for cim_image_open() and a walk through all of it.
+ * name. Else as for cim_image_open() and a walk through all of it. A commit gives CIM_E_SHARING or
+ * CIM_E_FILE_NOT_FOUND if a source was replaced or is gone by then.
  */
 CIM_API enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *path,
 					      unsigned flags, struct cim_error *err);

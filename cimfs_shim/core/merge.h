@@ -14,7 +14,18 @@
 #ifndef CIM_MERGE_H
 #define CIM_MERGE_H
 
+#include "hash.h"
+#include "hashtable.h"
 #include "image.h"
+
+struct cim_writer;
+struct cim_path;
+
+/* A source, as the caller named it. */
+struct cim_given {
+	char *path;
+	struct cim_digest header; /* of its filesystem file */
+};
 
 struct cim_merge {
 	struct cim_region_set *sets; /* all parents of the merged image */
@@ -22,6 +33,8 @@ struct cim_merge {
 	struct cim_merged_source *sources; /* with those that a source that is merged was made of */
 	size_t source_count, source_room;
 	uint32_t regions; /* of all sets */
+	struct cim_given *given;
+	size_t given_count, given_room;
 };
 
 void cim_merge_free(const struct cim_env *env, struct cim_merge *merge);
@@ -35,5 +48,60 @@ void cim_merge_record(const struct cim_merge *merge, struct cim_record *record);
 /* What stands behind the header of a filesystem file: its region sets, and the sources. */
 size_t cim_merge_tail_size(const struct cim_merge *merge);
 void cim_merge_put_tail(const struct cim_merge *merge, uint8_t *bytes);
+
+/* Are the sources still what they were? CIM_E_SHARING if not. */
+enum cim_status cim_merge_check_given(const struct cim_writer *writer, struct cim_error *err);
+
+/* ---- mergetree.c ---- */
+
+/* Lay an image, which shows what is marked, under the session's tree. @first: of its regions, in
+ * the merged image; @number: of the source, from 1 on. */
+enum cim_status cim_merge_tree(struct cim_writer *writer, struct cim_image *image, uint32_t first,
+			       uint32_t number, struct cim_error *err);
+
+/* ---- mergelink.c ---- */
+
+/* Where merge links lead to; many may have one target. */
+struct cim_merge_target {
+	const uint16_t *text;
+	uint32_t units;
+	uint32_t
+		id; /* at the commit: the FileID of what is there, file or merge link; 0: neither */
+	bool known; /* that was looked up */
+};
+
+struct cim_merge_link {
+	uint32_t id; /* its own FileID */
+	uint32_t target;
+	uint32_t result; /* at the commit: the FileID that its name gets */
+};
+
+/* The merge links of a session, also those that it has no more. */
+struct cim_merge_links {
+	struct cim_merge_target *targets;
+	size_t target_count, target_room;
+	struct cim_merge_link *links;
+	size_t count, room;
+	struct cim_hash_table map; /* by their FileIDs */
+	size_t laid;		   /* how many there were when the last source was added */
+};
+
+/* A target, which is kept. */
+enum cim_status cim_merge_new_target(struct cim_writer *writer, const struct cim_path *path,
+				     uint32_t *number, struct cim_error *err);
+/* Make sure that cim_merge_add_link() can't fail. */
+enum cim_status cim_merge_reserve_link(struct cim_writer *writer, struct cim_error *err);
+void cim_merge_add_link(struct cim_writer *writer, uint32_t id, uint32_t target);
+void cim_merge_free_links(struct cim_merge_links *links, const struct cim_env *env);
+/* For what lies below, a bare directory with one of the session's own links is a directory. */
+void cim_merge_count_links(struct cim_writer *writer);
+
+/* Before tables are written: find what merge links lead to. A session that doesn't merge keeps
+ * them. */
+enum cim_status cim_merge_resolve(struct cim_writer *writer, struct cim_error *err);
+/* What a name that leads to @id is to lead to in the image. */
+uint32_t cim_merge_entry(const struct cim_writer *writer, uint32_t id);
+/* The record of a new file, as it is to be written. */
+void cim_merge_finish(const struct cim_writer *writer, uint32_t id, struct cim_record *record);
 
 #endif

@@ -20,14 +20,13 @@ struct cim_name_block {
 	uint16_t units[];
 };
 
-/* Keep a copy of a name for the session's life. */
-static const uint16_t *keep_name(struct cim_namespace *ns, const uint16_t *name, size_t units)
+const uint16_t *cim_ns_keep(struct cim_namespace *ns, const uint16_t *name, size_t units)
 {
 	struct cim_name_block *block = ns->names;
 	uint16_t *copy;
 
 	if (!block || units > block->room - block->used) {
-		size_t room = 32768;
+		size_t room = CIM_MAX_PATH + 1;
 
 		block = cim_alloc(ns->env, sizeof(*block) + room * sizeof(block->units[0]));
 		if (!block)
@@ -130,7 +129,7 @@ enum cim_status cim_ns_reserve(struct cim_namespace *ns, const struct cim_ns_pla
 	if (e && e->units == place->units &&
 	    !memcmp(e->name, place->name, place->units * sizeof(*place->name)))
 		return CIM_OK;
-	name = keep_name(ns, place->name, place->units);
+	name = cim_ns_keep(ns, place->name, place->units);
 	if (!name)
 		return cim_no_memory(err);
 	if (!e)
@@ -523,7 +522,7 @@ static enum cim_status load_streams(struct cim_namespace *ns, const struct cim_r
 			      sizeof(*list->streams)))
 			return cim_no_memory(err);
 		s = &list->streams[list->count];
-		s->name = keep_name(ns, link.name, link.units);
+		s->name = cim_ns_keep(ns, link.name, link.units);
 		if (!s->name)
 			return cim_no_memory(err);
 		s->units = (uint16_t)link.units;
@@ -603,7 +602,7 @@ enum cim_status cim_ns_add_stream(struct cim_namespace *ns, uint32_t streams, co
 	bool found;
 
 	*position = cim_ns_find_stream(ns, streams, name, units, &found);
-	copy = keep_name(ns, name, units);
+	copy = cim_ns_keep(ns, name, units);
 	if (!copy || !cim_grow(ns->env, (void **)&list->streams, &list->room, list->count,
 			       sizeof(*list->streams)))
 		return cim_no_memory(err);

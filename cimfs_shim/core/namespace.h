@@ -39,6 +39,8 @@ struct cim_ns_node {
 	uint32_t source; /* the last that has this directory */
 	bool has_base;	 /* base_table holds names as well */
 	bool dirty;	 /* its link table must be written */
+	bool counts;	 /* if bare: there is a merge link below it in one of the merged images */
+	bool holds_link; /* or in the tree that is being written */
 	struct cim_link_table base_table;
 };
 
@@ -186,6 +188,9 @@ static inline struct cim_ns_file *cim_ns_new_at(const struct cim_namespace *ns, 
 
 	return &ns->new_files[n / CIM_FILES_PER_TABLE][n % CIM_FILES_PER_TABLE];
 }
+
+/* Keep a copy of a name, or of a path, for the session's life; NULL: no memory. */
+const uint16_t *cim_ns_keep(struct cim_namespace *ns, const uint16_t *name, size_t units);
 
 /* The overlay's entry for a name in a node, NULL if it has none. */
 const struct cim_ns_entry *cim_ns_entry(const struct cim_namespace *ns, uint32_t node,

@@ -201,6 +201,8 @@ static enum cim_status publish_files(struct cim_writer *writer, uint64_t filesys
 		status = write_id_file(writer, i, err);
 	if (!status)
 		status = check_base(writer, err);
+	if (!status)
+		status = cim_merge_check_given(writer, err);
 	if (writer->files.consistent && !status)
 		status = cim_consistent_name(writer, filesystem, err);
 	if (!status)

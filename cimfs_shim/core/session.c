@@ -93,6 +93,7 @@ void cim_session_destroy(struct cim_writer *writer)
 		cim_ns_free(&writer->ns);
 	cim_image_close(writer->base);
 	cim_merge_free(&env, writer->merge);
+	cim_merge_free_links(&writer->links, &env);
 	cim_io_close_dir(&env, writer->dir);
 	if (writer->lock)
 		env.mutex_free(env.thread_ctx, writer->lock);

@@ -205,7 +205,7 @@ static enum cim_status merge_link(struct cim_writer *writer, const struct cim_pa
 {
 	struct cim_record record = {0};
 	struct cim_ns_place place;
-	uint32_t id;
+	uint32_t id, number;
 	enum cim_status status;
 
 	if (!target->components)
@@ -219,8 +219,16 @@ static enum cim_status merge_link(struct cim_writer *writer, const struct cim_pa
 	record = (struct cim_record){0};
 	if (!status)
 		status = store_target(writer, target, &record, err);
+	if (!status)
+		status = cim_merge_new_target(writer, target, &number, err);
+	if (!status)
+		status = cim_merge_reserve_link(writer, err);
 	cim_record_mark(&record, CIM_MARK_MERGE_LINK);
-	return status ? status : put_item(writer, &place, &record, &id, err);
+	if (!status)
+		status = put_item(writer, &place, &record, &id, err);
+	if (!status)
+		cim_merge_add_link(writer, id, number);
+	return status;
 }
 
 enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct cim_str text,

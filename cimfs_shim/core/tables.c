@@ -197,7 +197,7 @@ static enum cim_status collect_rows(struct cim_writer *writer, uint32_t number, 
 		at--;
 		rows->rows[at].name = entries[i].name;
 		rows->rows[at].units = entries[i].units;
-		rows->rows[at].file_id = entries[i].file_id;
+		rows->rows[at].file_id = cim_merge_entry(writer, entries[i].file_id);
 	}
 	if (node->has_base)
 		status = add_base_rows(writer, number, rows, err);
@@ -465,7 +465,7 @@ static enum cim_status put_records(struct table_writer *tw, const struct out_tab
 	}
 	for (; id < out->end; id++) {
 		record = cim_ns_new_at(ns, (uint32_t)id)->record;
-		cim_merge_record(tw->writer->merge, &record);
+		cim_merge_finish(tw->writer, (uint32_t)id, &record);
 		put_record(out, id, &record);
 	}
 	return CIM_OK;

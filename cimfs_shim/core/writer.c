@@ -188,6 +188,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 		return cim_error_where(err, cim_no_memory(err), op, NULL);
 	cim_copy_env(&writer->env, &writer->vfs, &own);
 	writer->host = writer->vfs;
+	cim_hash_table_init(&writer->links.map, &writer->env);
 	writer->as_stored = (flags & CIM_WRITE_AS_STORED) != 0;
 	status = open_session(writer, dir, existing, name, flags, &writer->own_error);
 	if (status) {
@@ -248,6 +249,9 @@ static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 	uint64_t filesystem;
 	enum cim_status status;
 
+	status = cim_merge_resolve(writer, err);
+	if (status)
+		return status; /* as if it hadn't been tried */
 	writer->harmless = false;
 	cim_objects_get_mark(&writer->objects, &mark);
 	status = cim_write_tables(writer, &filesystem, err);

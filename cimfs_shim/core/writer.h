@@ -10,7 +10,7 @@
  *   items.c        the calls that change the tree: add, link, delete, lookup
  *   stream.c       the open stream
  *   sessionmarks.c tombstones and merge links
- *   merge.c        images that are merged
+ *   merge.c        images that are merged: mergetree.c, their trees; mergelink.c, their merge links
  *   tables.c       commit, first half: link tables, file tables, the filesystem object
  *   publish.c      commit, second half: names, syncs and the one rename
  *   consistent.c   the names of consistent mode, which may be another's already
@@ -69,8 +69,9 @@ struct cim_writer {
 	struct cim_writer_stats stats;
 
 	struct cim_merge *merge; /* NULL: nothing is merged */
-	uint32_t sources;	 /* that were added */
-	bool root_given;	 /* the root's metadata */
+	struct cim_merge_links links;
+	uint32_t sources; /* that were added */
+	bool root_given;  /* the root's metadata */
 
 	struct cim_stream *stream; /* the open one, or NULL */
 };

@@ -354,7 +354,7 @@ static inline unsigned dump_number(uint32_t **ids, unsigned *count, uint32_t id)
 }
 
 /*
- * "#NUMBER PATH ATTRIBUTES TIMES SIZE DATA sd.. ea.. rp.." and a line for each stream.
+ * "#NUMBER PATH ATTRIBUTES TIMES SIZE DATA marks sd.. ea.. rp.." and a line for each stream.
  * Times that are meta_file()'s own are left out, and so is the descriptor of D8.
  */
 static inline void dump_item(struct kit *k, struct cim_image *image,
@@ -377,6 +377,8 @@ static inline void dump_item(struct kit *k, struct cim_image *image,
 		dump_data(k, image, &data, t);
 	if (info->reparse_tag)
 		say(t, " tag=%x", (unsigned)info->reparse_tag);
+	if (info->marks)
+		say(t, " marks=%x", (unsigned)info->marks);
 	if (cim_image_get_blob(image, info->file_id, CIM_BLOB_SECURITY, sd, sizeof(sd), &size,
 			       NULL) ||
 	    size != 20 || memcmp(sd, "\1\0\4\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20))
