@@ -562,6 +562,19 @@ for number, others in ((3, []), (3, [4]), (4, [3]), (9, [3, 20]), (9, [8, 10]), 
         process.terminate()
         same(process.wait(20), 0, "it ends")
     os.close(r)
+r, w = os.pipe()
+os.close(r)
+with subprocess.Popen([SERVER, "--foreground", "--ready-fd", str(w), path, MNT], pass_fds=[w]) as process:
+    os.close(w)
+    check(wait_until(lambda: mounts() or process.poll() is not None) and read(at("readonly")) == b"r",
+          "--ready-fd of which nobody reads: the server serves all the same", process.poll())
+    process.terminate()
+    same(process.wait(20), 0, "and ends as ever")
+r, w = os.pipe()
+os.close(r)
+same(subprocess.run([SERVER, path + "none", MNT], stderr=w, check=False).returncode, 1,
+     "nobody reads why it fails: it fails all the same")
+os.close(w)
 for name in ("with space", "tab\tand\nnewline", "back\\slash", "\\040", "\\134x", "comma,x", "grün"):
     odd = os.path.join(TMP, name)
     result = mount(path, odd)

@@ -218,11 +218,11 @@ umount(MNT)
 odd = Image(Dir({
     "B?": File(reparse=LINK), "B\uf03f": File(b"plain B"),
     "C?": File(b"plain C"), "C\uf03f": File(reparse=APPEXEC),
-    "\uf02fG?": File(b"plain G"),
+    "\uf02fG?": File(b"plain G"), "s": File(reparse=LINK),
     "file": File(b"f", streams={"s?": Stream(b"no name under Wine"), "s": Stream(b"a stream")}),
 }), name="odd.cim").write(os.path.join(TMP, "odd"))
 ODD = {"B\uf03f?": LINK, "B\uf03f": b"plain B", "C\uf03f": b"plain C", "C\uf03f?": APPEXEC, "\uf02fG\uf03f": b"plain G",
-       "file": b"f"}
+       "file": b"f", "s?": LINK}
 mount(odd, MNT, "-o", "reparse=wine")
 # (Before anything was listed: what is listed the kernel knows.)
 same({n: os.getxattr(at(n), ATTRIBUTE) if n.endswith("?") else read(at(n)) for n in ODD}, ODD,

@@ -747,7 +747,7 @@ for n in range(30):
 same(log()[3:], ["line %d" % n for n in range(17)], "20 lines in a minute")
 s.ask("set", "clock", 58)
 s.ask("log", hexed("early"))
-s.ask("set", "clock", 61)
+s.ask("set", "clock", 60)
 s.ask("log", hexed("late"))
 same(log()[20:], ["18 more messages were left out", "late"], "then how many more there were")
 s.ask("set", "clock", 130)
