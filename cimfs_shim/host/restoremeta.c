@@ -396,10 +396,13 @@ void restore_ntfs_end(struct restore *r, const struct place *at)
 	uint8_t value[32];
 	struct blob blob;
 
-	if (!r->job->ntfs || !*at->name)
+	if (!r->job->ntfs)
 		return;
-	if (at->info->has_reparse &&
-	    blob_read(r->job->image, at->info, CIM_BLOB_REPARSE, &blob, &err)) {
+	/* The directory that was named as the target stays one. */
+	if (at->info->has_reparse && !*at->name) {
+		restore_lost(r, LOST_REPARSE, at, "it is the target directory");
+	} else if (at->info->has_reparse &&
+		   blob_read(r->job->image, at->info, CIM_BLOB_REPARSE, &blob, &err)) {
 		restore_unreadable(r, at, &err);
 	} else if (at->info->has_reparse) {
 		set_at(r, at, LOST_REPARSE, XATTR_NTFS_REPARSE, blob.data, blob.size, 0);

@@ -188,6 +188,13 @@ def main():
     same(stat(back, "flags")["attribute_bits"] & 0x27, 0x27, "attributes do")
     same(stat(back, "ea")["ea"], stat(image, "ea")["ea"], "and EAs, byte for byte")
 
+    for key in ("creation", "last_write", "last_access"):
+        same(stat(back, "/")[key], stat(image, "/")[key], "the root's %s time does" % key)
+    reparse = Image(Dir({"in": File(b"in")}, reparse=make_reparse(0x80000099, b"data"), times=t)).write(os.path.join(TMP, "top"))
+    result = tool("extract", "-C", os.path.join(mount, "top"), reparse)
+    check(result.code == 3 and "reparse data not restored: it is the target directory" in result.errors,
+          "the root's reparse data are not restored, and that is told", result)
+
     unseen()
     permissions()
     linked("ntfs-3g")
