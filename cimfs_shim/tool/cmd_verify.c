@@ -68,6 +68,8 @@ static void print_unchecked(const struct verify *v)
 	else if (r->streams)
 		printf("  not checked without --deep: the data of %llu stream%s, and digests\n",
 		       (unsigned long long)r->streams, plural(r->streams));
+	else if (r->metadata)
+		printf("  not checked without --deep: digests\n");
 }
 
 static void print_result(struct verify *v)
