@@ -5,7 +5,8 @@
  * check.c runs the parts and checks the filesystem object, the upcase table and the file tables;
  * checkfile.c looks at each file that the image names, its header, and the object IDs; checktree.c
  * walks the directories; checkcont.c looks at the container; checkrec.c checks one record with all
- * that it points to; checklink.c checks one link table. Below them lies checkreport.c.
+ * that it points to; checkmark.c its marks; checklink.c checks one link table. Below them lies
+ * checkreport.c.
  *
  * A rule that is broken is reported and the check goes on, so nothing here returns a status:
  * functions return early where there is nothing more to see. What stops the whole check, a failure
@@ -75,6 +76,7 @@ enum cim_check_kind {
 	CIM_CHECK_SECURITY,
 	CIM_CHECK_EA,
 	CIM_CHECK_REPARSE,
+	CIM_CHECK_MERGE_LINK,
 };
 
 #define CIM_CHECK_BUFFER (256u * 1024)
@@ -150,6 +152,12 @@ void cim_check_tree(struct cim_check *c);
 /* Check a record and what it points to, but for what is in a directory. */
 void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 		      const struct cim_record *record);
+
+/* ---- checkmark.c ---- */
+
+/* The marks of a record at @offset. @readable: its streams were found to be sound. */
+void cim_check_marks(struct cim_check *c, uint64_t offset, uint32_t file_id, bool readable,
+		     const struct cim_record *record);
 
 /* ---- checklink.c ---- */
 

@@ -313,7 +313,7 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	static const char what[] = "file record";
 	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
 	struct cim_file_table table;
-	uint64_t offset;
+	uint64_t offset, faults;
 	unsigned unknown;
 	enum cim_status status;
 
@@ -333,9 +333,11 @@ void cim_check_record(struct cim_check *c, uint32_t file_id, uint32_t dir_id,
 	/* Fields that the table's entries don't have are zero, which here says nothing. */
 	if (table.entry_size >= CIM_OFF(file, parent_id) + 4)
 		check_parent(c, offset, dir_id, record);
+	faults = c->faults;
 	if (!cim_record_is_dir(record) && table.entry_size >= CIM_OFF(file, stream) + 16)
 		check_stream(c, record->stream_offset, record->stream_desc, record->base_region);
 	check_streams(c, record);
+	cim_check_marks(c, offset, file_id, c->faults == faults, record);
 	check_security(c, record->security);
 	check_ea(c, record);
 	check_reparse(c, record);

@@ -15,6 +15,7 @@ struct frame {
 	uint32_t dir_id;
 	size_t path_len;
 	uint32_t path_units;
+	bool bare;
 };
 
 struct walk {
@@ -112,7 +113,11 @@ static void enter(struct walk *walk, uint32_t id, const struct cim_record *recor
 		return;
 	}
 	frame = &walk->frames[walk->depth];
-	*frame = (struct frame){.dir_id = id, .path_len = c->path.len, .path_units = path_units};
+	*frame = (struct frame){.dir_id = id,
+				.path_len = c->path.len,
+				.path_units = path_units,
+				.bare = walk->depth &&
+					cim_image_marks(c->image, record) & CIM_MARK_BARE};
 	if (open_table(c, record, &frame->table))
 		walk->depth++;
 }
@@ -148,6 +153,10 @@ static void visit(struct walk *walk, uint32_t id, uint32_t dir_id, uint64_t tabl
 	status = cim_image_record(c->image, id, &record, &c->why);
 	if (!cim_check_try(c, status, "file record", 0, "it can't be read") || !meet(c, id, &again))
 		return;
+	if (walk->frames[walk->depth - 1].bare &&
+	    !(cim_image_marks(c->image, &record) & CIM_MARKS_HIDDEN))
+		cim_check_report(c, CIM_ERROR, what, table,
+				 "an item that isn't hidden is in a bare directory");
 	if (again) {
 		if (cim_record_is_dir(&record))
 			cim_check_report(c, CIM_ERROR, what, table,

@@ -579,6 +579,60 @@ def _():
     return flat({"p.exe": File(Stream(pattern(6000), pe=[(4096, 0)], region=0))})
 
 
+# ---- marks ----
+
+BARE, TOMBSTONE, MERGE_LINK = 0x1000, 0x2000, 0x4000
+
+
+def marked(root):
+    """An image whose header says that flags of records are marks."""
+    return Image(root).poke("image", 64, "I", 1)
+
+
+def marked_case(name, how, expect, entries, **more):
+    """A case that is one image with marks; the rest of it is sound."""
+    def build():
+        sound = {"t": File(b"", flags=TOMBSTONE), "m": File("a\\b".encode("utf-16-le"), flags=MERGE_LINK),
+                 "b": Dir({"t": File(b"", flags=TOMBSTONE)}, flags=BARE), "o": Dir({}, flags=TOMBSTONE)}
+        return marked(Dir({**sound, **entries}, **more))
+    CASES.append(Case(name, how, [expect], build))
+
+
+poked("marks-no-marks", "a merged image by its header, in which no flag has a meaning",
+      ("note", "unknown flags"), "image", 64, "I", 2)
+poked("marks-unmarked", "a tombstone's flag in an image without marks", ("note", "unknown flags 0x2000"),
+      "record:zero", RECORD_FLAGS, "H", TOMBSTONE)
+marked_case("marks-tombstone-data", "a tombstone has data", ("error", "a tombstone has data"),
+            {"x": File(b"data", flags=TOMBSTONE)})
+marked_case("marks-tombstone-stream", "a tombstone has a stream", ("error", "a tombstone has data"),
+            {"x": File(b"", flags=TOMBSTONE, streams={"s": b"data"})})
+marked_case("marks-both", "a tombstone is a merge link at once", ("error", "it is a merge link at once"),
+            {"x": File(b"", flags=TOMBSTONE | MERGE_LINK)})
+marked_case("marks-bare-file", "a file is bare", ("error", "a file can't be bare"),
+            {"x": File(b"", flags=BARE)})
+marked_case("marks-link-directory", "a directory is a merge link",
+            ("error", "a directory can't be a merge link"), {"x": Dir({}, flags=MERGE_LINK)})
+marked_case("marks-bare-root", "the root is bare", ("error", "the root can't be bare"), {}, flags=BARE)
+marked_case("marks-bare-file-in", "a file is in a bare directory",
+            ("error", "an item that isn't hidden is in a bare directory"),
+            {"x": Dir({"f": File(b"data")}, flags=BARE)})
+marked_case("marks-bare-directory-in", "a directory is in a bare directory",
+            ("error", "an item that isn't hidden is in a bare directory"),
+            {"x": Dir({"d": Dir({}, flags=TOMBSTONE)}, flags=BARE)})
+marked_case("marks-link-empty", "a merge link without a target", ("error", "target has 0 bytes"),
+            {"x": File(b"", flags=MERGE_LINK)})
+marked_case("marks-link-odd", "a merge link's target has half a character", ("error", "target has 3 bytes"),
+            {"x": File(b"a\0b", flags=MERGE_LINK)})
+marked_case("marks-link-long", "a merge link's target is longer than a path",
+            ("error", "target has 65536 bytes"), {"x": File(b"a\0" * 32768, flags=MERGE_LINK)})
+marked_case("marks-link-no-path", "a merge link's target is no path", ("error", "target is no path"),
+            {"x": File("a\\\\b".encode("utf-16-le"), flags=MERGE_LINK)})
+marked_case("marks-link-stream", "a merge link's target is a stream", ("error", "target is no path"),
+            {"x": File("a:b".encode("utf-16-le"), flags=MERGE_LINK)})
+marked_case("marks-link-root", "a merge link's target is the root", ("error", "leads to the root"),
+            {"x": File("\\".encode("utf-16-le"), flags=MERGE_LINK)})
+
+
 README_HEAD = """<!-- Made by cases.py: change that, then "python3 cases.py > README.md". -->
 
 # Malformed images
