@@ -242,8 +242,9 @@ enum cim_hold {
 /**
  * cim_image_hold() - mark an image as in use, so that a commit over it is refused (D33)
  * @native: receives the file that the mark stands on, as the environment's map() names it
- *          (POSIX: a descriptor, a copy of which keeps the mark), or -1; may be NULL. It is set
- *          after CIM_E_SHARING too, and is the library's
+ *          (POSIX: a descriptor, a copy of which keeps the mark, of what is in a container until
+ *          the image is closed), or -1; may be NULL. It is set after CIM_E_SHARING too, and is
+ *          the library's
  *
  * Of a merged image that was opened with its sources they are marked, too; CIM_HOLD_ASK asks for
  * the image alone. Not for two threads at a time. While one waits the image may be read, but not

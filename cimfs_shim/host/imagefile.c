@@ -57,10 +57,10 @@ char *image_full_path(const char *path)
 
 	if (real)
 		return real;
-	if (error != ENOTDIR || !image_in_file(path)) {
-		errno = error;
+	/* (Or errno is what kept us from looking.) */
+	errno = error;
+	if (error != ENOTDIR || !image_in_file(path))
 		return NULL;
-	}
 	dir = split_image(path, &name);
 	real = realpath(dir, NULL);
 	if (real)

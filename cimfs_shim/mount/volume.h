@@ -26,6 +26,7 @@ struct volume {
 	char *link;
 	int lock;	 /* the dosdevices directory, locked; -1 */
 	bool served;	 /* a server was started: the FUSE session is its own now */
+	bool keeps;	 /* a holder was started: the image's locks are its own now */
 	char *note;	 /* what the caller should know of a mount that succeeded; NULL */
 	sigset_t held;	 /* signals that wait */
 	sigset_t before; /* the mask without that */

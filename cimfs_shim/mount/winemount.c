@@ -133,7 +133,8 @@ static enum cim_status mount_copy(struct volume *v, struct options *o, struct ci
 	status = make_copy(v, o, image, &mark, err);
 	if (!status) {
 		holder = start_holder(v, v->dir, v->log, &mark, err);
-		status = holder < 0 ? err->status : CIM_OK;
+		v->keeps = holder >= 0;
+		status = v->keeps ? CIM_OK : err->status;
 	}
 	mark_end(&mark);
 	if (status)
@@ -242,8 +243,8 @@ int volume_mount(const struct wine_call *call, struct options *o)
 		code = volume_refuse(status, "mount", call->image, &err, call);
 	else
 		code = volume_answer(&v, used, call->status);
-	/* There is no letting go of the session here without ending it. */
-	if (v.served)
+	/* There is no letting go of the session, or of a lock in a container, without ending it. */
+	if (v.served || v.keeps)
 		_exit(code);
 	volume_close(&v);
 	cim_image_close(image);
