@@ -10,11 +10,12 @@ and no server is left without a mount.
 import errno
 import os
 
-from mounttest import BUILD, SERVER, TMP, check, done, mount, need_server, no_fuse, run, same, servers, skip, tool, \
-    umount, wait_until
+from mounttest import BUILD, SERVER, TMP, check, done, mount, need_server, new_image, no_fuse, run, same, servers, \
+    skip, tool, umount, wait_until
 
 need_server()
-SOURCE, IMAGE, SEEN, TOLD = (os.path.join(TMP, name) for name in ("source", "image.cim", "seen", "told"))
+SOURCE, SEEN, TOLD = (os.path.join(TMP, name) for name in ("source", "seen", "told"))
+NEW, IMAGE = new_image(os.path.join(TMP, "image.cim"))
 MOST = 300  # calls
 ASAN = "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")
 
@@ -71,7 +72,7 @@ os.mkdir(SEEN)
 with open(os.path.join(SOURCE, "dir", "file"), "wb") as f_in_dir:
     f_in_dir.write(bytes(range(256)) * 400)
 os.symlink("dir/file", os.path.join(SOURCE, "link"))
-same(tool("create", "-q", IMAGE, SOURCE).code, 0, "an image")
+same(tool("create", "-q", *NEW, SOURCE).code, 0, "an image")
 sweep("cimfs-mount", "NTH")
 sweep("its server", "NTH_CHILD")
 same(mount(IMAGE, SEEN).code, 0, "without faults it is mounted")

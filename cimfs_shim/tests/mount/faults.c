@@ -11,7 +11,8 @@
  * no locks of open files. FAULT=symlink: there are no symlinks. FAULT=links: a file can have three
  * names. FAULT=types: directories don't tell what their entries are. FAULT=sync-dir: directories
  * can't be synced. FAULT=no-size: file systems don't tell how large they are. FAULT=late-end: the
- * server takes half a second to end. FAULT=thread: the first thread can't be made.
+ * server takes half a second to end. FAULT=thread: the first thread can't be made. FAULT=no-splice:
+ * nothing can be spliced from a file.
  *
  * FAIL=CALL:ERRNO or FAIL=CALL:ERRNO:NAME: mkdir(), rename(), symlink(), linkat(), umount2(),
  * inotify_init1(), pipe2(), flock(), open() or fuse_set_signal_handlers() fails; those with a path
@@ -89,6 +90,10 @@ EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, 
 	const char *note_path = getenv("CUTSHORT");
 	static int done;
 
+	if (in_offset && wanted("no-splice")) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (note_path && in_offset && !__atomic_exchange_n(&done, 1, __ATOMIC_SEQ_CST))
 		cut_short(in, *in_offset + (off64_t)len / 2, note_path);
 	return syscall(SYS_splice, in, in_offset, out, out_offset, len, flags);

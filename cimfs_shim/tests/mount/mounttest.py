@@ -5,6 +5,7 @@ import atexit
 import errno
 import os
 import re
+import runpy
 import struct
 import subprocess
 import sys
@@ -14,11 +15,88 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tool"))
 from tooltest import CIMTOOL, TMP, check, done, run, same, skip, tool  # noqa: E402,F401
 import fuse  # noqa: E402
-from imagebuilder import make_reparse  # noqa: E402
+from imagebuilder import Image, make_reparse  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 SERVER = os.path.join(BUILD, "cimfs-mount")
-_mounted = []
+PACK = os.path.join(BUILD, "tests", "pack")
+_form = {"containers": False, "write": Image.write}
+
+
+# ---- images in containers ----
+
+
+def run_in_containers(script, seal=False):
+    """Another test, its images being in containers, each in one of its own; sealed, if nothing is to be added."""
+    def write(image, directory):
+        return to_container(_form["write"](image, directory), image.files, seal)
+
+    _form["containers"] = True
+    Image.write = write
+    runpy.run_path(os.path.join(HERE, script), run_name="__main__")
+
+
+def to_container(image, names, seal=False):
+    """The image in a container, of which some files of its directory are made."""
+    directory, name = os.path.split(image)
+    container = directory + ".bcim"
+    if os.path.exists(container):
+        os.unlink(container)
+    result = run([PACK, *["--seal"] * seal, container, directory, *(n for n in names if n != name), name])
+    if result.code:
+        print("Bail out! no container: %s" % result)
+        sys.exit(1)
+    return os.path.join(container, name)
+
+
+def in_containers():
+    """Is this test run by another, for images in containers?"""
+    return _form["containers"]
+
+
+def new_image(path):
+    """What "cimtool create" is to be given for a new image DIR/NAME.cim, and what that is called then."""
+    if not in_containers():
+        return [path], path
+    path = os.path.join(path.removesuffix(".cim") + ".bcim", os.path.basename(path))
+    return ["--container", path], path
+
+
+def files_of(container):
+    """name -> extents (offset, bytes) of what a container holds."""
+    data = read(container)
+    record = max((data[n * 4096:n * 4096 + 64] for n in (1, 2)), key=lambda r: struct.unpack_from("<Q", r))
+    _, at, _, _ = struct.unpack_from("<4Q", record)
+    count, at, found = struct.unpack_from("<I", data, at)[0], at + 8, {}
+    for _ in range(count):
+        _, extents, units, _ = struct.unpack_from("<QIHH", data, at)
+        at += 16 + 2 * units
+        name = data[at - 2 * units:at].decode("utf-16-le")
+        found[name] = [struct.unpack_from("<QQ", data, at + 16 * n) for n in range(extents)]
+        at += 16 * extents
+    return found
+
+
+def file_of(image, name):
+    """Where a file beside an image is: the file to open, and where in that it begins."""
+    place = os.path.dirname(image)
+    if os.path.isdir(place):
+        return os.path.join(place, name), 0
+    (offset, _), = files_of(place)[name]
+    return place, offset
+
+
+def mark_of(image):
+    """The file and the byte of it whose lock marks an image, which has no parents."""
+    place = os.path.dirname(os.path.realpath(image))
+    if os.path.isdir(place):
+        region, = (n for n in os.listdir(place) if re.fullmatch("region_.*_0", n))
+        return os.path.join(place, region), 1 << 62
+    extents, = (e for n, e in files_of(place).items() if re.fullmatch("region_.*_0", n))
+    return place, (1 << 62) + 1 + extents[0][0] // 4096
+
+
+# ---- mounts ----
 
 
 # Why nothing can be mounted here; None if it can.

@@ -8,6 +8,12 @@ $(call test-scripts,cimfs_shim/tests/mount/serve.py,$(B)/tests/ask)
 
 $(call test-scripts,cimfs_shim/tests/mount/sealed.py,$(MOUNT) $(B)/cimtool $(B)/tests/t_seal)
 
+# The same on images in containers.
+$(call native-program,tests/pack,cimfs_shim/tests/mount/pack.c,libcim.a)
+$(call test-scripts,$(addprefix cimfs_shim/tests/mount/in_container_,mount.py volume.py serve.py reparse.py user.py \
+	eachcall.py broken.py everyimage.py),$(MOUNT) $(B)/cimtool $(B)/tests/faults.so $(B)/tests/nthcall.so \
+	$(B)/tests/ask $(B)/tests/pack)
+
 # Preloaded into our programs by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).
 $(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c $(B)/.flags
 $(B)/tests/nthcall.so: cimfs_shim/tests/tool/nthcall.c $(B)/.flags

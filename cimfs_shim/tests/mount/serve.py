@@ -723,8 +723,8 @@ def size_of_regions():
 
 
 for more in (0, -size_of_regions() % 4096, 1):
-    with open(os.path.join(where, image.region_files[1]), "ab") as file:
-        file.write(bytes(more))
+    image.files[image.region_files[1]] += bytes(more)
+    path = image.write(where)
     for options, most in (("", 765), ("reparse=wine", 766)):
         s = Server(path, options)
         same([s.ask("statfs", ROOT) for _ in range(2)],

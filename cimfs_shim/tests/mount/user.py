@@ -187,7 +187,7 @@ for where, dirs, files in os.walk(home):
     os.chown(where, NOBODY, NOBODY)
     for n in files:
         os.chown(os.path.join(where, n), NOBODY, NOBODY)
-os.chmod(os.path.join(TMP, "hidden"), 0o700)
+os.chmod(os.path.dirname(hidden), 0o700)
 as_user("a user", INNER, 0o666, server, image, os.path.join(home, "mnt"), hidden, closed,
         hashlib.sha1(LARGE).hexdigest())
 foreign = os.path.join(TMP, "foreign")

@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run-tests: no-wine
+"""volume.py, of images in containers."""
+
+from mounttest import run_in_containers
+
+run_in_containers("volume.py")
