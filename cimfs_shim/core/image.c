@@ -250,25 +250,39 @@ enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
 	return CIM_OK;
 }
 
-enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
-				 struct cim_record *record, struct cim_error *err)
+/* The table that has a record, and the record's number in it. */
+static enum cim_status find_record(struct cim_image *image, uint32_t file_id,
+				   struct cim_file_table *table, uint32_t *index,
+				   struct cim_error *err)
 {
 	const uint32_t number = (file_id - 1) / CIM_FILES_PER_TABLE;
-	const uint32_t index = (file_id - 1) % CIM_FILES_PER_TABLE;
-	uint8_t bytes[CIM_SIZE(file)];
-	struct cim_file_table table = {0};
-	size_t size;
 	enum cim_status status = CIM_OK;
 
+	*table = (struct cim_file_table){0};
+	*index = (file_id - 1) % CIM_FILES_PER_TABLE;
 	if (!file_id)
 		return cim_fail(err, CIM_E_CORRUPT, "0 is not a FileID");
 	if (number < image->info.table_count)
-		status = cim_image_file_table(image, number, &table, err);
+		status = cim_image_file_table(image, number, table, err);
 	if (status)
 		return status;
-	if (index >= table.count)
+	if (*index >= table->count)
 		return cim_fail(err, CIM_E_CORRUPT, "there is no file with FileID %u",
 				(unsigned)file_id);
+	return CIM_OK;
+}
+
+enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
+				 struct cim_record *record, struct cim_error *err)
+{
+	uint8_t bytes[CIM_SIZE(file)];
+	struct cim_file_table table;
+	uint32_t index;
+	size_t size;
+	enum cim_status status = find_record(image, file_id, &table, &index, err);
+
+	if (status)
+		return status;
 	size = table.entry_size < sizeof(bytes) ? table.entry_size : sizeof(bytes);
 	status = cim_image_read_object(image, table.offset, (uint64_t)index * table.entry_size,
 				       bytes, size, err);
@@ -276,6 +290,22 @@ enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 		return status;
 	cim_record_decode(record, bytes, size);
 	return cim_record_add_base(record, err);
+}
+
+enum cim_status cim_image_record_rest(struct cim_image *image, uint32_t file_id, uint64_t *offset,
+				      uint32_t *size, struct cim_error *err)
+{
+	struct cim_file_table table;
+	uint32_t index;
+	enum cim_status status = find_record(image, file_id, &table, &index, err);
+
+	*size = 0;
+	if (status || table.entry_size <= CIM_SIZE(file))
+		return status;
+	/* The record was read, so it doesn't lead out of its region file. */
+	*size = table.entry_size - (uint32_t)CIM_SIZE(file);
+	*offset = table.offset + (uint64_t)index * table.entry_size + CIM_SIZE(file);
+	return CIM_OK;
 }
 
 static enum cim_status load_upcase(struct cim_image *image, uint16_t **upcase,

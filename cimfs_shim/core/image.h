@@ -149,6 +149,9 @@ enum cim_status cim_image_file_table(struct cim_image *image, uint32_t table,
  * image doesn't have. */
 enum cim_status cim_image_record(struct cim_image *image, uint32_t file_id,
 				 struct cim_record *record, struct cim_error *err);
+/* What of a record lies behind the fields that are known: *size bytes, 0 if there are none. */
+enum cim_status cim_image_record_rest(struct cim_image *image, uint32_t file_id, uint64_t *offset,
+				      uint32_t *size, struct cim_error *err);
 /* The image's upcase table, loaded at the first call. */
 enum cim_status cim_image_upcase(struct cim_image *image, const uint16_t **upcase,
 				 struct cim_error *err);

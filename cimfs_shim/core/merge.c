@@ -23,6 +23,8 @@ void cim_merge_free(const struct cim_env *env, struct cim_merge *merge)
 	for (size_t i = 0; i < merge->given_count; i++)
 		cim_free(env, merge->given[i].path);
 	cim_free(env, merge->given);
+	cim_free(env, merge->rests);
+	cim_hash_table_free(&merge->rest_map);
 	cim_free(env, merge->sets);
 	cim_free(env, merge->sources);
 	cim_free(env, merge);
@@ -176,6 +178,17 @@ static enum cim_status open_source(struct cim_writer *writer, const char *path,
 	return cim_image_open(&env, path, image, err);
 }
 
+static enum cim_status begin_merging(struct cim_writer *writer, struct cim_error *err)
+{
+	if (writer->merge)
+		return CIM_OK;
+	writer->merge = cim_zalloc(&writer->env, sizeof(*writer->merge));
+	if (!writer->merge)
+		return cim_no_memory(err);
+	cim_hash_table_init(&writer->merge->rest_map, &writer->env);
+	return CIM_OK;
+}
+
 static enum cim_status find_root(const struct cim_image *image, const uint8_t **root,
 				 struct cim_error *err)
 {
@@ -245,10 +258,8 @@ enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *pat
 		status = find_root(image, &root, err);
 	if (!status)
 		status = cim_session_begin_marks(writer, err);
-	if (!status && !writer->merge)
-		writer->merge = cim_zalloc(&writer->env, sizeof(*writer->merge));
-	if (!status && !writer->merge)
-		status = cim_no_memory(err);
+	if (!status)
+		status = begin_merging(writer, err);
 	if (image && !status) {
 		status = raise_version(writer, image, err);
 		if (!status)

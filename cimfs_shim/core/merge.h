@@ -20,11 +20,19 @@
 
 struct cim_writer;
 struct cim_path;
+struct cim_budget;
 
 /* A source, as the caller named it. */
 struct cim_given {
 	char *path;
 	struct cim_digest header; /* of its filesystem file */
+};
+
+/* What a record of a source has behind the fields that are known, but for zeros at its end. */
+struct cim_merge_rest {
+	const uint16_t *bytes;
+	uint16_t size;
+	uint16_t entry_size; /* of the source's file table */
 };
 
 struct cim_merge {
@@ -35,6 +43,9 @@ struct cim_merge {
 	uint32_t regions; /* of all sets */
 	struct cim_given *given;
 	size_t given_count, given_room;
+	struct cim_merge_rest *rests;
+	size_t rest_count, rest_room;
+	struct cim_hash_table rest_map; /* by FileID */
 };
 
 void cim_merge_free(const struct cim_env *env, struct cim_merge *merge);
@@ -58,6 +69,17 @@ enum cim_status cim_merge_check_given(const struct cim_writer *writer, struct ci
  * the merged image; @number: of the source, from 1 on. */
 enum cim_status cim_merge_tree(struct cim_writer *writer, struct cim_image *image, uint32_t first,
 			       uint32_t number, struct cim_error *err);
+
+/* ---- mergerest.c ---- */
+
+/* Keep what the record of a source's file has more, for the file that it becomes. */
+enum cim_status cim_merge_keep_rest(struct cim_writer *writer, struct cim_image *image,
+				    struct cim_budget *budget, uint32_t file_id, uint32_t id,
+				    struct cim_error *err);
+/* The EntrySize that the files with FileIDs [first, end) need. */
+uint32_t cim_merge_entry_size(const struct cim_writer *writer, uint64_t first, uint64_t end);
+/* Write it behind a record at @entry. */
+void cim_merge_put_rest(const struct cim_writer *writer, uint32_t id, uint8_t *entry);
 
 /* ---- mergelink.c ---- */
 

@@ -25,8 +25,9 @@ struct adding {
 	struct cim_hash_table files; /* by the source's FileID: the merged image's */
 	uint32_t *nodes; /* of the directories on the way to the item; CIM_NO_NODE: hidden */
 	size_t node_room;
-	struct cim_budget *budget; /* of what merge links lead to */
-	uint32_t *targets;	   /* by their number there */
+	struct cim_budget
+		*budget;   /* of what is read once: what merge links lead to, rests of records */
+	uint32_t *targets; /* by their number there */
 	size_t target_count, target_room;
 };
 
@@ -60,9 +61,9 @@ static void take_empty_stream(const struct adding *a, struct cim_record *record)
 	}
 }
 
-/* The record of an item that isn't hidden. */
+/* The record of an item that isn't hidden, for the file with FileID @id. */
 static enum cim_status take_record(const struct adding *a, const struct cim_walk_item *item,
-				   struct cim_record *record, struct cim_error *err)
+				   uint32_t id, struct cim_record *record, struct cim_error *err)
 {
 	enum cim_status status = cim_image_record(a->image, item->info->file_id, record, err);
 
@@ -86,6 +87,9 @@ static enum cim_status take_record(const struct adding *a, const struct cim_walk
 	if (!status && record->base_region >= a->image->info.region_count)
 		record->base_region = 0; /* nothing counts from there, or it would have failed */
 	record->base_region = (uint16_t)(record->base_region + a->first);
+	if (!status)
+		status = cim_merge_keep_rest(a->writer, a->image, a->budget, item->info->file_id,
+					     id, err);
 	return status;
 }
 
@@ -160,7 +164,7 @@ static enum cim_status new_item(struct adding *a, const struct cim_walk_item *it
 		if (status)
 			return status;
 		file = cim_ns_new_at(ns, *id);
-		status = take_record(a, item, &file->record, err);
+		status = take_record(a, item, *id, &file->record, err);
 		file->record.parent_id = ns->nodes[place->node].file_id;
 		a->writer->stats.files++;
 	}
@@ -281,7 +285,7 @@ static enum cim_status make_real(struct adding *a, const struct cim_walk_item *i
 {
 	struct cim_ns_file *file = cim_ns_new_at(&a->writer->ns, place->there);
 	struct cim_record record;
-	enum cim_status status = take_record(a, item, &record, err);
+	enum cim_status status = take_record(a, item, place->there, &record, err);
 
 	if (!status)
 		status = cim_ns_respell(&a->writer->ns, place, err);
@@ -365,7 +369,7 @@ static enum cim_status add_root(struct adding *a, const struct cim_walk_item *it
 			make_opaque(a, ns->root_id);
 		return CIM_OK;
 	}
-	status = take_record(a, item, &record, err);
+	status = take_record(a, item, ns->root_id, &record, err);
 	if (status)
 		return status;
 	record.parent_id = ns->root_id;

@@ -189,7 +189,8 @@ static inline struct cim_ns_file *cim_ns_new_at(const struct cim_namespace *ns, 
 	return &ns->new_files[n / CIM_FILES_PER_TABLE][n % CIM_FILES_PER_TABLE];
 }
 
-/* Keep a copy of a name, or of a path, for the session's life; NULL: no memory. */
+/* Keep a copy of a name, or of up to CIM_MAX_PATH + 1 units of anything else, for the session's
+ * life; NULL: no memory. */
 const uint16_t *cim_ns_keep(struct cim_namespace *ns, const uint16_t *name, size_t units);
 
 /* The overlay's entry for a name in a node, NULL if it has none. */

@@ -397,6 +397,8 @@ static enum cim_status measure_table(struct table_writer *tw, struct out_table *
 	out->end = out->first + CIM_FILES_PER_TABLE;
 	if (out->end > ns->next_id)
 		out->end = ns->next_id;
+	if (!image)
+		out->stride = cim_merge_entry_size(tw->writer, out->first, out->end);
 	/* Only the table where the new IDs begin or go on grows. */
 	out->count = base->count;
 	if (out->end > ns->first_new_id && out->end > out->first)
@@ -467,6 +469,8 @@ static enum cim_status put_records(struct table_writer *tw, const struct out_tab
 		record = cim_ns_new_at(ns, (uint32_t)id)->record;
 		cim_merge_finish(tw->writer, (uint32_t)id, &record);
 		put_record(out, id, &record);
+		cim_merge_put_rest(tw->writer, (uint32_t)id,
+				   out->bytes + (id - out->first) * out->stride);
 	}
 	return CIM_OK;
 }

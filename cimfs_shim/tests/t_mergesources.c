@@ -2,6 +2,7 @@
 /*
  * t_mergesources.c - merging images that no session of ours makes: what is wrong with them, or odd
  */
+#include "../core/image.h"
 #include "kit.h"
 #include "minicim.h"
 
@@ -224,6 +225,95 @@ static void test_version(void)
 	}
 }
 
+/* ---- records that are longer ---- */
+
+enum { ENTRY = 128, PLACE = 101 };
+
+/* "NAME:ENTRYSIZE:BYTE" for each item, the byte being that at PLACE of its record. */
+static void say_rest(struct kit *k, struct cim_image *image, const struct cim_walk_item *item,
+		     struct text *t)
+{
+	uint64_t offset = 0;
+	uint32_t size = 0;
+	uint8_t byte = 0;
+
+	must(k, cim_image_record_rest(image, item->info->file_id, &offset, &size, &k->err));
+	if (size)
+		must(k, cim_image_read_object(image, offset, PLACE - 96, &byte, 1, &k->err));
+	say(t, " %s:%u:%u", item->path, (unsigned)size + 96, byte);
+}
+
+static void rests_are(struct kit *k, const char *name, const char *want, const char *what)
+{
+	struct cim_image *image = open_image(k, name);
+	const struct cim_walk_item *item;
+	struct cim_walk *walk;
+	struct text t = {NULL, 0, 0};
+
+	must(k, cim_walk_open(image, cim_image_get_info(image)->root_id, &walk, &k->err));
+	while (must(k, cim_walk_next(walk, &item, &k->err)) && item)
+		say_rest(k, image, item, &t);
+	cim_walk_close(walk);
+	is_str(t.at, want, "%s", what);
+	free(t.at);
+	cim_image_close(image);
+}
+
+/* Files of more than one file table, put or deleted. */
+static void put_many(struct kit *k, struct cim_writer *w, bool there)
+{
+	for (unsigned i = 0; i < 1100; i++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "e%04u", i);
+		if (there)
+			put(k, w, name, "");
+		else
+			must(k, cim_writer_delete(w, cim_str8(name), &k->err));
+	}
+}
+
+/* What they have more is kept, where it isn't zero. */
+static void test_long_records(void)
+{
+	struct kit k = kit_new();
+	struct mini *m = hand_begin(REGIONS);
+	struct mini_link links[3];
+	struct cim_writer *w;
+	uint32_t a, b, c;
+
+	m->entry_size = ENTRY;
+	a = mini_plain(m, DATA, "a", 1);
+	b = hand_item(m, 'd');
+	c = mini_plain(m, DATA, "c", 1);
+	links[0] = mini_link("a", a, 0);
+	links[1] = mini_link("b", b, 0);
+	links[2] = mini_link("c", c, 0);
+	mini_field(m, m->root, PLACE, 10, 1);
+	mini_field(m, a, PLACE, 11, 1);
+	mini_field(m, b, PLACE, 12, 1);
+	mini_field(m, c, PLACE, 13, 1);
+	hand_finish(&k, m, links, 3);
+	rests_are(&k, "hand.cim", " :128:10 a:128:11 b:128:12 c:128:13", "what the source has");
+	w = begin(&k, NULL, "m.cim");
+	must(&k, cim_writer_merge_link(w, cim_str8("b\\link"), cim_str8("c"), &k.err));
+	must(&k, cim_writer_add_source(w, "mem/hand.cim", 0, &k.err));
+	must(&k, cim_writer_delete(w, cim_str8("a"), &k.err));
+	finish(&k, w);
+	rests_are(&k, "m.cim", " :128:10 b:128:12 b/link:128:13 c:128:13",
+		  "merged it has the same, also what a bare directory becomes");
+	w = begin(&k, NULL, "n.cim");
+	put(&k, w, "d", "d");
+	put_many(&k, w, true);
+	must(&k, cim_writer_add_source(w, "mem/m.cim", 0, &k.err));
+	make_dir(&k, w, "b");
+	put_many(&k, w, false);
+	finish(&k, w);
+	rests_are(&k, "n.cim", " :128:10 b:128:12 b/link:128:13 c:128:13 d:128:0",
+		  "so it has merged again");
+	kit_free(&k);
+}
+
 /* ---- merge links ---- */
 
 static void test_targets(void)
@@ -297,6 +387,48 @@ static void test_shared_target(bool overlapping)
 	kit_free(&k);
 }
 
+/* Each allocation fails once, and each call of the system's, with all that a source may have. */
+static void test_failures(bool memory)
+{
+	struct kit base = kit_new();
+	struct mini *m = hand_begin(REGIONS);
+	struct mini_link links[4];
+	unsigned long at = 1;
+	unsigned wrong = 0;
+	bool failed = true;
+
+	m->entry_size = ENTRY;
+	links[0] = mini_link("a", hand_item(m, 'f'), 0);
+	links[1] = mini_link("b", hand_item(m, 'b'), 0);
+	links[2] = mini_link("m", hand_item(m, 'm'), 0);
+	links[3] = mini_link("t", hand_item(m, 't'), 0);
+	hand_finish_marked(&base, m, links, 4);
+	for (; failed; at++) {
+		struct kit k = kit_copy(&base);
+		struct cim_writer *w = begin(&k, NULL, "m.cim");
+		const char *why;
+		enum cim_status status;
+
+		put(&k, w, "x", "x");
+		k.m->fail_alloc = memory ? k.m->allocs + at : 0;
+		k.m->fail_at = memory ? 0 : k.m->ops + at;
+		k.m->fail_status = CIM_E_IO;
+		status = cim_writer_add_source(w, "mem/hand.cim", 0, &k.err);
+		if (!status)
+			status = cim_writer_commit(w, &k.err);
+		failed = memory ? k.m->failed_allocs != 0 : k.m->ops >= k.m->fail_at;
+		k.m->fail_alloc = k.m->fail_at = 0;
+		cim_writer_close(w);
+		wrong += (status && status != (memory ? CIM_E_NO_MEMORY : CIM_E_IO)) ||
+			 (status && !failed) || !memfs_is_clean(k.m, &why) ||
+			 (!status && !memfs_exists(k.m, "m.cim"));
+		memfs_free(k.m);
+	}
+	ok(at > 20, "%lu %s can fail", at - 2, memory ? "allocations" : "calls");
+	is_int(wrong, 0, "each is told, and nothing is left open");
+	kit_free(&base);
+}
+
 int main(void)
 {
 	test_equal_names();
@@ -304,8 +436,11 @@ int main(void)
 	test_idle_base_region();
 	test_limits();
 	test_version();
+	test_long_records();
 	test_targets();
 	test_shared_target(false);
 	test_shared_target(true);
+	test_failures(true);
+	test_failures(false);
 	return tap_done();
 }
