@@ -31,29 +31,35 @@ static int check_place(struct tool *t, const char *image, const char *place, boo
 	return EXIT_OK;
 }
 
-int container_flags(struct tool *t, const char *image, const struct container_options *options,
-		    unsigned *flags)
+int place_flags(struct tool *t, const char *image, const char *place,
+		const struct container_options *options, unsigned *flags)
 {
-	const char *name;
-	char *place;
-	int code;
-
 	*flags = 0;
 	if (options->container && options->block)
 		return tool_usage(t, "--container is for a file, --block for a device: not both");
 	if (options->force && !options->block)
 		return tool_usage(t, "--force works with --block only");
+	if (options->sealable && !options->container && !options->block)
+		return tool_usage(t, "--sealable works with --container or --block only");
 	if (!options->container && !options->block)
-		return options->sealable
-			       ? tool_usage(t, "--sealable works with --container or --block only")
-			       : EXIT_OK;
-	if (!strchr(image, '/'))
-		return tool_usage(t, "'%s' names no container: it is to be CONTAINER/NAME", image);
-	place = split_image(image, &name);
-	code = check_place(t, image, place, options->block);
-	free(place);
+		return EXIT_OK;
 	*flags = CIM_WRITE_CONTAINER | (options->force ? CIM_WRITE_FORCE : 0) |
 		 (options->sealable ? CIM_WRITE_SEALABLE : 0);
+	return check_place(t, image, place, options->block);
+}
+
+int container_flags(struct tool *t, const char *image, const struct container_options *options,
+		    unsigned *flags)
+{
+	const char *name;
+	char *place = split_image(image, &name);
+	int code;
+
+	if ((options->container || options->block) && !strchr(image, '/'))
+		code = tool_usage(t, "'%s' names no container: it is to be CONTAINER/NAME", image);
+	else
+		code = place_flags(t, image, place, options, flags);
+	free(place);
 	return code;
 }
 

@@ -118,38 +118,54 @@ static int bad_cim(struct reader *r, const struct cim_error *err)
 /* ---- fields ---- */
 
 /* An escaped path as code units with '\' between the components. */
-static int parse_path(struct reader *r, const char *s, uint16_t *out, size_t *units)
+/* One more name; what is wrong. */
+static char *add_name(const struct text *name, uint16_t *out, size_t *units)
+{
+	size_t count = 0;
+
+	if (strpbrk(name->s, "/\\:") || strlen(name->s) != name->len)
+		return xasprintf("the name %s can't be written", name->s);
+	if (*units + 1 > CIM_MAX_PATH ||
+	    cim_utf16_from_utf8(name->s, name->len, out + *units + (*units ? 1 : 0),
+				CIM_MAX_PATH - *units - 1, &count))
+		return xstrdup("the path is too long or not UTF-8");
+	if (*units)
+		out[(*units)++] = '\\';
+	*units += count;
+	return NULL;
+}
+
+char *dump_path(const char *s, uint16_t *out, size_t *units)
 {
 	struct text name = {0};
-	int code = EXIT_OK;
+	char *wrong = NULL;
 
 	*units = 0;
 	if (*s != '/')
-		return bad(r, "a path begins with '/'");
+		return xstrdup("a path begins with '/'");
 	s++;
-	while (*s && !code) {
+	while (*s && !wrong) {
 		size_t len = strcspn(s, "/");
-		size_t count = 0;
 
 		text_cut(&name, 0);
-		if (!len || !text_unescape(&name, s, len)) {
-			code = bad(r, "the path is malformed");
-		} else if (strpbrk(name.s, "/\\:") || strlen(name.s) != name.len) {
-			code = bad(r, "the name %.*s can't be written", (int)len, s);
-		} else if (*units + 1 > CIM_MAX_PATH ||
-			   cim_utf16_from_utf8(name.s, name.len, out + *units + (*units ? 1 : 0),
-					       CIM_MAX_PATH - *units - 1, &count)) {
-			code = bad(r, "the path is too long or not UTF-8");
-		} else {
-			if (*units)
-				out[(*units)++] = '\\';
-			*units += count;
-		}
+		if (!len || !text_unescape(&name, s, len))
+			wrong = xstrdup("the path is malformed");
+		else
+			wrong = add_name(&name, out, units);
 		s += len;
-		if (!code && *s == '/' && !*++s)
-			code = bad(r, "the path is malformed");
+		if (!wrong && *s == '/' && !*++s)
+			wrong = xstrdup("the path is malformed");
 	}
 	text_free(&name);
+	return wrong;
+}
+
+static int parse_path(struct reader *r, const char *s, uint16_t *out, size_t *units)
+{
+	char *wrong = dump_path(s, out, units);
+	int code = wrong ? bad(r, "%s", wrong) : EXIT_OK;
+
+	free(wrong);
 	return code;
 }
 
@@ -193,7 +209,7 @@ static int parse_size(struct reader *r, uint64_t *size)
 	return EXIT_OK;
 }
 
-static int parse_flags(struct reader *r, struct cim_metadata *m)
+void metadata_set_flags(struct cim_metadata *m, unsigned flags)
 {
 	static const struct {
 		unsigned flag;
@@ -203,16 +219,22 @@ static int parse_flags(struct reader *r, struct cim_metadata *m)
 		{FLAG_SYSTEM, CIM_ATTR_SYSTEM},	    {FLAG_ARCHIVE, CIM_ATTR_ARCHIVE},
 		{FLAG_SPARSE, CIM_ATTR_SPARSE},
 	};
+
+	for (size_t i = 0; i < COUNT_OF(map); i++) {
+		if (flags & map[i].flag)
+			m->attributes |= map[i].attribute;
+	}
+	m->other_flags = (uint16_t)(flags & ~(unsigned)KNOWN_FLAGS);
+}
+
+static int parse_flags(struct reader *r, struct cim_metadata *m)
+{
 	const char *s = r->field[KEY_FLAGS];
 	uint64_t flags;
 
 	if (strncmp(s, "0x", 2) || !arg_number(s + 2, 16, 0xFFFF, &flags))
 		return bad(r, "flags are no flags");
-	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
-		if (flags & map[i].flag)
-			m->attributes |= map[i].attribute;
-	}
-	m->other_flags = (uint16_t)(flags & ~(uint64_t)KNOWN_FLAGS);
+	metadata_set_flags(m, (unsigned)flags);
 	return EXIT_OK;
 }
 

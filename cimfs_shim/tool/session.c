@@ -66,31 +66,40 @@ void session_close(struct session *s)
 	capture_forget_links(s);
 }
 
+struct written {
+	struct tool *t;
+	const char *image;
+};
+
 static int print_finding(void *ctx, const struct cim_finding *finding)
 {
-	struct session *s = ctx;
+	const struct written *w = ctx;
 
 	if (finding->severity == CIM_ERROR)
-		tool_fail(s->t, "verify", s->image, finding->path, "%s at 0x%llx: %s",
+		tool_fail(w->t, "verify", w->image, finding->path, "%s at 0x%llx: %s",
 			  finding->structure, (unsigned long long)finding->offset,
 			  finding->message);
 	return tool_signal != 0;
 }
 
-static int verify_result(struct session *s)
+int verify_written(struct tool *t, const struct cim_env *env, const char *path, const char *image,
+		   bool merged)
 {
 	struct cim_error err = {0};
-	struct cim_image *image;
+	struct cim_image *opened;
 	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct written written = {t, image};
+	enum cim_status status = merged ? tool_open_as(t, env, path, &opened, &err)
+					: cim_image_open(env, path, &opened, &err);
 	int code = EXIT_OK;
 
-	if (tool_open_as(s->t, &s->env, s->path, &image, &err))
-		return tool_fail_cim(s->t, "verify", s->image, &err);
-	if (cim_image_verify(image, CIM_VERIFY_DEEP, print_finding, s, &result, &err))
-		code = tool_fail_cim(s->t, "verify", s->image, &err);
+	if (status)
+		return tool_fail_cim(t, "verify", image, &err);
+	if (cim_image_verify(opened, CIM_VERIFY_DEEP, print_finding, &written, &result, &err))
+		code = tool_fail_cim(t, "verify", image, &err);
 	else if (result.errors)
 		code = EXIT_CORRUPT;
-	cim_image_close(image);
+	cim_image_close(opened);
 	return code;
 }
 
@@ -183,7 +192,7 @@ int session_commit(struct session *s, const struct write_options *options)
 	int code = commit(s, &stats);
 
 	if (!code && options->verify)
-		code = verify_result(s);
+		code = verify_written(s->t, &s->env, s->path, s->image, s->merged);
 	if (!code && s->merged)
 		code = own_bytes(s, &stats.stored_bytes);
 	seconds = progress_seconds(&s->progress);

@@ -85,9 +85,9 @@ struct tool {
 
 /* ---- main.c ---- */
 
-extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_seal, cmd_ls, cmd_stat,
-	cmd_cat, cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files, cmd_rm,
-	cmd_mount, cmd_umount, cmd_mounts;
+extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_seal, cmd_convert,
+	cmd_ls, cmd_stat, cmd_cat, cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files,
+	cmd_rm, cmd_mount, cmd_umount, cmd_mounts;
 
 /*
  * Take the options that all commands have, and the command's own, which are for the struct @into.
@@ -427,7 +427,7 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
 		uint32_t *id, struct cim_str *stream);
 
-/* Does the path lead to a container, damaged or not, as such? */
+/* Does the path lead to a container as such? One that is damaged is one if it begins as one. */
 bool tool_is_container(const char *path);
 
 /* One of the paths that a command was called with. */
@@ -453,6 +453,14 @@ struct footer {
 /* Before it is opened to be written; and tell of it then. */
 void footer_look(struct footer *footer, const char *place);
 void footer_tell(struct tool *t, const char *op, const char *image, struct footer *footer);
+
+/* ---- marks.c ---- */
+
+/* What an item is marked as; "": nothing. */
+const char *mark_name(uint32_t marks);
+/* Where a merge link leads, '\\' between names, allocated; NULL: it can't be read. */
+char *merge_link_target(struct cim_image *image, const struct cim_file_info *file,
+			struct cim_error *err);
 
 /* ---- containerinfo.c ---- */
 

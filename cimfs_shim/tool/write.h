@@ -34,7 +34,11 @@ struct container_options {
 		.help = "the container is one to be sealed (cimtool-seal(1)): it is made so, and " \
 			"one that is there must be"                                                \
 	}
-/* The CIM_WRITE_* that say so; what they can't mean for @image is told. */
+/* The CIM_WRITE_* that say so, for @image, which is to be in @place; what they can't mean is told.
+ */
+int place_flags(struct tool *t, const char *image, const char *place,
+		const struct container_options *options, unsigned *flags);
+/* The same for an image by its whole path. */
 int container_flags(struct tool *t, const char *image, const struct container_options *options,
 		    unsigned *flags);
 
@@ -113,6 +117,10 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 		 const char *parent, const struct write_options *options);
 /* Commit, close, verify if asked for, and print the summary. */
 int session_commit(struct session *s, const struct write_options *options);
+/* Read back what was written at @path, all of it; @image: as the user named it; @merged: from the
+ * sources that the tool knows. */
+int verify_written(struct tool *t, const struct cim_env *env, const char *path, const char *image,
+		   bool merged);
 /* Close; what is not committed is removed. */
 void session_close(struct session *s);
 
@@ -218,5 +226,15 @@ void capture_forget_links(struct session *s);
 /* ---- fromdump.c ---- */
 
 int from_dump(struct session *s, const char *file, const char *data_dir);
+/* A path of a dump, '/' and escaped names, as code units into @out, CIM_MAX_PATH + 1 of them. What
+ * is wrong with it, allocated; NULL: nothing. */
+char *dump_path(const char *s, uint16_t *out, size_t *units);
+/* The stored word as attributes, and what no attribute names. */
+void metadata_set_flags(struct cim_metadata *m, unsigned flags);
+
+/* ---- flatten.c ---- */
+
+/* All of @image, which shows its marked items from then on; @name: as the user named it. */
+int flatten(struct session *s, struct cim_image *image, const char *name);
 
 #endif

@@ -204,6 +204,8 @@ SWEEPS = [(args[0] if "-" not in args[-1] else args[0] + " " + args[-1].split("=
     ("append", *QUICK, BASE, MORE),
     ("fork", *QUICK, BASE, "new.cim", "--add", MORE + ":/dir/place", "--delete=/link"),
     ("merge", "--verify", NEW, BASE),
+    ("convert", ALL, NEW),
+    ("convert", "--flatten", ALL, NEW),
     ("extract", *QUICK, "-C", OUT, BASE),
     ("extract", "-q", "-C", OUT, ALL, "/dir", "/f*", "--streams-interface=windows"),
     ("rm", *QUICK, BASE),
