@@ -492,9 +492,12 @@ s.end()
 
 image = Image(Dir({"dir": Dir({"in": File(b"in")}), "lost": File(b"l"), "good": File(b"g"),
                    "link": File(reparse=make_symlink("good")), "data": File(pattern(4, 20000)),
-                   "sd": File(b"s", sd=SD)}))
+                   "sd": File(b"s", sd=SD), "empty": File(b"", reparse=OTHER),
+                   "stream": File(b"", streams={"s": Stream(b"s")})}))
 image.poke("links:dir", 0, "I", 0xffffffff)
 image.poke("links:", image.value_of("", "lost"), "I", 0x7fffffff)
+image.poke("reparse:empty", 0, "H", 0)
+image.poke("streams:stream", 16, "Q", 7 << 48 | 1)  # of no type
 for record, field in (("link", 72), ("sd", 56)):
     image.poke("record:" + record, field, "Q", 99 << 48)
 image.truncate("data:data", 30)
@@ -506,9 +509,14 @@ same([n[:3] for n in s.list(ROOT, 65536, how="readdirplus") if n[0] == "lost"], 
      "a bad FileID is listed by its name and number alone")
 same([s.lookup(ROOT, "lost"), s.lookup(ROOT, "link"), s.ask("readlink", item(image, "link")),
       s.lookup(directory, "in"),
-      s.get(item(image, "sd"), "system.ntfs_acl", 65536), s.ask("read", item(image, "data"), 20000, 0)], ["EIO"] * 6,
-     "EIO for what can't be read")
+      s.get(item(image, "sd"), "system.ntfs_acl", 65536), s.ask("read", item(image, "data"), 20000, 0),
+      s.get(item(image, "stream"), "user.s", 10)],
+     ["EIO"] * 7, "EIO for what can't be read")
 same(s.ask("read", item(image, "good"), 10, 0), b"g", "the rest is there")
+s.end()
+
+s = Server(image, "reparse=wine")
+same(s.get(item(image, "empty"), "user.WINEREPARSE", 65536), "EIO", "nor are no reparse data what an item says to have")
 s.end()
 
 # Directories whose records don't tell what they are in, in an image that can't be walked.
@@ -520,7 +528,9 @@ for broken, want in ((False, "depth 2"), (True, "EIO")):
     s = Server(image, "nlink=1")
     same([s.ask("depth", 3) for _ in range(2)], [want] * 2,
          "parents that no record tells, where the root's table is %s" % ("bad" if broken else "good"))
-    s.end()
+    above = s.lookup(ITEM | 3, "..")
+    lines = [line for line in s.end() if line == "file 3: its parents don't lead to the root"]
+    same((above, len(lines)), ("EIO", 1) if broken else (ITEM | 1025, 0), "and so it is above it, which the log tells")
     if not broken:
         s = Server(image, "nlink=1")
         check(without_memory("parents", s.failing("depth", 3)), "parents: is told")
