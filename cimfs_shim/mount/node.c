@@ -494,8 +494,7 @@ int node_lookup(struct server *s, uint64_t parent, const char *name, uint64_t *n
 	if (!error)
 		return node_enter(s, dir_id, &info, variant ? hash_spelling(name) : 0, node, st);
 	if (dir_id && (error == ENOENT || error == ENAMETOOLONG) &&
-	    s->options->streams & STREAMS_WINDOWS && strchr(name, ':') &&
-	    !name_is_marked(s, name))
+	    s->options->streams & STREAMS_WINDOWS && strchr(name, ':') && !name_is_marked(s, name))
 		error = look_up_stream(s, dir_id, name, node, st);
 	if (error != ENOENT)
 		return error;
