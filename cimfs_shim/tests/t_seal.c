@@ -1101,64 +1101,10 @@ static void test_threads(void)
 	kit_free(&k);
 }
 
-/* ---- for others ---- */
-
-static enum cim_status fill_image(struct cim_writer *w, char letter, struct cim_error *err)
-{
-	struct cim_metadata meta = meta_file(sizeof(bytes));
-	struct cim_stream *stream = NULL;
-	const char name[] = {letter, '\0'};
-	enum cim_status status = cim_writer_add(w, cim_str8(name), &meta, &stream, err);
-
-	pattern(bytes, (unsigned)letter, sizeof(bytes));
-	if (!status)
-		status = cim_stream_write(stream, bytes, sizeof(bytes), NULL, err);
-	cim_stream_close(stream);
-	return status;
-}
-
-/* A letter is the name of the container, its image, and its file; m has none but those of a and b.
- */
-static int make_one(const char *directory, char letter)
-{
-	char path[1000], image[] = "?.cim", source[1020];
-	struct cim_error err = {0};
-	struct cim_writer *w = NULL;
-	uint8_t root[32];
-	enum cim_status status;
-
-	image[0] = letter;
-	snprintf(path, sizeof(path), "%s/%c.bcim", directory, letter);
-	status = cim_writer_open(NULL, path, NULL, image, CIM_WRITE_CONTAINER | CIM_WRITE_SEALABLE,
-				 &w, &err);
-	if (!status && letter != 'm')
-		status = fill_image(w, letter, &err);
-	for (char c = 'a'; letter == 'm' && c <= 'b' && !status; c++) {
-		snprintf(source, sizeof(source), "%s/%c.bcim/%c.cim", directory, c, c);
-		status = cim_writer_add_source(w, source, CIM_SOURCE_VERIFIED, &err);
-	}
-	if (!status)
-		status = cim_writer_commit(w, &err);
-	cim_writer_close(w);
-	if (!status)
-		status = cim_container_seal(NULL, path, root, &err);
-	if (status) {
-		fprintf(stderr, "%s: %s\n", path, err.cause);
-		return 1;
-	}
-	printf("%c.bcim ", letter);
-	for (unsigned i = 0; i < sizeof(root); i++)
-		printf("%02x", root[i]);
-	printf("\n");
-	return 0;
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	pattern(bytes, 5, sizeof(bytes));
 	memset(other_root, 0x11, sizeof(other_root));
-	if (argc > 1)
-		return make_one(argv[1], 'a') || make_one(argv[1], 'b') || make_one(argv[1], 'm');
 	test_sealing();
 	test_refusals();
 	test_root();

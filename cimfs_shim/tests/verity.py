@@ -18,7 +18,7 @@ from tap import check, done, same, skip  # noqa: E402
 BLOCK = 4096
 TMP = os.environ["TEST_TMP"]
 T_VERITY = os.path.join(os.environ.get("BUILD", "build"), "tests/t_verity")
-T_SEAL = os.path.join(os.environ.get("BUILD", "build"), "tests/t_seal")
+CIMTOOL = os.path.join(os.environ.get("BUILD", "build"), "cimtool")
 SEED = int(os.environ.get("CIM_SEED") or random.SystemRandom().randrange(2**32))
 ENV = dict(os.environ, LC_ALL="C", PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 
@@ -59,9 +59,11 @@ def try_size(blocks):
 
 def sealed_container():
     """What cim_container_seal() makes."""
-    ours, theirs = os.path.join(TMP, "a.bcim"), os.path.join(TMP, "theirs.bcim")
-    roots = subprocess.run([T_SEAL, TMP], check=True, capture_output=True, text=True).stdout
-    root = dict(line.split() for line in roots.splitlines())["a.bcim"]
+    ours, theirs = os.path.join(TMP, "ours.bcim"), os.path.join(TMP, "theirs.bcim")
+    with open(os.path.join(TMP, "file"), "wb") as file:
+        file.write(random.randbytes(700000))
+    subprocess.run([CIMTOOL, "create", "-q", "--container", "--sealable", ours + "/x.cim", file.name], check=True)
+    root = subprocess.run([CIMTOOL, "seal", "-q", ours], check=True, capture_output=True, text=True).stdout.strip()
     with open(ours, "rb") as file:
         end = int.from_bytes(file.read(BLOCK)[32:40], "little")
     offset = "--hash-offset=%d" % end

@@ -6,7 +6,7 @@ $(call test-scripts,$(addprefix cimfs_shim/tests/mount/,mount.py broken.py eachc
 	volume.py),$(MOUNT) $(B)/cimtool $(B)/tests/faults.so $(B)/tests/nthcall.so)
 $(call test-scripts,cimfs_shim/tests/mount/serve.py,$(B)/tests/ask)
 
-$(call test-scripts,cimfs_shim/tests/mount/sealed.py,$(MOUNT) $(B)/cimtool $(B)/tests/t_seal)
+$(call test-scripts,cimfs_shim/tests/mount/sealed.py,$(MOUNT) $(B)/cimtool)
 
 # The same on images in containers.
 $(call native-program,tests/pack,cimfs_shim/tests/mount/pack.c,libcim.a)

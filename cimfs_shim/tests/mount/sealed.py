@@ -5,11 +5,11 @@
 a byte that isn't as it was."""
 
 import os
+import random
 import shutil
-import subprocess
 import uuid
 
-from mounttest import (BUILD, SERVER, TMP, check, done, error_of, mount, mounts, need_server, no_fuse, read, run,
+from mounttest import (SERVER, TMP, check, done, error_of, mount, mounts, need_server, no_fuse, read, run,
                        same, servers, skip, tool, umount, wait_until)
 
 need_server()
@@ -18,9 +18,17 @@ MNT = os.path.join(TMP, "mnt")
 LOG = os.path.join(TMP, "log")
 WRONG = "11" * 32
 os.makedirs(MNT)
-roots = subprocess.run([os.path.join(BUILD, "tests", "t_seal"), TMP], check=True, capture_output=True, text=True)
-roots = dict(line.split() for line in roots.stdout.splitlines())
 A, B, M = (os.path.join(TMP, "%s.bcim/%s.cim" % (n, n)) for n in "abm")
+roots = {}
+for n in "abm":
+    with open(os.path.join(TMP, n), "wb") as f:
+        f.write(random.Random(n).randbytes(700000))
+    how = ["merge", "--verified"] if n == "m" else ["create"]
+    made = tool(*how, "-q", "--container", "--sealable", os.path.join(TMP, "%s.bcim/%s.cim" % (n, n)),
+                *([A, B] if n == "m" else [f.name]))
+    sealed = tool("seal", "-q", os.path.join(TMP, n + ".bcim"))
+    check(made.code == sealed.code == 0, "%s.bcim is made and sealed" % n, (made, sealed))
+    roots[n + ".bcim"] = sealed.text.strip()
 
 
 def at(name):
