@@ -376,7 +376,7 @@ demo:
 ## bench: measure next to tar, squashfuse (ROUNDS=N ONLY=WORDS TREE=DIR; see scripts/bench --help)
 bench:
 	@scripts/setup --bench
-	@+$(MAKE) $(jobs) native build/win64/tests/dll/t_mount.exe
+	@+$(MAKE) $(jobs) native $(B)/tests/faults.so build/win64/tests/dll/t_mount.exe
 	@BUILD=$(B) scripts/bench
 
 ## conformance: run the conformance suite under Wine against our cimfs.dll (ARGS="--filter 'Mount/*'")
