@@ -132,9 +132,13 @@ static void count_above(const struct adding *a, uint32_t depth)
 {
 	struct cim_ns_node *nodes = a->writer->ns.nodes;
 
-	while (depth-- > 0)
-		if (a->nodes[depth] != CIM_NO_NODE)
-			nodes[a->nodes[depth]].counts = true;
+	while (depth-- > 0) {
+		if (a->nodes[depth] == CIM_NO_NODE)
+			continue;
+		if (nodes[a->nodes[depth]].counts)
+			break; /* and so do those above it */
+		nodes[a->nodes[depth]].counts = true;
+	}
 }
 
 /* An item that is hidden. In a bare directory there may be merge links. */

@@ -33,7 +33,7 @@ class Cruel(Image):
                        "sd": (RECORD_SECURITY, "Q"), "reparse": (RECORD_REPARSE, "Q"),
                        "streams": (RECORD_STREAMS, "Q"), "tag": (RECORD_TAG, "I"),
                        "ea": (RECORD_EA, "Q"), "ea_length": (RECORD_EA_LENGTH, "H"),
-                       "parent": (RECORD_PARENT, "I")}[name]
+                       "parent": (RECORD_PARENT, "I"), "flags": (0, "H")}[name]
             struct.pack_into("<" + fmt, record, at, value)
         self.added.append(bytes(record))
         return max(self.records) + len(self.added)
@@ -308,4 +308,20 @@ def deep_files(depth, files):
     for _ in range(depth):
         table = image.table([name], [image.record(**table)])
     image.set_directory("", table)
+    return image.finish()
+
+
+def merge_links(depth, links):
+    """Merge links, deep in bare directories, that all lead to a file as deep."""
+    image = Cruel(Dir({"a": File()}))
+    target = ("b\\" * depth + "f").encode("utf-16-le")
+    fields = {"stream": image.put_metadata(target, None), "desc": len(target), "flags": 0x4000}
+    bare = image.table(names(links), [image.record(**fields) for _ in range(links)])
+    real = image.table(["f"], [image.record()])
+    for i in range(depth):
+        bare_id, real_id = image.record(flags=0x1000, **bare), image.record(**real)
+        if i + 1 < depth:
+            bare, real = image.table(["a"], [bare_id]), image.table(["b"], [real_id])
+    image.set_directory("", image.table(["a", "b"], [bare_id, real_id]))
+    image.poke("image", 64, "I", 1)
     return image.finish()

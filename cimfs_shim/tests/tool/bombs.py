@@ -29,13 +29,13 @@ LONG = "a path of "
 WEIGHED = not os.environ.get("SANITIZE")
 
 # A row: how the image is made; then what runs over it, each with its exit code and what stderr says.
-# X is the image, Y a copy of it, T a directory that isn't there yet, S one with names to add,
+# X is the image, Y a copy of it, M one that is merged of both, T a directory that isn't there yet, S one with names to add,
 # Z a fork.
 ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"],
        "dump": ["dump", "X"], "diff": ["diff", "X", "X"], "diff of a copy": ["diff", "X", "Y"],
        "extract": ["extract", "-q", "-C", "T", "X"], "ls --streams": ["ls", "-R", "--streams", "X"],
        "dump --struct": ["dump", "--struct", "X"], "dump --raw": ["dump", "--raw", "X"], "append": ["append", "-q", "X", "S"],
-       "stat": ["stat", "X", "/"], "files": ["files", "X"], "fork": ["fork", "-q", "X", "Z"],
+       "merge": ["merge", "-q", "M", "X", "Y"], "stat": ["stat", "X", "/"], "files": ["files", "X"], "fork": ["fork", "-q", "X", "Z"],
        "rm": ["rm", "-q", "Z"], "extract the root": ["extract", "-q", "-C", "T", "X", "/"],
        "extract all but": ["extract", "-q", "--exclude", "nothing", "-C", "T", "X"],
        "extract each": ["extract", "-q", "-C", "T", "X", "/*"],
@@ -43,7 +43,7 @@ ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"
        "extract one": ["extract", "-q", "-C", "T", "X", "/f000001", "f000002/f*01"],
        "extract deep": ["extract", "-q", "-C", "T", "X", "/*" * 1000]}
 # What looks at no more than it needs, of any of them.
-ANY = {"stat": (0, ""), "files": (0, ""), "fork": (0, ""), "append": (0, ""), "rm": (0, "")}
+ANY = {"stat": (0, ""), "files": (0, ""), "fork": (0, ""), "append": (0, ""), "rm": (0, ""), "merge": (0, "")}
 IMAGES = {
     "dirs_share": (lambda: cruel.dirs_share(20000, 2000),
                    {"ls": (4, SHARED), "info": (4, SHARED), "verify": (0, ""), "dump": (4, SHARED),
@@ -51,9 +51,10 @@ IMAGES = {
                     "dump --struct": (4, SHARED), "extract": (4, SHARED),
                     "extract the root": (4, SHARED), "extract all but": (4, SHARED),
                     "extract each": (4, SHARED), "extract of each": (4, SHARED),
-                    "extract one": (3, "")}),
+                    "extract one": (3, ""), "merge": (4, SHARED)}),
     "cycle": (lambda: cruel.cycle(1000),
-              {"ls": (4, "a second time"), "verify": (4, ""), "extract deep": (4, SHARED)}),
+              {"ls": (4, "a second time"), "verify": (4, ""), "extract deep": (4, SHARED),
+               "merge": (4, "a second time")}),
     "tables_overlap": (lambda: cruel.tables_overlap(100000),
                        {"ls": (0, ""), "info": (0, ""), "verify": (4, ""), "dump": (0, ""),
                         "diff": (0, ""), "diff of a copy": (0, "")}),
@@ -63,7 +64,8 @@ IMAGES = {
                 "dump --struct": (4, STRUCTURES), "dump --raw": (4, STRUCTURES)}),
     "deep": (lambda: cruel.deep(40000),
              {"ls": (4, LONG), "info": (4, LONG), "verify": (4, ""), "dump": (4, LONG),
-              "diff": (2, LONG), "diff of a copy": (2, LONG), "dump --struct": (4, LONG)}),
+              "diff": (2, LONG), "diff of a copy": (2, LONG), "dump --struct": (4, LONG),
+              "merge": (4, LONG)}),
     "deep_files": (lambda: cruel.deep_files(120, 10000),
                    {"ls": (0, ""), "verify": (4, ""), "dump --struct": (0, ""),
                     "dump --raw": (0, "")}),
@@ -93,17 +95,18 @@ IMAGES = {
                      {"ls": (0, ""), "verify": (0, ""), "diff of a copy": (0, ""),
                       "dump --struct": (0, "")}),
     "nested_tables": (lambda: cruel.nested_tables(2000),
-                      {"verify": (4, ""), "dump": (4, SHARED), "dump --struct": (4, "")}),
+                      {"verify": (4, ""), "dump": (4, SHARED), "dump --struct": (4, ""),
+                       "merge": (4, "there is no file")}),
     "regions_missing": (lambda: cruel.regions_missing(65533),
                         {"verify": (4, ""), "info": (3, ""), "ls": (0, ""), "files": (4, ""),
-                         "dump --struct": (4, "")}),
+                         "dump --struct": (4, ""), "merge": (1, "more regions than")}),
     "short_records": (lambda: cruel.short_records(1000),
                       {"ls": (0, ""), "verify": (4, ""), "dump": (0, ""),
                        "dump --struct": (4, STRUCTURES)}),
     "names_overlap": (lambda: cruel.overlapping_names("", 400000),
                       {"info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
                        "diff": (2, "overlap"), "append": (4, "names of a directory overlap"),
-                       "dump --struct": (4, STRUCTURES)}),
+                       "dump --struct": (4, STRUCTURES), "merge": (1, "in other letters")}),
     "stream_names_overlap": (lambda: cruel.overlapping_names("a", 400000),
                              {"info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
                               "diff of a copy": (2, "overlap")}),
@@ -114,7 +117,9 @@ IMAGES = {
                  {"ls": (0, ""), "dump": (0, "")}),
     "spellings": (lambda: cruel.spellings(16),
                   {"ls": (0, ""), "verify": (4, ""), "dump --struct": (0, ""),
-                   "append": (4, "has one name twice")}),
+                   "append": (4, "has one name twice"), "merge": (1, "in other letters")}),
+    "merge_links": (lambda: cruel.merge_links(8000, 20000),
+                    {"ls": (0, ""), "verify": (4, ""), "dump --struct": (0, "")}),
 }
 # What is out of proportion as a whole: there is nothing that could be made first.
 ALL_OR_NOTHING = ("dirs_share", "cycle")
@@ -254,7 +259,8 @@ def costs(command):
 
 def run_row(image, path, command, want):
     words = {"X": path, "Y": path.replace("/" + image + "/", "/%s-copy/" % image),
-             "Z": os.path.join(os.path.dirname(path), "z.cim"), "T": os.path.join(TMP, "target"),
+             "Z": os.path.join(os.path.dirname(path), "z.cim"),
+             "M": os.path.join(os.path.dirname(path), "m.cim"), "T": os.path.join(TMP, "target"),
              "S": os.path.join(TMP, "source")}
     code, used, said = costs([CIMTOOL, *[words.get(word, word) for word in command[1]]])
     name = "%s: %s" % (image, command[0])
