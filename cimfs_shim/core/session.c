@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * session.c - every call's frame: into the session and out of it, for good by the last one
+ * session.c - every call's frame: into the session and out of it
  *
  * A session's calls are serialised by its lock. What state lets in which call is described in
  * sessionfiles.c. The first write that fails leaves a poison: its error, with the operation and the
  * path of the call that it comes from, which is what every later call answers.
  */
-#include "io.h"
 #include "writer.h"
 
 void cim_session_lock(struct cim_writer *writer)
@@ -79,34 +78,4 @@ enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status sta
 	cim_fail_as(writer->callers_error, status, err);
 	cim_session_unlock(writer);
 	return status;
-}
-
-void cim_session_destroy(struct cim_writer *writer)
-{
-	struct cim_env env = writer->env;
-
-	if (writer->files.env)
-		cim_session_files_close(&writer->files);
-	if (writer->objects.env)
-		cim_objects_close(&writer->objects);
-	if (writer->ns.env)
-		cim_ns_free(&writer->ns);
-	cim_image_close(writer->base);
-	cim_merge_free(&env, writer->merge);
-	cim_merge_free_links(&writer->links, &env);
-	cim_io_close_dir(&env, writer->dir);
-	if (writer->lock)
-		env.mutex_free(env.thread_ctx, writer->lock);
-	cim_free(&env, writer->name);
-	cim_free(&env, writer->path);
-	cim_free(&env, writer);
-}
-
-void cim_session_let_go(struct cim_writer *writer)
-{
-	bool last = writer->closed && !writer->stream;
-
-	cim_session_unlock(writer);
-	if (last)
-		cim_session_destroy(writer);
 }

@@ -162,6 +162,28 @@ static enum cim_status open_session(struct cim_writer *writer, const char *dir,
 	return status ? status : write_beginnings(writer, err);
 }
 
+/* Closed, or never opened. */
+static void destroy(struct cim_writer *writer)
+{
+	struct cim_env env = writer->env;
+
+	if (writer->files.env)
+		cim_session_files_close(&writer->files);
+	if (writer->objects.env)
+		cim_objects_close(&writer->objects);
+	if (writer->ns.env)
+		cim_ns_free(&writer->ns);
+	cim_image_close(writer->base);
+	cim_merge_free(&env, writer->merge);
+	cim_merge_free_links(&writer->links, &env);
+	cim_io_close_dir(&env, writer->dir);
+	if (writer->lock)
+		env.mutex_free(env.thread_ctx, writer->lock);
+	cim_free(&env, writer->name);
+	cim_free(&env, writer->path);
+	cim_free(&env, writer);
+}
+
 enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, const char *existing,
 				const char *name, unsigned flags, struct cim_writer **out,
 				struct cim_error *err)
@@ -194,7 +216,7 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 	if (status) {
 		cim_error_where(err, cim_fail_as(err, status, &writer->own_error), op,
 				writer->path);
-		cim_session_destroy(writer);
+		destroy(writer);
 		return status;
 	}
 	*out = writer;
@@ -202,6 +224,15 @@ enum cim_status cim_writer_open(const struct cim_env *env, const char *dir, cons
 }
 
 /* ---- closing ---- */
+
+void cim_session_let_go(struct cim_writer *writer)
+{
+	bool last = writer->closed && !writer->stream;
+
+	cim_session_unlock(writer);
+	if (last)
+		destroy(writer);
+}
 
 void cim_writer_close(struct cim_writer *writer)
 {

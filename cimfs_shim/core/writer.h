@@ -6,7 +6,7 @@
  * `writer` is always that handle. "A writer" is whoever makes images: this library or another.
  *
  *   writer.c       opens and closes a session, and commits it
- *   session.c      every call's frame: lock, poison, errors, and a session's end
+ *   session.c      every call's frame: lock, poison, errors
  *   items.c        the calls that change the tree: add, link, delete, lookup
  *   stream.c       the open stream
  *   sessionmarks.c tombstones and merge links
@@ -107,10 +107,9 @@ void cim_session_annotate(struct cim_writer *writer, enum cim_status status, con
 /* Annotate, give the caller the detail of a failure, and unlock. */
 enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status status, const char *op,
 				  struct cim_str path, struct cim_error *err);
-/* Unlock, and free a session that is closed and has no open stream. */
+
+/* writer.c: unlock, and free a session that is closed and has no open stream. */
 void cim_session_let_go(struct cim_writer *writer);
-/* Free a session, closed or never opened. */
-void cim_session_destroy(struct cim_writer *writer);
 
 /* ---- sessionmarks.c ---- */
 
