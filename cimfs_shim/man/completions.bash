@@ -55,6 +55,7 @@ _cim_items() { # LEAD VALUE
 	local dir=${value%"${value##*/}"}
 	image=${image//\\/}
 	while read -r letters _ _ _ name; do
+		[[ $letters != *[TMB] ]] || continue # hidden from all but ls
 		[[ $letters != *L ]] || name=${name% -> *}
 		# A name that ls had to escape can't be typed so.
 		[[ $name != . && $name != *\\* ]] || continue

@@ -53,7 +53,9 @@ function __cim_items
     or set from /
     eval set image $image
     cimtool ls -la --color=never -- $image $from 2>/dev/null | while read -l letters size day hour name
-        string match -q '*L' -- $letters
+        string match -qr '[TMB]$' -- $letters # hidden from all but ls
+        and continue
+        string match -q '*L*' -- $letters
         and set name (string replace -r ' -> .*' '' -- $name)
         # A name that ls had to escape can't be typed so.
         string match -q '*\\\\*' -- $name

@@ -11,6 +11,7 @@ _cim_item() {
 	local image=${(Q)words[(r)*.cim]} dir=${(Q)PREFIX%${PREFIX##*/}} letters size day hour name
 	local -a names dirs
 	cimtool ls -la --color=never -- ${~image} ${dir:-/} 2>/dev/null | while read -r letters size day hour name; do
+		[[ $letters != *[TMB] ]] || continue # hidden from all but ls
 		[[ $letters != *L ]] || name=${name% -> *}
 		# A name that ls had to escape can't be typed so.
 		[[ $name != . && $name != *\\* ]] || continue

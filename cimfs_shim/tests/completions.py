@@ -173,6 +173,8 @@ def prepare():
     os.symlink("2024/a.jpg", TMP + "/photos/latest.jpg")
     for image in ("p", "q"):
         subprocess.run([BUILD + "/cimtool", "create", "-q", "images/%s.cim" % image, "photos"], cwd=TMP, check=True)
+    # Nobody is offered what is hidden.
+    subprocess.run([BUILD + "/cimtool", "tombstone", "-q", "images/p.cim", "2024/a hidden", "20/also"], cwd=TMP, check=True)
 
 
 def main():

@@ -147,7 +147,13 @@ static void tell_single(struct diff *d, char sign, const struct one *item)
 		json_put_text(o, "path", path);
 		json_put_text(o, "type", item->info.is_directory ? "directory" : "file");
 		json_put_int(o, "size", item->info.size);
+		if (item->info.marks)
+			json_put_text(o, "mark", mark_name(item->info.marks));
 		json_print(stdout, o);
+	} else if (item->info.marks) {
+		printf("%c %s%s (%s)\n", sign, path,
+		       item->info.is_directory && item->depth ? "/" : "",
+		       mark_name(item->info.marks));
 	} else if (item->info.is_directory) {
 		printf("%c %s%s\n", sign, path, item->depth ? "/" : "");
 	} else {
@@ -563,6 +569,9 @@ static int compare_items(struct comparer *c, struct pair *p)
 			   attribute_letters(y->attributes, to));
 	else if (x->flags != y->flags)
 		field_number(p, "flags", x->flags, y->flags);
+	if (x->marks != y->marks)
+		field_text(p, "mark", x->marks ? mark_name(x->marks) : "none",
+			   y->marks ? mark_name(y->marks) : "none");
 	compare_times(p, x, y);
 	if (x->has_security || y->has_security)
 		code = compare_blob(p, "security", CIM_BLOB_SECURITY);
@@ -852,6 +861,7 @@ static int run(struct tool *t, int argc, char **argv)
 	if (code)
 		return 2;
 	alloc_fails_with(2);
+	t->show_marked = true;
 	progress_start(&d.progress, t, "diff");
 	code = open_side(&d, &d.a, argv[optind]);
 	if (!code)

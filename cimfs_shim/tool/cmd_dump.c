@@ -397,12 +397,50 @@ static int dump_streams(struct dump *d, const struct tree_item *item)
 	return code;
 }
 
+/* A path with '\\' between its names as one of a dump. */
+static void put_target_path(struct dump *d, const char *target)
+{
+	while (*target) {
+		size_t len = strcspn(target, "\\");
+
+		text_puts(&d->line, "/");
+		text_escape(&d->line, target, len, ESCAPE_SPACE | ESCAPE_SLASH);
+		target += len;
+		target += *target != '\0';
+	}
+}
+
+/* What is hidden has a line of its own kind. */
+static int dump_hidden(struct dump *d, const struct tree_item *item)
+{
+	const bool is_link = item->info.marks & CIM_MARK_MERGE_LINK;
+	struct cim_error err = {0};
+	char *target;
+
+	text_puts(&d->line, is_link				      ? "merge-link "
+			    : (item->info.marks & CIM_MARK_TOMBSTONE) ? "tombstone "
+								      : "bare ");
+	text_puts(&d->line, item->path);
+	if (is_link) {
+		target = merge_link_target(d->image, &item->info, &err);
+		if (!target)
+			return fail_read(d, item->path, &err);
+		text_puts(&d->line, " to=");
+		put_target_path(d, target);
+		free(target);
+	}
+	print_line(d);
+	return EXIT_OK;
+}
+
 static int dump_item(struct dump *d, const struct tree_item *item)
 {
 	const struct cim_file_info *info = &item->info;
 	int code;
 
 	text_cut(&d->line, 0);
+	if (info->marks & ~CIM_MARK_OPAQUE)
+		return dump_hidden(d, item);
 	if (item->first) {
 		text_puts(&d->line, "link ");
 		text_puts(&d->line, item->path);
@@ -423,6 +461,8 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 		code = put_blob(d, item, "ea", CIM_BLOB_EA, false);
 	if (!code)
 		code = put_blob(d, item, "reparse", CIM_BLOB_REPARSE, false);
+	if (info->marks)
+		text_puts(&d->line, " mark=opaque");
 	if (code || put_off(d))
 		return code;
 	if (!info->is_directory)
@@ -576,6 +616,7 @@ static int dump_contents(struct tool *t, const char *name, const char *dir)
 	struct dump d = {.t = t, .name = name, .progress = &progress};
 	int code;
 
+	t->show_marked = true;
 	d.image = tool_open(t, name, &code);
 	if (!d.image)
 		return code;
@@ -644,11 +685,15 @@ const struct command cmd_dump = {
 		 "space.\n"
 		 "\n"
 		 "  directory PATH flags=HEX created=TIME written=TIME changed=TIME accessed=TIME\n"
-		 "            security=BLOB [ea=BLOB] [reparse=BLOB]\n"
+		 "            security=BLOB [ea=BLOB] [reparse=BLOB] [mark=opaque]\n"
 		 "  file PATH (the same) size=N data=DATA\n"
 		 "  stream PATH name=NAME size=N data=DATA    an alternate stream of the item "
 		 "above\n"
 		 "  link PATH to=PATH                         one more name of a file above\n"
+		 "  tombstone PATH                            hides what images below have\n"
+		 "  merge-link PATH to=PATH                   a hard link to what is there when "
+		 "merged\n"
+		 "  bare PATH                                 a directory of nothing but these\n"
 		 "\n"
 		 "A directory comes before what is in it, entries are sorted by upcased name. In "
 		 "names a backslash is \\\\, and space, control characters, '/' and unpaired "

@@ -47,7 +47,7 @@ static const char *color_of(const struct ls *ls, const struct cim_file_info *inf
 	return info->is_directory ? "\033[01;34m" : "";
 }
 
-/* *target: where a symlink or mount point leads, NULL if it is neither. */
+/* *target: where a symlink, mount point or merge link leads, NULL if it is none. */
 static int read_target(struct ls *ls, const char *path, const struct cim_file_info *info,
 		       char **target)
 {
@@ -55,6 +55,10 @@ static int read_target(struct ls *ls, const char *path, const struct cim_file_in
 	struct blob blob;
 
 	*target = NULL;
+	if (info->marks & CIM_MARK_MERGE_LINK) {
+		*target = merge_link_target(ls->image, info, &err);
+		return *target ? EXIT_OK : tool_fail_at(ls->t, "list", ls->name, path, &err);
+	}
 	if (info->reparse_tag != CIM_TAG_SYMLINK && info->reparse_tag != CIM_TAG_MOUNT_POINT)
 		return EXIT_OK;
 	if (blob_read(ls->image, info, CIM_BLOB_REPARSE, &blob, &err))
@@ -73,15 +77,17 @@ static void print_text(struct ls *ls, const char *path, const char *stream,
 	const char *color = color_of(ls, info);
 
 	if (ls->longer) {
+		const char *mark = stream ? "" : mark_letter(info->marks);
+
 		/* Seconds are enough for a list; "stat" has the rest. */
 		filetime_text(info->last_write_time, when);
 		if (strlen(when) == 28) {
 			when[19] = '\0';
 			when[10] = ' ';
 		}
-		printf("%s %13llu %19s ",
-		       stream ? "-------" : attribute_letters(info->attributes, letters),
-		       (unsigned long long)size, when);
+		printf("%s%s %*llu %19s ",
+		       stream ? "-------" : attribute_letters(info->attributes, letters), mark,
+		       *mark ? 12 : 13, (unsigned long long)size, when);
 	}
 	fputs(color, stdout);
 	put_escaped(stdout, path);
@@ -114,6 +120,8 @@ static void print_json(const char *path, const char *stream, const struct cim_fi
 	json_put_text(o, "type", info->is_directory ? "directory" : "file");
 	json_put_text(o, "attributes", attribute_letters(info->attributes, letters));
 	json_put_int(o, "attribute_bits", info->attributes);
+	if (info->marks)
+		json_put_text(o, "mark", mark_name(info->marks));
 	json_put_int(o, "size", size);
 	json_put_int(o, "file_id", info->file_id);
 	json_put_time(o, "last_write", info->last_write_time);
@@ -212,7 +220,8 @@ static const struct arg_option options[] = {
 	 .letter = 'l',
 	 ARG_SETS(struct ls, longer),
 	 .help = "attributes (D directory, R read-only, H hidden, S system, A archive, P sparse, L "
-		 "reparse point), size, last write (UTC)"},
+		 "reparse point; behind them T tombstone, M merge link, B bare, O opaque), size, "
+		 "last write (UTC)"},
 	{.name = "recursive",
 	 .letter = 'R',
 	 ARG_SETS(struct ls, recursive),
@@ -220,7 +229,8 @@ static const struct arg_option options[] = {
 	{.name = "all",
 	 .letter = 'a',
 	 ARG_SETS(struct ls, all),
-	 .help = "hidden items too, and the directory itself as \".\""},
+	 .help = "hidden items too, what marks for merging hide (cimtool-tombstone(1)), and the "
+		 "directory itself as \".\""},
 	{.letter = '1', .help = "a name a line (which is always so)"},
 	{.name = "streams",
 	 ARG_SETS(struct ls, streams),
@@ -248,6 +258,7 @@ static int run(struct tool *t, int argc, char **argv)
 		return code;
 	ls.color = in_color(ls.color_when);
 	ls.name = argv[optind];
+	t->show_marked = ls.all;
 	path = argc - optind == 2 ? argv[optind + 1] : "/";
 	ls.image = tool_open(t, ls.name, &code);
 	if (!ls.image)

@@ -14,6 +14,7 @@ struct item {
 	struct blob security;
 	struct blob ea;
 	struct blob reparse;
+	char *target; /* of a merge link; NULL: it is none */
 };
 
 static int fail_read(const struct item *item, struct cim_error *err)
@@ -102,6 +103,13 @@ static void print_text(const struct item *item)
 	printf("%-12s %s (0x%x, stored flags 0x%x)\n",
 	       "Attributes:", attribute_letters(info->attributes, letters),
 	       (unsigned)info->attributes, info->flags);
+	if (info->marks)
+		printf("%-12s %s\n", "Mark:", mark_name(info->marks));
+	if (item->target) {
+		printf("%-12s ", "Leads to:");
+		put_target(stdout, item->target);
+		putchar('\n');
+	}
 	if (info->parent_id)
 		printf("%-12s %u (parent %u)\n", "File ID:", info->file_id, info->parent_id);
 	else
@@ -226,6 +234,10 @@ static json_t *json_of(const struct item *item)
 	json_put_text(o, "attributes", attribute_letters(info->attributes, letters));
 	json_put_int(o, "attribute_bits", info->attributes);
 	json_put_int(o, "flags", info->flags);
+	if (info->marks)
+		json_put_text(o, "mark", mark_name(info->marks));
+	if (item->target)
+		json_put_text(o, "target", item->target);
 	json_put_int(o, "file_id", info->file_id);
 	json_put_int(o, "parent_id", info->parent_id);
 	json_put_time(o, "creation", info->creation_time);
@@ -276,17 +288,27 @@ static int each_stream(const struct item *item, json_t *into)
 	return status ? tool_fail_cim(item->t, "read", item->name, &err) : code;
 }
 
-static int show(struct item *item)
+static int load(struct item *item)
 {
 	struct cim_error err = {0};
-	int code;
 
 	if (cim_image_stat(item->image, item->id, &item->info, &err) ||
 	    blob_read(item->image, &item->info, CIM_BLOB_SECURITY, &item->security, &err) ||
 	    blob_read(item->image, &item->info, CIM_BLOB_EA, &item->ea, &err) ||
-	    blob_read(item->image, &item->info, CIM_BLOB_REPARSE, &item->reparse, &err)) {
-		code = fail_read(item, &err);
-	} else {
+	    blob_read(item->image, &item->info, CIM_BLOB_REPARSE, &item->reparse, &err))
+		return fail_read(item, &err);
+	if (item->info.marks & CIM_MARK_MERGE_LINK) {
+		item->target = merge_link_target(item->image, &item->info, &err);
+		return item->target ? EXIT_OK : fail_read(item, &err);
+	}
+	return EXIT_OK;
+}
+
+static int show(struct item *item)
+{
+	int code = load(item);
+
+	if (!code) {
 		json_t *o = item->t->json ? json_of(item) : NULL;
 
 		if (!o)
@@ -300,6 +322,7 @@ static int show(struct item *item)
 	blob_free(&item->security);
 	blob_free(&item->ea);
 	blob_free(&item->reparse);
+	free(item->target);
 	return code;
 }
 
@@ -325,6 +348,7 @@ static const struct arg_option options[] = {OPEN_OPTIONS, {0}};
 
 static int run(struct tool *t, int argc, char **argv)
 {
+	t->show_marked = true;
 	return tool_each_path(t, argc, argv, stat_path);
 }
 

@@ -40,6 +40,7 @@ enum key {
 	KEY_SIZE,
 	KEY_DATA,
 	KEY_TO,
+	KEY_MARK,
 	KEY_COUNT
 };
 
@@ -48,14 +49,16 @@ static const char *const key_names[KEY_COUNT] = {
 	[KEY_CHANGED] = "changed", [KEY_ACCESSED] = "accessed", [KEY_SECURITY] = "security",
 	[KEY_EA] = "ea",	   [KEY_REPARSE] = "reparse",	[KEY_NAME] = "name",
 	[KEY_SIZE] = "size",	   [KEY_DATA] = "data",		[KEY_TO] = "to",
+	[KEY_MARK] = "mark",
 };
 
 #define BIT(key) (1u << (key))
 #define ITEM_KEYS                                                                  \
 	(BIT(KEY_FLAGS) | BIT(KEY_CREATED) | BIT(KEY_WRITTEN) | BIT(KEY_CHANGED) | \
 	 BIT(KEY_ACCESSED) | BIT(KEY_SECURITY))
-#define OPTIONAL_KEYS (BIT(KEY_EA) | BIT(KEY_REPARSE))
-#define DATA_KEYS     (BIT(KEY_SIZE) | BIT(KEY_DATA))
+#define OPTIONAL_KEYS  (BIT(KEY_EA) | BIT(KEY_REPARSE))
+#define DIRECTORY_KEYS BIT(KEY_MARK)
+#define DATA_KEYS      (BIT(KEY_SIZE) | BIT(KEY_DATA))
 
 struct reader {
 	struct session *s;
@@ -427,6 +430,24 @@ static int check_new_stream(struct reader *r, const uint16_t *name, size_t units
 	return EXIT_OK;
 }
 
+static int put_tombstone(struct reader *r)
+{
+	struct cim_error err = {0};
+
+	if (cim_writer_tombstone(r->s->writer,
+				 (struct cim_str){.utf16 = r->path, .units = r->units}, &err))
+		return bad_cim(r, &err);
+	return EXIT_OK;
+}
+
+/* A directory that is made where a tombstone is is opaque. */
+static int make_opaque(struct reader *r)
+{
+	if (strcmp(r->field[KEY_MARK], "opaque") != 0)
+		return bad(r, "'%.40s' is no mark of a directory", r->field[KEY_MARK]);
+	return r->units ? put_tombstone(r) : EXIT_OK;
+}
+
 static int make_item(struct reader *r, char *fields, bool directory)
 {
 	struct content content = {.file.fd = -1};
@@ -436,7 +457,8 @@ static int make_item(struct reader *r, char *fields, bool directory)
 	uint64_t size = 0;
 	int code;
 
-	code = split_fields(r, fields, ITEM_KEYS | (directory ? 0 : DATA_KEYS), OPTIONAL_KEYS);
+	code = split_fields(r, fields, ITEM_KEYS | (directory ? 0 : DATA_KEYS),
+			    OPTIONAL_KEYS | (directory ? DIRECTORY_KEYS : 0));
 	if (!code)
 		code = parse_metadata(r, &m);
 	if (!code && !directory)
@@ -446,6 +468,8 @@ static int make_item(struct reader *r, char *fields, bool directory)
 	m.size = (int64_t)size;
 	if (!code)
 		code = check_new_item(r);
+	if (!code && r->field[KEY_MARK])
+		code = make_opaque(r);
 	if (!code &&
 	    sink_item(r->s, r->path, r->units, &m, source_of(&content, size, &source), &err))
 		code = bad_write(r, &content, &err);
@@ -505,6 +529,38 @@ static int make_link(struct reader *r, char *fields)
 	return code;
 }
 
+static int make_merge_link(struct reader *r, char *fields)
+{
+	struct cim_error err = {0};
+	uint16_t *to;
+	size_t units;
+	int code = split_fields(r, fields, BIT(KEY_TO), 0);
+
+	if (code)
+		return code;
+	to = xmalloc((CIM_MAX_PATH + 1) * sizeof(*to));
+	code = parse_path(r, r->field[KEY_TO], to, &units);
+	if (!code)
+		code = check_new_item(r);
+	if (!code && cim_writer_merge_link(r->s->writer,
+					   (struct cim_str){.utf16 = r->path, .units = r->units},
+					   (struct cim_str){.utf16 = to, .units = units}, &err))
+		code = bad_cim(r, &err);
+	free(to);
+	return code;
+}
+
+/* What has a path alone. A bare directory comes by itself with what is in it. */
+static int make_bare_line(struct reader *r, const char *kind)
+{
+	int code;
+
+	if (strcmp(kind, "tombstone") != 0 && strcmp(kind, "bare") != 0)
+		return bad(r, "the line is malformed");
+	code = check_new_item(r);
+	return code || *kind == 'b' ? code : put_tombstone(r);
+}
+
 static int make_line(struct reader *r, char *line)
 {
 	char *path = strchr(line, ' ');
@@ -515,12 +571,13 @@ static int make_line(struct reader *r, char *line)
 		return bad(r, "the line is malformed");
 	*path++ = '\0';
 	fields = strchr(path, ' ');
-	if (!fields)
-		return bad(r, "the line is malformed");
-	*fields++ = '\0';
+	if (fields)
+		*fields++ = '\0';
 	code = parse_path(r, path, r->path, &r->units);
 	if (code)
 		return code;
+	if (!fields)
+		return make_bare_line(r, line);
 	if (!strcmp(line, "directory"))
 		return make_item(r, fields, true);
 	if (!strcmp(line, "file"))
@@ -529,6 +586,8 @@ static int make_line(struct reader *r, char *line)
 		return make_stream(r, fields);
 	if (!strcmp(line, "link"))
 		return make_link(r, fields);
+	if (!strcmp(line, "merge-link"))
+		return make_merge_link(r, fields);
 	return bad(r, "'%.40s' is no kind of line", line);
 }
 

@@ -13,6 +13,15 @@ const char *mark_name(uint32_t marks)
 					       : "";
 }
 
+const char *mark_letter(uint32_t marks)
+{
+	return (marks & CIM_MARK_TOMBSTONE)    ? "T"
+	       : (marks & CIM_MARK_MERGE_LINK) ? "M"
+	       : (marks & CIM_MARK_BARE)       ? "B"
+	       : (marks & CIM_MARK_OPAQUE)     ? "O"
+					       : "";
+}
+
 static bool fail_target(struct cim_error *err, const char *why)
 {
 	err->status = CIM_E_CORRUPT;

@@ -147,14 +147,16 @@ bool tool_is_container(const char *path)
 	return found;
 }
 
-enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
-			     struct cim_image **image, struct cim_error *err)
+/* With all that is needed to read it. */
+static enum cim_status open_all(struct tool *t, const struct cim_env *env, const char *path,
+				struct cim_image **image, struct cim_error *err)
 {
+	const char *const *sources = (const char *const *)t->sources;
 	enum cim_status status;
 
 	if (t->verified)
-		return cim_image_open_verified(env, path, (const char *const *)t->sources,
-					       t->source_count, t->root_hash, image, err);
+		return cim_image_open_verified(env, path, sources, t->source_count, t->root_hash,
+					       image, err);
 	status = cim_image_open(env, path, image, err);
 	if (status || !cim_image_get_info(*image)->source_count)
 		return status;
@@ -163,8 +165,17 @@ enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const ch
 		return status;
 	}
 	cim_image_close(*image);
-	return cim_image_open_merged(env, path, (const char *const *)t->sources, t->source_count,
-				     image, err);
+	return cim_image_open_merged(env, path, sources, t->source_count, image, err);
+}
+
+enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
+			     struct cim_image **image, struct cim_error *err)
+{
+	enum cim_status status = open_all(t, env, path, image, err);
+
+	if (!status && t->show_marked)
+		cim_image_show_marked(*image, true);
+	return status;
 }
 
 struct cim_image *tool_open(struct tool *t, const char *path, int *code)

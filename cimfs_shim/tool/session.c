@@ -143,6 +143,8 @@ static void print_summary(struct session *s, const struct cim_writer_stats *stat
 	       size_text(stats->stored_bytes, stored, sizeof(stored)));
 	if (s->deleted)
 		printf(", %lu path%s deleted", s->deleted, plural(s->deleted));
+	if (s->tombstones)
+		printf(", %lu tombstone%s", s->tombstones, plural(s->tombstones));
 	printf(", %.1f seconds\n", seconds);
 }
 
@@ -162,6 +164,8 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 	json_put_int(o, "stored_bytes", stats->stored_bytes);
 	if (s->deleted)
 		json_put_int(o, "deleted", s->deleted);
+	if (s->tombstones)
+		json_put_int(o, "tombstones", s->tombstones);
 	json_put_int(o, "milliseconds", (uint64_t)(seconds * 1000));
 	json_put_int(o, "warnings", s->t->warnings);
 	json_print(stdout, o);

@@ -77,6 +77,7 @@ struct tool {
 	size_t source_room;
 	bool verified; /* --root-hash: */
 	uint8_t root_hash[CIM_ROOT_HASH];
+	bool show_marked;     /* open images so that they show what marks hide */
 	bool sources_missing; /* a merged one was opened without, and they aren't beside it */
 	unsigned long warnings;
 	int out_errno;	  /* why stdout failed, where that was noticed at once */
@@ -86,8 +87,8 @@ struct tool {
 /* ---- main.c ---- */
 
 extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_seal, cmd_convert,
-	cmd_ls, cmd_stat, cmd_cat, cmd_extract, cmd_info, cmd_dump, cmd_diff, cmd_verify, cmd_files,
-	cmd_rm, cmd_mount, cmd_umount, cmd_mounts;
+	cmd_tombstone, cmd_ls, cmd_stat, cmd_cat, cmd_extract, cmd_info, cmd_dump, cmd_diff,
+	cmd_verify, cmd_files, cmd_rm, cmd_mount, cmd_umount, cmd_mounts;
 
 /*
  * Take the options that all commands have, and the command's own, which are for the struct @into.
@@ -458,6 +459,8 @@ void footer_tell(struct tool *t, const char *op, const char *image, struct foote
 
 /* What an item is marked as; "": nothing. */
 const char *mark_name(uint32_t marks);
+/* The same in a letter behind those of the attributes: T, M, B, O; "". */
+const char *mark_letter(uint32_t marks);
 /* Where a merge link leads, '\\' between names, allocated; NULL: it can't be read. */
 char *merge_link_target(struct cim_image *image, const struct cim_file_info *file,
 			struct cim_error *err);

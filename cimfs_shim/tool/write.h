@@ -58,7 +58,8 @@ struct session {
 	struct progress progress;
 	uint64_t items;	       /* names that were stored, the root's apart */
 	unsigned long deleted; /* paths, with what was below them */
-	unsigned long merged;  /* images that were laid under it */
+	unsigned long tombstones;
+	unsigned long merged; /* images that were laid under it */
 };
 
 /* Options of create, append and fork. */
