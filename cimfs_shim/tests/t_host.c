@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -850,6 +851,35 @@ static void test_processes(void)
 	ok(!other.start && !process_alive(&other), "a number without a process");
 }
 
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* A signal doesn't end a wait for a process. */
+static void test_interrupted_wait(void)
+{
+	const struct sigaction action = {.sa_handler = on_alarm};
+	const struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+	struct process child;
+	pid_t pid = fork();
+	int pidfd, status;
+
+	if (!pid) {
+		usleep(200000);
+		_exit(7);
+	}
+	process_identify(&child, pid);
+	pidfd = process_open(&child);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	process_wait(pidfd, -1);
+	setitimer(ITIMER_REAL, &never, NULL);
+	ok(waitpid(pid, &status, WNOHANG) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7,
+	   "a process is waited for to its end, whatever signals come");
+	close(pidfd);
+}
+
 static void test_mounts(void)
 {
 	struct mountinfo m;
@@ -1099,6 +1129,78 @@ static void test_dirs(void)
 	rmdir(in_tmp("sub"));
 }
 
+static void say_so(void)
+{
+	if (write(STDERR_FILENO, "undone; ", 8) != 8)
+		_exit(1);
+}
+
+/* What is said, and how the process ends, when there is no memory: @what asks for it. */
+static int end_without_memory(void (*what)(void), char *said, size_t room)
+{
+	int fds[2], status = -1;
+	size_t len = 0;
+	ssize_t got;
+	pid_t pid;
+
+	if (pipe(fds) || (pid = fork()) < 0)
+		bail("no process: %s", strerror(errno));
+	if (!pid) {
+		dup2(fds[1], STDERR_FILENO);
+		alloc_on_failure(say_so);
+		alloc_fails_with(9);
+		what();
+		_exit(0);
+	}
+	close(fds[1]);
+	while ((got = read(fds[0], said + len, room - 1 - len)) > 0)
+		len += (size_t)got;
+	said[len] = '\0';
+	close(fds[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* AddressSanitizer's allocator ends the program itself otherwise. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+static void too_much(void)
+{
+	volatile size_t most = PTRDIFF_MAX;
+
+	free(xmalloc(most));
+}
+
+static void too_many(void)
+{
+	volatile size_t most = PTRDIFF_MAX / 2;
+
+	free(xcalloc(most, 4));
+}
+
+static void too_long(void)
+{
+	volatile size_t most = PTRDIFF_MAX;
+
+	free(xrealloc(xmalloc(1), most));
+}
+
+static void test_no_memory(void)
+{
+	static void (*const asks[])(void) = {too_much, too_many, too_long};
+	char said[200];
+
+	for (size_t i = 0; i < 3; i++) {
+		is_int(end_without_memory(asks[i], said, sizeof(said)), 9,
+		       "no memory, %zu: the program ends with its code", i);
+		is_str(said, "undone; t_host: out of memory\n", "undoes something, and says so");
+	}
+}
+
 static void test_alloc(void)
 {
 	size_t room = 0;
@@ -1166,6 +1268,8 @@ int main(void)
 	test_image_names();
 	test_dirs();
 	test_alloc();
+	test_no_memory();
+	test_interrupted_wait();
 	is_int(rmdir(tmp), 0, "no file is left");
 	is_int(open_files(), files, "nor is one open");
 	return tap_done();
