@@ -1162,7 +1162,8 @@ static int end_without_memory(void (*what)(void), char *said, size_t room)
 }
 
 /* AddressSanitizer's allocator ends the program itself otherwise. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+
 const char *__asan_default_options(void)
 {
 	return "allocator_may_return_null=1";
@@ -1192,12 +1193,16 @@ static void too_long(void)
 static void test_no_memory(void)
 {
 	static void (*const asks[])(void) = {too_much, too_many, too_long};
-	char said[200];
+	const char *tail;
+	char said[600];
 
 	for (size_t i = 0; i < 3; i++) {
 		is_int(end_without_memory(asks[i], said, sizeof(said)), 9,
 		       "no memory, %zu: the program ends with its code", i);
-		is_str(said, "undone; t_host: out of memory\n", "undoes something, and says so");
+		/* A sanitizer may say something, too. */
+		tail = strstr(said, "undone; ");
+		is_str(tail ? tail : said, "undone; t_host: out of memory\n",
+		       "undoes something, and says so");
 	}
 }
 
