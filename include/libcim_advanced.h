@@ -744,7 +744,7 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
  *             has
  *
  * Hashes all of the container and writes the tree behind it, as "veritysetup" does, who can check
- * it. Until all of that is on the disk the container isn't sealed.
+ * it. Until all of that is on the disk the container isn't sealed. Reports progress by CIM_PHASE_SEAL.
  *
  * CIM_E_INVALID: it wasn't made with CIM_WRITE_SEALABLE. CIM_E_SHARING: a session has it.
  * CIM_E_DISK_FULL: the tree doesn't fit, on a device. CIM_E_UNSUPPORTED: the environment has no

@@ -160,6 +160,7 @@ enum cim_phase {
 	CIM_PHASE_COMMIT, /* tables being written; done and total in steps */
 	CIM_PHASE_VERIFY, /* done: items checked; total: 0, unknown */
 	CIM_PHASE_COPY,	  /* bytes copied; total: at most so many */
+	CIM_PHASE_SEAL,	  /* bytes hashed */
 };
 
 /**

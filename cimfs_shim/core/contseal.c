@@ -43,6 +43,16 @@ static enum cim_status read_header(struct sealing *s, uint64_t blocks, struct ci
 	return CIM_OK;
 }
 
+static enum cim_status tell(const struct sealing *s, uint64_t done, struct cim_error *err)
+{
+	const struct cim_env *env = &s->c->env;
+	const struct cim_progress progress = {CIM_PHASE_SEAL, done, s->c->now.end};
+
+	if (env->progress && env->progress(env->progress_ctx, &progress))
+		return cim_fail(err, CIM_E_ABORTED, "stopped by the caller");
+	return CIM_OK;
+}
+
 static enum cim_status read_data(void *ctx, uint64_t offset, void *buf, size_t len,
 				 struct cim_error *err)
 {
@@ -54,7 +64,7 @@ static enum cim_status read_data(void *ctx, uint64_t offset, void *buf, size_t l
 		status = cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
 	if (!status && !offset)
 		memcpy(buf, s->header, sizeof(s->header));
-	return status;
+	return status ? status : tell(s, offset + len, err);
 }
 
 static enum cim_status write_tree(void *ctx, uint64_t offset, const void *buf, size_t len,

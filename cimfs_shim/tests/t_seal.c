@@ -210,6 +210,43 @@ static void test_refusals(void)
 	kit_free(&k);
 }
 
+static struct {
+	uint64_t last;
+	unsigned count, stop;
+	bool orderly;
+} told;
+
+static int progress(void *ctx, const struct cim_progress *report)
+{
+	(void)ctx;
+	told.orderly &= report->phase == CIM_PHASE_SEAL && report->done > told.last &&
+			report->done <= report->total;
+	told.last = report->done;
+	return ++told.count == told.stop;
+}
+
+static void test_progress(void)
+{
+	struct kit k = kit_new();
+	uint64_t size;
+
+	fill(&k);
+	size = memfs_size(k.m, "c.bcim");
+	k.env.progress = progress;
+	for (unsigned stop = 1; stop <= 5; stop++) {
+		memset(&told, 0, sizeof(told));
+		told.stop = stop;
+		gives(&k, seals(&k, "mem/c.bcim"), CIM_E_ABORTED);
+		is_int(memfs_size(k.m, "c.bcim"), size, "stopped it leaves nothing");
+	}
+	memset(&told, 0, sizeof(told));
+	told.orderly = true;
+	gives(&k, seals(&k, "mem/c.bcim"), CIM_OK);
+	ok(told.orderly && told.count == 5, "progress goes on, %u times", told.count);
+	is_int(told.last, size, "to the container's end");
+	kit_free(&k);
+}
+
 /* Whoever has the root hash gets what was sealed with it, or nothing. */
 static void test_root(void)
 {
@@ -1107,6 +1144,7 @@ int main(void)
 	memset(other_root, 0x11, sizeof(other_root));
 	test_sealing();
 	test_refusals();
+	test_progress();
 	test_root();
 	test_devices();
 	test_runs();

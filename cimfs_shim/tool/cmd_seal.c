@@ -26,6 +26,23 @@ static void print_json(const char *container, const uint8_t *root, uint64_t offs
 	json_print(stdout, o);
 }
 
+static enum cim_status make_seal(struct tool *t, const char *container, uint8_t *root,
+				 struct cim_error *err)
+{
+	struct cim_env env = *cim_env_default();
+	struct progress progress;
+	enum cim_status status;
+
+	env.struct_size = sizeof(env);
+	env.progress = progress_callback;
+	env.progress_ctx = &progress;
+	progress_start(&progress, t, "seal");
+	tool_catch_signals();
+	status = cim_container_seal(&env, container, root, err);
+	progress_end(&progress);
+	return status;
+}
+
 static int seal(struct tool *t, const char *container)
 {
 	struct cim_container_info info = {CIM_SIZED(info)};
@@ -36,7 +53,7 @@ static int seal(struct tool *t, const char *container)
 
 	tool_outlive_readers();
 	footer_look(&footer, container);
-	if (cim_container_seal(NULL, container, root, &err))
+	if (make_seal(t, container, root, &err))
 		return tool_fail_dir(t, "seal", container, &err);
 	t->done = "the container is sealed all the same";
 	footer_tell(t, "seal", container, &footer);

@@ -111,6 +111,7 @@ int progress_callback(void *ctx, const struct cim_progress *progress)
 		[CIM_PHASE_COMMIT] = "commit",
 		[CIM_PHASE_VERIFY] = "verify",
 		[CIM_PHASE_COPY] = "copy",
+		[CIM_PHASE_SEAL] = "seal",
 	};
 	struct progress *p = ctx;
 

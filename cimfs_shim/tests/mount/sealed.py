@@ -114,6 +114,26 @@ for name, *more in (("without a root hash",), ("with it", "--root-hash=" + roots
     unmounted(A)
     flip(bad, where)
 
+# ---- what "veritysetup open" shows: a device of the data, without the seal ----
+
+with open(os.path.join(TMP, "a.bcim"), "rb") as f:
+    end = int.from_bytes(f.read(BLOCK)[32:40], "little")
+loop = run(["losetup", "--find", "--show", "--read-only", "--sizelimit", str(end), os.path.join(TMP, "a.bcim")])
+if loop.code:
+    skip("a device that ends where the seal begins", "no loop device: " + loop.errors.strip())
+else:
+    device = loop.text.strip()
+    try:
+        result = mount(device + "/a.cim", MNT)
+        check(result.code == 0 and read(at("a")) == data, "a device without the seal is mounted", result)
+        unmounted(device + "/a.cim")
+        refused("a device without the seal, by its root hash", 4, ["seal isn't here"], SERVER,
+                "--root-hash=" + roots["a.bcim"], device + "/a.cim", MNT)
+        result = tool("info", device)
+        check(result.code == 0 and "the seal isn't here" in result.text, "cimtool info says where it isn't", result)
+    finally:
+        run(["losetup", "--detach", device])
+
 # ---- merged ----
 
 for name, *words in (("--merge", "--merge", M, A, B, MNT), ("in another order", "--merge", M, B, A, MNT),
