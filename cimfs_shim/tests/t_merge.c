@@ -146,7 +146,7 @@ static void drop_idle(struct tree *tree)
 /* The root is the first item. */
 static void make_tree(struct tree *tree)
 {
-	const unsigned wanted = (unsigned)test_below(25);
+	const unsigned wanted = (unsigned)test_below(30);
 
 	memset(tree, 0, sizeof(*tree));
 	tree->items[0].kind = DIRECTORY;
@@ -154,7 +154,7 @@ static void make_tree(struct tree *tree)
 	tree->items[0].group = ++groups;
 	tree->count = 1;
 	for (unsigned i = 0; i < wanted; i++) {
-		const struct item *parent = random_item(tree, test_below(4) ? DIRECTORY : BARE);
+		const struct item *parent = random_item(tree, test_below(2) ? DIRECTORY : BARE);
 		const struct item *other = test_below(6) ? NULL : random_item(tree, FILE_);
 		struct item item = {.seed = (unsigned)test_random(), .group = ++groups};
 
@@ -477,6 +477,8 @@ static char *dump_shown(struct kit *k, const char *name, bool marked)
 	uint32_t *ids = NULL;
 
 	say(&t, "%s", "");
+	if (!image)
+		return t.at;
 	cim_image_show_marked(image, marked);
 	must(k, cim_walk_open(image, cim_image_get_info(image)->root_id, &walk, &k->err));
 	while (must(k, cim_walk_next(walk, &item, &k->err)) && item) {

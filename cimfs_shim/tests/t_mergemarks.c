@@ -112,6 +112,7 @@ static void test_rules(void)
 static void test_one_file(void)
 {
 	struct kit k = kit_new();
+	struct cim_file_info info = {CIM_SIZED(info)};
 	struct cim_image *image;
 	uint32_t a = 0, b = 1;
 
@@ -120,6 +121,9 @@ static void test_one_file(void)
 	must(&k, cim_image_lookup(image, cim_str8("a"), &a, &k.err));
 	must(&k, cim_image_lookup(image, cim_str8("b"), &b, &k.err));
 	is_int(a, b, "both names have one FileID");
+	must(&k, cim_image_stat(image, 2, &info, &k.err));
+	is_int(info.marks, 0, "the link's own record is cleared");
+	is_int(info.has_security, false, "all of it");
 	cim_image_close(image);
 	kit_free(&k);
 }
@@ -193,6 +197,20 @@ static void test_dangling(void)
 		must_be_sound(&k, "merged");
 		kit_free(&k);
 	}
+}
+
+/* A link that is gone when the commit is tried again makes no directory. */
+static void test_gone(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = add_layers(&k, make_layers(&k, "f f"));
+
+	do_calls(&k, w, "m a\\b>nowhere");
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_PATH_NOT_FOUND);
+	do_calls(&k, w, "t a\\b");
+	finish(&k, w);
+	merged_is(&k, true, "b a  t a/b  f f", "a directory was made for a link that is gone");
+	kit_free(&k);
 }
 
 /* Through 64 other links, and no more. */
@@ -270,6 +288,7 @@ int main(void)
 	test_nested();
 	test_own();
 	test_dangling();
+	test_gone();
 	test_hops();
 	test_changed();
 	return tap_done();

@@ -36,6 +36,26 @@ static void hand_finish_marked(struct kit *k, struct mini *m, struct mini_link *
 	memfs_poke(k->m, "hand.cim", 64, &marked, 1);
 }
 
+/* The names in the root of a sound image. */
+static void has_names(struct kit *k, const char *name, const char *want)
+{
+	struct cim_image *image = open_image(k, name);
+	const struct cim_entry *entry;
+	struct cim_file_info root = {CIM_SIZED(root)};
+	struct cim_iter *iter;
+	struct text t = {NULL, 0, 0};
+
+	must(k, cim_iter_dir(image, cim_image_get_info(image)->root_id, &iter, &k->err));
+	while (must(k, cim_iter_next(iter, &entry, &k->err)) && entry)
+		say(&t, "%s%s", t.len ? " " : "", entry->utf8);
+	is_str(t.at, want, "%s has these names", name);
+	must(k, cim_image_stat(image, cim_image_get_info(image)->root_id, &root, &k->err));
+	is_int(root.marks & ~CIM_MARK_OPAQUE, 0, "and a root without other marks");
+	cim_iter_close(iter);
+	free(t.at);
+	cim_image_close(image);
+}
+
 /* The session that adds it, which must give @want for @cause. */
 static void hand_gives(struct kit *k, enum cim_status want, const char *cause, const char *what)
 {
@@ -115,6 +135,30 @@ static void test_equal_names(void)
 		hand_gives(&k, CIM_E_EXISTS, "a name that the same directory has", what);
 		kit_free(&k);
 	}
+}
+
+/* A root that is opaque hides all that lies below; the session's own root may come to be. */
+static void test_opaque_root(bool described)
+{
+	struct kit k = kit_new();
+	struct mini *m = hand_begin(REGIONS);
+	const struct cim_metadata dir = meta_dir();
+	struct mini_link link = mini_link("file", mini_plain(m, DATA, "x", 1), 0);
+	struct cim_writer *w = begin(&k, NULL, "low.cim");
+
+	put(&k, w, "low", "low");
+	finish(&k, w);
+	mini_field(m, m->root, 0, CIM_FLAG_TOMBSTONE | CIM_FLAG_BARE, 2);
+	hand_finish_marked(&k, m, &link, 1);
+	w = begin(&k, NULL, "m.cim");
+	if (described)
+		must(&k, cim_writer_add(w, cim_str8(""), &dir, NULL, &k.err));
+	must(&k, cim_writer_add_source(w, "mem/hand.cim", 0, &k.err));
+	must(&k, cim_writer_add_source(w, "mem/low.cim", 0, &k.err));
+	put(&k, w, "own", "own");
+	finish(&k, w);
+	has_names(&k, "m.cim", "file own");
+	kit_free(&k);
 }
 
 /* A record that leads out of its image would lead into the next source. */
@@ -432,6 +476,8 @@ static void test_failures(bool memory)
 int main(void)
 {
 	test_equal_names();
+	test_opaque_root(false);
+	test_opaque_root(true);
 	test_foreign_regions();
 	test_idle_base_region();
 	test_limits();
