@@ -28,7 +28,9 @@
 #include "../host/process.h"
 #include "../host/reparse.h"
 #include "../host/run.h"
+#include "../host/standard.h"
 #include "../host/statx.h"
+#include "../host/unmount.h"
 #include "../host/utf8.h"
 #include "../host/volumeinfo.h"
 #include "libcim_advanced.h"
@@ -856,11 +858,19 @@ static void on_alarm(int number)
 	(void)number;
 }
 
+/* SIGALRM each so many microseconds; 0: no more. */
+static void alarms(int every)
+{
+	const struct sigaction action = {.sa_handler = on_alarm};
+	const struct itimerval times = {{0, every}, {0, every}};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &times, NULL);
+}
+
 /* A signal doesn't end a wait for a process. */
 static void test_interrupted_wait(void)
 {
-	const struct sigaction action = {.sa_handler = on_alarm};
-	const struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
 	struct process child;
 	pid_t pid = fork();
 	int pidfd, status;
@@ -871,10 +881,9 @@ static void test_interrupted_wait(void)
 	}
 	process_identify(&child, pid);
 	pidfd = process_open(&child);
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
+	alarms(20000);
 	process_wait(pidfd, -1);
-	setitimer(ITIMER_REAL, &never, NULL);
+	alarms(0);
 	ok(waitpid(pid, &status, WNOHANG) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7,
 	   "a process is waited for to its end, whatever signals come");
 	close(pidfd);
@@ -989,6 +998,7 @@ static void test_run(void)
 	char *const seven[] = {"sh", "-c", "echo said >&2; exit 7", NULL};
 	char *const killed[] = {"sh", "-c", "kill -9 $$", NULL};
 	char *const none[] = {"/nowhere/at/all", NULL};
+	char *const slow[] = {"sh", "-c", "sleep 0.2; exit 5", NULL};
 	char said[20] = "";
 	int fds[2];
 
@@ -1002,6 +1012,50 @@ static void test_run(void)
 	is_int(run_program(killed, -1), 128 + 9, "one that is killed");
 	errno = 0;
 	ok(run_program(none, -1) == -1 && errno == ENOENT, "none at all");
+	alarms(20000);
+	is_int(run_program(slow, -1), 5, "one that signals interrupt the wait for");
+	alarms(0);
+}
+
+static void test_unmount_nothing(void)
+{
+	struct cim_error err = {0};
+	const char *dir = in_tmp("no mount");
+
+	mkdir(dir, 0777);
+	for (int lazy = 0; lazy < 2; lazy++)
+		is_int(unmount_dir(dir, lazy, &err), UNMOUNT_GONE, "what is no mount is gone%s",
+		       lazy ? ", lazily" : "");
+	rmdir(dir);
+}
+
+/* Descriptors of a process that begins with these of 0 to 5 closed; -1: something is wrong. */
+static int begin_without(unsigned closed)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		int open_ones = 0;
+
+		for (int fd = 0; fd < 6; fd++) {
+			if (fd > 2 || closed >> fd & 1)
+				close(fd);
+		}
+		standard_begin();
+		for (int fd = 0; fd < 6; fd++)
+			open_ones |= (fcntl(fd, F_GETFD) >= 0) << fd;
+		_exit(open_ones);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_standard(void)
+{
+	for (unsigned closed = 0; closed < 8; closed++)
+		is_int(begin_without(closed), 7, "0 to 2 are taken, and no more (closed: %u)",
+		       closed);
 }
 
 /* ---- files ---- */
@@ -1269,6 +1323,8 @@ int main(void)
 	test_mount_lines();
 	test_stat_lines();
 	test_run();
+	test_unmount_nothing();
+	test_standard();
 	test_statx();
 	test_image_names();
 	test_dirs();
