@@ -754,6 +754,22 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
 CIM_API enum cim_status cim_container_seal(const struct cim_env *env, const char *path,
 					   uint8_t *root_hash, struct cim_error *err);
 
+/**
+ * cim_container_append() - put bytes behind a container, such as a VHD's footer
+ * @path: a file
+ * @at:   where in the file: at its end (that of the seal, if it is sealed) or behind it; what lies
+ *        between is zeros
+ *
+ * Readers leave alone what lies there. The next session cuts it off; and so does this call, of a
+ * container that isn't sealed, with what is there.
+ *
+ * CIM_E_INVALID: @at is within the container; or it is on a device. CIM_E_EXISTS: it is sealed, and
+ * something is behind it. Else as for cim_container_seal().
+ */
+CIM_API enum cim_status cim_container_append(const struct cim_env *env, const char *path,
+					     uint64_t at, const void *bytes, size_t size,
+					     struct cim_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,7 +13,7 @@ import subprocess
 
 INSTALL_WINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/install-wine")
 INDENT = 23
-COMMAND = re.compile(r"(?m)^ {2}([a-z]+)(?:, [a-z]+)? {2,}(.*)\n")
+COMMAND = re.compile(r"(?m)^ {2}([a-z-]+)(?:, [a-z]+)? {2,}(.*)\n")
 OPTION = re.compile(r" {2}(?:-[A-Za-z0-9](?:[, ]|$)| {4}--[a-z]|--[a-z])")
 TITLE = re.compile(r"([A-Z].*):")
 

@@ -153,7 +153,7 @@ def check_documents(helps):
     found, wrong = 0, []
     documents = {"README.md", *glob.glob("cimfs_shim/doc/*.md", root_dir=TOP)} - {"cimfs_shim/doc/container.md"}
     for path in sorted(documents):
-        for command, rest in re.findall(r"\bcimtool ([a-z]+)((?: [^`\n]*)?)", read(path)):
+        for command, rest in re.findall(r"\bcimtool ([a-z-]+)((?: [^`\n]*)?)", read(path)):
             for option in re.findall(r"(?<=\s--)[a-z][\w-]*", rest.split("cimtool")[0]):
                 found += 1
                 if "cimtool-" + command not in helps or option not in names(helps["cimtool-" + command].options):

@@ -71,6 +71,8 @@ static void *sized_output(unsigned n)
 	X(cim_budget_open, 2, "budget", (P(1, image), output(2), &k.err))                          \
 	X(cim_budget_spend, 2, "budget", (P(1, budget), P(2, &place), &k.err))                     \
 	X(cim_check_image_name, 1, "check image name", (P(1, "x.cim"), &k.err))                    \
+	X(cim_container_append, 2, "append to container",                                          \
+	  (&k.env, P(1, "mem/x"), 0, P(2, "b"), 1, &k.err))                                        \
 	X(cim_container_get_info, 2, "look at container",                                          \
 	  (&k.env, P(1, "mem/x"), sized_output(2), &k.err))                                        \
 	X(cim_container_seal, 2, "seal container", (&k.env, P(1, "mem/x"), output(2), &k.err))     \

@@ -33,10 +33,10 @@ static const struct command cmd_version = {
 };
 
 static const struct command *const commands[] = {
-	&cmd_create,	&cmd_append, &cmd_fork,	  &cmd_merge,	&cmd_seal,    &cmd_convert,
-	&cmd_tombstone, &cmd_ls,     &cmd_stat,	  &cmd_cat,	&cmd_extract, &cmd_info,
-	&cmd_dump,	&cmd_diff,   &cmd_verify, &cmd_files,	&cmd_rm,      &cmd_mount,
-	&cmd_umount,	&cmd_mounts, &cmd_help,	  &cmd_version,
+	&cmd_create,	&cmd_append, &cmd_fork,	  &cmd_merge,  &cmd_seal,    &cmd_convert,
+	&cmd_tombstone, &cmd_vhd,    &cmd_ls,	  &cmd_stat,   &cmd_cat,     &cmd_extract,
+	&cmd_info,	&cmd_dump,   &cmd_diff,	  &cmd_verify, &cmd_files,   &cmd_rm,
+	&cmd_mount,	&cmd_umount, &cmd_mounts, &cmd_help,   &cmd_version,
 };
 
 static int take_threads(void *tool, void *threads, const struct arg_option *option, char *number)

@@ -87,8 +87,8 @@ struct tool {
 /* ---- main.c ---- */
 
 extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_seal, cmd_convert,
-	cmd_tombstone, cmd_ls, cmd_stat, cmd_cat, cmd_extract, cmd_info, cmd_dump, cmd_diff,
-	cmd_verify, cmd_files, cmd_rm, cmd_mount, cmd_umount, cmd_mounts;
+	cmd_tombstone, cmd_vhd, cmd_ls, cmd_stat, cmd_cat, cmd_extract, cmd_info, cmd_dump,
+	cmd_diff, cmd_verify, cmd_files, cmd_rm, cmd_mount, cmd_umount, cmd_mounts;
 
 /*
  * Take the options that all commands have, and the command's own, which are for the struct @into.

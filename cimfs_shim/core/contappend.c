@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * contappend.c - bytes behind a container, which are none of its own
+ *
+ * Readers leave alone what lies behind the end, or behind the seal: a footer, by which others take
+ * the file for a disk. It is written under the lock of a session, for to one that begins meanwhile
+ * it would be room. A sealed container has no sessions, and is locked as a file.
+ */
+#include "../../include/libcim_advanced.h"
+#include "container.h"
+#include "error.h"
+#include "io.h"
+#include "place.h"
+#include "sized.h"
+
+struct appending {
+	struct cim_container *c;
+	struct cim_vfs vfs; /* of the container */
+	cim_vfs_file *file; /* to write to */
+	uint64_t end;	    /* behind it nothing is the container's */
+};
+
+static enum cim_status check_room(const struct appending *a, uint64_t at, size_t size,
+				  struct cim_error *err)
+{
+	const struct cim_container *c = a->c;
+	uint64_t length;
+	enum cim_status status = cim_io_size(&c->env, a->file, c->name, &length, err);
+
+	if (status)
+		return status;
+	if (at < a->end || at > (uint64_t)INT64_MAX - size)
+		return cim_fail(err, CIM_E_INVALID, "that isn't behind the container's end");
+	if (length > a->end)
+		return cim_fail(err, CIM_E_EXISTS, "something is behind the container already");
+	return CIM_OK;
+}
+
+static enum cim_status put_bytes(const struct appending *a, uint64_t at, const void *bytes,
+				 size_t size, struct cim_error *err)
+{
+	const struct cim_container *c = a->c;
+	enum cim_status status = check_room(a, at, size, err);
+
+	if (status)
+		return status;
+	if (at > a->end)
+		status = cim_io_truncate(&c->env, a->file, c->name, at, err);
+	if (!status)
+		status = cim_io_write(&c->env, a->file, c->name, at, bytes, size, err);
+	if (!status)
+		status = cim_io_sync(&c->env, a->file, c->name, err);
+	if (status)
+		cim_io_truncate(&c->env, a->file, c->name, a->end, NULL);
+	return status;
+}
+
+/* The open container is a reader's, which has no right to write. */
+static enum cim_status open_sealed(struct appending *a, struct cim_error *err)
+{
+	const struct cim_container *c = a->c;
+	struct cim_verity_shape shape;
+	enum cim_status status;
+
+	if (!cim_verity_shape(&shape, c->sealed_blocks))
+		return cim_fail(err, CIM_E_CORRUPT, "no seal is of that size");
+	a->end = shape.end * CIM_CONT_BLOCK;
+	status = cim_io_open(&c->env, c->dir, c->name, CIM_VFS_WRITE_ANY, &a->file, err);
+	if (!status)
+		status = cim_io_lock(&c->env, a->file, c->name, CIM_LOCK_ALONE, false, err);
+	return status == CIM_E_UNSUPPORTED ? CIM_OK : status;
+}
+
+static enum cim_status open_reader(struct appending *a, const struct cim_env *env, const char *path,
+				   struct cim_error *err)
+{
+	a->vfs = *env->vfs;
+	return cim_place_container(env, &a->vfs, path, false, &a->c, err);
+}
+
+static enum cim_status append_sealed(struct appending *a, uint64_t at, const void *bytes,
+				     size_t size, struct cim_error *err)
+{
+	enum cim_status status = open_sealed(a, err);
+
+	if (!status)
+		status = put_bytes(a, at, bytes, size, err);
+	cim_io_close(&a->c->env, a->file);
+	return status;
+}
+
+/* What lies behind the end goes when the session begins, as it always does. */
+static enum cim_status append_session(struct appending *a, const struct cim_env *env,
+				      const char *path, uint64_t at, const void *bytes, size_t size,
+				      struct cim_error *err)
+{
+	enum cim_status status;
+
+	a->vfs = *env->vfs;
+	status = cim_place_container(env, &a->vfs, path, true, &a->c, err);
+	if (status)
+		return status;
+	a->file = a->c->file;
+	a->end = a->c->now.end;
+	status = put_bytes(a, at, bytes, size, err);
+	a->vfs.close_dir(a->vfs.ctx, (cim_vfs_dir *)a->c);
+	return status;
+}
+
+static enum cim_status append(const struct cim_env *env, const char *path, uint64_t at,
+			      const void *bytes, size_t size, struct cim_error *err)
+{
+	struct appending a = {0};
+	bool sealed;
+	enum cim_status status = open_reader(&a, env, path, err);
+
+	if (status)
+		return status;
+	sealed = a.c->flags & CIM_CONT_SEALED;
+	if (a.c->device)
+		status = cim_fail(err, CIM_E_INVALID, "a device ends where it ends");
+	else if (sealed)
+		status = append_sealed(&a, at, bytes, size, err);
+	cim_cont_put(a.c);
+	if (status || sealed)
+		return status;
+	a = (struct appending){0};
+	return append_session(&a, env, path, at, bytes, size, err);
+}
+
+enum cim_status cim_container_append(const struct cim_env *env, const char *path, uint64_t at,
+				     const void *bytes, size_t size, struct cim_error *err)
+{
+	static const char op[] = "append to container";
+	struct cim_error why = {0};
+	struct cim_env own;
+	struct cim_vfs vfs;
+	enum cim_status status;
+
+	if (CIM_ANY_NULL(err, op, path, bytes))
+		return CIM_E_POINTER;
+	status = cim_take_env(&own, &vfs, env, &why);
+	if (!status)
+		status = append(&own, path, at, bytes, size, &why);
+	if (!status)
+		return CIM_OK;
+	return cim_error_where(err, cim_fail_as(err, status, &why), op, path);
+}
