@@ -1051,8 +1051,33 @@ static int begin_without(unsigned closed)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* What standard_end() gives where standard output is @path, or (NULL) closed. */
+static int end_of_output(const char *path, const char *text)
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		const int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+
+		if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
+			close(STDOUT_FILENO);
+		printf("%s", text);
+		_exit(standard_end());
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static void test_standard(void)
 {
+	is_int(end_of_output("/dev/null", "text"), 0, "nothing of the output is lost");
+	is_int(end_of_output("/dev/full", ""), 0, "nothing is lost of nothing");
+	is_int(end_of_output("/dev/full", "text"), ENOSPC, "what a full disk refuses is told");
+	is_int(end_of_output(NULL, "text"), EBADF, "and that there is no output");
+	is_int(end_of_output(NULL, ""), EBADF, "also where it can't be closed alone");
 	for (unsigned closed = 0; closed < 8; closed++)
 		is_int(begin_without(closed), 7, "0 to 2 are taken, and no more (closed: %u)",
 		       closed);
