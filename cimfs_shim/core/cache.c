@@ -154,7 +154,7 @@ static enum cim_status load(struct cim_image *image, struct cim_region_file *fil
 	const uint32_t valid = left < CIM_BLOCK_SIZE ? (uint32_t)left : CIM_BLOCK_SIZE;
 	struct block *block;
 	bool loaded = false;
-	enum cim_status status = CIM_OK;
+	enum cim_status status;
 
 	cim_image_lock(image);
 	block = take_block(image->cache);
