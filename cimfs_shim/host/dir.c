@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,20 @@ struct dir *dir_new(int fd)
 	dir = xcalloc(1, sizeof(*dir));
 	dir->fd = fd;
 	return dir_use(dir);
+}
+
+DIR *dir_stream(int fd)
+{
+	DIR *stream = fdopendir(fd);
+	char path[40];
+
+	if (stream || errno != ENOLCK)
+		return stream;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	stream = opendir(path);
+	if (stream)
+		close(fd);
+	return stream;
 }
 
 struct dir *dir_use(struct dir *dir)

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * dir.h - an open directory that several pieces of work share
+ * dir.h - an open directory: its names, and one that several pieces of work share
  *
  * Only one thread, that of the walk, counts its users.
  */
 #ifndef HOST_DIR_H
 #define HOST_DIR_H
 
+#include <dirent.h>
 #include <sys/types.h>
+
+/* The names of the directory @fd, which becomes the stream's: fdopendir(), also where fcntl() fails
+ * for want of locks, whatever is asked of it (D54). */
+DIR *dir_stream(int fd);
 
 struct dir {
 	int fd;

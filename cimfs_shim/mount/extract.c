@@ -28,6 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../host/dir.h"
 #include "../host/restore.h"
 #include "../host/xattr.h"
 
@@ -252,7 +253,7 @@ static bool empty_dir(int fd, dev_t dev)
 	size_t depth = 0;
 	DIR *dir;
 
-	while ((dir = fdopendir(fd))) {
+	while ((dir = dir_stream(fd))) {
 		bool ok = remove_entries(dir, dev, &fd);
 		const bool empty = ok && fd < 0;
 

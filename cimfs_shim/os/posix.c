@@ -184,6 +184,22 @@ static bool is_regular_entry(int dir_fd, const struct dirent *entry)
 	return entry->d_type == DT_UNKNOWN && errno != ENOENT && errno != ELOOP;
 }
 
+/* The names of the directory @fd, which becomes the stream's. The C library asks fcntl() for flags
+ * first: where each call of that fails for want of locks (D54), it is opened by name. */
+static DIR *open_stream(int fd)
+{
+	DIR *stream = fdopendir(fd);
+	char path[40];
+
+	if (stream || errno != ENOLCK)
+		return stream;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	stream = opendir(path);
+	if (stream)
+		close(fd);
+	return stream;
+}
+
 static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 				  enum cim_status (*each)(void *arg, const char *name), void *arg,
 				  long *os_error)
@@ -199,7 +215,7 @@ static enum cim_status posix_list(void *ctx, cim_vfs_dir *dir,
 		status = fail(os_error, errno);
 		return status == CIM_E_FILE_NOT_FOUND ? CIM_E_PATH_NOT_FOUND : status;
 	}
-	stream = fdopendir(fd);
+	stream = open_stream(fd);
 	if (!stream) {
 		status = fail(os_error, errno);
 		close(fd);

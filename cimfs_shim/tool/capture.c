@@ -194,7 +194,7 @@ static int unlisted(struct capture *c, const struct level *level, const struct p
 static int list_part(struct capture *c, struct level *level, const struct part *part)
 {
 	int fd = capture_open(part->dir->fd, ".", O_DIRECTORY);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fd < 0 ? NULL : dir_stream(fd);
 	const struct dirent *d;
 	int code = EXIT_OK;
 

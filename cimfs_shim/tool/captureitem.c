@@ -654,7 +654,7 @@ const struct queue_ops capture_queue_ops = {
 static bool is_empty(int dirfd)
 {
 	int fd = capture_open(dirfd, ".", O_DIRECTORY);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fd < 0 ? NULL : dir_stream(fd);
 	const struct dirent *d;
 	bool found = false;
 

@@ -33,9 +33,9 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 # The numbers of what is refused; elsewhere these rows are skipped.
 XATTRS = [how + what + "xattr" for what in ("set", "get", "list") for how in ("", "l", "f")]
 CALLS = {"x86_64": dict(zip(XATTRS, range(188, 197)), statx=332, openat2=437, renameat2=316, linkat=265, fchmod=91,
-                       ftruncate=77),
+                       ftruncate=77, fcntl=72),
          "aarch64": dict(zip(XATTRS, range(5, 14)), statx=291, openat2=437, renameat2=276, linkat=37, fchmod=52,
-                        ftruncate=46),
+                        ftruncate=46, fcntl=25),
          }.get(platform.machine(), {})
 NO_LOCKS = "the file system has no locks"
 WIDE, FACES = "\u8a9e" * 100, "\U0001f600" * 64  # 100 and 128 UTF-16 units, 300 and 256 bytes
@@ -281,6 +281,7 @@ ROWS = [
     Row("overlayfs", Overlay()),
     Row("no locks", how=faulty("locks"), told=1),
     Row("no locks of open files", how=faulty("no-ofd"), told=1),
+    Row("no locks, nor anything else by fcntl", how=refusing(fcntl="ENOLCK"), told=1),
     Row("no symlinks", how=faulty("symlink"), lost={"link": "none", "dirlink": "none"}),
     Row("no types of entries", how=faulty("types")),
     Row("directories can't be synced", how=faulty("sync-dir")),
