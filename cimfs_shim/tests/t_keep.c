@@ -147,15 +147,21 @@ static void test_keep_one(uint32_t keep)
 	kit_free(&k);
 }
 
-/* There is nothing to keep of an item of the other kind, or of none. */
+/* There is nothing to keep of an item of the other kind, of none, or of what is hidden by a mark.
+ */
 static void test_other_kind(void)
 {
+	static const char *const names[] = {"was dir",	     "was file", "new",
+					    "was tombstone", "was bare", "was link"};
 	struct kit k = kit_new();
 	struct cim_writer *w = begin(&k, NULL, "a.cim");
 	struct cim_metadata dir = rich(meta_dir()), file = rich(meta_file(0));
 
 	put_meta(&k, w, "was dir", &dir, NULL, 0);
 	put_meta(&k, w, "was file", &file, NULL, 0);
+	must(&k, cim_writer_tombstone(w, cim_str8("was tombstone"), &k.err));
+	must(&k, cim_writer_tombstone(w, cim_str8("was bare\\x"), &k.err));
+	must(&k, cim_writer_merge_link(w, cim_str8("was link"), cim_str8("x"), &k.err));
 	dir = plain(meta_dir());
 	file = plain(meta_file(0));
 	dir.keep = file.keep = 0x7F;
@@ -163,8 +169,11 @@ static void test_other_kind(void)
 	put_meta(&k, w, "was dir", &file, NULL, 0);
 	put_meta(&k, w, "was file", &dir, NULL, 0);
 	put_meta(&k, w, "new", &file, NULL, 0);
-	for (size_t i = 0; i < 3; i++) {
-		const char *path = i == 0 ? "was dir" : i == 1 ? "was file" : "new";
+	put_meta(&k, w, "was tombstone", &dir, NULL, 0);
+	put_meta(&k, w, "was bare", &dir, NULL, 0);
+	put_meta(&k, w, "was link", &file, NULL, 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *path = names[i];
 		struct cim_file_info info = info_of(&k, w, path);
 
 		is_int(info.flags, 1, "%s: only its own flags", path);
