@@ -169,6 +169,49 @@ static void shared_and_broken(void)
 	      "an unsorted table of two directories");
 }
 
+/* How often a check reads of an image in which @count files have the same data, or PE image. */
+static unsigned long reads_of(unsigned count, bool pe)
+{
+	static const struct mini_mapping mappings[] = {{0x200, 0x10}, {0x400, 0x20}, {0x600, 0x30}};
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct mini *m = mini_new();
+	struct cim_image *image;
+	struct mini_link links[20];
+	static char names[20][3];
+	uint64_t data, place;
+	unsigned long reads;
+
+	mini_begin(m, 3, 0);
+	data = mini_put(m, 1, k.err.cause, 0x200, 4096);
+	place = pe ? mini_pe(m, 0, data, 0x200, mappings, 3) : data;
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(names[i], sizeof(names[i]), "%c", 'a' + i);
+		links[i] = mini_link(names[i], mini_record(m), 0);
+		mini_stream(m, (uint32_t)links[i].value[0], place, 0x180, pe ? 2 : 0, false);
+	}
+	mini_field(m, m->root, 88, m->root, 4);
+	mini_finish_dir(m, "e.cim", 0, links, count, true);
+	m->fs->never_alloc = CACHE_BLOCK;
+	image = mini_open(m, "mem/e.cim");
+	reads = m->fs->count[MEM_PREAD];
+	must(&k, cim_image_verify(image, 0, NULL, NULL, &result, &k.err));
+	is_int((int64_t)result.errors, 0, "%u files have one %s", count,
+	       pe ? "PE image" : "stream");
+	reads = m->fs->count[MEM_PREAD] - reads;
+	cim_image_close(image);
+	mini_free(m);
+	return reads;
+}
+
+/* Of a PE image that a file before had each more costs the reading of its header alone. */
+static void shared_and_sound(void)
+{
+	const unsigned long plain = reads_of(20, false) - reads_of(10, false);
+	const unsigned long pe = reads_of(20, true) - reads_of(10, true);
+
+	is_int((int64_t)pe, (int64_t)plain + 10, "10 more files with a PE image: reads");
+}
+
 int main(void)
 {
 	unsigned long ops, cached;
@@ -194,6 +237,7 @@ int main(void)
 	each_fails(ops, false);
 	shared_by_empty_ones();
 	shared_and_broken();
+	shared_and_sound();
 	kit_free(&k);
 	return tap_done();
 }
