@@ -183,6 +183,43 @@ static void test_same_bytes(void)
 	   text);
 }
 
+/* Sealed while it is read; by the same root hash on both systems. */
+static void test_sealing(void)
+{
+	static const char want[] =
+		"721ebb28351dce18b83266df962dcd1dc46cac7ef9101d0abd9e1a632177f7b6";
+	struct cim_container_info info = {CIM_SIZED(info)};
+	struct cim_image *image, *verified = NULL;
+	struct cim_writer *w;
+	uint8_t root[CIM_ROOT_HASH];
+	char text[2 * CIM_ROOT_HASH + 1], path[1300];
+
+	snprintf(container, sizeof(container), "%s/seal.bcim", top);
+	snprintf(path, sizeof(path), "%s/one.cim", container);
+	w = begin(NULL, "one.cim", CIM_WRITE_CONTAINER | CIM_WRITE_SEALABLE | CIM_WRITE_CONSISTENT);
+	put(w, "a", bytes, sizeof(bytes));
+	finish(w, "one");
+	image = open_image("one.cim");
+	w = begin("one.cim", "two.cim", CIM_WRITE_CONSISTENT);
+	is(cim_container_seal(NULL, container, root, &err), CIM_E_SHARING, "seal under a session");
+	finish(w, "two");
+	is(cim_container_seal(NULL, container, root, &err), CIM_OK, "seal while it is read");
+	cim_image_close(image);
+	for (size_t i = 0; i < sizeof(root); i++)
+		snprintf(text + 2 * i, 3, "%02x", root[i]);
+	is_str(text, want, "the root hash is what it was");
+	is(cim_container_get_info(NULL, container, &info, &err), CIM_OK, "look at it");
+	ok(info.sealed && !memcmp(info.root_hash, root, sizeof(root)), "it is sealed");
+	is(open_session(NULL, "x.cim", CIM_WRITE_CONTAINER, &w), CIM_E_ACCESS, "a session");
+	reads_as("two.cim", "a", bytes, sizeof(bytes));
+	is(cim_image_open_verified(NULL, path, NULL, 0, root, &verified, &err), CIM_OK,
+	   "open it by the root hash");
+	cim_image_close(verified);
+	root[5] ^= 1;
+	is(cim_image_open_verified(NULL, path, NULL, 0, root, &verified, &err), CIM_E_CORRUPT,
+	   "open it by another");
+}
+
 #ifndef _WIN32
 enum { FORKS = 26, THREADS = 4, ROUNDS = 400, PART = 9000 };
 
@@ -316,6 +353,7 @@ int main(void)
 		bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
 	test_sessions();
 	test_same_bytes();
+	test_sealing();
 	test_only_containers();
 #ifndef _WIN32
 	test_threads();
