@@ -81,8 +81,9 @@ struct cim_container {
 	struct cim_verity *verity; /* sealed, and the seal is here: nothing is read past it */
 	uint64_t device_size;
 
-	uint8_t records[CIM_CONT_RECORDS][CIM_SIZE(cont_record)]; /* as they were found */
-	unsigned slot;						  /* of the one that stands */
+	uint8_t header[CIM_SIZE(cont_header)]; /* as it was found, and so */
+	uint8_t records[CIM_CONT_RECORDS][CIM_SIZE(cont_record)];
+	unsigned slot; /* of the one that stands */
 	struct cim_cont_record now;
 	uint8_t *table;
 	struct cim_cont_entry *entries; /* sorted, case folded */

@@ -59,6 +59,7 @@ static enum cim_status write_empty(struct cim_container *c, cim_vfs_file *file,
 	if (!bytes)
 		return cim_no_memory(err);
 	encode_empty(bytes, c->flags);
+	memcpy(c->header, bytes, sizeof(c->header));
 	for (unsigned i = 0; i < CIM_CONT_RECORDS; i++)
 		memcpy(c->records[i], bytes + (1 + i) * CIM_CONT_BLOCK, sizeof(c->records[i]));
 	status = cim_io_write(&c->env, file, c->name, 0, bytes, EMPTY_SIZE, err);
@@ -159,21 +160,33 @@ enum cim_status cim_cont_make_on_device(struct cim_container *c, bool force, str
 
 /* ---- one state after another ---- */
 
+/* Does the container's file still have these bytes? */
+static enum cim_status look_again(struct cim_container *c, uint64_t place, const uint8_t *bytes,
+				  size_t len, bool *same, long *os_error)
+{
+	uint8_t now[CIM_SIZE(cont_header)];
+	size_t got;
+	enum cim_status status = c->below.pread(c->below.ctx, c->file, place, now, len, &got,
+						os_error);
+
+	*same = !status && got == len && !memcmp(now, bytes, len);
+	return status;
+}
+
+/* (Somebody may have sealed it, which leaves the records as they are.) */
 enum cim_status cim_cont_check_unchanged(struct cim_container *c, long *os_error)
 {
-	uint8_t bytes[CIM_SIZE(cont_record)];
 	bool named = true;
-	size_t got;
 	enum cim_status status = CIM_OK;
 
 	if (c->below.is_named && !c->device)
 		status = c->below.is_named(c->below.ctx, c->dir, c->name, c->file, &named,
 					   os_error);
-	for (unsigned i = 0; i < CIM_CONT_RECORDS && !status && named; i++) {
-		status = c->below.pread(c->below.ctx, c->file, (1 + i) * (uint64_t)CIM_CONT_BLOCK,
-					bytes, sizeof(bytes), &got, os_error);
-		named = got == sizeof(bytes) && !memcmp(bytes, c->records[i], sizeof(bytes));
-	}
+	if (!status && named)
+		status = look_again(c, 0, c->header, sizeof(c->header), &named, os_error);
+	for (unsigned i = 0; i < CIM_CONT_RECORDS && !status && named; i++)
+		status = look_again(c, (1 + i) * (uint64_t)CIM_CONT_BLOCK, c->records[i],
+				    sizeof(c->records[i]), &named, os_error);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		named = false;
 	else if (status)

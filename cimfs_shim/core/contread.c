@@ -74,12 +74,12 @@ static enum cim_status read_at(struct cim_container *c, uint64_t offset, void *b
 
 static enum cim_status check_header(struct cim_container *c, struct cim_error *err)
 {
-	uint8_t bytes[CIM_SIZE(cont_header)];
-	enum cim_status status = read_at(c, 0, bytes, sizeof(bytes), err);
+	const uint8_t *bytes = c->header;
+	enum cim_status status = read_at(c, 0, c->header, sizeof(c->header), err);
 
 	if (status)
 		return status;
-	if (!cim_cont_is_magic(bytes, sizeof(bytes)))
+	if (!cim_cont_is_magic(bytes, sizeof(c->header)))
 		return cim_fail(err, CIM_E_CORRUPT, "it is no container");
 	if (!has_digest(bytes, CIM_OFF(cont_header, digest), bytes + CIM_OFF(cont_header, digest)))
 		return cim_fail(err, CIM_E_CORRUPT,

@@ -953,6 +953,107 @@ static void test_reader(bool memory)
 	kit_free(&base);
 }
 
+/* ---- others, meanwhile ---- */
+
+static struct {
+	enum mem_op op; /* when it is called for the @turn-th time */
+	unsigned turn;
+	void (*act)(struct memfs *m);
+	struct memfs *sealed;
+} other;
+
+static void call_other(struct memfs *m, enum mem_op op, const char *name)
+{
+	(void)name;
+	if (op != other.op || --other.turn)
+		return;
+	m->before = NULL;
+	other.act(m);
+}
+
+static void seals_it(struct memfs *m)
+{
+	static uint8_t whole[2 << 20];
+	const uint64_t size = memfs_size(other.sealed, "c.bcim");
+
+	memfs_peek(other.sealed, "c.bcim", 0, whole, (size_t)size);
+	memfs_poke(m, "c.bcim", 0, whole, (size_t)size);
+}
+
+static void commits(struct memfs *m)
+{
+	memfs_poke(m, "c.bcim", 2 * BLOCK, "x", 1);
+}
+
+static void cuts(struct memfs *m)
+{
+	memfs_shorten(m, "c.bcim", 20 * BLOCK);
+}
+
+/* Somebody whom locks don't bind, or who was faster. */
+static void test_others(void)
+{
+	static const struct {
+		enum mem_op op;
+		unsigned turn;
+		void (*act)(struct memfs *m);
+		enum cim_status status;
+		const char *what;
+	} rows[] = {
+		{MEM_LOCK, 1, seals_it, CIM_OK, "another has sealed it"},
+		{MEM_SYNC, 1, commits, CIM_E_SHARING, "another has committed"},
+		{MEM_PREAD, 0, cuts, CIM_E_CORRUPT, "another has cut it"},
+	};
+	struct kit sealed = kit_copy(&unsealed.before);
+	unsigned reads;
+
+	seal(&sealed);
+	reads = (unsigned)sealed.m->count[MEM_PREAD];
+	other.sealed = sealed.m;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct kit k = kit_copy(&unsealed.before);
+		uint8_t root[32];
+		enum cim_status status;
+
+		other.op = rows[i].op;
+		/* 0: while it is hashed, before the last looks at header and records. */
+		other.turn = rows[i].turn ? rows[i].turn : reads - 6;
+		other.act = rows[i].act;
+		k.m->before = call_other;
+		status = cim_container_seal(&k.env, "mem/c.bcim", root, &k.err);
+		is_str(STATUS(status), STATUS(rows[i].status), "%s: %s", rows[i].what, k.err.cause);
+		if (!status)
+			is_mem(root, unsealed.root, 32, "by the same root hash");
+		kit_free(&k);
+	}
+	kit_free(&sealed);
+}
+
+/* Where there are no locks a session may be there, which finds it sealed when it would write. */
+static void test_session_meanwhile(void)
+{
+	for (int more = 0; more < 2; more++) {
+		struct kit k = kit_copy(&unsealed.before);
+		struct cim_metadata meta = meta_file(sizeof(bytes) - 3);
+		enum cim_status status = CIM_OK;
+		struct cim_writer *w;
+
+		k.m->no_locks = true;
+		w = begin_flags(&k, NULL, "x.cim", CIM_WRITE_SEALABLE);
+		put(&k, w, "a", "text");
+		seal(&k);
+		if (more)
+			status = try_file(&k, w, "b", &meta, bytes + 3, sizeof(bytes) - 3);
+		if (!status)
+			status = cim_writer_commit(w, &k.err);
+		is_str(STATUS(status), "CIM_E_SHARING", "a session under which it was sealed");
+		cim_writer_close(w);
+		is_int(state_of(&k), 1, "it is sealed, and whole");
+		is_int(deep(&k, unsealed.root), 0, "to the last block");
+		kit_free(&k);
+	}
+}
+
 /* ---- merged images ---- */
 
 static const char *const sources[] = {"mem/a.bcim/a.cim", "mem/b.bcim/b.cim"};
@@ -1157,6 +1258,8 @@ int main(void)
 	test_power();
 	test_reader(false);
 	test_reader(true);
+	test_others();
+	test_session_meanwhile();
 	free(unsealed.text);
 	kit_free(&unsealed.before);
 	test_merged();
