@@ -440,6 +440,13 @@ $(foreach v,PREFIX bindir sbindir libdir includedir docdir mandir bashcompdir zs
 	$(error $(v) is '$($(v))': it must be an absolute path without spaces and special characters)))
 endif
 
+# file(1) has one place for what it isn't shipped with, a file, which is often somebody's already: then ours
+# is among the documents only. (In a DESTDIR for packages there is no etc.)
+MAGIC := cimfs_shim/doc/magic
+sysmagic = $(DESTDIR)/etc/magic
+install-magic = [ ! -w "$$(dirname '$(sysmagic)')" ] || [ -e '$(sysmagic)' ] || install -m 644 $(MAGIC) '$(sysmagic)'
+uninstall-magic = ! cmp -s $(MAGIC) '$(sysmagic)' || rm -f '$(sysmagic)'
+
 ## install: install to $(DESTDIR)$(PREFIX), /usr/local by default, what was built (all, if nothing was)
 install: $(or $(strip $(if $(wildcard $(B)/libcim.so),install-native) \
 	$(if $(wildcard build/win64/cimfs.dll),install-windows)),install-native install-windows)
@@ -472,6 +479,7 @@ install-native: native install-documents
 	install -D -m 644 -t '$(DESTDIR)$(zshcompdir)' $(filter %/zsh/_cimtool,$(COMPLETIONS))
 	install -D -m 644 -t '$(DESTDIR)$(fishcompdir)' $(filter %.fish,$(COMPLETIONS))
 	$(ldconfig)
+	$(install-magic)
 
 ## install-windows: the DLLs, cimfs.h, the import libraries and cimfs-install-wine
 install-windows: $(DLL_FILES) $(MAN_WINDOWS) install-documents
@@ -495,6 +503,7 @@ uninstall:
 		$(foreach p,$(MAN_PAGES),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(p)))/$(p)') \
 		$(foreach p,cimtool cimfs-mount,'$(DESTDIR)$(bashcompdir)/$(p)' '$(DESTDIR)$(fishcompdir)/$(p).fish') \
 		'$(DESTDIR)$(zshcompdir)/_cimtool'
+	$(uninstall-magic)
 	for dir in '$(DESTDIR)$(libdir)/cimfs' '$(DESTDIR)$(docdir)'; do \
 		[ ! -d "$$dir" ] || find "$$dir" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
 	done

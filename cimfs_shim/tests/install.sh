@@ -31,7 +31,7 @@ for file in bin/cimtool bin/cimfs-mount sbin/mount.cimfs lib/libcim.a lib/libcim
 	include/libcim.h include/libcim_env.h include/cimfs.h bin/cimfs-install-wine lib/cimfs/wine.sh lib/cimfs/cimfs-mount \
 	lib/cimfs/x86_64-windows/cimfs.dll lib/cimfs/x86_64-windows/libcimfs.a \
 	lib/cimfs/i686-windows/cimfs.dll lib/cimfs/i686-windows/cimfs.lib \
-	share/doc/cimfs-shim/{COPYING,README.md,CONTRIBUTING.md,NEWS.md,format.md,examples/list.c,examples/libcim.py} \
+	share/doc/cimfs-shim/{COPYING,README.md,CONTRIBUTING.md,NEWS.md,format.md,magic,examples/list.c,examples/libcim.py} \
 	share/man/man1/{cimtool,cimtool-create,cimfs-mount,cimfs-install-wine}.1 share/man/man5/cim.5 \
 	share/man/man8/mount.cimfs.8 share/bash-completion/completions/{cimtool,cimfs-mount} \
 	share/zsh/site-functions/_cimtool share/fish/vendor_completions.d/{cimtool,cimfs-mount}.fish; do
@@ -108,8 +108,16 @@ wine=$TEST_TMP/wine
 mkdir -p "$wine/drive_c/windows/system32" "$TEST_TMP/mnt"
 printf 'WINE REGISTRY Version 2\n\n#arch=win64\n' >"$wine/system.reg"
 check "cimfs-install-wine" env WINEPREFIX="$wine" "$root$prefix/bin/cimfs-install-wine"
+check "where file looks nothing is put that has no etc" test ! -e "$root/etc"
+mkdir "$root/etc"
+check "make install-native, with an etc" $MAKE install-native
+check "file's magic is there" cmp -s cimfs_shim/doc/magic "$root/etc/magic"
 check "make uninstall" $MAKE uninstall
 is "$(find "$root" ! -type d -o -name 'cimfs*')" "" "nothing stays"
+echo "# somebody's own" >"$root/etc/magic"
+check "make install-native, with a magic" $MAKE install-native
+check "make uninstall again" $MAKE uninstall
+is "$(cat "$root/etc/magic")" "# somebody's own" "which stays as it is"
 helper=$wine/cimfs/bin/cimfs-mount
 is "$(objdump -p "$helper" | grep -c 'NEEDED *libcim')" 0 "the Wine prefix's cimfs-mount needs none of it"
 if no_fuse=$("$TOP/scripts/lib/fuse.py"); then

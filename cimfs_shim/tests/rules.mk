@@ -52,6 +52,9 @@ $(call test-scripts,cimfs_shim/tests/verity.py,$(B)/tests/t_verity $(B)/cimtool)
 $(B)/tests/t_collisions: LDLIBS += \
 	$(addprefix -Wl$(comma)--wrap=,cim_hasher_final cim_digest_of)
 
+# What file(1) says of our files
+$(call test-scripts,cimfs_shim/tests/magic.py,$(B)/cimtool)
+
 # The hand-made images (scripts/lib/imagebuilder.py, malformed/), and byte-exact images of our own writer,
 # through cimtool
 $(call test-scripts,cimfs_shim/tests/check_images.py cimfs_shim/tests/golden/golden.py,$(B)/cimtool)
