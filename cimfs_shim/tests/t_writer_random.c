@@ -6,7 +6,7 @@
  * session nothing may be left open, allocated or without an owner, and every image must read as the
  * model says, those that weren't touched included. In consistent mode the whole story is told
  * twice, and both directories must hold the same bytes. Half of the stories take place in a
- * container.
+ * container, half have tombstones and merge links.
  *
  * CIM_SEED picks the first story, CIM_STORIES how many are told.
  */
@@ -33,8 +33,11 @@ static bool after_session(void *ctx, struct rt_result *result)
 /* Every second story writes streams by cim_stream_fill(). */
 static bool story(struct teller *t, uint64_t seed, unsigned flags)
 {
-	struct rt_options options = {
-		.seed = seed, .fill = seed / 2 % 2, .after_session = after_session, .ctx = t};
+	struct rt_options options = {.seed = seed,
+				     .fill = seed / 2 % 2,
+				     .marks = seed / 8 % 2,
+				     .after_session = after_session,
+				     .ctx = t};
 	struct rt_result result;
 	struct rt_backend backend;
 	bool told;

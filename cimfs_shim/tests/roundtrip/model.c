@@ -114,6 +114,7 @@ void rt_world_free(struct rt_world *world)
 		world->nodes = node->next;
 		free(node->streams);
 		free(node->entries);
+		free(node->hidden);
 		free(node);
 	}
 }
@@ -138,8 +139,12 @@ static struct rt_node *copy_node(struct rt_world *world, struct rt_node *node, u
 	copy->copy_round = 0;
 	copy->streams = copy_array(node->streams, node->stream_count * sizeof(*node->streams));
 	copy->entries = copy_array(node->entries, node->entry_count * sizeof(*node->entries));
+	copy->hidden = copy_array(node->hidden, node->hidden_count * sizeof(*node->hidden));
 	for (uint32_t i = 0; i < node->entry_count; i++)
 		copy->entries[i].node = copy_node(world, node->entries[i].node, round);
+	for (uint32_t i = 0; i < node->hidden_count; i++)
+		if (node->hidden[i].bare)
+			copy->hidden[i].bare = copy_node(world, node->hidden[i].bare, round);
 	return copy;
 }
 
@@ -211,10 +216,55 @@ struct rt_named_stream *rt_find_stream(const struct rt_node *node, const struct 
 	return NULL;
 }
 
+struct rt_hidden *rt_find_hidden(const struct rt_node *dir, const struct rt_name *name)
+{
+	for (uint32_t i = 0; i < dir->hidden_count; i++)
+		if (rt_same_name(&dir->hidden[i].name, name))
+			return &dir->hidden[i];
+	return NULL;
+}
+
+/* Nothing is hidden by that name any more. A directory goes on hiding what a tombstone did, and has
+ * what a bare one had. */
+static void unhide(struct rt_node *dir, const struct rt_name *name, struct rt_node *node)
+{
+	struct rt_hidden *hidden = rt_find_hidden(dir, name);
+
+	if (!hidden)
+		return;
+	if (node && node->directory) {
+		node->opaque = hidden->marks & (CIM_MARK_TOMBSTONE | CIM_MARK_OPAQUE);
+		if (hidden->bare) {
+			node->hidden = hidden->bare->hidden;
+			node->hidden_count = hidden->bare->hidden_count;
+			hidden->bare->hidden = NULL;
+			hidden->bare->hidden_count = 0;
+		}
+	}
+	*hidden = dir->hidden[--dir->hidden_count];
+}
+
+struct rt_hidden *rt_hide(struct rt_world *world, struct rt_node *dir, const struct rt_name *name,
+			  uint32_t marks)
+{
+	struct rt_hidden *hidden;
+
+	unhide(dir, name, NULL);
+	if (rt_find(dir, name))
+		rt_remove(dir, name);
+	dir->hidden = must(realloc(dir->hidden, (dir->hidden_count + 1) * sizeof(*dir->hidden)));
+	hidden = &dir->hidden[dir->hidden_count++];
+	*hidden = (struct rt_hidden){.name = *name, .marks = marks};
+	if (marks & CIM_MARK_BARE)
+		hidden->bare = rt_node_new(world, true);
+	return hidden;
+}
+
 void rt_put(struct rt_node *dir, const struct rt_name *name, struct rt_node *node)
 {
 	struct rt_entry *entry = rt_find(dir, name);
 
+	unhide(dir, name, node);
 	if (!entry) {
 		dir->entries =
 			must(realloc(dir->entries, (dir->entry_count + 1) * sizeof(*dir->entries)));

@@ -129,6 +129,21 @@ static enum cim_status do_lookup(void *ctx, const uint16_t *path, bool *exists)
 	return cim_writer_lookup(n->writer, text(n, path, 0), exists, &n->err);
 }
 
+static enum cim_status do_tombstone(void *ctx, const uint16_t *path)
+{
+	struct rt_native *n = ctx;
+
+	return cim_writer_tombstone(n->writer, text(n, path, 0), &n->err);
+}
+
+static enum cim_status do_merge_link(void *ctx, const uint16_t *path, const uint16_t *target)
+{
+	struct rt_native *n = ctx;
+	struct cim_str a = text(n, path, 0), b = text(n, target, 1);
+
+	return cim_writer_merge_link(n->writer, a, b, &n->err);
+}
+
 static uint64_t do_stored(void *ctx)
 {
 	struct rt_native *n = ctx;
@@ -232,6 +247,8 @@ struct rt_backend rt_native_backend(struct rt_native *n)
 				   .link = do_link,
 				   .remove = do_remove,
 				   .lookup = do_lookup,
+				   .tombstone = do_tombstone,
+				   .merge_link = do_merge_link,
 				   .stored = do_stored,
 				   .commit = do_commit,
 				   .close = do_close};

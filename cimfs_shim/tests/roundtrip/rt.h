@@ -58,6 +58,14 @@ struct rt_entry {
 	struct rt_node *node;
 };
 
+/* What marks hide (container.md 2): a tombstone, a merge link, or a bare directory. */
+struct rt_hidden {
+	struct rt_name name;
+	uint32_t marks;
+	struct rt_node *bare;	      /* what is in a bare directory: hidden things only */
+	const struct rt_blob *target; /* of a merge link, its code units in UTF-16LE */
+};
+
 struct rt_named_stream {
 	struct rt_name name;
 	struct rt_stream stream;
@@ -78,6 +86,9 @@ struct rt_node {
 	uint32_t stream_count;
 	struct rt_entry *entries;
 	uint32_t entry_count;
+	bool opaque;
+	struct rt_hidden *hidden;
+	uint32_t hidden_count;
 	uint32_t file_id; /* while an image is being verified; 0: not met yet */
 };
 
@@ -120,6 +131,10 @@ struct rt_named_stream *rt_find_stream(const struct rt_node *node, const struct 
 /* Put @node under a name, in place of what is there; the new spelling holds. */
 void rt_put(struct rt_node *dir, const struct rt_name *name, struct rt_node *node);
 void rt_remove(struct rt_node *dir, const struct rt_name *name);
+struct rt_hidden *rt_find_hidden(const struct rt_node *dir, const struct rt_name *name);
+/* Put something hidden under a name, in place of what is there, hidden or not. */
+struct rt_hidden *rt_hide(struct rt_world *world, struct rt_node *dir, const struct rt_name *name,
+			  uint32_t marks);
 void rt_put_stream(struct rt_node *node, const struct rt_name *name,
 		   const struct rt_stream *stream);
 void rt_remove_stream(struct rt_node *node, const struct rt_name *name);
@@ -146,6 +161,8 @@ struct rt_backend {
 	enum cim_status (*link)(void *ctx, const uint16_t *path, const uint16_t *existing);
 	enum cim_status (*remove)(void *ctx, const uint16_t *path);
 	enum cim_status (*lookup)(void *ctx, const uint16_t *path, bool *exists);
+	enum cim_status (*tombstone)(void *ctx, const uint16_t *path);
+	enum cim_status (*merge_link)(void *ctx, const uint16_t *path, const uint16_t *target);
 	/* bytes of streams that the session stored; NULL: the back end can't tell */
 	uint64_t (*stored)(void *ctx);
 	enum cim_status (*commit)(void *ctx);
@@ -170,6 +187,7 @@ struct rt_options {
 	bool trace;	     /* print each call */
 	bool big;	     /* also partly written streams of more than 4 GiB */
 	bool fill;	     /* write whole streams by fill() */
+	bool marks;	     /* also tombstones and merge links */
 	/* choices to begin with, before the seed's: for a fuzzer */
 	const uint8_t *input;
 	size_t input_size;

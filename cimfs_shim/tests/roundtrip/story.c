@@ -252,10 +252,26 @@ static bool may_lose(struct story *s, const struct rt_node *node)
 	return below < 3 || rt_chance(s->random, below < 15 ? 30 : 4);
 }
 
-/* A name for something new in @dir: often a new one, sometimes one that is there, in its own or
- * another spelling. What it would take away stays small. */
+/* A name of something hidden, if there is any. */
+static void pick_hidden(struct story *s, const struct rt_node *dir, struct rt_name *name)
+{
+	if (!dir || !dir->hidden_count || rt_chance(s->random, 40)) {
+		rt_plain_name(&s->content, name, 30);
+		return;
+	}
+	*name = dir->hidden[rt_below(s->random, dir->hidden_count)].name;
+	if (rt_chance(s->random, 30))
+		rt_respell(&s->content, name);
+}
+
+/* A name for something new in @dir: often a new one, sometimes that of something hidden, or one
+ * that is there, in its own or another spelling. What it would take away stays small. */
 static void pick_name(struct story *s, struct rt_node *dir, struct rt_name *name)
 {
+	if (dir->hidden_count && rt_chance(s->random, 30)) {
+		pick_hidden(s, dir, name);
+		return;
+	}
 	if (dir->entry_count && rt_chance(s->random, 30)) {
 		struct rt_entry *entry = &dir->entries[rt_below(s->random, dir->entry_count)];
 
@@ -873,12 +889,113 @@ static void bad_call(struct story *s)
 	}
 }
 
+/* ---- marks ---- */
+
+/* What a mark at the end of these names, from @dir on, must answer; and, if @apply, what it does.
+ */
+static enum cim_status mark(struct story *s, struct rt_node *dir, const struct rt_name *names,
+			    uint32_t count, const struct rt_blob *target, bool apply)
+{
+	const struct rt_entry *entry;
+	struct rt_hidden *hidden;
+
+	for (; count > 1; count--, names++) {
+		entry = rt_find(dir, names);
+		hidden = rt_find_hidden(dir, names);
+		if (entry && !entry->node->directory)
+			return CIM_E_PATH_NOT_FOUND;
+		if (hidden && hidden->marks & CIM_MARK_MERGE_LINK)
+			return CIM_E_PATH_NOT_FOUND;
+		if (hidden && hidden->marks & CIM_MARK_TOMBSTONE && !target)
+			return CIM_OK; /* all below is hidden already */
+		if (!entry && (!hidden || !hidden->bare)) {
+			if (!apply)
+				return CIM_OK; /* what isn't there can't stop it */
+			hidden = rt_hide(s->content.world, dir, names,
+					 CIM_MARK_BARE | (hidden ? CIM_MARK_OPAQUE : 0));
+		}
+		dir = entry ? entry->node : hidden->bare;
+	}
+	entry = rt_find(dir, names);
+	hidden = rt_find_hidden(dir, names);
+	if (target && ((entry && entry->node->directory) || (hidden && hidden->bare)))
+		return CIM_E_ACCESS;
+	if (apply && (target || !hidden || !(hidden->marks & CIM_MARK_TOMBSTONE)))
+		rt_hide(s->content.world, dir, names,
+			target ? CIM_MARK_MERGE_LINK : CIM_MARK_TOMBSTONE)
+			->target = target;
+	return CIM_OK;
+}
+
+/* Names for a mark: to something in @dir, or on from there. */
+static uint32_t pick_way(struct story *s, struct rt_node *dir, struct rt_name *names)
+{
+	const uint32_t count = rt_chance(s->random, 50) ? 1 : 1 + rt_below(s->random, 3);
+	const struct rt_node *at = dir;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rt_hidden *hidden;
+
+		if (at == dir && rt_chance(s->random, count == 1 ? 60 : 10))
+			pick_name(s, dir, &names[i]);
+		else
+			pick_hidden(s, at, &names[i]);
+		hidden = at ? rt_find_hidden(at, &names[i]) : NULL;
+		at = hidden ? hidden->bare : NULL;
+		path_name(&s->path, &names[i]);
+	}
+	return count;
+}
+
+/* Where a merge link is to lead: to something that is there, or nowhere. */
+static const struct rt_blob *pick_target(struct story *s)
+{
+	struct rt_node *dir;
+	struct rt_blob *blob;
+	struct rt_name name;
+
+	if (!pick_item(s, &s->other, &dir) || rt_chance(s->random, 30)) {
+		rt_plain_name(&s->content, &name, 30);
+		path_name(&s->other, &name);
+	}
+	blob = rt_blob_new(s->content.world, 2 * s->other.units);
+	for (size_t i = 0; i < s->other.units; i++) {
+		blob->data[2 * i] = (uint8_t)s->other.text[i];
+		blob->data[2 * i + 1] = (uint8_t)(s->other.text[i] >> 8);
+	}
+	return blob;
+}
+
+static void do_mark(struct story *s)
+{
+	const struct rt_backend *backend = s->backend;
+	const struct rt_blob *target = rt_chance(s->random, 50) ? pick_target(s) : NULL;
+	struct rt_node *dir = pick_dir(s, &s->path);
+	struct rt_name names[3];
+	const uint32_t count = pick_way(s, dir, names);
+	const uint16_t *path = path_text(s, &s->path);
+	const enum cim_status want = mark(s, dir, names, count, target, false);
+	enum cim_status got;
+
+	if (target)
+		got = backend->merge_link(backend->ctx, path, path_text(s, &s->other));
+	else
+		got = backend->tombstone(backend->ctx, path);
+	if (expect(s, got, want, target ? "merge link" : "tombstone", path) && !want)
+		mark(s, dir, names, count, target, true);
+}
+
 /* ---- sessions ---- */
 
 static void do_something(struct story *s)
 {
-	uint32_t what = rt_below(s->random, 100);
+	uint32_t what;
 
+	if (s->options->marks && s->backend->tombstone && rt_chance(s->random, 15)) {
+		do_mark(s);
+		return;
+	}
+	what = rt_below(s->random, 100);
 	if (what < 38)
 		do_add(s, false);
 	else if (what < 54)

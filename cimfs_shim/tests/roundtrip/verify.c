@@ -300,6 +300,66 @@ static void verify_walk(struct verify *v, uint32_t root)
 		       v->items);
 }
 
+/* ---- marks ---- */
+
+static void verify_marks(struct verify *v, const struct rt_node *node, uint32_t id);
+
+static void verify_hidden(struct verify *v, const struct rt_hidden *hidden, uint32_t dir)
+{
+	const uint32_t id = look_up(v, dir, &hidden->name);
+	struct cim_file_info info = {CIM_SIZED(info)};
+	struct cim_data data = {CIM_SIZED(data)};
+	uint8_t bytes[2 * CIM_MAX_PATH];
+	size_t got = 0;
+
+	if (!id)
+		return;
+	if (cim_image_stat(v->image, id, &info, &v->err) || info.marks != hidden->marks)
+		differ(v, &hidden->name, "marks %u, must be %u", (unsigned)info.marks,
+		       (unsigned)hidden->marks);
+	if (hidden->bare)
+		verify_marks(v, hidden->bare, id);
+	if (!hidden->target)
+		return;
+	if (cim_image_get_file_data(v->image, &info, (struct cim_str){0}, &data, &v->err) ||
+	    cim_image_read(v->image, &data, 0, bytes, sizeof(bytes), &got, &v->err) ||
+	    got != hidden->target->size || memcmp(bytes, hidden->target->data, got))
+		differ(v, &hidden->name, "another target");
+}
+
+/* With what is hidden, in an image that shows it. */
+static void verify_marks(struct verify *v, const struct rt_node *node, uint32_t id)
+{
+	const struct cim_entry *entry;
+	struct cim_iter *iter;
+	uint32_t count = 0;
+
+	if (cim_iter_dir(v->image, id, &iter, &v->err)) {
+		differ(v, NULL, "%s", v->err.cause);
+		return;
+	}
+	while (!cim_iter_next(iter, &entry, &v->err) && entry)
+		count++;
+	cim_iter_close(iter);
+	if (count != node->entry_count + node->hidden_count)
+		differ(v, NULL, "%u entries with those that are hidden, must be %u",
+		       (unsigned)count, (unsigned)(node->entry_count + node->hidden_count));
+	for (uint32_t i = 0; i < node->hidden_count; i++)
+		verify_hidden(v, &node->hidden[i], id);
+	for (uint32_t i = 0; i < node->entry_count; i++) {
+		const struct rt_node *child = node->entries[i].node;
+		struct cim_file_info info = {CIM_SIZED(info)};
+
+		if (!child->directory)
+			continue;
+		if (cim_image_stat(v->image, child->file_id, &info, &v->err) ||
+		    info.marks != (child->opaque ? CIM_MARK_OPAQUE : 0))
+			differ(v, &node->entries[i].name, "marks %u, must be %s",
+			       (unsigned)info.marks, child->opaque ? "opaque" : "none");
+		verify_marks(v, child, child->file_id);
+	}
+}
+
 static int found(void *ctx, const struct cim_finding *finding)
 {
 	if (finding->severity != CIM_NOTE)
@@ -333,6 +393,8 @@ uint64_t rt_verify(const struct cim_env *env, const char *path, struct rt_node *
 	verify_walk(v, info->root_id);
 	if (cim_image_verify(v->image, CIM_VERIFY_DEEP, found, v, NULL, &v->err))
 		differ(v, NULL, "cim_image_verify: %s", v->err.cause);
+	cim_image_show_marked(v->image, true);
+	verify_marks(v, root, info->root_id);
 	cim_image_close(v->image);
 	differences = v->differences;
 	*items += v->items;
