@@ -84,14 +84,35 @@ static const struct arg_option mount_options[] = {
 	 .meta = "N",
 	 ARG_SETS(struct mount_call, ready_fd),
 	 .help = "write a line to file descriptor N once it can be used"},
+	OPEN_OPTIONS,
 	{0},
 };
+
+/* The image, with its sources, and where to; the hash is to be freed. */
+static char *add_image(const struct tool *t, struct words *to, const char *image, const char *dir)
+{
+	char *hash = t->verified ? hex_text(t->root_hash, sizeof(t->root_hash)) : NULL;
+
+	if (hash) {
+		add_word(to, "--root-hash");
+		add_word(to, hash);
+	}
+	if (t->source_count)
+		add_word(to, "--merge");
+	add_word(to, "--");
+	add_word(to, image);
+	for (size_t i = 0; i < t->source_count; i++)
+		add_word(to, t->sources[i]);
+	add_word(to, dir);
+	return hash;
+}
 
 static int run_mount(struct tool *t, int argc, char **argv)
 {
 	struct mount_call call = {
 		.words = {.words = xcalloc((size_t)argc * 2 + 8, sizeof(char *)), .count = 1}};
 	struct words *to = &call.words;
+	char *hash;
 	int code = tool_args(t, argc, argv, &call, 2, 2, "an image and a directory are needed");
 
 	if (!code) {
@@ -102,12 +123,11 @@ static int run_mount(struct tool *t, int argc, char **argv)
 			add_word(to, "--ready-fd");
 			add_word(to, call.ready_fd);
 		}
-		add_word(to, "--");
-		add_word(to, argv[optind]);
-		add_word(to, argv[optind + 1]);
+		hash = add_image(t, to, argv[optind], argv[optind + 1]);
 		execvp(to->words[0], to->words);
 		code = tool_fail(t, "mount", argv[optind], NULL, "%s can't be run: %s",
 				 to->words[0], strerror(errno));
+		free(hash);
 		free(to->words[0]);
 	}
 	free(to->words);

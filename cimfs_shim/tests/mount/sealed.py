@@ -9,7 +9,7 @@ import random
 import shutil
 import uuid
 
-from mounttest import (SERVER, TMP, check, done, error_of, mount, mounts, need_server, no_fuse, read, run,
+from mounttest import (CIMTOOL, SERVER, TMP, check, done, error_of, mount, mounts, need_server, no_fuse, read, run,
                        same, servers, skip, tool, umount, wait_until)
 
 need_server()
@@ -150,6 +150,14 @@ os.symlink(SERVER, helper)
 result = run([helper, M, MNT, "-o", "rw,source=%s,source=%s,root_hash=%s" % (A, B, roots["m.bcim"])])
 check(result.code == 0 and read(at("a")) == data, "as mount(8) has it mounted", result)
 unmounted(M)
+for words in ([], ["--root-hash", roots["m.bcim"]]):
+    result = tool("mount", *words, "--source", A, "--source", B, M, MNT)
+    check(result.code == 0 and read(at("a")) == data, "cimtool mount with sources %s" % words[:1], result)
+    unmounted(M)
+result = tool("mount", "--root-hash", roots["a.bcim"], A, MNT)
+check(result.code == 0 and read(at("a")) == data, "cimtool mount by a root hash", result)
+unmounted(A)
+refused("cimtool mount by another", 4, ["another root hash"], CIMTOOL, "mount", "--root-hash", WRONG, A, MNT)
 refused("a merged image by another root hash", 4, ["m.cim", "another root hash"], SERVER, "--root-hash=" + WRONG,
         "--merge", M, A, B, MNT)
 same(tool("merge", "-q", "--container", os.path.join(TMP, "p.bcim/p.cim"), A, B).code, 0, "merges into a container")
