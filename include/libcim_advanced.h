@@ -527,6 +527,8 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  * of a source may be replaced, linked and deleted as those of any session, but their alternate
  * streams can't be changed (CIM_E_UNSUPPORTED).
  *
+ * Reports progress by CIM_PHASE_MERGE; CIM_E_ABORTED: the callback said stop.
+ *
  * CIM_E_CORRUPT: CIM_SOURCE_VERIFIED, but it isn't in a sealed container. A failure within a source
  * ends the session's use, as that of a write does. CIM_E_EXISTS: a directory of the source has two
  * names that differ in case only. CIM_E_LIMIT: the sources have more regions than an image can

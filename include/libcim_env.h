@@ -161,6 +161,7 @@ enum cim_phase {
 	CIM_PHASE_VERIFY, /* done: items checked; total: 0, unknown */
 	CIM_PHASE_COPY,	  /* bytes copied; total: at most so many */
 	CIM_PHASE_SEAL,	  /* bytes hashed */
+	CIM_PHASE_MERGE,  /* done: items of a source looked at; total: 0, unknown */
 };
 
 /**

@@ -29,6 +29,7 @@ struct adding {
 		*budget;   /* of what is read once: what merge links lead to, rests of records */
 	uint32_t *targets; /* by their number there */
 	size_t target_count, target_room;
+	uint64_t done; /* items */
 };
 
 /* ---- records ---- */
@@ -382,6 +383,17 @@ static enum cim_status add_root(struct adding *a, const struct cim_walk_item *it
 	return CIM_OK;
 }
 
+/* Once in a while tell how far it is. */
+static enum cim_status tell(struct adding *a, struct cim_error *err)
+{
+	const struct cim_env *env = &a->writer->env;
+	const struct cim_progress progress = {CIM_PHASE_MERGE, ++a->done, 0};
+
+	if (a->done % 256 || !env->progress || !env->progress(env->progress_ctx, &progress))
+		return CIM_OK;
+	return cim_fail(err, CIM_E_ABORTED, "stopped by the caller");
+}
+
 static enum cim_status add_all(struct adding *a, struct cim_walk *walk, struct cim_error *err)
 {
 	const struct cim_walk_item *item;
@@ -397,6 +409,8 @@ static enum cim_status add_all(struct adding *a, struct cim_walk *walk, struct c
 			return cim_no_memory(err);
 		status = item->depth ? add_item(a, item, &enter, err)
 				     : add_root(a, item, &enter, err);
+		if (!status)
+			status = tell(a, err);
 		if (status)
 			return status;
 		if (!enter)

@@ -132,6 +132,44 @@ static unsigned calls_of(bool pe, unsigned flags)
 	return calls;
 }
 
+static struct {
+	unsigned count, stop;
+	uint64_t last;
+} merging;
+
+static int count_merging(void *ctx, const struct cim_progress *progress)
+{
+	(void)ctx;
+	if (progress->phase != CIM_PHASE_MERGE)
+		return 0;
+	merging.last = progress->done;
+	return ++merging.count == merging.stop;
+}
+
+/* A merge tells of each source, and can be stopped. */
+static void test_merging(void)
+{
+	static const struct extra none;
+	struct kit k = kit_new();
+	struct cim_writer *w;
+
+	make_image(&k, &none, 2 * STEPS + 10);
+	k.env.progress = count_merging;
+	w = begin(&k, NULL, "m.cim");
+	must(&k, cim_writer_add_source(w, "mem/x.cim", 0, &k.err));
+	is_int(merging.count, 2, "times that a merge of 524 items tells of it");
+	is_int(merging.last, 2 * STEPS, "of how many, the last time");
+	finish(&k, w);
+	merging.count = 0;
+	merging.stop = 1;
+	w = begin(&k, NULL, "n.cim");
+	gives(&k, cim_writer_add_source(w, "mem/x.cim", 0, &k.err), CIM_E_ABORTED);
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_ABORTED); /* half a source is none */
+	cim_writer_close(w);
+	ok(!memfs_exists(k.m, "n.cim"), "one that was stopped makes no image");
+	kit_free(&k);
+}
+
 int main(void)
 {
 	static const struct extra none, streams = {.streams = 20}, data = {.data = 24},
@@ -143,6 +181,7 @@ int main(void)
 	is_int(plain - least_files(&streams, 0), 20, "20 streams stand for so many files");
 	is_int(plain - least_files(&data, 0), 1, "a file of 24 MiB");
 	is_int(deep - least_files(&data, CIM_VERIFY_DEEP), 98, "and if its data is read");
+	test_merging();
 	is_int(plain - least_files(&sessions, 0), 15,
 	       "6 sessions, of three regions and a file each");
 	for (int pe = 0; pe < 2; pe++) {

@@ -148,8 +148,11 @@ struct source_sets {
 	uint32_t end;
 };
 
-/* Is set @index, asked for in order, the own one of a source? It is the last of the source's. */
-static bool is_source_set(struct cim_image *image, struct source_sets *at, uint32_t index)
+/* The source of which set @index, asked for in order, is the own one, the last; NULL: there is
+ * none.
+ */
+static const struct cim_merged_source *source_of(struct cim_image *image, struct source_sets *at,
+						 uint32_t index)
 {
 	const struct cim_merged_source *source;
 
@@ -157,21 +160,32 @@ static bool is_source_set(struct cim_image *image, struct source_sets *at, uint3
 		at->end += source->set_count;
 		at->source++;
 	}
-	return at->end == index + 1;
+	return at->end == index + 1 && at->source ? cim_image_get_source(image, at->source - 1)
+						  : NULL;
 }
 
-static void print_set(struct cim_image *image, const struct cim_region_set *set, const char *what)
+static void print_set(struct cim_image *image, const struct cim_region_set *set, bool own,
+		      const struct cim_merged_source *source)
 {
 	const struct set_files files = look_at_set(image, set);
 	char guid[CIM_GUID_TEXT];
 	char size[32];
+	char *root;
 
 	cim_guid_format(&set->guid, guid);
-	printf("%-13s %s, %u region%s, %s", what, guid, set->count, plural(set->count),
-	       size_text(files.bytes, size, sizeof(size)));
+	printf("%-13s %s, %u region%s, %s",
+	       own	? "Region set:"
+	       : source ? "Source set:"
+			: "Parent set:",
+	       guid, set->count, plural(set->count), size_text(files.bytes, size, sizeof(size)));
 	if (files.unreadable)
 		printf(" (without %u that can't be read)", files.unreadable);
 	putchar('\n');
+	if (!source || !source->verified)
+		return;
+	root = hex_text(source->root_hash, sizeof(source->root_hash));
+	printf("  %-11s %s\n", "Root hash:", root);
+	free(root);
 }
 
 static void print_text(struct cim_image *image, const char *name, const struct cim_image_info *info,
@@ -189,14 +203,8 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 		printf("%-13s %u\n", "Sources:", info->source_count);
 	else
 		printf("%-13s %u\n", "Parents:", parents_of(info));
-	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
-		const bool own = i + 1 == info->set_count;
-
-		print_set(image, set,
-			  own				 ? "Region set:"
-			  : is_source_set(image, &at, i) ? "Source set:"
-							 : "Parent set:");
-	}
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++)
+		print_set(image, set, i + 1 == info->set_count, source_of(image, &at, i));
 	printf("%-13s %u (room for %llu files)\n", "File tables:", info->table_count,
 	       (unsigned long long)info->table_count * CIM_FILES_PER_TABLE);
 	if (!counts)
@@ -209,6 +217,13 @@ static void print_text(struct cim_image *image, const char *name, const struct c
 	       size_text(counts->stream_bytes, size, sizeof(size)));
 	printf("%-13s %llu\n", "Reparse:", (unsigned long long)counts->reparse);
 	printf("%-13s %llu\n", "Sparse:", (unsigned long long)counts->sparse);
+}
+
+static void json_put_source(json_t *o, const struct cim_merged_source *source)
+{
+	json_put_bool(o, "source", source != NULL);
+	if (source && source->verified)
+		json_put_hex(o, "root_hash", source->root_hash, sizeof(source->root_hash));
 }
 
 static void print_json(struct cim_image *image, const char *name, const struct cim_image_info *info,
@@ -238,7 +253,7 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 			json_put_int(one, "unreadable", files.unreadable);
 		json_put_bool(one, "own", i + 1 == info->set_count);
 		if (info->source_count)
-			json_put_bool(one, "source", is_source_set(image, &at, i));
+			json_put_source(one, source_of(image, &at, i));
 		json_append(o, "region_sets", one);
 	}
 	json_put_int(o, "file_tables", info->table_count);

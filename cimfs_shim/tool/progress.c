@@ -108,9 +108,8 @@ void progress_end(struct progress *p)
 int progress_callback(void *ctx, const struct cim_progress *progress)
 {
 	static const char *const phases[] = {
-		[CIM_PHASE_COMMIT] = "commit",
-		[CIM_PHASE_VERIFY] = "verify",
-		[CIM_PHASE_COPY] = "copy",
+		[CIM_PHASE_COMMIT] = "commit", [CIM_PHASE_VERIFY] = "verify",
+		[CIM_PHASE_COPY] = "copy",     [CIM_PHASE_MERGE] = "merge",
 		[CIM_PHASE_SEAL] = "seal",
 	};
 	struct progress *p = ctx;
