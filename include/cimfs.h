@@ -351,7 +351,8 @@ CIMFSAPI CimCreateImage(CIMFS_IN_ PCWSTR imageContainingPath,
  * As CimCreateImage(), and (all ours) E_INVALIDARG: an unknown flag, 0x04 with 0x08, 0x40 without
  * one of them, 0x04 for a path that doesn't begin with \\.\ or 0x08 for one that does.
  * ERROR_CIMFS_IMAGE_CORRUPT: there is something else than a container. ERROR_DISK_FULL: the device
- * is too small. ERROR_NOT_SUPPORTED: 0x40.
+ * is too small. Of an existing container E_INVALIDARG: 0x40 other than when it was made;
+ * E_ACCESSDENIED: it is sealed.
  */
 CIMFSAPI CimCreateImage2(CIMFS_IN_ PCWSTR imageContainingPath,
 			 CIMFS_IN_ CIM_CREATE_IMAGE_FLAGS flags,
@@ -570,57 +571,118 @@ CIMFSAPI CimMountImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR im
 CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
 
 /* --------------------------------------------------------------------------------------------
- * Declared, not yet implemented
+ * Merged images
  *
- * By this project's DLL: each answers HRESULT_FROM_WIN32(ERROR_NOT_SUPPORTED) and clears its
- * outputs. What they are for is told by clients; CimConvertBlockImage and CimCreateMergedFile by a
- * header alone.
+ * A merged image shows several images, its sources, over each other: of each path what the topmost
+ * one has, and directories united. It holds no file data, so its sources are named when it is
+ * mounted. (What is said here is what clients do; errors and all else are ours.)
  */
 
-/** CimConvertBlockImage() - convert an image between the ordinary form and the block form, into
- * @newContainingPath; which way isn't known (Q-61)
+/**
+ * CimAddFsToMergedImage() - lay an image under what the session has
+ * @cimImageHandle: a session that began with no image, in a directory
+ * @existingImagePath: DIRECTORY\NAME
+ *
+ * The topmost source first. What the session itself makes, before or after, lies above.
+ *
+ * E_INVALIDARG: no such session. ERROR_SHARING_VIOLATION: a stream of the session is open.
+ * ERROR_FILE_NOT_FOUND: no such image. ERROR_PATH_NOT_FOUND: no such directory, or container. A
+ * source that turns out to be damaged ends the session's use, as a failing write does.
  */
-CIMFSAPI CimConvertBlockImage(CIMFS_IN_ PCWSTR containingPath, CIMFS_IN_ PCWSTR existingImageName,
-			      CIMFS_IN_ PCWSTR newContainingPath);
-
-/** CimAddFsToMergedImage() - add a source to a merged image, topmost first */
 CIMFSAPI CimAddFsToMergedImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			       CIMFS_IN_ PCWSTR existingImagePath);
 
-/** CimAddFsToMergedImage2() - the same for CONTAINER\NAME; @flags: CIM_MERGE_* */
+/**
+ * CimAddFsToMergedImage2() - the same, for images in containers too
+ * @existingImagePath: CONTAINER\NAME
+ * @flags: CIM_MERGE_*; the source lies in such a place as the merged image itself
+ *
+ * With CIM_MERGE_VERIFIED the source's root hash is stored: CimMergeMountVerifiedImage() needs
+ * that.
+ *
+ * As CimAddFsToMergedImage(). E_INVALIDARG: flags that don't fit the session or the path.
+ * ERROR_CIMFS_IMAGE_CORRUPT: CIM_MERGE_VERIFIED, and the source's container isn't sealed.
+ */
 CIMFSAPI CimAddFsToMergedImage2(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 				CIMFS_IN_ PCWSTR existingImagePath, CIMFS_IN_ UINT32 flags);
 
-/** CimCreateMergedFile() - add a file whose data lie in source @fsIndex of a merged image */
+/** CimCreateMergedFile() - add a file whose data lie in source @fsIndex of a merged image
+ *
+ * Known by a header alone. This project's DLL answers ERROR_NOT_SUPPORTED.
+ */
 CIMFSAPI CimCreateMergedFile(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			     CIMFS_IN_ PCWSTR imageRelativePath, CIMFS_IN_ PVOID backingFsPointer,
 			     CIMFS_IN_ PVOID backingFilePointer, CIMFS_IN_ UINT16 fsIndex);
 
-/** CimTombstoneFile() - hide a path of the sources below this one when merged */
+/**
+ * CimTombstoneFile() - hide a path, and all below it, of the sources below this image
+ * @imageRelativePath: needn't be in the image, nor its directories; what is there is removed
+ *
+ * For the session's other calls, and whoever reads the image, there is nothing at the path. A
+ * directory that is created there hides what the sources below have at its path.
+ *
+ * E_INVALIDARG: no session, a malformed path, the root, a path with ':'. ERROR_PATH_NOT_FOUND: a
+ * file is on the way. ERROR_SHARING_VIOLATION: a stream of the session is open.
+ */
 CIMFSAPI CimTombstoneFile(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			  CIMFS_IN_ PCWSTR imageRelativePath);
 
-/** CimCreateMergeLink() - a hard link whose target is found when merged */
+/**
+ * CimCreateMergeLink() - a hard link whose target is found when images are merged
+ * @imageRelativePath: the new name; a file there is replaced
+ * @existingImageRelativePath: where the target will be; it may be a merge link itself
+ *
+ * If it can't be found in a merged image that image's commit answers ERROR_PATH_NOT_FOUND.
+ *
+ * As CimTombstoneFile(). E_ACCESSDENIED: a directory is at @imageRelativePath.
+ */
 CIMFSAPI CimCreateMergeLink(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			    CIMFS_IN_ PCWSTR imageRelativePath,
 			    CIMFS_IN_ PCWSTR existingImageRelativePath);
 
-/** CimMergeMountImage() - mount a merged image, @images[0], over its sources in order */
+/**
+ * CimMergeMountImage() - mount a merged image
+ * @numberOfImages: 2 or more
+ * @images: the merged image, then its sources; in any order, and others are passed over (ours)
+ * @flags: as for CimMountImage(), of all of them
+ *
+ * As CimMountImage(). E_INVALIDARG: fewer than two, or the first is no merged image.
+ * ERROR_FILE_NOT_FOUND: a source is missing.
+ */
 CIMFSAPI CimMergeMountImage(CIMFS_IN_ UINT32 numberOfImages,
 			    CIMFS_IN_READS_(numberOfImages) const CimFsImagePath *images,
 			    CIMFS_IN_ CIM_MOUNT_IMAGE_FLAGS flags, CIMFS_IN_ const GUID *volumeId);
 
+/* --------------------------------------------------------------------------------------------
+ * Containers and their seals
+ */
+
 /**
- * CimSealImage() - finish a verified container and tell its root hash
- * @hash: room for the hash (32 bytes); left alone while this is not implemented
+ * CimSealImage() - let nobody write a container any more, and make every change show
+ * @blockCimPath: made with CIM_CREATE_VERIFIED
+ * @hashSize: receives 32
+ * @fixedHeaderSize: receives 4096 (ours)
+ * @hash: receives the root hash; 32 bytes
+ *
+ * Sealed again it answers the same. A failure clears the sizes and leaves @hash alone (all from
+ * here on is ours). E_POINTER: a size, or @hash, is NULL. E_INVALIDARG: made without
+ * CIM_CREATE_VERIFIED. ERROR_SHARING_VIOLATION: a session is in it. ERROR_FILE_NOT_FOUND: no such
+ * file or device. ERROR_CIMFS_IMAGE_CORRUPT: it is no container. Sessions in it answer
+ * E_ACCESSDENIED from then on.
  */
 CIMFSAPI CimSealImage(CIMFS_IN_ PCWSTR blockCimPath, CIMFS_OUT_ UINT64 *hashSize,
 		      CIMFS_OUT_ UINT64 *fixedHeaderSize, CIMFS_OUT_ BYTE *hash);
 
 /**
- * CimGetVerificationInformation() - is a container sealed, and with what hash?
- * @hash: room for the hash; left alone while this is not implemented
- * @signature: room for the signature, or NULL
+ * CimGetVerificationInformation() - is a container sealed, and with what root hash?
+ * @isSealed: receives 1 or 0
+ * @hashSize, @fixedHeaderSize: as for CimSealImage(), sealed or not
+ * @signatureSize: receives 0, for there are no signatures here (ours)
+ * @hash: receives the root hash, if it is sealed
+ * @signature: room for the signature, or NULL; left alone
+ *
+ * Bytes behind the container, a VHD's footer, are no hindrance (clients). Errors: as
+ * CimSealImage().
  */
 CIMFSAPI CimGetVerificationInformation(CIMFS_IN_ PCWSTR blockCimPath, CIMFS_OUT_ UINT32 *isSealed,
 				       CIMFS_OUT_ UINT64 *hashSize,
@@ -628,19 +690,47 @@ CIMFSAPI CimGetVerificationInformation(CIMFS_IN_ PCWSTR blockCimPath, CIMFS_OUT_
 				       CIMFS_OUT_ UINT64 *fixedHeaderSize, CIMFS_OUT_ BYTE *hash,
 				       CIMFS_OUT_OPT_ BYTE *signature);
 
-/** CimMountVerifiedImage() - mount an image of a sealed container if its root hash is @hash */
+/**
+ * CimMountVerifiedImage() - CimMountImage(), if the container has this root hash
+ * @flags: with CIM_MOUNT_SINGLE_FILE or CIM_MOUNT_BLOCK_CIM, and without CIM_MOUNT_ATTEST_HASH
+ * @hashSize: 32
+ * @hash: what CimSealImage() answered
+ *
+ * Whatever is read from the volume is checked first; what was changed can't be read.
+ *
+ * As CimMountImage(). E_INVALIDARG: such flags, or another size. ERROR_CIMFS_IMAGE_CORRUPT: another
+ * root hash, or no seal (ours).
+ */
 CIMFSAPI CimMountVerifiedImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ PCWSTR imageName,
 			       CIMFS_IN_ UINT32 flags, CIMFS_IN_ const GUID *volumeId,
 			       CIMFS_IN_ UINT16 hashSize,
 			       CIMFS_IN_BYTES_(hashSize) const BYTE *hash);
 
-/** CimMergeMountVerifiedImage() - CimMergeMountImage() for verified images; @hash: the merged one's
+/**
+ * CimMergeMountVerifiedImage() - CimMergeMountImage() of sealed images
+ * @hash: of the merged image's container
+ *
+ * The sources' root hashes are those that the merged image has stored (CIM_MERGE_VERIFIED).
+ *
+ * As CimMergeMountImage() and CimMountVerifiedImage().
  */
 CIMFSAPI CimMergeMountVerifiedImage(CIMFS_IN_ UINT32 numberOfImages,
 				    CIMFS_IN_READS_(numberOfImages) const CimFsImagePath *images,
 				    CIMFS_IN_ UINT32 flags, CIMFS_IN_ const GUID *volumeId,
 				    CIMFS_IN_ UINT16 hashSize,
 				    CIMFS_IN_BYTES_(hashSize) const BYTE *hash);
+
+/**
+ * CimConvertBlockImage() - copy an ordinary image into a new container
+ * @containingPath, @existingImageName: the image
+ * @newContainingPath: the container, a file that isn't there or an empty device
+ *
+ * One header has the arguments' names and no more; whether Windows converts this way or the other
+ * isn't known (Q-61). All ours: the copy has the image's name. ERROR_FILE_EXISTS: there is a file,
+ * a directory or a container. Else as CimReadFile() and CimCreateImage2().
+ */
+CIMFSAPI CimConvertBlockImage(CIMFS_IN_ PCWSTR containingPath, CIMFS_IN_ PCWSTR existingImageName,
+			      CIMFS_IN_ PCWSTR newContainingPath);
 
 #undef CIMFS_IN_
 #undef CIMFS_IN_OPT_

@@ -46,6 +46,23 @@ enum cim_status place_check(enum place place, PCWSTR path, struct cim_error *err
 /* The default environment, in which images lie in such places only. */
 const struct cim_env *place_env(enum place place, struct cim_env *env, struct cim_vfs *vfs);
 
+/* ---- find.c ---- */
+
+/* What is to be mounted. */
+struct mount
+{
+    UINT32 count; /* an image; or a merged one, and those that it was made of */
+    const CimFsImagePath *images;
+    enum place place;
+    bool merges, attests;
+    const BYTE *hash; /* of CIM_ROOT_HASH bytes; NULL: none is known */
+};
+
+/* The Unix paths of the images, each to be freed, also after a failure; NULLs before. */
+enum cim_status find_images(const struct mount *mount, char **unix_paths, struct cim_error *err);
+/* DIR, the separator and NAME; to be freed, NULL if out of memory. */
+char *join_path(const char *dir, char separator, const char *name);
+
 /* ---- handle.c ---- */
 
 enum object_kind
@@ -82,6 +99,13 @@ void object_unref(struct object *object);
 bool handle_close(ULONG_PTR handle, enum object_kind kind);
 /* The same for all handles there are: the DLL is being unloaded. */
 void handle_close_all(void);
+
+/* ---- write.c ---- */
+
+/* An open image, referenced; NULL: the handle is none's, which is CIM_E_INVALID. */
+struct object *image_get(CIMFS_IMAGE_HANDLE handle, struct cim_error *err);
+/* An argument that is a path: CIM_E_INVALID if it is NULL. */
+enum cim_status check_path(PCWSTR path, struct cim_error *err);
 
 /* ---- status.c ---- */
 
@@ -131,7 +155,6 @@ char *find_dosdevices(PCWSTR config_dir, char *(*unix_path)(PCWSTR path),
 
 /* ---- helper.c ---- */
 
-#define HELPER_ARGS 12 /* at most so many arguments */
 #define HELPER_ANSWER 480
 
 /* Run the mount helper with @args (NULL at the end), to which the devices' directory is added.

@@ -144,27 +144,44 @@ static void trace_notes(const char *text)
     if (note) trace_note("%.*s", (int)strcspn(note + 6, "\n"), note + 6);
 }
 
+/* All arguments, argv[0] still to come; to be freed but not what they point to. NULL: out of
+ * memory.
+ */
+static char **make_argv(const char *dosdevices, const char *const args[], char *status_path)
+{
+    const char *const common[] = {"--dosdevices", dosdevices, "--dll-version", cim_version()};
+    size_t count = 0, next = 1;
+    char **argv;
+
+    while (args[count]) count++;
+    argv = calloc(1 + count + 4 + 2 + 1, sizeof(*argv));
+    if (!argv) return NULL;
+    memcpy(argv + next, args, count * sizeof(*argv));
+    next += count;
+    memcpy(argv + next, common, sizeof(common));
+    next += 4;
+    if (!status_path) return argv;
+    argv[next++] = (char *)"--status";
+    argv[next] = status_path;
+    return argv;
+}
+
 enum cim_status helper_run(const char *dosdevices, const char *const args[], char *answer,
                            struct cim_error *err)
 {
     WCHAR status_path[TEMP_ROOM];
     bool has_status = temp_name(L"status", status_path);
     char *unix_status_path = has_status ? wine_unix_path(status_path) : NULL;
-    char *argv[HELPER_ARGS + 8] = {NULL}, text[STATUS_ROOM];
-    size_t count = 1, i;
+    char **argv = make_argv(dosdevices, args, unix_status_path), text[STATUS_ROOM];
     int code;
 
-    for (i = 0; args[i] && i < HELPER_ARGS; i++) argv[count++] = (char *)args[i];
-    argv[count++] = (char *)"--dosdevices";
-    argv[count++] = (char *)dosdevices;
-    argv[count++] = (char *)"--dll-version";
-    argv[count++] = (char *)cim_version();
-    if (unix_status_path)
+    if (!argv)
     {
-        argv[count++] = (char *)"--status";
-        argv[count++] = unix_status_path;
+        free(unix_status_path);
+        return fail(err, CIM_E_NO_MEMORY, "out of memory");
     }
     code = run_first(dosdevices, argv, text);
+    free(argv);
     if (code >= 0 && code != HELPER_USAGE)
     {
         text[0] = 0;

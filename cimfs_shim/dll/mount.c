@@ -4,9 +4,9 @@
  *
  * A volume \\?\Volume{GUID}\ is, under Wine, a link of that name in the prefix's directory of
  * devices. The helper (helper.c) opens the image, serves it as a Unix directory and makes the link;
- * here the arguments are checked, and the volume gets a drive letter (letter.c) that makes it
- * complete. All state is in the links and letters, so any process may dismount what another one
- * mounted.
+ * here the arguments are checked, the images found (find.c), and the volume gets a drive letter
+ * (letter.c) that makes it complete. All state is in the links and letters, so any process may
+ * dismount what another one mounted.
  *
  * On Windows there is nothing of all this: ERROR_NOT_SUPPORTED.
  */
@@ -19,9 +19,15 @@
 #define ALL_MOUNT_FLAGS 0xffu
 #define CONTAINER_FLAGS (CIM_MOUNT_BLOCK_CIM | CIM_MOUNT_SINGLE_FILE)
 
-/* A call's outcome besides its status, for the trace. */
-struct mounted
+/* A call: what it asks for, and its outcome besides its status, for the trace. */
+struct call
 {
+    struct mount mount;
+    UINT32 flags;
+    const GUID *volume;
+    bool verifies;
+    UINT16 hash_size;
+    const BYTE *hash;
     char answer[HELPER_ANSWER];
     WCHAR letter; /* 0: none */
 };
@@ -37,14 +43,24 @@ static void format_guid(const GUID *guid, char text[CIM_GUID_TEXT])
 /* ---- arguments ---- */
 
 /* Decision D40. */
-static enum cim_status check_flags(UINT32 flags, struct cim_error *err)
+static enum cim_status check_flags(const struct call *call, struct cim_error *err)
 {
+    const UINT32 flags = call->flags;
+
     if (flags & ~ALL_MOUNT_FLAGS)
         return fail(err, CIM_E_INVALID, "unknown flag 0x%x", flags & ~ALL_MOUNT_FLAGS);
     if ((flags & CONTAINER_FLAGS) == CONTAINER_FLAGS)
         return fail(err, CIM_E_INVALID, "BLOCK_CIM and SINGLE_FILE exclude each other");
     if (flags & CIM_MOUNT_ATTEST_HASH && !(flags & CONTAINER_FLAGS))
         return fail(err, CIM_E_INVALID, "an ordinary image has no hash to attest");
+    if (!call->verifies) return CIM_OK;
+    if (flags & CIM_MOUNT_ATTEST_HASH)
+        return fail(err, CIM_E_INVALID, "a hash that is known needn't be attested");
+    if (!(flags & CONTAINER_FLAGS))
+        return fail(err, CIM_E_INVALID, "an ordinary image has no root hash");
+    if (call->hash_size != CIM_ROOT_HASH)
+        return fail(err, CIM_E_INVALID, "a root hash has %d bytes, not %u", CIM_ROOT_HASH,
+                    call->hash_size);
     return CIM_OK;
 }
 
@@ -68,145 +84,38 @@ static enum place place_of(UINT32 flags)
     return flags & CIM_MOUNT_SINGLE_FILE ? IN_FILE : IN_DEVICE;
 }
 
-static enum cim_status check_arguments(PCWSTR dir, PCWSTR name, UINT32 flags, const GUID *volume,
-                                       struct cim_error *err)
+/* What is NULL, or less than it must be. */
+static enum cim_status check_images(const struct call *call, struct cim_error *err)
 {
-    enum cim_status status = check_flags(flags, err);
+    const struct mount *mount = &call->mount;
 
-    if (status) return status;
-    if (!dir) return fail(err, CIM_E_INVALID, "the directory is NULL");
-    if (!name) return fail(err, CIM_E_INVALID, "the image's name is NULL");
-    if (!volume) return fail(err, CIM_E_INVALID, "the volume's GUID is NULL");
-    status = place_check(place_of(flags), dir, err);
-    if (!status) status = check_name(name, err);
-    if (status) return status;
-    if (!wine_present()) return fail(err, CIM_E_UNSUPPORTED, "only Wine can mount images so far");
+    if (!mount->images) return fail(err, CIM_E_INVALID, "the images are NULL");
+    if (mount->merges && mount->count < 2)
+        return fail(err, CIM_E_INVALID, "a merged image, and none that it was made of");
+    for (UINT32 i = 0; i < mount->count; i++)
+    {
+        if (!mount->images[i].ImageDir) return fail(err, CIM_E_INVALID, "the directory is NULL");
+        if (!mount->images[i].ImageName)
+            return fail(err, CIM_E_INVALID, "the image's name is NULL");
+    }
+    if (!call->volume) return fail(err, CIM_E_INVALID, "the volume's GUID is NULL");
+    if (call->verifies && !call->hash) return fail(err, CIM_E_INVALID, "the root hash is NULL");
     return CIM_OK;
 }
 
-/* ---- the image's path ---- */
-
-static WCHAR *full_path(PCWSTR path)
+static enum cim_status check_arguments(const struct call *call, struct cim_error *err)
 {
-    DWORD room = GetFullPathNameW(path, 0, NULL, NULL);
+    const struct mount *mount = &call->mount;
+    enum cim_status status = check_flags(call, err);
 
-    while (room)
-    {
-        WCHAR *full = malloc(room * sizeof(*full));
-        DWORD units = full ? GetFullPathNameW(path, room, full, NULL) : 0;
-
-        if (units && units < room) return full;
-        free(full);
-        room = full ? units : 0; /* another thread changed the current directory */
-    }
-    return NULL;
-}
-
-/* DIR\NAME, or DIR without a name, in the form \\?\..., in which names mean themselves and may be
- * long. NULL: the directory is no path, or out of memory. */
-static WCHAR *verbatim_path(PCWSTR dir, PCWSTR name)
-{
-    bool verbatim = !wcsncmp(dir, L"\\\\?\\", 4);
-    WCHAR *full = verbatim ? _wcsdup(dir) : full_path(dir), *path = NULL;
-    PCWSTR head = L"\\\\?\\", tail = full;
-    size_t tail_units, room;
-
-    if (!full) return NULL;
-    if (!wcsncmp(full, L"\\\\.\\", 4) || !wcsncmp(full, L"\\\\?\\", 4))
-        tail += 4;
-    else if (!wcsncmp(full, L"\\\\", 2))
-    {
-        head = L"\\\\?\\UNC\\";
-        tail += 2;
-    }
-    tail_units = wcslen(tail);
-    while (tail_units && wcschr(L"\\/", tail[tail_units - 1])) tail_units--;
-    room = wcslen(head) + tail_units + (name ? wcslen(name) : 0) + 2;
-    path = malloc(room * sizeof(*path));
-    if (path)
-        _snwprintf(path, room, L"%ls%.*ls%ls%ls", head, (int)tail_units, tail, name ? L"\\" : L"",
-                   name ? name : L"");
-    free(full);
-    return path;
-}
-
-/* Can the file be opened? What the helper doesn't see is how Windows programs share it. */
-static enum cim_status try_file(PCWSTR path, struct cim_error *err)
-{
-    HANDLE file =
-            CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                        NULL, OPEN_EXISTING, 0, NULL);
-    const long os_error = (long)GetLastError();
-    const enum cim_status status = cim_status_from_os(os_error);
-    const struct cim_vfs *vfs = cim_env_default()->vfs;
-    char text[256];
-
-    if (file != INVALID_HANDLE_VALUE)
-    {
-        CloseHandle(file);
-        return CIM_OK;
-    }
-    fail(err, status, "the image can't be opened: %s",
-         vfs->error_text(vfs->ctx, os_error, text, sizeof(text)) ? text : cim_status_text(status));
-    err->os_error = os_error;
-    return status;
-}
-
-/* DIR, a separator and NAME in UTF-8; NULL: out of memory. */
-static char *join(const char *dir, char separator, PCWSTR name)
-{
-    char *name8 = wtf8_from_wide(name), *path = NULL;
-    size_t room = name8 ? strlen(dir) + strlen(name8) + 2 : 0;
-
-    if (name8) path = malloc(room);
-    if (path) snprintf(path, room, "%s%c%s", dir, separator, name8);
-    free(name8);
-    return path;
-}
-
-/* The same of an image in a container. No program of Windows' keeps others from reading one. */
-static enum cim_status try_image(enum place place, PCWSTR dir, PCWSTR name, struct cim_error *err)
-{
-    char *dir8 = wtf8_from_wide(dir), *path = dir8 ? join(dir8, '\\', name) : NULL;
-    struct cim_image *image = NULL;
-    struct cim_env env;
-    struct cim_vfs vfs;
-    enum cim_status status = path ? cim_image_open(place_env(place, &env, &vfs), path, &image, err)
-                                  : fail(err, CIM_E_NO_MEMORY, "out of memory");
-
-    cim_image_close(image);
-    free(path);
-    free(dir8);
-    return status;
-}
-
-/* The image on the Unix side, of which @path is the file, or the container's. */
-static enum cim_status find_unix_path(PCWSTR path, PCWSTR name, char **unix_path,
-                                      struct cim_error *err)
-{
-    char *found = wine_unix_path(path);
-
-    if (!found) return fail(err, CIM_E_UNSUPPORTED, "the image has no path on the Unix side");
-    *unix_path = name ? join(found, '/', name) : found;
-    if (name) free(found);
-    return *unix_path ? CIM_OK : fail(err, CIM_E_NO_MEMORY, "out of memory");
-}
-
-static enum cim_status find_image(enum place place, PCWSTR dir, PCWSTR name, char **unix_path,
-                                  struct cim_error *err)
-{
-    const bool contained = place != IN_DIRECTORY;
-    WCHAR *path;
-    enum cim_status status;
-
-    *unix_path = NULL;
-    if (!*dir) return fail(err, CIM_E_PATH_NOT_FOUND, "the directory has no name");
-    path = verbatim_path(dir, contained ? NULL : name);
-    if (!path) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = contained ? try_image(place, dir, name, err) : try_file(path, err);
-    if (!status) status = find_unix_path(path, contained ? name : NULL, unix_path, err);
-    free(path);
-    return status;
+    if (!status) status = check_images(call, err);
+    for (UINT32 i = 0; !status && i < mount->count; i++)
+        status = place_check(mount->place, mount->images[i].ImageDir, err);
+    for (UINT32 i = 0; !status && i < mount->count; i++)
+        status = check_name(mount->images[i].ImageName, err);
+    if (status) return status;
+    if (!wine_present()) return fail(err, CIM_E_UNSUPPORTED, "only Wine can mount images so far");
+    return CIM_OK;
 }
 
 /* ---- mounting ---- */
@@ -252,75 +161,177 @@ static enum cim_status dismount_guid(const char *dosdevices, const char *guid,
     return status;
 }
 
-static enum cim_status mount_path(const char *unix_path, const char *guid, struct mounted *mounted,
-                                  struct cim_error *err)
+/* The helper's arguments, to be freed but not what they point to; NULL: out of memory. */
+static const char **helper_arguments(const struct mount *mount, char *const *paths,
+                                     const char *guid, const char *backend, const char *root_hash)
 {
-    char backend[16], *dosdevices;
-    const char *const args[] = {
-            "--wine-mount",      "--guid",  guid,      "--backend", backend, "--reparse",
-            wine_reparse_form(), "--image", unix_path, NULL};
-    enum cim_status status = get_backend(backend, err);
+    const char *const head[] = {"--wine-mount",      "--guid",  guid,
+                                "--backend",         backend,   "--reparse",
+                                wine_reparse_form(), "--image", paths[0]};
+    const size_t count = sizeof(head) / sizeof(*head);
+    const char **args = calloc(count + 2 * (size_t)mount->count + 1, sizeof(*args));
+    const char **next = args;
+
+    if (!args) return NULL;
+    memcpy(args, head, sizeof(head));
+    next += count;
+    for (UINT32 i = 1; i < mount->count; i++)
+    {
+        *next++ = "--source";
+        *next++ = paths[i];
+    }
+    if (mount->hash)
+    {
+        *next++ = "--root-hash";
+        *next++ = root_hash;
+    }
+    return args;
+}
+
+/* The helper has mounted: is it seen here? Then it gets a letter. */
+static enum cim_status finish_mount(struct call *call, const char *dosdevices, const char *guid,
+                                    struct cim_error *err)
+{
+    enum cim_status status;
     struct cim_error ignored;
+
+    if (is_usable(guid))
+    {
+        call->letter = letter_give(dosdevices, guid);
+        return CIM_OK;
+    }
+    status = fail(err, CIM_E_IO, "the volume is mounted but can't be seen (%s)", call->answer);
+    dismount_guid(dosdevices, guid, &ignored);
+    return status;
+}
+
+static enum cim_status mount_paths(struct call *call, char *const *paths, struct cim_error *err)
+{
+    char backend[16], guid[CIM_GUID_TEXT], root_hash[2 * CIM_ROOT_HASH + 1] = "", *dosdevices;
+    const char **args;
+    enum cim_status status = get_backend(backend, err);
 
     if (status) return status;
     dosdevices = wine_dosdevices();
     if (!dosdevices) return fail(err, CIM_E_UNSUPPORTED, "the prefix's devices are not found");
-    status = helper_run(dosdevices, args, mounted->answer, err);
-    if (status) goto free_dosdevices;
-    if (!is_usable(guid))
-    {
-        status = fail(err, CIM_E_IO, "the volume is mounted but can't be seen (%s)",
-                      mounted->answer);
-        dismount_guid(dosdevices, guid, &ignored);
-        goto free_dosdevices;
-    }
-    mounted->letter = letter_give(dosdevices, guid);
-free_dosdevices:
+    format_guid(call->volume, guid);
+    for (unsigned i = 0; call->mount.hash && i < CIM_ROOT_HASH; i++)
+        sprintf(root_hash + 2 * i, "%02x", call->mount.hash[i]);
+    args = helper_arguments(&call->mount, paths, guid, backend, root_hash);
+    if (args)
+        status = helper_run(dosdevices, args, call->answer, err);
+    else
+        status = fail(err, CIM_E_NO_MEMORY, "out of memory");
+    if (!status) status = finish_mount(call, dosdevices, guid, err);
+    free(args);
     free(dosdevices);
     return status;
 }
 
-static enum cim_status mount_image(PCWSTR dir, PCWSTR name, UINT32 flags, const GUID *volume,
-                                   struct mounted *mounted, struct cim_error *err)
+static enum cim_status mount_images(struct call *call, struct cim_error *err)
 {
-    char guid[CIM_GUID_TEXT], *unix_path;
-    enum cim_status status = check_arguments(dir, name, flags, volume, err);
+    struct mount *mount = &call->mount;
+    enum cim_status status;
+    char **paths;
 
-    mounted->answer[0] = mounted->letter = 0;
+    mount->place = place_of(call->flags);
+    mount->attests = call->flags & CIM_MOUNT_ATTEST_HASH;
+    status = check_arguments(call, err);
     if (status) return status;
-    status = find_image(place_of(flags), dir, name, &unix_path, err);
-    if (status) return status;
-    /* (No container is sealed so far.) */
-    if (flags & CIM_MOUNT_ATTEST_HASH)
-    {
-        free(unix_path);
-        return fail(err, CIM_E_CORRUPT, "the container is not sealed");
-    }
-    format_guid(volume, guid);
-    status = mount_path(unix_path, guid, mounted, err);
-    free(unix_path);
+    if (call->verifies) mount->hash = call->hash;
+    paths = calloc(mount->count, sizeof(*paths));
+    if (!paths) return fail(err, CIM_E_NO_MEMORY, "out of memory");
+    status = find_images(mount, paths, err);
+    if (!status) status = mount_paths(call, paths, err);
+    for (UINT32 i = 0; i < mount->count; i++) free(paths[i]);
+    free(paths);
     return status;
 }
 
 /* A status is that of a file for all other calls; here it is a volume that exists. */
-static HRESULT mount_result(enum cim_status status, const struct cim_error *err)
+static HRESULT mount_result(struct call *call, struct cim_error *err)
 {
+    enum cim_status status;
+
+    error_init(err);
+    status = mount_images(call, err);
     if (status == CIM_E_EXISTS) return HRESULT_FROM_WIN32(ERROR_ALREADY_EXISTS);
     return hresult_from_status(status, err);
 }
 
+/* In a trace's line: the first of several images, and what became of the call. */
+#define FIRST_OF(count, images)                                                                    \
+    T((count) && (images) ? (images)->ImageDir : NULL),                                            \
+            T((count) && (images) ? (images)->ImageName : NULL)
+#define OUTCOME "%s, letter %c"
+#define OUTCOME_OF(hr, call)                                                                       \
+    (hr) ? "not mounted" : (call).answer, (call).letter ? (char)(call).letter : '-'
+
 ULONG_PTR WINAPI CimMountImage(PCWSTR dir, PCWSTR name, CIM_MOUNT_IMAGE_FLAGS flags,
                                const GUID *volume)
 {
-    struct mounted mounted;
+    const CimFsImagePath image = {dir, name};
+    struct call call = {
+            .mount = {.count = 1, .images = &image}, .flags = (UINT32)flags, .volume = volume};
     struct cim_error err;
-    HRESULT hr;
+    HRESULT hr = mount_result(&call, &err);
 
-    error_init(&err);
-    hr = mount_result(mount_image(dir, name, (UINT32)flags, volume, &mounted, &err), &err);
-    TRACE(hr, &err, "CimMountImage(%s, %s, flags 0x%x, %s): %s, letter %c", T(dir), T(name),
-          (unsigned)flags, TGUID(volume), hr ? "not mounted" : mounted.answer,
-          mounted.letter ? (char)mounted.letter : '-');
+    TRACE(hr, &err, "CimMountImage(%s, %s, flags 0x%x, %s): " OUTCOME, T(dir), T(name),
+          (unsigned)flags, TGUID(volume), OUTCOME_OF(hr, call));
+    RETURN_HRESULT(hr);
+}
+
+ULONG_PTR WINAPI CimMountVerifiedImage(PCWSTR dir, PCWSTR name, UINT32 flags, const GUID *volume,
+                                       UINT16 hash_size, const BYTE *hash)
+{
+    const CimFsImagePath image = {dir, name};
+    struct call call = {.mount = {.count = 1, .images = &image},
+                        .flags = flags,
+                        .volume = volume,
+                        .verifies = true,
+                        .hash_size = hash_size,
+                        .hash = hash};
+    struct cim_error err;
+    HRESULT hr = mount_result(&call, &err);
+
+    TRACE(hr, &err, "CimMountVerifiedImage(%s, %s, flags 0x%x, %s, hash %p of %u bytes): " OUTCOME,
+          T(dir), T(name), flags, TGUID(volume), (const void *)hash, hash_size,
+          OUTCOME_OF(hr, call));
+    RETURN_HRESULT(hr);
+}
+
+ULONG_PTR WINAPI CimMergeMountImage(UINT32 count, const CimFsImagePath *images,
+                                    CIM_MOUNT_IMAGE_FLAGS flags, const GUID *volume)
+{
+    struct call call = {.mount = {.count = count, .images = images, .merges = true},
+                        .flags = (UINT32)flags,
+                        .volume = volume};
+    struct cim_error err;
+    HRESULT hr = mount_result(&call, &err);
+
+    TRACE(hr, &err, "CimMergeMountImage(%u images, %s %s, flags 0x%x, %s): " OUTCOME, count,
+          FIRST_OF(count, images), (unsigned)flags, TGUID(volume), OUTCOME_OF(hr, call));
+    RETURN_HRESULT(hr);
+}
+
+ULONG_PTR WINAPI CimMergeMountVerifiedImage(UINT32 count, const CimFsImagePath *images,
+                                            UINT32 flags, const GUID *volume, UINT16 hash_size,
+                                            const BYTE *hash)
+{
+    struct call call = {.mount = {.count = count, .images = images, .merges = true},
+                        .flags = flags,
+                        .volume = volume,
+                        .verifies = true,
+                        .hash_size = hash_size,
+                        .hash = hash};
+    struct cim_error err;
+    HRESULT hr = mount_result(&call, &err);
+
+    TRACE(hr, &err,
+          "CimMergeMountVerifiedImage(%u images, %s %s, flags 0x%x, %s, hash %p of %u "
+          "bytes): " OUTCOME,
+          count, FIRST_OF(count, images), flags, TGUID(volume), (const void *)hash, hash_size,
+          OUTCOME_OF(hr, call));
     RETURN_HRESULT(hr);
 }
 

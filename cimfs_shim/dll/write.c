@@ -18,7 +18,7 @@ static enum cim_status bad_handle(struct cim_error *err, const char *what)
     return fail(err, CIM_E_INVALID, "the handle is not that of an open %s", what);
 }
 
-static struct object *get_image(CIMFS_IMAGE_HANDLE handle, struct cim_error *err)
+struct object *image_get(CIMFS_IMAGE_HANDLE handle, struct cim_error *err)
 {
     struct object *image = handle_get((ULONG_PTR)handle, OBJECT_IMAGE);
 
@@ -26,8 +26,7 @@ static struct object *get_image(CIMFS_IMAGE_HANDLE handle, struct cim_error *err
     return image;
 }
 
-/* An argument that is a path inside the image. */
-static enum cim_status check_path(PCWSTR path, struct cim_error *err)
+enum cim_status check_path(PCWSTR path, struct cim_error *err)
 {
     return path ? CIM_OK : fail(err, CIM_E_INVALID, "the path is NULL");
 }
@@ -52,8 +51,6 @@ static enum cim_status check_create(PCWSTR dir, UINT32 flags, PCWSTR existing, P
     if (!dir) return fail(err, CIM_E_INVALID, "the directory is NULL");
     if (!existing && !name)
         return fail(err, CIM_E_INVALID, "neither an existing nor a new image is named");
-    if (flags & CIM_CREATE_VERIFIED)
-        return fail(err, CIM_E_UNSUPPORTED, "containers to be sealed are not made yet");
     return place_check(place_of(flags), dir, err);
 }
 
@@ -73,6 +70,7 @@ static unsigned write_flags(UINT32 flags)
 
     if (flags & CIM_CREATE_CONSISTENT_CIMS) result |= CIM_WRITE_CONSISTENT;
     if (flags & CONTAINER_FLAGS) result |= CIM_WRITE_CONTAINER;
+    if (flags & CIM_CREATE_VERIFIED) result |= CIM_WRITE_SEALABLE;
     if (flags & CIM_CREATE_IMAGE_BLOCK_CIM && force_device()) result |= CIM_WRITE_FORCE;
     return result;
 }
@@ -153,7 +151,7 @@ ULONG_PTR WINAPI CimCreateImage2(PCWSTR dir, CIM_CREATE_IMAGE_FLAGS flags, PCWST
 
 static enum cim_status commit_image(CIMFS_IMAGE_HANDLE handle, struct cim_error *err)
 {
-    struct object *image = get_image(handle, err);
+    struct object *image = image_get(handle, err);
     enum cim_status status;
 
     if (!image) return CIM_E_INVALID;
@@ -247,7 +245,7 @@ static enum cim_status create_file(CIMFS_IMAGE_HANDLE handle, PCWSTR path,
 
     if (!result) return fail(err, CIM_E_POINTER, "no place for the handle");
     *result = NULL;
-    image = get_image(handle, err);
+    image = image_get(handle, err);
     if (!image) return CIM_E_INVALID;
     status = create_file_in(image, path, metadata, result, err);
     object_unref(image);
@@ -308,7 +306,7 @@ static enum cim_status create_alternate_stream(CIMFS_IMAGE_HANDLE handle, PCWSTR
 
     if (!result) return fail(err, CIM_E_POINTER, "no place for the handle");
     *result = NULL;
-    image = get_image(handle, err);
+    image = image_get(handle, err);
     if (!image) return CIM_E_INVALID;
     status = create_alternate_stream_in(image, path, size, result, err);
     object_unref(image);
@@ -331,7 +329,7 @@ ULONG_PTR WINAPI CimCreateAlternateStream(CIMFS_IMAGE_HANDLE handle, PCWSTR path
 static enum cim_status create_hard_link(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWSTR existing,
                                         struct cim_error *err)
 {
-    struct object *image = get_image(handle, err);
+    struct object *image = image_get(handle, err);
     enum cim_status status;
 
     if (!image) return CIM_E_INVALID;
@@ -356,7 +354,7 @@ ULONG_PTR WINAPI CimCreateHardLink(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWST
 
 static enum cim_status delete_path(CIMFS_IMAGE_HANDLE handle, PCWSTR path, struct cim_error *err)
 {
-    struct object *image = get_image(handle, err);
+    struct object *image = image_get(handle, err);
     enum cim_status status;
 
     if (!image) return CIM_E_INVALID;
@@ -392,7 +390,7 @@ static enum cim_status lookup_file(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PBOOL
 
     if (!exists) return fail(err, CIM_E_POINTER, "no place for the result");
     *exists = FALSE;
-    image = get_image(handle, err);
+    image = image_get(handle, err);
     if (!image) return CIM_E_INVALID;
     status = check_path(path, err);
     if (!status && is_root(path)) status = fail(err, CIM_E_INVALID, "the path is the root's");

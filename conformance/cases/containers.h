@@ -112,4 +112,110 @@ static inline void check_mounts(const char *label, const WCHAR *path, const WCHA
     dismount(volume_root(&guid));
 }
 
+/* ---- merged and sealed images ------------------------------------------------------------------
+ */
+
+/* The flags that the calls take for images in such a place. */
+struct kind
+{
+    UINT32 create, merge, mount;
+};
+static const struct kind in_files = {IN_FILE, CIM_MERGE_SINGLE_FILE, CIM_MOUNT_SINGLE_FILE};
+static const struct kind on_devices = {ON_DEVICE, CIM_MERGE_BLOCK_DEVICE, CIM_MOUNT_BLOCK_CIM};
+static const struct kind in_directories = {0, 0, 0};
+
+/* A merged image of the images behind the first, topmost first; then it is the first. */
+static inline void make_merged(const struct kind *kind, UINT32 more, const CimFsImagePath *images,
+                               UINT32 count)
+{
+    CIMFS_IMAGE_HANDLE image =
+            open_in(images[0].ImageDir, kind->create | more, NULL, images[0].ImageName);
+
+    for (UINT32 i = 1; i < count; i++)
+        need_hr("CimAddFsToMergedImage2",
+                cim.AddFsToMergedImage2(
+                        image, join(images[i].ImageDir, images[i].ImageName),
+                        kind->merge | (more & CIM_CREATE_VERIFIED ? CIM_MERGE_VERIFIED : 0)));
+    commit_and_close(image);
+}
+
+/* CimMergeMountImage under a new GUID. */
+static inline HRESULT mount_merged(const struct kind *kind, const CimFsImagePath *images,
+                                   UINT32 count, GUID *guid)
+{
+    HRESULT hr;
+
+    new_guid(guid);
+    track_mount(guid);
+    hr = cim.MergeMountImage(count, images, kind->mount, guid);
+    if (FAILED(hr)) untrack_mount(guid);
+    return hr;
+}
+
+/* The same with a root hash; the call's answer, and what it mounted is dismounted again. */
+static inline HRESULT try_merged(UINT32 flags, const CimFsImagePath *images, UINT32 count)
+{
+    GUID guid;
+    HRESULT hr;
+
+    new_guid(&guid);
+    track_mount(&guid);
+    hr = cim.MergeMountImage(count, images, flags, &guid);
+    if (FAILED(hr))
+        untrack_mount(&guid);
+    else
+        dismount(volume_root(&guid));
+    return hr;
+}
+
+/* CimMountVerifiedImage, or CimMergeMountVerifiedImage of more than one, under a new GUID. */
+static inline HRESULT mount_verified(UINT32 flags, const CimFsImagePath *images, UINT32 count,
+                                     UINT16 size, const BYTE *hash, GUID *guid)
+{
+    HRESULT hr;
+
+    new_guid(guid);
+    track_mount(guid);
+    hr = count == 1 ? cim.MountVerifiedImage(images->ImageDir, images->ImageName, flags, guid, size,
+                                             hash)
+                    : cim.MergeMountVerifiedImage(count, images, flags, guid, size, hash);
+    if (FAILED(hr)) untrack_mount(guid);
+    return hr;
+}
+
+static inline HRESULT try_verified(UINT32 flags, const CimFsImagePath *images, UINT32 count,
+                                   UINT16 size, const BYTE *hash)
+{
+    GUID guid;
+    HRESULT hr = mount_verified(flags, images, count, size, hash, &guid);
+
+    if (SUCCEEDED(hr)) dismount(volume_root(&guid));
+    return hr;
+}
+
+/* The container sealed; needs S_OK. */
+static inline void seal_container(const WCHAR *path, BYTE hash[32])
+{
+    UINT64 size = 0, header = 0;
+
+    need_hr("CimSealImage", cim.SealImage(path, &size, &header, hash));
+}
+
+/* An image with one file. */
+static inline void make_layer(const struct kind *kind, UINT32 more, const CimFsImagePath *layer,
+                              const WCHAR *file, const char *text)
+{
+    CIMFS_IMAGE_HANDLE image =
+            open_in(layer->ImageDir, kind->create | more, NULL, layer->ImageName);
+
+    put_text(image, file, text);
+    commit_and_close(image);
+}
+
+/* A container's, or a directory's, path that stays. */
+static inline const WCHAR *place(const WCHAR *name)
+{
+    return _wcsdup(join(case_dir(), name));
+}
+
 #endif

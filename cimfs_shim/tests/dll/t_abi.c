@@ -47,27 +47,6 @@ static void test_registers(void)
     CimCloseImage(image);
 }
 
-/* ---- what is not implemented ---- */
-
-static void test_not_supported(void)
-{
-    UINT64 one = 99, two = 99, three = 99;
-    BYTE hash[64], filled[64];
-    UINT32 sealed = 99;
-
-    memset(hash, 0x5a, 64);
-    memset(filled, 0x5a, 64);
-    is_hr(CimSealImage(L"a", &one, &two, hash), HR_NOT_SUPPORTED, "CimSealImage");
-    ok(!one && !two, "CimSealImage: the sizes are cleared");
-    is_mem(hash, filled, 64, "CimSealImage: the hash buffer, of unknown size, is left alone");
-    one = two = 99;
-    is_hr(CimGetVerificationInformation(L"a", &sealed, &one, &two, &three, hash, NULL),
-          HR_NOT_SUPPORTED, "CimGetVerificationInformation");
-    ok(!sealed && !one && !two && !three, "CimGetVerificationInformation: outputs are cleared");
-    is_hr(CimGetVerificationInformation(L"a", NULL, NULL, NULL, NULL, NULL, NULL), HR_NOT_SUPPORTED,
-          "CimGetVerificationInformation: all NULL");
-}
-
 /* ---- the version resource ---- */
 
 static const char *version_string(void *data, const WCHAR *key)
@@ -121,7 +100,6 @@ int wmain(void)
     dll = LoadLibraryA("cimfs.dll");
     if (!dll) bail("no cimfs.dll: error %lu", GetLastError());
     test_registers();
-    test_not_supported();
     test_version(L"cimfs.dll", "cimfs.dll");
     test_version(L"cimwriter.dll", "cimwriter.dll");
     return tap_done();

@@ -151,7 +151,7 @@ static void test_create_image2(void)
             {0x4c, E_INVALIDARG, "E_INVALIDARG"},
             {0x41, E_INVALIDARG, "E_INVALIDARG"},
             {0x84, E_INVALIDARG, "E_INVALIDARG"},
-            {0x48, HR_NOT_SUPPORTED, "ERROR_NOT_SUPPORTED"},
+            {0x48, HR_CORRUPT, "ERROR_CIMFS_IMAGE_CORRUPT"},
             {0x05, E_INVALIDARG, "E_INVALIDARG"},
             {0x3b, HR_CORRUPT, "ERROR_CIMFS_IMAGE_CORRUPT"},
     };

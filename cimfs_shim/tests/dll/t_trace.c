@@ -133,7 +133,7 @@ static void make_reading_calls(const WCHAR *dir)
     CimDismountImage(NULL);
 }
 
-static void make_later_calls(void)
+static void make_container_calls(void)
 {
     const CimFsImagePath images[2] = {{L"d", L"a"}, {L"d", L"b"}};
     FILE_STAT_BASIC_INFORMATION info;
@@ -319,26 +319,30 @@ static const char *const each_line[] = {
         "CimMountImage(\"DIR\", (null), flags 0x0, (null)): not mounted, letter - = 0x80070057 "
         "E_INVALIDARG: the image's name is NULL",
         "CimDismountImage((null)) = 0x80070057 E_INVALIDARG: the volume's GUID is NULL",
-        "CimConvertBlockImage(\"d\", \"a\", \"b\") = 0x80070032 ERROR_NOT_SUPPORTED: not "
-        "implemented",
-        "CimAddFsToMergedImage(image NULL, \"a\") = 0x80070032 ERROR_NOT_SUPPORTED: not "
-        "implemented",
-        "CimAddFsToMergedImage2(image NULL, \"a\", flags 0x7) = 0x80070032 ERROR_NOT_SUPPORTED: "
-        "not implemented",
+        "CimConvertBlockImage(\"d\", \"a\", \"b\") = 0x80070003 ERROR_PATH_NOT_FOUND: open image: "
+        "d\\a: opening directory d: File not found (2)",
+        "CimAddFsToMergedImage(image NULL, \"a\") = 0x80070057 E_INVALIDARG: the handle is not "
+        "that of an open image",
+        "CimAddFsToMergedImage2(image NULL, \"a\", flags 0x7) = 0x80070057 E_INVALIDARG: the "
+        "handle is not that of an open image",
         "CimCreateMergedFile(image NULL, \"a\", fs NULL, file NULL, index 7) = 0x80070032 "
         "ERROR_NOT_SUPPORTED: not implemented",
-        "CimTombstoneFile(image NULL, \"a\") = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
-        "CimCreateMergeLink(image NULL, \"a\", existing \"b\") = 0x80070032 ERROR_NOT_SUPPORTED: "
-        "not implemented",
-        "CimMergeMountImage(count 2, PTR, flags 0x1, {12345678-9abc-def0-0100-000000000000}) = "
-        "0x80070032 ERROR_NOT_SUPPORTED: not implemented",
-        "CimSealImage(\"a\", hash NULL) = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
-        "CimGetVerificationInformation(\"a\", hash NULL, signature NULL) = 0x80070032 "
-        "ERROR_NOT_SUPPORTED: not implemented",
+        "CimTombstoneFile(image NULL, \"a\") = 0x80070057 E_INVALIDARG: the handle is not that of "
+        "an open image",
+        "CimCreateMergeLink(image NULL, \"a\", existing \"b\") = 0x80070057 E_INVALIDARG: the "
+        "handle is not that of an open image",
+        "CimMergeMountImage(2 images, \"d\" \"a\", flags 0x1, "
+        "{12345678-9abc-def0-0100-000000000000}): not mounted, letter - = 0x80070003 "
+        "ERROR_PATH_NOT_FOUND: open merged image: d\\a: opening directory d: File not found (2)",
+        "CimSealImage(\"a\", hash NULL) = 0x80004003 E_POINTER: no place for the hash",
+        "CimGetVerificationInformation(\"a\", hash NULL, signature NULL): sealed 0 = 0x80004003 "
+        "E_POINTER: no place for the hash",
         "CimMountVerifiedImage(\"d\", \"a\", flags 0x7, {12345678-9abc-def0-0100-000000000000}, "
-        "hash PTR of 32 bytes) = 0x80070032 ERROR_NOT_SUPPORTED: not implemented",
-        "CimMergeMountVerifiedImage(count 2, PTR, flags 0x7, (null), hash PTR of 32 bytes) = "
-        "0x80070032 ERROR_NOT_SUPPORTED: not implemented",
+        "hash PTR of 32 bytes): not mounted, letter - = 0x80070057 E_INVALIDARG: an ordinary image "
+        "has no root hash",
+        "CimMergeMountVerifiedImage(2 images, \"d\" \"a\", flags 0x7, (null), hash PTR of 32 "
+        "bytes): not mounted, letter - = 0x80070057 E_INVALIDARG: an ordinary image has no root "
+        "hash",
         "CimReadFile2(\"a\", \"f\", offset 7, buffer NULL, size 8, flags 0x9): 0 read, 0 left = "
         "0x80070057 E_INVALIDARG: unknown flag 0x8",
         "CimGetFileStatBasicInformation2(\"a\", \"f\", {size 0, attributes 0x0}, flags 0x9) = "
@@ -349,7 +353,7 @@ static void make_each_call(const WCHAR *dir)
 {
     make_session_calls(dir);
     make_reading_calls(dir);
-    make_later_calls();
+    make_container_calls();
 }
 
 /* A line without what differs from run to run: its beginning, DIR, and handles and pointers, of
