@@ -99,3 +99,8 @@ C(mounted_refused)
 C(commit_dismounts)
 C(regions_come_back)
 C(no_case_table)
+/* layers.c */
+C(tombstone_deletes)
+C(merge_link_links)
+C(seal_changed)
+C(verified_unverified)

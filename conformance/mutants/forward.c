@@ -46,6 +46,24 @@ ULONG_PTR forward(struct call *c)
         return real.GetFileStatBasicInformation(c->dir, c->path, c->info);
     case F_LookupFile:
         return real.LookupFile(image, c->path, c->exists);
+    case F_ReadFile2:
+        return real.ReadFile2(c->dir, c->path, c->offset, c->buffer, c->size, c->got, c->left,
+                              c->flags);
+    case F_GetFileStatBasicInformation2:
+        return real.GetFileStatBasicInformation2(c->dir, c->path, c->info, c->flags);
+    case F_AddFsToMergedImage:
+        return real.AddFsToMergedImage(image, c->existing);
+    case F_AddFsToMergedImage2:
+        return real.AddFsToMergedImage2(image, c->existing, c->flags);
+    case F_TombstoneFile:
+        return real.TombstoneFile(image, c->path);
+    case F_CreateMergeLink:
+        return real.CreateMergeLink(image, c->path, c->target);
+    case F_SealImage:
+        return real.SealImage(c->dir, c->got, c->left, c->buffer);
+    case F_MountVerifiedImage:
+        return real.MountVerifiedImage(c->dir, c->name, c->flags, c->guid, (UINT16)c->size,
+                                       c->data);
     default:
         return c->rest(c);
     }
@@ -185,6 +203,52 @@ ULONG_PTR WINAPI CimLookupFile(CIMFS_IMAGE_HANDLE image, PCWSTR path, PBOOLEAN e
     CALL(F_LookupFile, .image = image, .path = path, .exists = exists);
 }
 
+ULONG_PTR WINAPI CimReadFile2(PCWSTR image, PCWSTR path, UINT64 offset, void *buffer, UINT64 size,
+                              UINT64 *got, UINT64 *left, UINT32 flags)
+{
+    CALL(F_ReadFile2, .dir = image, .path = path, .offset = offset, .buffer = buffer, .size = size,
+         .got = got, .left = left, .flags = flags);
+}
+
+ULONG_PTR WINAPI CimGetFileStatBasicInformation2(PCWSTR image, PCWSTR path,
+                                                 FILE_STAT_BASIC_INFORMATION *info, UINT32 flags)
+{
+    CALL(F_GetFileStatBasicInformation2, .dir = image, .path = path, .info = info, .flags = flags);
+}
+
+ULONG_PTR WINAPI CimAddFsToMergedImage(CIMFS_IMAGE_HANDLE image, PCWSTR source)
+{
+    CALL(F_AddFsToMergedImage, .image = image, .existing = source);
+}
+
+ULONG_PTR WINAPI CimAddFsToMergedImage2(CIMFS_IMAGE_HANDLE image, PCWSTR source, UINT32 flags)
+{
+    CALL(F_AddFsToMergedImage2, .image = image, .existing = source, .flags = flags);
+}
+
+ULONG_PTR WINAPI CimTombstoneFile(CIMFS_IMAGE_HANDLE image, PCWSTR path)
+{
+    CALL(F_TombstoneFile, .image = image, .path = path);
+}
+
+ULONG_PTR WINAPI CimCreateMergeLink(CIMFS_IMAGE_HANDLE image, PCWSTR path, PCWSTR target)
+{
+    CALL(F_CreateMergeLink, .image = image, .path = path, .target = target);
+}
+
+/* The sizes go where counters do. */
+ULONG_PTR WINAPI CimSealImage(PCWSTR path, UINT64 *hash_size, UINT64 *header_size, BYTE *hash)
+{
+    CALL(F_SealImage, .dir = path, .got = hash_size, .left = header_size, .buffer = hash);
+}
+
+ULONG_PTR WINAPI CimMountVerifiedImage(PCWSTR dir, PCWSTR name, UINT32 flags, const GUID *guid,
+                                       UINT16 hash_size, const BYTE *hash)
+{
+    CALL(F_MountVerifiedImage, .dir = dir, .name = name, .flags = flags, .guid = guid,
+         .size = hash_size, .data = hash);
+}
+
 /* The others: arguments go as they came. REST(name, (types and names), struct members, (names)) */
 #define REST(name, parameters, members, values, arguments_)                                        \
     struct name##_arguments                                                                        \
@@ -208,45 +272,22 @@ ULONG_PTR WINAPI CimLookupFile(CIMFS_IMAGE_HANDLE image, PCWSTR path, PBOOLEAN e
 
 REST(ConvertBlockImage, (PCWSTR p, PCWSTR q, PCWSTR r), PCWSTR p; PCWSTR q; PCWSTR r;
      , LIST(p, q, r), (a->p, a->q, a->r))
-REST(AddFsToMergedImage, (CIMFS_IMAGE_HANDLE h, PCWSTR p), CIMFS_IMAGE_HANDLE h; PCWSTR p;
-     , LIST(h, p), (a->h, a->p))
-REST(AddFsToMergedImage2, (CIMFS_IMAGE_HANDLE h, PCWSTR p, UINT32 f), CIMFS_IMAGE_HANDLE h;
-     PCWSTR p; UINT32 f;, LIST(h, p, f), (a->h, a->p, a->f))
 REST(CreateMergedFile, (CIMFS_IMAGE_HANDLE h, PCWSTR p, PVOID v, PVOID w, UINT16 n),
      CIMFS_IMAGE_HANDLE h;
      PCWSTR p; PVOID v; PVOID w; UINT16 n;, LIST(h, p, v, w, n), (a->h, a->p, a->v, a->w, a->n))
-REST(TombstoneFile, (CIMFS_IMAGE_HANDLE h, PCWSTR p), CIMFS_IMAGE_HANDLE h; PCWSTR p;
-     , LIST(h, p), (a->h, a->p))
-REST(CreateMergeLink, (CIMFS_IMAGE_HANDLE h, PCWSTR p, PCWSTR q), CIMFS_IMAGE_HANDLE h; PCWSTR p;
-     PCWSTR q;, LIST(h, p, q), (a->h, a->p, a->q))
 REST(MergeMountImage, (UINT32 n, const CimFsImagePath *p, CIM_MOUNT_IMAGE_FLAGS f, const GUID *g),
      UINT32 n;
      const CimFsImagePath *p; UINT32 f; const GUID *g;
      , LIST(n, p, (UINT32)f, g), (a->n, a->p, a->f, a->g))
-REST(SealImage, (PCWSTR p, UINT64 *s, UINT64 *t, BYTE *b), PCWSTR p; UINT64 * s; UINT64 * t;
-     BYTE * b;, LIST(p, s, t, b), (a->p, a->s, a->t, a->b))
 REST(GetVerificationInformation,
      (PCWSTR p, UINT32 *n, UINT64 *s, UINT64 *t, UINT64 *u, BYTE *b, BYTE *d), PCWSTR p;
      UINT32 * n; UINT64 * s; UINT64 * t; UINT64 * u; BYTE * b; BYTE * d;
      , LIST(p, n, s, t, u, b, d), (a->p, a->n, a->s, a->t, a->u, a->b, a->d))
-REST(MountVerifiedImage, (PCWSTR p, PCWSTR q, UINT32 f, const GUID *g, UINT16 n, const BYTE *b),
-     PCWSTR p;
-     PCWSTR q; UINT32 f; const GUID *g; UINT16 n; const BYTE *b;
-     , LIST(p, q, f, g, n, b), (a->p, a->q, a->f, a->g, a->n, a->b))
 REST(MergeMountVerifiedImage,
      (UINT32 k, const CimFsImagePath *p, UINT32 f, const GUID *g, UINT16 n, const BYTE *b),
      UINT32 k;
      const CimFsImagePath *p; UINT32 f; const GUID *g; UINT16 n; const BYTE *b;
      , LIST(k, p, f, g, n, b), (a->k, a->p, a->f, a->g, a->n, a->b))
-REST(ReadFile2, (PCWSTR p, PCWSTR q, UINT64 o, void *b, UINT64 n, UINT64 *s, UINT64 *t, UINT32 f),
-     PCWSTR p;
-     PCWSTR q; UINT64 o; void *b; UINT64 n; UINT64 * s; UINT64 * t; UINT32 f;
-     , LIST(p, q, o, b, n, s, t, f), (a->p, a->q, a->o, a->b, a->n, a->s, a->t, a->f))
-REST(GetFileStatBasicInformation2, (PCWSTR p, PCWSTR q, FILE_STAT_BASIC_INFORMATION *i, UINT32 f),
-     PCWSTR p;
-     PCWSTR q; FILE_STAT_BASIC_INFORMATION * i; UINT32 f;
-     , LIST(p, q, i, f), (a->p, a->q, a->i, a->f))
-
 /* ---- loading -------------------------------------------------------------------------------- */
 
 /*

@@ -643,3 +643,49 @@ M("hidden-added", "Volume/Attributes Volume/AttributesDropped", "everything is H
   .on = ON(CreateFile), DOES(metadata_changed), .text = L"+", .number = FILE_ATTRIBUTE_HIDDEN)
 M("empty-files-lost", "Volume/OddSizes", "empty files aren't made",
   .on = ON(CreateFile), .when = MAKES_FILE, DOES(empty_file_lost))
+
+/* ---- containers, layers and seals --------------------------------------------------------------------------- */
+M("container-flag-lost", "Container/HcsshimTestImage CreateImage2/Containers Container/TwoImages", "SINGLE_FILE is ignored",
+  .on = ON(CreateImage2), DOES(flags_masked), .number = 0x08)
+M("device-flag-lost", "Device/HcsshimTestImage Device/Flags", "BLOCK_CIM is ignored",
+  .on = ON(CreateImage2), DOES(flags_masked), .number = 0x04)
+M("container-not-consistent", "Container/ConsistentSameBytes Device/SameBytesAsFile Seal/ConsistentSameHash", "CONSISTENT_CIMS is ignored",
+  .on = ON(CreateImage2), DOES(flags_masked), .number = 0x10)
+M("container-never-sealable", "Seal/HcsshimTest CreateImage2/VerifiedContainers Container/VerifiedMixed", "VERIFIED is ignored",
+  .on = ON(CreateImage2), DOES(flags_masked), .number = 0x40)
+M("read-2-flag-lost", "ReadFile2/OddSizes ReadFile2/Flags", "CimReadFile2 ignores its flags",
+  .on = ON(ReadFile2), DOES(flags_masked), .number = 0xffffffff)
+M("stat-2-flag-lost", "ReadFile2/OddSizes ReadFile2/Flags", "CimGetFileStatBasicInformation2 ignores its flags",
+  .on = ON(GetFileStatBasicInformation2), DOES(flags_masked), .number = 0xffffffff)
+M("tombstone-nothing", "Tombstone/HcsshimTest Tombstone/Directory Tombstone/OpaqueDirectory Tombstone/WithoutParents", "CimTombstoneFile does nothing",
+  .on = ON(TombstoneFile), SKIPS(S_OK))
+M("tombstone-deletes", "Tombstone/HcsshimTest Tombstone/WithoutParents Tombstone/OverAnItem", "CimTombstoneFile is CimDeletePath",
+  .on = ON(TombstoneFile), DOES(tombstone_deletes))
+M("merge-link-nothing", "MergeLink/HcsshimTest MergeLink/Unresolved", "CimCreateMergeLink does nothing",
+  .on = ON(CreateMergeLink), SKIPS(S_OK))
+M("merge-link-is-hard-link", "MergeLink/MissingTarget MergeLink/HcsshimTest", "CimCreateMergeLink is CimCreateHardLink",
+  .on = ON(CreateMergeLink), DOES(merge_link_links))
+M("second-source-lost", "Merge/HcsshimFiles Merge/HcsshimDevices", "only the first source of a merged image counts",
+  .on = ON(AddFsToMergedImage2), .after = 1, SKIPS(S_OK))
+M("source-lost", "Merge/InDirectories", "sources of a merged image in a directory aren't added",
+  .on = ON(AddFsToMergedImage), SKIPS(S_OK))
+M("source-never-verified", "Merge/SourceFlags MergeMountVerified/HcsshimFiles MergeMountVerified/HcsshimDevices", "CIM_MERGE_VERIFIED is ignored",
+  .on = ON(AddFsToMergedImage2), DOES(flags_masked), .number = 0x4)
+M("seal-nothing", "Seal/HcsshimTest Verification/Sealed Seal/NoMoreSessions", "CimSealImage does nothing",
+  .on = ON(SealImage), SKIPS(S_OK))
+M("seal-other-hash", "Seal/HcsshimTest MountVerified/WrongHash Verification/Sealed", "the root hash is told with a wrong last byte",
+  .on = ON(SealImage), DOES(seal_changed), .number = 31)
+M("seal-no-size", "Seal/HcsshimTest Seal/Outputs", "CimSealImage tells no hash size",
+  .on = ON(SealImage), DOES(seal_changed), .number = 32)
+M("seal-once", "Seal/Twice", "a container is sealed once",
+  .on = ON(SealImage), .after = 1, SKIPS(E_ACCESSDENIED))
+M("verified-mount-unverified", "MountVerified/WrongHash MountVerified/NotSealed MountVerified/Refused", "CimMountVerifiedImage is CimMountImage",
+  .on = ON(MountVerifiedImage), DOES(verified_unverified))
+M("convert-nothing", "Convert/IntoContainer Convert/OntoDevice", "CimConvertBlockImage does nothing",
+  .on = ON(ConvertBlockImage), SKIPS(S_OK))
+M("merge-mount-nothing", "Merge/HcsshimFiles MergeMount/GuidInUse", "CimMergeMountImage does nothing",
+  .on = ON(MergeMountImage), SKIPS(S_OK))
+M("merge-mount-verified-nothing", "MergeMountVerified/HcsshimFiles MergeMountVerified/Refused", "CimMergeMountVerifiedImage does nothing",
+  .on = ON(MergeMountVerifiedImage), SKIPS(S_OK))
+M("verification-nothing", "Verification/Sealed Verification/Answers", "CimGetVerificationInformation does nothing",
+  .on = ON(GetVerificationInformation), SKIPS(S_OK))
