@@ -550,6 +550,39 @@ free_sweep:
 	kit_free(&k);
 }
 
+/* Each that is broken is told, up to a bound. */
+static void test_much_broken(void)
+{
+	/* What is needed to open it lies in front of them, and behind. */
+	enum { FILES = 7, MOST = 1000, FIRST = 80 };
+	struct kit k = kit_new();
+	struct cim_writer *w;
+	uint64_t blocks;
+	uint8_t root[32];
+
+	k.container = true;
+	w = begin_flags(&k, NULL, "base.cim", CIM_WRITE_SEALABLE);
+	for (unsigned i = 0; i < FILES; i++) {
+		const char name[] = {(char)('a' + i), '\0'};
+
+		put_bytes(&k, w, name, bytes + i, sizeof(bytes) - FILES);
+	}
+	finish(&k, w);
+	memcpy(root, seal(&k), 32);
+	blocks = info_of(&k).data_blocks;
+	ok(blocks > MOST + 100, "a container of %u blocks", (unsigned)blocks);
+	for (unsigned i = 0; i < 2; i++) {
+		const unsigned count = i ? MOST + 20 : MOST - 20;
+
+		for (unsigned n = 0; n < count; n++)
+			flip(&k, (FIRST + n) * (uint64_t)BLOCK);
+		is_int(deep(&k, root), i ? MOST + 1 : count, "%u blocks are broken", count);
+		for (unsigned n = 0; n < count; n++)
+			flip(&k, (FIRST + n) * (uint64_t)BLOCK);
+	}
+	kit_free(&k);
+}
+
 /* ---- what a seal must be ---- */
 
 struct hand {
@@ -1250,6 +1283,7 @@ int main(void)
 	test_devices();
 	test_runs();
 	test_flips();
+	test_much_broken();
 	test_rules();
 	test_cut();
 	test_changing_header();
