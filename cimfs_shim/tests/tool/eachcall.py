@@ -9,6 +9,7 @@ more than without the fault. The same where memory ends.
 """
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,9 @@ NTHCALL = os.path.join(BUILD, "tests", "nthcall.so")
 SOURCE, MORE, OUT = (os.path.join(TMP, name) for name in ("source", "more", "out"))
 IMAGES, KEPT, NOTE = (os.path.join(TMP, name) for name in ("images", "kept", "note"))
 BASE, NEW, OTHER = (os.path.join(IMAGES, name) for name in ("base.cim", "new.cim", "other.cim"))
+# A container, an image in it, and one that is to be
+BOX = os.path.join(IMAGES, "box.bcim")
+INSIDE, ADDED = (os.path.join(BOX, name) for name in ("base.cim", "new.cim"))
 # An image of all that there is, and what is made from it
 ALL, CHANGED = (os.path.join(TMP, name, "image.cim") for name in ("all", "changed"))
 DUMP, DATA = os.path.join(TMP, "dump"), os.path.join(TMP, "data")
@@ -50,11 +54,19 @@ def failing(n, code, *args):
 
 
 def dumped(image):
-    """What is in an image; None if there is none."""
-    if not os.path.exists(image):
+    """What is in an image, or a container; None if there is none."""
+    boxed = image.startswith(BOX)
+    if not os.path.exists(BOX if boxed else image):
         return None
-    result = run([CIMTOOL, "dump", image])
-    return result.text if result.code == 0 else "unreadable: " + result.errors
+    result = run([CIMTOOL, *(("info", "--json") if image == BOX else ("dump",)), image])
+    if boxed and result.code == 1:
+        return None
+    if result.code:
+        return "unreadable: " + result.errors
+    if image != BOX:
+        return result.text
+    # What lies behind the end, or the seal, of one that isn't written again doesn't matter.
+    return {key: value for key, value in json.loads(result.text).items() if key != "file_size"}
 
 
 def tree(top):
@@ -72,9 +84,9 @@ def tree(top):
     return found
 
 
-def state():
-    """All that a command can change."""
-    return dumped(BASE), dumped(NEW), tree(OUT)
+def state(images):
+    """All that a command can change: @images, and a directory."""
+    return *map(dumped, images), tree(OUT)
 
 
 def names():
@@ -96,12 +108,15 @@ class Sweep:
     """One command, with every call of it."""
     def __init__(self, name, *args):
         self.name, self.args = name, args
+        self.images = (INSIDE, ADDED) if any(BOX in arg for arg in args) else (BASE, NEW)
+        if args[0] in ("seal", "append-vhd-footer"):
+            self.images = (INSIDE, BOX)
         self.failed = 2 if args[0] == "diff" else 1
         restore()
         self.files = files_of(IMAGES)
-        self.before = state(), names()
+        self.before = state(self.images), names()
         self.result, _, self.descriptors = failing(0, 0, *args)
-        self.after = state()
+        self.after = state(self.images)
         restore()
 
     def problems(self, code, result, call, descriptors):
@@ -111,12 +126,12 @@ class Sweep:
         if descriptors > self.descriptors:
             yield "%d descriptors are open, not %d" % (descriptors, self.descriptors)
         well = result.code == self.result.code != 3
-        if not well and result.errors == self.result.errors and (result.code != 3 or state() != self.after):
+        if not well and result.errors == self.result.errors and (result.code != 3 or state(self.images) != self.after):
             yield "it says nothing"
         said = result.errors + result.text
         if not well and result.code != 3 and not any(why in said for why in (os.strerror(code), *INSTEAD)):
             yield "it doesn't say why"
-        now = self.before[0] if self.is_untouched() else state()
+        now = self.before[0] if self.is_untouched() else state(self.images)
         if well and now != self.after:
             yield "it says that all is well"
         if well and self.said(result) != self.said(self.result):
@@ -181,6 +196,8 @@ def prepare():
         os.utime(top, (WHEN, WHEN))
     os.mkdir(KEPT)
     same(run([CIMTOOL, "create", "-q", os.path.join(KEPT, "base.cim"), SOURCE]).code, 0, "an image to begin with")
+    same(run([CIMTOOL, "create", "-q", "--container", "--sealable", os.path.join(KEPT, "box.bcim/base.cim"), SOURCE]).code, 0,
+         "a container to begin with")
     for path, content in ((ALL, b"content"), (CHANGED, b"c0ntent")):
         Image(Dir({
             "file": File(content, flags=HIDDEN, sd=make_sd(), ea=make_ea((b"A", b"1")), streams={"s": b"stream"}),
@@ -205,6 +222,12 @@ SWEEPS = [(args[0] if "-" not in args[-1] else args[0] + " " + args[-1].split("=
     ("fork", *QUICK, BASE, "new.cim", "--add", MORE + ":/dir/place", "--delete=/link"),
     ("merge", "--verify", NEW, BASE),
     ("convert", ALL, NEW),
+    ("convert", ALL, ADDED),
+    ("tombstone", BASE, "/dir", "/gone/before"),
+    ("create", "-q", ADDED, SOURCE),
+    ("seal", BOX),
+    ("append-vhd-footer", BOX),
+    ("rm", INSIDE),
     ("convert", "--flatten", ALL, NEW),
     ("extract", *QUICK, "-C", OUT, BASE),
     ("extract", "-q", "-C", OUT, ALL, "/dir", "/f*", "--streams-interface=windows"),
