@@ -118,11 +118,12 @@ static enum cim_status dangles(const struct cim_writer *writer, const struct cim
 {
 	const struct cim_merge_target *target = &writer->links.targets[link->target];
 	char text[160];
+	enum cim_status status;
 
 	cim_utf8_from_utf16(target->text, target->units, text, sizeof(text));
-	cim_fail(err, CIM_E_PATH_NOT_FOUND, "a merge link to '%s' %s", text, why);
+	status = cim_fail(err, CIM_E_PATH_NOT_FOUND, "a merge link to '%s' %s", text, why);
 	tell_path(writer, link->id, err);
-	return CIM_E_PATH_NOT_FOUND;
+	return status;
 }
 
 /* Find the file, or the merge link, that a target names. Bare directories count: what they have in
@@ -131,7 +132,7 @@ static enum cim_status look_up(struct cim_writer *writer, struct cim_merge_targe
 			       struct cim_error *err)
 {
 	const struct cim_path path = {.buf = (uint16_t *)target->text, .units = target->units};
-	struct cim_ns_place place = {.marks = 0};
+	struct cim_ns_place place;
 	struct cim_record record;
 	size_t pos = 0, units;
 	uint32_t node = writer->ns.root_node;
@@ -143,16 +144,17 @@ static enum cim_status look_up(struct cim_writer *writer, struct cim_merge_targe
 	while (!status && cim_path_next(&path, &pos, &name, &units)) {
 		status = cim_ns_find(&writer->ns, node, name, units, &place, err);
 		if (status || !place.there || place.marks & CIM_MARK_TOMBSTONE)
-			return status;
-		status = cim_ns_read(&writer->ns, place.there, &record, err);
-		if (status || pos == path.units)
 			break;
-		if (!cim_record_is_dir(&record))
-			return CIM_OK;
-		status = cim_ns_enter(&writer->ns, place.there, node, &node, err);
+		status = cim_ns_read(&writer->ns, place.there, &record, err);
+		if (status)
+			break;
+		if (cim_record_is_dir(&record))
+			status = cim_ns_enter(&writer->ns, place.there, node, &node, err);
+		else if (pos == path.units)
+			target->id = place.there;
+		else
+			break; /* a file on the way */
 	}
-	if (!status && !cim_record_is_dir(&record))
-		target->id = place.there;
 	return status;
 }
 

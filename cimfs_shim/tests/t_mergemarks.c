@@ -147,12 +147,33 @@ static void test_nested(void)
 	kit_free(&k);
 }
 
+/* What the session has when a source is added, as layers of two; the first isn't an image. */
+static const struct {
+	const char *own, *layer, *tree;
+} own_layers[] = {
+	{"m a\\b>c", "f a  f c", "o a  f a/b  f c"},
+	{"m a\\b>c  t a\\b", "f a", "f a"},
+	{"m a\\b\\c>d  t a\\b", "f a", "f a"},
+	{"d a  m a\\b>c  t a", "f c", "t a  f c"},
+};
+
 /* The session's own marks, before a source is added and after. */
 static void test_own(void)
 {
-	struct kit k = kit_new();
+	struct kit k;
 	struct cim_writer *w;
 
+	for (size_t i = 0; i < sizeof(own_layers) / sizeof(*own_layers); i++) {
+		k = kit_new();
+		make_layers(&k, own_layers[i].layer);
+		w = begin(&k, NULL, "merged");
+		do_calls(&k, w, own_layers[i].own);
+		must(&k, cim_writer_add_source(w, "mem/0", 0, &k.err));
+		finish(&k, w);
+		merged_is(&k, true, own_layers[i].tree, own_layers[i].own);
+		kit_free(&k);
+	}
+	k = kit_new();
 	make_layers(&k, "f a  f b  d c  f c\\d");
 	w = begin(&k, NULL, "merged");
 	do_calls(&k, w, "t a  m e\\f>b");

@@ -431,22 +431,39 @@ static void test_shared_target(bool overlapping)
 	kit_free(&k);
 }
 
-/* Each allocation fails once, and each call of the system's, with all that a source may have. */
+/* All that a source may have, and files for more than a file table. */
+static void make_rich(struct kit *k)
+{
+	static const char kinds[] = "fbmtd";
+	static struct mini_link links[1105];
+	struct mini *m = hand_begin(REGIONS);
+
+	m->entry_size = ENTRY;
+	for (unsigned i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		char name[10];
+
+		snprintf(name, sizeof(name), "n%04u", i);
+		links[i] = mini_link(name, hand_item(m, i < 5 ? kinds[i] : 'f'), 0);
+	}
+	hand_finish_marked(k, m, links, sizeof(links) / sizeof(*links));
+}
+
+static enum cim_status merge_rich(struct kit *k, struct cim_writer *w)
+{
+	enum cim_status status = cim_writer_add_source(w, "mem/hand.cim", 0, &k->err);
+
+	return status ? status : cim_writer_commit(w, &k->err);
+}
+
+/* Each allocation fails once, and each call of the system's. */
 static void test_failures(bool memory)
 {
 	struct kit base = kit_new();
-	struct mini *m = hand_begin(REGIONS);
-	struct mini_link links[4];
 	unsigned long at = 1;
 	unsigned wrong = 0;
 	bool failed = true;
 
-	m->entry_size = ENTRY;
-	links[0] = mini_link("a", hand_item(m, 'f'), 0);
-	links[1] = mini_link("b", hand_item(m, 'b'), 0);
-	links[2] = mini_link("m", hand_item(m, 'm'), 0);
-	links[3] = mini_link("t", hand_item(m, 't'), 0);
-	hand_finish_marked(&base, m, links, 4);
+	make_rich(&base);
 	for (; failed; at++) {
 		struct kit k = kit_copy(&base);
 		struct cim_writer *w = begin(&k, NULL, "m.cim");
@@ -454,12 +471,11 @@ static void test_failures(bool memory)
 		enum cim_status status;
 
 		put(&k, w, "x", "x");
+		must(&k, cim_writer_tombstone(w, cim_str8("N0004\\x"), &k.err)); /* a directory's */
 		k.m->fail_alloc = memory ? k.m->allocs + at : 0;
 		k.m->fail_at = memory ? 0 : k.m->ops + at;
 		k.m->fail_status = CIM_E_IO;
-		status = cim_writer_add_source(w, "mem/hand.cim", 0, &k.err);
-		if (!status)
-			status = cim_writer_commit(w, &k.err);
+		status = merge_rich(&k, w);
 		failed = memory ? k.m->failed_allocs != 0 : k.m->ops >= k.m->fail_at;
 		k.m->fail_alloc = k.m->fail_at = 0;
 		cim_writer_close(w);
