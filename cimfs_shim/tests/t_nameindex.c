@@ -321,6 +321,73 @@ static void test_read_errors(void)
 	mini_free(m);
 }
 
+/* ---- one table, read as two ---- */
+
+enum { BOTH = 100 };
+
+/* Bytes that are a directory's table and a stream table too: the name offsets of the two lie apart,
+ * and lead to other names. */
+static uint64_t put_both(struct mini *m, const struct mini_link *links, size_t *length)
+{
+	const size_t head = 8 + 20 * BOTH, each = 2 + 2 * NAME_UNITS;
+	uint8_t *bytes = (uint8_t *)calloc(1, head + 2 * BOTH * each);
+	uint64_t offset;
+
+	*length = head + 2 * BOTH * each;
+	mini_le(bytes, *length, 4);
+	mini_le(bytes + 4, BOTH, 4);
+	for (unsigned i = 0; i < 2 * BOTH; i++) {
+		const size_t at = head + i * each;
+
+		mini_le(bytes + 8 + (i < BOTH ? 4 : 12) * BOTH + 4 * (size_t)i, at, 4);
+		mini_le(bytes + at, links[i].units, 2);
+		for (size_t j = 0; j < links[i].units; j++)
+			mini_le(bytes + at + 2 + 2 * j, links[i].name[j], 2);
+	}
+	for (unsigned i = 0; i < BOTH; i++)
+		mini_le(bytes + 8 + 4 * (size_t)i, 2, 4);
+	offset = mini_put(m, 0, bytes, *length, 8);
+	free(bytes);
+	return offset;
+}
+
+static void test_two_kinds(void)
+{
+	static struct mini_link links[2 * BOTH];
+	struct mini *m = mini_new();
+	struct cim_image *image;
+	unsigned found[2][2] = {{0}};
+	uint64_t offset;
+	uint32_t file;
+	size_t length;
+
+	mini_begin(m, 1, 0);
+	file = mini_record(m);
+	for (unsigned i = 0; i < 2 * BOTH; i++)
+		links[i] = odd_link(i, 0);
+	shuffle(links, 2 * BOTH);
+	offset = put_both(m, links, &length);
+	mini_stream(m, m->root, offset, length, 1, false);
+	mini_field(m, file, 80, offset, 8);
+	mini_finish(m, "u.cim", 0);
+	image = mini_open(m, "mem/u.cim");
+	for (unsigned i = 0; i < 2 * BOTH; i++) {
+		struct cim_str name = {.utf16 = links[i].name, .units = links[i].units};
+		struct cim_data data = {CIM_SIZED(data)};
+		enum cim_status status;
+
+		found[0][i / BOTH] += look_up(image, m->root, &links[i], false, &status) != 0;
+		status = cim_image_get_data(image, file, name, &data, &err);
+		found[1][i / BOTH] += status != CIM_E_FILE_NOT_FOUND;
+	}
+	is_int(found[0][0], BOTH, "as a directory it has its own names");
+	is_int(found[0][1], 0, "and no other");
+	is_int(found[1][0], 0, "as a stream table it hasn't these");
+	is_int(found[1][1], BOTH, "but its own");
+	cim_image_close(image);
+	mini_free(m);
+}
+
 /* ---- many tables ---- */
 
 enum { TABLES = 80, EACH = 12000, THREADS = 4 };
@@ -424,6 +491,7 @@ int main(void)
 	test_unreadable_name();
 	test_without_memory();
 	test_read_errors();
+	test_two_kinds();
 	test_bound();
 	return tap_done();
 }
