@@ -15,8 +15,6 @@ void cim_idset_init(struct cim_idset *set, const struct cim_env *env)
 
 void cim_idset_free(struct cim_idset *set)
 {
-	if (!set->map.env)
-		return;
 	cim_free(set->map.env, set->words);
 	cim_hash_table_free(&set->map);
 }

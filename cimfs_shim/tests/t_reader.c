@@ -184,6 +184,7 @@ static void test_lookup(void)
 	struct mini *m = mini_sample();
 	struct cim_image *image = mini_open(m, "mem/s.cim");
 	uint32_t id, dir = id_of(image, "dir");
+	uint16_t wide_x[600];
 	char longest[600];
 
 	ok(dir && id_of(image, "DIR") == dir && id_of(image, "/Dir") == dir, "case is ignored");
@@ -217,6 +218,12 @@ static void test_lookup(void)
 	longest[599] = 0;
 	is_status(cim_image_lookup_at(image, dir, cim_str8(longest), false, &id, &err),
 		  CIM_E_FILE_NOT_FOUND, "a name that is too long to be there");
+	ok(!strncmp(err.path, "nnnnnnnn", 8), "the error names the name: %.20s", err.path);
+	for (size_t i = 0; i < 600; i++)
+		wide_x[i] = i < 599 ? 'x' : 0;
+	is_status(cim_image_lookup_at(image, id_of(image, "dir\\Nested"), cim_str16(wide_x), false,
+				      &id, &err),
+		  CIM_E_FILE_NOT_FOUND, "one in UTF-16, beside a name that it begins with");
 	is_status(cim_image_lookup_at(image, dir, cim_str8("\xff"), false, &id, &err),
 		  CIM_E_INVALID, "a name that is not UTF-8");
 	is_status(cim_image_lookup_at(image, dir, cim_str8(NULL), false, &id, &err), CIM_E_INVALID,
@@ -559,6 +566,36 @@ static void test_pe(void)
 		}
 	}
 	is_int(wrong, 0, "read from every 13th offset, in various lengths");
+	cim_image_close(image);
+	mini_free(m);
+}
+
+/* How often it is read to find the data of a file, once it was found before. */
+static unsigned long reads_to_find(struct mini *m, struct cim_image *image, const char *path)
+{
+	struct cim_data data = {CIM_SIZED(data)};
+	const uint32_t id = id_of(image, path);
+	unsigned long reads = 0;
+
+	for (int again = 0; again < 2; again++) {
+		reads = m->fs->count[MEM_PREAD];
+		is_status(cim_image_get_data(image, id, cim_str8(NULL), &data, &err), CIM_OK,
+			  again ? "and again" : path);
+		reads = m->fs->count[MEM_PREAD] - reads;
+	}
+	return reads;
+}
+
+/* The mappings of a PE image that was found lately aren't gone through again, its header alone. */
+static void test_known_pe(void)
+{
+	struct mini *m = mini_sample();
+	struct cim_image *image;
+
+	m->fs->never_alloc = 4096; /* no cache */
+	image = mini_open(m, "mem/s.cim");
+	is_int((int64_t)reads_to_find(m, image, "pe.exe"),
+	       (int64_t)reads_to_find(m, image, "beta") + 1, "a PE image found again: reads");
 	cim_image_close(image);
 	mini_free(m);
 }
@@ -1026,6 +1063,7 @@ int main(void)
 	test_region_files();
 	test_stream_forms();
 	test_pe();
+	test_known_pe();
 	test_pe_mappings();
 	test_entry_sizes();
 	test_versions();
