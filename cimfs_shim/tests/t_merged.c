@@ -448,7 +448,6 @@ static void test_arguments(void)
 {
 	struct merging *g = make_merged();
 	struct kit *k = &g->k;
-	const char *some[SOURCES] = {paths[0], NULL, paths[2]};
 	const char **many = calloc(UINT16_MAX + 1, sizeof(*many));
 	struct cim_env broken = k->env;
 	struct cim_image *image = (struct cim_image *)g;
@@ -462,7 +461,13 @@ static void test_arguments(void)
 	      CIM_E_POINTER);
 	gives(k, cim_image_open_merged(&k->env, "mem/m.cim", paths, SOURCES, NULL, &k->err),
 	      CIM_E_POINTER);
-	gives(k, open_with(g, some, SOURCES, &image), CIM_E_POINTER);
+	for (int none = 0; none < SOURCES; none++) {
+		const char *some[SOURCES];
+
+		for (int i = 0; i < SOURCES; i++)
+			some[i] = i == none ? NULL : paths[i];
+		gives(k, open_with(g, some, SOURCES, &image), CIM_E_POINTER);
+	}
 	gives(k, open_with(g, many, UINT16_MAX + 1, &image), CIM_E_LIMIT);
 	gives(k, cim_image_open_merged(&k->env, "mem/none.cim", paths, SOURCES, &image, &k->err),
 	      CIM_E_FILE_NOT_FOUND);
