@@ -617,6 +617,35 @@ static void test_stack(unsigned turn)
 	kit_free(&k);
 }
 
+/* A merge link whose target is longer than a path has room for by itself. */
+static void test_long_target(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "one.cim");
+	char path[310];
+
+	memset(path, 'x', sizeof(path));
+	path[100] = path[200] = '\\';
+	for (int len = 100; len <= 300; len += 100) {
+		const char after = path[len];
+
+		path[len] = '\0';
+		if (len < 300)
+			make_dir(&k, w, path);
+		else
+			put(&k, w, path, "far");
+		path[len] = len < 300 ? after : '\0';
+	}
+	must(&k, cim_writer_merge_link(w, cim_str8("link"), cim_str8(path), &k.err));
+	must(&k, cim_writer_merge_link(w, cim_str8("again"), cim_str8(path), &k.err));
+	finish(&k, w);
+	w = begin(&k, NULL, "two.cim");
+	must(&k, cim_writer_add_source(w, "mem/one.cim", 0, &k.err));
+	finish(&k, w);
+	must_be_sound(&k, "two.cim");
+	kit_free(&k);
+}
+
 /* ---- what can't be ---- */
 
 static void test_refusals(void)
@@ -828,6 +857,7 @@ int main(void)
 	test_seed();
 	for (unsigned turn = 0; turn < (stacks ? (unsigned)atoi(stacks) : 60); turn++)
 		test_stack(turn);
+	test_long_target();
 	test_refusals();
 	test_failures();
 	test_memory();
