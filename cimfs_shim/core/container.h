@@ -126,6 +126,9 @@ enum cim_status cim_cont_open_seal(struct cim_container *c, uint64_t size, const
 /* Read of the container's bytes; what is sealed is checked first. */
 enum cim_status cim_cont_read(struct cim_container *c, uint64_t place, void *buf, size_t len,
 			      size_t *got, struct cim_error *err);
+/* CIM_E_CORRUPT: they aren't all there. */
+enum cim_status cim_cont_read_all(struct cim_container *c, uint64_t place, void *buf, size_t len,
+				  struct cim_error *err);
 
 /* ---- contseal.c ---- */
 

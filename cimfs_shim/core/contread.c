@@ -61,21 +61,10 @@ static bool decode_record(const uint8_t *bytes, struct cim_cont_record *record)
 					      bytes + CIM_OFF(cont_record, digest));
 }
 
-static enum cim_status read_at(struct cim_container *c, uint64_t offset, void *buf, size_t len,
-			       struct cim_error *err)
-{
-	size_t got;
-	enum cim_status status = cim_cont_read(c, offset, buf, len, &got, err);
-
-	if (!status && got != len)
-		status = cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
-	return status;
-}
-
 static enum cim_status check_header(struct cim_container *c, struct cim_error *err)
 {
 	const uint8_t *bytes = c->header;
-	enum cim_status status = read_at(c, 0, c->header, sizeof(c->header), err);
+	enum cim_status status = cim_cont_read_all(c, 0, c->header, sizeof(c->header), err);
 
 	if (status)
 		return status;
@@ -139,7 +128,7 @@ static enum cim_status read_table(struct cim_container *c, const struct cim_cont
 	c->table = cim_alloc(&c->env, (size_t)length);
 	if (!c->table)
 		return cim_no_memory(err);
-	status = read_at(c, record->table, c->table, (size_t)length, err);
+	status = cim_cont_read_all(c, record->table, c->table, (size_t)length, err);
 	*good = !status && has_digest(c->table, (size_t)length, record->table_digest);
 	if (*good)
 		return CIM_OK;
@@ -153,8 +142,8 @@ enum cim_status cim_cont_read_records(struct cim_container *c, struct cim_error 
 	enum cim_status status = CIM_OK;
 
 	for (unsigned i = 0; i < CIM_CONT_RECORDS && !status; i++)
-		status = read_at(c, (1 + i) * (uint64_t)CIM_CONT_BLOCK, c->records[i],
-				 sizeof(c->records[i]), err);
+		status = cim_cont_read_all(c, (1 + i) * (uint64_t)CIM_CONT_BLOCK, c->records[i],
+					   sizeof(c->records[i]), err);
 	return status;
 }
 

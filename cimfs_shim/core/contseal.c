@@ -28,13 +28,10 @@ struct sealing {
 static enum cim_status read_header(struct sealing *s, uint64_t blocks, struct cim_error *err)
 {
 	uint8_t *const header = s->header;
-	size_t got;
-	enum cim_status status = cim_cont_read(s->c, 0, header, sizeof(s->header), &got, err);
+	const enum cim_status status = cim_cont_read_all(s->c, 0, header, sizeof(s->header), err);
 
 	if (status)
 		return status;
-	if (got != sizeof(s->header))
-		return cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
 	cim_put32(header + CIM_OFF(cont_header, flags), s->c->flags | CIM_CONT_SEALED);
 	cim_put64(header + CIM_OFF(cont_header, verity), blocks * CIM_CONT_BLOCK);
 	cim_put64(header + CIM_OFF(cont_header, blocks), blocks);
@@ -57,11 +54,8 @@ static enum cim_status read_data(void *ctx, uint64_t offset, void *buf, size_t l
 				 struct cim_error *err)
 {
 	const struct sealing *s = ctx;
-	size_t got;
-	enum cim_status status = cim_cont_read(s->c, offset, buf, len, &got, err);
+	const enum cim_status status = cim_cont_read_all(s->c, offset, buf, len, err);
 
-	if (!status && got != len)
-		status = cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
 	if (!status && !offset)
 		memcpy(buf, s->header, sizeof(s->header));
 	return status ? status : tell(s, offset + len, err);

@@ -104,3 +104,14 @@ enum cim_status cim_cont_read(struct cim_container *c, uint64_t place, void *buf
 	cim_free(&c->env, bytes);
 	return status;
 }
+
+enum cim_status cim_cont_read_all(struct cim_container *c, uint64_t place, void *buf, size_t len,
+				  struct cim_error *err)
+{
+	size_t got;
+	enum cim_status status = cim_cont_read(c, place, buf, len, &got, err);
+
+	if (!status && got != len)
+		status = cim_fail(err, CIM_E_CORRUPT, "the container is cut short");
+	return status;
+}

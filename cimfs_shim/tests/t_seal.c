@@ -292,7 +292,7 @@ static void test_devices(void)
 	struct cim_container_info info;
 	struct cim_image *image = NULL;
 	uint8_t root[32];
-	uint64_t blocks;
+	uint64_t blocks, was;
 	char *want;
 
 	fill(&from);
@@ -301,7 +301,9 @@ static void test_devices(void)
 	k = kit_new();
 	k.container = true;
 	put_device(&k, "c.bcim", &from, (end_of_tree(blocks) - 1) * BLOCK);
+	was = memfs_digest(k.m, NULL);
 	gives(&k, seals(&k, "mem/c.bcim"), CIM_E_DISK_FULL);
+	ok(memfs_digest(k.m, NULL) == was, "of a tree that doesn't fit nothing is written");
 	ok(info_of(&k).device && !info_of(&k).sealed, "a device too small isn't sealed");
 	is_image(&k, "base.cim", want, "and keeps what it has");
 	kit_free(&k);
@@ -821,8 +823,10 @@ static bool try_fault(const struct fault *f, bool *more)
 	k.m->fail_at = k.m->fail_alloc = 0;
 	state = state_of(&k);
 	good = memfs_is_clean(k.m, &why) && state >= 0;
+	/* Checked blocks of the tree are kept if there is memory, what can't be cut off stays. */
 	if (!status)
-		good &= state == 1 && !memcmp(root, unsealed.root, 32);
+		good &= state == 1 && !memcmp(root, unsealed.root, 32) &&
+			(f->memory || !*more || k.m->first_failed == MEM_SIZE);
 	else
 		good &= *more && status == f->status;
 	/* Whoever can't cut it off leaves it; the next session does. */
@@ -1018,6 +1022,16 @@ static void commits(struct memfs *m)
 	memfs_poke(m, "c.bcim", 2 * BLOCK, "x", 1);
 }
 
+static void replaces(struct memfs *m)
+{
+	uint8_t header[512];
+
+	memfs_peek(m, "c.bcim", 0, header, sizeof(header));
+	header[24] = 0;
+	cim_cont_digest(header, 496, header + 496);
+	memfs_poke(m, "c.bcim", 0, header, sizeof(header));
+}
+
 static void cuts(struct memfs *m)
 {
 	memfs_shorten(m, "c.bcim", 20 * BLOCK);
@@ -1034,6 +1048,7 @@ static void test_others(void)
 		const char *what;
 	} rows[] = {
 		{MEM_LOCK, 1, seals_it, CIM_OK, "another has sealed it"},
+		{MEM_LOCK, 1, replaces, CIM_E_INVALID, "there is one that isn't to be sealed"},
 		{MEM_SYNC, 1, commits, CIM_E_SHARING, "another has committed"},
 		{MEM_PREAD, 0, cuts, CIM_E_CORRUPT, "another has cut it"},
 	};
@@ -1060,6 +1075,29 @@ static void test_others(void)
 		kit_free(&k);
 	}
 	kit_free(&sealed);
+}
+
+/* A tree over so many blocks would end where no file can. */
+static void test_too_large(void)
+{
+	const uint64_t end = INT64_MAX / BLOCK * BLOCK;
+	struct kit k = kit_copy(&unsealed.before);
+	struct cim_cont_record record = {.sequence = 100, .end = end};
+	uint8_t bytes_of[2][64];
+	unsigned newer;
+
+	for (unsigned i = 0; i < 2; i++)
+		memfs_peek(k.m, "c.bcim", (1 + i) * (uint64_t)BLOCK, bytes_of[i], 64);
+	newer = cim_get64(bytes_of[1]) > cim_get64(bytes_of[0]);
+	record.table = cim_get64(bytes_of[newer] + 8);
+	record.length = cim_get64(bytes_of[newer] + 16);
+	memcpy(record.table_digest, bytes_of[newer] + 32, sizeof(record.table_digest));
+	cim_cont_record_encode(&record, bytes_of[0]);
+	memfs_poke(k.m, "c.bcim", BLOCK, bytes_of[0], 64);
+	memfs_poke(k.m, "c.bcim", end - 1, "", 1);
+	gives(&k, seals(&k, "mem/c.bcim"), CIM_E_LIMIT);
+	is_int(info_of(&k).size, end, "it stays as large as it was");
+	kit_free(&k);
 }
 
 /* Where there are no locks a session may be there, which finds it sealed when it would write. */
@@ -1293,6 +1331,7 @@ int main(void)
 	test_reader(false);
 	test_reader(true);
 	test_others();
+	test_too_large();
 	test_session_meanwhile();
 	free(unsealed.text);
 	kit_free(&unsealed.before);
