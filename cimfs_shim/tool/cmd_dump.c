@@ -433,22 +433,11 @@ static int dump_hidden(struct dump *d, const struct tree_item *item)
 	return EXIT_OK;
 }
 
-static int dump_item(struct dump *d, const struct tree_item *item)
+static int put_metadata(struct dump *d, const struct tree_item *item)
 {
 	const struct cim_file_info *info = &item->info;
 	int code;
 
-	text_cut(&d->line, 0);
-	if (info->marks & ~CIM_MARK_OPAQUE)
-		return dump_hidden(d, item);
-	if (item->first) {
-		text_puts(&d->line, "link ");
-		text_puts(&d->line, item->path);
-		text_puts(&d->line, " to=");
-		text_puts(&d->line, item->first);
-		print_line(d);
-		return EXIT_OK;
-	}
 	text_puts(&d->line, info->is_directory ? "directory " : "file ");
 	text_puts(&d->line, item->path);
 	text_printf(&d->line, " flags=0x%x", info->flags);
@@ -463,9 +452,28 @@ static int dump_item(struct dump *d, const struct tree_item *item)
 		code = put_blob(d, item, "reparse", CIM_BLOB_REPARSE, false);
 	if (info->marks)
 		text_puts(&d->line, " mark=opaque");
+	return code;
+}
+
+static int dump_item(struct dump *d, const struct tree_item *item)
+{
+	int code;
+
+	text_cut(&d->line, 0);
+	if (item->info.marks & ~CIM_MARK_OPAQUE)
+		return dump_hidden(d, item);
+	if (item->first) {
+		text_puts(&d->line, "link ");
+		text_puts(&d->line, item->path);
+		text_puts(&d->line, " to=");
+		text_puts(&d->line, item->first);
+		print_line(d);
+		return EXIT_OK;
+	}
+	code = put_metadata(d, item);
 	if (code || put_off(d))
 		return code;
-	if (!info->is_directory)
+	if (!item->info.is_directory)
 		code = put_data(d, item, NULL);
 	if (code)
 		return code;

@@ -354,11 +354,34 @@ static bool is_place(const char *path)
 	return tool_is_container(path);
 }
 
+/* The directory is known. */
+static int open_and_look(struct files *files)
+{
+	struct tool *t = files->t;
+	struct cim_error err = {0};
+	struct footer footer;
+	int code;
+
+	if (files->remove) {
+		tool_catch_signals();
+		tool_outlive_readers();
+	}
+	footer_look(&footer, files->dir);
+	code = cim_store_open(NULL, files->dir, files->remove, &files->store, &err)
+		       ? tool_fail_dir(t, "list", files->where, &err)
+		       : look(files);
+	if (!code && files->deleted && cim_store_sync(files->store, &err))
+		code = tool_fail_dir(t, "delete in", files->where, &err);
+	if (cim_store_unlocked(files->store))
+		tool_tell_unlocked(t, "list", files->where);
+	footer_tell(t, "list", files->where, &footer);
+	cim_store_close(files->store);
+	return code;
+}
+
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct files files = {.t = t};
-	struct cim_error err = {0};
-	struct footer footer;
 	struct stat st;
 	char *real;
 	char *dir;
@@ -380,20 +403,7 @@ static int run(struct tool *t, int argc, char **argv)
 		return code;
 	dir = place ? xstrdup(files.where) : split_image(real, &files.image);
 	files.dir = dir;
-	if (files.remove) {
-		tool_catch_signals();
-		tool_outlive_readers();
-	}
-	footer_look(&footer, dir);
-	code = cim_store_open(NULL, dir, files.remove, &files.store, &err)
-		       ? tool_fail_dir(t, "list", files.where, &err)
-		       : look(&files);
-	if (!code && files.deleted && cim_store_sync(files.store, &err))
-		code = tool_fail_dir(t, "delete in", files.where, &err);
-	if (cim_store_unlocked(files.store))
-		tool_tell_unlocked(t, "list", files.where);
-	footer_tell(t, "list", files.where, &footer);
-	cim_store_close(files.store);
+	code = open_and_look(&files);
 	free(dir);
 	free(real);
 	return code;

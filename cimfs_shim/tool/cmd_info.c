@@ -226,20 +226,11 @@ static void json_put_source(json_t *o, const struct cim_merged_source *source)
 		json_put_hex(o, "root_hash", source->root_hash, sizeof(source->root_hash));
 }
 
-static void print_json(struct cim_image *image, const char *name, const struct cim_image_info *info,
-		       const struct counts *counts)
+static void json_put_sets(json_t *o, struct cim_image *image, const struct cim_image_info *info)
 {
-	json_t *o = json_object();
 	const struct cim_region_set *set;
 	struct source_sets at = {0};
 
-	json_put_text(o, "image", name);
-	json_put_int(o, "version_major", info->version_major);
-	json_put_int(o, "version_minor", info->version_minor);
-	json_put_bool(o, "sealed", image_is_sealed(name));
-	json_put_int(o, "parents", parents_of(info));
-	if (info->source_count)
-		json_put_int(o, "sources", info->source_count);
 	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
 		const struct set_files files = look_at_set(image, set);
 		json_t *one = json_object();
@@ -256,18 +247,37 @@ static void print_json(struct cim_image *image, const char *name, const struct c
 			json_put_source(one, source_of(image, &at, i));
 		json_append(o, "region_sets", one);
 	}
+}
+
+static void json_put_counts(json_t *o, const struct counts *counts)
+{
+	json_put_int(o, "directories", counts->directories);
+	json_put_int(o, "files", counts->files);
+	json_put_int(o, "hard_links", counts->links);
+	json_put_int(o, "bytes", counts->bytes);
+	json_put_int(o, "alternate_streams", counts->streams);
+	json_put_int(o, "alternate_stream_bytes", counts->stream_bytes);
+	json_put_int(o, "reparse_points", counts->reparse);
+	json_put_int(o, "sparse_files", counts->sparse);
+}
+
+static void print_json(struct cim_image *image, const char *name, const struct cim_image_info *info,
+		       const struct counts *counts)
+{
+	json_t *o = json_object();
+
+	json_put_text(o, "image", name);
+	json_put_int(o, "version_major", info->version_major);
+	json_put_int(o, "version_minor", info->version_minor);
+	json_put_bool(o, "sealed", image_is_sealed(name));
+	json_put_int(o, "parents", parents_of(info));
+	if (info->source_count)
+		json_put_int(o, "sources", info->source_count);
+	json_put_sets(o, image, info);
 	json_put_int(o, "file_tables", info->table_count);
 	json_put_int(o, "root_id", info->root_id);
-	if (counts) {
-		json_put_int(o, "directories", counts->directories);
-		json_put_int(o, "files", counts->files);
-		json_put_int(o, "hard_links", counts->links);
-		json_put_int(o, "bytes", counts->bytes);
-		json_put_int(o, "alternate_streams", counts->streams);
-		json_put_int(o, "alternate_stream_bytes", counts->stream_bytes);
-		json_put_int(o, "reparse_points", counts->reparse);
-		json_put_int(o, "sparse_files", counts->sparse);
-	}
+	if (counts)
+		json_put_counts(o, counts);
 	json_print(stdout, o);
 }
 

@@ -12,16 +12,9 @@ static void close_hook(void *arg)
 	session_close(arg);
 }
 
-int session_open(struct session *s, struct tool *t, const char *op, const char *image,
-		 const char *parent, const struct write_options *options)
+static void begin(struct session *s, struct tool *t, const char *op, const char *image,
+		  const char *parent)
 {
-	struct cim_error err = {0};
-	struct footer footer;
-	unsigned flags;
-	int code = container_flags(t, image, &options->place, &flags);
-
-	if (code)
-		return code;
 	memset(s, 0, sizeof(*s));
 	s->t = t;
 	s->op = op;
@@ -37,6 +30,19 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	progress_start(&s->progress, t, t->command->name);
 	tool_catch_signals();
 	tool_outlive_readers();
+}
+
+int session_open(struct session *s, struct tool *t, const char *op, const char *image,
+		 const char *parent, const struct write_options *options)
+{
+	struct cim_error err = {0};
+	struct footer footer;
+	unsigned flags;
+	int code = container_flags(t, image, &options->place, &flags);
+
+	if (code)
+		return code;
+	begin(s, t, op, image, parent);
 	footer_look(&footer, s->dir);
 	flags |= (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
 		 (options->as_stored ? CIM_WRITE_AS_STORED : 0);
