@@ -190,6 +190,30 @@ static void test_hidden(void)
 	kit_free(&k);
 }
 
+/* Paths longer than most: they are stored, checked and merged, and nothing of them is left. */
+static void test_long_paths(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "x");
+	char target[600];
+
+	memset(target, 'n', sizeof(target));
+	for (size_t i = 200; i < sizeof(target); i += 200)
+		target[i] = '\\';
+	target[sizeof(target) - 1] = 0;
+	must(&k, cim_writer_tombstone(w, cim_str8(target), &k.err));
+	target[0] = 'm';
+	must(&k, cim_writer_merge_link(w, cim_str8(target), cim_str8(target), &k.err));
+	finish(&k, w);
+	must_be_sound(&k, "x");
+	w = begin(&k, NULL, "merged");
+	must(&k, cim_writer_add_source(w, "mem/x", 0, &k.err));
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_PATH_NOT_FOUND);
+	ok(strstr(k.err.cause, "nnn") != NULL, "it is named: %s", k.err.cause);
+	cim_writer_close(w);
+	kit_free(&k);
+}
+
 /* ---- flags without a meaning ---- */
 
 /* An image without marks whose items have their bits. */
@@ -205,6 +229,38 @@ static void make_flagged(struct kit *k, const char *name)
 	gives(k, cim_writer_tombstone(w, cim_str8("t"), &k->err), CIM_E_UNSUPPORTED);
 	ok(strstr(k->err.cause, "unknown flags 0x6000"), "why: %s", k->err.cause);
 	finish(k, w);
+}
+
+/* Each record is looked at: that of the root, the last one of several file tables, one that the
+ * session has changed. */
+static void test_one_flag(const char *path, bool changed)
+{
+	struct kit k = kit_new();
+	struct cim_metadata meta = meta_dir();
+	struct cim_writer *w = begin_flags(&k, NULL, "old", CIM_WRITE_AS_STORED);
+
+	for (unsigned i = 0; i < 1030; i++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "%u", i);
+		make_dir(&k, w, name);
+	}
+	meta.other_flags = 0x2000;
+	if (changed) {
+		finish(&k, w);
+		w = begin_flags(&k, "old", NULL, CIM_WRITE_AS_STORED);
+	}
+	must(&k, cim_writer_add(w, cim_str8(path), &meta, NULL, &k.err));
+	if (!changed) {
+		finish(&k, w);
+		w = begin(&k, "old", NULL);
+	}
+	forget_error(&k);
+	ok(cim_writer_tombstone(w, cim_str8("t"), &k.err) == CIM_E_UNSUPPORTED,
+	   "a flag of '%s'%s would come to be a mark: %s", path, changed ? ", changed," : "",
+	   k.err.cause);
+	cim_writer_close(w);
+	kit_free(&k);
 }
 
 static void test_flags(void)
@@ -309,7 +365,12 @@ int main(void)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
 		test_calls(i);
 	test_hidden();
+	test_long_paths();
 	test_flags();
+	test_one_flag("", false);
+	test_one_flag("", true);
+	test_one_flag("1029", false);
+	test_one_flag("1029", true);
 	test_stream_open();
 	test_failures(false);
 	test_failures(true);
