@@ -322,6 +322,53 @@ static enum cim_status no_sha256(void *ctx, const void *data, size_t len, uint8_
 	return (*left)-- ? CIM_OK : CIM_E_IO;
 }
 
+/* The system's own, which stops working some day. */
+struct some_digests {
+	struct cim_env real;
+	unsigned left;
+};
+
+static enum cim_status some_sha256(void *ctx, const void *data, size_t len, uint8_t *digest)
+{
+	struct some_digests *some = ctx;
+
+	if (!some->left)
+		return CIM_E_IO;
+	some->left--;
+	return some->real.sha256(some->real.sha256_ctx, data, len, digest);
+}
+
+/* A digest that can't be had is no other block. */
+static void test_no_digest(void)
+{
+	struct some_digests some;
+	unsigned told = 0, wrong = 0;
+	struct world w;
+
+	make_world(&w, 300);
+	build(&w);
+	some.real = w.env;
+	w.env.sha256 = some_sha256;
+	w.env.sha256_ctx = &some;
+	for (unsigned at = 1; at < 310; at++) {
+		struct cim_verity *verity;
+		struct cim_error err;
+		enum cim_status status;
+
+		some.left = at;
+		status = cim_verity_open(&w.env, &w.shape, &w.calls, w.root, &verity, &err);
+		for (uint64_t i = 0; !status && i < w.shape.data; i++)
+			status = cim_verity_check(verity, i, w.file.bytes + i * BLOCK, &err);
+		cim_verity_close(verity);
+		told += status == CIM_E_IO;
+		wrong += status && status != CIM_E_IO;
+	}
+	is_int(wrong, 0, "a digest that can't be had: blocks that are called another's");
+	ok(told > 290, "it is told each time (%u times)", told);
+	w.env = some.real;
+	free_world(&w, "no digest");
+}
+
 static void *no_mutex(void *ctx)
 {
 	(void)ctx;
@@ -397,5 +444,6 @@ int main(int argc, char **argv)
 	test_random_order();
 	test_failures();
 	test_refusals();
+	test_no_digest();
 	return tap_done();
 }
