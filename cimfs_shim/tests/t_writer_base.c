@@ -126,6 +126,44 @@ static void test_entry_size(unsigned entry_size, unsigned want_size)
 	kit_free(&k);
 }
 
+/* A base of several file tables whose records tell no parents: those of the tables that change do.
+ */
+static void test_parents_by_table(void)
+{
+	enum { FILES = 2500 };
+	static const char *const changed[] = {"f0000", "f1200", "f2400"};
+	struct mini *m = base_of_version(3, 1);
+	static struct mini_link links[FILES + 3];
+	static char names[FILES][6];
+	size_t count = 0;
+	uint32_t root;
+	struct kit k;
+
+	m->entry_size = 88;
+	for (unsigned i = 0; i < FILES; i++) {
+		if (i % 1024 == 0) {
+			static const char *const dirs[] = {"a", "b", "c"};
+
+			links[count++] = mini_link(dirs[i / 1024], new_dir(m, links, 0), 0);
+		}
+		snprintf(names[i], sizeof(names[i]), "f%04u", i);
+		links[count++] = mini_link(names[i], mini_plain(m, SMALL, "old", 3), 0);
+	}
+	root = new_dir(m, links, count);
+	k = base_done(m, root);
+	for (unsigned i = 0; i < 3; i++) {
+		struct cim_writer *w = begin(&k, "a.cim", "b.cim");
+		char stream[10];
+
+		snprintf(stream, sizeof(stream), "%s:s", changed[i]);
+		put_stream(&k, w, stream, "stream");
+		finish(&k, w);
+		must_be_sound(&k, "b.cim");
+		memfs_unlink(k.m, "b.cim");
+	}
+	kit_free(&k);
+}
+
 /* Names are compared by the base's own table: here only Latin-1 has two cases. */
 static void test_upcase(void)
 {
@@ -828,6 +866,7 @@ int main(void)
 	test_entry_size(96, 96);
 	test_entry_size(100, 100);
 	test_entry_size(128, 128);
+	test_parents_by_table();
 	test_upcase();
 	test_unsorted();
 	test_code_points();
