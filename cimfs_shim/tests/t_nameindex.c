@@ -467,9 +467,28 @@ static unsigned wrong_in_threads(const struct tables *t)
 	return wrong;
 }
 
+/* The index of a table that is used between all others stays: what is read for it, in bytes. */
+static uint64_t read_for_the_first(const struct tables *t, unsigned *wrong)
+{
+	uint64_t bytes = 0;
+
+	*wrong = wrong_in_tables(t, 0, 1);
+	for (unsigned i = 1; i < TABLES; i++) {
+		uint64_t before;
+
+		*wrong += wrong_in_tables(t, i, 1);
+		before = t->m->fs->bytes_read;
+		*wrong += wrong_in_tables(t, 0, 1);
+		bytes += t->m->fs->bytes_read - before;
+	}
+	return bytes;
+}
+
 static void test_bound(void)
 {
 	struct tables t;
+	uint64_t bytes;
+	unsigned wrong;
 	long before;
 
 	make_tables(&t);
@@ -478,6 +497,9 @@ static void test_bound(void)
 	/* Blocks of metadata 4 MiB, the upcase table, and 8 MiB of indexes and one that is made. */
 	at_most((unsigned long)(t.m->fs->peak_bytes - before), 13 << 20, "the bytes they take");
 	is_int(wrong_in_threads(&t), 0, "by several threads at once");
+	bytes = read_for_the_first(&t, &wrong);
+	is_int(wrong, 0, "names of one table between those of all others");
+	at_most((unsigned long)bytes, TABLES * 4 * 4096, "the bytes read for it");
 	cim_image_close(t.image);
 	ok(mini_is_clean(t.m), "and all is given back");
 	mini_free(t.m);
