@@ -5,7 +5,7 @@
  * The steps name what the base holds, or invent names, and write what it holds already, too, so
  * that object IDs are asked for. A session that isn't committed leaves the directory as it was; a
  * committed image can be opened, holds what was written last, and is without errors if the base
- * was.
+ * was. Some leave marks, and some lay the base under a new image instead of going on with it.
  */
 #include "fuzz.h"
 
@@ -169,6 +169,17 @@ static enum cim_status put_stream(struct session *s, struct fuzz_steps *steps, c
 	return status ? status : write_content(s, stream, true);
 }
 
+static enum cim_status put_mark(struct session *s, struct fuzz_steps *steps, const char *path,
+				bool link)
+{
+	char target[1024];
+
+	if (!link)
+		return cim_writer_tombstone(s->writer, cim_str8(path), NULL);
+	return cim_writer_merge_link(s->writer, cim_str8(path), cim_str8(path_of(s, steps, target)),
+				     NULL);
+}
+
 static enum cim_status step(struct session *s, struct fuzz_steps *steps)
 {
 	struct cim_file_info info = {CIM_SIZED(info)};
@@ -178,6 +189,8 @@ static enum cim_status step(struct session *s, struct fuzz_steps *steps)
 	bool exists;
 
 	path_of(s, steps, path);
+	if (what & 64)
+		return put_mark(s, steps, path, what & 1);
 	switch (what % 8) {
 	case 0:
 		m = metadata_of(steps, s, true);
@@ -268,15 +281,22 @@ static bool may_leave(struct session *s)
 static void run_session(struct session *s, struct fuzz_steps *steps)
 {
 	const uint8_t how = fuzz_byte(steps);
-	const bool extend = s->base && how & 2;
+	const bool merge = s->base && how & 8, extend = s->base && how & 2 && !merge;
 	const uint64_t before = memfs_digest(s->fs, NULL),
 		       errors = s->base ? fuzz_verify(s->base) : 0;
 	enum cim_status status;
 	bool last = false;
 
-	status = cim_writer_open(&s->env, "mem", s->base ? FUZZ_IMAGE : NULL,
+	status = cim_writer_open(&s->env, "mem", s->base && !merge ? FUZZ_IMAGE : NULL,
 				 extend ? NULL : NEW_IMAGE, how & 1, &s->writer, NULL);
 	judge(status);
+	/* Some of the steps come before the source, and so lie above it. */
+	for (unsigned i = 0; !status && merge && steps->left && i < (how >> 4); i++)
+		judge(step(s, steps));
+	if (!status && merge) {
+		status = cim_writer_add_source(s->writer, "mem/" FUZZ_IMAGE, 0, NULL);
+		judge(status);
+	}
 	for (unsigned i = 0; !status && steps->left && i < STEPS; i++)
 		judge(step(s, steps));
 	if (!status) {

@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				     .input = data,
 				     .input_size = size,
 				     .fill = t.seed & 2,
+				     .marks = t.seed & 8,
 				     .after_session = after_session,
 				     .ctx = &t};
 	struct cim_env env = memfs_env(t.fs);

@@ -621,6 +621,8 @@ marked_case("marks-bare-directory-in", "a directory is in a bare directory",
             {"x": Dir({"d": Dir({}, flags=TOMBSTONE)}, flags=BARE)})
 marked_case("marks-link-empty", "a merge link without a target", ("error", "target has 0 bytes"),
             {"x": File(b"", flags=MERGE_LINK)})
+marked_case("marks-link-shared", "two merge links share a wrong target", ("error", "it is that of another item"),
+            {"x": File(b"", flags=MERGE_LINK), "y": File(b"", flags=MERGE_LINK)})
 marked_case("marks-link-odd", "a merge link's target has half a character", ("error", "target has 3 bytes"),
             {"x": File(b"a\0b", flags=MERGE_LINK)})
 marked_case("marks-link-long", "a merge link's target is longer than a path",
