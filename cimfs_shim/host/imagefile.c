@@ -8,9 +8,11 @@
 #include "imagefile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "error.h"
@@ -70,11 +72,34 @@ char *image_full_path(const char *path)
 	return full;
 }
 
+bool is_container(const char *path)
+{
+	static const char magic[8] = "cimcont0"; /* container.md 1 */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char bytes[sizeof(magic)];
+	struct stat st;
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) &&
+		pread(fd, bytes, sizeof(bytes), 0) == sizeof(bytes) &&
+		!memcmp(bytes, magic, sizeof(bytes));
+	close(fd);
+	return found;
+}
+
 enum cim_status image_check_kind(const char *path, struct cim_error *err)
 {
 	struct stat st;
 
-	if (stat(path, &st) || S_ISREG(st.st_mode))
+	if (stat(path, &st))
+		return CIM_OK;
+	/* (To cimfs.dll a file that is no image is a corrupt one, and a device is no file.) */
+	if (is_container(path))
+		return fail(err, S_ISREG(st.st_mode) ? CIM_E_CORRUPT : CIM_E_INVALID,
+			    "a container; an image in it is named %s/NAME.cim", path);
+	if (S_ISREG(st.st_mode))
 		return CIM_OK;
 	if (S_ISDIR(st.st_mode))
 		return fail(err, CIM_E_ACCESS,

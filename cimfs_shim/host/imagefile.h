@@ -21,7 +21,10 @@ bool image_in_file(const char *path);
 /* An image's path, absolute and without links, as realpath(): in a container, up to its file. NULL,
  * with errno, if it isn't there; of what is in a container nobody knows before it is opened. */
 char *image_full_path(const char *path);
-/* Is it a file, if it is there? Else @err tells what to name in its place. */
+/* Does the path lead to a container as such? One that is damaged is one if it begins as one. */
+bool is_container(const char *path);
+/* Is it a file that may be an image's, if it is there? Else @err tells what to name in its place.
+ */
 enum cim_status image_check_kind(const char *path, struct cim_error *err);
 
 #endif

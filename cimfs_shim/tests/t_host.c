@@ -1173,6 +1173,27 @@ static void test_image_names(void)
 	unlink(in_tmp("link"));
 }
 
+static void test_is_container(void)
+{
+	static const char magic[] = "cimcont0";
+	struct cim_error err = {0};
+	const char *path = in_tmp("file");
+
+	for (size_t len = 0; len < sizeof(magic); len++) {
+		FILE *file = fopen(path, "wb");
+
+		ok(file && fwrite(magic, 1, len, file) == len && !fclose(file),
+		   "a file that begins as one");
+		is_int(is_container(path), len == strlen(magic), "%zu bytes of a container", len);
+	}
+	is_int(image_check_kind(path, &err), CIM_E_CORRUPT, "a container is no image");
+	ok(strstr(err.cause, "NAME.cim") != NULL, "and it says how one in it is named: %s",
+	   err.cause);
+	unlink(path);
+	ok(!is_container(path), "nor is what isn't there a container");
+	ok(!is_container(tmp), "nor a directory");
+}
+
 static int openat_errno;
 
 int __wrap_openat64(int fd, const char *name, int flags, ...);
@@ -1352,6 +1373,7 @@ int main(void)
 	test_standard();
 	test_statx();
 	test_image_names();
+	test_is_container();
 	test_dirs();
 	test_alloc();
 	test_no_memory();

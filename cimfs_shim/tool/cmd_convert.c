@@ -173,7 +173,7 @@ static bool is_directory(const char *path)
 /* Is it where the copy is to be, rather than its name? */
 static bool is_place(const char *to)
 {
-	return is_directory(to) || tool_is_container(to) || (*to && to[strlen(to) - 1] == '/');
+	return is_directory(to) || is_container(to) || (*to && to[strlen(to) - 1] == '/');
 }
 
 /* One image, to the name @to; or into the place @to, under its own. */
@@ -221,7 +221,7 @@ static int convert(struct convert *c, const char *from, const char *to)
 	if (!c->flatten && (c->options.consistent || c->t->source_count || c->t->verified))
 		return tool_usage(c->t, "--consistent, --source and --root-hash work with "
 					"--flatten only");
-	if (!is_directory(from) && !tool_is_container(from))
+	if (!is_directory(from) && !is_container(from))
 		return convert_one(c, from, to);
 	code = place_flags(c->t, to, to, &c->options.place, &c->flags);
 	return code ? code : convert_all(c, from, to);

@@ -351,7 +351,7 @@ static bool is_place(const char *path)
 
 	if (stat(path, &st) || S_ISDIR(st.st_mode))
 		return !image_in_file(path);
-	return tool_is_container(path);
+	return is_container(path);
 }
 
 /* The directory is known. */

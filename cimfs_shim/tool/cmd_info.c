@@ -305,7 +305,7 @@ static int run(struct tool *t, int argc, char **argv)
 	if (code)
 		return code;
 	name = argv[optind];
-	if (tool_is_container(name))
+	if (is_container(name))
 		return container_info(t, name);
 	image = tool_open(t, name, &code);
 	if (!image)

@@ -156,6 +156,37 @@ static int verify(struct tool *t, const char *name, bool deep)
 	return v.count[CIM_ERROR] ? EXIT_CORRUPT : EXIT_OK;
 }
 
+/* Every image in it. */
+static int verify_container(struct tool *t, const char *place, bool deep)
+{
+	struct verify v = {.t = t, .name = place, .deep = deep};
+	const struct cim_store_file *f;
+	struct cim_store *store;
+	struct cim_error err = {0};
+	bool is_empty = true;
+	int code = EXIT_OK;
+
+	if (cim_store_open(NULL, place, false, &store, &err))
+		return not_opened(&v, &err);
+	for (size_t i = 0; (f = cim_store_get(store, i)) != NULL && !tool_signal; i++) {
+		char *name;
+		int one;
+
+		if (f->kind != CIM_KIND_IMAGE)
+			continue;
+		is_empty = false;
+		name = xasprintf("%s/%s", place, f->name);
+		one = verify(t, name, deep);
+		if (one)
+			code = one;
+		free(name);
+	}
+	cim_store_close(store);
+	return is_empty && !tool_signal
+		       ? tool_fail(t, "verify", place, NULL, "there is no image in it")
+		       : code;
+}
+
 struct verify_options {
 	const char *manifest;
 	bool deep;
@@ -191,7 +222,8 @@ static int run(struct tool *t, int argc, char **argv)
 	if (optind == argc)
 		return tool_usage(t, "IMAGE is missing");
 	for (; optind < argc; optind++) {
-		int one = verify(t, argv[optind], o.deep);
+		const char *name = argv[optind];
+		int one = (is_container(name) ? verify_container : verify)(t, name, o.deep);
 
 		if (one)
 			code = one;
@@ -204,15 +236,16 @@ static int run(struct tool *t, int argc, char **argv)
 const struct command cmd_verify = {
 	.name = "verify",
 	.alias = "fsck",
-	.usage = "[OPTION]... IMAGE...\n       cimtool verify [OPTION]... --manifest=FILE",
+	.usage =
+		"[OPTION]... IMAGE|CONTAINER...\n       cimtool verify [OPTION]... --manifest=FILE",
 	.summary = "check an image",
 	.about =
 		"Checks an image against every rule of its format and prints each finding: "
 		"severity, structure, its place (bits 48-63 the region, the rest the byte in its "
 		"file), path and what is wrong. Notes only with --verbose or --json. Tells also "
 		"what it couldn't check: data is read with --deep only, and what has no digest, or "
-		"one by another writer, can't be compared. Exit status 4 if there are errors, 3 if "
-		"there are only warnings.",
+		"one by another writer, can't be compared. Of a container every image in it is "
+		"checked. Exit status 4 if there are errors, 3 if there are only warnings.",
 	.notes = "The work is done in one thread, whatever --threads says.",
 	.options = options,
 	.run = run,

@@ -130,23 +130,6 @@ int take_root_hash(void *tool, void *into, const struct arg_option *option, char
 			   : tool_usage(t, "--root-hash is 64 hexadecimal digits, not '%s'", hex);
 }
 
-bool tool_is_container(const char *path)
-{
-	static const char magic[8] = "cimcont0"; /* container.md 1 */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char bytes[sizeof(magic)];
-	struct stat st;
-	bool found;
-
-	if (fd < 0)
-		return false;
-	found = !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) &&
-		pread(fd, bytes, sizeof(bytes), 0) == sizeof(bytes) &&
-		!memcmp(bytes, magic, sizeof(bytes));
-	close(fd);
-	return found;
-}
-
 /* With all that is needed to read it. */
 static enum cim_status open_all(struct tool *t, const struct cim_env *env, const char *path,
 				struct cim_image **image, struct cim_error *err)
@@ -155,15 +138,16 @@ static enum cim_status open_all(struct tool *t, const struct cim_env *env, const
 	enum cim_status status;
 
 	if (t->verified)
-		return cim_image_open_verified(env, path, sources, t->source_count, t->root_hash,
-					       image, err);
-	status = cim_image_open(env, path, image, err);
+		status = cim_image_open_verified(env, path, sources, t->source_count, t->root_hash,
+						 image, err);
+	else
+		status = cim_image_open(env, path, image, err);
 	if (status || !cim_image_get_info(*image)->source_count)
 		return status;
-	if (!t->source_count) {
+	if (!t->source_count)
 		t->sources_missing |= is_missing_sets(*image);
+	if (!t->source_count || t->verified)
 		return status;
-	}
 	cim_image_close(*image);
 	return cim_image_open_merged(env, path, sources, t->source_count, image, err);
 }

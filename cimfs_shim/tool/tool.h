@@ -428,9 +428,6 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,
 		uint32_t *id, struct cim_str *stream);
 
-/* Does the path lead to a container as such? One that is damaged is one if it begins as one. */
-bool tool_is_container(const char *path);
-
 /* One of the paths that a command was called with. */
 struct tool_path {
 	struct tool *t;

@@ -6,7 +6,10 @@
 Where a container is made, that is compared with the bytes of an empty one, which stand here as container.md says.
 """
 
+import json
 import os
+import re
+import resource
 import shutil
 import struct
 import sys
@@ -91,6 +94,33 @@ expect(0, "fork there", "fork", "c.bcim/base.cim", "same.cim", "--delete", "adde
 same(expect(0, "diff with a directory's", "diff", "plain.cim", "c.bcim/same.cim").text, "",
      "no difference")
 expect(0, "rm of that one", "rm", "c.bcim/same.cim")
+
+# Where an image is meant, a container is none; verify checks what is in it
+NAME_ONE = "a container; an image in it is named c.bcim/NAME.cim"
+for args, code in [(["ls", "c.bcim"], 1), (["stat", "c.bcim", "/"], 1), (["cat", "c.bcim", "/big"], 1),
+                   (["extract", "-C", "out", "c.bcim"], 1), (["dump", "c.bcim"], 1), (["dump", "--struct", "c.bcim"], 1),
+                   (["diff", "c.bcim", "plain.cim"], 2), (["diff", "plain.cim", "c.bcim"], 2), (["append", "c.bcim", "more"], 1),
+                   (["fork", "c.bcim", "x.cim"], 1), (["tombstone", "c.bcim", "/x"], 1), (["rm", "c.bcim"], 1),
+                   (["merge", "x.cim", "c.bcim"], 1), (["verify", "--source=c.bcim", "plain.cim"], 1)]:
+    result = tool(*args)
+    check(result.code == code and result.errors.count("\n") == 1 and NAME_ONE in result.errors,
+          " ".join(args) + " tells how an image in a container is named", result)
+same(re.findall(r"^(\S+): (\w+) ", expect(0, "verify of all", "verify", "--deep", "c.bcim").text, re.M),
+     [("c.bcim/base.cim", "ok"), ("c.bcim/child.cim", "ok")], "is of each image in it")
+put("empty.bcim", empty())
+result = tool("verify", "empty.bcim")
+check(result.code == 1 and "there is no image in it" in result.errors, "of none nothing is said to be well", result)
+put("broken.bcim", get("c.bcim")[:BLOCK] + bytes(2 * BLOCK) + get("c.bcim")[3 * BLOCK:])
+result = tool("verify", "--json", "broken.bcim")
+same((result.code, [json.loads(line).get("result") for line in result.text.splitlines()]), (4, [None, "corrupt"]),
+     "a container that can't be read is a finding")
+damaged = bytearray(get("c.bcim"))
+at = damaged.index(BIG[:BLOCK])
+damaged[at] ^= 1
+put("damaged.bcim", damaged)
+result = tool("verify", "--deep", "damaged.bcim")
+same((result.code, re.findall(r"^(\S+): (corrupt|ok) ", result.text, re.M)),
+     (4, [("damaged.bcim/base.cim", "corrupt"), ("damaged.bcim/child.cim", "corrupt")]), "nor is a byte that is another")
 
 # Removing
 result = tool("rm", "c.bcim/base.cim")

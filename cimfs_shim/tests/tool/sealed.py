@@ -142,6 +142,8 @@ expect(0, "merge --verified", "merge", "--verified", "--container", "--sealable"
 top = "--root-hash=" + expect(0, "seal", "seal", "-q", "g.bcim").text.strip()
 SOURCES = ["--source=f.bcim/up.cim", "--source=c.bcim/a.cim"]
 same(expect(0, "cat of that", "cat", top, *SOURCES, "g.bcim/m.cim", "added", "small").out, b"added\nsmall\n", "what they hold")
+result = tool("verify", top, "g.bcim/m.cim")
+check(result.code == 4 and "--source=IMAGE tells where the rest is" in result.errors, "verify of that without them", result)
 found = info("g.bcim/m.cim", 3)["region_sets"]
 same([one.get("root_hash") for one in found], [tool("seal", "-q", "f.bcim").text.strip(), ROOT, None], "info tells of their hashes")
 check("  Root hash:  " + ROOT in expect(3, "info", "info", "g.bcim/m.cim").text, "and as text")
