@@ -18,7 +18,7 @@ enum exit_code {
 };
 /* What help texts say of those that mean the same in all programs. */
 #define EXIT_USAGE_TEXT	      "usage error"
-#define EXIT_CORRUPT_TEXT     "the image is corrupt"
+#define EXIT_CORRUPT_TEXT     "the image is corrupt, is none, or isn't what was sealed"
 #define EXIT_UNSUPPORTED_TEXT "a format version or a feature that is not supported"
 
 /* The exit code of a status. */

@@ -89,8 +89,7 @@ static int copy_image(struct convert *c, const struct job *job)
 	if (cim_image_copy(&c->env, job->from, job->place, job->name, c->flags, &err))
 		code = tool_fail_dir(c->t, "convert",
 				     err.status == CIM_E_EXISTS ? job->image : job->shown, &err);
-	else
-		footer_tell(c->t, "convert", job->image, &footer);
+	footer_tell(c->t, "convert", job->image, &footer);
 	if (!code && c->options.verify)
 		code = verify_written(c->t, &c->env, job->image, job->image, false);
 	if (!code)

@@ -100,7 +100,8 @@ static const char exit_help[] =
 	"  2  " EXIT_USAGE_TEXT "; for diff: also any failure\n"
 	"  3  completed with warnings: something could not be stored or restored\n"
 	"     (--strict: 1 instead)\n"
-	"  4  " EXIT_CORRUPT_TEXT ", or verify found errors\n"
+	"  4  " EXIT_CORRUPT_TEXT ",\n"
+	"     or verify found errors\n"
 	"  5  " EXIT_UNSUPPORTED_TEXT "\n"
 	"129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM, as a shell tells it\n";
 

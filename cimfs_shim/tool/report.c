@@ -223,7 +223,11 @@ int tool_fail_dir(struct tool *t, const char *op, const char *image, const struc
 {
 	if (err->status != CIM_E_SHARING || !err->os_error)
 		return tool_fail_cim(t, op, image, err);
-	return tool_fail(t, op, image, NULL, "another session is writing in the directory");
+	return tool_fail(
+		t, op, image, NULL,
+		err->os_error == EBUSY
+			? "the device is in use: another session is writing there, or it is mounted"
+			: "another session is writing in the directory");
 }
 
 void tool_tell_unlocked(struct tool *t, const char *op, const char *image)

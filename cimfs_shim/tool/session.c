@@ -36,6 +36,7 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 		 const char *parent, const struct write_options *options)
 {
 	struct cim_error err = {0};
+	enum cim_status status;
 	struct footer footer;
 	unsigned flags;
 	int code = container_flags(t, image, &options->place, &flags);
@@ -46,14 +47,15 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 	footer_look(&footer, s->dir);
 	flags |= (options->consistent ? CIM_WRITE_CONSISTENT : 0) |
 		 (options->as_stored ? CIM_WRITE_AS_STORED : 0);
-	if (cim_writer_open(&s->env, s->dir, parent && !*parent ? s->name : parent, s->name, flags,
-			    &s->writer, &err)) {
+	status = cim_writer_open(&s->env, s->dir, parent && !*parent ? s->name : parent, s->name,
+				 flags, &s->writer, &err);
+	footer_tell(t, op, image, &footer);
+	if (status) {
 		code = tool_fail_dir(t, op, image, &err);
 		session_close(s);
 		return code;
 	}
 	tool_set_cleanup(close_hook, s);
-	footer_tell(t, op, image, &footer);
 	if (cim_writer_unlocked(s->writer))
 		tool_tell_unlocked(t, op, image);
 	return EXIT_OK;

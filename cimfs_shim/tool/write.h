@@ -28,7 +28,7 @@ struct container_options {
 			 "with anything but a MiB of zeros is refused"},                           \
 		{.name = "force",                                                                  \
 		 ARG_SETS(type, member.force),                                                     \
-		 .help = "with --block: what the device holds is lost"},                           \
+		 .help = "with --block: what the device holds is lost, if it is no container"},    \
 	{                                                                                          \
 		.name = "sealable", ARG_SETS(type, member.sealable),                               \
 		.help = "the container is one to be sealed (cimtool-seal(1)): it is made so, and " \

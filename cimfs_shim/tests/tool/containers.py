@@ -151,6 +151,9 @@ for name, *args in [("create", "create", "c.bcim/v.cim", "more"), ("append", "ap
     check(FOOTER in expect(0, name + " before a footer", *args).errors, name + " tells that the footer goes")
     same(len(get("c.bcim")) % BLOCK, 0, "and it is gone")
     with_footer()
+result = tool("append", "c.bcim/v.cim", "src", preexec_fn=lambda: resource.setrlimit(
+    resource.RLIMIT_FSIZE, (len(get("c.bcim")),) * 2))
+check(result.code == 1 and FOOTER in result.errors, "it is told where the disk is full, too", result)
 put("tail/disk.vhd", bytes(BLOCK - 512) + b"conectix".ljust(512, b"\0"))
 expect(0, "create of a VHD's end", "create", "--container", "tail.bcim/base.cim", "tail")
 check(not expect(0, "append to it", "append", "tail.bcim/base.cim", "more").errors, "data is no footer")
@@ -224,7 +227,7 @@ def on_device(device):
     expect(0, "and holds what it held", "verify", "--deep", device + "/base.cim")
     used = os.open(device, os.O_RDWR | os.O_EXCL)  # as who mounts it does
     result = tool("append", device + "/base.cim", "more")
-    check(result.code == 1 and "another session" in result.errors, "a device that is in use is not written", result)
+    check(result.code == 1 and "the device is in use" in result.errors and "another session" in result.errors, "a device that is in use is not written", result)
     expect(0, "but read", "ls", device + "/base.cim")
     os.close(used)
     expect(0, "rm there", "rm", device + "/base.cim")
