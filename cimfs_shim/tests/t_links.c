@@ -76,6 +76,11 @@ static void counts(struct cim_image *image)
 	struct cim_links *links = NULL;
 
 	told = failures = stop_at = 0;
+	struct cim_file_table table;
+	uint32_t behind;
+
+	must(&k, cim_image_file_table(image, image->info.table_count - 1, &table, &k.err));
+	behind = (image->info.table_count - 1) * CIM_FILES_PER_TABLE + table.count + 1;
 	must(&k, cim_links_open(image, tell, NULL, &links, &k.err));
 	is_int(told, 6, "each directory is told of once");
 	is_int(failures, 0, "and none fails");
@@ -89,6 +94,10 @@ static void counts(struct cim_image *image)
 	is_int(cim_links_count(links, last), 2, "its last");
 	is_int(cim_links_count(links, lone), 1, "a file of one name");
 	is_int(cim_links_count(links, linked), 5, "one of five");
+	is_int(cim_links_count(links, 0), 0, "no FileID");
+	for (uint32_t id = behind; id < behind + 8; id++)
+		is_int(cim_links_count(links, id), 0, "one behind the last record of a table");
+	is_int(cim_links_count(links, UINT32_MAX), 0, "one of no table");
 	is_int(cim_links_count(links, stray), 0, "one that nothing leads to");
 	is_int(cim_links_count(links, 0), 0, "no FileID");
 	is_int(cim_links_count(links, 1025), 0, "one of no table");
