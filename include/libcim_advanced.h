@@ -400,7 +400,8 @@ struct cim_budget;
  * cim_budget_open() - a budget for one traversal of @image, to be closed before it
  *
  * It is the size of the region files in which lies what is spent, and 8 MiB: enough for all tables
- * of an image of which none is shared.
+ * of an image of which none is shared. Large holes in these files are room for what
+ * cim_budget_once() spends alone.
  */
 CIM_API enum cim_status cim_budget_open(struct cim_image *image, struct cim_budget **budget,
 					struct cim_error *err);
@@ -746,7 +747,8 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
  *             has
  *
  * Hashes all of the container and writes the tree behind it, as "veritysetup" does, who can check
- * it. Until all of that is on the disk the container isn't sealed. Reports progress by CIM_PHASE_SEAL.
+ * it. Until all of that is on the disk the container isn't sealed. Reports progress by
+ * CIM_PHASE_SEAL.
  *
  * CIM_E_INVALID: it wasn't made with CIM_WRITE_SEALABLE. CIM_E_SHARING: a session has it.
  * CIM_E_DISK_FULL: the tree doesn't fit, on a device. CIM_E_UNSUPPORTED: the environment has no

@@ -3,6 +3,8 @@
  * budget.c - how much of an image a traversal may go through: see budget.h
  */
 #include "budget.h"
+#include "io.h"
+#include "reader.h"
 
 #include <assert.h>
 #include <string.h>
@@ -51,24 +53,59 @@ void cim_budget_close(struct cim_budget *budget)
 	cim_free(env, budget);
 }
 
+/* How much of a region file is no hole, up to a stride for each piece. */
+static enum cim_status count_data(struct cim_budget *budget, const struct cim_region_file *file,
+				  uint64_t *data, struct cim_error *err)
+{
+	const struct cim_env *env = &budget->image->env;
+	uint64_t at = 0;
+	enum cim_status status = CIM_OK;
+
+	*data = 0;
+	for (unsigned steps = env->vfs->next_data ? CIM_BUDGET_STEPS : 0; steps; steps--) {
+		status = cim_io_next_data(env, file->file, file->name, at, &at, err);
+		if (status || at >= file->size)
+			return status;
+		if (file->size - at <= CIM_BUDGET_STRIDE)
+			break;
+		*data += CIM_BUDGET_STRIDE;
+		at += CIM_BUDGET_STRIDE;
+	}
+	*data += file->size - at;
+	return status;
+}
+
+static void add_room(struct cim_budget *budget, uint64_t size, uint64_t data)
+{
+	const uint64_t zeros = size - data < data ? size - data : data;
+
+	/* Only nonsense overflows. */
+	if (!cim_ckd_add64(&budget->left, budget->left, data + zeros))
+		budget->left = UINT64_MAX;
+	if (!cim_ckd_add64(&budget->holes, budget->holes, size - data - zeros))
+		budget->holes = UINT64_MAX;
+}
+
 /* The first time something lies in a region its file's size is added. */
 static enum cim_status add_region(struct cim_budget *budget, uint32_t region, struct cim_error *err)
 {
 	const uint8_t bit = (uint8_t)(1u << region % 8);
-	enum cim_region_type type;
-	uint64_t size;
+	struct cim_region_file *file;
+	uint64_t data;
 	enum cim_status status;
 
 	if (region < budget->image->info.region_count && budget->regions[region / 8] & bit)
 		return CIM_OK;
-	status = cim_image_region_info(budget->image, region, &size, &type, err);
+	status = cim_region_get(budget->image, region, &file, err);
 	if (status)
 		return status;
-	/* Only nonsense overflows. */
-	if (!cim_ckd_add64(&budget->left, budget->left, size))
-		budget->left = UINT64_MAX;
-	budget->regions[region / 8] |= bit;
-	return CIM_OK;
+	status = count_data(budget, file, &data, err);
+	if (!status)
+		add_room(budget, file->size, data);
+	cim_region_put(budget->image, file);
+	if (!status)
+		budget->regions[region / 8] |= bit;
+	return status;
 }
 
 enum cim_status cim_budget_over(struct cim_error *err)
@@ -93,17 +130,21 @@ bool cim_budget_take(struct cim_budget *budget, uint64_t offset, uint64_t bytes)
 	return take(budget, bytes < CIM_SMALLEST ? CIM_SMALLEST : bytes);
 }
 
-static enum cim_status spend(struct cim_budget *budget, const struct cim_place *place,
+/* @holes: may it lie in those? */
+static enum cim_status spend(struct cim_budget *budget, const struct cim_place *place, bool holes,
 			     struct cim_error *err)
 {
+	uint64_t bytes = place->bytes, zeros;
 	enum cim_status status;
 
-	if (!place->bytes)
+	if (!bytes)
 		return CIM_OK;
 	status = add_region(budget, cim_region_index(place->offset), err);
-	if (!status && !take(budget, place->bytes))
-		status = cim_budget_over(err);
-	return status;
+	if (status)
+		return status;
+	zeros = !holes ? 0 : bytes < budget->holes ? bytes : budget->holes;
+	budget->holes -= zeros;
+	return take(budget, bytes - zeros) ? CIM_OK : cim_budget_over(err);
 }
 
 static void lock(struct cim_budget *budget)
@@ -124,7 +165,7 @@ enum cim_status cim_budget_spend(struct cim_budget *budget, const struct cim_pla
 	if (CIM_ANY_NULL(err, "budget", budget, place))
 		return CIM_E_POINTER;
 	lock(budget);
-	status = spend(budget, place, err);
+	status = spend(budget, place, false, err);
 	unlock(budget);
 	return cim_error_where(err, status, "budget", budget->image->path);
 }
@@ -174,7 +215,7 @@ static enum cim_status spend_once(struct cim_budget *budget, const struct cim_pl
 	*again = known(budget, key, place, number);
 	if (*again)
 		return CIM_OK;
-	status = spend(budget, place, err);
+	status = spend(budget, place, true, err);
 	return status ? status : add_place(budget, key, place, number, err);
 }
 

@@ -9,6 +9,10 @@
  * ends with CIM_E_CORRUPT: its time is in proportion to the image's size. Other writers may store
  * equal tables once: what else lies in a region file leaves them room.
  *
+ * Holes cost who makes an image nothing, in a container as in a sparse file. So they are room for
+ * data, which may be zeros, but for structures no more than as much as is really there: there are
+ * some of zeros, tables whose files were all deleted.
+ *
  * What sessions do share (data, descriptors) is spent once for each place, by number: who keeps
  * what came of it need not go there again.
  */
@@ -19,12 +23,17 @@
 #include "image.h"
 
 #define CIM_BUDGET_FREE (UINT64_C(8) << 20)
+/* How finely holes are looked for, and how often in one region file: where the file system can't
+ * tell, all is data. */
+#define CIM_BUDGET_STRIDE (UINT64_C(64) << 10)
+#define CIM_BUDGET_STEPS  16384u
 
 struct cim_budget {
 	struct cim_image *image;
 	void *lock;
 	uint8_t *regions; /* a bit for each whose size is in it */
 	uint64_t left;	  /* bytes */
+	uint64_t holes;	  /* bytes that only data may lie in */
 	bool over;	  /* more was asked for: that is how it ends */
 	struct cim_hash_table map;
 	struct cim_place *places; /* those that were found */

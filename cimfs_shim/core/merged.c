@@ -228,6 +228,18 @@ static intptr_t united_map(void *ctx, cim_vfs_file *opaque, uint64_t offset, uin
 	return file->place->vfs.map(file->place->vfs.ctx, file->file, offset, len, place);
 }
 
+static enum cim_status united_next_data(void *ctx, cim_vfs_file *opaque, uint64_t offset,
+					uint64_t *data, long *os_error)
+{
+	const struct united_file *file = (const struct united_file *)opaque;
+	const struct cim_vfs *vfs = &file->place->vfs;
+
+	(void)ctx;
+	*data = offset;
+	return vfs->next_data ? vfs->next_data(vfs->ctx, file->file, offset, data, os_error)
+			      : CIM_OK;
+}
+
 static bool united_corrupt_text(void *ctx, cim_vfs_file *opaque, uint64_t offset, size_t len,
 				char *buf, size_t size)
 {
@@ -262,6 +274,7 @@ static void united_vfs(struct united *u, struct cim_vfs *vfs)
 		.lock = united_lock,
 		.is_locked = united_is_locked,
 		.map = united_map,
+		.next_data = united_next_data,
 		.error_text = united_error_text,
 		.corrupt_text = united_corrupt_text,
 	};

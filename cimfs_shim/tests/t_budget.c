@@ -133,6 +133,79 @@ static void once(struct cim_image *image)
 	cim_budget_close(budget);
 }
 
+/* How much of a structure there may be in a region file, and of data. */
+static void rooms(const struct cim_env *env, uint64_t structures, uint64_t data, const char *what)
+{
+	struct cim_image *image = NULL;
+	struct cim_budget *budget = NULL;
+	struct cim_place place = {0};
+	uint32_t number;
+	bool again;
+
+	must(&k, cim_image_open(env, "mem/holes.cim", &image, &k.err));
+	budget = open_budget(image);
+	place = in_region(1, 64, structures);
+	gives(&k, cim_budget_spend(budget, &place, &k.err), CIM_OK);
+	is_hex(budget->left, 0, "%s: structures have room for this", what);
+	is_hex(budget->holes, data, "%s: and data for this", what);
+	if (data) {
+		place = in_region(1, 64, data);
+		gives(&k, cim_budget_once(budget, &place, &number, &again, &k.err), CIM_OK);
+	}
+	place = in_region(1, 65, CIM_SMALL_PLACE);
+	gives(&k, cim_budget_once(budget, &place, &number, &again, &k.err), CIM_E_CORRUPT);
+	cim_budget_close(budget);
+	cim_image_close(image);
+}
+
+static enum cim_status cant_tell(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
+				 long *os_error)
+{
+	(void)ctx;
+	(void)file;
+	(void)os_error;
+	*data = offset;
+	return CIM_OK;
+}
+
+static enum cim_status cant_look(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
+				 long *os_error)
+{
+	(void)ctx;
+	(void)file;
+	*data = offset;
+	*os_error = 5;
+	return CIM_E_IO;
+}
+
+/* A hole costs who makes an image nothing: it is no room for structures. */
+static void holes(void)
+{
+	const uint64_t size = (UINT64_C(1) << 40) + 1, there = CIM_BUDGET_STRIDE + 1;
+	struct cim_place place = in_region(1, 64, 1);
+	struct cim_vfs vfs = *k.env.vfs;
+	struct cim_env env = k.env;
+	struct cim_writer *w = begin(&k, NULL, "holes.cim");
+	struct cim_image *image = NULL;
+	struct cim_budget *budget;
+
+	put(&k, w, "f", "f");
+	finish(&k, w);
+	memfs_poke(k.m, set_file(&k, "holes.cim", "region_", 1), size - 1, "x", 1);
+	rooms(&k.env, CIM_BUDGET_FREE + 2 * there, size - 2 * there, "a file with a hole");
+	env.vfs = &vfs;
+	vfs.next_data = cant_tell;
+	rooms(&env, CIM_BUDGET_FREE + size, 0, "where nobody can tell");
+	vfs.next_data = NULL;
+	rooms(&env, CIM_BUDGET_FREE + size, 0, "where nobody can be asked");
+	vfs.next_data = cant_look;
+	must(&k, cim_image_open(&env, "mem/holes.cim", &image, &k.err));
+	budget = open_budget(image);
+	gives(&k, cim_budget_spend(budget, &place, &k.err), CIM_E_IO);
+	cim_budget_close(budget);
+	cim_image_close(image);
+}
+
 /* While there is an image of so many regions: what was read past a region's end keeps no file open.
  */
 static void open_regions(struct cim_image *image)
@@ -203,6 +276,7 @@ int main(void)
 	open_regions(image);
 	no_memory(image);
 	cim_image_close(image);
+	holes();
 	kit_free(&k);
 	return tap_done();
 }

@@ -6,6 +6,7 @@ thousands of items, or has them lie so that what is kept of them grows out of al
 megabytes each, made in a second, and days of work for who doesn't look.
 """
 
+import os
 import struct
 
 from imagebuilder import (FS_COUNT, FS_DIRECTORY, LINKS, PE, METADATA, DATA, SMALL, RECORD_DESC, RECORD_EA,
@@ -91,6 +92,22 @@ def dirs_share(directories, links):
     image = Cruel(Dir({"a": File()}))
     table = image.table(names(links), [2] * links)
     return in_root(image, [image.record(**table) for _ in range(directories)])
+
+
+def in_holes(image, size=1 << 40):
+    """Its region files made long: what an image costs is to follow from what it holds, and a hole
+    holds nothing."""
+    write = image.write
+
+    def write_long(directory):
+        path = write(directory)
+        for name in os.listdir(directory):
+            if name.startswith("region_"):
+                os.truncate(os.path.join(directory, name), size)
+        return path
+
+    image.write = write_long
+    return image
 
 
 def cycle(links):

@@ -52,6 +52,10 @@ IMAGES = {
                     "extract the root": (4, SHARED), "extract all but": (4, SHARED),
                     "extract each": (4, SHARED), "extract of each": (4, SHARED),
                     "extract one": (3, ""), "merge": (4, SHARED)}),
+    "dirs_share_holes": (lambda: cruel.in_holes(cruel.dirs_share(20000, 2000)),
+                         {"ls": (4, SHARED), "info": (4, SHARED), "verify": (0, ""),
+                          "dump": (4, SHARED), "extract": (4, SHARED), "dump --struct": (4, SHARED),
+                          "merge": (4, SHARED)}),
     "cycle": (lambda: cruel.cycle(1000),
               {"ls": (4, "a second time"), "verify": (4, ""), "extract deep": (4, SHARED),
                "merge": (4, "a second time")}),
@@ -227,7 +231,8 @@ def make(name, function):
     if not child:
         try:
             path = function().write(os.path.join(TMP, name))
-            shutil.copytree(os.path.dirname(path), os.path.join(TMP, name + "-copy"))
+            subprocess.run(["cp", "-r", "--sparse=auto", os.path.dirname(path),
+                            os.path.join(TMP, name + "-copy")], check=True)
             os._exit(0)
         finally:
             os._exit(1)
@@ -238,7 +243,8 @@ def make(name, function):
 
 def room(path):
     """What may be used for an image, in KiB."""
-    size = sum(os.path.getsize(file) for file in glob.glob(os.path.dirname(path) + "/*"))
+    stats = [os.stat(file) for file in glob.glob(os.path.dirname(path) + "/*")]
+    size = sum(min(stat.st_size, 512 * stat.st_blocks) for stat in stats)
     return (64 << 10) + 4 * size // 1024
 
 
