@@ -481,6 +481,20 @@ static int add_directory(struct restore_tree *tree, const struct place *at, bool
 	return push_level(tree, fd, at->name, strlen(tree->path), at->info);
 }
 
+/* How many entries there are to be seen; one that can't be read is one, too. */
+static uint32_t count_entries(struct cim_iter *iter)
+{
+	const struct cim_entry *entry;
+	uint32_t count = 0;
+
+	for (uint32_t left = cim_iter_count(iter); left; left--) {
+		if (!cim_iter_next(iter, &entry, NULL) && !entry)
+			break;
+		count++;
+	}
+	return count;
+}
+
 /* A directory was restored as a symlink, or not at all: what is in it is lost. */
 static int lost_below(struct restore_tree *tree, const struct place *at)
 {
@@ -492,7 +506,7 @@ static int lost_below(struct restore_tree *tree, const struct place *at)
 		restore_unreadable(&tree->walk, at, &err);
 		return 0;
 	}
-	count = cim_iter_count(iter);
+	count = count_entries(iter);
 	cim_iter_close(iter);
 	if (count)
 		restore_lost(&tree->walk, LOST_BELOW, at, "%u entr%s", count,

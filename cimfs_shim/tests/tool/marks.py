@@ -98,6 +98,13 @@ put("wrong", dump.replace("mark=opaque", "mark=open").encode())
 result = tool("create", "--from-dump=wrong", "wrong.cim")
 check(result.code == 1 and "'open' is no mark of a directory" in result.errors, "another mark", result)
 
+# What can't be extracted
+os.makedirs(os.path.join(TMP, "ways", "to"))
+os.symlink("to", os.path.join(TMP, "ways", "way"))
+expect(0, "a link to a directory", "create", TIME, "ways.cim", "ways")
+expect(0, "a tombstone below it", "tombstone", "ways.cim", "way/gone")
+expect(0, "extract loses nothing", "extract", "--strict", "-C", "out-ways", "ways.cim")
+
 # Merging
 expect(0, "merge", "merge", "merged.cim", "linked.cim", "low.cim")
 same(lines("ls", "-R", "merged.cim"),
