@@ -378,8 +378,9 @@ CIMFSAPI_(void) CimCloseImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle);
  *
  * E_INVALIDARG: no session, or committed already. ERROR_SHARING_VIOLATION: a stream is open; the
  * image to be replaced is mounted, held open by somebody for over 1 s, or was changed meanwhile:
- * the session goes on. ERROR_FILE_EXISTS: the new name has been taken meanwhile (ours). The first
- * error of a write that failed earlier in the session: nothing is published (ours).
+ * the session goes on. ERROR_FILE_EXISTS: the new name has been taken meanwhile (ours).
+ * ERROR_PATH_NOT_FOUND: a merge link of a source has no target; the session goes on (ours). The
+ * first error of a write that failed earlier in the session: nothing is published (ours).
  */
 CIMFSAPI CimCommitImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle);
 
@@ -521,18 +522,20 @@ CIMFSAPI CimGetFileStatBasicInformation(
 	CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
 	CIMFS_OUT_ FILE_STAT_BASIC_INFORMATION *fileStatInformation);
 
-/** CimReadFile2() - CimReadFile() with CIM_READ_* flags
+/**
+ * CimReadFile2() - CimReadFile() with CIM_READ_* flags
  *
- * With CIM_READ_SINGLE_FILE @imagePath is CONTAINER\NAME, of a container in a file. E_INVALIDARG,
- * as all here ours: another flag, or a path that begins with \\.\. ERROR_PATH_NOT_FOUND: no such
- * container. ERROR_CIMFS_IMAGE_CORRUPT: it is none.
+ * With CIM_READ_SINGLE_FILE @imagePath is CONTAINER\NAME, of a container in a file.
+ *
+ * As CimReadFile(), and (all ours) E_INVALIDARG: another flag, or a path that begins with \\.\.
+ * ERROR_PATH_NOT_FOUND: no such container. ERROR_CIMFS_IMAGE_CORRUPT: it is none.
  */
 CIMFSAPI CimReadFile2(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
 		      CIMFS_IN_ UINT64 offset, CIMFS_OUT_BYTES_(bufferSize) void *buffer,
 		      CIMFS_IN_ UINT64 bufferSize, CIMFS_OUT_ UINT64 *bytesRead,
 		      CIMFS_OUT_ UINT64 *bytesRemaining, CIMFS_IN_ UINT32 flags);
 
-/** CimGetFileStatBasicInformation2() - the same, with the flags and errors of CimReadFile2() */
+/** CimGetFileStatBasicInformation2() - the same, with flags and errors as CimReadFile2() */
 CIMFSAPI
 CimGetFileStatBasicInformation2(CIMFS_IN_ PCWSTR imagePath, CIMFS_IN_ PCWSTR filePath,
 				CIMFS_OUT_ FILE_STAT_BASIC_INFORMATION *fileStatInformation,

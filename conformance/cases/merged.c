@@ -137,6 +137,7 @@ CASE(opaque, "Tombstone/OpaqueDirectory", CLIENT, IMPORT, NEEDS_MOUNT,
     commit_and_close(image);
     root = mount_stack(&stack);
     check_content("its own", on(root, L"foo\\new.txt"), "new");
+    check_content("another of the one below", on(root, L"foobar.txt"), "some content 123");
     check_error("the one below's", path_error(on(root, L"foo\\bar.txt")), ERROR_FILE_NOT_FOUND);
 }
 

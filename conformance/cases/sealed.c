@@ -220,6 +220,7 @@ CASE(seal_outputs, "Seal/Outputs", DECISION, "D28, D52", 0,
     const WCHAR *path = container();
     UINT64 size = 1, header = 1;
     BYTE hash[32], before[32];
+    struct verification v;
 
     memset(before, 0x5a, sizeof(before));
     memcpy(hash, before, sizeof(hash));
@@ -233,7 +234,9 @@ CASE(seal_outputs, "Seal/Outputs", DECISION, "D28, D52", 0,
     check_hr("no hash", cim.SealImage(path, &size, &header, NULL), E_POINTER);
     check_hr("no hash, NULL", cim.SealImage(NULL, &size, &header, NULL), E_POINTER);
     check_hr("NULL", cim.SealImage(NULL, &size, &header, hash), E_INVALIDARG);
-    check_number("not sealed yet", ask(path).sealed, 0);
+    v = ask(path);
+    check_hr("asked", v.hr, S_OK);
+    check_number("not sealed yet", v.sealed, 0);
     size = header = 7;
     check_hr("sealed", cim.SealImage(path, &size, &header, hash), S_OK);
     check_number("hash size", size, 32);
@@ -288,6 +291,7 @@ CASE(sealed_writes, "Seal/NoMoreSessions", DECISION, "D52", 0,
 {
     const CimFsImagePath image = {container(), L"layer.cim"};
     BYTE hash[32];
+    struct verification v;
 
     make_sealed(&in_files, &image, hash);
     check_hr("a new image", try_in(image.ImageDir, IN_FILE | VERIFIED, NULL, L"b.cim"),
@@ -296,7 +300,9 @@ CASE(sealed_writes, "Seal/NoMoreSessions", DECISION, "D52", 0,
              E_ACCESSDENIED);
     check_hr("to fork", try_in(image.ImageDir, IN_FILE | VERIFIED, L"layer.cim", L"b.cim"),
              E_ACCESSDENIED);
-    check_bytes("its hash", ask(image.ImageDir).hash, 32, hash, 32);
+    v = ask(image.ImageDir);
+    check_hr("asked", v.hr, S_OK);
+    check_bytes("its hash", v.hash, 32, hash, 32);
 }
 
 CASE(same_hash, "Seal/ConsistentSameHash", DECISION, "D45, D52", 0,

@@ -19,7 +19,8 @@ import re
 import zlib
 
 VOID = ("CloseImage", "CloseStream")
-READING = ("ReadFile", "GetFileStatBasicInformation", "LookupFile")  # of which the outputs are all
+IMAGE_READING = ("ReadFile", "ReadFile2", "GetFileStatBasicInformation", "GetFileStatBasicInformation2")
+READING = IMAGE_READING + ("LookupFile",)  # of which the outputs are all
 # What any function may answer, by cimfs.h's conventions.
 ANYWHERE = ["E_OUTOFMEMORY", "E_INVALIDARG", "E_ACCESSDENIED", "ERROR_DISK_FULL", "ERROR_CIMFS_IMAGE_CORRUPT",
             "ERROR_CIMFS_IMAGE_VERSION_NOT_SUPPORTED"]
@@ -37,16 +38,26 @@ def code(name):
 
 
 def read_answers(header):
-    """Function: the errors documented with it, sorted. Another function that is named by "as
-    CimX()" is taken in."""
+    """Function: the errors documented with it, sorted. Other functions that are named by "as CimX()
+    and CimY()" are taken in, and so on."""
     with open(header, encoding="utf-8") as file:
         text = file.read()
     blocks = dict(re.findall(r"/\*\*\s+\*?\s*Cim(\w+)\(\) - (.*?)\*/", text, re.S))
     answers = {}
-    for name, block in blocks.items():
-        for other in re.findall(r"[Aa]s Cim(\w+)\(\)", block):
-            block += blocks[other]
-        words = re.findall(r"\b(?:E|ERROR)_[A-Z_]+[A-Z]\b", block)
+
+    def words_of(name, seen):
+        """The errors' names of a function, and of those that it is like."""
+        if name in seen:
+            return []
+        seen.add(name)
+        words = re.findall(r"\b(?:E|ERROR)_[A-Z_]+[A-Z]\b", blocks[name])
+        for others in re.findall(r"\b[Aa]s((?:(?:,|\s+and)?\s+Cim\w+\(\))+)", blocks[name].replace("\n *", " ")):
+            for other in re.findall(r"Cim(\w+)\(\)", others):
+                words += words_of(other, seen)
+        return words
+
+    for name in blocks:
+        words = words_of(name, set())
         answers[name] = sorted({code(word) for word in words} or
                                {code("ERROR_NOT_SUPPORTED"), code("E_INVALIDARG")})
     return answers
@@ -144,18 +155,22 @@ def folder(image):
     return image.rpartition("\\")[0]
 
 
+def is_mount(function):
+    return re.search(r"(?<!s)Mount(Verified)?Image$", function)
+
+
 def is_unseen(mutant, calls, index, _):
     """What the call makes isn't looked at any more, and nothing is mounted."""
     call = calls[index]
-    if any(one.function.endswith("MountImage") and not one.failed for one in calls):
+    if any(is_mount(one.function) and not one.failed for one in calls):
         return False
     for one in calls[index + 1:]:
         name = one.function.split(":")[-1]
-        looks = ("ReadFile",) if call.function.endswith("WriteStream") else READING
+        looks = IMAGE_READING[:2] if call.function.endswith("WriteStream") else READING
         if call.path and name in looks and (one.path + "\\").startswith(call.path + "\\"):
             return False
         if not call.path and call.image in (one.image, folder(one.image) + "\\" + one.other) and (
-                name in READING[:2] or name.startswith("CreateImage")):
+                name in IMAGE_READING or name.startswith("CreateImage")):
             return False
     return True
 
@@ -195,13 +210,15 @@ def is_threads(mutant, calls, index, _):
 
 def is_mounted(mutant, calls, *_):
     """The case mounts."""
-    return any(one.function.endswith("MountImage") for one in calls)
+    return any(is_mount(one.function) for one in calls)
 
 
 def is_fixture(mutant, calls, index, _):
-    """An item of make_base() of which few cases use all; the case mounts."""
-    return (is_mounted(mutant, calls) and calls[index].image.endswith("\\base.cim") and
-            calls[index].path in ("empty", "d\\inner.txt", "file.txt:s"))
+    """An item of make_base(), or of put_test_image(), of which few cases use all; the case mounts."""
+    return is_mounted(mutant, calls) and (
+        calls[index].path in ("foobar.txt", "foo", "foo\\bar.txt") or
+        (calls[index].image.endswith("\\base.cim") and
+         calls[index].path in ("empty", "d\\inner.txt", "file.txt:s")))
 
 
 def always(*_):
