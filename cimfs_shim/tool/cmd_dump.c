@@ -422,7 +422,7 @@ static int dump_hidden(struct dump *d, const struct tree_item *item)
 								      : "bare ");
 	text_puts(&d->line, item->path);
 	if (is_link) {
-		target = merge_link_target(d->image, &item->info, &err);
+		target = merge_link_target(d->image, d->contents->budget, &item->info, &err);
 		if (!target)
 			return fail_read(d, item->path, &err);
 		text_puts(&d->line, " to=");

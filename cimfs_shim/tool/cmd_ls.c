@@ -56,7 +56,7 @@ static int read_target(struct ls *ls, const char *path, const struct cim_file_in
 
 	*target = NULL;
 	if (info->marks & CIM_MARK_MERGE_LINK) {
-		*target = merge_link_target(ls->image, info, &err);
+		*target = merge_link_target(ls->image, ls->budget, info, &err);
 		return *target ? EXIT_OK : tool_fail_at(ls->t, "list", ls->name, path, &err);
 	}
 	if (info->reparse_tag != CIM_TAG_SYMLINK && info->reparse_tag != CIM_TAG_MOUNT_POINT)

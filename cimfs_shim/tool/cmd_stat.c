@@ -298,7 +298,7 @@ static int load(struct item *item)
 	    blob_read(item->image, &item->info, CIM_BLOB_REPARSE, &item->reparse, &err))
 		return fail_read(item, &err);
 	if (item->info.marks & CIM_MARK_MERGE_LINK) {
-		item->target = merge_link_target(item->image, &item->info, &err);
+		item->target = merge_link_target(item->image, NULL, &item->info, &err);
 		return item->target ? EXIT_OK : fail_read(item, &err);
 	}
 	return EXIT_OK;

@@ -12,7 +12,9 @@
 struct flatten {
 	struct session *s;
 	struct cim_image *image;
-	const char *name; /* of the image */
+	const char *name;	   /* of the image */
+	struct cim_budget *budget; /* of merge links, and of PE images' mappings */
+	uint64_t names;		   /* that the paths to come may have, all together */
 	uint16_t *path, *to;
 	size_t units;
 	/* Descriptors and the like of the last item: they are often the next one's, too. */
@@ -134,6 +136,16 @@ static int take_metadata(struct flatten *f, const struct tree_item *item, struct
 	return code;
 }
 
+/* To read a PE image is to go through all of its mappings. */
+static enum cim_status spend_mappings(struct flatten *f, const struct cim_data *data,
+				      struct cim_error *err)
+{
+	struct cim_place place;
+	enum cim_status status = cim_data_place(f->image, data, &place, err);
+
+	return status ? status : cim_budget_spend(f->budget, &place, err);
+}
+
 static int put_streams(struct flatten *f, const struct tree_item *item)
 {
 	struct tree_streams streams;
@@ -148,8 +160,10 @@ static int put_streams(struct flatten *f, const struct tree_item *item)
 		struct image_source from = {.f = f, .data = &stream->data};
 		struct cim_source source;
 
-		if (sink_stream(f->s, f->path, f->units, stream->name, stream->units,
-				stream->data.size, source_of(&from, &source), &err))
+		if (stream->data.pe && spend_mappings(f, &stream->data, &err))
+			code = fail_read(f, item, &err);
+		else if (sink_stream(f->s, f->path, f->units, stream->name, stream->units,
+				     stream->data.size, source_of(&from, &source), &err))
 			code = (from.failed ? fail_read : fail_write)(f, item, &err);
 	}
 	tree_streams_free(&streams);
@@ -169,6 +183,8 @@ static int put_item(struct flatten *f, const struct tree_item *item)
 		return code;
 	if (!item->info.is_directory &&
 	    cim_image_get_file_data(f->image, &item->info, (struct cim_str){0}, &data, &err))
+		return fail_read(f, item, &err);
+	if (data.pe && spend_mappings(f, &data, &err))
 		return fail_read(f, item, &err);
 	m.size = (int64_t)data.size;
 	if (sink_item(f->s, f->path, f->units, &m, source_of(&from, &source), &err))
@@ -206,7 +222,7 @@ static int put_tombstone(struct flatten *f, const struct tree_item *item)
 static int put_merge_link(struct flatten *f, const struct tree_item *item)
 {
 	struct cim_error err = {0};
-	char *target = merge_link_target(f->image, &item->info, &err);
+	char *target = merge_link_target(f->image, f->budget, &item->info, &err);
 	int code = EXIT_OK;
 
 	if (!target)
@@ -219,17 +235,42 @@ static int put_merge_link(struct flatten *f, const struct tree_item *item)
 	return code;
 }
 
+static size_t count_names(const char *path)
+{
+	size_t count = 0;
+
+	for (; *path; path++)
+		count += *path == '/';
+	return count;
+}
+
+/* A session looks a path up name by name, each time: not for thousands of items thousands of
+ * directories deep, which take little room in an image. */
+static int take_path(struct flatten *f, const struct tree_item *item)
+{
+	struct cim_error err = {.status = CIM_E_CORRUPT,
+				.cause = "the paths of its items are too long, all together"};
+	const size_t names = count_names(item->path);
+	char *wrong;
+	int code = EXIT_OK;
+
+	if (names > f->names)
+		return fail_read(f, item, &err);
+	f->names -= names;
+	wrong = dump_path(item->path, f->path, &f->units);
+	if (wrong)
+		code = tool_fail(f->s->t, "read", f->name, item->path, "%s", wrong);
+	free(wrong);
+	return code;
+}
+
 static int put_any(struct flatten *f, const struct tree_item *item)
 {
 	const uint32_t marks = item->info.marks;
-	char *wrong = dump_path(item->path, f->path, &f->units);
-	int code = EXIT_OK;
+	int code = take_path(f, item);
 
-	if (wrong) {
-		code = tool_fail(f->s->t, "read", f->name, item->path, "%s", wrong);
-		free(wrong);
+	if (code)
 		return code;
-	}
 	f->s->progress.files++;
 	progress_tick(&f->s->progress);
 	if (marks & CIM_MARK_BARE) /* made again with what is in it */
@@ -246,17 +287,37 @@ static int put_any(struct flatten *f, const struct tree_item *item)
 	return code ? code : put_item(f, item);
 }
 
+/* An item takes some thirty bytes, and is seldom that deep. */
+static uint64_t most_names(struct cim_image *image)
+{
+	const uint32_t regions = cim_image_get_info(image)->region_count;
+	uint64_t bytes = 8 << 20;
+	uint64_t one;
+
+	for (uint32_t i = 0; i < regions; i++) {
+		if (!cim_image_region_size(image, i, &one, NULL))
+			bytes += one;
+	}
+	return bytes;
+}
+
 int flatten(struct session *s, struct cim_image *image, const char *name)
 {
 	struct flatten f = {.s = s, .image = image, .name = name};
 	const struct tree_item *item;
+	struct cim_error err = {0};
 	struct tree *tree;
 	int code;
 
 	cim_image_show_marked(image, true);
+	f.names = most_names(image);
+	if (cim_budget_open(image, &f.budget, &err))
+		return tool_fail_cim(s->t, "read", name, &err);
 	tree = tree_open(s->t, image, name, &code);
-	if (!tree)
+	if (!tree) {
+		cim_budget_close(f.budget);
 		return code;
+	}
 	f.path = xmalloc((CIM_MAX_PATH + 1) * sizeof(*f.path));
 	f.to = xmalloc((CIM_MAX_PATH + 1) * sizeof(*f.to));
 	while (!code && (item = tree_next(tree, &code)) != NULL) {
@@ -268,6 +329,7 @@ int flatten(struct session *s, struct cim_image *image, const char *name)
 		blob_free(&f.last[i].blob);
 	free(f.path);
 	free(f.to);
+	cim_budget_close(f.budget);
 	tree_close(tree);
 	return code;
 }

@@ -51,15 +51,26 @@ static bool read_target(struct cim_image *image, const struct cim_file_info *fil
 	return true;
 }
 
-char *merge_link_target(struct cim_image *image, const struct cim_file_info *file,
-			struct cim_error *err)
+/* Thousands of links may lead to one target of 64 KiB. */
+static bool spend(struct cim_image *image, struct cim_budget *budget,
+		  const struct cim_file_info *file, struct cim_error *err)
+{
+	struct cim_place place;
+
+	return !budget || (!cim_file_place(image, file, CIM_PART_DATA, &place, err) &&
+			   !cim_budget_spend(budget, &place, err));
+}
+
+char *merge_link_target(struct cim_image *image, struct cim_budget *budget,
+			const struct cim_file_info *file, struct cim_error *err)
 {
 	uint8_t *bytes = xmalloc(2 * CIM_MAX_PATH);
 	uint16_t *units = xmalloc(2 * CIM_MAX_PATH);
 	char *target = NULL;
 	size_t size;
 
-	if (read_target(image, file, bytes, 2 * CIM_MAX_PATH, &size, err)) {
+	if (spend(image, budget, file, err) &&
+	    read_target(image, file, bytes, 2 * CIM_MAX_PATH, &size, err)) {
 		for (size_t i = 0; i < size / 2; i++)
 			units[i] = (uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
 		target = xmalloc(3 * (size / 2) + 1);

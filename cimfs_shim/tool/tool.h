@@ -458,9 +458,10 @@ void footer_tell(struct tool *t, const char *op, const char *image, struct foote
 const char *mark_name(uint32_t marks);
 /* The same in a letter behind those of the attributes: T, M, B, O; "". */
 const char *mark_letter(uint32_t marks);
-/* Where a merge link leads, '\\' between names, allocated; NULL: it can't be read. */
-char *merge_link_target(struct cim_image *image, const struct cim_file_info *file,
-			struct cim_error *err);
+/* Where a merge link leads, '\\' between names, allocated; NULL: it can't be read. @budget: of a
+ * traversal; NULL: it is none. */
+char *merge_link_target(struct cim_image *image, struct cim_budget *budget,
+			const struct cim_file_info *file, struct cim_error *err);
 
 /* ---- containerinfo.c ---- */
 
