@@ -1243,8 +1243,9 @@ static int end_without_memory(void (*what)(void), char *said, size_t room)
 	ssize_t got;
 	pid_t pid;
 
-	if (pipe(fds) || (pid = fork()) < 0)
-		bail("no process: %s", strerror(errno));
+	if (pipe(fds))
+		bail("no pipe");
+	pid = fork();
 	if (!pid) {
 		dup2(fds[1], STDERR_FILENO);
 		alloc_on_failure(say_so);
