@@ -53,6 +53,13 @@ static HRESULT(WINAPI *pCimReadFile)(const WCHAR *, const WCHAR *, UINT64, void 
 static HRESULT(WINAPI *pCimGetFileStatBasicInformation)(const WCHAR *, const WCHAR *,
                                                         FILE_STAT_BASIC_INFORMATION *);
 static HRESULT(WINAPI *pCimLookupFile)(CIMFS_IMAGE_HANDLE, const WCHAR *, BOOLEAN *);
+static HRESULT(WINAPI *pCimReadFile2)(const WCHAR *, const WCHAR *, UINT64, void *, UINT64,
+                                      UINT64 *, UINT64 *, UINT32);
+static HRESULT(WINAPI *pCimTombstoneFile)(CIMFS_IMAGE_HANDLE, const WCHAR *);
+static HRESULT(WINAPI *pCimCreateMergeLink)(CIMFS_IMAGE_HANDLE, const WCHAR *, const WCHAR *);
+static HRESULT(WINAPI *pCimSealImage)(const WCHAR *, UINT64 *, UINT64 *, BYTE *);
+static HRESULT(WINAPI *pCimGetVerificationInformation)(const WCHAR *, UINT32 *, UINT64 *, UINT64 *,
+                                                       UINT64 *, BYTE *, BYTE *);
 
 /* ntdll's */
 static NTSTATUS(WINAPI *pNtQueryEaFile)(HANDLE, IO_STATUS_BLOCK *, void *, ULONG, BOOLEAN, void *,
@@ -93,6 +100,11 @@ static BOOL init_functions(void)
     GET_LATER_PROC(CimReadFile);
     GET_LATER_PROC(CimGetFileStatBasicInformation);
     GET_LATER_PROC(CimLookupFile);
+    GET_LATER_PROC(CimReadFile2);
+    GET_LATER_PROC(CimTombstoneFile);
+    GET_LATER_PROC(CimCreateMergeLink);
+    GET_LATER_PROC(CimSealImage);
+    GET_LATER_PROC(CimGetVerificationInformation);
 #undef GET_LATER_PROC
     module = GetModuleHandleW(L"ntdll.dll");
     GET_PROC(NtQueryEaFile)
@@ -1547,6 +1559,54 @@ static void run_test(void (*test)(void))
     remove_dir(work_dir);
 }
 
+/* Images in one file, as clients make, seal and read them. */
+static void test_single_file(void)
+{
+    const UINT32 flags =
+            CIM_CREATE_IMAGE_SINGLE_FILE | CIM_CREATE_CONSISTENT_CIMS | CIM_CREATE_VERIFIED;
+    UINT64 size = 0, signature_size = 0, header_size = 0, read = 0, remaining = 0;
+    CIMFS_IMAGE_HANDLE image = NULL;
+    BYTE hash[32] = {0}, again[32] = {0};
+    WCHAR path[MAX_PATH];
+    char buffer[16] = "";
+    UINT32 sealed = 0;
+    HRESULT hr;
+
+    if (!pCimCreateImage2 || !pCimReadFile2 || !pCimSealImage) return;
+    lstrcpyW(path, work_path(L"layer.bcim"));
+    hr = pCimCreateImage2(path, (CIM_CREATE_IMAGE_FLAGS)flags, NULL, L"layer.cim", &image);
+    ok(hr == S_OK, "Got hr %#lx.\n", hr);
+    if (hr) return;
+    add_dir(image, L"dir");
+    add_file(image, L"dir\\file", "text");
+    hr = pCimTombstoneFile(image, L"no\\such\\path");
+    ok(hr == S_OK, "Got hr %#lx.\n", hr);
+    hr = pCimCreateMergeLink(image, L"link", L"not there");
+    ok(hr == S_OK, "Got hr %#lx.\n", hr);
+    commit_and_close(image);
+
+    hr = pCimGetVerificationInformation(path, &sealed, &size, &signature_size, &header_size, again,
+                                        NULL);
+    ok(FAILED(hr) || !sealed, "Got hr %#lx, sealed %u.\n", hr, sealed);
+    size = 0;
+    hr = pCimSealImage(path, &size, &header_size, hash);
+    ok(hr == S_OK, "Got hr %#lx.\n", hr);
+    ok(size == sizeof(hash), "Got size %s.\n", wine_dbgstr_longlong(size));
+    size = 0;
+    hr = pCimGetVerificationInformation(path, &sealed, &size, &signature_size, &header_size, again,
+                                        NULL);
+    ok(hr == S_OK, "Got hr %#lx.\n", hr);
+    ok(sealed, "Not sealed.\n");
+    ok(size == sizeof(hash), "Got size %s.\n", wine_dbgstr_longlong(size));
+    ok(!memcmp(hash, again, sizeof(hash)), "Another hash.\n");
+
+    lstrcatW(path, L"\\layer.cim");
+    hr = pCimReadFile2(path, L"dir\\file", 0, buffer, sizeof(buffer), &read, &remaining, 1);
+    ok(hr == S_OK, "Got hr %#lx.\n", hr);
+    ok(read == 4 && !remaining && !memcmp(buffer, "text", 4), "Got %s.\n",
+       wine_dbgstr_an(buffer, 4));
+}
+
 START_TEST(cimfs)
 {
     if (!init_functions()) return;
@@ -1569,5 +1629,6 @@ START_TEST(cimfs)
     run_test(test_CimReadFile);
     run_test(test_CimGetFileStatBasicInformation);
     run_test(test_CimLookupFile);
+    run_test(test_single_file);
     run_test(test_mount);
 }

@@ -335,6 +335,137 @@ CASE(read_meanwhile, "Container/ReadDuringSession", DECISION, "D52", 0,
     check_in("after the close", container(), L"a.cim", L"foobar.txt", "some content 123");
 }
 
+/* Opens a session for a new image in a container, adds a file, and waits to be told "commit". */
+ROLE(hold_container, "hold-container")
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    CIMFS_STREAM_HANDLE stream;
+    CIMFS_FILE_METADATA metadata = {.FileSize = 5};
+    const char *word;
+    HRESULT hr;
+
+    if (argc != 2) return 2;
+    hr = cim.CreateImage2(argv[0], IN_FILE, NULL, argv[1], &image);
+    peer_say_hr(hr);
+    if (FAILED(hr)) return 0;
+    hr = cim.CreateFile(image, L"peer", &metadata, &stream);
+    if (SUCCEEDED(hr))
+    {
+        hr = cim.WriteStream(stream, "peer!", 5);
+        cim.CloseStream(stream);
+    }
+    peer_say_hr(hr);
+    word = role_hear();
+    if (word && !strcmp(word, "commit")) peer_say_hr(cim.CommitImage(image));
+    if (word) cim.CloseImage(image);
+    return 0;
+}
+
+static struct peer *hold(const WCHAR *path, const WCHAR *name)
+{
+    const WCHAR *args[] = {path, name, NULL};
+    struct peer *peer = peer_start("hold-container", args);
+
+    need_hr("CimCreateImage2 in another process", peer_hear_hr(peer));
+    need_hr("CimCreateFile in another process", peer_hear_hr(peer));
+    return peer;
+}
+
+CASE(two_processes, "Container/TwoProcesses", DECISION, "D52", 0,
+     "a session of another process in the container: ERROR_SHARING_VIOLATION; what it commits is "
+     "there, and the container free, when it has ended")
+{
+    struct peer *peer;
+
+    make_in(container(), IN_FILE, L"a.cim");
+    peer = hold(container(), L"peer.cim");
+    check_hr("while it lasts", try_in(container(), IN_FILE, NULL, L"b.cim"), HR_SHARING);
+    check_in("read meanwhile", container(), L"a.cim", L"foobar.txt", "some content 123");
+    peer_tell(peer, "commit");
+    check_hr("its commit", peer_hear_hr(peer), S_OK);
+    peer_end(peer);
+    check_in("what it committed", container(), L"peer.cim", L"peer", "peer!");
+    check_hr("after it", try_in(container(), IN_FILE, L"peer.cim", L"b.cim"), S_OK);
+}
+
+CASE(killed, "Container/KilledProcess", DECISION, "D52", 0,
+     "a process that is killed in a session leaves the container as it was, and free")
+{
+    struct peer *peer;
+    size_t size, size_then = 0;
+    void *before, *then;
+
+    make_in(container(), IN_FILE, L"a.cim");
+    before = load_file(container(), &size);
+    peer = hold(container(), L"peer.cim");
+    peer_kill(peer);
+    check_hr("the next session", try_in(container(), IN_FILE, NULL, L"peer.cim"), S_OK);
+    then = load_file(container(), &size_then);
+    check_bool("the same bytes", before && then && size == size_then && !memcmp(before, then, size),
+               true);
+    free(before);
+    free(then);
+    check_in("its image", container(), L"a.cim", L"foobar.txt", "some content 123");
+}
+
+struct work
+{
+    const WCHAR *path;
+    HRESULT hr;
+};
+
+static DWORD WINAPI work_in(void *argument)
+{
+    struct work *work = argument;
+    CIMFS_FILE_METADATA metadata = {.FileSize = 16};
+    CIMFS_STREAM_HANDLE stream;
+    CIMFS_IMAGE_HANDLE image;
+
+    for (int i = 0; i < 5; i++)
+    {
+        WCHAR name[16];
+
+        swprintf(name, 16, L"%d.cim", i);
+        work->hr = cim.CreateImage2(work->path, IN_FILE, NULL, name, &image);
+        if (FAILED(work->hr)) return 0;
+        work->hr = cim.CreateFile(image, L"f", &metadata, &stream);
+        if (SUCCEEDED(work->hr))
+        {
+            work->hr = cim.WriteStream(stream, "some content 123", 16);
+            cim.CloseStream(stream);
+        }
+        if (SUCCEEDED(work->hr)) work->hr = cim.CommitImage(image);
+        cim.CloseImage(image);
+        if (FAILED(work->hr)) return 0;
+    }
+    return 0;
+}
+
+CASE(threads, "Container/Threads", DECISION, "D52", 0,
+     "threads that each make images in a container of its own don't disturb each other")
+{
+    struct work work[4];
+    HANDLE threads[4];
+    char label[40];
+
+    if (!has_export("CimCreateImage2")) skip_case("the DLL has no CimCreateImage2");
+    for (unsigned i = 0; i < ARRAY_SIZE(work); i++)
+    {
+        work[i].path = place(format_wide(L"%u.bcim", i));
+        threads[i] = CreateThread(NULL, 0, work_in, &work[i], 0, NULL);
+        need(threads[i] != NULL, "no thread");
+    }
+    WaitForMultipleObjects(ARRAY_SIZE(work), threads, TRUE, INFINITE);
+    for (unsigned i = 0; i < ARRAY_SIZE(work); i++)
+    {
+        CloseHandle(threads[i]);
+        sprintf(label, "thread %u", i);
+        check_hr(label, work[i].hr, S_OK);
+        sprintf(label, "its last image, %u", i);
+        check_in(label, work[i].path, L"4.cim", L"f", "some content 123");
+    }
+}
+
 /* ---- CimReadFile2, CimGetFileStatBasicInformation2 --------------------------------------------
  */
 
