@@ -31,12 +31,13 @@ static enum cim_status check(uint64_t *errors, unsigned *findings)
 }
 
 /* What is tried in another way once it failed: an open, as there may be too many files, and a whole
- * block of a data region, of which then only the stream's own part is read. */
+ * block of a data region, of which then only the stream's own part is read. Or again: where a
+ * region file has holes, which the budget asks for each thing in it until it is told. */
 static bool is_tried_again(void)
 {
 	const char *tail = strrchr(k.m->first_failed_name, '_');
 
-	return k.m->first_failed == MEM_OPEN ||
+	return k.m->first_failed == MEM_OPEN || k.m->first_failed == MEM_NEXT_DATA ||
 	       (k.m->first_failed == MEM_PREAD && tail && strcmp(tail, "_0"));
 }
 
