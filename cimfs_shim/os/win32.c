@@ -277,12 +277,40 @@ static HANDLE open_dir_handle(const cim_vfs_dir *dir, DWORD access, DWORD share)
 			   FILE_FLAG_BACKUP_SEMANTICS, NULL);
 }
 
+/* Is it there, and a directory? With @lock its handle is kept. */
+static enum cim_status open_real_dir(cim_vfs_dir *d, bool lock, long *os_error)
+{
+	BY_HANDLE_FILE_INFORMATION info;
+	HANDLE handle;
+	enum cim_status status;
+
+	if (lock)
+		handle = open_dir_handle(d, FILE_LIST_DIRECTORY | FILE_ADD_FILE, FILE_SHARE_READ);
+	else
+		handle = open_dir_handle(d, FILE_READ_ATTRIBUTES, SHARE_ALL);
+	if (handle == INVALID_HANDLE_VALUE) {
+		status = fail(os_error, GetLastError());
+		return status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID
+			       ? CIM_E_PATH_NOT_FOUND
+			       : status;
+	}
+	/* A device ("NUL") opens as well. */
+	if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info) ||
+	    !(info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
+		CloseHandle(handle);
+		return fail(os_error, ERROR_DIRECTORY);
+	}
+	if (lock)
+		d->handle = handle;
+	else
+		CloseHandle(handle);
+	return CIM_OK;
+}
+
 static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flags,
 				      cim_vfs_dir **dir, long *os_error)
 {
-	bool lock = flags & CIM_VFS_DIR_LOCK;
-	BY_HANDLE_FILE_INFORMATION info;
-	HANDLE handle;
+	const bool lock = flags & CIM_VFS_DIR_LOCK;
 	cim_vfs_dir *d;
 	enum cim_status status;
 
@@ -291,38 +319,14 @@ static enum cim_status win32_open_dir(void *ctx, const char *path, unsigned flag
 	status = make_dir(path, &d, os_error);
 	if (status)
 		return status == CIM_E_INVALID ? CIM_E_PATH_NOT_FOUND : status;
-	if (d->disks && !lock) {
-		*dir = d;
-		return CIM_OK;
+	if (!d->disks || lock)
+		status = open_real_dir(d, lock, os_error);
+	if (status) {
+		free(d);
+		return status;
 	}
-	if (lock)
-		handle = open_dir_handle(d, FILE_LIST_DIRECTORY | FILE_ADD_FILE, FILE_SHARE_READ);
-	else
-		handle = open_dir_handle(d, FILE_READ_ATTRIBUTES, SHARE_ALL);
-	if (handle == INVALID_HANDLE_VALUE) {
-		status = fail(os_error, GetLastError());
-		if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_INVALID)
-			status = CIM_E_PATH_NOT_FOUND;
-		goto free_dir;
-	}
-	/* A device ("NUL") opens as well. */
-	if (GetFileType(handle) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle, &info) ||
-	    !(info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
-		status = fail(os_error, ERROR_DIRECTORY);
-		goto close_handle;
-	}
-	if (lock)
-		d->handle = handle;
-	else
-		CloseHandle(handle);
 	*dir = d;
 	return CIM_OK;
-
-close_handle:
-	CloseHandle(handle);
-free_dir:
-	free(d);
-	return status;
 }
 
 static void win32_close_dir(void *ctx, cim_vfs_dir *dir)
@@ -483,6 +487,19 @@ static uint64_t disk_size(HANDLE handle)
 	return low * LEAST_SECTOR;
 }
 
+/* A pipe or a device is no image file; a disk may be a container. */
+static enum cim_status check_kind(cim_vfs_file *f, bool disk, long *os_error)
+{
+	if (GetFileType(f->handle) != FILE_TYPE_DISK) {
+		*os_error = 0;
+		return CIM_E_ACCESS;
+	}
+	f->disk = disk;
+	if (disk)
+		f->disk_size = disk_size(f->handle);
+	return CIM_OK;
+}
+
 static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vfs_mode mode,
 				 int tries, cim_vfs_file **file, long *os_error)
 {
@@ -507,15 +524,9 @@ static enum cim_status open_file(cim_vfs_dir *dir, const char *name, enum cim_vf
 			status = CIM_E_PATH_NOT_FOUND;
 		goto free_file;
 	}
-	/* A pipe or a device is no image file. */
-	if (GetFileType(f->handle) != FILE_TYPE_DISK) {
-		*os_error = 0;
-		status = CIM_E_ACCESS;
+	status = check_kind(f, dir->disks, os_error);
+	if (status)
 		goto close_handle;
-	}
-	f->disk = dir->disks;
-	if (f->disk)
-		f->disk_size = disk_size(f->handle);
 	*file = f;
 	goto free_path;
 
@@ -1278,37 +1289,38 @@ static enum cim_status win32_sha256(void *ctx, const void *bytes, size_t len, ui
 	return status < 0 ? CIM_E_NO_MEMORY : CIM_OK;
 }
 
+static const struct cim_vfs win32_vfs = {
+	CIM_SIZED(win32_vfs),
+	.fold_names = true,
+	.windows_paths = true,
+	.open_dir = win32_open_dir,
+	.close_dir = win32_close_dir,
+	.sync_dir = win32_sync_dir,
+	.open = win32_open,
+	.close = win32_close,
+	.size = win32_size,
+	.pread = win32_pread,
+	.pwrite = win32_pwrite,
+	.truncate = win32_truncate,
+	.sync = win32_sync,
+	.lock = win32_lock,
+	.is_locked = win32_is_locked,
+	.rename = win32_rename,
+	.remove = win32_remove,
+	.list = win32_list,
+	.hold = win32_hold,
+	.next_data = win32_next_data,
+	.is_named = win32_is_named,
+	.is_device = win32_is_device,
+	.error_text = win32_error_text,
+};
+
 const struct cim_env *cim_env_default(void)
 {
-	static const struct cim_vfs vfs = {
-		CIM_SIZED(vfs),
-		.fold_names = true,
-		.windows_paths = true,
-		.open_dir = win32_open_dir,
-		.close_dir = win32_close_dir,
-		.sync_dir = win32_sync_dir,
-		.open = win32_open,
-		.close = win32_close,
-		.size = win32_size,
-		.pread = win32_pread,
-		.pwrite = win32_pwrite,
-		.truncate = win32_truncate,
-		.sync = win32_sync,
-		.lock = win32_lock,
-		.is_locked = win32_is_locked,
-		.rename = win32_rename,
-		.remove = win32_remove,
-		.list = win32_list,
-		.hold = win32_hold,
-		.next_data = win32_next_data,
-		.is_named = win32_is_named,
-		.is_device = win32_is_device,
-		.error_text = win32_error_text,
-	};
 	static const struct cim_env env = {
 		CIM_SIZED(env),
 		.mem = {.realloc = win32_realloc, .free = win32_free},
-		.vfs = &vfs,
+		.vfs = &win32_vfs,
 		.random = win32_random,
 		.now_ms = win32_now_ms,
 		.sleep_ms = win32_sleep_ms,

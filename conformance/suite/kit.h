@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kit.h - what the parts of the kit (kit.c, listing.c, stored.c, mount.c, device.c, peer.c) need of each
- * other
+ * kit.h - what the parts of the kit (kit.c, listing.c, stored.c, mount.c, device.c, peer.c) need of
+ * each other
  */
 #ifndef CIM_SUITE_KIT_H
 #define CIM_SUITE_KIT_H
