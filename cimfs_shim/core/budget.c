@@ -53,26 +53,24 @@ void cim_budget_close(struct cim_budget *budget)
 	cim_free(env, budget);
 }
 
-/* How much of a region file is no hole, up to a stride for each piece. */
-static enum cim_status count_data(struct cim_budget *budget, const struct cim_region_file *file,
-				  uint64_t *data, struct cim_error *err)
+/* How much of a region file is no hole, up to a stride for each piece. Where that can't be found
+ * out all of it: whoever reads there is told what is wrong with the file. */
+static uint64_t count_data(struct cim_budget *budget, const struct cim_region_file *file)
 {
 	const struct cim_env *env = &budget->image->env;
-	uint64_t at = 0;
-	enum cim_status status = CIM_OK;
+	uint64_t at = 0, data = 0;
 
-	*data = 0;
 	for (unsigned steps = env->vfs->next_data ? CIM_BUDGET_STEPS : 0; steps; steps--) {
-		status = cim_io_next_data(env, file->file, file->name, at, &at, err);
-		if (status || at >= file->size)
-			return status;
+		if (cim_io_next_data(env, file->file, file->name, at, &at, NULL))
+			return file->size;
+		if (at >= file->size)
+			return data;
 		if (file->size - at <= CIM_BUDGET_STRIDE)
 			break;
-		*data += CIM_BUDGET_STRIDE;
+		data += CIM_BUDGET_STRIDE;
 		at += CIM_BUDGET_STRIDE;
 	}
-	*data += file->size - at;
-	return status;
+	return data + (file->size - at);
 }
 
 static void add_room(struct cim_budget *budget, uint64_t size, uint64_t data)
@@ -91,7 +89,6 @@ static enum cim_status add_region(struct cim_budget *budget, uint32_t region, st
 {
 	const uint8_t bit = (uint8_t)(1u << region % 8);
 	struct cim_region_file *file;
-	uint64_t data;
 	enum cim_status status;
 
 	if (region < budget->image->info.region_count && budget->regions[region / 8] & bit)
@@ -99,13 +96,10 @@ static enum cim_status add_region(struct cim_budget *budget, uint32_t region, st
 	status = cim_region_get(budget->image, region, &file, err);
 	if (status)
 		return status;
-	status = count_data(budget, file, &data, err);
-	if (!status)
-		add_room(budget, file->size, data);
+	add_room(budget, file->size, count_data(budget, file));
 	cim_region_put(budget->image, file);
-	if (!status)
-		budget->regions[region / 8] |= bit;
-	return status;
+	budget->regions[region / 8] |= bit;
+	return CIM_OK;
 }
 
 enum cim_status cim_budget_over(struct cim_error *err)

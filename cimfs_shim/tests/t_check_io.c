@@ -31,8 +31,8 @@ static enum cim_status check(uint64_t *errors, unsigned *findings)
 }
 
 /* What is tried in another way once it failed: an open, as there may be too many files, and a whole
- * block of a data region, of which then only the stream's own part is read. Or again: where a
- * region file has holes, which the budget asks for each thing in it until it is told. */
+ * block of a data region, of which then only the stream's own part is read. Or needn't be
+ * known: where a region file has holes. */
 static bool is_tried_again(void)
 {
 	const char *tail = strrchr(k.m->first_failed_name, '_');
