@@ -152,12 +152,16 @@ static bool list_entry(struct listing *l, uint32_t dir_id, const struct cim_entr
 	return list_name(l, name, node, &st, (off_t)entry->index + DIR_ALWAYS + 1);
 }
 
+/* So many entries that can't be read are passed over at a time: a table that lies in a hole may
+ * have any number of them, and not a byte for each. */
+#define MOST_PASSED_OVER (1u << 20)
+
 static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
 {
 	struct cim_error err = {0};
 	struct cim_iter *iter;
 	const struct cim_entry *entry;
-	uint32_t left;
+	uint32_t left, passed = 0;
 	enum cim_status status = cim_iter_dir(l->s->image, dir_id, &iter, &err);
 
 	if (status)
@@ -165,8 +169,9 @@ static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
 	left = cim_iter_count(iter);
 	cim_iter_seek(iter, start < left ? (uint32_t)start : left);
 	left -= start < left ? (uint32_t)start : left;
-	for (; left; left--) {
+	for (; left && passed < MOST_PASSED_OVER; left--) {
 		status = cim_iter_next(iter, &entry, &err);
+		passed += status != CIM_OK;
 		/* An entry that can't be read is passed over; the log tells of it. */
 		if (status && log_status(status, &err, dir_id) == ENOMEM)
 			break;
@@ -174,7 +179,9 @@ static int list_image_dir(struct listing *l, uint32_t dir_id, uint64_t start)
 			break;
 	}
 	cim_iter_close(iter);
-	return status == CIM_E_NO_MEMORY ? ENOMEM : 0;
+	if (status == CIM_E_NO_MEMORY)
+		return ENOMEM;
+	return passed == MOST_PASSED_OVER ? EIO : 0;
 }
 
 /* Wine mode: the mount's own root. */

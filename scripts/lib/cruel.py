@@ -156,6 +156,15 @@ def deep(directories):
     return image.finish()
 
 
+def links_in_hole(links):
+    """A directory of which nothing is there but how many entries it has."""
+    image = Cruel(Dir({"d": Dir({"a": File()})}))
+    size = 8 + 8 * links
+    image.set_directory("d", {"stream": image.put_metadata(struct.pack("<II", size, links), None),
+                              "desc": LINKS << 48 | size})
+    return in_holes(image)
+
+
 def ring(links):
     """Symlinks in a directory whose parents form a ring."""
     image = Cruel(Dir({"a": File(reparse=make_symlink("x"))}))

@@ -6,6 +6,7 @@
 right one, or an error that says why there is none."""
 
 import base64
+import errno
 import glob
 import os
 import re
@@ -58,6 +59,9 @@ IMAGES = {
                          {"ls": (4, SHARED), "info": (4, SHARED), "verify": (0, ""),
                           "dump": (4, SHARED), "extract": (4, SHARED), "dump --struct": (4, SHARED),
                           "merge": (4, SHARED)}),
+    "links_in_hole": (lambda: cruel.links_in_hole(1 << 27),
+                      {"ls": (4, SHARED), "info": (4, SHARED), "verify": (4, ""),
+                       "dump": (4, SHARED), "extract": (4, SHARED), "merge": (4, SHARED)}),
     "cycle": (lambda: cruel.cycle(1000),
               {"flatten": (4, "a second time"), "ls": (4, "a second time"), "verify": (4, ""), "extract deep": (4, SHARED),
                "merge": (4, "a second time")}),
@@ -210,10 +214,20 @@ MOUNTS = {
     # Names where no binary search finds them, looked up one by one, and as many that aren't there.
     "unsorted": (lambda at: (looked_up(at, cruel.names(30000, "\ue000")),
                              looked_up(at, cruel.names(30000, "\ue001"))), (30000, 0), ""),
+    "links_in_hole": (lambda at: (listed(at), listed(at + "/d")), (["d"], "EIO"),
+                      "the name of link 0 can't be at offset 0"),
     "spellings": (lambda at: looked_up(at, cruel.every_case(16)[::3]), 21846, ""),
     "ring": (lambda at: sum(broken(at + "/d/" + n) for n in os.listdir(at + "/d")), 30000,
              "its parents don't lead to the root"),
 }
+
+
+def listed(at):
+    """The names in a directory, or why there are none."""
+    try:
+        return os.listdir(at)
+    except OSError as error:
+        return errno.errorcode[error.errno]
 
 
 def looked_up(at, names):
