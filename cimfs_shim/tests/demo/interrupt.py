@@ -146,7 +146,8 @@ code = demo.end()
 check(code == 0 and "Nothing is left of the mounts" in demo.text and
       "0 differences" in demo.text, "the demo on a small tree", (code, demo.text))
 same(left(), [], "nothing is left")
-check("windows.cim" in images() and "windows_fork.cim" in images(), "the images are", images())
+check({"windows.cim", "windows_fork.cim", "windows.bcim"} <= set(images()), "the images are", images())
+same(demo.text.count(": refused with another root hash (0x800701D6)\n"), 2, "those in the container by its root hash only")
 
 # ---- Ctrl-C ----
 
@@ -154,6 +155,7 @@ MOMENTS = [
     ("at the beginning", lambda d: "[1/6]" in d.text, 1.0),
     ("while it packs", lambda d: "[2/6]" in d.text, 2.0),
     ("when an image begins", lambda d: glob.glob(PREFIX + "/drive_c/images/region_*"), 0.0),
+    ("when a container begins", lambda d: glob.glob(PREFIX + "/drive_c/images/windows.bcim"), 0.1),
     ("while it verifies", lambda d: "[3/6]" in d.text, 0.1),
     ("when mnt.exe starts", lambda d: "[4/6]" in d.text, 1.0),
     ("when a volume is begun", lambda d: glob.glob(PREFIX + "/cimfs/volumes/*"), 0.0),

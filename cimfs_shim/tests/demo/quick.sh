@@ -98,6 +98,41 @@ volumes_left >"$TEST_TMP/said"
 [ ! -s "$TEST_TMP/said" ]
 ok $? "and nothing stays mounted then"
 
+# ---- the same in one file, sealed
+
+container=$TEST_TMP/one.bcim
+in_container() { # PROGRAM OPTION...
+	said "$WINE" "$TEST_TMP/$1.exe" --source "$(dos_path "$source")" --images "$(dos_path "$images")" \
+		--container "$(dos_path "$container")" --name small.cim "${@:2}"
+}
+
+in_container pack --delete 'b\c'
+ok $? "pack.exe packs, extends and forks in a container, and seals it"
+said "$BUILD/cimtool" verify --deep --root-hash="$(sed -n 's/^seal\tsmall.cim\t//p' "$container.tsv")" \
+	"$container"
+[ $? = 0 ] && [ "$(grep -c "^$container/small.*: ok " "$TEST_TMP/said")" = 2 ]
+ok $? "cimtool verify --deep finds both images as they were sealed"
+said "$packed" "$container.tsv" "$source" "$container" small.cim
+ok $? "they equal the source and what pack.exe noted"
+in_container mnt --program ''
+[ $? = 0 ] && [ "$(grep -c '^small.*: refused with another root hash (0x800701D6)' "$TEST_TMP/said")" = 2 ] &&
+	[ "$(grep -c "^small.cim: .* $((bytes + 2 * 4097)) bytes compared" "$TEST_TMP/said")" = 1 ]
+ok $? "mnt.exe mounts them by the root hash, by no other, and finds every file equal"
+cp "$container" "$TEST_TMP/kept.bcim"
+at=$(grep -obaF "$(head -c 64 "$source/b/size 4097")" "$container" | head -n 1 | cut -d: -f1)
+printf '\1' | dd of="$container" bs=1 seek="$((at + 1))" conv=notrunc status=none
+in_container mnt --program ''
+[ $? = 1 ] && grep -q '^DIFFERENT small.cim' "$TEST_TMP/said"
+ok $? "mnt.exe notices a byte that isn't as it was sealed"
+mv "$TEST_TMP/kept.bcim" "$container"
+sed -i '/^seal\t/s/[^f]$/f/;t;/^seal\t/s/f$/0/' "$container.tsv"
+in_container mnt --program ''
+[ $? = 1 ] && grep -q 'CimMountVerifiedImage.*0x800701D6' "$TEST_TMP/said"
+ok $? "and a seal that isn't the one that pack.exe noted"
+volumes_left >"$TEST_TMP/said"
+[ ! -s "$TEST_TMP/said" ]
+ok $? "nothing stays mounted"
+
 # ---- a source that has changed since it was packed
 
 printf 'X' | dd of="$source/b/size 196625" bs=1 conv=notrunc status=none

@@ -6,7 +6,8 @@
  * and its fork, if there is one, under GUIDs that it invents, and goes through the source tree and
  * each volume side by side, by \\?\Volume{GUID}\...: names, and of each item all that Win32 tells
  * of it, and bytes. From pack.exe's manifest it takes what must differ: what was added and deleted.
- * Small files are read once more without the volume, by CimReadFile.
+ * Small files are read once more without the volume, by CimReadFile. From a container that pack.exe
+ * has sealed the images are mounted by its root hash, and not by another.
  *
  * Where the source itself has changed since pack.exe began to read it, as its change time tells,
  * the volume must hold what pack.exe read; that is told, and no difference.
@@ -46,6 +47,7 @@ struct options
 {
     const WCHAR *source;
     const WCHAR *images;
+    const WCHAR *container; /* NULL: the images are files of @images */
     const WCHAR *name;
     const WCHAR *program;
 };
@@ -90,11 +92,18 @@ struct check
     size_t source_root, copy_root;
     struct item from, to; /* what Win32 tells of it in the source, and in the volume */
     int phases;           /* of pack.exe's, that were done */
+    struct note seal;     /* its data: the root hash; none: it isn't sealed */
     LONGLONG packed;      /* when pack.exe began to read the source */
     BOOL changed;         /* since then, the item at hand in the source: .from is what was read */
     BYTE *source_piece, *copy_piece;
     ULONGLONG differences, changes;
 };
+
+/* What has the images: a directory, or a container. */
+static const WCHAR *images_of(const struct options *options)
+{
+    return options->container ? options->container : options->images;
+}
 
 /* ---------------------------------------------------------------------------------------------
  * Speaking
@@ -185,6 +194,8 @@ static void read_line(struct check *check, char *line)
     {
         if (!check->phases++ && other) check->packed = strtoll(other, NULL, 10);
     }
+    else if (!strcmp(word, "seal") && other)
+        unhex(&check->seal, other);
     else if (!strcmp(word, "stream") && data)
         unhex(add_note(check, STREAM, path, other), data);
     else if (check->phases < 2)
@@ -206,7 +217,10 @@ static FILE *open_manifest(const struct check *check)
     WCHAR path[MAX_PATH];
     FILE *file;
 
-    _snwprintf(path, MAX_PATH, L"%ls\\manifest.tsv", check->options->images);
+    if (check->options->container)
+        _snwprintf(path, MAX_PATH, L"%ls.tsv", check->options->container);
+    else
+        _snwprintf(path, MAX_PATH, L"%ls\\manifest.tsv", check->options->images);
     path[MAX_PATH - 1] = 0;
     file = _wfopen(path, L"rb");
     if (!file) fail_win32(L"_wfopen", path);
@@ -333,6 +347,34 @@ static void compare_bytes(struct check *check, HANDLE source, HANDLE copy)
     } while (copy_got);
 }
 
+static HRESULT stat_unmounted(const struct check *check, const WCHAR *image, const WCHAR *path,
+                              FILE_STAT_BASIC_INFORMATION *stat)
+{
+    typedef HRESULT(WINAPI * stat2)(PCWSTR, PCWSTR, FILE_STAT_BASIC_INFORMATION *, UINT32);
+    stat2 function;
+
+    if (!check->options->container) return CimGetFileStatBasicInformation(image, path, stat);
+    function = (stat2)newer_function("CimGetFileStatBasicInformation2");
+    return function ? function(image, path, stat, CIM_READ_SINGLE_FILE) : E_NOTIMPL;
+}
+
+/* Into .copy_piece. */
+static HRESULT read_unmounted(const struct check *check, const WCHAR *image, const WCHAR *path,
+                              UINT64 offset, UINT64 *read, UINT64 *left)
+{
+    typedef HRESULT(WINAPI * read2)(PCWSTR, PCWSTR, UINT64, void *, UINT64, UINT64 *, UINT64 *,
+                                    UINT32);
+    BYTE *piece = check->copy_piece;
+    read2 function;
+
+    if (!check->options->container)
+        return CimReadFile(image, path, offset, piece, READ_PIECE, read, left);
+    function = (read2)newer_function("CimReadFile2");
+    return function ? function(image, path, offset, piece, READ_PIECE, read, left,
+                               CIM_READ_SINGLE_FILE)
+                    : E_NOTIMPL;
+}
+
 /* As Microsoft's sample does: the size from the stat, then a piece at a time until nothing remains.
  */
 static void compare_unmounted(struct check *check, HANDLE source)
@@ -346,8 +388,9 @@ static void compare_unmounted(struct check *check, HANDLE source)
     HRESULT hr;
     DWORD size;
 
-    _snwprintf(image, ARRAYSIZE(image), L"%ls\\%ls", check->options->images, check->volume->name);
-    hr = CimGetFileStatBasicInformation(image, path, &stat);
+    _snwprintf(image, ARRAYSIZE(image), L"%ls\\%ls", images_of(check->options),
+               check->volume->name);
+    hr = stat_unmounted(check, image, path, &stat);
     if (hr != S_OK || stat.EndOfFile.QuadPart != check->from.standard.EndOfFile.QuadPart)
     {
         fail(L"CimGetFileStatBasicInformation", path, hr);
@@ -363,7 +406,7 @@ static void compare_unmounted(struct check *check, HANDLE source)
     }
     while (hr == S_OK && left)
     {
-        hr = CimReadFile(image, path, offset, check->copy_piece, READ_PIECE, &read, &left);
+        hr = read_unmounted(check, image, path, offset, &read, &left);
         if (hr == S_OK && (offset + read + left != size || (left && !read) ||
                            memcmp(want + offset, check->copy_piece, (size_t)read)))
         {
@@ -771,9 +814,47 @@ static void compare_volume(struct check *check, struct volume *volume)
  * Mounting
  */
 
-static BOOL mount_volume(const struct options *options, struct volume *volume)
+static HRESULT mount_verified(const struct check *check, const struct volume *volume)
 {
-    ULONGLONG us = now_us();
+    typedef HRESULT(WINAPI * verified)(PCWSTR, PCWSTR, UINT32, const GUID *, UINT16, const BYTE *);
+    verified function = (verified)newer_function("CimMountVerifiedImage");
+
+    return function ? function(check->options->container, volume->name, CIM_MOUNT_SINGLE_FILE,
+                               &volume->guid, (UINT16)check->seal.size, check->seal.data)
+                    : E_NOTIMPL;
+}
+
+/* Nothing is mounted that isn't what was sealed. */
+static BOOL refuse_another(const struct check *check, struct volume *volume)
+{
+    HRESULT hr;
+
+    *check->seal.data ^= 1;
+    hr = mount_verified(check, volume);
+    *check->seal.data ^= 1;
+    if (hr == S_OK)
+    {
+        CimDismountImage(&volume->guid);
+        return fail(L"CimMountVerifiedImage with another root hash", volume->name, hr);
+    }
+    say(STD_OUTPUT_HANDLE, L"%ls: refused with another root hash (0x%08lX)\r\n", volume->name,
+        (unsigned long)hr);
+    return TRUE;
+}
+
+static HRESULT mount_image(const struct check *check, const struct volume *volume)
+{
+    const struct options *options = check->options;
+
+    if (check->seal.size) return mount_verified(check, volume);
+    return CimMountImage(images_of(options), volume->name,
+                         options->container ? CIM_MOUNT_SINGLE_FILE : CIM_MOUNT_IMAGE_NONE,
+                         &volume->guid);
+}
+
+static BOOL mount_volume(const struct check *check, struct volume *volume)
+{
+    ULONGLONG us;
     HRESULT hr;
 
     UuidCreate(&volume->guid);
@@ -783,8 +864,12 @@ static BOOL mount_volume(const struct options *options, struct volume *volume)
                volume->guid.Data4[1], volume->guid.Data4[2], volume->guid.Data4[3],
                volume->guid.Data4[4], volume->guid.Data4[5], volume->guid.Data4[6],
                volume->guid.Data4[7]);
-    hr = CimMountImage(options->images, volume->name, CIM_MOUNT_IMAGE_NONE, &volume->guid);
-    if (hr != S_OK) return fail(L"CimMountImage", volume->name, hr);
+    if (check->seal.size && !refuse_another(check, volume)) return FALSE;
+    us = now_us();
+    hr = mount_image(check, volume);
+    if (hr != S_OK)
+        return fail(check->seal.size ? L"CimMountVerifiedImage" : L"CimMountImage", volume->name,
+                    hr);
     volume->mount_us = now_us() - us;
     volume->mounted = TRUE;
     return TRUE;
@@ -849,7 +934,7 @@ static BOOL run(struct check *check)
     _snwprintf(volumes[1].name, MAX_PATH - 1, L"%ls", fork);
     free(fork);
     volumes[1].is_fork = TRUE;
-    for (i = 0; done && i < count; i++) done = mount_volume(options, &volumes[i]);
+    for (i = 0; done && i < count; i++) done = mount_volume(check, &volumes[i]);
     for (i = 0; done && i < count; i++) compare_volume(check, &volumes[i]);
     if (done && *options->program) done = run_program(options, &volumes[0]);
     for (i = 0; i < 2; i++) done = dismount_volume(&volumes[i]) && done;
@@ -870,6 +955,7 @@ static const WCHAR usage_text[] =
         L"source;\r\ndismount.\r\n\r\n"
         L"  --source DIR      tree that was packed [C:\\windows]\r\n"
         L"  --images DIR      where the images and the manifest are [C:\\images]\r\n"
+        L"  --container FILE  the file that has the images instead, and FILE.tsv beside it\r\n"
         L"  --name NAME       the image [windows.cim]; its fork is NAME_fork\r\n"
         L"  --program PATH    to run from the volume as \"PATH /c exit 42\"; \"\" for none\r\n"
         L"                    [system32\\cmd.exe]\r\n"
@@ -878,13 +964,15 @@ static const WCHAR usage_text[] =
 
 int wmain(int argc, WCHAR **argv)
 {
-    struct options options = {L"C:\\windows", L"C:\\images", L"windows.cim", L"system32\\cmd.exe"};
+    struct options options = {.source = L"C:\\windows",
+                              .images = L"C:\\images",
+                              .name = L"windows.cim",
+                              .program = L"system32\\cmd.exe"};
     struct check check = {.options = &options, .packed = MAXLONGLONG};
-    const struct known_option known[] = {{L"--source", &options.source, NULL},
-                                         {L"--images", &options.images, NULL},
-                                         {L"--name", &options.name, NULL},
-                                         {L"--program", &options.program, NULL},
-                                         {NULL, NULL, NULL}};
+    const struct known_option known[] = {
+            {L"--source", &options.source, NULL},       {L"--images", &options.images, NULL},
+            {L"--container", &options.container, NULL}, {L"--name", &options.name, NULL},
+            {L"--program", &options.program, NULL},     {NULL, NULL, NULL}};
     int status = parse(argc, argv, known, usage_text);
     BOOL done;
 
@@ -905,6 +993,7 @@ int wmain(int argc, WCHAR **argv)
         free(check.notes);
         check.notes = next;
     }
+    free(check.seal.data);
     LocalFree(check.from.security);
     LocalFree(check.to.security);
     free(check.copy_piece);

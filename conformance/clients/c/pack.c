@@ -6,7 +6,8 @@
  * unchanged - attributes, times, security descriptor, streams, reparse data. It knows cimfs.h and
  * Win32 and nothing else of this project, so it runs with Microsoft's cimfs.dll (elevated) as well
  * as with ours. It writes down what it read and what it did, one line each, in a manifest, against
- * which mnt.exe and programs without Wine hold the images.
+ * which mnt.exe and programs without Wine hold the images. With --container they go into one file,
+ * which is sealed then.
  *
  * Each file and directory is opened once. What the image has to know of it - above all its last
  * access time - is asked of that handle before the first byte (or the first name) is read, for
@@ -34,6 +35,7 @@ struct options
 {
     const WCHAR *source;
     const WCHAR *images;
+    const WCHAR *container; /* NULL: the images are files of @images */
     const WCHAR *name;
     const WCHAR *manifest;
     const WCHAR *step; /* NULL: all three */
@@ -547,9 +549,23 @@ static BOOL pack_item(struct pack *pack, struct item *item)
  * The three sessions
  */
 
+static HRESULT create_image(struct pack *pack, const WCHAR *existing, const WCHAR *name)
+{
+    typedef HRESULT(WINAPI * create2)(PCWSTR, CIM_CREATE_IMAGE_FLAGS, PCWSTR, PCWSTR,
+                                      CIMFS_IMAGE_HANDLE *);
+    const struct options *options = pack->options;
+    create2 create;
+
+    if (!options->container) return CimCreateImage(options->images, existing, name, &pack->image);
+    create = (create2)newer_function("CimCreateImage2");
+    if (!create) return E_NOTIMPL;
+    return create(options->container, CIM_CREATE_IMAGE_SINGLE_FILE | CIM_CREATE_VERIFIED, existing,
+                  name, &pack->image);
+}
+
 static BOOL open_image(struct pack *pack, const WCHAR *existing, const WCHAR *name)
 {
-    HRESULT hr = CimCreateImage(pack->options->images, existing, name, &pack->image);
+    HRESULT hr = create_image(pack, existing, name);
 
     return done_well(pack, L"CimCreateImage", name ? name : existing, hr);
 }
@@ -561,7 +577,10 @@ static BOOL look_at_image(struct pack *pack, const WCHAR *name)
     WCHAR *path = must(malloc(PATH_ROOM * sizeof(*path)));
     BOOL there;
 
-    _snwprintf(path, PATH_ROOM, L"%ls\\%ls", pack->options->images, name);
+    if (pack->options->container)
+        _snwprintf(path, PATH_ROOM, L"%ls", pack->options->container);
+    else
+        _snwprintf(path, PATH_ROOM, L"%ls\\%ls", pack->options->images, name);
     there = GetFileAttributesExW(path, GetFileExInfoStandard, &data) ||
             fail_error(pack, L"GetFileAttributesEx", path);
     if (there && !data.nFileSizeLow)
@@ -584,7 +603,7 @@ static BOOL close_image(struct pack *pack, BOOL commit, const WCHAR *name)
 /* A name that is taken can't be that of a new image. */
 static BOOL try_again(struct pack *pack, const WCHAR *existing, const WCHAR *name)
 {
-    HRESULT hr = CimCreateImage(pack->options->images, existing, name, &pack->image);
+    HRESULT hr = create_image(pack, existing, name);
 
     return refused(pack, L"CimCreateImage, once more", name, hr,
                    HRESULT_FROM_WIN32(ERROR_FILE_EXISTS));
@@ -771,6 +790,22 @@ static BOOL has_step(const struct pack *pack, const WCHAR *step)
     return !pack->options->step || !wcscmp(pack->options->step, step);
 }
 
+/* From now on nobody writes there, and who knows the root hash can tell whether it is as it was. */
+static BOOL seal_container(struct pack *pack)
+{
+    typedef HRESULT(WINAPI * seal)(PCWSTR, UINT64 *, UINT64 *, BYTE *);
+    const WCHAR *container = pack->options->container;
+    seal function = (seal)newer_function("CimSealImage");
+    UINT64 size = 0, header_size = 0;
+    BYTE hash[32];
+    HRESULT hr = function ? function(container, &size, &header_size, hash) : E_NOTIMPL;
+
+    if (hr == S_OK && size != sizeof(hash)) hr = E_UNEXPECTED;
+    if (!done_well(pack, L"CimSealImage", container, hr)) return FALSE;
+    note_bytes(pack, "seal", pack->options->name, NULL, hash, sizeof(hash));
+    return TRUE;
+}
+
 static void summary(struct pack *pack)
 {
     const struct options *options = pack->options;
@@ -788,6 +823,8 @@ static void summary(struct pack *pack)
     if (has_step(pack, L"fork"))
         say(STD_OUTPUT_HANDLE, L"forked without %ls\r\n",
             options->delete_path ? options->delete_path : pack->a_directory);
+    if (has_step(pack, L"fork") && options->container)
+        say(STD_OUTPUT_HANDLE, L"sealed %ls\r\n", options->container);
 }
 
 static BOOL run(struct pack *pack)
@@ -805,6 +842,7 @@ static BOOL run(struct pack *pack)
     }
     if (has_step(pack, L"extend") && !extend_image(pack)) return FALSE;
     if (has_step(pack, L"fork") && !fork_image(pack)) return FALSE;
+    if (has_step(pack, L"fork") && options->container && !seal_container(pack)) return FALSE;
     fprintf(pack->manifest, "end\t%llu\t%llu\t%llu\t%llu\t%llu\n", pack->files, pack->directories,
             pack->hard_links, pack->bytes, pack->ms);
     if (!options->keep_quiet) summary(pack);
@@ -824,7 +862,9 @@ static int start(const struct options *options)
         return fail_error(&pack, L"CreateDirectory", options->images), 1;
     if (!manifest)
     {
-        _snwprintf(default_manifest, MAX_PATH, L"%ls\\manifest.tsv", options->images);
+        _snwprintf(default_manifest, MAX_PATH,
+                   options->container ? L"%ls.tsv" : L"%ls\\manifest.tsv",
+                   options->container ? options->container : options->images);
         default_manifest[MAX_PATH - 1] = 0;
         manifest = default_manifest;
     }
@@ -850,6 +890,9 @@ static const WCHAR usage_text[] =
         L"Pack a directory tree into a composite image, extend the image, and fork it.\r\n\r\n"
         L"  --source DIR      tree to pack [C:\\windows]\r\n"
         L"  --images DIR      where the images go; made if missing [C:\\images]\r\n"
+        L"  --container FILE  where they go instead: one file, which is made, and sealed by the "
+        L"last\r\n"
+        L"                    step; the manifest is FILE.tsv\r\n"
         L"  --name NAME       the image's file name; the fork is NAME_fork.cim [windows.cim]\r\n"
         L"  --manifest FILE   what was read and done, for the comparison [DIR\\manifest.tsv]\r\n"
         L"  --step STEP       only \"pack\", \"extend\" or \"fork\"; the last two need what "
@@ -865,15 +908,12 @@ int wmain(int argc, WCHAR **argv)
 {
     struct options options = {
             .source = L"C:\\windows", .images = L"C:\\images", .name = L"windows.cim"};
-    const struct known_option known[] = {{L"--source", &options.source, NULL},
-                                         {L"--images", &options.images, NULL},
-                                         {L"--name", &options.name, NULL},
-                                         {L"--manifest", &options.manifest, NULL},
-                                         {L"--step", &options.step, NULL},
-                                         {L"--file", &options.file_path, NULL},
-                                         {L"--delete", &options.delete_path, NULL},
-                                         {L"--quiet", NULL, &options.keep_quiet},
-                                         {NULL, NULL, NULL}};
+    const struct known_option known[] = {
+            {L"--source", &options.source, NULL},       {L"--images", &options.images, NULL},
+            {L"--container", &options.container, NULL}, {L"--name", &options.name, NULL},
+            {L"--manifest", &options.manifest, NULL},   {L"--step", &options.step, NULL},
+            {L"--file", &options.file_path, NULL},      {L"--delete", &options.delete_path, NULL},
+            {L"--quiet", NULL, &options.keep_quiet},    {NULL, NULL, NULL}};
     int status = parse(argc, argv, known, usage_text);
 
     if (status >= 0) return status;

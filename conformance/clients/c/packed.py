@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Hold pack.exe's images against the tree they were made from.
 
-    packed.py MANIFEST SOURCE-DIR IMAGE-DIR IMAGE-NAME
+    packed.py MANIFEST SOURCE-DIR IMAGE-DIR|CONTAINER IMAGE-NAME
 
 pack.exe wrote down, in a manifest, what it read of each item and what it then did to the
 image. This program, without Wine, compares what "cimtool dump" tells of the two images with
@@ -146,6 +146,8 @@ class Manifest:
             self.items[path].streams[fields[1]] = hashlib.sha256(unhex(fields[2])).hexdigest()
         elif word == "delete":
             self.deleted = path
+        elif word == "seal":
+            pass  # the container's root hash, for who mounts it
         elif word == "end":
             self.end = [int(field) for field in fields[:5]]
         else:

@@ -138,6 +138,14 @@ WCHAR *fork_name(const WCHAR *name)
     return fork;
 }
 
+some_function newer_function(const char *name)
+{
+    some_function found = (some_function)GetProcAddress(GetModuleHandleA("cimfs.dll"), name);
+
+    if (!found) say(STD_ERROR_HANDLE, L"%ls: cimfs.dll has no %hs\r\n", program, name);
+    return found;
+}
+
 BOOL on_wine(void)
 {
     return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;

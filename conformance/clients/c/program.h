@@ -66,6 +66,10 @@ WCHAR *full_path(const WCHAR *path, size_t *units);
 /* NAME_fork.cim for NAME.cim. */
 WCHAR *fork_name(const WCHAR *name);
 
+/* A function of cimfs.dll's that older Windows haven't, to be cast; NULL, which is told. */
+typedef void (*some_function)(void);
+some_function newer_function(const char *name);
+
 /* ---- what Win32 tells ---- */
 
 /* MSVC has this for Windows 8 and later targets, mingw-w64 under the same condition. */
