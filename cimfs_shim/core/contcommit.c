@@ -337,7 +337,9 @@ static void unmake(struct cim_container *c)
 		c->below.remove(c->below.ctx, c->dir, c->name, &ignored);
 		return;
 	}
-	/* What the next one will look at. */
+	/* What the next one will look at. It is still this session's, which nobody could tell once
+	 * the header is gone. */
+	c->unlocked = false;
 	status = cim_cont_write_zeros(c, 0, c->next < CLEAN_SIZE ? c->next : CLEAN_SIZE, &ignored);
 	if (!status && c->next > last)
 		status = cim_cont_write_zeros(c, last, c->next - last, &ignored);

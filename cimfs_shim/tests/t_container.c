@@ -1150,6 +1150,37 @@ static void test_ends_of_device(void)
 	}
 }
 
+/* Where there are no locks a session looks before each write whether the device is still its own;
+ * so it must not take what it has cleared itself for another's doing. */
+static void test_device_without_locks(void)
+{
+	struct kit k = kit_new();
+	struct cim_writer *w;
+	struct cim_metadata meta = meta_file(sizeof(bytes));
+	static uint8_t all[4 << 20];
+	size_t left = 0;
+
+	k.container = true;
+	k.m->no_locks = true;
+	memfs_put_device(k.m, "c.bcim", sizeof(all));
+	w = begin(&k, NULL, "x.cim");
+	for (unsigned i = 0; i < 4; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		bytes[i] ^= 1;
+		gives(&k, try_file(&k, w, name, &meta, bytes, sizeof(bytes)), CIM_OK);
+	}
+	cim_writer_close(w);
+	memfs_peek(k.m, "c.bcim", 0, all, 1 << 20);
+	for (size_t i = 0; i < 1 << 20; i++)
+		left += all[i] != 0;
+	is_int((int)left, 0, "without locks, and without a commit, the first MiB is zeros again");
+	make_base(&k);
+	must_be_sound(&k, "base.cim");
+	kit_free(&k);
+}
+
 static void test_device(void)
 {
 	struct kit k = kit_new();
@@ -1810,6 +1841,7 @@ int main(void)
 	test_refused_commits();
 	test_beginning();
 	test_device();
+	test_device_without_locks();
 	test_large_leftover();
 	test_ends_of_device();
 	test_small_devices();
