@@ -106,6 +106,15 @@ void handle_close_all(void);
 struct object *image_get(CIMFS_IMAGE_HANDLE handle, struct cim_error *err);
 /* An argument that is a path: CIM_E_INVALID if it is NULL. */
 enum cim_status check_path(PCWSTR path, struct cim_error *err);
+/* A whole call of a session that takes the handle and a path or two, and nothing else. */
+typedef enum cim_status path_call(struct cim_writer *writer, struct cim_str path,
+                                  struct cim_error *err);
+enum cim_status call_with_path(CIMFS_IMAGE_HANDLE handle, PCWSTR path, path_call *call,
+                               struct cim_error *err);
+typedef enum cim_status paths_call(struct cim_writer *writer, struct cim_str path,
+                                   struct cim_str existing, struct cim_error *err);
+enum cim_status call_with_paths(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWSTR existing,
+                                paths_call *call, struct cim_error *err);
 
 /* ---- status.c ---- */
 

@@ -88,42 +88,15 @@ ULONG_PTR WINAPI CimAddFsToMergedImage2(CIMFS_IMAGE_HANDLE handle, PCWSTR existi
 
 /* ---- what a layer says of those below it ---- */
 
-static enum cim_status tombstone_file(CIMFS_IMAGE_HANDLE handle, PCWSTR path, struct cim_error *err)
-{
-    struct object *image = image_get(handle, err);
-    enum cim_status status;
-
-    if (!image) return CIM_E_INVALID;
-    status = check_path(path, err);
-    if (!status) status = cim_writer_tombstone(image->writer, cim_str16(path), err);
-    object_unref(image);
-    return status;
-}
-
 ULONG_PTR WINAPI CimTombstoneFile(CIMFS_IMAGE_HANDLE handle, PCWSTR path)
 {
     struct cim_error err;
     HRESULT hr;
 
     error_init(&err);
-    hr = hresult_from_status(tombstone_file(handle, path, &err), &err);
+    hr = hresult_from_status(call_with_path(handle, path, cim_writer_tombstone, &err), &err);
     TRACE(hr, &err, "CimTombstoneFile(image %p, %s)", (void *)handle, T(path));
     RETURN_HRESULT(hr);
-}
-
-static enum cim_status create_merge_link(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWSTR existing,
-                                         struct cim_error *err)
-{
-    struct object *image = image_get(handle, err);
-    enum cim_status status;
-
-    if (!image) return CIM_E_INVALID;
-    status = check_path(path, err);
-    if (!status) status = check_path(existing, err);
-    if (!status)
-        status = cim_writer_merge_link(image->writer, cim_str16(path), cim_str16(existing), err);
-    object_unref(image);
-    return status;
 }
 
 ULONG_PTR WINAPI CimCreateMergeLink(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWSTR existing)
@@ -132,7 +105,8 @@ ULONG_PTR WINAPI CimCreateMergeLink(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWS
     HRESULT hr;
 
     error_init(&err);
-    hr = hresult_from_status(create_merge_link(handle, path, existing, &err), &err);
+    hr = hresult_from_status(call_with_paths(handle, path, existing, cim_writer_merge_link, &err),
+                             &err);
     TRACE(hr, &err, "CimCreateMergeLink(image %p, %s, existing %s)", (void *)handle, T(path),
           T(existing));
     RETURN_HRESULT(hr);

@@ -326,8 +326,21 @@ ULONG_PTR WINAPI CimCreateAlternateStream(CIMFS_IMAGE_HANDLE handle, PCWSTR path
     RETURN_HRESULT(hr);
 }
 
-static enum cim_status create_hard_link(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWSTR existing,
-                                        struct cim_error *err)
+enum cim_status call_with_path(CIMFS_IMAGE_HANDLE handle, PCWSTR path, path_call *call,
+                               struct cim_error *err)
+{
+    struct object *image = image_get(handle, err);
+    enum cim_status status;
+
+    if (!image) return CIM_E_INVALID;
+    status = check_path(path, err);
+    if (!status) status = call(image->writer, cim_str16(path), err);
+    object_unref(image);
+    return status;
+}
+
+enum cim_status call_with_paths(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWSTR existing,
+                                paths_call *call, struct cim_error *err)
 {
     struct object *image = image_get(handle, err);
     enum cim_status status;
@@ -335,7 +348,7 @@ static enum cim_status create_hard_link(CIMFS_IMAGE_HANDLE handle, PCWSTR path, 
     if (!image) return CIM_E_INVALID;
     status = check_path(path, err);
     if (!status) status = check_path(existing, err);
-    if (!status) status = cim_writer_link(image->writer, cim_str16(path), cim_str16(existing), err);
+    if (!status) status = call(image->writer, cim_str16(path), cim_str16(existing), err);
     object_unref(image);
     return status;
 }
@@ -346,22 +359,10 @@ ULONG_PTR WINAPI CimCreateHardLink(CIMFS_IMAGE_HANDLE handle, PCWSTR path, PCWST
     HRESULT hr;
 
     error_init(&err);
-    hr = hresult_from_status(create_hard_link(handle, path, existing, &err), &err);
+    hr = hresult_from_status(call_with_paths(handle, path, existing, cim_writer_link, &err), &err);
     TRACE(hr, &err, "CimCreateHardLink(image %p, %s, existing %s)", (void *)handle, T(path),
           T(existing));
     RETURN_HRESULT(hr);
-}
-
-static enum cim_status delete_path(CIMFS_IMAGE_HANDLE handle, PCWSTR path, struct cim_error *err)
-{
-    struct object *image = image_get(handle, err);
-    enum cim_status status;
-
-    if (!image) return CIM_E_INVALID;
-    status = check_path(path, err);
-    if (!status) status = cim_writer_delete(image->writer, cim_str16(path), err);
-    object_unref(image);
-    return status;
 }
 
 ULONG_PTR WINAPI CimDeletePath(CIMFS_IMAGE_HANDLE handle, PCWSTR path)
@@ -370,7 +371,7 @@ ULONG_PTR WINAPI CimDeletePath(CIMFS_IMAGE_HANDLE handle, PCWSTR path)
     HRESULT hr;
 
     error_init(&err);
-    hr = hresult_from_status(delete_path(handle, path, &err), &err);
+    hr = hresult_from_status(call_with_path(handle, path, cim_writer_delete, &err), &err);
     TRACE(hr, &err, "CimDeletePath(image %p, %s)", (void *)handle, T(path));
     RETURN_HRESULT(hr);
 }
