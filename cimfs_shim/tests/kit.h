@@ -516,4 +516,17 @@ static inline const char *set_file(struct kit *k, const char *image_name, const 
 	return name;
 }
 
+/* ---- a file system that can do more ---- */
+
+/* Stands in for cim_vfs.map: each byte lies at its own offset in the system's file 42. */
+static inline intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
+			       uint64_t *place)
+{
+	(void)ctx;
+	(void)file;
+	(void)len;
+	*place = offset;
+	return 42;
+}
+
 #endif

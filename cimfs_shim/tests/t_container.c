@@ -1486,16 +1486,6 @@ static uint64_t next_data(struct inside *in, cim_vfs_file *file, uint64_t offset
 	return in->vfs.next_data(in->vfs.ctx, file, offset, &data, &e) ? UINT64_MAX : data;
 }
 
-static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
-			uint64_t *place)
-{
-	(void)ctx;
-	(void)file;
-	(void)len;
-	*place = offset;
-	return 42;
-}
-
 /* What a file had, and gives back when it is cut, the next one gets: nothing of it is lost, and
  * what the next one doesn't write reads as zeros. */
 static void test_room_again(void)

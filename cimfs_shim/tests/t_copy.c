@@ -7,7 +7,7 @@
  * the power fails after each change: the original is as it was, and the copy is there or isn't.
  */
 #include "../core/contformat.h"
-#include "kit.h"
+#include "faults.h"
 
 enum kind {
 	IN,	 /* from the directory into a container that is made */
@@ -519,24 +519,9 @@ static void test_in_use(void)
 
 /* ---- faults ---- */
 
-struct fault {
-	enum kind kind;
-	unsigned long at;
-	uint64_t room;
-	bool memory, on, spare, full;
-	enum cim_status status;
-};
-
 static bool complain(const struct fault *f, struct kit *k, enum cim_status got, const char *what)
 {
-	ok(false, "%s, %s %lu fails%s with %s: %s", copyings[f->kind].what,
-	   f->full     ? "room"
-	   : f->memory ? "allocation"
-		       : "call",
-	   f->at, f->on ? " and all that follow" : "", STATUS(f->status), what);
-	if (k->m->failed)
-		diag("  that was %s of %s", mem_op_names[k->m->first_failed],
-		     k->m->first_failed_name);
+	fault_complain(f, k->m, copyings[f->kind].what, what);
 	diag("  it answers %s: %s: %s", STATUS(got), k->err.op, k->err.cause);
 	return false;
 }
@@ -603,56 +588,19 @@ static bool try_fault(const struct fault *f, bool *more)
 	enum cim_status got;
 	bool good;
 
-	if (f->full) {
-		k.m->space = f->room;
-	} else if (f->memory) {
-		k.m->fail_alloc = f->at;
-		k.m->fail_alloc_on = f->on;
-	} else {
-		k.m->fail_at = f->at;
-		k.m->fail_on = f->on;
-		k.m->spare_remove = f->spare;
-		k.m->fail_status = f->status;
-	}
+	fault_begin(f, k.m);
 	got = copy(&k, &copyings[f->kind]);
-	*more = k.m->failed || k.m->failed_allocs || (f->full && got);
-	k.m->fail_at = k.m->fail_alloc = 0;
-	k.m->space = UINT64_MAX;
+	*more = fault_end(f, k.m, got);
 	good = judge(f, &k, got, *more);
 	memfs_free(k.m);
 	return good;
 }
 
-static void all_faults(struct fault f, const char *what)
-{
-	bool more = true, good = true;
-
-	for (f.at = 1; more && good; f.at++, f.room += 50001)
-		good = try_fault(&f, &more);
-	if (good)
-		ok(f.at > 4, "%s: %s: %lu places", copyings[f.kind].what, what, f.at - 2);
-}
-
 static void test_faults(enum kind kind)
 {
-	struct fault f = {.kind = kind, .status = CIM_E_IO};
+	const struct trial trial = {try_fault, copyings[kind].what, 4};
 
-	all_faults(f, "a call fails once");
-	f.status = CIM_E_SHARING;
-	all_faults(f, "a call fails once because of others");
-	f.status = CIM_E_DISK_FULL;
-	f.on = f.spare = true;
-	all_faults(f, "the disk is full from a call on");
-	f.status = CIM_E_ACCESS;
-	f.spare = false;
-	all_faults(f, "no call is allowed any more");
-	f = (struct fault){.kind = kind, .status = CIM_E_NO_MEMORY, .memory = true};
-	all_faults(f, "an allocation fails");
-	f.on = true;
-	all_faults(f, "all allocations fail from one on");
-	f = (struct fault){.kind = kind, .status = CIM_E_DISK_FULL, .full = true};
-	if (kind != SHARE)
-		all_faults(f, "a disk with room for so much");
+	all_sorts_of_faults(&trial, kind, kind != SHARE);
 }
 
 /* ---- power ---- */

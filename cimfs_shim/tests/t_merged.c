@@ -281,16 +281,6 @@ static void test_headers(void)
 
 /* ---- the calls of the united file system ---- */
 
-static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
-			uint64_t *place)
-{
-	(void)ctx;
-	(void)file;
-	(void)len;
-	*place = offset;
-	return 42;
-}
-
 static bool words(void *ctx, long os_error, char *buf, size_t size)
 {
 	(void)ctx;

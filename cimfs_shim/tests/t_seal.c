@@ -17,7 +17,7 @@
 #include "../core/container.h"
 #include "../core/io.h"
 #include "../core/place.h"
-#include "kit.h"
+#include "faults.h"
 
 #define BLOCK CIM_CONT_BLOCK
 
@@ -330,16 +330,6 @@ static void test_devices(void)
 	kit_free(&k);
 	free(want);
 	kit_free(&from);
-}
-
-static intptr_t map_any(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *len,
-			uint64_t *place)
-{
-	(void)ctx;
-	(void)file;
-	(void)len;
-	*place = offset;
-	return 42;
 }
 
 /* Nobody reads what is sealed past us, but whoever holds the image has the file of the lock. */
@@ -800,12 +790,6 @@ static int state_of(struct kit *k)
 	return state;
 }
 
-struct fault {
-	unsigned long at;
-	bool memory, on;
-	enum cim_status status;
-};
-
 static bool try_fault(const struct fault *f, bool *more)
 {
 	struct kit k = kit_copy(&unsealed.before);
@@ -815,12 +799,9 @@ static bool try_fault(const struct fault *f, bool *more)
 	int state;
 	bool good;
 
-	*(f->memory ? &k.m->fail_alloc : &k.m->fail_at) = f->at;
-	k.m->fail_on = k.m->fail_alloc_on = f->on;
-	k.m->fail_status = f->status;
+	fault_begin(f, k.m);
 	status = cim_container_seal(&k.env, "mem/c.bcim", root, &k.err);
-	*more = k.m->failed || k.m->failed_allocs;
-	k.m->fail_at = k.m->fail_alloc = 0;
+	*more = fault_end(f, k.m, status);
 	state = state_of(&k);
 	good = memfs_is_clean(k.m, &why) && state >= 0;
 	/* Checked blocks of the tree are kept if there is memory, what can't be cut off stays. */
@@ -837,41 +818,29 @@ static bool try_fault(const struct fault *f, bool *more)
 		good = must(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &k.err)) &&
 		       !memcmp(root, unsealed.root, 32) && state_of(&k) == 1;
 	if (!good) {
-		ok(false, "%s %lu fails with %s", f->memory ? "allocation" : "call", f->at,
-		   STATUS(f->status));
-		diag("  that was %s; %s, then it is %s; %s", mem_op_names[k.m->first_failed],
-		     STATUS(status),
-		     state < 0 ? "neither"
-		     : state   ? "sealed"
-			       : "not sealed",
-		     why ? why : "clean");
+		fault_complain(f, k.m, "sealing",
+			       state < 0 ? "it is neither sealed nor as it was"
+			       : state	 ? "it is sealed"
+					 : "it is not sealed");
+		diag("  it answers %s; %s", STATUS(status), why ? why : "clean");
 	}
 	memfs_free(k.m);
 	return good;
 }
 
-static void all_faults(struct fault f, const char *what)
-{
-	bool more = true, good = true;
-
-	for (f.at = 1; more && good; f.at++)
-		good = try_fault(&f, &more);
-	if (good)
-		ok(f.at > 5, "sealing: %s: %lu places", what, f.at - 2);
-}
-
 static void test_faults(void)
 {
+	static const struct trial trial = {try_fault, "sealing", 5};
 	struct fault f = {.status = CIM_E_IO};
 
-	all_faults(f, "a call fails");
+	all_faults(&trial, f, "a call fails");
 	f.on = true;
 	f.status = CIM_E_DISK_FULL;
-	all_faults(f, "all calls fail from one on");
+	all_faults(&trial, f, "all calls fail from one on");
 	f = (struct fault){.memory = true, .status = CIM_E_NO_MEMORY};
-	all_faults(f, "an allocation fails");
+	all_faults(&trial, f, "an allocation fails");
 	f.on = true;
-	all_faults(f, "all allocations fail from one on");
+	all_faults(&trial, f, "all allocations fail from one on");
 }
 
 static struct {

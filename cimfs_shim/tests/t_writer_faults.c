@@ -7,7 +7,7 @@
  * another allocation, failing, once or from then on; and, in a run where nothing fails, the power
  * fails after each change, and every directory that may be left is looked at.
  */
-#include "kit.h"
+#include "faults.h"
 
 enum kind {
 	FRESH,
@@ -291,24 +291,9 @@ static bool may_be_silent(const struct memfs *m)
 			 !strncmp(m->first_failed_name, "cimtmp_", 7));
 }
 
-struct fault {
-	enum kind kind;
-	bool large;
-	unsigned long at; /* call of the file system, or allocation */
-	bool memory, on, spare;
-	bool uncached; /* what was read of the base is read again each time */
-	enum cim_status status;
-};
-
 static bool complain(const struct fault *f, const struct run *run, const char *what)
 {
-	const struct memfs *m = run->k->m;
-
-	ok(false, "%s, %s %lu fails%s with %s: %s", kind_names[f->kind],
-	   f->memory ? "allocation" : "call", f->at, f->on ? " and all that follow" : "",
-	   STATUS(f->status), what);
-	if (!f->memory && m->failed)
-		diag("  that was %s of %s", mem_op_names[m->first_failed], m->first_failed_name);
+	fault_complain(f, run->k->m, kind_names[f->kind], what);
 	diag("  first error %s, commit %s", STATUS(run->first), STATUS(run->commit));
 	return false;
 }
@@ -366,48 +351,37 @@ static bool try_fault(const struct fault *f, bool *more)
 	bool opened, good;
 
 	k.m->never_alloc = f->uncached ? CACHE_BLOCK : 0;
-	if (f->memory) {
-		k.m->fail_alloc = f->at;
-		k.m->fail_alloc_on = f->on;
-	} else {
-		k.m->fail_at = f->at;
-		k.m->fail_on = f->on;
-		k.m->spare_remove = f->spare;
-		k.m->fail_status = f->status;
-	}
+	fault_begin(f, k.m);
 	opened = session(&run, f->kind);
-	*more = k.m->failed || k.m->failed_allocs;
-	k.m->fail_at = k.m->fail_alloc = k.m->never_alloc = 0;
+	*more = fault_end(f, k.m, run.first);
+	k.m->never_alloc = 0;
 	good = judge(f, &run, opened);
 	memfs_free(k.m);
 	return good;
 }
 
-static void all_faults(struct fault f, const char *what)
+static void faults_of(struct fault f, const char *what)
 {
-	bool more = true, good = true;
+	const struct trial trial = {try_fault, kind_names[f.kind], 30};
 
-	for (f.at = 1; more && good; f.at++)
-		good = try_fault(&f, &more);
-	if (good)
-		ok(f.at > 30, "%s: %s: %lu places", kind_names[f.kind], what, f.at - 2);
+	all_faults(&trial, f, what);
 }
 
 static void test_calls_fail(enum kind kind)
 {
 	struct fault f = {.kind = kind, .large = true, .status = CIM_E_IO};
 
-	all_faults(f, "a call fails once");
+	faults_of(f, "a call fails once");
 	f.on = f.spare = true;
 	f.status = CIM_E_DISK_FULL;
-	all_faults(f, "the disk is full from a call on");
+	faults_of(f, "the disk is full from a call on");
 	f.large = false;
 	f.spare = false;
 	f.status = CIM_E_ACCESS;
-	all_faults(f, "no call is allowed any more");
+	faults_of(f, "no call is allowed any more");
 	f.on = false;
 	f.status = CIM_E_SHARING;
-	all_faults(f, "a call fails once because of others");
+	faults_of(f, "a call fails once because of others");
 }
 
 /* What the session has read of its base may fail when it is read again. */
@@ -415,18 +389,18 @@ static void test_base_fails(enum kind kind)
 {
 	struct fault f = {.kind = kind, .uncached = true, .status = CIM_E_IO};
 
-	all_faults(f, "a call fails once, nothing is cached");
+	faults_of(f, "a call fails once, nothing is cached");
 	f.on = f.spare = true;
-	all_faults(f, "calls fail from one on, nothing is cached");
+	faults_of(f, "calls fail from one on, nothing is cached");
 }
 
 static void test_memory_fails(enum kind kind)
 {
 	struct fault f = {.kind = kind, .memory = true, .status = CIM_E_NO_MEMORY};
 
-	all_faults(f, "an allocation fails");
+	faults_of(f, "an allocation fails");
 	f.on = f.spare = true;
-	all_faults(f, "all allocations fail from one on");
+	faults_of(f, "all allocations fail from one on");
 }
 
 /* ---- room ---- */
@@ -437,7 +411,7 @@ static void test_room(enum kind kind)
 	bool good = true, full = true;
 
 	for (room = 0; full && good; room += 99999) {
-		struct fault f = {.kind = kind, .status = CIM_E_DISK_FULL};
+		struct fault f = {.kind = kind, .full = true, .status = CIM_E_DISK_FULL};
 		struct kit k = kit_copy(&before[kind]);
 		struct run run = {.k = &k, .large = true};
 		bool opened;
