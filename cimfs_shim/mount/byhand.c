@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -92,6 +93,20 @@ static bool check_sources(const struct options *o)
 	return true;
 }
 
+/* A merged image that lacks what it was made of: @err tells how to name that. */
+static void ask_for_sources(const struct options *o, struct cim_error *err)
+{
+	const size_t len = strlen(err->cause);
+	struct cim_image *image;
+
+	if (o->source_count || cim_image_open(NULL, o->image, &image, NULL))
+		return;
+	if (cim_image_get_info(image)->source_count)
+		snprintf(err->cause + len, sizeof(err->cause) - len,
+			 "; --merge, or -o source=IMAGE, names them");
+	cim_image_close(image);
+}
+
 int mount_by_hand(struct options *o, const char *image_name, const char *dir_name)
 {
 	struct cim_error err = {0};
@@ -109,6 +124,8 @@ int mount_by_hand(struct options *o, const char *image_name, const char *dir_nam
 		return EXIT_FAILED;
 	status = open_image(o, &image, &err);
 	if (status) {
+		if (status == CIM_E_CORRUPT)
+			ask_for_sources(o, &err);
 		say_cim("open image", at_fault(o, image_name, &err), &err);
 		return exit_of(status);
 	}

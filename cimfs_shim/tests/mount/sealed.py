@@ -78,7 +78,7 @@ refused("no merged image", 1, ["a.cim", "no merged image"], SERVER, "--merge", A
 refused("a source that isn't there", 1, ["none of the images given"], SERVER, "--merge", M, A, MNT)
 refused("a source without a file", 1, ["no.cim"], SERVER, "--merge", M, A, os.path.join(TMP, "no.cim"), MNT)
 refused("a directory as source", 1, [src, "a directory"], SERVER, "--merge", M, A, src, MNT)
-refused("a merged image without its sources", 4, ["m.cim"], SERVER, M, MNT)
+refused("a merged image without its sources", 4, ["m.cim", "merged from others", "-o source=IMAGE"], SERVER, M, MNT)
 
 why = no_fuse()
 if why:
