@@ -5,14 +5,39 @@
  */
 #include "tool.h"
 
+#include <string.h>
+
+/* As a shell reads it; what a terminal mustn't see is escaped all the same. */
+static void put_word(const char *s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "%+,-./:=@_";
+	const char *end;
+
+	if (!s[strspn(s, plain)]) {
+		fputs(s, stdout);
+		return;
+	}
+	putchar('\'');
+	for (; (end = strchr(s, '\'')) != NULL; s = end + 1) {
+		char *part = xstrndup(s, (size_t)(end - s));
+
+		put_target(stdout, part);
+		fputs("'\\''", stdout);
+		free(part);
+	}
+	put_target(stdout, s);
+	putchar('\'');
+}
+
 static void print_text(const char *container, const char *root, uint64_t offset)
 {
 	put_escaped(stdout, container);
 	printf(": sealed, root hash %s\n", root);
 	fputs("  veritysetup verify ", stdout);
-	put_escaped(stdout, container);
+	put_word(container);
 	putchar(' ');
-	put_escaped(stdout, container);
+	put_word(container);
 	printf(" %s --hash-offset=%llu\n", root, (unsigned long long)offset);
 }
 

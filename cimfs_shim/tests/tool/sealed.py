@@ -9,6 +9,7 @@ That veritysetup says the same of our seals is in verity.py; here it runs the li
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 
@@ -132,6 +133,12 @@ for args in ([HASH], []):
     result = tool("verify", "--deep", *args, "e.bcim/a.cim")
     check(result.code == 4, "so does verify --deep", result)
     same(expect(0, "cat of another file", "cat", *args, "e.bcim/a.cim", "small").out, b"small\n", "which is as it was")
+
+# The line for veritysetup is one that a shell takes
+for name in ("a blank.bcim", "it's $HOME\\ü*.bcim", "''.bcim"):
+    expect(0, "create in " + name, "create", "--container", "--sealable", name + "/a.cim", "more")
+    line = expect(0, "seal " + name, "seal", name).text.splitlines()[1]
+    same(shlex.split(line)[:4], ["veritysetup", "verify", name, name], "what a shell reads in the line for " + name)
 
 # Merged images of sealed ones
 expect(0, "an upper one", "create", "--container", "--sealable", "f.bcim/up.cim", "more")
