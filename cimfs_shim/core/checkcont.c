@@ -6,7 +6,7 @@
  * overlaps, names. One that breaks a rule isn't opened, so here is what a reader passes over: a
  * commit record that doesn't hold, bytes that mean nothing, and room that nothing refers to, which
  * is lost until the container is copied. A deep check of a sealed one reads all blocks of it, those
- * too that this image doesn't need.
+ * too that this image doesn't need; of a merged image those of its sources' containers as well.
  */
 #include "bytes.h"
 #include "check.h"
@@ -16,16 +16,13 @@
 
 static const char what[] = "container";
 
-static void check_header(struct cim_check *c, const struct cim_container *container)
+static void check_header(struct cim_check *c, struct cim_container *container)
 {
 	const uint32_t known = CIM_CONT_TO_BE_SEALED | CIM_CONT_SEALED;
 	uint8_t bytes[CIM_SIZE(cont_header)];
 	size_t got;
-	long ignored;
 
-	if (container->below.pread(container->below.ctx, container->file, 0, bytes, sizeof(bytes),
-				   &got, &ignored) ||
-	    got != sizeof(bytes))
+	if (cim_cont_read(container, 0, bytes, sizeof(bytes), &got, NULL) || got != sizeof(bytes))
 		return; /* it was there when it was opened: reading the image will tell */
 	if (!cim_is_zero(bytes + CIM_OFF(cont_header, reserved), 4) ||
 	    !cim_is_zero(bytes + CIM_OFF(cont_header, reserved2),
@@ -81,70 +78,108 @@ static void check_end(struct cim_check *c, const struct cim_container *container
 /* One that was made to harm has as many as it says, and needn't have a byte for each. */
 #define MOST_BROKEN 1000u
 
+/* A container whose seal is checked. */
+struct sealed {
+	struct cim_container *container;
+	const char *what; /* for the report */
+	unsigned broken;
+};
+
 /* What one block of the tree says of many is reported once. */
-static void check_block(struct cim_check *c, struct cim_container *container, uint64_t block,
-			unsigned *broken)
+static void check_block(struct cim_check *c, struct sealed *s, uint64_t block)
 {
 	char last[sizeof(c->why.cause)];
 	size_t got;
 	enum cim_status status;
 
 	memcpy(last, c->why.cause, sizeof(last));
-	status = cim_cont_read(container, block * CIM_CONT_BLOCK, c->buf, CIM_CONT_BLOCK, &got,
+	status = cim_cont_read(s->container, block * CIM_CONT_BLOCK, c->buf, CIM_CONT_BLOCK, &got,
 			       &c->why);
 	if (status == CIM_E_CORRUPT && !strcmp(last, c->why.cause))
 		return;
-	cim_check_try(c, status, what, block * CIM_CONT_BLOCK, "the seal is broken");
-	*broken += status == CIM_E_CORRUPT;
+	cim_check_try(c, status, s->what, block * CIM_CONT_BLOCK, "the seal is broken");
+	s->broken += status == CIM_E_CORRUPT;
 }
 
 /* All together, and if they aren't as they were, one by one. */
-static void check_blocks(struct cim_check *c, struct cim_container *container, uint64_t first,
-			 size_t count, unsigned *broken)
+static void check_blocks(struct cim_check *c, struct sealed *s, uint64_t first, size_t count)
 {
 	size_t got;
 
-	if (!cim_cont_read(container, first * CIM_CONT_BLOCK, c->buf, count * CIM_CONT_BLOCK, &got,
-			   &c->why))
+	if (!cim_cont_read(s->container, first * CIM_CONT_BLOCK, c->buf, count * CIM_CONT_BLOCK,
+			   &got, &c->why))
 		return;
 	c->why.cause[0] = 0;
-	for (size_t i = 0; i < count && !c->status && *broken < MOST_BROKEN; i++)
-		check_block(c, container, first + i, broken);
+	for (size_t i = 0; i < count && !c->status && s->broken < MOST_BROKEN; i++)
+		check_block(c, s, first + i);
 }
 
-static void check_seal(struct cim_check *c, struct cim_container *container)
+static void check_seal(struct cim_check *c, struct cim_container *container, const char *name)
 {
 	const uint64_t most = CIM_CHECK_BUFFER / CIM_CONT_BLOCK;
+	struct sealed s = {container, name, 0};
 	uint64_t block = 0;
-	unsigned broken = 0;
 
 	if ((container->flags & CIM_CONT_SEALED) && !container->verity)
-		cim_check_report(c, CIM_NOTE, what, 0, "it is sealed, but the seal isn't here");
+		cim_check_report(c, CIM_NOTE, name, 0, "it is sealed, but the seal isn't here");
 	if (!container->verity || !(c->flags & CIM_VERIFY_DEEP))
 		return;
-	while (block < container->sealed_blocks && !c->status && broken < MOST_BROKEN) {
+	while (block < container->sealed_blocks && !c->status && s.broken < MOST_BROKEN) {
 		const uint64_t left = container->sealed_blocks - block;
 		const size_t count = (size_t)(left < most ? left : most);
 
-		check_blocks(c, container, block, count, &broken);
+		check_blocks(c, &s, block, count);
 		block += count;
 		cim_check_tick(c);
 	}
-	if (broken == MOST_BROKEN)
-		cim_check_report(c, CIM_ERROR, what, 0,
+	if (s.broken == MOST_BROKEN)
+		cim_check_report(c, CIM_ERROR, name, 0,
 				 "the seal is broken %u times: the rest of it isn't looked at",
-				 broken);
+				 s.broken);
+}
+
+/* Was one with the same root hash checked for a place before this one? Several sources may be in
+ * one container. */
+static bool is_checked(const struct cim_image *image, const struct cim_container *container,
+		       uint32_t place)
+{
+	bool more;
+
+	while (container->verity && place-- > 0) {
+		const struct cim_container *other = cim_image_container(image, place, &more);
+
+		if (other && other->verity &&
+		    !memcmp(cim_verity_root(other->verity), cim_verity_root(container->verity),
+			    CIM_VERITY_DIGEST))
+			return true;
+	}
+	return false;
+}
+
+/* Of those that a merged image's sources lie in the seal alone: the rest is their own images'. */
+static void check_sources(struct cim_check *c)
+{
+	bool more = true;
+
+	for (uint32_t place = 1; more && !c->status; place++) {
+		struct cim_container *container = cim_image_container(c->image, place, &more);
+
+		if (container && !is_checked(c->image, container, place))
+			check_seal(c, container, container->name);
+	}
 }
 
 void cim_check_container(struct cim_check *c)
 {
-	struct cim_container *container = cim_cont_of(c->image->env.vfs, c->image->dir);
+	bool ignored;
+	struct cim_container *container = cim_image_container(c->image, 0, &ignored);
 
-	if (!container)
-		return;
-	check_header(c, container);
-	check_other_record(c, container);
-	check_room(c, container);
-	check_end(c, container);
-	check_seal(c, container);
+	if (container) {
+		check_header(c, container);
+		check_other_record(c, container);
+		check_room(c, container);
+		check_end(c, container);
+		check_seal(c, container, what);
+	}
+	check_sources(c);
 }

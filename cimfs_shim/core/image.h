@@ -225,4 +225,10 @@ enum cim_status cim_data_from_stream(struct cim_image *image, uint64_t offset, u
 enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,
 				 uint16_t base, struct cim_place *place, struct cim_error *err);
 
+/* The container of one of the places that an image is read from: 0 is its own, behind that are
+ * those of its sources. NULL: it is none, or not needed. *more: there is such a place. */
+struct cim_container;
+struct cim_container *cim_image_container(const struct cim_image *image, uint32_t place,
+					  bool *more);
+
 #endif

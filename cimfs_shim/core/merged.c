@@ -83,6 +83,7 @@ const struct cim_merged_source *cim_image_get_source(struct cim_image *image, ui
 struct place {
 	struct cim_vfs vfs;
 	cim_vfs_dir *dir;
+	bool used; /* by the merged image: a source of it */
 };
 
 struct set_place {
@@ -258,6 +259,19 @@ static bool united_error_text(void *ctx, long os_error, char *buf, size_t size)
 	return vfs->error_text && vfs->error_text(vfs->ctx, os_error, buf, size);
 }
 
+struct cim_container *cim_image_container(const struct cim_image *image, uint32_t place, bool *more)
+{
+	const struct cim_vfs *vfs = image->env.vfs;
+	const struct united *u = vfs->close_dir == united_close_dir ? vfs->ctx : NULL;
+
+	*more = u ? place < u->place_count : !place;
+	if (!u)
+		return place ? NULL : cim_cont_of(vfs, image->dir);
+	return *more && (!place || u->places[place].used)
+		       ? cim_cont_of(&u->places[place].vfs, u->places[place].dir)
+		       : NULL;
+}
+
 /* What a reader calls. Nobody writes here: a session's place is one. */
 static void united_vfs(struct united *u, struct cim_vfs *vfs)
 {
@@ -389,6 +403,7 @@ static enum cim_status unite(struct opening *o, struct cim_error *err)
 			status = check_root(source, given, err);
 		if (status)
 			return status;
+		given->place.used = true;
 		unite_sets(u, o->header.sets + first, source->set_count,
 			   1 + (uint32_t)(given - o->given));
 		first += source->set_count;

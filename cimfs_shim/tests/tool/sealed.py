@@ -154,6 +154,25 @@ check(result.code == 4 and "--source=IMAGE tells where the rest is" in result.er
 found = info("g.bcim/m.cim", 3)["region_sets"]
 same([one.get("root_hash") for one in found], [tool("seal", "-q", "f.bcim").text.strip(), ROOT, None], "info tells of their hashes")
 check("  Root hash:  " + ROOT in expect(3, "info", "info", "g.bcim/m.cim").text, "and as text")
+
+# verify --deep reads every block of its container, and of those of its sources
+VERIFY = ["verify", "--deep", top, *SOURCES, "g.bcim/m.cim"]
+expect(0, "verify --deep of that", *VERIFY)
+for name in ("f.bcim", "g.bcim"):
+    whole = get(name)
+    missed = []
+    for at in range(0, len(whole), BLOCK):
+        put(name, whole[:at + 9] + bytes([whole[at + 9] ^ 1]) + whole[at + 10:])
+        result = tool(*VERIFY)
+        missed += [] if result.code == 4 else [at // BLOCK]
+    put(name, whole)
+    same(missed, [], "verify --deep of that finds each block of %s that isn't as it was" % name)
+whole = get("f.bcim")
+put("f.bcim", whole[:3 * BLOCK] + b"?" + whole[3 * BLOCK + 1:])
+result = tool(*VERIFY)
+check(result.code == 4 and "f.bcim" in result.text + result.errors, "and tells which container it is in", result)
+put("f.bcim", whole)
+
 os.rename(os.path.join(TMP, "e.bcim"), os.path.join(TMP, "c.bcim"))
 result = tool("cat", top, *SOURCES, "g.bcim/m.cim", "big")
 check(result.code == 4, "a byte of a source that isn't as it was", result)
