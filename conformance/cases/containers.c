@@ -3,6 +3,7 @@
  * containers.c - images in one file: CimCreateImage2 with SINGLE_FILE, and reading them
  */
 #include "containers.h"
+#include "hold.h"
 
 #define TEST "hcsshim cim_test"
 #define WRITER "hcsshim block writer"
@@ -335,40 +336,21 @@ CASE(read_meanwhile, "Container/ReadDuringSession", DECISION, "D52", 0,
     check_in("after the close", container(), L"a.cim", L"foobar.txt", "some content 123");
 }
 
-/* Opens a session for a new image in a container, adds a file, and waits to be told "commit". */
 ROLE(hold_container, "hold-container")
 {
     CIMFS_IMAGE_HANDLE image = NULL;
-    CIMFS_STREAM_HANDLE stream;
-    CIMFS_FILE_METADATA metadata = {.FileSize = 5};
-    const char *word;
     HRESULT hr;
 
     if (argc != 2) return 2;
     hr = cim.CreateImage2(argv[0], IN_FILE, NULL, argv[1], &image);
-    peer_say_hr(hr);
-    if (FAILED(hr)) return 0;
-    hr = cim.CreateFile(image, L"peer", &metadata, &stream);
-    if (SUCCEEDED(hr))
-    {
-        hr = cim.WriteStream(stream, "peer!", 5);
-        cim.CloseStream(stream);
-    }
-    peer_say_hr(hr);
-    word = role_hear();
-    if (word && !strcmp(word, "commit")) peer_say_hr(cim.CommitImage(image));
-    if (word) cim.CloseImage(image);
-    return 0;
+    return hold_session(hr, image);
 }
 
 static struct peer *hold(const WCHAR *path, const WCHAR *name)
 {
     const WCHAR *args[] = {path, name, NULL};
-    struct peer *peer = peer_start("hold-container", args);
 
-    need_hr("CimCreateImage2 in another process", peer_hear_hr(peer));
-    need_hr("CimCreateFile in another process", peer_hear_hr(peer));
-    return peer;
+    return start_holder("hold-container", args);
 }
 
 CASE(two_processes, "Container/TwoProcesses", DECISION, "D52", 0,

@@ -77,16 +77,22 @@ static const WCHAR *mount_stack(const struct stack *stack)
     return _wcsdup(volume_root(&guid));
 }
 
-CASE(tombstone, "Tombstone/HcsshimTest", CLIENT, TEST, NEEDS_MOUNT,
-     "what the upper image has a tombstone for isn't in the merged one")
+/* The root of such a stack whose upper image is nothing but a tombstone. */
+static const WCHAR *mount_tombstone(const WCHAR *path)
 {
     struct stack stack = make_stack();
     CIMFS_IMAGE_HANDLE image = open_upper(&stack);
-    const WCHAR *root;
 
-    check_hr("CimTombstoneFile", cim.TombstoneFile(image, L"foobar.txt"), S_OK);
+    check_hr("CimTombstoneFile", cim.TombstoneFile(image, path), S_OK);
     commit_and_close(image);
-    root = mount_stack(&stack);
+    return mount_stack(&stack);
+}
+
+CASE(tombstone, "Tombstone/HcsshimTest", CLIENT, TEST, NEEDS_MOUNT,
+     "what the upper image has a tombstone for isn't in the merged one")
+{
+    const WCHAR *root = mount_tombstone(L"foobar.txt");
+
     check_error("foobar.txt", path_error(on(root, L"foobar.txt")), ERROR_FILE_NOT_FOUND);
     check_content("another file", on(root, L"foo\\bar.txt"), "more content!");
 }
@@ -112,13 +118,8 @@ CASE(tombstone_nested, "Tombstone/WithoutParents", CLIENT, IMPORT, NEEDS_MOUNT,
 CASE(tombstone_directory, "Tombstone/Directory", CLIENT, "hcsshim cimfs doc", NEEDS_MOUNT,
      "a tombstone of a directory hides all below it")
 {
-    struct stack stack = make_stack();
-    CIMFS_IMAGE_HANDLE image = open_upper(&stack);
-    const WCHAR *root;
+    const WCHAR *root = mount_tombstone(L"foo");
 
-    check_hr("CimTombstoneFile", cim.TombstoneFile(image, L"foo"), S_OK);
-    commit_and_close(image);
-    root = mount_stack(&stack);
     check_error("foo", path_error(on(root, L"foo")), ERROR_FILE_NOT_FOUND);
     check_error("foo\\bar.txt", path_error(on(root, L"foo\\bar.txt")), ERROR_PATH_NOT_FOUND);
     check_content("another file", on(root, L"foobar.txt"), "some content 123");

@@ -2,43 +2,24 @@
 /*
  * sharing.c - what others can do in a directory while a session has it, and after one was killed
  */
-#include "../suite/suite.h"
+#include "hold.h"
 
-/* Opens a session and says how that went; adds a file; waits to be told "commit" or "close". */
 ROLE(hold_image, "hold-image")
 {
     CIMFS_IMAGE_HANDLE image = NULL;
-    CIMFS_STREAM_HANDLE stream;
-    CIMFS_FILE_METADATA metadata = {.FileSize = 5};
-    const char *word;
     HRESULT hr;
 
     if (argc != 3) return 2;
     hr = cim.CreateImage(argv[0], *argv[1] ? argv[1] : NULL, *argv[2] ? argv[2] : NULL, &image);
-    peer_say_hr(hr);
-    if (FAILED(hr)) return 0;
-    hr = cim.CreateFile(image, L"peer", &metadata, &stream);
-    if (SUCCEEDED(hr))
-    {
-        hr = cim.WriteStream(stream, "peer!", 5);
-        cim.CloseStream(stream);
-    }
-    peer_say_hr(hr);
-    word = role_hear();
-    if (word && !strcmp(word, "commit")) peer_say_hr(cim.CommitImage(image));
-    if (word) cim.CloseImage(image);
-    return 0;
+    return hold_session(hr, image);
 }
 
 /* A peer with a session in "dir", a file added. */
 static struct peer *hold(const WCHAR *dir, const WCHAR *existing, const WCHAR *new_name)
 {
     const WCHAR *args[] = {dir, existing, new_name, NULL};
-    struct peer *peer = peer_start("hold-image", args);
 
-    need_hr("CimCreateImage in another process", peer_hear_hr(peer));
-    need_hr("CimCreateFile in another process", peer_hear_hr(peer));
-    return peer;
+    return start_holder("hold-image", args);
 }
 
 CASE(other_process, "Sharing/OtherProcess", DOC, "CimCreateImage page", 0,
