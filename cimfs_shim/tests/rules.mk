@@ -29,7 +29,7 @@ $(call test-scripts,cimfs_shim/tests/os_locks.sh,\
 # the reader: what it reads, what it refuses, and several threads at once; the writer; the store
 MEMFS_TESTS := t_budget t_owners t_links t_check_io t_read_io t_io t_progress t_sized t_structs t_reader t_reader_hostile t_reader_threads t_nameindex t_base_region t_merged t_marks t_merge t_mergemarks t_mergesources t_runs t_objectid t_null \
 	t_writer t_keep t_writer_data t_writer_base t_writer_commit t_writer_faults t_writer_random t_consistent \
-	t_collisions t_store t_refusals t_container t_container_faults t_seal t_copy t_append
+	t_collisions t_store t_refusals t_container t_container_faults t_seal t_seal_broken t_seal_faults t_copy t_append
 TESTS_NATIVE += t_metavalid t_sort t_hash t_hashtable t_limits t_verity t_writer_threads t_rebuild t_check $(MEMFS_TESTS)
 TESTS_IN_PARTS += t_reader_hostile t_writer_faults t_container_faults t_copy
 TESTS_NATIVE += t_container_os
