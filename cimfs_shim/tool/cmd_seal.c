@@ -73,15 +73,17 @@ static int seal(struct tool *t, const char *container)
 	struct cim_container_info info = {CIM_SIZED(info)};
 	struct cim_error err = {0};
 	uint8_t root[CIM_ROOT_HASH];
+	enum cim_status status;
 	struct footer footer;
 	char *hex;
 
 	tool_outlive_readers();
 	footer_look(&footer, container);
-	if (make_seal(t, container, root, &err))
+	status = make_seal(t, container, root, &err);
+	footer_tell(t, "seal", container, &footer);
+	if (status)
 		return tool_fail_dir(t, "seal", container, &err);
 	t->done = "the container is sealed all the same";
-	footer_tell(t, "seal", container, &footer);
 	if (cim_container_get_info(NULL, container, &info, &err))
 		return tool_fail_cim(t, "look at", container, &err);
 	hex = hex_text(root, sizeof(root));

@@ -9,6 +9,8 @@ appendix on cylinders, heads and sectors.
 
 import json
 import os
+import resource
+import signal
 import struct
 import sys
 
@@ -119,4 +121,21 @@ for args, code, words in [([], 2, "CONTAINER is missing"), (["none"], 1, "no suc
                           (["src/file"], 4, "it is no container"), (["c.vhd/a.cim"], 2, "names an image, not a container")]:
     result = tool("append-vhd-footer", *args)
     check(result.code == code and words in result.errors, "append-vhd-footer %s: exit status %d" % (" ".join(args), code), result)
+
+
+def no_room():
+    """No file grows any more."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+# A seal that fails has cut it off, too
+expect(0, "create", "create", "--container", "--sealable", "full.vhd/a.cim", "src")
+before = get("full.vhd")
+expect(0, "append-vhd-footer", "append-vhd-footer", "full.vhd")
+result = tool("seal", "full.vhd", preexec_fn=no_room, restore_signals=False)
+check(result.code == 1 and "File too large" in result.errors, "a seal that has no room", result)
+same(get("full.vhd"), before, "leaves the container as it was, without the footer")
+check("footer behind the container is cut off" in result.errors, "which is told", result)
+
 done()
