@@ -11,9 +11,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* In the blocks that a file takes what lies behind so many pieces counts as data: the host asks for
- * the attributes of many files in a row. */
-#define COUNTED_PIECES 256
+/* What lies behind so many runs counts as data. A container that was made to harm may have a run
+ * for each block of a stream, and the host asks for the attributes of many files in a row. */
+#define COUNTED_RUNS 512u
+#define SOUGHT_RUNS  65536u
 
 /* Where a run goes on with data, or with a hole; -1: nothing of that is in it. */
 static off_t seek_in_run(const struct cim_run *run, int whence)
@@ -26,7 +27,9 @@ static off_t seek_in_run(const struct cim_run *run, int whence)
 	return (uint64_t)(at - start) < run->len ? at - start : -1;
 }
 
-uint64_t hole_seek(const struct server *s, const struct cim_data *data, uint64_t offset, int whence)
+/* @runs: how many may be looked at; fewer by those that were. */
+static uint64_t seek(const struct server *s, const struct cim_data *data, uint64_t offset,
+		     int whence, unsigned *runs)
 {
 	struct cim_run run = {CIM_SIZED(run)};
 
@@ -36,8 +39,10 @@ uint64_t hole_seek(const struct server *s, const struct cim_data *data, uint64_t
 	while (offset < data->size) {
 		off_t at = -1;
 
-		if (cim_image_get_run(s->image, data, offset, data->size - offset, &run, NULL))
+		if (!*runs ||
+		    cim_image_get_run(s->image, data, offset, data->size - offset, &run, NULL))
 			return whence == SEEK_DATA ? offset : data->size;
+		--*runs;
 		if (run.kind == CIM_RUN_FILE)
 			at = seek_in_run(&run, whence);
 		else if ((run.kind == CIM_RUN_ZEROS) == (whence == SEEK_HOLE))
@@ -53,16 +58,24 @@ uint64_t hole_seek(const struct server *s, const struct cim_data *data, uint64_t
 	return data->size;
 }
 
+uint64_t hole_seek(const struct server *s, const struct cim_data *data, uint64_t offset, int whence)
+{
+	unsigned runs = SOUGHT_RUNS;
+
+	return seek(s, data, offset, whence, &runs);
+}
+
 blkcnt_t hole_blocks(const struct server *s, const struct cim_data *data)
 {
+	unsigned runs = COUNTED_RUNS;
 	uint64_t bytes = 0, at = 0;
 
-	for (unsigned i = 0; at < data->size && i < COUNTED_PIECES; i++) {
-		const uint64_t start = hole_seek(s, data, at, SEEK_DATA);
+	/* Once no run may be looked at any more, the rest is data. */
+	while (at < data->size) {
+		const uint64_t start = seek(s, data, at, SEEK_DATA, &runs);
 
-		at = hole_seek(s, data, start, SEEK_HOLE);
+		at = seek(s, data, start, SEEK_HOLE, &runs);
 		bytes += at - start;
 	}
-	bytes += data->size - at;
 	return (blkcnt_t)((bytes + 511) / 512);
 }

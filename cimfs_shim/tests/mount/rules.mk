@@ -14,6 +14,12 @@ $(call test-scripts,$(addprefix cimfs_shim/tests/mount/in_container_,mount.py vo
 	eachcall.py broken.py everyimage.py),$(MOUNT) $(B)/cimtool $(B)/tests/faults.so $(B)/tests/nthcall.so \
 	$(B)/tests/ask $(B)/tests/pack)
 
+# Where holes are, of streams of the test's own
+TESTS_NATIVE += t_holes
+$(B)/tests/t_holes: $(B)/native/cimfs_shim/mount/holes.o
+$(B)/tests/t_holes: LDLIBS += $(addprefix -Wl$(comma)--wrap=,cim_image_get_run cim_run_put)
+$(B)/native/cimfs_shim/tests/t_holes.o: NATIVE_CFLAGS += $(HOST_CFLAGS) $(MOUNT_CFLAGS)
+
 # Preloaded into our programs by tests; a sanitizer would have to come first. It doesn't count (COVERAGE=1).
 $(B)/tests/faults.so: cimfs_shim/tests/mount/faults.c $(B)/.flags
 $(B)/tests/nthcall.so: cimfs_shim/tests/tool/nthcall.c $(B)/.flags
