@@ -90,6 +90,7 @@ static int copy_image(struct convert *c, const struct job *job)
 		code = tool_fail_dir(c->t, "convert",
 				     err.status == CIM_E_EXISTS ? job->image : job->shown, &err);
 	footer_tell(c->t, "convert", job->image, &footer);
+	locks_tell(c->t, "convert", job->image);
 	if (!code && c->options.verify)
 		code = verify_written(c->t, &c->env, job->image, job->image, false);
 	if (!code)
@@ -236,6 +237,7 @@ static int run(struct tool *t, int argc, char **argv)
 	c.env.struct_size = sizeof(c.env);
 	c.env.progress = progress_callback;
 	c.env.progress_ctx = &c.progress;
+	locks_watch(&c.env);
 	tool_catch_signals();
 	tool_outlive_readers();
 	return convert(&c, argv[optind], argv[optind + 1]);

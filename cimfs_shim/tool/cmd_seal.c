@@ -61,6 +61,7 @@ static enum cim_status make_seal(struct tool *t, const char *container, uint8_t 
 	env.struct_size = sizeof(env);
 	env.progress = progress_callback;
 	env.progress_ctx = &progress;
+	locks_watch(&env);
 	progress_start(&progress, t, "seal");
 	tool_catch_signals();
 	status = cim_container_seal(&env, container, root, err);
@@ -81,6 +82,7 @@ static int seal(struct tool *t, const char *container)
 	footer_look(&footer, container);
 	status = make_seal(t, container, root, &err);
 	footer_tell(t, "seal", container, &footer);
+	locks_tell(t, "seal", container);
 	if (status)
 		return tool_fail_dir(t, "seal", container, &err);
 	t->done = "the container is sealed all the same";
