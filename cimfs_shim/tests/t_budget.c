@@ -158,16 +158,6 @@ static void rooms(const struct cim_env *env, uint64_t structures, uint64_t data,
 	cim_image_close(image);
 }
 
-static enum cim_status cant_tell(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
-				 long *os_error)
-{
-	(void)ctx;
-	(void)file;
-	(void)os_error;
-	*data = offset;
-	return CIM_OK;
-}
-
 static enum cim_status cant_look(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
 				 long *os_error)
 {

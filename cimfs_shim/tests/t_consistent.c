@@ -404,16 +404,6 @@ static const char *region_of(struct kit *k, int index)
 	return NULL;
 }
 
-static enum cim_status cant_tell(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
-				 long *os_error)
-{
-	(void)ctx;
-	(void)file;
-	(void)os_error;
-	*data = offset;
-	return CIM_OK;
-}
-
 /* What was never written of a stream is not read for a comparison either (D19). */
 static void test_hollow(void)
 {
