@@ -534,7 +534,8 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  * ends the session's use, as that of a write does. CIM_E_EXISTS: a directory of the source has two
  * names that differ in case only. CIM_E_LIMIT: the sources have more regions than an image can
  * name. Else as for cim_image_open() and a walk through all of it. A commit gives CIM_E_SHARING or
- * CIM_E_FILE_NOT_FOUND if a source was replaced or is gone by then.
+ * CIM_E_FILE_NOT_FOUND if a source was replaced or is gone by then; CIM_E_CORRUPT if a few records
+ * that are far longer than known ones would make all others so.
  */
 CIM_API enum cim_status cim_writer_add_source(struct cim_writer *writer, const char *path,
 					      unsigned flags, struct cim_error *err);

@@ -78,6 +78,8 @@ enum cim_status cim_merge_keep_rest(struct cim_writer *writer, struct cim_image 
 				    struct cim_error *err);
 /* The EntrySize that the files with FileIDs [first, end) need. */
 uint32_t cim_merge_entry_size(const struct cim_writer *writer, uint64_t first, uint64_t end);
+/* CIM_E_CORRUPT: out of all proportion to what was kept. */
+enum cim_status cim_merge_check_rests(const struct cim_writer *writer, struct cim_error *err);
 /* Write it behind a record at @entry. */
 void cim_merge_put_rest(const struct cim_writer *writer, uint32_t id, uint8_t *entry);
 

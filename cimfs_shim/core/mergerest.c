@@ -89,6 +89,28 @@ uint32_t cim_merge_entry_size(const struct cim_writer *writer, uint64_t first, u
 	return size;
 }
 
+/* One record makes its table's entries long, also those of other records. */
+enum cim_status cim_merge_check_rests(const struct cim_writer *writer, struct cim_error *err)
+{
+	const struct cim_merge *merge = writer->merge;
+	const uint64_t next_id = writer->ns.next_id;
+	uint64_t room = CIM_BUDGET_FREE, padding = 0;
+
+	if (!merge || !merge->rest_count)
+		return CIM_OK;
+	for (size_t i = 0; i < merge->rest_count; i++)
+		room += merge->rests[i].entry_size;
+	for (uint64_t id = 1, end; id < next_id; id = end) {
+		end = id + CIM_FILES_PER_TABLE < next_id ? id + CIM_FILES_PER_TABLE : next_id;
+		room += (end - id) * CIM_SIZE(file);
+		padding += (end - id) * (cim_merge_entry_size(writer, id, end) - CIM_SIZE(file));
+	}
+	if (padding <= room)
+		return CIM_OK;
+	return cim_fail(err, CIM_E_CORRUPT,
+			"long records of the sources would make all others far too long");
+}
+
 void cim_merge_put_rest(const struct cim_writer *writer, uint32_t id, uint8_t *entry)
 {
 	const struct cim_merge_rest *rest = rest_of(writer, id);

@@ -281,6 +281,8 @@ static enum cim_status commit(struct cim_writer *writer, struct cim_error *err)
 	enum cim_status status;
 
 	status = cim_merge_resolve(writer, err);
+	if (!status)
+		status = cim_merge_check_rests(writer, err);
 	if (status)
 		return status; /* as if it hadn't been tried */
 	writer->harmless = false;

@@ -448,6 +448,50 @@ static void make_rich(struct kit *k)
 	hand_finish_marked(k, m, links, sizeof(links) / sizeof(*links));
 }
 
+/* One record of 64 KiB makes a whole table's as long. */
+static void test_too_long_records(void)
+{
+	struct kit k = kit_new();
+	struct mini *m = hand_begin(REGIONS);
+	struct mini_link link;
+	struct cim_writer *w;
+	uint32_t a;
+
+	m->entry_size = 65528;
+	a = mini_plain(m, DATA, "a", 1);
+	link = mini_link("a", a, 0);
+	for (unsigned at = 96; at < MINI_ENTRY; at += 8)
+		mini_field(m, m->root, at, 0, 8);
+	hand_finish(&k, m, &link, 1);
+	w = begin(&k, NULL, "alone.cim");
+	must(&k, cim_writer_add_source(w, "mem/hand.cim", 0, &k.err));
+	finish(&k, w);
+	ok(memfs_exists(k.m, "alone.cim"), "a long record alone is merged");
+	w = begin(&k, NULL, "m.cim");
+	for (unsigned i = 0; i < 1100; i++) {
+		char name[10];
+
+		snprintf(name, sizeof(name), "n%04u", i);
+		put(&k, w, name, "");
+	}
+	must(&k, cim_writer_add_source(w, "mem/hand.cim", 0, &k.err));
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	w = begin(&k, NULL, "n.cim");
+	must(&k, cim_writer_add_source(w, "mem/hand.cim", 0, &k.err));
+	for (unsigned i = 0; i < 1100; i++) {
+		char name[10];
+
+		snprintf(name, sizeof(name), "n%04u", i);
+		put(&k, w, name, "");
+	}
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_CORRUPT);
+	must(&k, cim_writer_delete(w, cim_str8("a"), &k.err));
+	gives(&k, cim_writer_commit(w, &k.err), CIM_OK);
+	cim_writer_close(w);
+	kit_free(&k);
+}
+
 static enum cim_status merge_rich(struct kit *k, struct cim_writer *w)
 {
 	enum cim_status status = cim_writer_add_source(w, "mem/hand.cim", 0, &k->err);
@@ -499,6 +543,7 @@ int main(void)
 	test_limits();
 	test_version();
 	test_long_records();
+	test_too_long_records();
 	test_targets();
 	test_shared_target(false);
 	test_shared_target(true);
