@@ -45,7 +45,7 @@ class _Sized(Structure):
 class FileInfo(_Sized):
     _fields_ = [("struct_size", c_size_t), ("file_id", c_uint32), ("parent_id", c_uint32),
                 ("attributes", c_uint32), ("flags", c_uint16), ("ea_size", c_uint16),
-                ("reparse_tag", c_uint32), ("creation_time", c_int64),
+                ("reparse_tag", c_uint32), ("marks", c_uint32), ("creation_time", c_int64),
                 ("last_write_time", c_int64), ("change_time", c_int64),
                 ("last_access_time", c_int64), ("size", c_uint64), ("is_directory", c_bool),
                 ("is_sparse", c_bool), ("is_pe_image", c_bool), ("has_security", c_bool),
