@@ -33,6 +33,7 @@ static bool fail_target(struct cim_error *err, const char *why)
 static bool read_target(struct cim_image *image, const struct cim_file_info *file, uint8_t *bytes,
 			size_t room, size_t *size, struct cim_error *err)
 {
+	static const char no_path[] = "a merge link's target is no path";
 	struct cim_data data = {CIM_SIZED(data)};
 	size_t got = 0;
 
@@ -40,7 +41,7 @@ static bool read_target(struct cim_image *image, const struct cim_file_info *fil
 	if (cim_image_get_file_data(image, file, (struct cim_str){0}, &data, err))
 		return false;
 	if (data.size % 2 || data.size > room)
-		return fail_target(err, "a merge link's target is no path");
+		return fail_target(err, no_path);
 	for (; *size < data.size; *size += got) {
 		if (cim_image_read(image, &data, *size, bytes + *size, (size_t)data.size - *size,
 				   &got, err))
@@ -48,6 +49,10 @@ static bool read_target(struct cim_image *image, const struct cim_file_info *fil
 		if (!got)
 			return fail_target(err, "a merge link's target is cut short");
 	}
+	/* It would end there as a string. */
+	for (size_t i = 0; i < *size; i += 2)
+		if (!bytes[i] && !bytes[i + 1])
+			return fail_target(err, no_path);
 	return true;
 }
 

@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tooltest  # noqa: E402
 from tooltest import TMP, check, done, expect, same, tool  # noqa: E402
+from imagebuilder import Dir, File, Image  # noqa: E402
 
 
 def put(name, data):
@@ -121,4 +122,12 @@ for args, code, words in [
     result = tool("tombstone", *args)
     check(result.code in (code, 2) and words in result.errors, "tombstone %s: exit status %d" % (" ".join(args), code), result)
     same(expect(0, "dump", "dump", "up.cim").out, before, "and all is as it was")
+
+# A target is no more than it says: what would be cut short on the way is no path.
+image = Image(Dir({"m": File("a\0b".encode("utf-16-le"), flags=0x4000)}), name="nul.cim")
+image.poke("image", 64, "I", 1)
+image.write(os.path.join(TMP, "nul"))
+for args in ["convert", "--flatten", "nul/nul.cim", "nul/flat.cim"], ["dump", "nul/nul.cim"], ["stat", "nul/nul.cim", "m"]:
+    result = tool(*args)
+    check(result.code == 4 and "a merge link's target is no path" in result.errors, "%s of a target with a NUL" % args[0], result)
 done()
