@@ -284,6 +284,9 @@ static int put_any(struct flatten *f, const struct tree_item *item)
 	/* A directory that is made where a tombstone is is opaque. */
 	if ((marks & CIM_MARK_OPAQUE) && item->depth)
 		code = put_tombstone(f, item);
+	else if (marks & CIM_MARK_OPAQUE)
+		tool_warn(f->s->t, f->s->op, f->s->image, "/",
+			  "that the root is opaque isn't stored");
 	return code ? code : put_item(f, item);
 }
 

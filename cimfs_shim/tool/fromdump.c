@@ -445,7 +445,10 @@ static int make_opaque(struct reader *r)
 {
 	if (strcmp(r->field[KEY_MARK], "opaque") != 0)
 		return bad(r, "'%.40s' is no mark of a directory", r->field[KEY_MARK]);
-	return r->units ? put_tombstone(r) : EXIT_OK;
+	if (r->units)
+		return put_tombstone(r);
+	tool_warn(r->t, r->s->op, r->s->image, "/", "that the root is opaque isn't stored");
+	return EXIT_OK;
 }
 
 static int make_item(struct reader *r, char *fields, bool directory)

@@ -123,6 +123,15 @@ for args, code, words in [
     check(result.code in (code, 2) and words in result.errors, "tombstone %s: exit status %d" % (" ".join(args), code), result)
     same(expect(0, "dump", "dump", "up.cim").out, before, "and all is as it was")
 
+# No session makes an opaque root, so none can write one anew; that is told.
+image = Image(Dir({"f": File(b"f")}, flags=0x2000), name="opaque.cim")
+image.poke("image", 64, "I", 1)
+image.write(os.path.join(TMP, "opaque"))
+put("opaque.dump", expect(0, "dump of an opaque root", "dump", "opaque/opaque.cim").out)
+for args in ["convert", "--flatten", "opaque/opaque.cim", "flat2.cim"], ["create", "--from-dump", "opaque.dump", "anew2.cim"]:
+    result = tool(*args)
+    check(result.code == 3 and "that the root is opaque isn't stored" in result.errors, "%s of an opaque root" % args[0], result)
+
 # A target is no more than it says: what would be cut short on the way is no path.
 image = Image(Dir({"m": File("a\0b".encode("utf-16-le"), flags=0x4000)}), name="nul.cim")
 image.poke("image", 64, "I", 1)
