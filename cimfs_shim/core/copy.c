@@ -114,6 +114,19 @@ static enum cim_status count_bytes(struct copy *c, struct cim_error *err)
 	return status;
 }
 
+/* Are there files that it has only with its sources? */
+static bool lacks_sources(struct cim_image *image)
+{
+	uint64_t size;
+
+	if (!image->info.source_count)
+		return false;
+	for (uint32_t i = 0; i < image->info.region_count; i++)
+		if (cim_image_region_size(image, i, &size, NULL) == CIM_E_FILE_NOT_FOUND)
+			return true;
+	return false;
+}
+
 static enum cim_status open_original(struct copy *c, const struct cim_env *env, const char *path,
 				     struct cim_error *err)
 {
@@ -121,7 +134,7 @@ static enum cim_status open_original(struct copy *c, const struct cim_env *env, 
 
 	if (!status)
 		status = cim_image_check_regions(c->image, err);
-	if (status == CIM_E_CORRUPT && c->image && c->image->info.source_count)
+	if (status == CIM_E_CORRUPT && c->image && lacks_sources(c->image))
 		status = cim_fail(err, CIM_E_UNSUPPORTED,
 				  "an image that was merged is only copied beside all its sources");
 	if (!status)

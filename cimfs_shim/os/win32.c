@@ -760,6 +760,9 @@ static enum cim_status write_part(cim_vfs_file *file, const struct piece *piece,
 	if (!sector)
 		return fail(os_error, ERROR_NOT_ENOUGH_MEMORY);
 	status = read_at(file, piece->sector, sector, sector_len(file, piece), &got, os_error);
+	/* What a shorter one would leave out is not written. */
+	if (!status && got < piece->skip + piece->len)
+		status = fail(os_error, ERROR_READ_FAULT);
 	memcpy(sector + piece->skip, buf, piece->len);
 	if (!status)
 		status = write_at(file, piece->sector, sector, got, os_error);

@@ -332,7 +332,13 @@ static void test_merged(void)
 	is_int(count_files(&k, "mem/m.bcim"), 19, "each once");
 	memfs_unlink(k.m, "merged.cim");
 	free(want);
+	merge(&k, "mem", "mem/child.cim", "mem/base.cim");
+	memfs_poke(k.m, set_file(&k, "base.cim", "region_", 0), 0, "damaged", 7);
+	gives(&k, try_copy(&k, "mem/merged.cim", "mem/d.bcim", "merged.cim", CIM_WRITE_CONTAINER),
+	      CIM_E_CORRUPT); /* not as one whose sources are elsewhere */
+	kit_free(&k);
 
+	k = kit_copy(&before[ADD]);
 	merge(&k, "mem", "mem/child.cim", "mem/old.bcim/base.cim");
 	gives(&k, try_copy(&k, "mem/merged.cim", "mem/n.bcim", "merged.cim", CIM_WRITE_CONTAINER),
 	      CIM_OK); /* the same set is here, too */

@@ -1685,6 +1685,20 @@ static void check_disk(cim_vfs_file *file)
 		  "disk: a write over its end");
 }
 
+/* As of one that is taken out. */
+static void check_short_disk(const WCHAR *path, cim_vfs_file *file)
+{
+	HANDLE other = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+				   OPEN_EXISTING, 0, NULL);
+
+	if (other == INVALID_HANDLE_VALUE || SetFilePointer(other, 512, NULL, FILE_BEGIN) != 512 ||
+	    !SetEndOfFile(other))
+		bail("the device's file isn't cut: error %lu", GetLastError());
+	CloseHandle(other);
+	IS_STATUS(CALL(pwrite, file, 1000, "lost", 4), CIM_E_IO,
+		  "disk: a part of a sector that can't be read isn't written");
+}
+
 static void test_disk(void)
 {
 	char device[40];
@@ -1713,6 +1727,7 @@ static void test_disk(void)
 	IS_STATUS(CALL(size, file, &size), CIM_OK, "disks: it has a size");
 	is_int(size, DISK_SIZE, "disks: which is that of its file");
 	check_disk(file);
+	check_short_disk(path, file);
 	vfs->close(vfs->ctx, file);
 	vfs->close_dir(vfs->ctx, dir);
 	DeleteFileW(path);
