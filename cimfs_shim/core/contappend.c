@@ -55,11 +55,13 @@ static enum cim_status put_bytes(const struct appending *a, uint64_t at, const v
 	return status;
 }
 
-/* The open container is a reader's, which has no right to write. */
+/* The open container is a reader's, which has no right to write: so it is opened once more, and is
+ * to be the one that was looked at. */
 static enum cim_status open_sealed(struct appending *a, struct cim_error *err)
 {
-	const struct cim_container *c = a->c;
+	struct cim_container *c = a->c;
 	struct cim_verity_shape shape;
+	long os_error = 0;
 	enum cim_status status;
 
 	if (!cim_verity_shape(&shape, c->sealed_blocks))
@@ -68,7 +70,12 @@ static enum cim_status open_sealed(struct appending *a, struct cim_error *err)
 	status = cim_io_open(&c->env, c->dir, c->name, CIM_VFS_WRITE_ANY, &a->file, err);
 	if (!status)
 		status = cim_io_lock(&c->env, a->file, c->name, CIM_LOCK_ALONE, false, err);
-	return status == CIM_E_UNSUPPORTED ? CIM_OK : status;
+	if (status && status != CIM_E_UNSUPPORTED)
+		return status;
+	status = cim_cont_check_unchanged(c, &os_error);
+	if (!status)
+		return CIM_OK;
+	return cim_fail_os(err, status, &c->below, os_error, "appending to %s", c->name);
 }
 
 static enum cim_status open_reader(struct appending *a, const struct cim_env *env, const char *path,

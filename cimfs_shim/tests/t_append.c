@@ -107,6 +107,36 @@ static void test_refusals(void)
 	kit_free(&k);
 }
 
+static struct memfs *swapped;
+static const struct cim_vfs *really;
+
+/* Another container gets the name before it is opened to be written. */
+static enum cim_status open_swapped(void *ctx, cim_vfs_dir *dir, const char *name,
+				    enum cim_vfs_mode mode, cim_vfs_file **file, long *os_error)
+{
+	if (mode == CIM_VFS_WRITE_ANY) {
+		memfs_unlink(swapped, "c.bcim");
+		memfs_put(swapped, "c.bcim", "another", 7);
+	}
+	return really->open(ctx, dir, name, mode, file, os_error);
+}
+
+static void test_swapped(void)
+{
+	struct kit k = new_kit(true);
+	const uint64_t end = memfs_size(k.m, "c.bcim");
+	struct cim_vfs vfs = *k.env.vfs;
+
+	swapped = k.m;
+	really = k.env.vfs;
+	vfs.open = open_swapped;
+	k.env.vfs = &vfs;
+	gives(&k, append(&k, end), CIM_E_SHARING);
+	k.env.vfs = really;
+	is_int(memfs_size(k.m, "c.bcim"), 7, "what got the name meanwhile is as it was");
+	kit_free(&k);
+}
+
 /* Each call, and each allocation, fails once: it is there, or nothing is. */
 static void test_faults(bool sealed, bool memory)
 {
@@ -151,5 +181,6 @@ int main(void)
 	}
 	test_session();
 	test_refusals();
+	test_swapped();
 	return tap_done();
 }
