@@ -69,6 +69,8 @@ class Demo:
 
     def __init__(self, **env):
         self.text = ""
+        # The prefix has the plain build's, if there is one.
+        env.setdefault("CIMFS_MOUNT_HELPER", BUILD + "/cimfs-mount")
         self.process = subprocess.Popen(
             COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=dict(os.environ, **env), text=True, errors="replace", start_new_session=True)
