@@ -113,7 +113,7 @@ static void choose_kind(struct item *item, const struct item *parent)
 		item->kind = BARE;
 	else
 		item->kind = what < 12 ? DIRECTORY : FILE_;
-	item->reparse = item->kind == DIRECTORY && !test_below(6);
+	item->reparse = (item->kind == DIRECTORY || item->kind == FILE_) && !test_below(6);
 	item->opaque = is_dir(item) && !(bare && parent->links_only) && !test_below(5);
 	item->links_only = item->kind == BARE && (item->opaque || (bare && parent->links_only));
 	if (item->kind != LINK)
@@ -160,6 +160,7 @@ static void make_tree(struct tree *tree)
 
 		if (other && !(parent && parent->kind == BARE)) {
 			item.kind = FILE_;
+			item.reparse = other->reparse;
 			item.seed = other->seed;
 			item.group = other->group;
 		} else {
@@ -322,6 +323,7 @@ static bool resolve(struct tree *tree)
 			return false;
 		if (target) {
 			result.items[i].kind = FILE_;
+			result.items[i].reparse = target->reparse;
 			result.items[i].seed = target->seed;
 			result.items[i].group = target->group;
 		}
@@ -445,23 +447,59 @@ static void finish_merge(struct kit *k, struct cim_writer *w, struct tree *tree)
 	*tree = resolved;
 }
 
-/* Merge images [first, last), and below them @low. @own: the session's own items. */
-static void merge(struct kit *k, const struct tree *own, unsigned first, unsigned last,
-		  const char *low, const char *name, struct tree *model)
+/* Images on top of each other, the topmost first. */
+struct stack {
+	struct tree layers[MAX_LAYERS];
+	char names[MAX_LAYERS][20]; /* of the images; "": the session's own items */
+	unsigned count;
+};
+
+/* The layers [from, to), from the lowest one up. */
+static void model_of(struct tree *tree, const struct stack *stack, unsigned from, unsigned to)
+{
+	memset(tree, 0, sizeof(*tree));
+	while (to-- > from)
+		apply(tree, &stack->layers[to]);
+}
+
+/* Merge the layers [from, to). */
+static void merge(struct kit *k, const struct stack *stack, unsigned from, unsigned to,
+		  const char *name, struct tree *model)
 {
 	struct cim_writer *w = begin(k, NULL, name);
 
-	if (own)
-		write_tree(k, w, own);
-	for (unsigned i = first; i < last; i++) {
+	for (; from < to; from++) {
 		char path[40];
 
-		snprintf(path, sizeof(path), "mem/%u.cim", i);
+		if (!stack->names[from][0]) {
+			write_tree(k, w, &stack->layers[from]);
+			continue;
+		}
+		snprintf(path, sizeof(path), "mem/%s", stack->names[from]);
 		must(k, cim_writer_add_source(w, path, 0, &k->err));
 	}
-	if (low)
-		must(k, cim_writer_add_source(w, low, 0, &k->err));
 	finish_merge(k, w, model);
+}
+
+/* Some of a stack are merged before, wherever they lie in it; so may be what that makes. */
+static void merge_before(struct kit *k, struct stack *stack, unsigned round)
+{
+	static struct tree result;
+	const unsigned own = !stack->names[0][0];
+	const unsigned from = own + (unsigned)test_below(stack->count - own - 1);
+	const unsigned to = from + 2 + (unsigned)test_below(stack->count - from - 1);
+	char name[20];
+
+	snprintf(name, sizeof(name), "before%u.cim", round);
+	model_of(&result, stack, from, to);
+	merge(k, stack, from, to, name, &result);
+	stack->layers[from] = result;
+	strcpy(stack->names[from], name);
+	for (unsigned i = to; i < stack->count; i++) {
+		stack->layers[from + 1 + i - to] = stack->layers[i];
+		strcpy(stack->names[from + 1 + i - to], stack->names[i]);
+	}
+	stack->count -= to - from - 1;
 }
 
 /* Without marks in directories that hide all that is below them anyhow. */
@@ -571,46 +609,43 @@ static void change_both(struct kit *k, const struct tree *tree)
 	looks_the_same(k, "merged2", "plain2", "a fork of it is that of an ordinary image");
 }
 
-/* The layers from @from on, from the lowest one up. */
-static void model_of(struct tree *tree, const struct tree *layers, unsigned from, unsigned to)
+static void make_stack(struct kit *k, struct stack *stack, bool own)
 {
-	memset(tree, 0, sizeof(*tree));
-	while (to-- > from)
-		apply(tree, &layers[to]);
+	stack->count = 2 + (unsigned)test_below(MAX_LAYERS - 1);
+	for (unsigned i = 0; i < stack->count; i++) {
+		char *name = stack->names[i];
+
+		make_tree(&stack->layers[i]);
+		snprintf(name, sizeof(stack->names[i]), "%u.cim", i);
+		if (i || !own)
+			make_image(k, &stack->layers[i], name);
+		else
+			name[0] = '\0';
+	}
 }
 
 static void test_stack(unsigned turn)
 {
-	static struct tree layers[MAX_LAYERS + 1], result;
-	const unsigned count = 2 + (unsigned)test_below(MAX_LAYERS - 1);
+	static struct stack stack;
+	static struct tree result;
 	const bool own = test_below(2);
 	struct kit k = kit_new();
-	unsigned last = count;
-	char what[150], name[20];
+	unsigned count, before = 0;
+	char what[150];
 
-	for (unsigned i = 0; i < count; i++) {
-		make_tree(&layers[i]);
-		snprintf(name, sizeof(name), "%u.cim", i);
-		if (i || !own)
-			make_image(&k, &layers[i], name);
-	}
-	/* The lower ones as one image, merged before. */
-	if (count > 3 && test_below(2)) {
-		last = 2 + (unsigned)test_below(count - 3);
-		model_of(&result, layers, last, count);
-		merge(&k, NULL, last, count, NULL, "low.cim", &result);
-		layers[last] = result;
-	}
-	model_of(&result, layers, 0, last < count ? last + 1 : count);
-	merge(&k, own ? &layers[0] : NULL, own, last, last < count ? "mem/low.cim" : NULL, "merged",
-	      &result);
+	make_stack(&k, &stack, own);
+	count = stack.count;
+	while (before < 3 && stack.count > 2 + (unsigned)own && test_below(3))
+		merge_before(&k, &stack, before++);
+	model_of(&result, &stack, 0, stack.count);
+	merge(&k, &stack, 0, stack.count, "merged", &result);
 	make_image(&k, &result, "plain");
-	snprintf(what, sizeof(what), "stack %u: %u layers%s%s are the model's tree", turn, count,
-		 own ? ", one of the session's own" : "",
-		 last < count ? ", some merged before" : "");
+	snprintf(what, sizeof(what),
+		 "stack %u: %u layers%s, %u times some merged before: the model's tree", turn,
+		 count, own ? ", one of the session's own" : "", before);
 	if (!looks_the_same(&k, "merged", "plain", what)) {
-		for (unsigned i = 0; i < count; i++)
-			show_layer(&layers[i], i == last ? "merged before" : "layer");
+		for (unsigned i = 0; i < stack.count; i++)
+			show_layer(&stack.layers[i], stack.names[i]);
 		show_layer(&result, "the model's tree");
 	}
 	change_both(&k, &result);
@@ -722,21 +757,20 @@ static void test_failures(void)
 /* Each allocation fails once: that is told, and nothing is left. */
 static void test_memory(void)
 {
-	static struct tree layers[4], low;
+	static struct stack stack = {.count = 4};
+	static struct tree low;
 	unsigned long at = 1;
 	unsigned wrong = 0;
 	struct kit base = kit_new();
 	bool failed = true;
 
-	for (unsigned i = 0; i < 4; i++) {
-		char name[20];
-
-		make_safe_tree(&layers[i]);
-		snprintf(name, sizeof(name), "%u.cim", i);
-		make_image(&base, &layers[i], name);
+	for (unsigned i = 0; i < stack.count; i++) {
+		make_safe_tree(&stack.layers[i]);
+		snprintf(stack.names[i], sizeof(stack.names[i]), "%u.cim", i);
+		make_image(&base, &stack.layers[i], stack.names[i]);
 	}
-	model_of(&low, layers, 2, 4);
-	merge(&base, NULL, 2, 4, NULL, "low.cim", &low);
+	model_of(&low, &stack, 2, 4);
+	merge(&base, &stack, 2, 4, "low.cim", &low);
 	for (; failed; at++) {
 		struct kit k = kit_copy(&base);
 		struct cim_writer *w = begin(&k, NULL, "m.cim");
