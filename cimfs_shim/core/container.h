@@ -27,7 +27,8 @@ struct cim_extent {
 
 /* A file in the container. */
 struct cim_cont_node {
-	unsigned users; /* its name, and open files */
+	unsigned users;	    /* its name, and open files */
+	const uint8_t *raw; /* the entry in the table that it was made of */
 	uint64_t size;
 	struct cim_extent *extents;
 	size_t count, room;
@@ -41,14 +42,15 @@ struct cim_cont_node {
 	bool alone;
 };
 
-/* A name. */
+/* A name. No more than that: a table may have millions of them. */
 struct cim_cont_entry {
-	const uint8_t *name; /* little-endian code units */
-	uint16_t units;
-	bool owns_name;
-	const uint8_t *raw;	    /* its entry in the table; NULL: a session's own */
-	struct cim_cont_node *node; /* NULL: not needed yet */
+	/* Its entry in the table, or the session's: then only the name counts. */
+	const uint8_t *raw;
+	struct cim_cont_node *node; /* NULL: not needed now */
 };
+
+/* Of an entry up to its name's end. */
+#define CIM_CONT_NAME_ROOM (CIM_SIZE(cont_entry) + 2 * CIM_CONT_MAX_NAME)
 
 /* Room that no table ever named. */
 struct cim_cont_piece {
@@ -85,7 +87,8 @@ struct cim_container {
 	uint8_t records[CIM_CONT_RECORDS][CIM_SIZE(cont_record)];
 	unsigned slot; /* of the one that stands */
 	struct cim_cont_record now;
-	uint8_t *table;
+	uint8_t *table; /* as it was read */
+	size_t table_size;
 	struct cim_cont_entry *entries; /* sorted, case folded */
 	size_t count, room;
 
@@ -139,8 +142,8 @@ enum cim_status cim_cont_seal(struct cim_container *c, uint8_t *root, struct cim
 
 /* Check a table that lies in c->table and make entries of it. */
 enum cim_status cim_cont_take_table(struct cim_container *c, struct cim_error *err);
-/* A name's code units, little-endian, into 2 * CIM_CONT_MAX_NAME bytes; false: it can't be one. */
-bool cim_cont_encode_name(const char *name, uint8_t *bytes, uint16_t *units);
+/* An entry of that name, of CIM_CONT_NAME_ROOM bytes at most; false: it can't be one. */
+bool cim_cont_encode_name(const char *name, uint8_t *raw);
 /* The entry of that name, or NULL; *at is where it is, or belongs. */
 struct cim_cont_entry *cim_cont_find(const struct cim_container *c, const char *name, size_t *at);
 /* Its node; NULL: no memory. */

@@ -130,6 +130,7 @@ static enum cim_status read_table(struct cim_container *c, const struct cim_cont
 		return cim_no_memory(err);
 	status = cim_cont_read_all(c, record->table, c->table, (size_t)length, err);
 	*good = !status && has_digest(c->table, (size_t)length, record->table_digest);
+	c->table_size = (size_t)length;
 	if (*good)
 		return CIM_OK;
 	cim_free(&c->env, c->table);

@@ -2,11 +2,11 @@
 /*
  * conttable.c - the names in a container
  *
- * The table that was read stays in memory as it is, and for each of its entries there is a small
- * structure that leads into it, in the order of the names with ASCII case folded: that is what is
- * looked for, and what makes two names that differ in nothing else stand side by side. A file's
- * extents are decoded once it is needed. So the memory follows from the table's size, which the
- * container's file really has.
+ * The table that was read stays in memory as it is, and for each of its entries there is a pair of
+ * pointers, one into it, in the order of the names with ASCII case folded: that is what is looked
+ * for, and what makes two names that differ in nothing else stand side by side. A file's extents
+ * are decoded while it is open. So the memory follows from the table's size, which the container's
+ * file really has.
  */
 #include "bytes.h"
 #include "container.h"
@@ -17,9 +17,19 @@
 
 #include <string.h>
 
+static unsigned units_of(const struct cim_cont_entry *entry)
+{
+	return cim_get16(entry->raw + CIM_OFF(cont_entry, units));
+}
+
+static const uint8_t *name_of(const struct cim_cont_entry *entry)
+{
+	return entry->raw + CIM_SIZE(cont_entry);
+}
+
 static unsigned unit_at(const struct cim_cont_entry *entry, size_t i)
 {
-	return cim_get16(entry->name + 2 * i);
+	return cim_get16(name_of(entry) + 2 * i);
 }
 
 static unsigned fold(unsigned unit)
@@ -32,15 +42,16 @@ static int compare_names(const void *a, const void *b, const void *ctx)
 {
 	const struct cim_cont_entry *x = a, *y = b;
 	const bool *exact = ctx;
+	const unsigned x_units = units_of(x), y_units = units_of(y);
 
-	for (size_t i = 0; i < x->units && i < y->units; i++) {
+	for (size_t i = 0; i < x_units && i < y_units; i++) {
 		const unsigned p = unit_at(x, i), q = unit_at(y, i);
 		const unsigned left = *exact ? p : fold(p), right = *exact ? q : fold(q);
 
 		if (left != right)
 			return left < right ? -1 : 1;
 	}
-	return (x->units > y->units) - (x->units < y->units);
+	return (x_units > y_units) - (x_units < y_units);
 }
 
 static const bool exact = true, folded = false;
@@ -51,10 +62,11 @@ static const bool exact = true, folded = false;
 static bool is_good_name(const struct cim_cont_entry *entry)
 {
 	char text[3 * CIM_CONT_MAX_NAME + 1];
+	const unsigned units = units_of(entry);
 
-	if (!entry->units || entry->units > CIM_CONT_MAX_NAME)
+	if (!units || units > CIM_CONT_MAX_NAME)
 		return false;
-	for (size_t i = 0; i < entry->units; i++) {
+	for (size_t i = 0; i < units; i++) {
 		const unsigned unit = unit_at(entry, i);
 
 		if (!unit || unit == '/' || unit == '\\' || unit == ':')
@@ -81,7 +93,7 @@ static uint32_t extent_count(const struct cim_cont_entry *entry)
 
 static const uint8_t *extents_of(const struct cim_cont_entry *entry)
 {
-	return entry->name + 2 * (size_t)entry->units;
+	return name_of(entry) + 2 * (size_t)units_of(entry);
 }
 
 static enum cim_status bad_entry(const struct cim_cont_entry *entry, const char *what,
@@ -122,12 +134,9 @@ static enum cim_status take_entry(struct cim_container *c, struct cim_cont_entry
 	uint64_t needs = CIM_SIZE(cont_entry);
 
 	*entry = (struct cim_cont_entry){.raw = *at};
-	if (left >= needs) {
-		entry->units = cim_get16(entry->raw + CIM_OFF(cont_entry, units));
-		entry->name = entry->raw + CIM_SIZE(cont_entry);
-		needs += 2 * (uint64_t)entry->units +
+	if (left >= needs)
+		needs += 2 * (uint64_t)units_of(entry) +
 			 (uint64_t)extent_count(entry) * CIM_SIZE(cont_extent);
-	}
 	if (left < needs)
 		return cim_fail(err, CIM_E_CORRUPT,
 				"the container's table ends in the middle of an entry");
@@ -247,14 +256,16 @@ enum cim_status cim_cont_take_table(struct cim_container *c, struct cim_error *e
 void cim_cont_name_text(const struct cim_cont_entry *entry, char *text)
 {
 	uint16_t units[CIM_CONT_MAX_NAME];
-	size_t count = entry->units < CIM_CONT_MAX_NAME ? entry->units : CIM_CONT_MAX_NAME;
+	size_t count = units_of(entry);
 
+	if (count > CIM_CONT_MAX_NAME)
+		count = CIM_CONT_MAX_NAME;
 	for (size_t i = 0; i < count; i++)
 		units[i] = (uint16_t)unit_at(entry, i);
 	text[cim_utf8_from_utf16(units, count, text, 3 * CIM_CONT_MAX_NAME + 1)] = '\0';
 }
 
-bool cim_cont_encode_name(const char *name, uint8_t *bytes, uint16_t *units)
+bool cim_cont_encode_name(const char *name, uint8_t *raw)
 {
 	uint16_t text[CIM_CONT_MAX_NAME];
 	size_t count;
@@ -263,21 +274,20 @@ bool cim_cont_encode_name(const char *name, uint8_t *bytes, uint16_t *units)
 	    cim_utf16_from_utf8(name, strlen(name), text, CIM_CONT_MAX_NAME, &count) ||
 	    count > CIM_CONT_MAX_NAME)
 		return false;
+	memset(raw, 0, CIM_SIZE(cont_entry));
+	cim_put16(raw + CIM_OFF(cont_entry, units), (uint16_t)count);
 	for (size_t i = 0; i < count; i++)
-		cim_put16(bytes + 2 * i, text[i]);
-	*units = (uint16_t)count;
+		cim_put16(raw + CIM_SIZE(cont_entry) + 2 * i, text[i]);
 	return true;
 }
 
-struct cim_cont_entry *cim_cont_find(const struct cim_container *c, const char *name, size_t *at)
+/* The entry with the name that @raw has, or NULL. */
+static struct cim_cont_entry *find_raw(const struct cim_container *c, const uint8_t *raw,
+				       size_t *at)
 {
-	uint8_t bytes[2 * CIM_CONT_MAX_NAME];
-	struct cim_cont_entry key = {.name = bytes};
+	const struct cim_cont_entry key = {.raw = raw};
 	size_t low = 0, high = c->count;
 
-	*at = 0;
-	if (!cim_cont_encode_name(name, bytes, &key.units))
-		return NULL;
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 		const int order = compare_names(&key, &c->entries[middle], &folded);
@@ -294,23 +304,32 @@ struct cim_cont_entry *cim_cont_find(const struct cim_container *c, const char *
 	return NULL;
 }
 
+struct cim_cont_entry *cim_cont_find(const struct cim_container *c, const char *name, size_t *at)
+{
+	uint8_t raw[CIM_CONT_NAME_ROOM];
+
+	*at = 0;
+	return cim_cont_encode_name(name, raw) ? find_raw(c, raw, at) : NULL;
+}
+
 enum cim_status cim_cont_make_entry(struct cim_container *c, const char *name,
 				    struct cim_cont_node *node, struct cim_cont_entry *entry)
 {
-	uint8_t bytes[2 * CIM_CONT_MAX_NAME], *copy;
-	uint16_t units;
+	uint8_t raw[CIM_CONT_NAME_ROOM], *copy;
+	size_t size;
 
-	if (!cim_cont_encode_name(name, bytes, &units))
+	if (!cim_cont_encode_name(name, raw))
 		return CIM_E_INVALID;
 	/* Room for it is room for those that it takes the place of, too. */
 	if (!cim_grow(&c->env, (void **)&c->entries, &c->room, c->count, sizeof(*c->entries)))
 		return CIM_E_NO_MEMORY;
-	copy = cim_alloc(&c->env, 2 * (size_t)units);
+	*entry = (struct cim_cont_entry){.raw = raw};
+	size = CIM_SIZE(cont_entry) + 2 * (size_t)units_of(entry);
+	copy = cim_alloc(&c->env, size);
 	if (!copy)
 		return CIM_E_NO_MEMORY;
-	memcpy(copy, bytes, 2 * (size_t)units);
-	*entry = (struct cim_cont_entry){
-		.name = copy, .units = units, .owns_name = true, .node = node};
+	memcpy(copy, raw, size);
+	*entry = (struct cim_cont_entry){.raw = copy, .node = node};
 	node->users++;
 	return CIM_OK;
 }
@@ -341,12 +360,18 @@ struct cim_cont_entry cim_cont_take_out(struct cim_container *c, size_t at)
 	return entry;
 }
 
+/* Is it as it was read? Else the session has made it. */
+static bool is_in_table(const struct cim_container *c, const struct cim_cont_entry *entry)
+{
+	return c->table && entry->raw >= c->table && entry->raw < c->table + c->table_size;
+}
+
 void cim_cont_drop(struct cim_container *c, struct cim_cont_entry *entry)
 {
 	if (entry->node)
 		cim_cont_node_put(c, entry->node);
-	if (entry->owns_name)
-		cim_free(&c->env, (void *)entry->name);
+	if (!is_in_table(c, entry))
+		cim_free(&c->env, (void *)entry->raw);
 	*entry = (struct cim_cont_entry){0};
 }
 
@@ -360,14 +385,39 @@ void cim_cont_free_entries(struct cim_container *c)
 
 /* ---- nodes ---- */
 
-void cim_cont_node_put(struct cim_container *c, struct cim_cont_node *node)
+static void free_node(struct cim_container *c, struct cim_cont_node *node)
 {
-	if (--node->users)
-		return;
-	if (node->own)
-		cim_cont_release(c, node);
 	cim_free(&c->env, node->extents);
 	cim_free(&c->env, node);
+}
+
+/* Nobody has the file open any more: where its entry is still as it was read, it can be made anew.
+ */
+static void forget_node(struct cim_container *c, struct cim_cont_node *node)
+{
+	size_t at;
+	struct cim_cont_entry *entry = node->raw ? find_raw(c, node->raw, &at) : NULL;
+
+	if (!entry || entry->raw != node->raw || entry->node != node)
+		return;
+	entry->node = NULL;
+	free_node(c, node);
+}
+
+static void end_node(struct cim_container *c, struct cim_cont_node *node)
+{
+	if (node->own)
+		cim_cont_release(c, node);
+	free_node(c, node);
+}
+
+void cim_cont_node_put(struct cim_container *c, struct cim_cont_node *node)
+{
+	node->users--;
+	if (node->users == 1)
+		forget_node(c, node);
+	else if (!node->users)
+		end_node(c, node);
 }
 
 struct cim_cont_node *cim_cont_node_of(struct cim_container *c, struct cim_cont_entry *entry)
@@ -394,6 +444,7 @@ struct cim_cont_node *cim_cont_node_of(struct cim_container *c, struct cim_cont_
 		node->reach += extent_len(at);
 	}
 	node->users = 1;
+	node->raw = entry->raw;
 	node->size = node->written = cim_get64(entry->raw + CIM_OFF(cont_entry, size));
 	entry->node = node;
 	return node;
@@ -442,7 +493,7 @@ static size_t entry_size(const struct cim_cont_entry *entry)
 {
 	const size_t extents = entry->node ? entry->node->count : extent_count(entry);
 
-	return CIM_SIZE(cont_entry) + 2 * (size_t)entry->units + extents * CIM_SIZE(cont_extent);
+	return CIM_SIZE(cont_entry) + 2 * (size_t)units_of(entry) + extents * CIM_SIZE(cont_extent);
 }
 
 static uint8_t *put_extents(const struct cim_cont_entry *entry, uint8_t *at)
@@ -460,18 +511,19 @@ static uint8_t *put_entry(const struct cim_cont_entry *entry, uint8_t *at)
 {
 	const struct cim_cont_node *node = entry->node;
 	const size_t extents = node ? node->count : extent_count(entry);
+	const size_t name = 2 * (size_t)units_of(entry);
 
 	memset(at, 0, CIM_SIZE(cont_entry));
 	cim_put64(at + CIM_OFF(cont_entry, size),
 		  node ? node->size : cim_get64(entry->raw + CIM_OFF(cont_entry, size)));
 	cim_put32(at + CIM_OFF(cont_entry, extents), (uint32_t)extents);
-	cim_put16(at + CIM_OFF(cont_entry, units), entry->units);
+	cim_put16(at + CIM_OFF(cont_entry, units), (uint16_t)units_of(entry));
 	at += CIM_SIZE(cont_entry);
-	memcpy(at, entry->name, 2 * (size_t)entry->units);
-	at += 2 * (size_t)entry->units;
+	memcpy(at, name_of(entry), name);
+	at += name;
 	if (node)
 		return put_extents(entry, at);
-	memcpy(at, entry->name + 2 * (size_t)entry->units, extents * CIM_SIZE(cont_extent));
+	memcpy(at, extents_of(entry), extents * CIM_SIZE(cont_extent));
 	return at + extents * CIM_SIZE(cont_extent);
 }
 

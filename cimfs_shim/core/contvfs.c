@@ -185,12 +185,11 @@ static enum cim_status create(struct cim_container *c, const char *name,
 static enum cim_status open_inner(struct cim_container *c, const char *name, bool makes,
 				  struct cim_cont_file **file)
 {
-	uint8_t bytes[2 * CIM_CONT_MAX_NAME];
+	uint8_t raw[CIM_CONT_NAME_ROOM];
 	struct cim_cont_entry *entry;
-	uint16_t units;
 	size_t at;
 
-	if (!cim_cont_encode_name(name, bytes, &units))
+	if (!cim_cont_encode_name(name, raw))
 		return CIM_E_INVALID;
 	entry = cim_cont_find(c, name, &at);
 	if (makes && entry)
@@ -281,32 +280,6 @@ static enum cim_status cont_lock(void *ctx, cim_vfs_file *file, uint64_t number,
 	return lock_published(inner, how, wait, os_error);
 }
 
-static enum cim_status cont_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
-				      uint64_t number, enum cim_vfs_lock *held, long *os_error)
-{
-	struct cim_container *c = container_of(dir);
-	struct cim_cont_node *node = NULL;
-	struct cim_cont_entry *entry;
-	size_t at;
-
-	(void)ctx;
-	*held = CIM_LOCK_NONE;
-	if (number)
-		return refuse(os_error, CIM_E_UNSUPPORTED);
-	lock(c);
-	entry = cim_cont_find(c, name, &at);
-	if (entry)
-		node = cim_cont_node_of(c, entry);
-	unlock(c);
-	if (!node)
-		return refuse(os_error, entry ? CIM_E_NO_MEMORY : CIM_E_FILE_NOT_FOUND);
-	if (!node->own)
-		return c->below.is_locked(c->below.ctx, c->dir, c->name, lock_number(node), held,
-					  os_error);
-	*held = node->alone ? CIM_LOCK_ALONE : node->sharers ? CIM_LOCK_SHARED : CIM_LOCK_NONE;
-	return refuse(os_error, CIM_OK);
-}
-
 /* The container's file anew, with the lock; it must be the one that is open. */
 static enum cim_status hold_published(struct cim_cont_file *file, bool alone, long *os_error)
 {
@@ -351,6 +324,32 @@ static void cont_close(void *ctx, cim_vfs_file *file)
 	unlock(c);
 	cim_free(&c->env, inner);
 	cim_cont_put(c);
+}
+
+static enum cim_status cont_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
+				      uint64_t number, enum cim_vfs_lock *held, long *os_error)
+{
+	struct cim_container *c = container_of(dir);
+	struct cim_cont_file *file;
+	const struct cim_cont_node *node;
+	enum cim_status status;
+
+	*held = CIM_LOCK_NONE;
+	if (number)
+		return refuse(os_error, CIM_E_UNSUPPORTED);
+	status = cont_open(ctx, dir, name, CIM_VFS_READ, (cim_vfs_file **)&file, os_error);
+	if (status)
+		return status;
+	node = file->node;
+	if (!node->own)
+		status = c->below.is_locked(c->below.ctx, c->dir, c->name, lock_number(node), held,
+					    os_error);
+	else
+		*held = node->alone	? CIM_LOCK_ALONE
+			: node->sharers ? CIM_LOCK_SHARED
+					: CIM_LOCK_NONE;
+	cont_close(ctx, (cim_vfs_file *)file);
+	return status;
 }
 
 static enum cim_status cont_hold(void *ctx, cim_vfs_dir *dir, const char *name, uint64_t number,
@@ -420,7 +419,7 @@ static enum cim_status rename_entry(struct cim_container *c, const char *from, c
 	*entry = cim_cont_take_out(c, at);
 	cim_cont_drop(c, entry);
 	cim_cont_insert(c, &old);
-	if (target.name)
+	if (target.raw)
 		cim_cont_insert(c, &target);
 	return status;
 }
@@ -472,11 +471,15 @@ static enum cim_status cont_remove(void *ctx, cim_vfs_dir *dir, const char *name
 static enum cim_status cont_is_named(void *ctx, cim_vfs_dir *dir, const char *name,
 				     cim_vfs_file *file, bool *named, long *os_error)
 {
+	struct cim_container *c = container_of(dir);
+	const struct cim_cont_entry *entry;
 	size_t at;
-	const struct cim_cont_entry *entry = cim_cont_find(container_of(dir), name, &at);
 
 	(void)ctx;
+	lock(c);
+	entry = cim_cont_find(c, name, &at);
 	*named = entry && entry->node == cim_cont_file_of(file)->node;
+	unlock(c);
 	return refuse(os_error, entry ? CIM_OK : CIM_E_FILE_NOT_FOUND);
 }
 

@@ -31,11 +31,13 @@
  * ID file by exactly the name that a session would give it, a temporary one by cimtmp_, hex digits
  * and a short tail; a filesystem file by its header, whatever its name. All else isn't listed.
  *
- * Memory: the listed files with their names, and 4 bytes for each set that an image names and
- * that has a file here, a sixth of what the name of the set takes in the image.
+ * Memory: the files that count with their names, of others the names until they were looked at,
+ * and 4 bytes for each set that an image names and that has a file here, a sixth of what the name
+ * of the set takes in the image.
  */
 #include "image.h"
 #include "io.h"
+#include "namelist.h"
 #include "names.h"
 #include "owners.h"
 #include "place.h"
@@ -76,7 +78,9 @@ struct cim_store {
 	cim_vfs_dir *dir;
 	struct entry *entries;
 	size_t count, room;
-	struct set *sets; /* sorted by GUID */
+	size_t sorted;		     /* so many of them are in order */
+	struct cim_name_list others; /* names that tell nothing: any of them may be an image */
+	struct set *sets;	     /* sorted by GUID */
 	size_t set_count, set_room;
 	uint32_t *refs; /* sets that images name: for each image its sets, then NO_SET */
 	size_t ref_count, ref_room;
@@ -162,21 +166,79 @@ static void parse_name(const struct cim_store *store, struct entry *entry)
 						  &file->index);
 }
 
+static const struct entry *find_listed(const struct cim_store *store, const char *name)
+{
+	size_t low = 0, high = store->sorted;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(name, store->entries[middle].name);
+
+		if (!order)
+			return &store->entries[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+static enum cim_status add_entry(struct cim_store *store, const struct entry *entry,
+				 struct cim_error *err)
+{
+	char *name;
+
+	if (!cim_grow(&store->env, (void **)&store->entries, &store->room, store->count,
+		      sizeof(*store->entries)))
+		return cim_no_memory(err);
+	name = cim_strdup(&store->env, entry->name);
+	if (!name)
+		return cim_no_memory(err);
+	store->entries[store->count] = *entry;
+	store->entries[store->count++].name = name;
+	return CIM_OK;
+}
+
+/* A name that only the first listing has stays as well: a list that is made while files are renamed
+ * may lack one that is there. */
 static enum cim_status add_name(void *arg, const char *name)
 {
 	struct listing *listing = arg;
 	struct cim_store *store = listing->store;
-	struct entry *entry;
+	struct entry entry = {.name = (char *)name, .late = listing->late};
 
-	if (!cim_grow(&store->env, (void **)&store->entries, &store->room, store->count,
-		      sizeof(*store->entries)))
-		return cim_no_memory(listing->err);
-	entry = &store->entries[store->count];
-	*entry = (struct entry){.name = cim_strdup(&store->env, name), .late = listing->late};
-	if (!entry->name)
-		return cim_no_memory(listing->err);
-	parse_name(store, entry);
-	store->count++;
+	parse_name(store, &entry);
+	if (!entry.named)
+		return cim_name_list_add(&store->env, &store->others, name, listing->err);
+	return find_listed(store, name) ? CIM_OK : add_entry(store, &entry, listing->err);
+}
+
+static int compare_entries(const void *a, const void *b, const void *ctx)
+{
+	const struct entry *x = a, *y = b;
+
+	(void)ctx;
+	return strcmp(x->name, y->name);
+}
+
+/* Each name once. */
+static enum cim_status sort_entries(struct cim_store *store, struct cim_error *err)
+{
+	size_t kept = 0;
+
+	if (!cim_sort(&store->env, store->entries, store->count, sizeof(*store->entries),
+		      compare_entries, NULL))
+		return cim_no_memory(err);
+	for (size_t i = 0; i < store->count; i++) {
+		struct entry *entry = &store->entries[i];
+
+		if (kept && !strcmp(store->entries[kept - 1].name, entry->name))
+			cim_free(&store->env, entry->name);
+		else
+			store->entries[kept++] = *entry;
+	}
+	store->count = store->sorted = kept;
 	return CIM_OK;
 }
 
@@ -185,6 +247,10 @@ static enum cim_status list_names(struct cim_store *store, bool late, struct cim
 	struct listing listing = {store, late, err};
 	enum cim_status status = cim_io_list(&store->env, store->dir, add_name, &listing, err);
 
+	if (!status && !cim_name_list_sort(&store->env, &store->others))
+		status = CIM_E_NO_MEMORY;
+	if (!status)
+		status = sort_entries(store, err);
 	return status == CIM_E_NO_MEMORY ? cim_no_memory(err) : status;
 }
 
@@ -228,37 +294,6 @@ static void ask_locks(struct cim_store *store)
 	}
 }
 
-/* By name, what was listed first before the same name listed again. */
-static int compare_entries(const void *a, const void *b, const void *ctx)
-{
-	const struct entry *x = a, *y = b;
-	int order = strcmp(x->name, y->name);
-
-	(void)ctx;
-	return order ? order : (int)x->late - (int)y->late;
-}
-
-/* Both listings in one, each name once. A name that only the first one has stays as well: a list
- * that is made while files are renamed may lack one that is there. */
-static enum cim_status merge_names(struct cim_store *store, struct cim_error *err)
-{
-	size_t kept = 0;
-
-	if (!cim_sort(&store->env, store->entries, store->count, sizeof(*store->entries),
-		      compare_entries, NULL))
-		return cim_no_memory(err);
-	for (size_t i = 0; i < store->count; i++) {
-		struct entry *entry = &store->entries[i];
-
-		if (kept && !strcmp(store->entries[kept - 1].name, entry->name))
-			cim_free(&store->env, entry->name);
-		else
-			store->entries[kept++] = *entry;
-	}
-	store->count = kept;
-	return CIM_OK;
-}
-
 /* ---- what each file is ---- */
 
 /* Fills in entry->file. A file that there is no right to read is what its name tells; any other
@@ -294,6 +329,23 @@ static enum cim_status classify(struct cim_store *store, struct entry *entry, st
 	return CIM_OK;
 }
 
+/* Those that are images, or may be. */
+static enum cim_status classify_others(struct cim_store *store, struct cim_error *err)
+{
+	struct cim_name_list *others = &store->others;
+	enum cim_status status = CIM_OK;
+
+	for (size_t i = 0; i < others->count && !status; i++) {
+		struct entry entry = {.name = (char *)cim_name_list_get(others, i)};
+
+		status = classify(store, &entry, err);
+		if (!status && !entry.gone)
+			status = add_entry(store, &entry, err);
+	}
+	cim_name_list_free(&store->env, others);
+	return status;
+}
+
 static enum cim_status classify_all(struct cim_store *store, struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
@@ -307,6 +359,10 @@ static enum cim_status classify_all(struct cim_store *store, struct cim_error *e
 		if (!status)
 			status = classify(store, entry, err);
 	}
+	if (!status)
+		status = classify_others(store, err);
+	if (!status)
+		status = sort_entries(store, err);
 	return status ? status : sort_sets(store, err);
 }
 
@@ -529,7 +585,7 @@ static void drop_gone(struct cim_store *store)
 		else
 			store->entries[kept++] = store->entries[i];
 	}
-	store->count = kept;
+	store->count = store->sorted = kept;
 	for (size_t i = 0; i < kept; i++)
 		store->entries[i].file.name = store->entries[i].name;
 }
@@ -545,8 +601,6 @@ static enum cim_status scan(struct cim_store *store, struct cim_error *err)
 		return status;
 	ask_locks(store);
 	status = list_names(store, true, err);
-	if (!status)
-		status = merge_names(store, err);
 	if (status)
 		return status;
 	ask_locks(store);
@@ -614,24 +668,6 @@ const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid
 bool cim_store_unlocked(struct cim_store *store)
 {
 	return store && store->unlocked;
-}
-
-static const struct entry *find_listed(const struct cim_store *store, const char *name)
-{
-	size_t low = 0, high = store->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(name, store->entries[middle].name);
-
-		if (!order)
-			return &store->entries[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
 }
 
 /* Nobody holds the file now; may it go? */
@@ -710,6 +746,7 @@ void cim_store_close(struct cim_store *store)
 	for (size_t i = 0; i < store->count; i++)
 		cim_free(&env, store->entries[i].name);
 	cim_free(&env, store->entries);
+	cim_name_list_free(&env, &store->others);
 	cim_free(&env, store->sets);
 	cim_free(&env, store->refs);
 	cim_free(&env, store->owners);

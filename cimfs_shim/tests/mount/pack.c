@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pack.c - "pack [--seal] CONTAINER DIRECTORY NAME...": files of a directory, into a new container
+ * pack.c - "pack [--seal | --names=N] CONTAINER DIRECTORY NAME...": files of a directory, into a
+ * new container
  *
  * Whatever is in them, for the tests have images that no session makes, and no reader opens. The
  * last one is the image: giving it its name makes the container's state. With --seal the container
- * is sealed then, and its root hash is printed.
+ * is sealed then, and its root hash is printed. With --names=N there are N empty files more, each
+ * with a name that an image could have.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,21 @@ static void copy(const struct cim_vfs *vfs, cim_vfs_dir *dir, const char *direct
 	fclose(from);
 }
 
+static void add_names(const struct cim_vfs *vfs, cim_vfs_dir *dir, long count)
+{
+	char name[32];
+	cim_vfs_file *file;
+	long os_error;
+
+	/* In their order, which is the fastest. */
+	for (long i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%06lx.cim", i);
+		if (vfs->open(vfs->ctx, dir, name, CIM_VFS_CREATE, &file, &os_error))
+			fail(name, CIM_E_NO_MEMORY);
+		vfs->close(vfs->ctx, file);
+	}
+}
+
 static void print_root(const char *container)
 {
 	uint8_t root[CIM_ROOT_HASH];
@@ -66,8 +83,10 @@ static void print_root(const char *container)
 
 int main(int argc, char **argv)
 {
+	static const char option[] = "--names=";
 	const bool seal = argc > 1 && !strcmp(argv[1], "--seal");
-	char **const words = argv + seal;
+	const bool names = argc > 1 && !strncmp(argv[1], option, sizeof(option) - 1);
+	char **const words = argv + (seal || names);
 	struct cim_env env = *cim_env_default();
 	struct cim_vfs vfs = *env.vfs;
 	cim_vfs_dir *dir;
@@ -75,7 +94,7 @@ int main(int argc, char **argv)
 	long os_error;
 	enum cim_status status;
 
-	if (argc - seal < 4)
+	if (words + 4 > argv + argc)
 		fail("wrong arguments", CIM_E_INVALID);
 	env.vfs = &vfs;
 	status = cim_place_lock(&env, &vfs, words[1],
@@ -83,9 +102,11 @@ int main(int argc, char **argv)
 				&unlocked, NULL);
 	if (status)
 		fail(words[1], status);
-	for (int i = 3; i < argc - seal; i++)
+	if (names)
+		add_names(&vfs, dir, atol(argv[1] + sizeof(option) - 1));
+	for (int i = 3; words[i]; i++)
 		copy(&vfs, dir, words[2], words[i], words[i + 1] ? words[i] : PRIVATE);
-	status = vfs.rename(vfs.ctx, dir, PRIVATE, words[argc - seal - 1], 0, &os_error);
+	status = vfs.rename(vfs.ctx, dir, PRIVATE, argv[argc - 1], 0, &os_error);
 	if (status)
 		fail("committing", status);
 	vfs.close_dir(vfs.ctx, dir);

@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mount"))
-from mounttest import SERVER, mount, no_fuse, servers, umount, wait_until  # noqa: E402
+from mounttest import PACK, SERVER, mount, no_fuse, servers, umount, wait_until  # noqa: E402
 from tooltest import CIMTOOL, TMP, check, done, same, skip  # noqa: E402
 import cruel  # noqa: E402
 from imagebuilder import NULL_DACL, make_ea, make_sd, make_sid  # noqa: E402
@@ -30,7 +30,7 @@ LONG = "a path of "
 WEIGHED = not os.environ.get("SANITIZE")
 
 # A row: how the image is made; then what runs over it, each with its exit code and what stderr says.
-# X is the image, Y a copy of it, M one that is merged of both, T a directory that isn't there yet, S one with names to add,
+# X is the image, C the container that it is in, Y a copy of it, M one that is merged of both, T a directory that isn't there yet, S one with names to add,
 # Z a fork or a copy, F one that is written anew.
 ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"],
        "dump": ["dump", "X"], "diff": ["diff", "X", "X"], "diff of a copy": ["diff", "X", "Y"],
@@ -43,7 +43,9 @@ ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"
        "extract each": ["extract", "-q", "-C", "T", "X", "/*"],
        "extract of each": ["extract", "-q", "-C", "T", "X", "/f*/f000001"],
        "extract one": ["extract", "-q", "-C", "T", "X", "/f000001", "f000002/f*01"],
-       "extract deep": ["extract", "-q", "-C", "T", "X", "/*" * 1000]}
+       "extract deep": ["extract", "-q", "-C", "T", "X", "/*" * 1000],
+       "files of the container": ["files", "C"], "info of the container": ["info", "C"],
+       "rm in the container": ["rm", "-f", "X"]}
 # What looks at no more than it needs, of any of them.
 ANY = {"stat": (0, ""), "files": (0, ""), "fork": (0, ""), "append": (0, ""), "rm": (0, ""), "merge": (0, ""), "convert": (0, ""),
        "flatten": (0, "")}
@@ -263,7 +265,8 @@ def make(name, function):
 
 def room(path):
     """What may be used for an image, in KiB."""
-    stats = [os.stat(file) for file in glob.glob(os.path.dirname(path) + "/*")]
+    place = os.path.dirname(path)
+    stats = [os.stat(file) for file in ([place] if os.path.isfile(place) else glob.glob(place + "/*"))]
     size = sum(min(stat.st_size, 512 * stat.st_blocks) for stat in stats)
     return (64 << 10) + 4 * size // 1024
 
@@ -285,7 +288,7 @@ def costs(command):
 
 def run_row(image, path, command, want):
     words = {"X": path, "Y": path.replace("/" + image + "/", "/%s-copy/" % image),
-             "Z": os.path.join(os.path.dirname(path), "z.cim"), "F": os.path.join(os.path.dirname(path), "f.cim"),
+             "C": os.path.dirname(path), "Z": os.path.join(os.path.dirname(path), "z.cim"), "F": os.path.join(os.path.dirname(path), "f.cim"),
              "M": os.path.join(os.path.dirname(path), "m.cim"), "T": os.path.join(TMP, "target"),
              "S": os.path.join(TMP, "source")}
     code, used, said = costs([CIMTOOL, *[words.get(word, word) for word in command[1]]])
@@ -357,6 +360,8 @@ def main():
     for image, (function, commands) in SOUND.items():
         if not only or image in only:
             try_sound(image, function, commands, why)
+    if not only or "names" in only:
+        try_names()
     done()
 
 
@@ -374,6 +379,20 @@ def try_sound(image, function, commands, why):
                                                   for name in names}, {100}, "")
     shutil.rmtree(os.path.dirname(path))
     shutil.rmtree(os.path.join(TMP, image + "-image-copy"), ignore_errors=True)
+
+
+def try_names():
+    """One image among 1.6 million files without a byte, whose names are all that the container has."""
+    top = os.path.join(TMP, "names")
+    os.mkdir(top)
+    cimtool("create", "-q", os.path.join(top, "x.cim"), os.path.join(TMP, "source"))
+    others = [name for name in os.listdir(top) if name != "x.cim"]
+    subprocess.run([PACK, "--names=1600000", os.path.join(TMP, "names.bcim"), top, *others, "x.cim"],
+                   check=True)
+    for command in ("files of the container", "info of the container", "files", "verify", "dump",
+                    "rm in the container"):
+        run_row("names", os.path.join(TMP, "names.bcim", "x.cim"), (command, ALL[command]), (0, ""))
+    os.unlink(os.path.join(TMP, "names.bcim"))
 
 
 ONLY_MOUNTED = {"ring": (lambda: cruel.ring(30000), {})}

@@ -5,7 +5,7 @@ $(call test-scripts,$(addprefix cimfs_shim/tests/tool/,transcript.py capture.py 
 	blobs.py bombs.py containers.py convert.py eachcall.py failures.py losses.py manifest.py marks.py matrix.py merge.py merged.py ntfs.py \
 	oddsystems.py sealed.py \
 	signals.py sources.py structs.py terminal.py textfiles.py threads.py vhd.py),$(B)/cimtool $(MOUNT) \
-	$(B)/tests/faults.so $(B)/tests/nthcall.so)
+	$(B)/tests/faults.so $(B)/tests/nthcall.so $(B)/tests/pack)
 
 # What README shows of a shell
 $(call test-scripts,cimfs_shim/tests/tool/readme.py,$(B)/cimtool $(MOUNT) $(DLL_FILES) \
