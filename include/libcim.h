@@ -621,6 +621,9 @@ struct cim_stream;
 #define CIM_WRITE_FORCE 0x8u
 /** With CIM_WRITE_CONTAINER: a container that is made is one to be sealed, cim_container_seal(). */
 #define CIM_WRITE_SEALABLE 0x10u
+/** With CIM_WRITE_CONTAINER: the call makes the container; CIM_E_EXISTS if there is one, a file or
+ * a directory of its name, or a container on the device. */
+#define CIM_WRITE_NEW_CONTAINER 0x20u
 
 /**
  * cim_writer_open() - begin a session
@@ -641,7 +644,8 @@ struct cim_stream;
  * CIM_E_INVALID: neither name, a malformed one (D23), or unknown @flags. CIM_E_PATH_NOT_FOUND: no
  * such directory. With CIM_WRITE_CONTAINER, CIM_E_ACCESS: @dir is a directory; CIM_E_CORRUPT: it is
  * a file that is no container, or a device that holds something else; CIM_E_INVALID: a container
- * that was made without CIM_WRITE_SEALABLE, but this session has it, or the other way round.
+ * that was made without CIM_WRITE_SEALABLE, but this session has it, or the other way round; with
+ * CIM_WRITE_NEW_CONTAINER CIM_E_EXISTS takes the place of all these.
  * CIM_E_FILE_NOT_FOUND: @existing is missing. CIM_E_EXISTS: @name is new and already taken.
  * CIM_E_SHARING: another session has the directory. CIM_E_ACCESS: it can't be written, or is a
  * sealed container. CIM_E_LIMIT: @existing names so many regions that no three are left.

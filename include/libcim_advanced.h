@@ -569,10 +569,11 @@ CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct 
 
 /**
  * cim_image_copy() - an image with all that it needs, as it is, into another directory or container
- * @path:  the image, as for cim_image_open()
- * @dir:   existing directory, or container, where it is to be
- * @name:  its name there
- * @flags: those of CIM_WRITE_* that are about containers
+ * @path:     the image, as for cim_image_open()
+ * @dir:      existing directory, or container, where it is to be
+ * @name:     its name there
+ * @flags:    those of CIM_WRITE_* that are about containers
+ * @unlocked: becomes true if the file system there has no locks (D54), else false; may be NULL
  *
  * Copies the files of all its region sets, those of its parents too, and their object ID files. So
  * a container that images are copied into one by one has lost no room but that of its former
@@ -588,7 +589,8 @@ CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct 
  * and cim_writer_open().
  */
 CIM_API enum cim_status cim_image_copy(const struct cim_env *env, const char *path, const char *dir,
-				       const char *name, unsigned flags, struct cim_error *err);
+				       const char *name, unsigned flags, bool *unlocked,
+				       struct cim_error *err);
 
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {
@@ -746,6 +748,7 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
  * @path:      file or device
  * @root_hash: receives CIM_ROOT_HASH bytes; of a container that is sealed already, those that it
  *             has
+ * @unlocked:  as for cim_image_copy()
  *
  * Hashes all of the container and writes the tree behind it, as "veritysetup" does, who can check
  * it. Until all of that is on the disk the container isn't sealed. Reports progress by
@@ -757,13 +760,15 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
  * for cim_container_get_info().
  */
 CIM_API enum cim_status cim_container_seal(const struct cim_env *env, const char *path,
-					   uint8_t *root_hash, struct cim_error *err);
+					   uint8_t *root_hash, bool *unlocked,
+					   struct cim_error *err);
 
 /**
  * cim_container_append() - put bytes behind a container, such as a VHD's footer
- * @path: a file
- * @at:   where in the file: at its end (that of the seal, if it is sealed) or behind it; what lies
- *        between is zeros
+ * @path:     a file
+ * @at:       where in the file: at its end (that of the seal, if it is sealed) or behind it; what
+ *            lies between is zeros
+ * @unlocked: as for cim_image_copy()
  *
  * Readers leave alone what lies there. The next session cuts it off; and so does this call, of a
  * container that isn't sealed, with what is there.
@@ -773,7 +778,7 @@ CIM_API enum cim_status cim_container_seal(const struct cim_env *env, const char
  */
 CIM_API enum cim_status cim_container_append(const struct cim_env *env, const char *path,
 					     uint64_t at, const void *bytes, size_t size,
-					     struct cim_error *err);
+					     bool *unlocked, struct cim_error *err);
 
 #ifdef __cplusplus
 }

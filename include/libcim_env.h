@@ -67,7 +67,8 @@ struct cim_vfs {
 	bool fold_names;
 	/** @windows_paths: in paths '\\' separates as '/' does, and a drive may stand in front */
 	bool windows_paths;
-	/** @no_containers: a path that leads through a file leads nowhere, whatever the file is */
+	/** @no_containers: a path that leads through a file leads nowhere, whatever the file is;
+	 * only with CIM_WRITE_CONTAINER a container is still one */
 	bool no_containers;
 	/** @only_containers: images lie in containers only; whatever else a path leads to is
 	 *  CIM_E_CORRUPT, as a container that can't be read is */

@@ -18,6 +18,7 @@ struct appending {
 	struct cim_vfs vfs; /* of the container */
 	cim_vfs_file *file; /* to write to */
 	uint64_t end;	    /* behind it nothing is the container's */
+	bool unlocked;	    /* there are no locks */
 };
 
 static enum cim_status check_room(const struct appending *a, uint64_t at, size_t size,
@@ -70,7 +71,8 @@ static enum cim_status open_sealed(struct appending *a, struct cim_error *err)
 	status = cim_io_open(&c->env, c->dir, c->name, CIM_VFS_WRITE_ANY, &a->file, err);
 	if (!status)
 		status = cim_io_lock(&c->env, a->file, c->name, CIM_LOCK_ALONE, false, err);
-	if (status && status != CIM_E_UNSUPPORTED)
+	a->unlocked = status == CIM_E_UNSUPPORTED;
+	if (status && !a->unlocked)
 		return status;
 	status = cim_cont_check_unchanged(c, &os_error);
 	if (!status)
@@ -82,7 +84,7 @@ static enum cim_status open_reader(struct appending *a, const struct cim_env *en
 				   struct cim_error *err)
 {
 	a->vfs = *env->vfs;
-	return cim_place_container(env, &a->vfs, path, false, &a->c, err);
+	return cim_place_container(env, &a->vfs, path, NULL, &a->c, err);
 }
 
 static enum cim_status append_sealed(struct appending *a, uint64_t at, const void *bytes,
@@ -104,7 +106,7 @@ static enum cim_status append_session(struct appending *a, const struct cim_env 
 	enum cim_status status;
 
 	a->vfs = *env->vfs;
-	status = cim_place_container(env, &a->vfs, path, true, &a->c, err);
+	status = cim_place_container(env, &a->vfs, path, &a->unlocked, &a->c, err);
 	if (status)
 		return status;
 	a->file = a->c->file;
@@ -115,7 +117,7 @@ static enum cim_status append_session(struct appending *a, const struct cim_env 
 }
 
 static enum cim_status append(const struct cim_env *env, const char *path, uint64_t at,
-			      const void *bytes, size_t size, struct cim_error *err)
+			      const void *bytes, size_t size, bool *unlocked, struct cim_error *err)
 {
 	struct appending a = {0};
 	bool sealed;
@@ -129,26 +131,32 @@ static enum cim_status append(const struct cim_env *env, const char *path, uint6
 	else if (sealed)
 		status = append_sealed(&a, at, bytes, size, err);
 	cim_cont_put(a.c);
-	if (status || sealed)
-		return status;
-	a = (struct appending){0};
-	return append_session(&a, env, path, at, bytes, size, err);
+	if (!status && !sealed) {
+		a = (struct appending){0};
+		status = append_session(&a, env, path, at, bytes, size, err);
+	}
+	*unlocked = a.unlocked;
+	return status;
 }
 
 enum cim_status cim_container_append(const struct cim_env *env, const char *path, uint64_t at,
-				     const void *bytes, size_t size, struct cim_error *err)
+				     const void *bytes, size_t size, bool *unlocked,
+				     struct cim_error *err)
 {
 	static const char op[] = "append to container";
 	struct cim_error why = {0};
 	struct cim_env own;
 	struct cim_vfs vfs;
+	bool ignored;
 	enum cim_status status;
 
+	unlocked = unlocked ? unlocked : &ignored;
+	*unlocked = false;
 	if (CIM_ANY_NULL(err, op, path, bytes))
 		return CIM_E_POINTER;
 	status = cim_take_env(&own, &vfs, env, &why);
 	if (!status)
-		status = append(&own, path, at, bytes, size, &why);
+		status = append(&own, path, at, bytes, size, unlocked, &why);
 	if (!status)
 		return CIM_OK;
 	return cim_error_where(err, cim_fail_as(err, status, &why), op, path);

@@ -139,11 +139,26 @@ static enum cim_status check_zeros(struct cim_container *c, uint64_t from, uint6
 	return status;
 }
 
+/* Another session may have made it before this one had the lock. */
+static enum cim_status check_not_made(struct cim_container *c, struct cim_error *err)
+{
+	uint8_t magic[CIM_MAGIC_SIZE];
+	size_t got;
+	enum cim_status status = cim_io_read(&c->env, c->file, c->name, 0, magic, sizeof(magic),
+					     &got, err);
+
+	if (status || !cim_cont_is_magic(magic, got))
+		return status;
+	return cim_fail(err, CIM_E_EXISTS, "there is a container on the device");
+}
+
 enum cim_status cim_cont_make_on_device(struct cim_container *c, bool force, struct cim_error *err)
 {
 	uint64_t size;
-	enum cim_status status = cim_io_size(&c->env, c->file, c->name, &size, err);
+	enum cim_status status = check_not_made(c, err);
 
+	if (!status)
+		status = cim_io_size(&c->env, c->file, c->name, &size, err);
 	if (!status && size < EMPTY_SIZE)
 		status = cim_fail(err, CIM_E_DISK_FULL, "the device has no room for a container");
 	if (!status && !force)

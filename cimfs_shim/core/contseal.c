@@ -120,7 +120,7 @@ static enum cim_status take_root(const struct cim_env *env, const char *path, ui
 {
 	struct cim_vfs vfs = *env->vfs;
 	struct cim_container *c;
-	enum cim_status status = cim_place_container(env, &vfs, path, false, &c, err);
+	enum cim_status status = cim_place_container(env, &vfs, path, NULL, &c, err);
 
 	*sealed = false;
 	if (status)
@@ -137,11 +137,11 @@ static enum cim_status take_root(const struct cim_env *env, const char *path, ui
 }
 
 static enum cim_status seal_now(const struct cim_env *env, const char *path, uint8_t *root,
-				struct cim_error *err)
+				bool *unlocked, struct cim_error *err)
 {
 	struct cim_vfs vfs = *env->vfs;
 	struct cim_container *c;
-	enum cim_status status = cim_place_container(env, &vfs, path, true, &c, err);
+	enum cim_status status = cim_place_container(env, &vfs, path, unlocked, &c, err);
 
 	if (status)
 		return status;
@@ -151,16 +151,18 @@ static enum cim_status seal_now(const struct cim_env *env, const char *path, uin
 }
 
 enum cim_status cim_container_seal(const struct cim_env *env, const char *path, uint8_t *root_hash,
-				   struct cim_error *err)
+				   bool *unlocked, struct cim_error *err)
 {
 	static const char op[] = "seal container";
 	struct cim_error why = {0};
 	uint8_t root[CIM_VERITY_DIGEST];
 	struct cim_env own;
 	struct cim_vfs vfs;
-	bool sealed = false;
+	bool sealed = false, ignored;
 	enum cim_status status;
 
+	unlocked = unlocked ? unlocked : &ignored;
+	*unlocked = false;
 	if (root_hash)
 		memset(root_hash, 0, sizeof(root));
 	if (CIM_ANY_NULL(err, op, path, root_hash))
@@ -169,7 +171,7 @@ enum cim_status cim_container_seal(const struct cim_env *env, const char *path, 
 	if (!status)
 		status = take_root(&own, path, root, &sealed, &why);
 	if (!status && !sealed)
-		status = seal_now(&own, path, root, &why);
+		status = seal_now(&own, path, root, unlocked, &why);
 	/* Somebody else may have been faster. */
 	if (status == CIM_E_ACCESS && !sealed && !take_root(&own, path, root, &sealed, NULL) &&
 	    sealed)
@@ -227,7 +229,7 @@ enum cim_status cim_container_get_info(const struct cim_env *env, const char *pa
 		status = cim_take_env(&own, &vfs, env, err);
 	if (!status) {
 		inside = vfs;
-		status = cim_place_container(&own, &inside, path, false, &c, err);
+		status = cim_place_container(&own, &inside, path, NULL, &c, err);
 	}
 	if (status)
 		return cim_error_where(err, status, op, path);

@@ -55,6 +55,7 @@ struct copy {
 	uint8_t *buf;		      /* a chunk */
 	uint64_t done, total;
 	const char *at_fault; /* the image that an error is about */
+	bool unlocked;	      /* there are no locks */
 };
 
 /* ---- what is to be copied ---- */
@@ -206,7 +207,10 @@ static enum cim_status mark(struct copy *c, const struct copy_file *file, cim_vf
 	c->mark = opened;
 	c->marked = (size_t)(file - c->files);
 	status = cim_io_lock(&c->env, opened, name, CIM_LOCK_ALONE, false, err);
-	return status == CIM_E_UNSUPPORTED ? CIM_OK : status;
+	if (status != CIM_E_UNSUPPORTED)
+		return status;
+	c->unlocked = true;
+	return CIM_OK;
 }
 
 static enum cim_status make_private(struct copy *c, struct copy_file *file,
@@ -380,13 +384,12 @@ static enum cim_status copy_all(struct copy *c, struct cim_error *err)
 static enum cim_status copy_image(struct copy *c, const struct cim_env *env, const char *path,
 				  const char *dir, unsigned flags, struct cim_error *err)
 {
-	bool unlocked;
 	enum cim_status status = open_original(c, env, path, err);
 
 	if (status)
 		return status;
 	c->at_fault = c->name;
-	status = cim_place_lock(&c->env, &c->vfs, dir, flags, &c->dir, &unlocked, err);
+	status = cim_place_lock(&c->env, &c->vfs, dir, flags, &c->dir, &c->unlocked, err);
 	if (status == CIM_E_FILE_NOT_FOUND)
 		status = CIM_E_PATH_NOT_FOUND;
 	return status ? status : copy_all(c, err);
@@ -402,13 +405,16 @@ static void clean_up(struct copy *c)
 }
 
 enum cim_status cim_image_copy(const struct cim_env *env, const char *path, const char *dir,
-			       const char *name, unsigned flags, struct cim_error *err)
+			       const char *name, unsigned flags, bool *unlocked,
+			       struct cim_error *err)
 {
 	static const char op[] = "copy image";
 	struct copy c = {.name = name, .at_fault = path};
 	struct cim_error why = {0};
 	enum cim_status status;
 
+	if (unlocked)
+		*unlocked = false;
 	if (CIM_ANY_NULL(err, op, path, dir, name))
 		return CIM_E_POINTER;
 	status = cim_take_env(&c.env, &c.vfs, env, &why);
@@ -418,6 +424,8 @@ enum cim_status cim_image_copy(const struct cim_env *env, const char *path, cons
 		status = cim_place_check_flags(flags, &why);
 	if (!status) {
 		status = copy_image(&c, env, path, dir, flags, &why);
+		if (unlocked)
+			*unlocked = c.unlocked;
 		clean_up(&c);
 	}
 	if (!status)

@@ -19,6 +19,7 @@ struct place {
 	struct cim_vfs *vfs;
 	const char *path;
 	bool session, make, force, sealable;
+	bool fresh;	     /* it is to be made: nothing may be there */
 	bool only;	     /* a container will do */
 	const uint8_t *root; /* the root hash that it must have; NULL: any, or none */
 	bool *unlocked;
@@ -175,6 +176,18 @@ static enum cim_status open_found(const struct place *place, cim_vfs_dir *host, 
 	return CIM_OK;
 }
 
+/* Is there what would have to be made? What can't be looked at is there, too. */
+static enum cim_status check_fresh(const struct place *place, enum found found,
+				   enum cim_status looked, struct cim_error *err)
+{
+	const bool free_for_it = found == FOUND_NOTHING || found == FOUND_BLANK;
+
+	if (!place->fresh ||
+	    (looked ? looked != CIM_E_ACCESS && looked != CIM_E_SHARING : free_for_it))
+		return looked;
+	return cim_fail(err, CIM_E_EXISTS, "the name that the container is to have is taken");
+}
+
 /* There is no directory @path. *found tells what was there instead; *dir is NULL unless a container
  * was, or was made. */
 static enum cim_status open_in_file(const struct place *place, enum found *found, cim_vfs_dir **dir,
@@ -192,8 +205,10 @@ static enum cim_status open_in_file(const struct place *place, enum found *found
 		*found = FOUND_OTHER;
 		status = CIM_OK;
 	}
-	if (!status && host)
+	if (!status && host) {
 		status = look_at(place, host, name, found, err);
+		status = check_fresh(place, *found, status, err);
+	}
 	if (status || *found == FOUND_OTHER || *found == FOUND_FILE ||
 	    (*found != FOUND_CONTAINER && !place->make))
 		cim_io_close_dir(place->env, host);
@@ -207,8 +222,9 @@ static enum cim_status open_in_file(const struct place *place, enum found *found
 static enum cim_status open_directory(const struct place *place, cim_vfs_dir **dir,
 				      struct cim_error *err)
 {
-	return place->session ? cim_io_lock_dir(place->env, place->path, dir, place->unlocked, err)
-			      : cim_io_open_dir(place->env, place->path, 0, dir, err);
+	return place->session && !place->fresh
+		       ? cim_io_lock_dir(place->env, place->path, dir, place->unlocked, err)
+		       : cim_io_open_dir(place->env, place->path, 0, dir, err);
 }
 
 /* Must it be a container? */
@@ -220,6 +236,9 @@ static bool is_choosy(const struct place *place)
 /* There is a directory, or it was opened. */
 static enum cim_status refuse_directory(const struct place *place, struct cim_error *err)
 {
+	if (place->fresh)
+		return cim_fail(err, CIM_E_EXISTS,
+				"there is a directory of the name that the container is to have");
 	if (place->make && !is_choosy(place))
 		return cim_fail(err, CIM_E_ACCESS, "a directory, where a container is wanted");
 	return cim_fail(err, CIM_E_CORRUPT, "a directory is no container");
@@ -252,10 +271,11 @@ static enum cim_status open_place(const struct place *place, cim_vfs_dir **dir,
 		*dir = NULL;
 		return refuse_directory(place, err);
 	}
-	if (directory != CIM_E_PATH_NOT_FOUND || place->vfs->no_containers)
+	if (directory != CIM_E_PATH_NOT_FOUND || (place->vfs->no_containers && !place->make))
 		return cim_fail_as(err, directory, &why);
 	status = open_in_file(place, &found, dir, &inside);
-	if (status == CIM_E_EXISTS && found == FOUND_NOTHING)
+	if (status == CIM_E_EXISTS && !place->fresh &&
+	    (found == FOUND_NOTHING || found == FOUND_BLANK))
 		status = open_in_file(place, &found, dir, &inside);
 	if (*dir)
 		return CIM_OK;
@@ -273,16 +293,15 @@ enum cim_status cim_place_open(const struct cim_env *env, struct cim_vfs *vfs, c
 }
 
 enum cim_status cim_place_container(const struct cim_env *env, struct cim_vfs *vfs,
-				    const char *path, bool session, struct cim_container **c,
+				    const char *path, bool *unlocked, struct cim_container **c,
 				    struct cim_error *err)
 {
-	bool unlocked = false;
 	const struct place place = {.env = env,
 				    .vfs = vfs,
 				    .path = path,
-				    .session = session,
+				    .session = unlocked,
 				    .only = true,
-				    .unlocked = &unlocked};
+				    .unlocked = unlocked};
 	cim_vfs_dir *dir = NULL;
 	const enum cim_status status = open_place(&place, &dir, err);
 
@@ -292,7 +311,8 @@ enum cim_status cim_place_container(const struct cim_env *env, struct cim_vfs *v
 
 enum cim_status cim_place_check_flags(unsigned flags, struct cim_error *err)
 {
-	const unsigned for_containers = CIM_WRITE_FORCE | CIM_WRITE_SEALABLE;
+	const unsigned for_containers = CIM_WRITE_FORCE | CIM_WRITE_SEALABLE |
+					CIM_WRITE_NEW_CONTAINER;
 
 	if (flags & ~(CIM_WRITE_CONTAINER | for_containers))
 		return cim_fail(err, CIM_E_INVALID, "unknown flags");
@@ -312,6 +332,7 @@ enum cim_status cim_place_lock(const struct cim_env *env, struct cim_vfs *vfs, c
 				    .make = flags & CIM_WRITE_CONTAINER,
 				    .force = flags & CIM_WRITE_FORCE,
 				    .sealable = flags & CIM_WRITE_SEALABLE,
+				    .fresh = flags & CIM_WRITE_NEW_CONTAINER,
 				    .unlocked = unlocked};
 
 	return open_place(&place, dir, err);

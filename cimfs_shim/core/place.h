@@ -14,10 +14,10 @@ struct cim_container;
 enum cim_status cim_place_open(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
 			       cim_vfs_dir **dir, struct cim_error *err);
 /* Where nothing but a container will do; CIM_E_CORRUPT: it is none. CIM_E_FILE_NOT_FOUND: there is
- * no such file. @session: with its lock. Ends by the directory's close, a reader's by
- * cim_cont_put(), too. */
+ * no such file. @unlocked: with a session's lock, as below; NULL: to read. Ends by the directory's
+ * close, a reader's by cim_cont_put(), too. */
 enum cim_status cim_place_container(const struct cim_env *env, struct cim_vfs *vfs,
-				    const char *path, bool session, struct cim_container **c,
+				    const char *path, bool *unlocked, struct cim_container **c,
 				    struct cim_error *err);
 /* With a session's lock; *unlocked becomes true where there are no locks. @flags: of CIM_WRITE_*
  * those that are about containers. */

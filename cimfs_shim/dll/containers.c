@@ -24,6 +24,7 @@ static enum cim_status seal(PCWSTR path, UINT64 *hash_size, UINT64 *header_size,
 {
     uint8_t root[CIM_ROOT_HASH];
     enum cim_status status;
+    bool unlocked;
     char *path8;
 
     clear64(hash_size);
@@ -33,8 +34,9 @@ static enum cim_status seal(PCWSTR path, UINT64 *hash_size, UINT64 *header_size,
     if (!path) return fail(err, CIM_E_INVALID, "the container's path is NULL");
     path8 = wtf8_from_wide(path);
     if (!path8) return fail(err, CIM_E_NO_MEMORY, "out of memory");
-    status = cim_container_seal(NULL, path8, root, err);
+    status = cim_container_seal(NULL, path8, root, &unlocked, err);
     free(path8);
+    note_unlocked(unlocked, path);
     if (status) return status;
     *hash_size = sizeof(root);
     *header_size = FIXED_HEADER;
@@ -114,30 +116,13 @@ ULONG_PTR WINAPI CimGetVerificationInformation(PCWSTR path, UINT32 *sealed, UINT
 /* ---- making one ---- */
 
 /* The image must be in a directory, and the container not there yet. */
-static enum cim_status check_copy(const char *from, PCWSTR to, const char *to8,
-                                  struct cim_error *err)
-{
-    struct cim_container_info info = {CIM_SIZED(info)};
-    struct cim_error ignored;
-    struct cim_image *image;
-    struct cim_env env;
-    struct cim_vfs vfs;
-    enum cim_status status = cim_image_open(place_env(IN_DIRECTORY, &env, &vfs), from, &image, err);
-
-    if (status) return status;
-    cim_image_close(image);
-    if (GetFileAttributesW(to) != INVALID_FILE_ATTRIBUTES && wcsncmp(to, L"\\\\.\\", 4))
-        return fail(err, CIM_E_EXISTS, "there is a file of the container's name");
-    error_init(&ignored);
-    if (!cim_container_get_info(NULL, to8, &info, &ignored))
-        return fail(err, CIM_E_EXISTS, "there is a container already");
-    return CIM_OK;
-}
-
 static enum cim_status convert(PCWSTR dir, PCWSTR name, PCWSTR to, struct cim_error *err)
 {
     char *dir8, *name8, *to8, *from = NULL;
+    struct cim_env env;
+    struct cim_vfs vfs;
     enum cim_status status;
+    bool unlocked = false;
 
     if (!dir || !name || !to) return fail(err, CIM_E_INVALID, "a path is NULL");
     dir8 = wtf8_from_wide(dir);
@@ -148,8 +133,10 @@ static enum cim_status convert(PCWSTR dir, PCWSTR name, PCWSTR to, struct cim_er
         status = fail(err, CIM_E_NO_MEMORY, "out of memory");
     else
         status = cim_check_image_name(name8, err);
-    if (!status) status = check_copy(from, to, to8, err);
-    if (!status) status = cim_image_copy(NULL, from, to8, name8, CIM_WRITE_CONTAINER, err);
+    if (!status)
+        status = cim_image_copy(place_env(IN_DIRECTORY, &env, &vfs), from, to8, name8,
+                                CIM_WRITE_CONTAINER | CIM_WRITE_NEW_CONTAINER, &unlocked, err);
+    note_unlocked(unlocked, to);
     free(from);
     free(to8);
     free(name8);

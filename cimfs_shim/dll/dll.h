@@ -194,6 +194,8 @@ bool trace_wanted(HRESULT hr);
 void trace_call(HRESULT hr, const struct cim_error *err, const char *fmt, ...) CIM_PRINTF(3, 4);
 /* Write a line that belongs to no result: something the user of a program should know. */
 void trace_note(const char *fmt, ...) CIM_PRINTF(1, 2);
+/* The same, of a session in @path, if its file system has no locks (D54). */
+void note_unlocked(bool unlocked, PCWSTR path);
 /* A string in quotes, (null) for NULL; returns text->text. */
 const char *trace_str(struct trace_text *text, PCWSTR s);
 const char *trace_guid(struct trace_text *text, const GUID *guid);

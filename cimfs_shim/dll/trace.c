@@ -292,6 +292,12 @@ void trace_note(const char *fmt, ...)
     write_to_file(&line);
 }
 
+void note_unlocked(bool unlocked, PCWSTR path)
+{
+    if (unlocked)
+        trace_note("the file system has no locks: see that nothing else writes in %s", T(path));
+}
+
 const char *trace_str(struct trace_text *text, PCWSTR s)
 {
     size_t room = sizeof(text->text) - sizeof("\"...\"");

@@ -115,8 +115,7 @@ static enum cim_status create_image(PCWSTR dir, UINT32 flags, PCWSTR existing, P
         handle_cancel(handle);
         return status;
     }
-    if (cim_writer_unlocked(image->writer))
-        trace_note("the file system has no locks: see that nothing else writes in %s", T(dir));
+    note_unlocked(cim_writer_unlocked(image->writer), dir);
     image->place = place_of(flags);
     handle_publish(handle);
     *result = (CIMFS_IMAGE_HANDLE)handle;

@@ -34,7 +34,7 @@ static inline uint8_t *seal(struct kit *k)
 {
 	static uint8_t root[32];
 
-	must(k, cim_container_seal(&k->env, "mem/c.bcim", root, &k->err));
+	must(k, cim_container_seal(&k->env, "mem/c.bcim", root, NULL, &k->err));
 	return root;
 }
 
@@ -87,7 +87,7 @@ static inline uint64_t end_of_tree(uint64_t blocks)
 static inline enum cim_status seals(struct kit *k, const char *path)
 {
 	uint8_t root[32];
-	const enum cim_status status = cim_container_seal(&k->env, path, root, &k->err);
+	const enum cim_status status = cim_container_seal(&k->env, path, root, NULL, &k->err);
 
 	if (status && !cim_is_zero(root, 32))
 		ok(false, "after a failure the root hash is zeros");

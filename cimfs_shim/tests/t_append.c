@@ -18,13 +18,14 @@ static struct kit new_kit(bool sealed)
 	put(&k, w, "file", "text");
 	finish(&k, w);
 	if (sealed)
-		must(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &k.err));
+		must(&k, cim_container_seal(&k.env, "mem/c.bcim", root, NULL, &k.err));
 	return k;
 }
 
 static enum cim_status append(struct kit *k, uint64_t at)
 {
-	return cim_container_append(&k->env, "mem/c.bcim", at, footer, sizeof(footer), &k->err);
+	return cim_container_append(&k->env, "mem/c.bcim", at, footer, sizeof(footer), NULL,
+				    &k->err);
 }
 
 static bool has_footer(struct kit *k, uint64_t at)
@@ -93,16 +94,16 @@ static void test_refusals(void)
 {
 	struct kit k = new_kit(false);
 
-	gives(&k, cim_container_append(&k.env, "mem/none", 0, footer, 1, &k.err),
+	gives(&k, cim_container_append(&k.env, "mem/none", 0, footer, 1, NULL, &k.err),
 	      CIM_E_FILE_NOT_FOUND);
-	gives(&k, cim_container_append(&k.env, "mem", 0, footer, 1, &k.err), CIM_E_CORRUPT);
+	gives(&k, cim_container_append(&k.env, "mem", 0, footer, 1, NULL, &k.err), CIM_E_CORRUPT);
 	memfs_put(k.m, "other", "no container", 12);
-	gives(&k, cim_container_append(&k.env, "mem/other", 4096, footer, 1, &k.err),
+	gives(&k, cim_container_append(&k.env, "mem/other", 4096, footer, 1, NULL, &k.err),
 	      CIM_E_CORRUPT);
 	memfs_put_device(k.m, "device", 4 << 20);
 	must(&k, cim_image_copy(&k.env, "mem/c.bcim/a.cim", "mem/device", "a.cim",
-				CIM_WRITE_CONTAINER, &k.err));
-	gives(&k, cim_container_append(&k.env, "mem/device", 1 << 20, footer, 1, &k.err),
+				CIM_WRITE_CONTAINER, NULL, &k.err));
+	gives(&k, cim_container_append(&k.env, "mem/device", 1 << 20, footer, 1, NULL, &k.err),
 	      CIM_E_INVALID);
 	kit_free(&k);
 }
@@ -134,6 +135,26 @@ static void test_swapped(void)
 	gives(&k, append(&k, end), CIM_E_SHARING);
 	k.env.vfs = really;
 	is_int(memfs_size(k.m, "c.bcim"), 7, "what got the name meanwhile is as it was");
+	kit_free(&k);
+}
+
+/* That there are no locks is told. */
+static void test_no_locks(bool sealed)
+{
+	struct kit k = new_kit(sealed);
+	const uint64_t end = memfs_size(k.m, "c.bcim");
+	bool unlocked = true;
+
+	gives(&k, cim_container_append(&k.env, "mem/c.bcim", 0, footer, 1, &unlocked, &k.err),
+	      CIM_E_INVALID);
+	ok(!unlocked, "%s: there are locks", sealed ? "sealed" : "not sealed");
+	k.m->no_locks = true;
+	gives(&k, cim_container_append(&k.env, "mem/c.bcim", end, footer, 1, &unlocked, &k.err),
+	      CIM_OK);
+	ok(unlocked, "%s: there are none", sealed ? "sealed" : "not sealed");
+	gives(&k, cim_container_append(&k.env, "mem/none", 0, footer, 1, &unlocked, &k.err),
+	      CIM_E_FILE_NOT_FOUND);
+	ok(!unlocked, "who has locked nothing doesn't know");
 	kit_free(&k);
 }
 
@@ -176,6 +197,7 @@ int main(void)
 {
 	for (int sealed = 0; sealed < 2; sealed++) {
 		test_append(sealed);
+		test_no_locks(sealed);
 		test_faults(sealed, false);
 		test_faults(sealed, true);
 	}

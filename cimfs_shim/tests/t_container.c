@@ -1704,6 +1704,42 @@ static void make_first(struct memfs *m, enum mem_op op, const char *name)
 	memfs_put(m, "c.bcim", hand.bytes, hand.size);
 }
 
+static void make_first_on_device(struct memfs *m, enum mem_op op, const char *name)
+{
+	if (op != MEM_LOCK)
+		return;
+	(void)name;
+	m->before = NULL;
+	memfs_poke(m, "c.bcim", 0, hand.bytes, hand.size);
+}
+
+/* The second has found none on the device, but must not make one over the first's, not even where
+ * whatever the device holds may go. */
+static void test_beginning_on_device(void)
+{
+	static const unsigned flags[] = {0, CIM_WRITE_FORCE, CIM_WRITE_NEW_CONTAINER,
+					 CIM_WRITE_NEW_CONTAINER | CIM_WRITE_FORCE};
+	uint8_t now[7 * BLOCK]; /* to its end */
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		struct kit k = kit_new();
+		struct cim_writer *w = NULL;
+
+		k.container = true;
+		build("a", "b");
+		memfs_put_device(k.m, "c.bcim", 4 << 20);
+		k.m->before = make_first_on_device;
+		is_int(try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER | flags[i], &w),
+		       flags[i] & CIM_WRITE_NEW_CONTAINER ? CIM_E_EXISTS : CIM_OK,
+		       "flags %x, and another session is faster", flags[i]);
+		cim_writer_close(w);
+		ok(!k.m->before, "so it was");
+		memfs_peek(k.m, "c.bcim", 0, now, sizeof(now));
+		ok(!memcmp(now, hand.bytes, sizeof(now)), "its container stays");
+		kit_free(&k);
+	}
+}
+
 static void test_beginning(void)
 {
 	struct kit k = kit_new();
@@ -1849,6 +1885,7 @@ int main(void)
 	test_failing_gaps();
 	test_refused_commits();
 	test_beginning();
+	test_beginning_on_device();
 	test_device();
 	test_device_without_locks();
 	test_large_leftover();

@@ -201,9 +201,10 @@ static void test_sealing(void)
 	finish(w, "one");
 	image = open_image("one.cim");
 	w = begin("one.cim", "two.cim", CIM_WRITE_CONSISTENT);
-	is(cim_container_seal(NULL, container, root, &err), CIM_E_SHARING, "seal under a session");
+	is(cim_container_seal(NULL, container, root, NULL, &err), CIM_E_SHARING,
+	   "seal under a session");
 	finish(w, "two");
-	is(cim_container_seal(NULL, container, root, &err), CIM_OK, "seal while it is read");
+	is(cim_container_seal(NULL, container, root, NULL, &err), CIM_OK, "seal while it is read");
 	cim_image_close(image);
 	for (size_t i = 0; i < sizeof(root); i++)
 		snprintf(text + 2 * i, 3, "%02x", root[i]);

@@ -38,13 +38,13 @@ static char *text; /* of the original */
 
 static enum cim_status copy(struct kit *k, const struct copying *c)
 {
-	return cim_image_copy(&k->env, c->from, c->dir, "copy.cim", c->flags, &k->err);
+	return cim_image_copy(&k->env, c->from, c->dir, "copy.cim", c->flags, NULL, &k->err);
 }
 
 static enum cim_status try_copy(struct kit *k, const char *from, const char *dir, const char *name,
 				unsigned flags)
 {
-	return cim_image_copy(&k->env, from, dir, name, flags, &k->err);
+	return cim_image_copy(&k->env, from, dir, name, flags, NULL, &k->err);
 }
 
 /* An image's dump, "" if the name is missing; NULL: it can't be read. */
@@ -356,6 +356,7 @@ static void test_merged(void)
 
 static void test_refusals(void)
 {
+	enum { NEW = CIM_WRITE_CONTAINER | CIM_WRITE_NEW_CONTAINER };
 	static const struct {
 		const char *from, *dir, *name;
 		unsigned flags;
@@ -371,6 +372,12 @@ static void test_refusals(void)
 		{"mem/child.cim", "mem/old.bcim", "x", CIM_WRITE_SEALABLE, CIM_E_INVALID},
 		{"mem/child.cim", "mem/old.bcim", "x", CIM_WRITE_SEALABLE | CIM_WRITE_CONTAINER,
 		 CIM_E_INVALID},
+		{"mem/child.cim", "mem/old.bcim", "x", CIM_WRITE_NEW_CONTAINER, CIM_E_INVALID},
+		{"mem/child.cim", "mem/old.bcim", "x", NEW, CIM_E_EXISTS},
+		{"mem/child.cim", "mem/base.cim", "x", NEW, CIM_E_EXISTS},
+		{"mem/child.cim", "mem", "x", NEW, CIM_E_EXISTS},
+		{"mem/child.cim", "mem/none/c.bcim", "x", NEW, CIM_E_PATH_NOT_FOUND},
+		{"mem/none.cim", "mem/old.bcim", "x", NEW, CIM_E_FILE_NOT_FOUND},
 		{"mem/child.cim", "mem", "x", CIM_WRITE_CONTAINER, CIM_E_ACCESS},
 		{"mem/child.cim", "mem/base.cim", "x", 0, CIM_E_PATH_NOT_FOUND},
 		{"mem/child.cim", "mem/base.cim", "x", CIM_WRITE_CONTAINER, CIM_E_CORRUPT},
@@ -417,7 +424,7 @@ static void test_busy(void)
 	cim_writer_close(w);
 	must(&k, try_copy(&k, "mem/child.cim", "mem/s.bcim", "a.cim",
 			  CIM_WRITE_CONTAINER | CIM_WRITE_SEALABLE));
-	must(&k, cim_container_seal(&k.env, "mem/s.bcim", root, &k.err));
+	must(&k, cim_container_seal(&k.env, "mem/s.bcim", root, NULL, &k.err));
 	gives(&k, try_copy(&k, "mem/child.cim", "mem/s.bcim", "b.cim", 0), CIM_E_ACCESS);
 	gives(&k, try_copy(&k, "mem/s.bcim/a.cim", "mem/t.bcim", "a.cim", CIM_WRITE_CONTAINER),
 	      CIM_OK);
@@ -425,17 +432,76 @@ static void test_busy(void)
 	kit_free(&k);
 }
 
+/* Nobody's: neither a container that is there, nor what another session makes it into. */
+static void test_new_container(void)
+{
+	const unsigned flags = CIM_WRITE_CONTAINER | CIM_WRITE_NEW_CONTAINER;
+	struct kit k = kit_copy(&before[ADD]);
+	struct cim_vfs vfs = k.m->vfs;
+	struct cim_env env = k.env;
+	struct cim_writer *w = begin(&k, NULL, "session.cim");
+
+	gives(&k, try_copy(&k, "mem/child.cim", "mem", "x", flags), CIM_E_EXISTS); /* a busy one */
+	cim_writer_close(w);
+	gives(&k, try_copy(&k, "mem/child.cim", "mem/fresh.bcim", "x", flags), CIM_OK);
+	gives(&k, try_copy(&k, "mem/child.cim", "mem/fresh.bcim", "y", flags), CIM_E_EXISTS);
+	memfs_put_device(k.m, "device", 8 << 20);
+	gives(&k, try_copy(&k, "mem/child.cim", "mem/device", "x", flags), CIM_OK);
+	gives(&k, try_copy(&k, "mem/child.cim", "mem/device", "y", flags | CIM_WRITE_FORCE),
+	      CIM_E_EXISTS);
+	/* Whoever knows no containers makes one all the same, and takes no image out of one. */
+	vfs.no_containers = true;
+	env.vfs = &vfs;
+	gives(&k, cim_image_copy(&env, "mem/child.cim", "mem/n.bcim", "x", flags, NULL, &k.err),
+	      CIM_OK);
+	gives(&k, cim_image_copy(&env, "mem/n.bcim/x", "mem/o.bcim", "x", flags, NULL, &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	gives(&k, cim_image_copy(&env, "mem/child.cim", "mem/n.bcim", "y", 0, NULL, &k.err),
+	      CIM_E_PATH_NOT_FOUND);
+	kit_free(&k);
+}
+
+static enum cim_status no_byte_lock(void *ctx, cim_vfs_file *file, uint64_t number,
+				    enum cim_vfs_lock how, bool wait, long *os_error)
+{
+	(void)ctx;
+	(void)file;
+	(void)number;
+	(void)how;
+	(void)wait;
+	*os_error = 95;
+	return CIM_E_UNSUPPORTED;
+}
+
+enum locks { LOCKS, NO_BYTE_LOCKS, NO_LOCKS };
+
+/* That there are no locks is told; those of files, where a file is to be locked. */
+static void test_locks(int kind, enum locks locks)
+{
+	static const char *const names[] = {"locks", "no locks of files", "no locks"};
+	const bool want = locks == NO_LOCKS || (locks == NO_BYTE_LOCKS && kind != SHARE);
+	const struct copying *c = &copyings[kind];
+	struct kit k = kit_copy(&before[kind]);
+	struct cim_vfs vfs = k.m->vfs;
+	bool unlocked = !want;
+
+	if (locks == NO_BYTE_LOCKS) {
+		vfs.lock = no_byte_lock;
+		k.env.vfs = &vfs;
+	}
+	k.m->no_locks = locks == NO_LOCKS;
+	gives(&k, cim_image_copy(&k.env, c->from, c->dir, "copy.cim", c->flags, &unlocked, &k.err),
+	      CIM_OK);
+	is_int(unlocked, want, "%s: %s", c->what, names[locks]);
+	ok(is_like(&k, copy_path(c), text), "%s: it is there", c->what);
+	kit_free(&k);
+}
+
 static void test_no_locks(void)
 {
-	for (int kind = 0; kind < KINDS; kind++) {
-		struct kit k = kit_copy(&before[kind]);
-
-		k.m->no_locks = true;
-		gives(&k, copy(&k, &copyings[kind]), CIM_OK);
-		ok(is_like(&k, copy_path(&copyings[kind]), text), "%s: without locks",
-		   copyings[kind].what);
-		kit_free(&k);
-	}
+	for (int kind = 0; kind < KINDS; kind++)
+		for (int locks = LOCKS; locks <= NO_LOCKS; locks++)
+			test_locks(kind, locks);
 }
 
 /* A network may lose the answer to the rename. */
@@ -682,6 +748,7 @@ static void test_all_else(void)
 	test_refusals();
 	test_missing_region();
 	test_busy();
+	test_new_container();
 	test_no_locks();
 	test_lost_answer();
 	test_progress();

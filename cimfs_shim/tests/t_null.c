@@ -72,10 +72,11 @@ static void *sized_output(unsigned n)
 	X(cim_budget_spend, 2, "budget", (P(1, budget), P(2, &place), &k.err))                     \
 	X(cim_check_image_name, 1, "check image name", (P(1, "x.cim"), &k.err))                    \
 	X(cim_container_append, 2, "append to container",                                          \
-	  (&k.env, P(1, "mem/x"), 0, P(2, "b"), 1, &k.err))                                        \
+	  (&k.env, P(1, "mem/x"), 0, P(2, "b"), 1, NULL, &k.err))                                  \
 	X(cim_container_get_info, 2, "look at container",                                          \
 	  (&k.env, P(1, "mem/x"), sized_output(2), &k.err))                                        \
-	X(cim_container_seal, 2, "seal container", (&k.env, P(1, "mem/x"), output(2), &k.err))     \
+	X(cim_container_seal, 2, "seal container",                                                 \
+	  (&k.env, P(1, "mem/x"), output(2), NULL, &k.err))                                        \
 	X(cim_data_place, 3, "find stream", (P(1, image), P(2, &data), output(3), &k.err))         \
 	X(cim_file_place, 3, "find part",                                                          \
 	  (P(1, image), P(2, &file), CIM_PART_DATA, output(3), &k.err))                            \
@@ -85,7 +86,7 @@ static void *sized_output(unsigned n)
 	X(cim_links_open, 2, "count links", (P(1, image), NULL, NULL, output(2), &k.err))          \
 	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
 	X(cim_image_copy, 3, "copy image",                                                         \
-	  (&k.env, P(1, "mem/x"), P(2, "mem"), P(3, "y"), 0, &k.err))                              \
+	  (&k.env, P(1, "mem/x"), P(2, "mem"), P(3, "y"), 0, NULL, &k.err))                        \
 	X(cim_image_get_blob, 2, "read extended attributes",                                       \
 	  (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))                               \
 	X(cim_image_get_data, 2, "find stream", (P(1, image), 1, none, sized_output(2), &k.err))   \

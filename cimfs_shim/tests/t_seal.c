@@ -41,8 +41,8 @@ static void test_sealing(void)
 	is_int(info.size, memfs_size(k.m, "c.bcim"), "it is as long as its end");
 	is_int(info.used + info.lost, info.size, "all of it is used or lost");
 	is_int(info.images, 2, "images");
-	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &k.err), CIM_OK);
-	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", again, &k.err), CIM_OK);
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", root, NULL, &k.err), CIM_OK);
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", again, NULL, &k.err), CIM_OK);
 	is_mem(again, root, 32, "twice: the same answer");
 	info = info_of(&k);
 	ok(info.sealed && info.to_be_sealed && !info.seal_elsewhere && !info.device, "sealed");
@@ -60,7 +60,7 @@ static void test_sealing(void)
 	is_str(got, want[1], "and so it does with the root hash");
 	free(got);
 	memfs_poke(k.m, "c.bcim", info.file_size, bytes, 512);
-	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", again, &k.err), CIM_OK);
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", again, NULL, &k.err), CIM_OK);
 	is_mem(again, root, 32, "with a footer behind: the same answer");
 	is_image(&k, "base.cim", want[0], "with a footer behind it is read");
 	free(want[0]);
@@ -128,6 +128,28 @@ static int progress(void *ctx, const struct cim_progress *report)
 			report->done <= report->total;
 	told.last = report->done;
 	return ++told.count == told.stop;
+}
+
+/* That there are no locks is told. */
+static void test_no_locks(void)
+{
+	struct kit k = kit_new();
+	uint8_t root[32];
+	bool unlocked = true;
+
+	fill(&k);
+	k.m->no_locks = true;
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &unlocked, &k.err), CIM_OK);
+	ok(unlocked, "there are none");
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &unlocked, &k.err), CIM_OK);
+	ok(!unlocked, "a container that is sealed already isn't locked");
+	kit_free(&k);
+	k = kit_new();
+	fill(&k);
+	unlocked = true;
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &unlocked, &k.err), CIM_OK);
+	ok(!unlocked, "there are locks");
+	kit_free(&k);
 }
 
 static void test_progress(void)
@@ -287,7 +309,7 @@ static void make_source(struct kit *k, const char *container, const char *name, 
 				&w, &k->err));
 	put_meta(k, w, name, &meta, text, strlen(text));
 	finish(k, w);
-	must(k, cim_container_seal(&k->env, path, root, &k->err));
+	must(k, cim_container_seal(&k->env, path, root, NULL, &k->err));
 }
 
 static enum cim_status merge(struct kit *k, const char *name, unsigned flags)
@@ -459,6 +481,7 @@ int main(void)
 	memset(other_root, 0x11, sizeof(other_root));
 	test_sealing();
 	test_refusals();
+	test_no_locks();
 	test_progress();
 	test_root();
 	test_devices();

@@ -59,7 +59,7 @@ static bool try_fault(const struct fault *f, bool *more)
 	bool good;
 
 	fault_begin(f, k.m);
-	status = cim_container_seal(&k.env, "mem/c.bcim", root, &k.err);
+	status = cim_container_seal(&k.env, "mem/c.bcim", root, NULL, &k.err);
 	*more = fault_end(f, k.m, status);
 	state = state_of(&k);
 	good = memfs_is_clean(k.m, &why) && state >= 0;
@@ -74,7 +74,7 @@ static bool try_fault(const struct fault *f, bool *more)
 		good = memfs_size(k.m, "c.bcim") == memfs_size(unsealed.before.m, "c.bcim") ||
 		       k.m->first_failed == MEM_PWRITE;
 	if (good && status)
-		good = must(&k, cim_container_seal(&k.env, "mem/c.bcim", root, &k.err)) &&
+		good = must(&k, cim_container_seal(&k.env, "mem/c.bcim", root, NULL, &k.err)) &&
 		       !memcmp(root, unsealed.root, 32) && state_of(&k) == 1;
 	if (!good) {
 		fault_complain(f, k.m, "sealing",
@@ -296,7 +296,7 @@ static void test_others(void)
 		other.turn = rows[i].turn ? rows[i].turn : reads - 6;
 		other.act = rows[i].act;
 		k.m->before = call_other;
-		status = cim_container_seal(&k.env, "mem/c.bcim", root, &k.err);
+		status = cim_container_seal(&k.env, "mem/c.bcim", root, NULL, &k.err);
 		is_str(STATUS(status), STATUS(rows[i].status), "%s: %s", rows[i].what, k.err.cause);
 		if (!status)
 			is_mem(root, unsealed.root, 32, "by the same root hash");

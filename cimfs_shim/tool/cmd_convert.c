@@ -18,6 +18,7 @@ struct convert {
 	struct cim_env env;
 	struct progress progress;
 	unsigned long converted;
+	bool unlocked; /* there are no locks, which was told */
 };
 
 /* An image to be made: from what, and where. */
@@ -82,15 +83,18 @@ static int copy_image(struct convert *c, const struct job *job)
 	struct result result = {0};
 	struct cim_error err = {0};
 	struct footer footer;
+	bool unlocked;
 	int code = EXIT_OK;
 
 	progress_start(&c->progress, c->t, "convert");
 	footer_look(&footer, job->place);
-	if (cim_image_copy(&c->env, job->from, job->place, job->name, c->flags, &err))
+	if (cim_image_copy(&c->env, job->from, job->place, job->name, c->flags, &unlocked, &err))
 		code = tool_fail_dir(c->t, "convert",
 				     err.status == CIM_E_EXISTS ? job->image : job->shown, &err);
 	footer_tell(c->t, "convert", job->image, &footer);
-	locks_tell(c->t, "convert", job->image);
+	if (unlocked && !c->unlocked)
+		tool_tell_unlocked(c->t, "convert", job->image);
+	c->unlocked |= unlocked;
 	if (!code && c->options.verify)
 		code = verify_written(c->t, &c->env, job->image, job->image, false);
 	if (!code)
@@ -237,7 +241,6 @@ static int run(struct tool *t, int argc, char **argv)
 	c.env.struct_size = sizeof(c.env);
 	c.env.progress = progress_callback;
 	c.env.progress_ctx = &c.progress;
-	locks_watch(&c.env);
 	tool_catch_signals();
 	tool_outlive_readers();
 	return convert(&c, argv[optind], argv[optind + 1]);

@@ -52,7 +52,7 @@ static void print_json(const char *container, const uint8_t *root, uint64_t offs
 }
 
 static enum cim_status make_seal(struct tool *t, const char *container, uint8_t *root,
-				 struct cim_error *err)
+				 bool *unlocked, struct cim_error *err)
 {
 	struct cim_env env = *cim_env_default();
 	struct progress progress;
@@ -61,10 +61,9 @@ static enum cim_status make_seal(struct tool *t, const char *container, uint8_t 
 	env.struct_size = sizeof(env);
 	env.progress = progress_callback;
 	env.progress_ctx = &progress;
-	locks_watch(&env);
 	progress_start(&progress, t, "seal");
 	tool_catch_signals();
-	status = cim_container_seal(&env, container, root, err);
+	status = cim_container_seal(&env, container, root, unlocked, err);
 	progress_end(&progress);
 	return status;
 }
@@ -76,13 +75,15 @@ static int seal(struct tool *t, const char *container)
 	uint8_t root[CIM_ROOT_HASH];
 	enum cim_status status;
 	struct footer footer;
+	bool unlocked;
 	char *hex;
 
 	tool_outlive_readers();
 	footer_look(&footer, container);
-	status = make_seal(t, container, root, &err);
+	status = make_seal(t, container, root, &unlocked, &err);
 	footer_tell(t, "seal", container, &footer);
-	locks_tell(t, "seal", container);
+	if (unlocked)
+		tool_tell_unlocked(t, "seal", container);
 	if (status)
 		return tool_fail_dir(t, "seal", container, &err);
 	t->done = "the container is sealed all the same";

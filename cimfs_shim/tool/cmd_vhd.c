@@ -176,12 +176,12 @@ static int append(struct tool *t, const char *container, const struct cim_contai
 {
 	const uint64_t bytes = info->sealed ? info->file_size : info->size;
 	uint8_t footer[FOOTER_SIZE] = {0};
-	struct cim_env env = *cim_env_default();
 	struct cim_error err = {0};
 	enum cim_status status;
 	struct geometry g;
 	const uint64_t size = round_up((bytes + SECTOR - 1) / SECTOR, &g) * SECTOR;
 	uint64_t seconds = 0;
+	bool unlocked;
 	int code = time_of(t, container, &seconds);
 
 	if (code)
@@ -191,10 +191,10 @@ static int append(struct tool *t, const char *container, const struct cim_contai
 				 "the system gives no random numbers");
 	make_footer(footer, size, &g, seconds);
 	tool_outlive_readers();
-	env.struct_size = sizeof(env);
-	locks_watch(&env);
-	status = cim_container_append(&env, container, size, footer, sizeof(footer), &err);
-	locks_tell(t, "append to", container);
+	status = cim_container_append(NULL, container, size, footer, sizeof(footer), &unlocked,
+				      &err);
+	if (unlocked)
+		tool_tell_unlocked(t, "append to", container);
 	if (status)
 		return tool_fail_dir(t, "append to", container, &err);
 	t->done = "the footer is there all the same";

@@ -452,12 +452,6 @@ struct footer {
 void footer_look(struct footer *footer, const char *place);
 void footer_tell(struct tool *t, const char *op, const char *image, struct footer *footer);
 
-/* ---- locks.c ---- */
-
-/* Let the calls with this environment be listened to; and tell, once, if there were no locks. */
-void locks_watch(struct cim_env *env);
-void locks_tell(struct tool *t, const char *op, const char *image);
-
 /* ---- marks.c ---- */
 
 /* What an item is marked as; "": nothing. */

@@ -3,9 +3,11 @@
  * t_trace.c - what CIMFS_TRACE shows to somebody whose program fails
  *
  * The variable is read at a process' first call, so each case runs this program again with another
- * value; "calls DIR" makes a known sequence of calls, "each DIR" one or more of each function.
+ * value; "calls DIR" makes a known sequence of calls, "each DIR" one or more of each function,
+ * "unlocked DIR" those that write, where there are no locks.
  */
 #include "dlltest.h"
+#include "imports.h"
 
 enum
 {
@@ -319,7 +321,7 @@ static const char *const each_line[] = {
         "CimMountImage(\"DIR\", (null), flags 0x0, (null)): not mounted, letter - = 0x80070057 "
         "E_INVALIDARG: the image's name is NULL",
         "CimDismountImage((null)) = 0x80070057 E_INVALIDARG: the volume's GUID is NULL",
-        "CimConvertBlockImage(\"d\", \"a\", \"b\") = 0x80070003 ERROR_PATH_NOT_FOUND: open image: "
+        "CimConvertBlockImage(\"d\", \"a\", \"b\") = 0x80070003 ERROR_PATH_NOT_FOUND: copy image: "
         "d\\a: opening directory d: File not found (2)",
         "CimAddFsToMergedImage(image NULL, \"a\") = 0x80070057 E_INVALIDARG: the handle is not "
         "that of an open image",
@@ -402,6 +404,91 @@ static void test_each_function(const WCHAR *errors)
     free(text);
 }
 
+/* ---- without locks ---- */
+
+static BOOL WINAPI no_locks(HANDLE file, DWORD flags, DWORD reserved, DWORD low, DWORD high,
+                            OVERLAPPED *where)
+{
+    (void)file;
+    (void)flags;
+    (void)reserved;
+    (void)low;
+    (void)high;
+    (void)where;
+    SetLastError(ERROR_INVALID_FUNCTION);
+    return FALSE;
+}
+
+static void make_unlocked_calls(const WCHAR *dir)
+{
+    const WCHAR *container = path_of(dir, L"c.bcim"), *copy = path_of(dir, L"copy.bcim");
+    const CIM_CREATE_IMAGE_FLAGS flags = CIM_CREATE_IMAGE_SINGLE_FILE | CIM_CREATE_VERIFIED;
+    CIMFS_IMAGE_HANDLE image;
+    UINT64 one, two;
+    BYTE hash[32];
+
+    CimCreateImage(dir, NULL, L"a.cim", &image);
+    CimCommitImage(image);
+    CimCloseImage(image);
+    CimCreateImage2(container, flags, NULL, L"a.cim", &image);
+    CimCommitImage(image);
+    CimCloseImage(image);
+    if (!divert("LockFileEx", no_locks)) bail("LockFileEx isn't imported");
+    CimCreateImage(dir, L"a.cim", NULL, &image);
+    CimCloseImage(image);
+    CimSealImage(container, &one, &two, hash);
+    CimConvertBlockImage(dir, L"a.cim", copy);
+    CimConvertBlockImage(dir, L"a.cim", copy);
+}
+
+static const struct
+{
+    const char *call;
+    const char *place; /* of the note before it; NULL: there is none */
+} unlocked_calls[] = {
+        {"CimCreateImage(", NULL},        {"CimCommitImage(", NULL},
+        {"CimCloseImage(", NULL},         {"CimCreateImage2(", NULL},
+        {"CimCommitImage(", NULL},        {"CimCloseImage(", NULL},
+        {"CimCreateImage(", "DIR"},       {"CimCloseImage(", NULL},
+        {"CimSealImage(", "DIR\\c.bcim"}, {"CimConvertBlockImage(", "DIR\\copy.bcim"},
+        {"CimConvertBlockImage(", NULL}, /* it has begun nothing */
+};
+
+static void test_without_locks(const WCHAR *errors)
+{
+    static const char note[] = "the file system has no locks: see that nothing else writes in ";
+    const WCHAR *dir = new_dir(L"unlocked");
+    char dir8[PATH_ROOM], place[PATH_ROOM] = "", *text, *line;
+    size_t count = 0;
+
+    sprintf(dir8, "%ls", dir);
+    run_verb(L"unlocked", L"stderr", dir, errors);
+    text = load_text(errors);
+    for (line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+    {
+        const char *said = comparable(line, dir8);
+
+        if (!strncmp(said, note, strlen(note)))
+        {
+            snprintf(place, sizeof(place), "%s", said + strlen(note));
+            continue;
+        }
+        if (count < ARRAYSIZE(unlocked_calls))
+        {
+            const char *call = unlocked_calls[count].call, *want = unlocked_calls[count].place;
+            char quoted[64] = "";
+
+            if (want) snprintf(quoted, sizeof(quoted), "\"%s\"", want);
+            ok(!strncmp(said, call, strlen(call)), "%s: %s", call, said);
+            is_str(place, quoted, "what is noted before it");
+        }
+        *place = 0;
+        count++;
+    }
+    is_int(count, ARRAYSIZE(unlocked_calls), "calls");
+    free(text);
+}
+
 int wmain(int argc, WCHAR **argv)
 {
     const WCHAR *file, *errors;
@@ -411,6 +498,7 @@ int wmain(int argc, WCHAR **argv)
     {
         if (!wcscmp(argv[1], L"calls")) make_calls(argv[2]);
         if (!wcscmp(argv[1], L"each")) make_each_call(argv[2]);
+        if (!wcscmp(argv[1], L"unlocked")) make_unlocked_calls(argv[2]);
         return tap_failed ? 1 : 0;
     }
     file = _wcsdup(path_of(test_root(), L"trace.txt"));
@@ -431,6 +519,9 @@ int wmain(int argc, WCHAR **argv)
 
     diag("each function");
     test_each_function(errors);
+
+    diag("without locks");
+    test_without_locks(errors);
 
     diag("a file that can't be opened");
     run(path_of(test_root(), L"no\\such\\file"), new_dir(L"bad"), errors);

@@ -227,7 +227,7 @@ static void seal_and_change(struct memfs *fs, const struct cim_env *env, struct 
 	static struct contents was, is;
 	const bool whole = get_contents(env, &was);
 	uint8_t root[CIM_ROOT_HASH];
-	const enum cim_status status = cim_container_seal(env, PLACE, root, NULL);
+	const enum cim_status status = cim_container_seal(env, PLACE, root, NULL, NULL);
 
 	if (!whole || was.sealed)
 		return;

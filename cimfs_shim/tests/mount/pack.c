@@ -72,7 +72,7 @@ static void add_names(const struct cim_vfs *vfs, cim_vfs_dir *dir, long count)
 static void print_root(const char *container)
 {
 	uint8_t root[CIM_ROOT_HASH];
-	const enum cim_status status = cim_container_seal(NULL, container, root, NULL);
+	const enum cim_status status = cim_container_seal(NULL, container, root, NULL, NULL);
 
 	if (status)
 		fail(container, status);
