@@ -5,6 +5,7 @@
 #include "budget.h"
 #include "io.h"
 #include "reader.h"
+#include "regions.h"
 
 #include <assert.h>
 #include <string.h>

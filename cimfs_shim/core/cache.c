@@ -14,7 +14,9 @@
  * every one is being loaded), the bytes are read straight from the file: the cache can make
  * reading faster, never make it fail.
  */
+#include "cache.h"
 #include "reader.h"
+#include "regions.h"
 
 #include <string.h>
 

@@ -17,9 +17,11 @@
  */
 #include "check.h"
 #include "hash.h"
+#include "header.h"
 #include "io.h"
 #include "names.h"
 #include "reader.h"
+#include "regions.h"
 #include "sort.h"
 
 #include <string.h>

@@ -19,6 +19,7 @@
 #include "owners.h"
 #include "place.h"
 #include "reader.h"
+#include "regions.h"
 #include "sized.h"
 #include "sort.h"
 

@@ -20,6 +20,7 @@
  * region file, kept open for him, and the offset in it.
  */
 #include "reader.h"
+#include "regions.h"
 #include "sized.h"
 
 #include <string.h>

@@ -2,14 +2,15 @@
 /*
  * image.h - an open image, as the files of core see it
  *
- * The reader in layers: regions.c opens region files when they are needed and keeps a bounded
- * number open; cache.c keeps a bounded number of blocks of metadata; image.c reads the header, the
- * filesystem object and file records; linktable.c reads directories and stream tables where they
- * lie, nameindex.c finds what a binary search there can't; data.c reads streams (plain, sparse,
- * PE); marks.c knows what is hidden; walk.c visits trees; check.c checks everything. A session uses
- * the same layers to read its base. Nothing read from a file is trusted: each layer checks what it
- * decodes, and the only way to read an object, cim_image_read_object(), refuses whatever the region
- * file doesn't hold.
+ * The reader in layers: header.c reads the filesystem file; regions.c opens region files when they
+ * are needed and keeps a bounded number open; cache.c keeps a bounded number of blocks of metadata;
+ * imageread.c reads objects and file records; linktable.c reads directories and stream tables where
+ * they lie; linksearch.c looks for names in them, nameindex.c for those that a binary search can't
+ * find; data.c reads streams (plain, sparse, PE); imageopen.c opens the whole, and merged.c one
+ * that lies in several places; imagehold.c holds it; marks.c knows what is hidden; walk.c visits
+ * trees; check.c checks everything. A session uses the same layers to read its base. Nothing read
+ * from a file is trusted: each layer checks what it decodes, and the only way to read an object,
+ * cim_image_read_object(), refuses whatever the region file doesn't hold.
  */
 #ifndef CIM_IMAGE_H
 #define CIM_IMAGE_H
@@ -18,10 +19,6 @@
 #include "error.h"
 #include "mem.h"
 #include "record.h"
-
-/* The largest filesystem file: header, and 65,535 parent sets, each of another source. */
-#define CIM_MAX_FILESYSTEM_FILE \
-	(CIM_SIZE(filesystem_header) + 65535u * (CIM_SIZE(region_set) + CIM_SIZE(source)))
 
 struct cim_region_files; /* regions.c */
 struct cim_region_file;	 /* regions.c */
@@ -65,6 +62,8 @@ struct cim_image {
 	struct cim_good_pe good_pe[CIM_GOOD_PE];
 };
 
+/* ---- imageopen.c ---- */
+
 /* cim_image_open() with the directory already open (and kept by the caller, who closes it after
  * the image): for a session, which holds the locked directory. @path is for errors only. */
 enum cim_status cim_image_open_in(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
@@ -85,37 +84,7 @@ enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *di
 enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t filesystem,
 					  struct cim_error *err);
 
-/* A filesystem file: its bytes, and what they say. */
-struct cim_header {
-	uint8_t *bytes;
-	size_t size;
-	uint32_t major, minor;
-	struct cim_region_set *sets; /* parents first, own last */
-	uint32_t set_count, region_count;
-	struct cim_merged_source *sources; /* a merged image's */
-	uint32_t source_count;
-	uint64_t filesystem; /* offset of the filesystem object */
-	bool marked;
-};
-/* Read and decode one, without opening any region; nothing is allocated after a failure. For the
- * store and for D45's check of who names a set, too. */
-enum cim_status cim_header_read(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
-				struct cim_header *header, struct cim_error *err);
-/* merged.c: the sources behind the sets, for the former. */
-enum cim_status cim_header_read_sources(const struct cim_env *env, struct cim_header *header,
-					struct cim_error *err);
-/* Bytes of a header up to its sets' end, and to its sources'. */
-static inline uint64_t cim_header_sets_end(uint32_t set_count)
-{
-	return CIM_SIZE(filesystem_header) + (uint64_t)(set_count - 1) * CIM_SIZE(region_set);
-}
-static inline uint64_t cim_header_end(uint32_t set_count, uint32_t source_count)
-{
-	return cim_header_sets_end(set_count) + (uint64_t)source_count * CIM_SIZE(source);
-}
-void cim_header_free(const struct cim_env *env, struct cim_header *header);
-
-/* ---- image.c ---- */
+/* ---- imageread.c ---- */
 
 /* Read @len bytes at byte @skip of the object at @region_offset, all or CIM_E_CORRUPT. Metadata
  * goes through the block cache; the range must lie within the region file and past its header. */
@@ -207,6 +176,8 @@ enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct 
 /* Entry @index, names checked (length 1 to 255, inside the table). */
 enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t index,
 				   struct cim_link *link, struct cim_error *err);
+/* ---- linksearch.c ---- */
+
 /* Find a name, ignoring case by the image's table, or @exact. *found tells; *link is the entry.
  * Binary search; where the published order differs, the whole table by its index. */
 enum cim_status cim_link_table_find(const struct cim_link_table *table, const uint16_t *name,

@@ -8,6 +8,7 @@
  */
 #include "merge.h"
 #include "container.h"
+#include "header.h"
 #include "io.h"
 #include "place.h"
 #include "writer.h"

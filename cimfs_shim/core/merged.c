@@ -8,6 +8,7 @@
  * merged image's own. Nobody above knows the difference.
  */
 #include "container.h"
+#include "header.h"
 #include "image.h"
 #include "io.h"
 #include "names.h"
@@ -16,67 +17,6 @@
 #include "sort.h"
 
 #include <string.h>
-
-/* ---- the header ---- */
-
-static void decode_source(struct cim_merged_source *source, const uint8_t *bytes)
-{
-	source->set_count = cim_get32(bytes + CIM_OFF(source, set_count));
-	memcpy(source->guid.bytes, bytes + CIM_OFF(source, guid), sizeof(source->guid.bytes));
-	memcpy(source->root_hash, bytes + CIM_OFF(source, root_hash), sizeof(source->root_hash));
-	source->verified = !cim_is_zero(source->root_hash, sizeof(source->root_hash));
-}
-
-/* Each has its own set as the last of its sets, and together they have all parents. */
-static enum cim_status check_sources(const struct cim_header *header, struct cim_error *err)
-{
-	uint32_t left = header->set_count - 1;
-
-	for (uint32_t i = 0; i < header->source_count; i++) {
-		const struct cim_merged_source *source = &header->sources[i];
-		const uint32_t last = header->set_count - 2 - left + source->set_count;
-
-		if (!source->set_count || source->set_count > left)
-			return cim_fail(err, CIM_E_CORRUPT, "source %u can't have %u region sets",
-					(unsigned)i, (unsigned)source->set_count);
-		if (memcmp(&header->sets[last].guid, &source->guid, sizeof(source->guid)) != 0)
-			return cim_fail(err, CIM_E_CORRUPT,
-					"source %u hasn't its own region set as its last",
-					(unsigned)i);
-		left -= source->set_count;
-	}
-	if (left)
-		return cim_fail(err, CIM_E_CORRUPT, "%u region sets belong to no source",
-				(unsigned)left);
-	return CIM_OK;
-}
-
-enum cim_status cim_header_read_sources(const struct cim_env *env, struct cim_header *header,
-					struct cim_error *err)
-{
-	const uint32_t flags = cim_get32(header->bytes + CIM_OFF(filesystem_header, flags));
-	const uint64_t begin = cim_header_sets_end(header->set_count);
-	const uint64_t end = cim_get32(header->bytes + CIM_OFF(common_header, header_length));
-
-	if (!(flags & CIM_IMAGE_MARKED) || !(flags & CIM_IMAGE_MERGED))
-		return CIM_OK;
-	if (end <= begin || end > header->size || (end - begin) % CIM_SIZE(source))
-		return cim_fail(err, CIM_E_CORRUPT,
-				"a merged image's header of %llu bytes can't tell its sources",
-				(unsigned long long)end);
-	header->source_count = (uint32_t)((end - begin) / CIM_SIZE(source));
-	header->sources = cim_alloc(env, header->source_count * sizeof(*header->sources));
-	if (!header->sources)
-		return cim_no_memory(err);
-	for (uint32_t i = 0; i < header->source_count; i++)
-		decode_source(&header->sources[i], header->bytes + begin + i * CIM_SIZE(source));
-	return check_sources(header, err);
-}
-
-const struct cim_merged_source *cim_image_get_source(struct cim_image *image, uint32_t index)
-{
-	return image && index < image->info.source_count ? &image->sources[index] : NULL;
-}
 
 /* ---- the places, as one file system ---- */
 

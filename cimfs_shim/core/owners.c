@@ -11,6 +11,7 @@
  * there. So who holds the lock alone, and finds no owner then, may delete the file.
  */
 #include "owners.h"
+#include "header.h"
 #include "image.h"
 #include "io.h"
 #include "names.h"

@@ -12,6 +12,7 @@
 #include "io.h"
 #include "names.h"
 #include "reader.h"
+#include "regions.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
  */
 #include "io.h"
 #include "names.h"
-#include "reader.h"
+#include "regions.h"
 #include "writer.h"
 
 #include <string.h>

@@ -3,8 +3,8 @@
  * reader.h - what the files of the reader share among themselves
  *
  * image.h is what the rest of core (sessions, the checker) knows of an open image; this is what
- * lies below it: region files, the block cache, names in no order, and the conversions between
- * records and the public structures.
+ * lies below it: the lock, names in tables, and the conversions between records and the public
+ * structures. Region files and the block cache have headers of their own, regions.h and cache.h.
  *
  * Locking: image->lock guards the list of open region files, the block cache, the indexes of names
  * and the loading of the upcase table. It is held for look-ups and copies in memory only, never
@@ -29,66 +29,7 @@ static inline void cim_image_unlock(struct cim_image *image)
 	image->env.mutex_unlock(image->env.thread_ctx, image->lock);
 }
 
-/* ---- regions.c ---- */
-
-/* An open region file whose header has been checked. The rest of it is regions.c's. */
-struct cim_region_file {
-	cim_vfs_file *file;
-	uint64_t size;
-	uint32_t region;
-	enum cim_region_type type;
-	char name[CIM_SET_FILE_NAME];
-
-	unsigned users;			       /* calls that are using it now */
-	struct cim_region_file *chain;	       /* the next of the same hash */
-	struct cim_region_file *older, *newer; /* by last use */
-};
-
-struct cim_region_files *cim_regions_new(const struct cim_env *env);
-/* Closes all files; nobody may be using one. NULL is fine. */
-void cim_regions_free(struct cim_image *image);
-/* The file of a region index, opened if it isn't; it stays open at least until cim_region_put(). */
-enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
-			       struct cim_region_file **file, struct cim_error *err);
-void cim_region_put(struct cim_image *image, struct cim_region_file *file);
-/* Read exactly @len bytes, which by file->size are there. */
-enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file *file,
-				uint64_t offset, void *buf, size_t len, struct cim_error *err);
-/* CIM_E_CORRUPT if the file, as long as it is now, doesn't hold @len bytes at @offset (any more).
- */
-enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region_file *file,
-				      uint64_t offset, uint64_t len, struct cim_error *err);
-/* Open, for reading, a file that lies beside the image. Where that fails for another reason than a
- * missing name, too many open files maybe, region files that nobody uses now are closed and it is
- * tried once more. */
-enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
-				struct cim_error *err);
-/* The name of a region's file, for messages and for opening; "?" if there is no such region. */
-void cim_region_name(const struct cim_image *image, uint32_t region, char *name);
-/* @status: there is no such region. */
-enum cim_status cim_region_missing(const struct cim_image *image, uint32_t region,
-				   enum cim_status status, struct cim_error *err);
-/* Is there such a region? Every range is asked for it, so where there is this takes no call. */
-static inline enum cim_status cim_region_check(const struct cim_image *image, uint32_t region,
-					       enum cim_status status, struct cim_error *err)
-{
-	return region < image->info.region_count ? CIM_OK
-						 : cim_region_missing(image, region, status, err);
-}
-/* CIM_E_CORRUPT: what an object needs lies outside its region file. */
-enum cim_status cim_region_outside(const struct cim_image *image, uint32_t region, uint64_t offset,
-				   uint64_t len, struct cim_error *err);
-
-/* ---- cache.c ---- */
-
-struct cim_block_cache *cim_cache_new(const struct cim_env *env);
-void cim_cache_free(const struct cim_env *env, struct cim_block_cache *cache);
-/* Read [offset, offset + len) of a region file through the cache; CIM_E_CORRUPT if the file is
- * shorter. @region must be one of the image's, and offset + len must not overflow 48 bits. */
-enum cim_status cim_cache_read(struct cim_image *image, uint32_t region, uint64_t offset, void *buf,
-			       size_t len, struct cim_error *err);
-
-/* ---- linktable.c, nameindex.c ---- */
+/* ---- linktable.c ---- */
 
 /* A name that is looked for in a table. */
 struct cim_name_search {
@@ -105,9 +46,13 @@ static inline bool cim_name_same(const struct cim_name_search *search, const str
 	       !memcmp(link->name, search->name, search->units * sizeof(*search->name));
 }
 
-/* Only the name of entry @index. */
+/* Only the name of entry @index, and only what it leads to; @index is below the count. */
 enum cim_status cim_link_table_name(const struct cim_link_table *table, uint32_t index,
 				    struct cim_link *link, struct cim_error *err);
+enum cim_status cim_link_table_value(const struct cim_link_table *table, uint32_t index,
+				     struct cim_link *link, struct cim_error *err);
+
+/* ---- nameindex.c ---- */
 
 struct cim_name_indexes *cim_name_indexes_new(const struct cim_env *env);
 /* Nobody may be using one. NULL is fine. */
@@ -117,7 +62,7 @@ void cim_name_indexes_free(const struct cim_env *env, struct cim_name_indexes *a
 enum cim_status cim_name_index_find(const struct cim_name_search *search, uint32_t *at,
 				    uint32_t *end, struct cim_link *link, struct cim_error *err);
 
-/* ---- image.c, lookup.c ---- */
+/* ---- lookup.c ---- */
 
 /* What cim_image_stat() tells, from a record that has been read. @marked: it may have marks. */
 void cim_info_from_record(struct cim_file_info *info, uint32_t file_id,

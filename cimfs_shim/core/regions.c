@@ -18,6 +18,7 @@
 #include "io.h"
 #include "names.h"
 #include "reader.h"
+#include "regions.h"
 
 #include <string.h>
 
@@ -296,54 +297,6 @@ enum cim_status cim_region_get(struct cim_image *image, uint32_t region,
 		close_file(image, own);
 	*result = file;
 	return CIM_OK;
-}
-
-static enum cim_status check_headers(struct cim_image *image, struct cim_error *err)
-{
-	for (uint32_t region = 0; region < image->info.region_count; region++) {
-		struct cim_region_file *file;
-		enum cim_status status = cim_region_get(image, region, &file, err);
-
-		if (status)
-			return status;
-		cim_region_put(image, file);
-	}
-	return CIM_OK;
-}
-
-/* The tables by which all else is found lie in the region files. (That the directory of the file
- * tables does was seen when the image was opened.) */
-static enum cim_status check_tables(struct cim_image *image, struct cim_error *err)
-{
-	const uint32_t tables = image->info.table_count < CHECKED_TABLES ? image->info.table_count
-									 : CHECKED_TABLES;
-	struct cim_file_table table;
-	enum cim_status status;
-
-	status = cim_image_check_range(image, image->upcase_offset, 0, CIM_UPCASE_SIZE, err);
-	for (uint32_t i = 0; !status && i < tables; i++) {
-		status = cim_image_file_table(image, i, &table, err);
-		if (status == CIM_E_CORRUPT)
-			status = CIM_OK; /* nonsense, but not missing */
-		else if (!status && table.count)
-			status = cim_image_check_range(image, table.offset, 0,
-						       (uint64_t)table.count * table.entry_size,
-						       err);
-	}
-	return status;
-}
-
-enum cim_status cim_image_check_regions(struct cim_image *image, struct cim_error *err)
-{
-	static const char op[] = "check region files";
-	enum cim_status status;
-
-	if (CIM_ANY_NULL(err, op, image))
-		return CIM_E_POINTER;
-	status = check_headers(image, err);
-	if (!status)
-		status = check_tables(image, err);
-	return cim_error_where(err, status, op, image->path);
 }
 
 void cim_region_put(struct cim_image *image, struct cim_region_file *file)

@@ -35,6 +35,7 @@
  * and 4 bytes for each set that an image names and that has a file here, a sixth of what the name
  * of the set takes in the image.
  */
+#include "header.h"
 #include "image.h"
 #include "io.h"
 #include "namelist.h"

@@ -19,12 +19,14 @@
  */
 #include "structs.h"
 #include "budget.h"
+#include "header.h"
 #include "idset.h"
 #include "io.h"
 #include "place.h"
 #include "names.h"
 #include "pathbuf.h"
 #include "reader.h"
+#include "regions.h"
 #include "sized.h"
 
 #include <string.h>

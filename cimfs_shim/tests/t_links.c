@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Unit test of core/links.c: names counted in directories of their own and in shared tables. */
+#include "../core/cache.h"
 #include "../core/image.h"
-#include "../core/reader.h"
 #include "kit.h"
 #include "minicim.h"
 
