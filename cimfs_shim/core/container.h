@@ -4,9 +4,10 @@
  *
  * The container file system is a struct cim_vfs over one file of another, so nothing above it knows
  * the difference. contread.c finds the state that stands, and checks all of it; conttable.c has the
- * names; contwrite.c gives a session's files their room; contcommit.c makes the state that it
- * leaves the one that stands; contseal.c seals it, contverify.c reads what is sealed; contvfs.c and
- * contfile.c are the table of functions; place.c opens what a path means.
+ * names; contwrite.c gives a session's files their room, contsame.c sees that no other session has
+ * come between; contcommit.c makes the state that it leaves the one that stands; contseal.c seals
+ * it, contverify.c reads what is sealed; contvfs.c and contfile.c are the table of functions;
+ * place.c opens what a path means.
  *
  * Nodes of files that a published table names never change. A session's own ones may, by calls that
  * its lock serialises. So readers' threads meet only where a file is opened: there is a lock for
@@ -59,13 +60,6 @@ struct cim_cont_piece {
 	bool dirty; /* holds something else than zeros, or nobody knows */
 };
 
-struct cim_cont_record {
-	uint64_t sequence;
-	uint64_t table, length;
-	uint64_t end;
-	uint8_t table_digest[CIM_CONT_DIGEST];
-};
-
 struct cim_container {
 	struct cim_env env;
 	struct cim_vfs below; /* env's: where the container's file is */
@@ -110,15 +104,9 @@ static inline uint64_t cim_cont_whole(uint64_t bytes)
 
 /* ---- contread.c ---- */
 
-bool cim_cont_is_magic(const uint8_t *bytes, size_t len);
 /* Read and check all of it: header, records, table. c->file is open. @root: the root hash that it
  * must have been sealed with, CIM_VERITY_DIGEST bytes; NULL: any, or none. */
 enum cim_status cim_cont_load(struct cim_container *c, const uint8_t *root, struct cim_error *err);
-/* A record to 64 bytes, and its digest. */
-void cim_cont_record_encode(const struct cim_cont_record *record, uint8_t *bytes);
-void cim_cont_digest(const void *bytes, size_t len, uint8_t *digest);
-/* Read and decode the records; *slot is that of the one that stands. CIM_E_CORRUPT: none does. */
-enum cim_status cim_cont_read_records(struct cim_container *c, struct cim_error *err);
 
 /* ---- contverify.c ---- */
 
@@ -195,10 +183,12 @@ enum cim_status cim_cont_write_zeros(struct cim_container *c, uint64_t place, ui
 /* The extent that byte @offset is in, NULL behind the last. */
 const struct cim_extent *cim_cont_extent_at(const struct cim_cont_node *node, uint64_t offset);
 
-/* ---- contcommit.c ---- */
+/* ---- contsame.c ---- */
 
 /* Is it still the container that was opened (D35)? CIM_E_SHARING if not. */
 enum cim_status cim_cont_check_unchanged(struct cim_container *c, long *os_error);
+
+/* ---- contcommit.c ---- */
 
 enum cim_status cim_cont_commit(struct cim_container *c, long *os_error);
 /* Make an empty container, under a private name first; it gets c->name once it is whole and open,

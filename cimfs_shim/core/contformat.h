@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * contformat.h - the on-disk format of a container, and nothing else
+ * contformat.h - the on-disk format of a container
  *
  * A container is a directory of images in one file or on one block device. Its layout is ours; the
  * same in words is section 1 of container.md. Blocks of 4,096 bytes: the header, two commit
@@ -11,6 +11,8 @@
 #define CIM_CONTFORMAT_H
 
 #include "format.h"
+
+#include <stdbool.h>
 
 #define CIM_CONT_MAGIC	 "cimcont0"
 #define CIM_CONT_BLOCK	 4096u
@@ -78,5 +80,21 @@ struct cim_disk_cont_extent {
 	uint8_t len[8];
 };
 static_assert(CIM_SIZE(cont_extent) == 16, "extent");
+
+/* A commit record. */
+struct cim_cont_record {
+	uint64_t sequence;
+	uint64_t table, length;
+	uint64_t end;
+	uint8_t table_digest[CIM_CONT_DIGEST];
+};
+
+bool cim_cont_is_magic(const uint8_t *bytes, size_t len);
+void cim_cont_digest(const void *bytes, size_t len, uint8_t *digest);
+bool cim_cont_has_digest(const void *bytes, size_t len, const uint8_t *digest);
+/* A record to 64 bytes, with their digest. */
+void cim_cont_record_encode(const struct cim_cont_record *record, uint8_t *bytes);
+/* And back. False: it is none. */
+bool cim_cont_record_decode(const uint8_t *bytes, struct cim_cont_record *record);
 
 #endif

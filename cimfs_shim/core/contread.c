@@ -11,55 +11,10 @@
 #include "container.h"
 #include "bytes.h"
 #include "error.h"
-#include "hash.h"
 #include "io.h"
 #include "mem.h"
 
 #include <string.h>
-
-bool cim_cont_is_magic(const uint8_t *bytes, size_t len)
-{
-	return len >= CIM_MAGIC_SIZE && !memcmp(bytes, CIM_CONT_MAGIC, CIM_MAGIC_SIZE);
-}
-
-void cim_cont_digest(const void *bytes, size_t len, uint8_t *digest)
-{
-	struct cim_digest own;
-
-	cim_digest_of(bytes, len, &own);
-	memcpy(digest, own.bytes, CIM_CONT_DIGEST);
-}
-
-static bool has_digest(const void *bytes, size_t len, const uint8_t *digest)
-{
-	uint8_t own[CIM_CONT_DIGEST];
-
-	cim_cont_digest(bytes, len, own);
-	return !memcmp(own, digest, sizeof(own));
-}
-
-void cim_cont_record_encode(const struct cim_cont_record *record, uint8_t *bytes)
-{
-	memset(bytes, 0, CIM_SIZE(cont_record));
-	cim_put64(bytes + CIM_OFF(cont_record, sequence), record->sequence);
-	cim_put64(bytes + CIM_OFF(cont_record, table), record->table);
-	cim_put64(bytes + CIM_OFF(cont_record, length), record->length);
-	cim_put64(bytes + CIM_OFF(cont_record, end), record->end);
-	memcpy(bytes + CIM_OFF(cont_record, table_digest), record->table_digest, CIM_CONT_DIGEST);
-	cim_cont_digest(bytes, CIM_OFF(cont_record, digest), bytes + CIM_OFF(cont_record, digest));
-}
-
-/* False: it is none. */
-static bool decode_record(const uint8_t *bytes, struct cim_cont_record *record)
-{
-	record->sequence = cim_get64(bytes + CIM_OFF(cont_record, sequence));
-	record->table = cim_get64(bytes + CIM_OFF(cont_record, table));
-	record->length = cim_get64(bytes + CIM_OFF(cont_record, length));
-	record->end = cim_get64(bytes + CIM_OFF(cont_record, end));
-	memcpy(record->table_digest, bytes + CIM_OFF(cont_record, table_digest), CIM_CONT_DIGEST);
-	return record->sequence && has_digest(bytes, CIM_OFF(cont_record, digest),
-					      bytes + CIM_OFF(cont_record, digest));
-}
 
 static enum cim_status check_header(struct cim_container *c, struct cim_error *err)
 {
@@ -70,7 +25,8 @@ static enum cim_status check_header(struct cim_container *c, struct cim_error *e
 		return status;
 	if (!cim_cont_is_magic(bytes, sizeof(c->header)))
 		return cim_fail(err, CIM_E_CORRUPT, "it is no container");
-	if (!has_digest(bytes, CIM_OFF(cont_header, digest), bytes + CIM_OFF(cont_header, digest)))
+	if (!cim_cont_has_digest(bytes, CIM_OFF(cont_header, digest),
+				 bytes + CIM_OFF(cont_header, digest)))
 		return cim_fail(err, CIM_E_CORRUPT,
 				"the container's header doesn't match its digest");
 	if (cim_get32(bytes + CIM_OFF(cont_header, major)) != CIM_CONT_MAJOR)
@@ -129,7 +85,7 @@ static enum cim_status read_table(struct cim_container *c, const struct cim_cont
 	if (!c->table)
 		return cim_no_memory(err);
 	status = cim_cont_read_all(c, record->table, c->table, (size_t)length, err);
-	*good = !status && has_digest(c->table, (size_t)length, record->table_digest);
+	*good = !status && cim_cont_has_digest(c->table, (size_t)length, record->table_digest);
 	c->table_size = (size_t)length;
 	if (*good)
 		return CIM_OK;
@@ -138,7 +94,7 @@ static enum cim_status read_table(struct cim_container *c, const struct cim_cont
 	return status;
 }
 
-enum cim_status cim_cont_read_records(struct cim_container *c, struct cim_error *err)
+static enum cim_status read_records(struct cim_container *c, struct cim_error *err)
 {
 	enum cim_status status = CIM_OK;
 
@@ -157,7 +113,7 @@ static enum cim_status choose_record(struct cim_container *c, uint64_t size, str
 	enum cim_status status;
 
 	for (unsigned i = 0; i < CIM_CONT_RECORDS; i++)
-		good[i] = decode_record(c->records[i], &records[i]);
+		good[i] = cim_cont_record_decode(c->records[i], &records[i]);
 	newer = !good[0] || (good[1] && records[1].sequence > records[0].sequence);
 	for (unsigned turn = 0; turn < CIM_CONT_RECORDS; turn++) {
 		const unsigned i = turn ? !newer : newer;
@@ -211,7 +167,7 @@ enum cim_status cim_cont_load(struct cim_container *c, const uint8_t *root, stru
 	if (!status)
 		status = read_header(c, size, root, err);
 	if (!status)
-		status = cim_cont_read_records(c, err);
+		status = read_records(c, err);
 	if (!status)
 		status = choose_record(c, size, err);
 	if (!status)
