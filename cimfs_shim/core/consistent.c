@@ -18,7 +18,7 @@
 #include "io.h"
 #include "names.h"
 #include "owners.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

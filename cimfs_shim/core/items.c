@@ -11,7 +11,7 @@
 #include "path.h"
 #include "reader.h"
 #include "sized.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

@@ -18,6 +18,9 @@
 #include "hashtable.h"
 #include "image.h"
 
+/* The regions of the session itself. */
+#define CIM_MERGE_OWN CIM_REGION_TYPES
+
 struct cim_writer;
 struct cim_path;
 struct cim_budget;
@@ -59,6 +62,8 @@ void cim_merge_record(const struct cim_merge *merge, struct cim_record *record);
 /* What stands behind the header of a filesystem file: its region sets, and the sources. */
 size_t cim_merge_tail_size(const struct cim_merge *merge);
 void cim_merge_put_tail(const struct cim_merge *merge, uint8_t *bytes);
+
+/* ---- mergesource.c ---- */
 
 /* Are the sources still what they were? CIM_E_SHARING if not. */
 enum cim_status cim_merge_check_given(const struct cim_writer *writer, struct cim_error *err);

@@ -9,7 +9,7 @@
  * are written as directories.
  */
 #include "path.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  * what the rest means, but keeps it. It costs memory only where it isn't zero.
  */
 #include "budget.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

@@ -14,7 +14,7 @@
  */
 #include "budget.h"
 #include "path.h"
-#include "writer.h"
+#include "session.h"
 
 /* A source that is being added. */
 struct adding {

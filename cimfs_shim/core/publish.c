@@ -9,7 +9,7 @@
 #include "io.h"
 #include "names.h"
 #include "regions.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

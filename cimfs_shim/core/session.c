@@ -6,7 +6,7 @@
  * sessionfiles.c. The first write that fails leaves a poison: its error, with the operation and the
  * path of the call that it comes from, which is what every later call answers.
  */
-#include "writer.h"
+#include "session.h"
 
 void cim_session_lock(struct cim_writer *writer)
 {

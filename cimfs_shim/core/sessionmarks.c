@@ -8,7 +8,7 @@
 #include "budget.h"
 #include "metavalid.h"
 #include "path.h"
-#include "writer.h"
+#include "session.h"
 
 /* ---- flags that had no meaning so far ---- */
 

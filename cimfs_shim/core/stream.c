@@ -9,7 +9,7 @@
  * nothing.
  */
 #include "sized.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
  */
 #include "collate.h"
 #include "sort.h"
-#include "writer.h"
+#include "session.h"
 
 #include <string.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * writer.c - opening and closing a session, and its commit: see writer.h
+ * writer.c - opening and closing a session, and its commit: see session.h
  *
  * A session holds the directory's lock and three region files of a region set of its own, under
  * private names or, in the ordinary mode, under their final ones: a region file that no image
  * names is nothing. Everything else happens in memory until the commit. An image that is extended
  * or forked is opened like by any reader; its region sets become the parents of the new image.
  */
-#include "writer.h"
+#include "session.h"
 #include "collate.h"
 #include "io.h"
 #include "metavalid.h"

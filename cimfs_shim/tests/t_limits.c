@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The size of a link table, planned for more rows than any test could write (decision D48). */
-#include "../core/writer.h"
+#include "../core/session.h"
 #include "tap.h"
 
 static struct cim_error err;

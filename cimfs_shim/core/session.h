@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * writer.h - a session, as the files that make it up see it
+ * session.h - a session, as the files that make it up see it
  *
  * A session is what is done with one struct cim_writer, from cim_writer_open() to its close, and
  * `writer` is always that handle. "A writer" is whoever makes images: this library or another.
@@ -10,7 +10,8 @@
  *   items.c        the calls that change the tree: add, link, delete, lookup
  *   stream.c       the open stream
  *   sessionmarks.c tombstones and merge links
- *   merge.c        images that are merged: mergetree.c, their trees; mergelink.c, their merge links
+ *   mergesource.c  images that are merged, on merge.c: mergetree.c, their trees; mergelink.c, their
+ *                  merge links; mergerest.c, what their records have more
  *   tables.c       commit, first half: link tables, file tables, the filesystem object
  *   publish.c      commit, second half: names, syncs and the one rename
  *   consistent.c   the names of consistent mode, which may be another's already
@@ -18,8 +19,8 @@
  *   namespace.c    the tree; objects.c  what is in the region files; objectid.c, parentids.c  what
  *                  is known
  */
-#ifndef CIM_WRITER_H
-#define CIM_WRITER_H
+#ifndef CIM_SESSION_H
+#define CIM_SESSION_H
 
 #include "image.h"
 #include "merge.h"
