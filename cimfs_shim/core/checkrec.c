@@ -81,10 +81,10 @@ static bool check_pe(struct cim_check *c, uint64_t offset, uint16_t base, uint64
 	pe.data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe.count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
 	flags = cim_get16(bytes + CIM_OFF(pe_image, flags));
-	if (cim_pe_data(bytes, base, &pe.data, NULL)) {
-		cim_check_report(c, CIM_ERROR, what, offset, "its data lie in no region");
+	if (!cim_check_try(
+		    c, cim_image_reach_pe_data(c->image, offset, bytes, base, &pe.data, &c->why),
+		    what, offset, "its data"))
 		return false;
-	}
 	if (flags & ~FLAG_PE_VALID)
 		cim_check_report(c, CIM_NOTE, what, offset, "unknown flags 0x%x", flags);
 	if (!cim_check_place(c, "PE image's data", pe.data, pe.data_length, false) ||
@@ -156,23 +156,29 @@ static void check_stream(struct cim_check *c, uint64_t offset, uint64_t desc, ui
 			      what, offset, "it can't be read");
 }
 
+static void check_entry(struct cim_check *c, const struct cim_link_table *table, uint32_t index)
+{
+	static const char what[] = "stream table";
+	struct cim_link link;
+	enum cim_status status = cim_link_table_name(table, index, &link, &c->why);
+	size_t len;
+
+	if (status == CIM_E_CORRUPT)
+		return; /* cim_check_links() has reported it */
+	if (!cim_check_try(c, status, what, table->offset, "it can't be read"))
+		return;
+	len = cim_check_push(c, ':', link.name, link.units);
+	status = cim_link_table_get(table, index, &link, &c->why);
+	if (cim_check_try(c, status, what, table->offset, "the stream"))
+		check_stream(c, link.stream_offset, link.stream_desc, link.base);
+	cim_check_pop(c, len);
+	cim_check_tick(c);
+}
+
 static void check_each_stream(struct cim_check *c, const struct cim_link_table *table)
 {
-	struct cim_link link;
-
-	for (uint32_t i = 0; i < table->count && !c->status; i++) {
-		const enum cim_status status = cim_link_table_get(table, i, &link, &c->why);
-		size_t len;
-
-		if (status == CIM_E_CORRUPT)
-			continue; /* cim_check_links() has reported it */
-		if (!cim_check_try(c, status, "stream table", table->offset, "it can't be read"))
-			continue;
-		len = cim_check_push(c, ':', link.name, link.units);
-		check_stream(c, link.stream_offset, link.stream_desc, link.base);
-		cim_check_pop(c, len);
-		cim_check_tick(c);
-	}
+	for (uint32_t i = 0; i < table->count && !c->status; i++)
+		check_entry(c, table, i);
 }
 
 static void check_streams(struct cim_check *c, const struct cim_record *record)

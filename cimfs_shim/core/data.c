@@ -52,7 +52,7 @@ static enum cim_status read_pe_image(struct cim_image *image, uint64_t offset, u
 	pe->offset = offset;
 	pe->data_length = cim_get64(bytes + CIM_OFF(pe_image, data_length));
 	pe->count = cim_get16(bytes + CIM_OFF(pe_image, mapping_count));
-	return cim_pe_data(bytes, base, &pe->data, err);
+	return cim_image_reach_pe_data(image, offset, bytes, base, &pe->data, err);
 }
 
 enum cim_status cim_stream_place(struct cim_image *image, uint64_t offset, uint64_t desc,

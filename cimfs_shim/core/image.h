@@ -2,14 +2,15 @@
 /*
  * image.h - an open image, as the files of core see it
  *
- * The reader in layers: header.c reads the filesystem file; regions.c opens region files when they
- * are needed and keeps a bounded number open; cache.c keeps a bounded number of blocks of metadata;
- * imageread.c reads objects and file records; linktable.c reads directories and stream tables where
- * they lie; linksearch.c looks for names in them, nameindex.c for those that a binary search can't
- * find; data.c reads streams (plain, sparse, PE); imageopen.c opens the whole, and merged.c one
- * that lies in several places; imagehold.c holds it; marks.c knows what is hidden; walk.c visits
- * trees; check.c checks everything. A session uses the same layers to read its base. Nothing read
- * from a file is trusted: each layer checks what it decodes, and the only way to read an object,
+ * The reader in layers: header.c reads the filesystem file; regions.c opens region files when
+ * they are needed and keeps a bounded number open; cache.c keeps a bounded number of blocks of
+ * metadata; imageread.c reads objects and file records; linktable.c reads directories and stream
+ * tables where they lie; reach.c refuses what no source can lead to; linksearch.c looks for
+ * names in them, nameindex.c for those that a binary search can't find; data.c reads streams
+ * (plain, sparse, PE); imageopen.c opens the whole, and merged.c one that lies in several
+ * places; imagehold.c holds it; marks.c knows what is hidden; walk.c visits trees; check.c
+ * checks everything. A session uses the same layers to read its base. Nothing read from a file
+ * is trusted: each layer checks what it decodes, and the only way to read an object,
  * cim_image_read_object(), refuses whatever the region file doesn't hold.
  */
 #ifndef CIM_IMAGE_H
@@ -45,6 +46,7 @@ struct cim_image {
 	struct cim_image_info info;
 	struct cim_region_set *sets; /* parents first, own last */
 	struct cim_merged_source *sources;
+	uint32_t *reaches; /* reach.c's */
 	bool with_sources; /* opened by cim_image_open_merged() */
 	bool marked;	   /* records may have marks */
 	bool show_marked;
@@ -125,6 +127,19 @@ enum cim_status cim_image_record_rest(struct cim_image *image, uint32_t file_id,
 enum cim_status cim_image_upcase(struct cim_image *image, const uint16_t **upcase,
 				 struct cim_error *err);
 
+/* ---- reach.c ---- */
+
+/* Once sets and sources are known. */
+enum cim_status cim_image_find_reaches(struct cim_image *image, struct cim_error *err);
+/* Make the RegionOffset of a stream, as an entry of the stream table at @from has it, count from
+ * the first region; CIM_E_CORRUPT if what lies there can't lead there. @base: of the item. */
+enum cim_status cim_image_reach_stream(const struct cim_image *image, uint64_t from, uint64_t desc,
+				       uint16_t base, uint64_t *offset, struct cim_error *err);
+/* And that of a PE image's data, as its descriptor at @from has it. */
+enum cim_status cim_image_reach_pe_data(const struct cim_image *image, uint64_t from,
+					const uint8_t *descriptor, uint16_t base, uint64_t *offset,
+					struct cim_error *err);
+
 /* ---- marks.c ---- */
 
 /* The marks of a record of this image, CIM_MARK_*. */
@@ -176,6 +191,10 @@ enum cim_status cim_link_table_of_streams(struct cim_image *image, const struct 
 /* Entry @index, names checked (length 1 to 255, inside the table). */
 enum cim_status cim_link_table_get(const struct cim_link_table *table, uint32_t index,
 				   struct cim_link *link, struct cim_error *err);
+/* Only the name of it. */
+enum cim_status cim_link_table_name(const struct cim_link_table *table, uint32_t index,
+				    struct cim_link *link, struct cim_error *err);
+
 /* ---- linksearch.c ---- */
 
 /* Find a name, ignoring case by the image's table, or @exact. *found tells; *link is the entry.

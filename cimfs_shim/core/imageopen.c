@@ -73,7 +73,7 @@ static enum cim_status fill_in(struct cim_image *image, const char *name, uint64
 	image->lock = image->env.mutex_new(image->env.thread_ctx);
 	if (!image->files || !image->cache || !image->names || !image->lock)
 		return cim_no_memory(err);
-	return CIM_OK;
+	return cim_image_find_reaches(image, err);
 }
 
 enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *dir, const char *name,
@@ -164,6 +164,7 @@ void cim_image_close(struct cim_image *image)
 	cim_free(&env, image->upcase);
 	cim_free(&env, image->sets);
 	cim_free(&env, image->sources);
+	cim_free(&env, image->reaches);
 	cim_free(&env, image->header);
 	cim_free(&env, image->path);
 	if (image->lock)

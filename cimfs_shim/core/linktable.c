@@ -160,8 +160,8 @@ enum cim_status cim_link_table_value(const struct cim_link_table *table, uint32_
 		link->stream_offset = cim_get64(bytes + CIM_OFF(stream, offset));
 		link->stream_desc = cim_get64(bytes + CIM_OFF(stream, desc));
 		link->base = table->base;
-		return cim_stream_add_base(&link->stream_offset, link->stream_desc, table->base,
-					   err);
+		return cim_image_reach_stream(table->image, table->offset, link->stream_desc,
+					      table->base, &link->stream_offset, err);
 	}
 	return CIM_OK;
 }

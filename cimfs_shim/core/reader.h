@@ -46,9 +46,7 @@ static inline bool cim_name_same(const struct cim_name_search *search, const str
 	       !memcmp(link->name, search->name, search->units * sizeof(*search->name));
 }
 
-/* Only the name of entry @index, and only what it leads to; @index is below the count. */
-enum cim_status cim_link_table_name(const struct cim_link_table *table, uint32_t index,
-				    struct cim_link *link, struct cim_error *err);
+/* Only what entry @index leads to; @index is below the count. */
 enum cim_status cim_link_table_value(const struct cim_link_table *table, uint32_t index,
 				     struct cim_link *link, struct cim_error *err);
 

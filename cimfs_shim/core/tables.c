@@ -260,7 +260,7 @@ static enum cim_status flatten_pe(struct cim_writer *writer, uint16_t base, uint
 		return cim_no_memory(err);
 	status = cim_image_read_raw(writer->base, *offset, 0, bytes, size, err);
 	if (!status)
-		status = cim_pe_data(head, base, &data, err);
+		status = cim_image_reach_pe_data(writer->base, *offset, head, base, &data, err);
 	if (!status) {
 		memcpy(bytes, head, sizeof(head)); /* of which the size was taken */
 		cim_put64(bytes + CIM_OFF(pe_image, data), data);

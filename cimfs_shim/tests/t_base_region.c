@@ -53,14 +53,17 @@ static void pe_from(struct mini *m, const uint8_t *stream, unsigned base)
 	pe_done[i] = offset | base;
 }
 
+/* A stream table behind what the second form has in front of it. */
+static uint8_t *first_form(uint8_t *table)
+{
+	return get_le(table, 4) < 8 + 20 * get_le(table + 4, 4) ? table + 4 : table;
+}
+
 static void streams_from(struct mini *m, uint64_t offset, unsigned base)
 {
-	uint8_t *table = object_at(m, offset);
-	unsigned count;
+	uint8_t *table = first_form(object_at(m, offset));
+	const unsigned count = (unsigned)get_le(table + 4, 4);
 
-	if (get_le(table, 4) < 8 + 20 * get_le(table + 4, 4))
-		table += 4; /* the second form */
-	count = (unsigned)get_le(table + 4, 4);
 	for (unsigned i = 0; i < count; i++) {
 		pe_from(m, table + 8 + 16 * i, base);
 		count_from(table + 8 + 16 * i, base);
@@ -228,6 +231,95 @@ static void test_far_away(void)
 	far_index = 3;
 	is_int(stat_far("beta", id_of("beta"), &err), CIM_E_CORRUPT,
 	       "regions that the image hasn't");
+}
+
+/* ---- from one source into the next ---- */
+
+enum { SAMPLE_REGIONS = SAMPLE_SMALL + 1 };
+
+static unsigned next_region; /* of the source behind the sample */
+static const char into_next[] = "behind the source's last";
+
+static uint64_t in_next(void)
+{
+	return (uint64_t)(SAMPLE_REGIONS + next_region) << 48 | 64;
+}
+
+static void stream_into_next(struct mini *m)
+{
+	for (size_t i = 0; i < m->record_count; i++) {
+		const uint64_t offset = get_le(m->records[i] + 80, 8);
+		uint8_t *table;
+
+		if (!offset)
+			continue;
+		table = first_form(object_at(m, offset));
+		mini_le(table + 8, in_next(), 8);
+		mini_le(table + 16, 4, 8);
+	}
+}
+
+static void pe_into_next(struct mini *m)
+{
+	for (size_t i = 0; i < m->record_count; i++)
+		if (get_le(m->records[i] + 48, 8) >> 48 == 2)
+			mini_le(object_at(m, get_le(m->records[i] + 40, 8)) +
+					CIM_OFF(pe_image, data),
+				in_next(), 8);
+}
+
+static void add_other(struct kit *k, const char *name)
+{
+	uint8_t bytes[30000];
+	struct cim_writer *w = begin(k, NULL, name);
+
+	pattern(bytes, 7, sizeof(bytes));
+	put_bytes(k, w, name, bytes, sizeof(bytes));
+	finish(k, w);
+}
+
+static int count_into_next(void *ctx, const struct cim_finding *finding)
+{
+	*(unsigned *)ctx += finding->severity == CIM_ERROR && strstr(finding->message, into_next);
+	return 0;
+}
+
+static unsigned errors_into_next(struct kit *k, const char *name)
+{
+	struct cim_image *image = open_image(k, name);
+	unsigned count = 0;
+
+	must(k, cim_image_verify(image, 0, count_into_next, &count, NULL, &k->err));
+	cim_image_close(image);
+	return count;
+}
+
+/* All that is read of it, and what verify finds. */
+static void test_next_source(void (*change)(struct mini *m), const char *what)
+{
+	static const char *const sources[] = {"mem/first.cim", "mem/s.cim", "mem/next.cim"};
+
+	for (size_t first = 0; first < 2; first++)
+		for (next_region = 0; next_region < 3; next_region++) {
+			struct kit k = sample_kit(change);
+			struct read_all all;
+			struct cim_writer *w;
+
+			add_other(&k, "first.cim");
+			add_other(&k, "next.cim");
+			w = begin(&k, NULL, "m.cim");
+			for (size_t i = first; i < 3; i++)
+				must(&k, cim_writer_add_source(w, sources[i], 0, &k.err));
+			finish(&k, w);
+			read_all(&k.env, "mem/m.cim", &all);
+			ok(all.failed && all.statuses == 1u << CIM_E_CORRUPT,
+			   "%s that leads into region %u of the next source, %zu before it: it "
+			   "can't be read (%u failures, statuses %#x)",
+			   what, next_region, 1 - first, all.failed, all.statuses);
+			ok(strstr(all.err.cause, into_next) != NULL, "and why: %s", all.err.cause);
+			ok(errors_into_next(&k, "m.cim"), "verify finds it");
+			kit_free(&k);
+		}
 }
 
 /* What no table has isn't looked for. */
@@ -505,6 +597,8 @@ int main(void)
 	test_places();
 	test_far_away();
 	test_link_tables();
+	test_next_source(stream_into_next, "a stream table");
+	test_next_source(pe_into_next, "a PE descriptor");
 	test_sessions("b.cim");
 	test_sessions("s.cim");
 	return tap_done();
