@@ -152,6 +152,15 @@ static uint64_t do_stored(void *ctx)
 	return cim_writer_get_stats(n->writer, &stats, NULL) ? UINT64_MAX : stats.stored_bytes;
 }
 
+static enum cim_status do_add_source(void *ctx, const char *name)
+{
+	struct rt_native *n = ctx;
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
+	return cim_writer_add_source(n->writer, path, 0, &n->err);
+}
+
 static enum cim_status do_commit(void *ctx)
 {
 	struct rt_native *n = ctx;
@@ -250,6 +259,7 @@ struct rt_backend rt_native_backend(struct rt_native *n)
 				   .tombstone = do_tombstone,
 				   .merge_link = do_merge_link,
 				   .stored = do_stored,
+				   .add_source = do_add_source,
 				   .commit = do_commit,
 				   .close = do_close};
 }

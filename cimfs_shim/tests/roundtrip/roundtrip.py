@@ -5,7 +5,9 @@
 For each seed: the story is told to libcim, every call is judged and every image read back and held
 against the model; told again by the call that writes a stream at once, and once more over the
 region files of the run before; told to cimfs.dll under Wine. All of these must come to the same
-files, byte for byte, and `cimtool verify --deep` must have nothing to say.
+files, byte for byte, and `cimtool verify --deep` must have nothing to say. All of it ends with
+the images merged. Half of the stories are told once more in a container, which is sealed in the end:
+libcim's must be cimfs.dll's, byte for byte. Those of odd seeds have tombstones and merge links there.
 
 CIM_SEED=N   begin with this seed, and use no others but those that follow it
 CIM_ROUNDS=N that many seeds, for long runs
@@ -153,8 +155,18 @@ def tell_natively(seed, options):
     return told
 
 
-def tell_windows(seed, options, told):
-    name = f"seed {seed}: cimfs.dll under Wine comes to the same files"
+def tell_in_container(seed, options):
+    """In a container, which is one file: its directory."""
+    told = fresh("container")
+    status, said = run(NATIVE, *options, seed, told)
+    check(status == 0, f"seed {seed}: in a container: libcim answers and stores as the model says", said)
+    names = sorted(path.name for path in told.iterdir())
+    check(names == ["c.bcim"], f"seed {seed}: all of it is one file", str(names))
+    return told
+
+
+def tell_windows(seed, options, told, what="the same files"):
+    name = f"seed {seed}: cimfs.dll under Wine comes to {what}"
     if not WINE:
         skip(name, "no wine (WINE is not set)")
         return
@@ -163,7 +175,7 @@ def tell_windows(seed, options, told):
         WINE, TMP / "rt_cimfs.exe", *options, seed, "Z:" + str(directory).replace("/", "\\")
     )
     check(
-        status == 0, f"seed {seed}: cimfs.dll answers, and reads, as the model says", said
+        status == 0, f"seed {seed}: cimfs.dll answers, and reads, as the model says ({what})", said
     )
     differs = same_files(told, directory)
     check(not differs, name, differs)
@@ -182,9 +194,9 @@ def check_sets(seed, told, known):
     )
 
 
-def check_images(seed, told):
-    name = f"seed {seed}: cimtool verify --deep finds nothing"
-    images = sorted(told.glob("*.cim"))
+def check_images(seed, told, pattern="*.cim"):
+    name = f"seed {seed}: cimtool verify --deep {pattern} finds nothing"
+    images = sorted(told.glob(pattern))
     status, said = run(CIMTOOL, "verify", "--deep", *images)
     if status == 2:  # one image at a time, then
         results = [run(CIMTOOL, "verify", "--deep", image) for image in images]
@@ -211,10 +223,17 @@ def main():
         options = [*pe, "--big"] if big and number == 1 else pe
         if "--big" in options:
             print(f"# seed {seed} also has a stream of more than 4 GiB")
-        told = tell_natively(seed, options)
-        tell_windows(seed, options, told)
+        told = tell_natively(seed, [*options, "--merge"])
+        tell_windows(seed, [*options, "--merge"], told)
         check_images(seed, told)
         check_sets(seed, told, known)
+        shutil.rmtree(told)
+        if number % 4 > 1:
+            continue
+        options = [*pe, "--merge", "--container", *(["--marks"] if seed % 2 else [])]
+        told = tell_in_container(seed, options)
+        tell_windows(seed, options, told, "the same container")
+        check_images(seed, told, "*.bcim")
         shutil.rmtree(told)
     done()
 

@@ -165,6 +165,8 @@ struct rt_backend {
 	enum cim_status (*merge_link)(void *ctx, const uint16_t *path, const uint16_t *target);
 	/* bytes of streams that the session stored; NULL: the back end can't tell */
 	uint64_t (*stored)(void *ctx);
+	/* lay an image of the place under what the session has; NULL: no such call */
+	enum cim_status (*add_source)(void *ctx, const char *name);
 	enum cim_status (*commit)(void *ctx);
 	void (*close)(void *ctx);
 };
@@ -188,6 +190,8 @@ struct rt_options {
 	bool big;	     /* also partly written streams of more than 4 GiB */
 	bool fill;	     /* write whole streams by fill() */
 	bool marks;	     /* also tombstones and merge links */
+	bool merge;	     /* merge all images in the end */
+	bool container; /* for the programs: the images lie in one, which is sealed in the end */
 	/* choices to begin with, before the seed's: for a fuzzer */
 	const uint8_t *input;
 	size_t input_size;

@@ -1135,6 +1135,25 @@ static bool tell_session(struct story *s, uint32_t session)
 	return true;
 }
 
+/* All images as one, the last one topmost. Nobody knows here whether all merge links lead
+ * somewhere; but two tellers must agree on that. */
+static void tell_merge(struct story *s)
+{
+	const struct rt_backend *backend = s->backend;
+	enum cim_status got;
+
+	if (!expect(s, backend->open(backend->ctx, NULL, "merged.cim", SESSIONS), CIM_OK, "open",
+		    NULL))
+		return;
+	for (uint32_t i = s->result->image_count; i-- > 0;)
+		expect(s, backend->add_source(backend->ctx, s->result->images[i].name), CIM_OK,
+		       "add source", NULL);
+	got = backend->commit(backend->ctx);
+	if (got != CIM_E_PATH_NOT_FOUND || !s->options->marks)
+		expect(s, got, CIM_OK, "commit of what was merged", NULL);
+	backend->close(backend->ctx);
+}
+
 bool rt_tell(const struct rt_options *options, const struct rt_backend *backend,
 	     struct rt_result *result)
 {
@@ -1157,6 +1176,8 @@ bool rt_tell(const struct rt_options *options, const struct rt_backend *backend,
 	     session++)
 		told = tell_session(s, session) &&
 		       (!options->after_session || options->after_session(options->ctx, result));
+	if (told && options->merge)
+		tell_merge(s);
 	rt_content_free(&s->content);
 	free(s);
 	return told;
@@ -1176,6 +1197,12 @@ int rt_parse_options(int argc, char **argv, struct rt_options *options)
 			options->big = true;
 		else if (!strcmp(argv[i], "--fill"))
 			options->fill = true;
+		else if (!strcmp(argv[i], "--marks"))
+			options->marks = true;
+		else if (!strcmp(argv[i], "--merge"))
+			options->merge = true;
+		else if (!strcmp(argv[i], "--container"))
+			options->container = true;
 		else if (!strcmp(argv[i], "--pe") && i + 1 < argc)
 			options->pe_list = argv[++i];
 		else
@@ -1186,12 +1213,15 @@ int rt_parse_options(int argc, char **argv, struct rt_options *options)
 		return i + 1;
 	}
 	fprintf(stderr,
-		"Usage: %s [--trace] [--big] [--fill] [--pe LIST] SEED DIRECTORY\n"
+		"Usage: %s [OPTION]... SEED DIRECTORY\n"
 		"Make the images of a seed's story in an empty directory.\n"
-		"  --trace    print each call\n"
-		"  --big      also store a stream of more than 4 GiB\n"
-		"  --fill     hand whole streams over at once (libcim only)\n"
-		"  --pe LIST  a file with the path of a PE file on each line\n"
+		"  --trace      print each call\n"
+		"  --big        also store a stream of more than 4 GiB\n"
+		"  --fill       hand whole streams over at once (libcim only)\n"
+		"  --marks      also make tombstones and merge links\n"
+		"  --merge      merge all images in the end\n"
+		"  --container  make them in DIRECTORY/c.bcim, and seal that in the end\n"
+		"  --pe LIST    a file with the path of a PE file on each line\n"
 		"Exit status: 0 all as the model says, 1 not so, 2 trouble.\n",
 		argv[0]);
 	return 0;

@@ -3,8 +3,8 @@
  * rt_cimfs.exe - tell a story to cimfs.dll
  *
  * The same story as rt_libcim tells, by the Windows API. Then the DLL's own reading functions are
- * held against the model: CimGetFileStatBasicInformation and CimReadFile for the items and streams
- * of every image.
+ * held against the model: CimGetFileStatBasicInformation and CimReadFile, or those with flags, for
+ * the items and streams of every image.
  */
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -18,7 +18,8 @@
 
 struct windows
 {
-    WCHAR dir[MAX_PATH];
+    WCHAR dir[MAX_PATH]; /* or the container */
+    bool container;
     CIMFS_IMAGE_HANDLE image;
     CIMFS_STREAM_HANDLE stream;
 };
@@ -61,6 +62,7 @@ static enum cim_status do_open(void *ctx, const char *existing, const char *name
     UINT32 flags = CIM_CREATE_CONSISTENT_CIMS;
     WCHAR wide_existing[64], wide_name[64];
 
+    if (w->container) flags |= CIM_CREATE_IMAGE_SINGLE_FILE | CIM_CREATE_VERIFIED;
     if (round % 2) flags |= CIM_CREATE_DO_NOT_EXPAND_PE_IMAGES | CIM_CREATE_FIXED_SIZE_CHUNKS;
     if (existing) widen(existing, wide_existing, ARRAYSIZE(wide_existing));
     if (name) widen(name, wide_name, ARRAYSIZE(wide_name));
@@ -146,6 +148,37 @@ static enum cim_status do_lookup(void *ctx, const uint16_t *path, bool *exists)
     return to_status(hr);
 }
 
+static enum cim_status do_tombstone(void *ctx, const uint16_t *path)
+{
+    struct windows *w = ctx;
+
+    return to_status(CimTombstoneFile(w->image, (const WCHAR *)path));
+}
+
+static enum cim_status do_merge_link(void *ctx, const uint16_t *path, const uint16_t *target)
+{
+    struct windows *w = ctx;
+
+    return to_status(CimCreateMergeLink(w->image, (const WCHAR *)path, (const WCHAR *)target));
+}
+
+static void image_path(const struct windows *w, const char *name, WCHAR *path)
+{
+    wcscpy(path, w->dir);
+    wcscat(path, L"\\");
+    widen(name, path + wcslen(path), 64);
+}
+
+static enum cim_status do_add_source(void *ctx, const char *name)
+{
+    struct windows *w = ctx;
+    WCHAR path[MAX_PATH];
+
+    image_path(w, name, path);
+    if (!w->container) return to_status(CimAddFsToMergedImage(w->image, path));
+    return to_status(CimAddFsToMergedImage2(w->image, path, CIM_MERGE_SINGLE_FILE));
+}
+
 static enum cim_status do_commit(void *ctx)
 {
     struct windows *w = ctx;
@@ -175,6 +208,7 @@ enum
 struct reader
 {
     WCHAR image[MAX_PATH];
+    UINT32 flags; /* CIM_READ_* */
     WCHAR path[PATH_ROOM];
     size_t units;
     BYTE got[PIECE], want[PIECE];
@@ -186,6 +220,19 @@ struct reader
 static void wrong(struct reader *r, const char *what, HRESULT hr)
 {
     if (++r->wrong <= 10) printf("# %s: 0x%08lX or other bytes\n", what, (unsigned long)hr);
+}
+
+/* Directories by the calls that have no flags. */
+static HRESULT read_file(struct reader *r, UINT64 offset, UINT64 *got, UINT64 *left)
+{
+    if (!r->flags) return CimReadFile(r->image, r->path, offset, r->got, PIECE, got, left);
+    return CimReadFile2(r->image, r->path, offset, r->got, PIECE, got, left, r->flags);
+}
+
+static HRESULT stat_file(struct reader *r, FILE_STAT_BASIC_INFORMATION *info)
+{
+    if (!r->flags) return CimGetFileStatBasicInformation(r->image, r->path, info);
+    return CimGetFileStatBasicInformation2(r->image, r->path, info, r->flags);
 }
 
 static void read_stream(struct reader *r, const struct rt_stream *stream)
@@ -202,7 +249,7 @@ static void read_stream(struct reader *r, const struct rt_stream *stream)
         else
             offset = stream->size > ends[i] ? ends[i] : stream->size;
         want = stream->size - offset < PIECE ? stream->size - offset : PIECE;
-        hr = CimReadFile(r->image, r->path, offset, r->got, PIECE, &got, &left);
+        hr = read_file(r, offset, &got, &left);
         r->reads++;
         rt_stream_expect(stream, offset, r->want, (size_t)want);
         if (hr != S_OK || got != want || left != stream->size - offset - got ||
@@ -210,14 +257,14 @@ static void read_stream(struct reader *r, const struct rt_stream *stream)
             wrong(r, "CimReadFile", hr);
         if (offset >= stream->size) break;
     }
-    hr = CimReadFile(r->image, r->path, stream->size + 1, r->got, PIECE, &got, &left);
+    hr = read_file(r, stream->size + 1, &got, &left);
     if ((DWORD)hr != 0x80070026) wrong(r, "CimReadFile past the end", hr);
 }
 
 static void stat_item(struct reader *r, const struct rt_node *node)
 {
     FILE_STAT_BASIC_INFORMATION info;
-    HRESULT hr = CimGetFileStatBasicInformation(r->image, r->path, &info);
+    HRESULT hr = stat_file(r, &info);
     INT64 size = node->directory ? 0 : (INT64)node->data.size;
 
     r->reads++;
@@ -265,16 +312,20 @@ static void read_node(struct reader *r, const struct rt_node *node)
 
 static void read_image(struct reader *r, const struct windows *w, const struct rt_image *image)
 {
-    WCHAR name[64];
-
-    widen(image->name, name, ARRAYSIZE(name));
-    wcscpy(r->image, w->dir);
-    wcscat(r->image, L"\\");
-    wcscat(r->image, name);
+    image_path(w, image->name, r->image);
+    r->flags = w->container ? CIM_READ_SINGLE_FILE : CIM_READ_NONE;
     r->left = FILES_READ;
     r->units = 0;
     r->path[0] = 0;
     read_node(r, image->root);
+}
+
+static HRESULT seal(const struct windows *w)
+{
+    UINT64 size, header;
+    BYTE hash[32];
+
+    return CimSealImage(w->dir, &size, &header, hash);
 }
 
 int main(int argc, char **argv)
@@ -291,6 +342,9 @@ int main(int argc, char **argv)
                                  .link = do_link,
                                  .remove = do_remove,
                                  .lookup = do_lookup,
+                                 .tombstone = do_tombstone,
+                                 .merge_link = do_merge_link,
+                                 .add_source = do_add_source,
                                  .commit = do_commit,
                                  .close = do_close};
     struct rt_options options;
@@ -301,7 +355,10 @@ int main(int argc, char **argv)
 
     if (!at || !w || !r) return 2;
     MultiByteToWideChar(CP_UTF8, 0, argv[at], -1, w->dir, MAX_PATH - 70);
+    w->container = options.container;
+    if (w->container) wcscat(w->dir, L"\\c.bcim");
     told = rt_tell(&options, &backend, &result);
+    if (w->container && FAILED(seal(w))) wrong(r, "CimSealImage", E_FAIL);
     r->random.state = options.seed;
     for (i = 0; i < result.image_count; i++) read_image(r, w, &result.images[i]);
     printf("# seed %llu under Windows: %llu calls, %llu wrong; %u images, %llu reads, %llu wrong\n",
