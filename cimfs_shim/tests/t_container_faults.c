@@ -19,13 +19,14 @@ enum kind {
 	FORK,
 	CONSISTENT,
 	REBUILD, /* consistent, over files that are there */
+	MERGE,	 /* base.cim, below items and marks of the session's own */
 	UPKEEP,	 /* remove base.cim and its files */
 	KINDS
 };
 
 static const char *const kind_names[KINDS] = {
 	"making the container", "adding an image",	  "extending", "forking",
-	"consistent",		"consistent, files kept", "upkeep",
+	"consistent",		"consistent, files kept", "merging",   "upkeep",
 };
 
 static const char *target(enum kind kind)
@@ -79,6 +80,16 @@ static void script(struct run *run)
 	step(run, cim_writer_delete(run->w, cim_str8("gone"), &k->err));
 }
 
+/* The source lies in the container that the session writes. */
+static void merge(struct run *run)
+{
+	struct kit *k = run->k;
+
+	step(run, cim_writer_tombstone(run->w, cim_str8("dir/none/hidden"), &k->err));
+	step(run, cim_writer_merge_link(run->w, cim_str8("links/one"), cim_str8("known"), &k->err));
+	step(run, cim_writer_add_source(run->w, "mem/c.bcim/base.cim", 0, &k->err));
+}
+
 static void session(struct run *run, enum kind kind)
 {
 	struct kit *k = run->k;
@@ -93,6 +104,8 @@ static void session(struct run *run, enum kind kind)
 	if (run->first)
 		return;
 	script(run);
+	if (kind == MERGE)
+		merge(run);
 	do {
 		run->commit = cim_writer_commit(run->w, &k->err);
 		step(run, run->commit);
