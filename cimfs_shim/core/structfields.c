@@ -6,7 +6,7 @@
  * to format.h adds its line here, and every tool that shows structures shows it. Names are those of
  * format.md, in one word, with the name of an inner structure and a dot in front.
  */
-#include "structs.h"
+#include "structfields.h"
 #include "format.h"
 
 #include <string.h>
@@ -162,6 +162,9 @@ static const struct cim_field_layout counted[] = {
 	{"Length", 0, 2, CIM_FIELD_NUMBER},
 };
 const struct cim_layout cim_layout_counted = LAYOUT(counted, 2);
+
+/* Of what has none. */
+const struct cim_layout cim_layout_none;
 
 /* Little-endian, of up to 8 bytes. */
 static uint64_t get_number(const uint8_t *bytes, size_t size)
