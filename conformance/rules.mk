@@ -11,7 +11,7 @@ build/win64/conformance/suite/%.o build/win32/conformance/suite/%.o: private MIN
 WINDOWS += $(CONFORMANCE)
 
 CONFORMANCE_NEEDS := $(CONFORMANCE) $(MOUNT) build/win64/cimfs.dll build/win32/cimfs.dll
-$(call test-scripts,conformance/check.sh conformance/copy.sh,$(CONFORMANCE_NEEDS))
+$(call test-scripts,conformance/check.sh conformance/copy.sh conformance/disks.sh,$(CONFORMANCE_NEEDS))
 
 # Images made on Linux, for --import here and on Windows.
 CONFORMANCE_IMAGES := build/conformance/images/basic/manifest.txt

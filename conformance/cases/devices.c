@@ -27,7 +27,7 @@ CASE(same_bytes, "Device/SameBytesAsFile", CLIENT, "integrity-vhd", 0,
     make_in(container(), IN_FILE | CIM_CREATE_CONSISTENT_CIMS, L"layer.cim");
     make_in(device, ON_DEVICE | CIM_CREATE_CONSISTENT_CIMS, L"layer.cim");
     in_file = load_file(container(), &file_size);
-    on_device = load_file(device_bytes(0), &size);
+    on_device = load_device(0, &size);
     need(in_file && on_device, "can't read them");
     check_number("the device's size stays", size, ROOM);
     check_bool("the same bytes", file_size <= size && !memcmp(in_file, on_device, file_size), true);
@@ -45,7 +45,7 @@ CASE(made_elsewhere, "Device/MadeAsFile", CLIENT, "hcsshim confidential guests",
     make_in(container(), IN_FILE, L"layer.cim");
     bytes = load_file(container(), &size);
     need(bytes != NULL, "can't read the container");
-    save_file(device_bytes(0), bytes, size);
+    save_device(0, bytes, size);
     free(bytes);
     check_mounts("CimMountImage", device, L"layer.cim", CIM_MOUNT_BLOCK_CIM);
 }
@@ -100,7 +100,7 @@ CASE(discarded, "Device/Discarded", DECISION, "D51, D52", 0,
 
     put_test_image(image);
     close_image(image);
-    bytes = load_file(device_bytes(0), &size);
+    bytes = load_device(0, &size);
     need(bytes && size == ROOM, "can't read the device");
     while (i < size && !bytes[i]) i++;
     check_number("zeros", i, ROOM);
@@ -122,11 +122,11 @@ CASE(occupied, "Device/Occupied", DECISION, "D51", 0,
     for (i = 0; i < ARRAY_SIZE(places); i++)
     {
         bytes[places[i]] = 0x55;
-        save_file(device_bytes(0), bytes, ROOM);
+        save_device(0, bytes, ROOM);
         sprintf(label, "a byte at %u", (unsigned)places[i]);
         check_hr(label, try_in(device, ON_DEVICE, NULL, L"a.cim"), HR_CORRUPT);
         sprintf(label, "a byte at %u stays", (unsigned)places[i]);
-        after = load_file(device_bytes(0), &size);
+        after = load_device(0, &size);
         check_bool(label, after && size == ROOM && !memcmp(after, bytes, ROOM), true);
         free(after);
         bytes[places[i]] = 0;
@@ -137,7 +137,7 @@ CASE(occupied, "Device/Occupied", DECISION, "D51", 0,
     check_hr("CIMFS_FORCE_DEVICE=1", try_in(device, ON_DEVICE, NULL, L"a.cim"), S_OK);
     SetEnvironmentVariableW(L"CIMFS_FORCE_DEVICE", NULL);
     bytes[places[2] + 1] = 0x55;
-    save_file(device_bytes(0), bytes, ROOM);
+    save_device(0, bytes, ROOM);
     check_hr("a byte behind the first MiB", try_in(device, ON_DEVICE, NULL, L"a.cim"), S_OK);
     free(bytes);
 }

@@ -19,6 +19,8 @@ struct options
     const WCHAR *import_from;
     WCHAR *filters[256]; /* none: all cases */
     int filter_count;
+    const WCHAR *disks[16]; /* numbers of disks that may be overwritten */
+    int disk_count;
     bool tap;
     bool list;
     bool no_mount;

@@ -13,7 +13,8 @@ struct options options = {.timeout = 60};
 
 static const char usage_text[] =
         "usage: cimfs-conformance [--dll PATH] [--json FILE] [--tap] [--filter GLOB]... [--list]\n"
-        "                         [--no-mount] [--keep] [--work DIR] [--timeout SECONDS]\n"
+        "                         [--no-mount] [--keep] [--work DIR] [--timeout SECONDS] [--disk "
+        "N]...\n"
         "       cimfs-conformance [--dll PATH] --export DIR\n"
         "       cimfs-conformance [--dll PATH] [--no-mount] --import DIR\n"
         "\n"
@@ -27,6 +28,9 @@ static const char usage_text[] =
         "  --no-mount     leave out all cases that mount\n"
         "  --keep         keep the directories that the cases made\n"
         "  --work DIR     where they are made (default: a new directory in the system's place)\n"
+        "  --disk N       cases about devices overwrite \\\\.\\PhysicalDriveN, if its size is the "
+        "one\n"
+        "                 that they need; may be repeated\n"
         "  --timeout S    a case that says nothing for so many seconds hangs (default: 60)\n"
         "  --export DIR   write a set of images and a manifest of what they hold\n"
         "  --import DIR   check such a set, made elsewhere\n"
@@ -67,6 +71,16 @@ static int parse_number(const WCHAR *text)
     return (int)number;
 }
 
+/* Nothing but digits: a number that is read wrong would cost a disk. */
+static const WCHAR *parse_disk(const WCHAR *text)
+{
+    size_t length = wcslen(text);
+
+    if (!length || length > 9 || wcsspn(text, L"0123456789") != length)
+        wrong_usage("bad number of a disk: %ls", text);
+    return text;
+}
+
 static void parse_worker(WCHAR ***args)
 {
     worker.pipe = (HANDLE)(ULONG_PTR)_wcstoui64(operand(args), NULL, 10);
@@ -95,6 +109,12 @@ static void parse_options(WCHAR **args)
         }
         else if (!wcscmp(*args, L"--timeout"))
             options.timeout = parse_number(operand(&args));
+        else if (!wcscmp(*args, L"--disk"))
+        {
+            if (options.disk_count == (int)ARRAY_SIZE(options.disks))
+                wrong_usage("too many disks: %ls", *args);
+            options.disks[options.disk_count++] = parse_disk(operand(&args));
+        }
         else if (!wcscmp(*args, L"--tap"))
             options.tap = true;
         else if (!wcscmp(*args, L"--list"))

@@ -304,6 +304,8 @@ static HANDLE start_worker(HANDLE pipe, int first)
     if (options.keep) add_argument(command, ARRAY_SIZE(command), L"--keep");
     for (i = 0; i < options.filter_count; i++)
         add_option(command, ARRAY_SIZE(command), L"--filter", options.filters[i]);
+    for (i = 0; i < options.disk_count; i++)
+        add_option(command, ARRAY_SIZE(command), L"--disk", options.disks[i]);
     for (i = 0; i < mounted_count; i++)
         add_option(command, ARRAY_SIZE(command), L"--leftover", mounted[i]);
     mounted_count = 0;

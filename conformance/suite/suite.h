@@ -330,9 +330,11 @@ void untrack_mount(const GUID *guid);
 void dismount(const WCHAR *root); /* what mount_image() answered; needs S_OK */
 
 /* A block device of so many zeros that the case may write on, "\\\\.\\PhysicalDriveN"; skips the
- * case where there is none. The file under it of the first, second, ... that the case asked for. */
+ * case where there is none. All bytes of the first, second, ... that the case asked for, to read
+ * (malloc'd; NULL if that fails) and to write from the first one on. */
 const WCHAR *new_device(size_t size);
-const WCHAR *device_bytes(unsigned index);
+void *load_device(unsigned index, size_t *size);
+void save_device(unsigned index, const void *data, size_t size);
 
 /* A file on a volume or the host: whole content, NULL if it can't be opened (*error says why). */
 void *read_file(const WCHAR *path, size_t *size, DWORD *error);

@@ -252,6 +252,9 @@ refused "a file that is no DLL" 3 "can't load" --dll "$(dos_path "$TEST_TMP/text
 refused "an unknown option" 2 "unknown argument: --bogus" --bogus
 refused "a filter that matches nothing" 2 "no case matches" --filter 'Nosuch/*'
 refused "a bad number" 2 "bad number" --timeout 5x
+for number in x 1x -1 " 1" 1234567890 ""; do
+	refused "the disk \"$number\"" 2 "bad number of a disk" --disk "$number"
+done
 refused "results to where there is nothing" 2 "can't write" --json "$(dos_path "$TEST_TMP/no/x.json")"
 check "a directory of results is left as it is" test ! -e "$TEST_TMP/no"
 work=$TEST_TMP/no/such refused "a work directory that can't be made" 2 "can't make the directory"
