@@ -50,6 +50,7 @@ clean_up() {
 		"$TOP/build/cimfs-mount" --wine-dismount --dosdevices "$devices" --guid "${guid%\}}" \
 			2>/dev/null
 	done
+	rm -f "$devices"/physicaldrive39[0-9][0-9]
 	"$TOP/scripts/install-wine" --uninstall >/dev/null
 }
 
@@ -84,16 +85,23 @@ go_client() {
 	(cd "$TEST_TMP/app" && timeout 120 "$WINE" go-client.exe "$@" 2>"$TEST_TMP/stderr")
 }
 
-gate() { # WHAT STATUS VERSION...
+gate() { # WHAT STATUS VERSION..., with options of the client's in gate_options
 	set_version "${@:3}"
-	go_client gate >"$TEST_TMP/said"
+	go_client "${gate_options[@]}" gate >"$TEST_TMP/said"
 	is "$?" "$2" "the Go client's gate: $1"
 }
+gate_options=()
 gate "a prefix as Wine makes it is too old" 3 '"6.1"' '"7601"' -
 gate "Server 2022 before its update is too old" 3 '"10.0"' '"20348"' dword:000007ee
 gate "Server 2022 with its update" 0 '"10.0"' '"20348"' dword:000007ef
 gate "what came between them and 2025 is too old" 3 '"10.0"' '"22621"' dword:0000ffff
 gate "Server 2025" 0 '"10.0"' '"26100"' -
+gate_options=(-block file)
+gate "Server 2025 has no containers" 3 '"10.0"' '"27765"' -
+gate "what came then has" 0 '"10.0"' '"27766"' -
+gate_options=(-block file -verified)
+gate "but doesn't seal them" 3 '"10.0"' '"27799"' -
+gate "what came then does, and our DLL has all that this needs" 0 '"10.0"' '"27800"' -
 
 are_sound() { # NAME IMAGE...
 	local name=$1 image
@@ -102,29 +110,103 @@ are_sound() { # NAME IMAGE...
 	done
 }
 
+part() { # NAME PART OPTION..., for the directory part_dir
+	cd "$TEST_TMP/app" || exit 1
+	tap_of "$1" "$WINE" go-client.exe "${@:3}" "$2" ${part_dir:+"$part_dir"}
+	cd "$TOP" || exit 1
+}
+
+mounted_and_destroyed() { # NAME OPTION...
+	part "$1" mount "${@:2}"
+	part "$1" leave "${@:2}"
+	part_dir='' part "$1" found "${@:2}"
+	part "$1" destroy "${@:2}"
+	is "$(ls -A "$dir/images")" "" "$1: Linux sees no file either"
+	is "$(volumes)" "$before" "$1: nothing stays mounted"
+}
+
 test_go() { # NAME OPTION...
-	local name="Go client, $1" dir=$TEST_TMP/go-$1
+	local name="Go client, $1" dir=$TEST_TMP/go-$1 part_dir image
 	shift
 	mkdir "$dir" "$dir/images" "$dir/expected"
-	part() { # PART ARGUMENT...
-		cd "$TEST_TMP/app" || exit 1
-		tap_of "$name" "$WINE" go-client.exe "${@:2}" "$1" ${part_dir:+"$part_dir"}
-		cd "$TOP" || exit 1
-	}
-	local part_dir image
 	part_dir=$(dos_path "$dir/images")
-	part write "$@" -expect "$(dos_path "$dir/expected")"
+	part "$name" write "$@" -expect "$(dos_path "$dir/expected")"
 	are_sound "$name" "$dir/images"/*.cim
 	for image in "$dir/images"/*.cim; do
 		check "$name: ${image##*/} holds all that was put in" "$TOP/conformance/clients/images.py" \
 			"$BUILD/cimtool" "$dir/expected/${image##*/}.json" "$image"
 	done
-	part mount "$@"
-	part leave "$@"
-	part_dir='' part found "$@"
-	part destroy "$@"
-	is "$(ls -A "$dir/images")" "" "$name: Linux sees no file either"
-	is "$(volumes)" "$before" "$name: nothing stays mounted"
+	mounted_and_destroyed "$name" "$@"
+}
+
+# Where the Go client has a container: NUMBER of the layer, "layer" or "merged".
+container() {
+	case $places-$2 in
+	file-*) echo "$dir/images/${layers[$1]}/$2.bcim" ;;
+	device-layer) echo "$devices/physicaldrive$((3900 + 2 * $1))" ;;
+	device-merged) echo "$devices/physicaldrive$((3901 + 2 * $1))" ;;
+	esac
+}
+
+is_sound_container() { # NAME CONTAINER CHECKSUM [SOURCE...]
+	local name="$1: cimtool verify --deep of ${2##*/}" source options=()
+	for source in "${@:4}"; do options+=(--source="$source"); done
+	if [ -e "$3" ]; then
+		options+=(--root-hash="$(cat "$3")")
+		name+=", with the hash beside it"
+	fi
+	check "$name" "$BUILD/cimtool" verify --deep "${options[@]}" "$2"
+}
+
+# A merged image, and the layers that it was made of, hold what the client's model says.
+stack_is_sound() { # NAME
+	local i sources=() merged at=$dir/images
+	for i in "${!layers[@]}"; do
+		sources=("$(container "$i" layer)/layer.cim" "${sources[@]}")
+		is_sound_container "$1" "${sources[0]%/*}" "$at/${layers[i]}/integrity_checksum"
+		check "$1: ${layers[i]} holds all that was put in" "$TOP/conformance/clients/images.py" \
+			"$BUILD/cimtool" "$dir/expected/${layers[i]}.json" "${sources[0]}"
+		[ "$i" != 0 ] || continue
+		merged=$(container "$i" merged)
+		is_sound_container "$1" "$merged" "$at/${layers[i]}/merged_integrity_checksum" "${sources[@]}"
+		check "$1: merged, it holds what layers make of each other" \
+			"$TOP/conformance/clients/images.py" "$BUILD/cimtool" \
+			"$dir/expected/${layers[i]}-merged.json" "$merged/merged.cim" "${sources[@]}"
+	done
+}
+
+# The hashes of a layer don't tell where it lies, nor what wrote it.
+same_hashes() { # NAME
+	local file
+	for file in "$dir"/images/*/*integrity_checksum; do
+		name=${file#"$dir/images/"}
+		if [ -e "$TEST_TMP/$name" ]; then
+			check "$1: $name is what it was elsewhere" cmp "$file" "$TEST_TMP/$name"
+		else
+			mkdir -p "$TEST_TMP/${name%/*}"
+			cp "$file" "$TEST_TMP/$name"
+		fi
+	done
+}
+
+test_blocks() { # NAME PLACES OPTION...
+	local name="Go client, $1" dir=$TEST_TMP/blocks-$1 places=$2 part_dir
+	local layers=(base child grandchild)
+	set -- -block "$2" "${@:3}"
+	mkdir "$dir" "$dir/images" "$dir/expected"
+	part_dir=$(dos_path "$dir/images")
+	part "$name" write "$@" -expect "$(dos_path "$dir/expected")"
+	stack_is_sound "$name"
+	same_hashes "$name"
+	mounted_and_destroyed "$name" "$@"
+	is "$(find "$devices" -name 'physicaldrive39*')" "" "$name: no device stays either"
+}
+
+# As shipped with a program, cimwriter.dll lies beside it.
+test_blocks_by_cimwriter() {
+	cp "$WIN64/cimwriter.dll" "$TEST_TMP/app/"
+	test_blocks "$@" -writer
+	rm "$TEST_TMP/app/cimwriter.dll"
 }
 
 # ---- the pair in C -------------------------------------------------------------------------------
@@ -160,6 +242,9 @@ make_tree "$tree" || echo "# no user attributes here, so no file is hidden"
 if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
 	export CIMFS_MOUNT_BACKEND=fuse
 	test_go fuse
+	test_blocks files-fuse file
+	test_blocks verified-files-fuse file -verified
+	test_blocks_by_cimwriter verified-devices-fuse device -verified
 	test_c fuse win64
 	test_c32 fuse
 else
@@ -167,6 +252,7 @@ else
 fi
 export CIMFS_MOUNT_BACKEND=extract
 test_go copy -copy
+test_blocks devices-copy device -copy
 test_c copy win64
 
 # ---- the Go program itself -----------------------------------------------------------------------

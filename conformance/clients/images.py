@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An image against what a client says it put in, without Wine.
 
-Usage: images.py CIMTOOL EXPECTED IMAGE
+Usage: images.py CIMTOOL EXPECTED IMAGE [SOURCE...]
 
 EXPECTED has a line of JSON for each item but the root: all that the client passed to the DLL and a
-volume under Wine doesn't show. Every difference is a line; exit status 1 if there is one.
+volume under Wine doesn't show. SOURCEs are what a merged image needs. Every difference is a line;
+exit status 1 if there is one.
 """
 
 import json
@@ -17,6 +18,8 @@ from datetime import datetime, timedelta
 FIELDS = ("creation", "last_write", "change", "last_access")
 # The stored flags of an image, from bit 0 on, and the attributes that they stand for.
 FLAGS = (0x1, 0x2, 0x4, 0x20, 0x200)
+# What is there for merging only, and no item.
+MARKS = ("tombstone", "merge link", "bare")
 
 
 def lines_of(*command):
@@ -46,16 +49,18 @@ def facts_of(item):
 
 
 def main():
-    cimtool, expected_path, image = sys.argv[1:]
+    cimtool, expected_path, image, *sources = sys.argv[1:]
+    options = ["--json"] + ["--source=" + source for source in sources]
     differences = []
     with open(expected_path, encoding="utf-8") as file:
         expected = {item["path"].replace("\\", "/"): item for item in map(json.loads, file)}
-    listed = {item["path"] for item in lines_of(cimtool, "ls", "-aR", "--json", image)} - {"."}
+    listed = {item["path"] for item in lines_of(cimtool, "ls", "-aR", *options, image)
+              if item.get("mark") not in MARKS} - {"."}
     for path in sorted(listed ^ expected.keys()):
         differences.append(f"{path}: {'nobody put it in' if path in listed else 'is missing'}")
     paths = sorted(listed & expected.keys())
     ids = {}
-    for item in lines_of(cimtool, "stat", "--json", image, *("/" + path for path in paths)):
+    for item in lines_of(cimtool, "stat", *options, image, *("/" + path for path in paths)):
         path = item["path"].lstrip("/")
         want = dict(expected[path], times=[time_text(t) for t in expected[path]["times"]])
         for key, got in facts_of(item).items():

@@ -17,6 +17,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -36,7 +37,34 @@ var (
 	procMountImage     = &function{lib: cimfs, name: "CimMountImage"}
 	procDismountImage  = &function{lib: cimfs, name: "CimDismountImage"}
 	procNoSuchFunction = &function{lib: cimfs, name: "CimNoSuchFunction"}
+
+	procCreateImage2        = &function{lib: cimfs, name: "CimCreateImage2"}
+	procTombstoneFile       = &function{lib: cimfs, name: "CimTombstoneFile"}
+	procCreateMergeLink     = &function{lib: cimfs, name: "CimCreateMergeLink"}
+	procAddFsToMergedImage2 = &function{lib: cimfs, name: "CimAddFsToMergedImage2"}
+	procSealImage           = &function{lib: cimfs, name: "CimSealImage"}
+	procGetVerification     = &function{lib: cimfs, name: "CimGetVerificationInformation"}
+	procMergeMount          = &function{lib: cimfs, name: "CimMergeMountImage"}
+	procMountVerified       = &function{lib: cimfs, name: "CimMountVerifiedImage"}
+	procMergeMountVerified  = &function{lib: cimfs, name: "CimMergeMountVerifiedImage"}
 )
+
+// cimwriter is a DLL of the writing functions alone, which may be shipped with a program.
+var cimwriter = &library{name: "cimwriter.dll", besideProgram: true}
+
+// useCimwriter has it do all the writing: a handle of one DLL is never given to the other.
+func useCimwriter() error {
+	if err := cimwriter.load(); err != nil {
+		return err
+	}
+	for _, f := range []*function{procCloseImage, procCommitImage, procCreateFile, procCreateStream,
+		procCreateHardLink, procWriteStream, procCloseStream, procDeletePath, procCreateImage2,
+		procTombstoneFile, procCreateMergeLink, procAddFsToMergedImage2, procSealImage,
+		procGetVerification} {
+		f.lib = cimwriter
+	}
+	return nil
+}
 
 // fileMetadata is CIMFS_FILE_METADATA of 64-bit Windows.
 type fileMetadata struct {
@@ -152,4 +180,107 @@ func mount(dir, name string, g guid) error {
 
 func dismount(g guid) error {
 	return failed("dismount", g.root(), cimCall(procDismountImage, uintptr(unsafe.Pointer(&g[0]))))
+}
+
+// place is where an image lies: its container, a file or a device, and its name there.
+type place struct {
+	container, name string
+}
+
+func (p place) String() string {
+	return p.container + `\` + p.name
+}
+
+// rootHash is what a sealed container is known by.
+type rootHash [32]byte
+
+// imagePath is CimFsImagePath.
+type imagePath struct {
+	dir, name *uint16
+}
+
+var _ [16]byte = [unsafe.Sizeof(imagePath{})]byte{}
+
+func (p place) path() (path imagePath, err error) {
+	if path.dir, err = syscall.UTF16PtrFromString(p.container); err == nil {
+		path.name, err = syscall.UTF16PtrFromString(p.name)
+	}
+	return path, err
+}
+
+// mountBlock mounts an image of a container, if a hash is given only if it is the container's. On
+// its way here a device's path got a backslash at its end.
+func mountBlock(at place, flags uint32, g guid, hash *rootHash) error {
+	given := at
+	if strings.HasPrefix(at.container, `\\.\`) {
+		given.container += `\`
+	}
+	path, err := given.path()
+	if err != nil {
+		return err
+	}
+	if hash == nil {
+		err = cimCall(procMountImage, uintptr(unsafe.Pointer(path.dir)),
+			uintptr(unsafe.Pointer(path.name)), uintptr(flags), uintptr(unsafe.Pointer(&g[0])))
+	} else {
+		err = cimCall(procMountVerified, uintptr(unsafe.Pointer(path.dir)),
+			uintptr(unsafe.Pointer(path.name)), uintptr(flags), uintptr(unsafe.Pointer(&g[0])),
+			uintptr(len(hash)), uintptr(unsafe.Pointer(&hash[0])))
+	}
+	return failed("mount", at.String(), err)
+}
+
+// mergeMount mounts a merged image, which is the first, over its sources, the topmost first.
+func mergeMount(images []place, flags uint32, g guid, hash *rootHash) error {
+	var paths []imagePath
+	for _, at := range images {
+		path, err := at.path()
+		if err != nil {
+			return err
+		}
+		paths = append(paths, path)
+	}
+	var err error
+	if hash == nil {
+		err = cimCall(procMergeMount, uintptr(len(paths)), uintptr(unsafe.Pointer(&paths[0])),
+			uintptr(flags), uintptr(unsafe.Pointer(&g[0])))
+	} else {
+		err = cimCall(procMergeMountVerified, uintptr(len(paths)),
+			uintptr(unsafe.Pointer(&paths[0])), uintptr(flags), uintptr(unsafe.Pointer(&g[0])),
+			uintptr(len(hash)), uintptr(unsafe.Pointer(&hash[0])))
+	}
+	return failed("merge-mount", images[0].String(), err)
+}
+
+// seal ends all writing in a container. Sizes are 0 at first: the DLL tells them.
+func seal(container string) (hash rootHash, err error) {
+	var hashSize, headerSize uint64
+	text, err := syscall.UTF16PtrFromString(container)
+	if err != nil {
+		return hash, err
+	}
+	err = cimCall(procSealImage, uintptr(unsafe.Pointer(text)), uintptr(unsafe.Pointer(&hashSize)),
+		uintptr(unsafe.Pointer(&headerSize)), uintptr(unsafe.Pointer(&hash[0])))
+	if err == nil && hashSize != uint64(len(hash)) {
+		err = fmt.Errorf("the hash has %d bytes", hashSize)
+	}
+	return hash, failed("seal", container, err)
+}
+
+// verification tells whether a container is sealed, and its hash.
+func verification(container string) (sealed bool, hash rootHash, err error) {
+	var isSealed uint32
+	var hashSize, signatureSize, headerSize uint64
+	text, err := syscall.UTF16PtrFromString(container)
+	if err != nil {
+		return false, hash, err
+	}
+	err = cimCall(procGetVerification, uintptr(unsafe.Pointer(text)),
+		uintptr(unsafe.Pointer(&isSealed)), uintptr(unsafe.Pointer(&hashSize)),
+		uintptr(unsafe.Pointer(&signatureSize)), uintptr(unsafe.Pointer(&headerSize)),
+		uintptr(unsafe.Pointer(&hash[0])), 0)
+	if err == nil && isSealed != 0 && hashSize != uint64(len(hash)) {
+		err = fmt.Errorf("the hash has %d bytes", hashSize)
+	}
+	return isSealed != 0, hash, failed("verification", container, err)
 }

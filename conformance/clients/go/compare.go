@@ -39,8 +39,9 @@ func copyShows(name string) bool {
 
 type volume struct {
 	*layer
-	root string
-	seen map[string]os.FileInfo
+	root   string
+	broken *node // what was changed behind a seal: reading it must fail
+	seen   map[string]os.FileInfo
 }
 
 func ticks(t syscall.Filetime) int64 {
@@ -174,7 +175,11 @@ func (v *volume) read() {
 			continue
 		}
 		data, err := os.ReadFile(v.root + path)
-		if err != nil {
+		if n == v.broken {
+			if err == nil {
+				t.problem("%s: can be read, %d bytes", path, len(data))
+			}
+		} else if err != nil {
 			t.problem("%v", err)
 		} else if !bytes.Equal(data, n.data) {
 			at := 0

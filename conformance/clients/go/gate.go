@@ -7,8 +7,9 @@ package main
 // gate.go - is this Windows new enough?
 //
 // Container tools don't ask whether cimfs.dll is there, they ask for the build of Windows: 26100
-// (Server 2025) and later have images that hold, and 20348 (Server 2022) from update 2031 on. Under
-// Wine both numbers come from the registry, and a prefix as Wine makes it is much too old.
+// (Server 2025) and later have images that hold, and 20348 (Server 2022) from update 2031 on. Those
+// in containers, and merged ones, came with 27766, sealed ones with 27800. Under Wine the numbers
+// come from the registry, and a prefix as Wine makes it is much too old.
 
 import (
 	"fmt"
@@ -20,6 +21,8 @@ const (
 	server2022       = 20348
 	server2022Update = 2031
 	server2025       = 26100
+	blockBuild       = 27766
+	verifiedBuild    = 27800
 )
 
 // windowsBuild returns the build and its update revision.
@@ -58,4 +61,27 @@ func checkGate() error {
 	}
 	return fmt.Errorf("Windows build %d.%d has no images: %d or %d.%d is needed", build, revision,
 		server2025, server2022, server2022Update)
+}
+
+// checkBlockGate: are there containers, merged images and, if they are wanted, sealed ones?
+func checkBlockGate(verified bool) error {
+	if err := checkGate(); err != nil {
+		return err
+	}
+	needed, functions := uint32(blockBuild), []*function{procCreateImage2, procTombstoneFile,
+		procCreateMergeLink, procAddFsToMergedImage2, procMergeMount}
+	if verified {
+		needed = verifiedBuild
+		functions = append(functions, procSealImage, procGetVerification, procMountVerified,
+			procMergeMountVerified)
+	}
+	if build, _ := windowsBuild(); build < needed {
+		return fmt.Errorf("Windows build %d has no such images: %d is needed", build, needed)
+	}
+	for _, f := range functions {
+		if err := f.find(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -7,9 +7,10 @@ package main
 // layers.go - three layers of a container image, and what each must look like when mounted
 //
 // A layer is a list of steps, as a tar file of it would be: items, links, removals. The steps are
-// made twice: by imageWriter in an image, and here in a map, which is what the mounted image is
+// made twice: by imageWriter in an image, and here in a model, which is what the mounted image is
 // compared with. The first layer is made from nothing, the others are forks that name each
-// directory again on the way to what they change, as layers of containers do.
+// directory again on the way to what they change, as layers of containers do. (stack.go has the
+// layers that aren't forks.)
 
 import (
 	"encoding/binary"
@@ -76,11 +77,13 @@ const (
 	stepLink
 	stepStream
 	stepRemove
+	stepMergeLink
 )
 
 type layer struct {
 	name, parent string
 	steps        []step
+	stacked      bool             // no fork: what it removes is hidden when layers are merged
 	tree         map[string]*node // what is there in the end, by path
 }
 
@@ -177,7 +180,10 @@ func (b *builder) link(newPath, existing string) {
 	b.steps = append(b.steps, step{kind: stepLink, path: newPath, other: existing})
 }
 
+// stream gives one to the file that was put last.
 func (b *builder) stream(path, name string) {
+	n := b.steps[len(b.steps)-1].node
+	n.streams = append(n.streams, strings.TrimSuffix(name, ":$DATA"))
 	b.steps = append(b.steps, step{kind: stepStream, path: path, other: name})
 }
 
@@ -269,55 +275,93 @@ func (b *builder) grandchildLayer() {
 
 // allLayers is the same for the same seed.
 func allLayers(seed int64) ([]*layer, error) {
-	sd, err := descriptor("O:BAG:SYD:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;BU)")
-	if err != nil {
-		return nil, err
-	}
-	sdDir, err := descriptor("O:SYG:SYD:(A;OICI;FA;;;BA)(A;OICIIO;GA;;;CO)(D;;WD;;;AN)")
-	if err != nil {
-		return nil, err
-	}
 	layers := []*layer{
 		{name: "parent.cim"},
 		{name: "child.cim", parent: "parent.cim"},
 		{name: "grandchild.cim", parent: "child.cim"},
 	}
-	random := rand.New(rand.NewSource(seed))
-	tree := map[string]*node{}
-	for i, fill := range []func(*builder){
-		(*builder).parentLayer, (*builder).childLayer, (*builder).grandchildLayer,
-	} {
-		fill(&builder{layer: layers[i], random: random, sd: sd, sdDir: sdDir})
-		tree = applied(tree, layers[i].steps)
-		layers[i].tree = tree
+	err := fillLayers(layers, seed, (*builder).parentLayer, (*builder).childLayer,
+		(*builder).grandchildLayer)
+	m := newModel()
+	for _, l := range layers {
+		m.apply(l.steps)
+		l.tree = m.tree()
 	}
-	return layers, nil
+	return layers, err
 }
 
-// applied is a copy of a tree after some steps.
-func applied(tree map[string]*node, steps []step) map[string]*node {
-	result := map[string]*node{}
-	for path, n := range tree {
-		result[path] = n
+func fillLayers(layers []*layer, seed int64, fills ...func(*builder)) error {
+	sd, err := descriptor("O:BAG:SYD:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;BU)")
+	if err != nil {
+		return err
 	}
-	for _, s := range steps {
-		switch s.kind {
-		case stepAdd:
-			result[s.path] = s.node
-		case stepLink:
-			result[s.path] = result[s.other]
-		case stepStream:
-			n := result[s.path]
-			n.streams = append(n.streams, strings.TrimSuffix(s.other, ":$DATA"))
-		case stepRemove:
-			for path := range result {
-				if path == s.path || strings.HasPrefix(path, s.path+`\`) {
-					delete(result, path)
-				}
-			}
+	sdDir, err := descriptor("O:SYG:SYD:(A;OICI;FA;;;BA)(A;OICIIO;GA;;;CO)(D;;WD;;;AN)")
+	if err != nil {
+		return err
+	}
+	random := rand.New(rand.NewSource(seed))
+	for i, fill := range fills {
+		fill(&builder{layer: layers[i], random: random, sd: sd, sdDir: sdDir})
+	}
+	return nil
+}
+
+// model is what is there after some steps, and where the merge links among it lead.
+type model struct {
+	nodes map[string]*node
+	links map[string]string
+}
+
+func newModel() *model {
+	return &model{map[string]*node{}, map[string]string{}}
+}
+
+// drop takes a path away, and all below it.
+func (m *model) drop(path string) {
+	gone := func(other string) bool {
+		return other == path || strings.HasPrefix(other, path+`\`)
+	}
+	for other := range m.nodes {
+		if gone(other) {
+			delete(m.nodes, other)
 		}
 	}
-	return result
+	for other := range m.links {
+		if gone(other) {
+			delete(m.links, other)
+		}
+	}
+}
+
+// holds: a directory of which there may be more than one: together they hold what each of them does.
+func (n *node) holds() bool {
+	return n != nil && n.isDir() && n.reparse == nil
+}
+
+func (m *model) apply(steps []step) {
+	for _, s := range steps {
+		united := s.kind == stepAdd && s.node.holds() && m.nodes[s.path].holds()
+		if s.kind != stepStream && !united {
+			m.drop(s.path)
+		}
+		switch s.kind {
+		case stepAdd:
+			m.nodes[s.path] = s.node
+		case stepLink:
+			m.nodes[s.path] = m.nodes[s.other]
+		case stepMergeLink:
+			m.links[s.path] = s.other
+		}
+	}
+}
+
+// tree is a copy; merge links that nothing has led anywhere don't show.
+func (m *model) tree() map[string]*node {
+	tree := map[string]*node{}
+	for path, n := range m.nodes {
+		tree[path] = n
+	}
+	return tree
 }
 
 // ---- writing -------------------------------------------------------------------------------------
@@ -332,8 +376,14 @@ func (l *layer) write(w *imageWriter) error {
 			err = w.link(s.path, s.other)
 		case stepStream:
 			err = w.addStream(s.path + ":" + s.other)
+		case stepMergeLink:
+			err = w.mergeLink(s.path, s.other)
 		case stepRemove:
-			err = w.remove(s.path)
+			if l.stacked {
+				err = w.tombstone(s.path)
+			} else {
+				err = w.remove(s.path)
+			}
 		}
 		if err != nil {
 			return err

@@ -3,7 +3,8 @@
 //go:build windows
 
 // A client of cimfs.dll in the way that container tools written in Go are: it imports the layers of
-// a container as an image and its forks, mounts and walks them, and destroys them. It uses the
+// a container as an image and its forks, or as images that are merged, mounts and walks them, and
+// destroys them. It uses the
 // DLL's functions by name and knows of the format just enough to find an image's files. What such
 // programs do, and what they take for granted, is public; the code is this project's own.
 //
@@ -17,7 +18,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -33,6 +33,10 @@ Parts, in order ("all" makes them all; for single ones CIM_SEED must be the same
 
   -copy      a volume here is an extracted copy in a directory of the host's
   -expect    "write" tells in DIR2 what each image must hold, in JSON
+  -block     "file" or "device": the layers aren't forks but images in containers of their own, which
+             are merged; a Windows without such images passes all parts, as skipped
+  -verified  these are sealed, and mounted by their hashes
+  -writer    what writes is cimwriter.dll, beside this program or the system's
 `
 
 type client struct {
@@ -114,11 +118,10 @@ func (c *client) writeLayer(l *layer) {
 
 // writeRefused: one writer in a directory; a directory has no second name; no commit, no image.
 func (c *client) writeRefused() {
-	const sharingViolation = syscall.Errno(32)
 	w, err := newImage(c.dir, c.layers[0].name, "dropped.cim")
 	t.need(t.noError(err, "a fork that will not be committed"))
 	_, err = newImage(c.dir, "", "second.cim")
-	t.is(func(err error) bool { return underlying(err) == sharingViolation }, err,
+	t.is(isErrno(sharingViolation), err,
 		"a second writer in the directory: a sharing violation")
 	t.is(os.IsPermission, w.link(`Files\second name`, `Files\Windows`),
 		"a hard link to a directory: os.IsPermission")
@@ -131,13 +134,6 @@ func (c *client) writeRefused() {
 	t.noError(w.abandon(), "closed without a commit, the register was not negative")
 	_, err = os.Stat(c.path("dropped.cim"))
 	t.is(os.IsNotExist, err, "nothing of that is there")
-}
-
-func underlying(err error) error {
-	if pathError, ok := err.(*os.PathError); ok {
-		return pathError.Err
-	}
-	return err
 }
 
 // usage: by their headers, the images account for every byte in the directory.
@@ -306,44 +302,98 @@ func seedOf(part string) (int64, bool) {
 	return time.Now().UnixNano(), part == "all"
 }
 
-func run() int {
+type options struct {
+	client
+	part     string
+	seed     int64
+	block    string
+	verified bool
+	writer   bool
+}
+
+// parse takes the command line; false: it isn't one.
+func (o *options) parse() bool {
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
 	flags.SetOutput(os.Stdout)
-	flags.Usage = func() { fmt.Print(usageText) }
+	flags.Usage = func() {}
 	flags.BoolVar(&isCopy, "copy", false, "")
-	expect := flags.String("expect", "", "")
+	flags.StringVar(&o.expect, "expect", "", "")
+	flags.StringVar(&o.block, "block", "", "")
+	flags.BoolVar(&o.verified, "verified", false, "")
+	flags.BoolVar(&o.writer, "writer", false, "")
 	if flags.Parse(os.Args[1:]) != nil {
-		return 2
+		return false
 	}
-	part := flags.Arg(0)
-	if part == "gate" {
-		if err := checkGate(); err != nil {
-			fmt.Println(err)
-			return 3
+	o.part, o.dir = flags.Arg(0), flags.Arg(1)
+	if o.part == "gate" {
+		return true
+	}
+	var ok bool
+	o.seed, ok = seedOf(o.part)
+	return ok && (o.dir == "") == (o.part == "found") &&
+		(o.block == "" || o.block == "file" || o.block == "device") &&
+		(o.block != "" || !o.verified && !o.writer)
+}
+
+// gate: is Windows new enough for what was asked for?
+func (o *options) gate() error {
+	if o.block == "" {
+		return checkGate()
+	}
+	return checkBlockGate(o.verified)
+}
+
+// chosen are the parts that were asked for; none: there are no such.
+func (o *options) chosen() (parts []func(), err error) {
+	var names = []string{"write", "mount", "leave", "found", "destroy"}
+	var all []func()
+	if o.block != "" {
+		b := &blocks{client: o.client, device: o.block == "device", verified: o.verified}
+		b.stack, err = allBlocks(o.seed)
+		all = []func(){b.write, b.mountAll, b.leave, b.found, b.destroy}
+	} else {
+		c := &o.client
+		c.layers, err = allLayers(o.seed)
+		all = []func(){c.write, c.mount, c.leave, c.found, c.destroy}
+	}
+	for i, name := range names {
+		if o.part == name || o.part == "all" {
+			parts = append(parts, all[i])
 		}
-		return 0
 	}
-	c := &client{dir: flags.Arg(1), expect: *expect}
-	parts := map[string][]func(){
-		"all":     {c.write, c.mount, c.leave, c.found, c.destroy},
-		"write":   {c.write},
-		"mount":   {c.mount},
-		"leave":   {c.leave},
-		"found":   {c.found},
-		"destroy": {c.destroy},
-	}[part]
-	seed, ok := seedOf(part)
-	if parts == nil || !ok || (c.dir == "") != (part == "found") {
+	return parts, err
+}
+
+// skipped: why this Windows has nothing to do here; "" if it has.
+func (o *options) skipped() string {
+	if o.block == "" {
+		return ""
+	}
+	if o.block == "device" && !isWine() {
+		return "no device that may be written on is known"
+	}
+	if err := o.gate(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func (o *options) run() int {
+	parts, err := o.chosen()
+	if len(parts) == 0 {
 		fmt.Print(usageText)
 		return 2
 	}
-	fmt.Printf("# CIM_SEED=%d\n", seed)
-	c.loading()
-	var err error
-	c.layers, err = allLayers(seed)
-	if err != nil {
-		t.need(t.noError(err, "layers"))
+	fmt.Printf("# CIM_SEED=%d\n", o.seed)
+	if o.writer { // before a function is looked for
+		t.need(t.noError(useCimwriter(), "cimwriter.dll is there"))
 	}
+	if why := o.skipped(); why != "" {
+		t.skip(why, "images in containers")
+		return t.end()
+	}
+	o.loading()
+	t.need(t.noError(err, "layers"))
 	for _, do := range parts {
 		do()
 	}
@@ -355,5 +405,17 @@ func run() int {
 }
 
 func main() {
-	os.Exit(run())
+	var o options
+	switch {
+	case !o.parse():
+		fmt.Print(usageText)
+		os.Exit(2)
+	case o.part == "gate":
+		if err := o.gate(); err != nil {
+			fmt.Println(err)
+			os.Exit(3)
+		}
+	default:
+		os.Exit(o.run())
+	}
 }

@@ -7,8 +7,9 @@ package main
 // system.go - DLLs that are loaded when first needed, and what this needs of the system's
 //
 // A library is looked for in the system directory and nowhere else (LoadLibraryEx with
-// LOAD_LIBRARY_SEARCH_SYSTEM32), a function when it is first called: one that is missing is an
-// error for its caller, not the end of the program.
+// LOAD_LIBRARY_SEARCH_SYSTEM32), unless it says that it may lie beside the program, too; a function
+// when it is first called: one that is missing is an error for its caller, not the end of the
+// program.
 
 import (
 	"fmt"
@@ -17,13 +18,17 @@ import (
 	"unsafe"
 )
 
-const loadLibrarySearchSystem32 = 0x800
+const (
+	loadLibrarySearchApplicationDir = 0x200
+	loadLibrarySearchSystem32       = 0x800
+)
 
 type library struct {
-	name   string
-	once   sync.Once
-	handle syscall.Handle
-	err    error
+	name          string
+	besideProgram bool
+	once          sync.Once
+	handle        syscall.Handle
+	err           error
 }
 
 type function struct {
@@ -62,8 +67,11 @@ func (l *library) load() error {
 			l.err = err
 			return
 		}
-		handle, _, err := loadLibraryEx.Call(uintptr(unsafe.Pointer(name)), 0,
-			loadLibrarySearchSystem32)
+		where := uintptr(loadLibrarySearchSystem32)
+		if l.besideProgram {
+			where |= loadLibrarySearchApplicationDir
+		}
+		handle, _, err := loadLibraryEx.Call(uintptr(unsafe.Pointer(name)), 0, where)
 		if handle == 0 {
 			l.err = fmt.Errorf("%s can't be loaded: %w", l.name, err)
 		}

@@ -66,6 +66,12 @@ func (t *tap) is(class func(error) bool, err error, format string, args ...any) 
 	return t.done(format, args...)
 }
 
+// skip is a step that can't be made here.
+func (t *tap) skip(why, format string, args ...any) {
+	t.run++
+	fmt.Printf("ok %d - %s # SKIP %s\n", t.run, fmt.Sprintf(format, args...), why)
+}
+
 // need ends the program if a step failed without which the others make no sense.
 func (t *tap) need(ok bool) {
 	if !ok {

@@ -51,6 +51,25 @@ func newImage(dir, parent, name string) (*imageWriter, error) {
 	return w, nil
 }
 
+// newBlockImage makes an image in a container, and the container if there is none.
+func newBlockImage(at place, flags uint32) (*imageWriter, error) {
+	w := &imageWriter{dir: at.container, name: at.name}
+	containerText, err := syscall.UTF16PtrFromString(at.container)
+	if err != nil {
+		return nil, err
+	}
+	nameText, err := optional(at.name)
+	if err != nil {
+		return nil, err
+	}
+	err = cimCall(procCreateImage2, uintptr(unsafe.Pointer(containerText)), uintptr(flags), 0,
+		uintptr(unsafe.Pointer(nameText)), uintptr(unsafe.Pointer(&w.handle)))
+	if err != nil {
+		return nil, failed("create", at.String(), err)
+	}
+	return w, nil
+}
+
 // inside is a path as the DLL wants it: no '/', no '\' at its end.
 func inside(path string) *uint16 {
 	path = strings.TrimSuffix(strings.ReplaceAll(path, "/", `\`), `\`)
@@ -146,6 +165,34 @@ func (w *imageWriter) remove(path string) error {
 		return err
 	}
 	return nil
+}
+
+// tombstone hides a path of the layers below, and takes away what the image itself has there.
+func (w *imageWriter) tombstone(path string) error {
+	if err := w.closeStream(); err != nil {
+		return err
+	}
+	return failed("tombstone", path,
+		cimCall(procTombstoneFile, w.handle, uintptr(unsafe.Pointer(inside(path)))))
+}
+
+// mergeLink is a link to what a layer below has, or will have.
+func (w *imageWriter) mergeLink(newPath, existing string) error {
+	if err := w.closeStream(); err != nil {
+		return err
+	}
+	return failed("merge link", newPath, cimCall(procCreateMergeLink, w.handle,
+		uintptr(unsafe.Pointer(inside(newPath))), uintptr(unsafe.Pointer(inside(existing)))))
+}
+
+// addSource lays an image under those that were added before.
+func (w *imageWriter) addSource(at place, flags uint32) error {
+	text, err := syscall.UTF16PtrFromString(at.String())
+	if err != nil {
+		return err
+	}
+	return failed("merge", at.String(), cimCall(procAddFsToMergedImage2, w.handle,
+		uintptr(unsafe.Pointer(text)), uintptr(flags)))
 }
 
 // Close commits, and closes if that succeeded.
