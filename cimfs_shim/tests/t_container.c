@@ -508,6 +508,75 @@ static void test_memory(void)
 	}
 }
 
+/* A container whose table is one file's, of as many holes as make @size bytes. */
+static void put_large_table(struct kit *k, size_t size)
+{
+	const size_t end = (3 * (size_t)BLOCK + size + BLOCK - 1) / BLOCK * BLOCK;
+	uint8_t *whole = (uint8_t *)calloc(1, end), *table = whole + 3 * (size_t)BLOCK;
+	struct cim_cont_record record = {
+		.sequence = 1, .table = 3 * BLOCK, .length = size, .end = end};
+
+	build("a", "b");
+	memcpy(whole, hand.bytes, BLOCK);
+	cim_put32(table, 1);
+	cim_put32(table + 8 + 8, (uint32_t)((size - 32) / 16));
+	cim_put16(table + 8 + 12, 4);
+	for (size_t at = 8 + 16; at < 32; at += 2)
+		cim_put16(table + at, 'n');
+	for (size_t at = 32; at < size; at += 16)
+		cim_put64(table + at + 8, BLOCK);
+	cim_cont_digest(table, size, record.table_digest);
+	cim_cont_record_encode(&record, whole + BLOCK);
+	memfs_put(k->m, "c.bcim", whole, end);
+	free(whole);
+}
+
+/* A table of 64 MiB is one, a longer one isn't read, nor written. */
+static void test_largest_table(void)
+{
+	const size_t most = 64 << 20;
+	struct kit k = kit_new();
+	struct cim_image *image;
+	struct cim_writer *w;
+
+	k.container = true;
+	put_large_table(&k, most + 16);
+	gives(&k, cim_image_open(&k.env, "mem/c.bcim/none", &image, &k.err), CIM_E_CORRUPT);
+	ok(strstr(k.err.cause, "neither"), "16 bytes more than 64 MiB: %s", k.err.cause);
+	put_large_table(&k, most);
+	gives(&k, cim_image_open(&k.env, "mem/c.bcim/none", &image, &k.err), CIM_E_FILE_NOT_FOUND);
+	w = begin(&k, NULL, "x.cim");
+	put(&k, w, "data", "text");
+	forget_error(&k);
+	gives(&k, cim_writer_commit(w, &k.err), CIM_E_LIMIT);
+	cim_writer_close(w);
+	gives(&k, cim_image_open(&k.env, "mem/c.bcim/none", &image, &k.err), CIM_E_FILE_NOT_FOUND);
+	put_large_table(&k, most - 16 * 100);
+	w = begin(&k, NULL, "x.cim");
+	put(&k, w, "data", "text");
+	ok(finish(&k, w), "a session whose entries have room writes them");
+	kit_free(&k);
+}
+
+/* Entries lie in the order of their code units, but are looked up whatever their case. */
+static void test_order(void)
+{
+	static const char *const names[] = {"b.cim", "A.cim", "Z.cim", "c.cim", "_.cim", "a_.cim"};
+	struct kit k = kit_new();
+
+	k.container = true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct cim_writer *w = begin(&k, NULL, names[i]);
+
+		put(&k, w, "data", names[i]);
+		ok(finish(&k, w), "%s is added", names[i]);
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		must_be_sound(&k, names[i]);
+	must_be_sound(&k, "z.CIM");
+	kit_free(&k);
+}
+
 /* ---- as a file system ---- */
 
 enum { FILES = 3, MODEL = 3 << 20, STEPS = 400 };
@@ -1581,6 +1650,22 @@ static void test_holes(void)
 	kit_free(&k);
 }
 
+/* A hole takes no room, whoever asks. */
+static void test_room_of_holes(void)
+{
+	struct cim_container_info info = {CIM_SIZED(info)};
+	struct kit k = kit_new();
+
+	build("a", "b");
+	cim_put64(hand.bytes + hand.extent[1], 0);
+	seal_again(0);
+	memfs_put(k.m, "c.bcim", hand.bytes, hand.size);
+	gives(&k, cim_container_get_info(&k.env, "mem/c.bcim", &info, &k.err), CIM_OK);
+	is_int(info.used, 6 * BLOCK, "header, records, table and what isn't the hole are used");
+	is_int(info.lost, BLOCK, "what the hole might have been is lost");
+	kit_free(&k);
+}
+
 static enum cim_status publish(struct inside *in, const char *name)
 {
 	in->vfs.close(in->vfs.ctx, inner(in, "cimtmp_12_fs", CIM_VFS_CREATE));
@@ -1862,6 +1947,8 @@ int main(void)
 	test_reading();
 	test_records();
 	test_memory();
+	test_largest_table();
+	test_order();
 	test_random_files();
 	test_story();
 	test_upkeep();
@@ -1880,6 +1967,7 @@ int main(void)
 	test_published_locks();
 	test_fewer_calls();
 	test_holes();
+	test_room_of_holes();
 	test_room_again();
 	test_sizes();
 	test_failing_gaps();
