@@ -573,6 +573,7 @@ CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct 
  * @dir:      existing directory, or container, where it is to be
  * @name:     its name there
  * @flags:    those of CIM_WRITE_* that are about containers
+ * @root_hash: as for cim_image_open_verified(); NULL: any
  * @unlocked: becomes true if the file system there has no locks (D54), else false; may be NULL
  *
  * Copies the files of all its region sets, those of its parents too, and their object ID files. So
@@ -585,12 +586,12 @@ CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct 
  *
  * CIM_E_UNSUPPORTED: it is a merged image, and not all of its sources are beside it. CIM_E_EXISTS:
  * the name is taken, or a region file is there with other bytes. CIM_E_CORRUPT: a region file of
- * the image is missing. CIM_E_ABORTED: the progress callback said so. Else as for cim_image_open()
- * and cim_writer_open().
+ * the image is missing. CIM_E_ABORTED: the progress callback said so. Else as for
+ * cim_image_open_verified() and cim_writer_open().
  */
 CIM_API enum cim_status cim_image_copy(const struct cim_env *env, const char *path, const char *dir,
-				       const char *name, unsigned flags, bool *unlocked,
-				       struct cim_error *err);
+				       const char *name, unsigned flags, const uint8_t *root_hash,
+				       bool *unlocked, struct cim_error *err);
 
 /** struct cim_writer_stats - what a session has done so far; bytes as the streams' sizes */
 struct cim_writer_stats {

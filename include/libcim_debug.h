@@ -125,6 +125,9 @@ struct cim_structure_visitor {
  * cim_structures_visit() - show the structures of an image as they lie in its files
  * @env:    environment, NULL for the default
  * @path:   the filesystem file, as for cim_image_open()
+ * @sources, @count: of a merged image, as for cim_image_open_merged(); @count 0: what isn't beside
+ * it is broken
+ * @root_hash: as for cim_image_open_verified(); NULL: any
  * @broken: receives the number of calls of @visitor's function of that name; may be NULL
  *
  * The order is always the same: the image header; for each region the headers of its two files and
@@ -140,9 +143,12 @@ struct cim_structure_visitor {
  * that could be shared, and a constant.
  *
  * CIM_E_FILE_NOT_FOUND, CIM_E_PATH_NOT_FOUND: as for cim_image_open(). CIM_E_ABORTED: @visitor said
- * so. CIM_E_CORRUPT and CIM_E_VERSION are never returned.
+ * so. With @sources or @root_hash, else never, CIM_E_CORRUPT, CIM_E_VERSION and the other statuses
+ * of cim_image_open_verified(), where the files can't be found without what is wrong.
  */
 CIM_API enum cim_status cim_structures_visit(const struct cim_env *env, const char *path,
+					     const char *const *sources, size_t count,
+					     const uint8_t *root_hash,
 					     const struct cim_structure_visitor *visitor,
 					     uint64_t *broken, struct cim_error *err);
 

@@ -130,9 +130,9 @@ static bool lacks_sources(struct cim_image *image)
 }
 
 static enum cim_status open_original(struct copy *c, const struct cim_env *env, const char *path,
-				     struct cim_error *err)
+				     const uint8_t *root, struct cim_error *err)
 {
-	enum cim_status status = cim_image_open(env, path, &c->image, err);
+	enum cim_status status = cim_image_open_rooted(env, path, root, &c->image, err);
 
 	if (!status)
 		status = cim_image_check_regions(c->image, err);
@@ -383,9 +383,10 @@ static enum cim_status copy_all(struct copy *c, struct cim_error *err)
 }
 
 static enum cim_status copy_image(struct copy *c, const struct cim_env *env, const char *path,
-				  const char *dir, unsigned flags, struct cim_error *err)
+				  const char *dir, unsigned flags, const uint8_t *root,
+				  struct cim_error *err)
 {
-	enum cim_status status = open_original(c, env, path, err);
+	enum cim_status status = open_original(c, env, path, root, err);
 
 	if (status)
 		return status;
@@ -406,8 +407,8 @@ static void clean_up(struct copy *c)
 }
 
 enum cim_status cim_image_copy(const struct cim_env *env, const char *path, const char *dir,
-			       const char *name, unsigned flags, bool *unlocked,
-			       struct cim_error *err)
+			       const char *name, unsigned flags, const uint8_t *root_hash,
+			       bool *unlocked, struct cim_error *err)
 {
 	static const char op[] = "copy image";
 	struct copy c = {.name = name, .at_fault = path};
@@ -424,7 +425,7 @@ enum cim_status cim_image_copy(const struct cim_env *env, const char *path, cons
 	if (!status)
 		status = cim_place_check_flags(flags, &why);
 	if (!status) {
-		status = copy_image(&c, env, path, dir, flags, &why);
+		status = copy_image(&c, env, path, dir, flags, root_hash, &why);
 		if (unlocked)
 			*unlocked = c.unlocked;
 		clean_up(&c);

@@ -86,6 +86,20 @@ enum cim_status cim_image_open_header(const struct cim_env *env, cim_vfs_dir *di
 enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t filesystem,
 					  struct cim_error *err);
 
+/* ---- merged.c ---- */
+
+/* Where the files of a merged image are, and the images that it is of. */
+struct cim_merged_place {
+	cim_vfs_dir *dir;
+	const char *name;     /* the image's there; points into its path */
+	const char *at_fault; /* whose path an error is about */
+};
+/* Unite the place of a merged image with those of its sources. @env: leads to @vfs, as for
+ * cim_place_of(). */
+enum cim_status cim_merged_places(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
+				  const char *const *sources, size_t count, const uint8_t *root,
+				  struct cim_merged_place *place, struct cim_error *err);
+
 /* ---- imageread.c ---- */
 
 /* Read @len bytes at byte @skip of the object at @region_offset, all or CIM_E_CORRUPT. Metadata

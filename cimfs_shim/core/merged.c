@@ -408,13 +408,9 @@ static void end_opening(struct opening *o)
 		free_united(o->united);
 }
 
-static enum cim_status open_merged(struct opening *o, const char *path, const char *const *sources,
-				   struct cim_image **image, struct cim_error *err)
+static enum cim_status open_places(struct opening *o, const char *path, const char *const *sources,
+				   struct cim_error *err)
 {
-	struct cim_env env = *o->env;
-	struct cim_vfs vfs;
-	enum cim_status status;
-
 	o->united = cim_zalloc(o->env, sizeof(*o->united));
 	if (!o->united)
 		return cim_no_memory(err);
@@ -422,25 +418,36 @@ static enum cim_status open_merged(struct opening *o, const char *path, const ch
 	o->given = cim_zalloc(o->env, (o->given_count + 1) * sizeof(*o->given));
 	if (!o->given)
 		return cim_no_memory(err);
-	status = open_all(o, path, sources, err);
-	if (status)
-		return status;
-	united_vfs(o->united, &vfs);
-	env.vfs = &vfs;
-	status = cim_image_open_in(&env, (cim_vfs_dir *)o->united, o->name, path, image, err);
-	if (status)
-		return status;
-	(*image)->owns_dir = true;
-	(*image)->with_sources = true;
-	o->united = NULL;
-	return CIM_OK;
+	return open_all(o, path, sources, err);
+}
+
+enum cim_status cim_merged_places(const struct cim_env *env, struct cim_vfs *vfs, const char *path,
+				  const char *const *sources, size_t count, const uint8_t *root,
+				  struct cim_merged_place *place, struct cim_error *err)
+{
+	struct opening o = {.env = env, .root = root, .given_count = count, .at_fault = path};
+	enum cim_status status = CIM_OK;
+
+	if (count > UINT16_MAX)
+		status = cim_fail(err, CIM_E_LIMIT, "%llu sources", (unsigned long long)count);
+	if (!status)
+		status = open_places(&o, path, sources, err);
+	if (!status) {
+		united_vfs(o.united, vfs);
+		place->dir = (cim_vfs_dir *)o.united;
+		place->name = o.name;
+		o.united = NULL;
+	}
+	place->at_fault = o.at_fault;
+	end_opening(&o);
+	return status;
 }
 
 static enum cim_status open_with(const struct cim_env *env, const char *op, const char *path,
 				 const char *const *sources, size_t count, const uint8_t *root,
 				 struct cim_image **image, struct cim_error *err)
 {
-	struct opening o = {.root = root, .given_count = count, .at_fault = path};
+	struct cim_merged_place place = {.at_fault = path};
 	struct cim_env own;
 	struct cim_vfs vfs;
 	enum cim_status status = cim_take_env(&own, &vfs, env, err);
@@ -448,14 +455,17 @@ static enum cim_status open_with(const struct cim_env *env, const char *op, cons
 	for (size_t i = 0; !status && i < count; i++)
 		if (CIM_ANY_NULL(err, op, sources[i]))
 			return CIM_E_POINTER;
-	if (!status && count > UINT16_MAX)
-		status = cim_fail(err, CIM_E_LIMIT, "%llu sources", (unsigned long long)count);
-	if (!status) {
-		o.env = &own;
-		status = open_merged(&o, path, sources, image, err);
-		end_opening(&o);
+	if (!status)
+		status = cim_merged_places(&own, &vfs, path, sources, count, root, &place, err);
+	if (!status)
+		status = cim_image_open_in(&own, place.dir, place.name, path, image, err);
+	if (status) {
+		cim_io_close_dir(&own, place.dir);
+		return cim_error_where(err, status, op, place.at_fault);
 	}
-	return cim_error_where(err, status, op, o.at_fault);
+	(*image)->owns_dir = true;
+	(*image)->with_sources = true;
+	return CIM_OK;
 }
 
 enum cim_status cim_image_open_merged(const struct cim_env *env, const char *path,

@@ -353,6 +353,8 @@ static void visit_all(struct cim_structs *s, cim_vfs_dir *dir, const char *name,
 	if (cim_structs_stopped(s))
 		return;
 	status = cim_image_open_header(&s->env, dir, name, path, &s->image, &filesystem, &s->why);
+	if (s->image)
+		s->image->with_sources = s->with_sources;
 	if (!cim_structs_fine(s, &header, status) ||
 	    !cim_structs_fine(s, &header, cim_budget_open(s->image, &s->budget, &s->why)))
 		return;
@@ -370,7 +372,20 @@ static void clean_up(struct cim_structs *s)
 	cim_image_close(s->image);
 }
 
+/* The directory that the image is in, or that stands for it and those of its sources. */
+static enum cim_status open_places(struct cim_structs *s, const char *path,
+				   const char *const *sources, size_t count, const uint8_t *root,
+				   struct cim_merged_place *place)
+{
+	if (count)
+		return cim_merged_places(&s->env, &s->vfs, path, sources, count, root, place,
+					 s->err);
+	return cim_place_of(&s->env, &s->vfs, path, root, &place->dir, &place->name, s->err);
+}
+
 enum cim_status cim_structures_visit(const struct cim_env *env, const char *path,
+				     const char *const *sources, size_t count,
+				     const uint8_t *root_hash,
 				     const struct cim_structure_visitor *visitor, uint64_t *broken,
 				     struct cim_error *err)
 {
@@ -378,27 +393,30 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 	struct cim_structs s = {
 		.err = err,
 		.named_region = CIM_NO_REGION,
+		.with_sources = count,
 	};
-	cim_vfs_dir *dir;
-	const char *name;
+	struct cim_merged_place place = {.at_fault = path};
 	enum cim_status status;
 
 	if (broken)
 		*broken = 0;
-	if (CIM_ANY_NULL(err, op, path, visitor))
+	if (CIM_ANY_NULL(err, op, path, visitor) || (count && CIM_ANY_NULL(err, op, sources)))
 		return CIM_E_POINTER;
+	for (size_t i = 0; i < count; i++)
+		if (CIM_ANY_NULL(err, op, sources[i]))
+			return CIM_E_POINTER;
 	status = cim_take_env(&s.env, &s.vfs, env, err);
 	if (!status)
 		status = cim_take_sized(&s.visitor, sizeof(s.visitor), CIM_LEAST_VISITOR, visitor,
 					"the visitor", err);
 	if (!status)
-		status = cim_place_of(&s.env, &s.vfs, path, NULL, &dir, &name, err);
+		status = open_places(&s, path, sources, count, root_hash, &place);
 	if (status)
-		return cim_error_where(err, status, op, path);
+		return cim_error_where(err, status, op, place.at_fault);
 	cim_idset_init(&s.met, &s.env);
-	visit_all(&s, dir, name, path);
+	visit_all(&s, place.dir, place.name, path);
 	clean_up(&s);
-	cim_io_close_dir(&s.env, dir);
+	cim_io_close_dir(&s.env, place.dir);
 	if (broken)
 		*broken = s.broken;
 	return cim_error_where(err, s.status, op, path);

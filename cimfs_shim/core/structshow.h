@@ -27,6 +27,7 @@ struct cim_structs {
 	struct cim_structure_visitor visitor;
 	struct cim_error *err;	/* the caller's */
 	enum cim_status status; /* what ends it before its end */
+	bool with_sources;	/* the sources of a merged image are there */
 	bool enough;		/* the budget is spent, and that was told */
 	struct cim_error why;	/* of the last call that failed */
 	uint64_t broken;

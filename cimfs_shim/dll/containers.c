@@ -134,8 +134,9 @@ static enum cim_status convert(PCWSTR dir, PCWSTR name, PCWSTR to, struct cim_er
     else
         status = cim_check_image_name(name8, err);
     if (!status)
-        status = cim_image_copy(place_env(IN_DIRECTORY, &env, &vfs), from, to8, name8,
-                                CIM_WRITE_CONTAINER | CIM_WRITE_NEW_CONTAINER, &unlocked, err);
+        status =
+                cim_image_copy(place_env(IN_DIRECTORY, &env, &vfs), from, to8, name8,
+                               CIM_WRITE_CONTAINER | CIM_WRITE_NEW_CONTAINER, NULL, &unlocked, err);
     note_unlocked(unlocked, to);
     free(from);
     free(to8);

@@ -102,7 +102,7 @@ static void test_refusals(void)
 	      CIM_E_CORRUPT);
 	memfs_put_device(k.m, "device", 4 << 20);
 	must(&k, cim_image_copy(&k.env, "mem/c.bcim/a.cim", "mem/device", "a.cim",
-				CIM_WRITE_CONTAINER, NULL, &k.err));
+				CIM_WRITE_CONTAINER, NULL, NULL, &k.err));
 	gives(&k, cim_container_append(&k.env, "mem/device", 1 << 20, footer, 1, NULL, &k.err),
 	      CIM_E_INVALID);
 	kit_free(&k);

@@ -38,13 +38,13 @@ static char *text; /* of the original */
 
 static enum cim_status copy(struct kit *k, const struct copying *c)
 {
-	return cim_image_copy(&k->env, c->from, c->dir, "copy.cim", c->flags, NULL, &k->err);
+	return cim_image_copy(&k->env, c->from, c->dir, "copy.cim", c->flags, NULL, NULL, &k->err);
 }
 
 static enum cim_status try_copy(struct kit *k, const char *from, const char *dir, const char *name,
 				unsigned flags)
 {
-	return cim_image_copy(&k->env, from, dir, name, flags, NULL, &k->err);
+	return cim_image_copy(&k->env, from, dir, name, flags, NULL, NULL, &k->err);
 }
 
 /* An image's dump, "" if the name is missing; NULL: it can't be read. */
@@ -429,6 +429,19 @@ static void test_busy(void)
 	gives(&k, try_copy(&k, "mem/s.bcim/a.cim", "mem/t.bcim", "a.cim", CIM_WRITE_CONTAINER),
 	      CIM_OK);
 	ok(is_like(&k, "mem/t.bcim/a.cim", text), "what was sealed can be copied out");
+	gives(&k,
+	      cim_image_copy(&k.env, "mem/s.bcim/a.cim", "mem/t.bcim", "b.cim", 0, root, NULL,
+			     &k.err),
+	      CIM_OK);
+	gives(&k,
+	      cim_image_copy(&k.env, "mem/t.bcim/a.cim", "mem/t.bcim", "c.cim", 0, root, NULL,
+			     &k.err),
+	      CIM_E_CORRUPT);
+	root[0] ^= 1;
+	gives(&k,
+	      cim_image_copy(&k.env, "mem/s.bcim/a.cim", "mem/t.bcim", "c.cim", 0, root, NULL,
+			     &k.err),
+	      CIM_E_CORRUPT);
 	kit_free(&k);
 }
 
@@ -452,11 +465,13 @@ static void test_new_container(void)
 	/* Whoever knows no containers makes one all the same, and takes no image out of one. */
 	vfs.no_containers = true;
 	env.vfs = &vfs;
-	gives(&k, cim_image_copy(&env, "mem/child.cim", "mem/n.bcim", "x", flags, NULL, &k.err),
+	gives(&k,
+	      cim_image_copy(&env, "mem/child.cim", "mem/n.bcim", "x", flags, NULL, NULL, &k.err),
 	      CIM_OK);
-	gives(&k, cim_image_copy(&env, "mem/n.bcim/x", "mem/o.bcim", "x", flags, NULL, &k.err),
+	gives(&k,
+	      cim_image_copy(&env, "mem/n.bcim/x", "mem/o.bcim", "x", flags, NULL, NULL, &k.err),
 	      CIM_E_PATH_NOT_FOUND);
-	gives(&k, cim_image_copy(&env, "mem/child.cim", "mem/n.bcim", "y", 0, NULL, &k.err),
+	gives(&k, cim_image_copy(&env, "mem/child.cim", "mem/n.bcim", "y", 0, NULL, NULL, &k.err),
 	      CIM_E_PATH_NOT_FOUND);
 	kit_free(&k);
 }
@@ -490,7 +505,9 @@ static void test_locks(int kind, enum locks locks)
 		k.env.vfs = &vfs;
 	}
 	k.m->no_locks = locks == NO_LOCKS;
-	gives(&k, cim_image_copy(&k.env, c->from, c->dir, "copy.cim", c->flags, &unlocked, &k.err),
+	gives(&k,
+	      cim_image_copy(&k.env, c->from, c->dir, "copy.cim", c->flags, NULL, &unlocked,
+			     &k.err),
 	      CIM_OK);
 	is_int(unlocked, want, "%s: %s", c->what, names[locks]);
 	ok(is_like(&k, copy_path(c), text), "%s: it is there", c->what);

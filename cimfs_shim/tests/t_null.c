@@ -86,7 +86,7 @@ static void *sized_output(unsigned n)
 	X(cim_links_open, 2, "count links", (P(1, image), NULL, NULL, output(2), &k.err))          \
 	X(cim_image_check_regions, 1, "check region files", (P(1, image), &k.err))                 \
 	X(cim_image_copy, 3, "copy image",                                                         \
-	  (&k.env, P(1, "mem/x"), P(2, "mem"), P(3, "y"), 0, NULL, &k.err))                        \
+	  (&k.env, P(1, "mem/x"), P(2, "mem"), P(3, "y"), 0, NULL, NULL, &k.err))                  \
 	X(cim_image_get_blob, 2, "read extended attributes",                                       \
 	  (P(1, image), 1, CIM_BLOB_EA, NULL, 0, output(2), &k.err))                               \
 	X(cim_image_get_data, 2, "find stream", (P(1, image), 1, none, sized_output(2), &k.err))   \
@@ -123,8 +123,8 @@ static void *sized_output(unsigned n)
 	X(cim_store_sync, 1, "sync directory", (P(1, store), &k.err))                              \
 	X(cim_stream_fill, 2, "fill stream", (P(1, stream), P(2, &source), &k.err))                \
 	X(cim_stream_write, 2, "write stream", (P(1, stream), P(2, buf), 0, output(0), &k.err))    \
-	X(cim_structures_visit, 2, "visit structures",                                             \
-	  (&k.env, P(1, "mem/x.cim"), P(2, &visitor), output(0), &k.err))                          \
+	X(cim_structures_visit, 3, "visit structures",                                             \
+	  (&k.env, P(1, "mem/x.cim"), P(2, paths), 1, NULL, P(3, &visitor), output(0), &k.err))    \
 	X(cim_walk_next, 2, "walk", (P(1, walk), output(2), &k.err))                               \
 	X(cim_walk_open, 2, "walk", (P(1, image), 1, output(2), &k.err))                           \
 	X(cim_writer_add, 1, "add", (P(1, writer), PATH, &metadata, output(0), &k.err))            \

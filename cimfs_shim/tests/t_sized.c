@@ -235,7 +235,7 @@ static enum cim_status use_source(struct kit *k, const void *source)
 
 static enum cim_status use_visitor(struct kit *k, const void *visitor)
 {
-	return cim_structures_visit(&k->env, "mem/x.cim",
+	return cim_structures_visit(&k->env, "mem/x.cim", NULL, 0, NULL,
 				    (const struct cim_structure_visitor *)visitor, NULL, &k->err);
 }
 

@@ -173,7 +173,7 @@ static enum cim_status visit(struct mini *m, struct notes *n, uint64_t *broken)
 	struct cim_structure_visitor v = visitor_of(n);
 
 	memset(&err, 0, sizeof(err));
-	return cim_structures_visit(&m->env, "mem/s.cim", &v, broken, &err);
+	return cim_structures_visit(&m->env, "mem/s.cim", NULL, 0, NULL, &v, broken, &err);
 }
 
 static bool left_behind(struct mini *m)
@@ -312,7 +312,7 @@ static struct wanted field_of(struct mini *m, enum cim_structure_kind kind, cons
 	};
 	struct cim_structure_visitor v = {CIM_SIZED(v), .ctx = &w, .field = look};
 
-	if (cim_structures_visit(&m->env, "mem/s.cim", &v, NULL, &err) || !w.found)
+	if (cim_structures_visit(&m->env, "mem/s.cim", NULL, 0, NULL, &v, NULL, &err) || !w.found)
 		diag("%s of %s has no field %s [%d]", cim_structure_name(kind), path, name, index);
 	return w;
 }
@@ -498,13 +498,14 @@ static void test_unopenable(void)
 	struct cim_structure_visitor v = visitor_of(n);
 	uint8_t filesystem[8];
 
-	is_status(cim_structures_visit(&m->env, "mem/none", &v, NULL, &err), CIM_E_FILE_NOT_FOUND,
-		  "an image that isn't there");
-	is_status(cim_structures_visit(&m->env, "nowhere/s.cim", &v, NULL, &err),
+	is_status(cim_structures_visit(&m->env, "mem/none", NULL, 0, NULL, &v, NULL, &err),
+		  CIM_E_FILE_NOT_FOUND, "an image that isn't there");
+	is_status(cim_structures_visit(&m->env, "nowhere/s.cim", NULL, 0, NULL, &v, NULL, &err),
 		  CIM_E_PATH_NOT_FOUND, "a directory that isn't there");
-	is_status(cim_structures_visit(&m->env, NULL, &v, NULL, &err), CIM_E_POINTER, "no path");
-	is_status(cim_structures_visit(&m->env, "mem/s.cim", NULL, NULL, &err), CIM_E_POINTER,
-		  "no visitor");
+	is_status(cim_structures_visit(&m->env, NULL, NULL, 0, NULL, &v, NULL, &err), CIM_E_POINTER,
+		  "no path");
+	is_status(cim_structures_visit(&m->env, "mem/s.cim", NULL, 0, NULL, NULL, NULL, &err),
+		  CIM_E_POINTER, "no visitor");
 	is_int(n->calls, 0, "nothing was told of those");
 
 	image->bytes[16] = 9;
@@ -727,8 +728,8 @@ static void test_no_functions(void)
 	uint64_t broken = 0;
 
 	m->files[m->region_file[SAMPLE_SMALL]].size = 44;
-	is_status(cim_structures_visit(&m->env, "mem/s.cim", &v, &broken, NULL), CIM_OK,
-		  "a visitor without functions");
+	is_status(cim_structures_visit(&m->env, "mem/s.cim", NULL, 0, NULL, &v, &broken, NULL),
+		  CIM_OK, "a visitor without functions");
 	ok(broken > 0, "learns that something is broken (%llu)", (unsigned long long)broken);
 	mini_free(m);
 }

@@ -88,7 +88,8 @@ static int copy_image(struct convert *c, const struct job *job)
 
 	progress_start(&c->progress, c->t, "convert");
 	footer_look(&footer, job->place);
-	if (cim_image_copy(&c->env, job->from, job->place, job->name, c->flags, &unlocked, &err))
+	if (cim_image_copy(&c->env, job->from, job->place, job->name, c->flags,
+			   tool_root_hash(c->t), &unlocked, &err))
 		code = tool_fail_dir(c->t, "convert",
 				     err.status == CIM_E_EXISTS ? job->image : job->shown, &err);
 	footer_tell(c->t, "convert", job->image, &footer);
@@ -222,13 +223,15 @@ static int convert(struct convert *c, const char *from, const char *to)
 {
 	int code;
 
-	if (!c->flatten && (c->options.consistent || c->t->source_count || c->t->verified))
-		return tool_usage(c->t, "--consistent, --source and --root-hash work with "
-					"--flatten only");
+	if (!c->flatten && (c->options.consistent || c->t->source_count))
+		return tool_usage(c->t, "--consistent and --source work with --flatten only");
 	if (!is_directory(from) && !is_container(from))
 		return convert_one(c, from, to);
+	c->t->several = true;
 	code = place_flags(c->t, to, to, &c->options.place, &c->flags);
-	return code ? code : convert_all(c, from, to);
+	if (!code)
+		code = convert_all(c, from, to);
+	return code ? code : tool_check_sources(c->t);
 }
 
 static int run(struct tool *t, int argc, char **argv)

@@ -851,21 +851,68 @@ static void close_side(struct side *side)
 	cim_image_close(side->image);
 }
 
-static const struct arg_option options[] = {SOURCE_OPTION, {0}};
+/* Whose root hash is known, and what it is. */
+struct hashes {
+	unsigned count;
+	bool known[2];
+	uint8_t bytes[2][CIM_ROOT_HASH];
+};
+
+static int take_hash(void *tool, void *into, const struct arg_option *option, char *hex)
+{
+	struct hashes *h = into;
+	struct tool *t = tool;
+	int code;
+
+	if (h->count == COUNT_OF(h->bytes))
+		return tool_usage(t, "two images have no more than two root hashes");
+	if (!strcmp(hex, "-")) {
+		h->count++;
+		return EXIT_OK;
+	}
+	code = take_root_hash(t, into, option, hex);
+	memcpy(h->bytes[h->count], t->root_hash, sizeof(t->root_hash));
+	h->known[h->count++] = true;
+	return code;
+}
+
+static void use_hash(struct tool *t, const struct hashes *h, unsigned side)
+{
+	side = side < h->count ? side : 0;
+	t->verified = h->known[side];
+	memcpy(t->root_hash, h->bytes[side], sizeof(t->root_hash));
+}
+
+static const struct arg_option options[] = {
+	SOURCE_OPTION,
+	{.name = "root-hash",
+	 .meta = "HEX",
+	 .take = take_hash,
+	 .help = "the images' container is sealed (cimtool-seal(1)), and this is its root hash: "
+		 "nothing but what was sealed is read. Given twice: A's, and B's; - is for one "
+		 "that has none"},
+	{0},
+};
 
 static int run(struct tool *t, int argc, char **argv)
 {
 	struct diff d = {.t = t, .lock = PTHREAD_MUTEX_INITIALIZER};
-	int code = tool_args(t, argc, argv, NULL, 2, 2, "two images are needed");
+	struct hashes hashes = {0};
+	int code = tool_args(t, argc, argv, &hashes, 2, 2, "two images are needed");
 
 	if (code)
 		return 2;
 	alloc_fails_with(2);
 	t->show_marked = true;
+	t->several = true;
 	progress_start(&d.progress, t, "diff");
+	use_hash(t, &hashes, 0);
 	code = open_side(&d, &d.a, argv[optind]);
+	use_hash(t, &hashes, 1);
 	if (!code)
 		code = open_side(&d, &d.b, argv[optind + 1]);
+	if (!code)
+		code = tool_check_sources(t);
 	if (!code) {
 		find_twins(&d);
 		code = compare(&d);

@@ -673,9 +673,6 @@ static int run(struct tool *t, int argc, char **argv)
 		return tool_usage(t, "a dump is text; there is no JSON form");
 	if (o.raw + o.fields + (o.data_dir != NULL) > 1)
 		return tool_usage(t, "--data, --raw and --struct exclude each other");
-	if ((o.raw || o.fields) && (t->source_count || t->verified))
-		return tool_usage(t, "--raw and --struct show what lies there: no --source, no "
-				     "--root-hash");
 	if (o.raw || o.fields)
 		return dump_structures(t, argv[optind], o.raw);
 	return dump_contents(t, argv[optind], o.data_dir);

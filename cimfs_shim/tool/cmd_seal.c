@@ -7,27 +7,42 @@
 
 #include <string.h>
 
-/* As a shell reads it; what a terminal mustn't see is escaped all the same. */
+/* @s in quotes that @begin, its own ones being @quote. */
+static void put_quoted(const char *s, const char *begin, const char *quote,
+		       void (*put)(FILE *f, const char *s))
+{
+	const char *end;
+
+	fputs(begin, stdout);
+	for (; (end = strchr(s, '\'')) != NULL; s = end + 1) {
+		char *part = xstrndup(s, (size_t)(end - s));
+
+		put(stdout, part);
+		fputs(quote, stdout);
+		free(part);
+	}
+	put(stdout, s);
+	putchar('\'');
+}
+
+/* A file's name as a shell reads it, and no option. What a terminal mustn't see is escaped, as
+ * $'...' has it. */
 static void put_word(const char *s)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 				    "%+,-./:=@_";
-	const char *end;
+	struct text shown = {0};
 
-	if (!s[strspn(s, plain)]) {
+	if (*s == '-')
+		fputs("./", stdout);
+	text_escape(&shown, s, strlen(s), ESCAPE_BACKSLASH_NOT);
+	if (!s[strspn(s, plain)])
 		fputs(s, stdout);
-		return;
-	}
-	putchar('\'');
-	for (; (end = strchr(s, '\'')) != NULL; s = end + 1) {
-		char *part = xstrndup(s, (size_t)(end - s));
-
-		put_target(stdout, part);
-		fputs("'\\''", stdout);
-		free(part);
-	}
-	put_target(stdout, s);
-	putchar('\'');
+	else if (!strcmp(shown.s, s))
+		put_quoted(s, "'", "'\\''", put_target);
+	else
+		put_quoted(s, "$'", "\\'", put_escaped);
+	text_free(&shown);
 }
 
 static void print_text(const char *container, const char *root, uint64_t offset)

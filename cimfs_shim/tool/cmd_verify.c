@@ -113,7 +113,7 @@ static int not_opened(struct verify *v, const struct cim_error *err)
 	int code;
 
 	progress_end(&v->progress);
-	code = tool_fail_cim(v->t, "verify", v->name, err);
+	code = tool_fail_open(v->t, "verify", v->name, err);
 	if (err->status != CIM_E_CORRUPT)
 		return code;
 	if (v->t->json)
@@ -217,10 +217,13 @@ static int run(struct tool *t, int argc, char **argv)
 		return tool_usage(t, "--manifest names the images itself");
 	if (o.manifest) {
 		tool_catch_signals();
-		return tool_verify_manifest(t, o.manifest);
+		t->several = true;
+		code = tool_verify_manifest(t, o.manifest);
+		return code ? code : tool_check_sources(t);
 	}
 	if (optind == argc)
 		return tool_usage(t, "IMAGE is missing");
+	t->several = argc - optind > 1 || is_container(argv[optind]);
 	for (; optind < argc; optind++) {
 		const char *name = argv[optind];
 		int one = (is_container(name) ? verify_container : verify)(t, name, o.deep);
@@ -230,7 +233,7 @@ static int run(struct tool *t, int argc, char **argv)
 		if (tool_signal)
 			return tool_interrupted();
 	}
-	return code;
+	return code ? code : tool_check_sources(t);
 }
 
 const struct command cmd_verify = {

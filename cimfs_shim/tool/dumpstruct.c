@@ -340,6 +340,16 @@ static int on_broken(void *ctx, const struct cim_structure *s, const struct cim_
 	return put_line(p);
 }
 
+/* What is missing may be what a merged image shows of its sources. */
+static void look_for_sources(struct tool *t, const char *path)
+{
+	struct cim_image *image = NULL;
+	struct cim_error err = {0};
+
+	if (!tool_open_as(t, NULL, path, &image, &err))
+		cim_image_close(image);
+}
+
 int dump_structures(struct tool *t, const char *name, bool raw)
 {
 	struct printer p = {.t = t};
@@ -358,13 +368,16 @@ int dump_structures(struct tool *t, const char *name, bool raw)
 
 	if (!path)
 		return code;
-	status = cim_structures_visit(NULL, path, &visitor, NULL, &err);
+	status = cim_structures_visit(NULL, path, (const char *const *)t->sources, t->source_count,
+				      tool_root_hash(t), &visitor, NULL, &err);
+	if (p.errors)
+		look_for_sources(t, path);
 	free(path);
 	/* Stopped by ourselves: what is wrong with stdout is told at the end. */
 	if (status != CIM_E_ABORTED)
 		end_element(&p);
 	if (status && status != CIM_E_ABORTED) {
-		code = tool_fail_cim(t, "dump", name, &err);
+		code = tool_fail_open(t, "dump", name, &err);
 	} else if (p.errors) {
 		code = exit_of(p.first.status);
 		if (p.errors == 1)

@@ -130,26 +130,42 @@ int take_root_hash(void *tool, void *into, const struct arg_option *option, char
 			   : tool_usage(t, "--root-hash is 64 hexadecimal digits, not '%s'", hex);
 }
 
-/* With all that is needed to read it. */
+const uint8_t *tool_root_hash(const struct tool *t)
+{
+	return t->verified ? t->root_hash : NULL;
+}
+
+/* @sources: how many of those that were named. */
+static enum cim_status open_with(struct tool *t, const struct cim_env *env, const char *path,
+				 size_t sources, struct cim_image **image, struct cim_error *err)
+{
+	const char *const *named = (const char *const *)t->sources;
+	const uint8_t *root = tool_root_hash(t);
+
+	if (root)
+		return cim_image_open_verified(env, path, named, sources, root, image, err);
+	if (sources)
+		return cim_image_open_merged(env, path, named, sources, image, err);
+	return cim_image_open(env, path, image, err);
+}
+
+/* With all that is needed to read it. Where a command is about one image, that must be a merged one
+ * if sources were named. */
 static enum cim_status open_all(struct tool *t, const struct cim_env *env, const char *path,
 				struct cim_image **image, struct cim_error *err)
 {
-	const char *const *sources = (const char *const *)t->sources;
-	enum cim_status status;
+	enum cim_status status = open_with(t, env, path, 0, image, err);
+	bool merged;
 
-	if (t->verified)
-		status = cim_image_open_verified(env, path, sources, t->source_count, t->root_hash,
-						 image, err);
-	else
-		status = cim_image_open(env, path, image, err);
-	if (status || !cim_image_get_info(*image)->source_count)
+	if (status)
 		return status;
-	if (!t->source_count)
-		t->sources_missing |= is_missing_sets(*image);
-	if (!t->source_count || t->verified)
-		return status;
+	merged = cim_image_get_info(*image)->source_count != 0;
+	t->merged_opened |= merged;
+	t->sources_missing |= merged && !t->source_count && is_missing_sets(*image);
+	if (!t->source_count || (!merged && t->several))
+		return CIM_OK;
 	cim_image_close(*image);
-	return cim_image_open_merged(env, path, sources, t->source_count, image, err);
+	return open_with(t, env, path, t->source_count, image, err);
 }
 
 enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
@@ -162,6 +178,14 @@ enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const ch
 	return status;
 }
 
+int tool_fail_open(struct tool *t, const char *op, const char *image, const struct cim_error *err)
+{
+	for (size_t i = 0; i < t->source_count; i++)
+		if (!strcmp(t->sources[i], err->image))
+			image = t->sources[i];
+	return tool_fail_cim(t, op, image, err);
+}
+
 struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 {
 	char *real = tool_image_path(t, "open image", path, code);
@@ -169,7 +193,7 @@ struct cim_image *tool_open(struct tool *t, const char *path, int *code)
 	struct cim_image *image = NULL;
 
 	if (real && tool_open_as(t, NULL, real, &image, &err))
-		*code = tool_fail_cim(t, "open image", path, &err);
+		*code = tool_fail_open(t, "open image", path, &err);
 	free(real);
 	return image;
 }
@@ -197,6 +221,14 @@ int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struc
 	}
 	cim_image_close(path.image);
 	return code;
+}
+
+int tool_check_sources(struct tool *t)
+{
+	if (!t->source_count || t->merged_opened)
+		return EXIT_OK;
+	return tool_fail(t, t->command->name, NULL, NULL,
+			 "none of the images is a merged one, which --source is for");
 }
 
 int tool_lookup(struct tool *t, struct cim_image *image, const char *name, const char *path,

@@ -79,6 +79,8 @@ struct tool {
 	uint8_t root_hash[CIM_ROOT_HASH];
 	bool show_marked;     /* open images so that they show what marks hide */
 	bool sources_missing; /* a merged one was opened without, and they aren't beside it */
+	bool several;	      /* images are opened, of which any may be a merged one */
+	bool merged_opened;   /* one was */
 	unsigned long warnings;
 	int out_errno;	  /* why stdout failed, where that was noticed at once */
 	const char *done; /* what stands, whatever becomes of telling it */
@@ -413,15 +415,22 @@ const char *tool_spelling(struct cim_store *store, const char *dir, const char *
 			"root hash: nothing but what was sealed is read"                      \
 	}
 int take_root_hash(void *tool, void *into, const struct arg_option *option, char *hex);
+/* What the option said; NULL: nothing. */
+const uint8_t *tool_root_hash(const struct tool *t);
 int take_source(void *tool, void *into, const struct arg_option *option, char *image);
 /* One more, whose path the tool keeps; an exit code. */
 int tool_add_source(struct tool *t, const char *image);
 /* Those of the option: as named, to where they are; an exit code. */
 int tool_find_sources(struct tool *t);
 void tool_forget_sources(struct tool *t);
-/* Open an image, one that is merged with the sources that were named. */
+/* Of several images none was a merged one, but sources were named: that is told; an exit code. */
+int tool_check_sources(struct tool *t);
+/* Open an image, one that is merged with the sources that were named. Any other is CIM_E_INVALID
+ * then, unless it is one of several. */
 enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,
 			     struct cim_image **image, struct cim_error *err);
+/* That failed: say why, and which of the images it is about. */
+int tool_fail_open(struct tool *t, const char *op, const char *image, const struct cim_error *err);
 /* The same, or say why not; *code receives the exit code then. */
 struct cim_image *tool_open(struct tool *t, const char *path, int *code);
 /* Look up a path in an image; @stream: it may end in that of a stream (NULL: it may not). */
@@ -436,7 +445,7 @@ struct tool_path {
 	const char *path; /* as the user wrote it */
 	bool shown;	  /* has @one succeeded before? */
 };
-/* The whole of a command "IMAGE PATH..." without options but --source: @one does a path. Goes on
+/* The whole of a command "IMAGE PATH..." without options but these: @one does a path. Goes on
  * after a failure, whose exit code it returns at the end. */
 int tool_each_path(struct tool *t, int argc, char **argv, int (*one)(const struct tool_path *));
 

@@ -45,7 +45,7 @@ static void show_structures(const struct cim_env *env)
 	struct cim_structure_visitor visitor = {CIM_SIZED(visitor), .ctx = &sum,
 						.field = count_field, .bytes = count_bytes};
 
-	cim_structures_visit(env, "mem/" FUZZ_IMAGE, &visitor, &broken, NULL);
+	cim_structures_visit(env, "mem/" FUZZ_IMAGE, NULL, 0, NULL, &visitor, &broken, NULL);
 }
 
 static void look_at_directory(const struct cim_env *env)

@@ -113,7 +113,7 @@ for args, code, words in [
         (["--container", "o/child.cim", "x.cim"], 2, "'x.cim' names no container"),
         (["--container", "o", "x"], 1, "a directory, where a container is wanted"),
         (["--block", "o", "c.bcim"], 1, "c.bcim is no block device"),
-        (["--consistent", "o", "x"], 2, "--consistent, --source and --root-hash work with --flatten only"),
+        (["--consistent", "o", "x"], 2, "--consistent and --source work with --flatten only"),
         (["--source=o/base.cim", "o", "x"], 2, "work with --flatten only"),
         (["o/child.cim", "all.bcim/x.cim"], 1, "the container is sealed"),
         (["o/child.cim"], 2, "IMAGE and NEW are needed")]:
