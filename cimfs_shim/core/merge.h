@@ -17,6 +17,7 @@
 #include "hash.h"
 #include "hashtable.h"
 #include "image.h"
+#include "verity.h"
 
 /* The regions of the session itself. */
 #define CIM_MERGE_OWN CIM_REGION_TYPES
@@ -29,6 +30,8 @@ struct cim_budget;
 struct cim_given {
 	char *path;
 	struct cim_digest header; /* of its filesystem file */
+	bool sealed;		  /* the container that it lies in; then: */
+	uint8_t root[CIM_VERITY_DIGEST];
 };
 
 /* What a record of a source has behind the fields that are known, but for zeros at its end. */

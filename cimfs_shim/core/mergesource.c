@@ -67,6 +67,7 @@ static enum cim_status add_sets(const struct cim_env *env, struct cim_merge *mer
 static enum cim_status remember(struct cim_writer *writer, const char *path,
 				const struct cim_image *image, struct cim_error *err)
 {
+	const uint8_t *root = cim_cont_root(&image->vfs, image->dir);
 	struct cim_merge *merge = writer->merge;
 	struct cim_given *given;
 
@@ -74,9 +75,11 @@ static enum cim_status remember(struct cim_writer *writer, const char *path,
 		      sizeof(*merge->given)))
 		return cim_no_memory(err);
 	given = &merge->given[merge->given_count];
-	given->path = cim_strdup(&writer->env, path);
+	*given = (struct cim_given){.path = cim_strdup(&writer->env, path), .sealed = root};
 	if (!given->path)
 		return cim_no_memory(err);
+	if (root)
+		memcpy(given->root, root, sizeof(given->root));
 	cim_digest_of(image->header, image->header_size, &given->header);
 	merge->given_count++;
 	return CIM_OK;
@@ -141,13 +144,32 @@ static enum cim_status find_root(const struct cim_image *image, const uint8_t **
 
 /* ---- before the commit ---- */
 
+/* An image in a sealed container has the root hash of all its bytes, too. One that has got its seal
+ * meanwhile is the same. */
+static enum cim_status is_given(const struct cim_env *env, const struct cim_given *given,
+				cim_vfs_dir *dir, const char *name, bool *same,
+				struct cim_error *err)
+{
+	const uint8_t *root = cim_cont_root(env->vfs, dir);
+	struct cim_header header;
+	struct cim_digest digest;
+	enum cim_status status = cim_header_read(env, dir, name, &header, err);
+
+	if (status)
+		return status;
+	cim_digest_of(header.bytes, header.size, &digest);
+	cim_header_free(env, &header);
+	*same = !memcmp(&digest, &given->header, sizeof(digest)) &&
+		(!given->sealed || (root && !memcmp(root, given->root, sizeof(given->root))));
+	return CIM_OK;
+}
+
 static enum cim_status check_given(const struct cim_writer *writer, const struct cim_given *given,
 				   struct cim_error *err)
 {
 	struct cim_env env = writer->env;
 	struct cim_vfs vfs = writer->host;
-	struct cim_header header;
-	struct cim_digest digest;
+	bool same = true;
 	const char *name;
 	cim_vfs_dir *dir;
 	enum cim_status status;
@@ -155,19 +177,15 @@ static enum cim_status check_given(const struct cim_writer *writer, const struct
 	env.vfs = &vfs;
 	status = cim_place_of(&env, &vfs, given->path, NULL, &dir, &name, err);
 	if (!status) {
-		status = cim_header_read(&env, dir, name, &header, err);
+		status = is_given(&env, given, dir, name, &same, err);
 		cim_io_close_dir(&env, dir);
 	}
 	if (status == CIM_E_FILE_NOT_FOUND)
 		return cim_fail(err, status, "the source %s is gone", given->path);
-	if (status)
-		return status;
-	cim_digest_of(header.bytes, header.size, &digest);
-	cim_header_free(&env, &header);
-	if (memcmp(&digest, &given->header, sizeof(digest)) != 0)
+	if (!same)
 		return cim_fail(err, CIM_E_SHARING, "the source %s was changed by somebody else",
 				given->path);
-	return CIM_OK;
+	return status;
 }
 
 enum cim_status cim_merge_check_given(const struct cim_writer *writer, struct cim_error *err)

@@ -384,31 +384,98 @@ static void test_merged(void)
 	kit_free(&k);
 }
 
-/* A source with the region set that was merged, in a container of no root hash, or of another: its
- * seal is taken off, and it gets one more image and a new one. */
+/* Take the seal off a container. */
+static void unseal(struct kit *k, const char *container)
+{
+	uint8_t header[512];
+
+	memfs_peek(k->m, container, 0, header, sizeof(header));
+	cim_put32(header + 24, CIM_CONT_TO_BE_SEALED);
+	cim_cont_digest(header, 496, header + 496);
+	memfs_poke(k->m, container, 0, header, sizeof(header));
+}
+
+static void unseal_a(struct kit *k)
+{
+	unseal(k, "a.bcim");
+}
+
+static void seal_a(struct kit *k)
+{
+	gives(k, seals(k, "mem/a.bcim"), CIM_OK);
+}
+
+/* It gets one more image, and a seal. */
+static void seal_another(struct kit *k)
+{
+	struct cim_writer *w = NULL;
+
+	must(k, cim_writer_open(&k->env, "mem/a.bcim", "a.cim", "more.cim", 0, &w, &k->err));
+	finish(k, w);
+	gives(k, seals(k, "mem/a.bcim"), CIM_OK);
+}
+
+static void reseal_a(struct kit *k)
+{
+	unseal_a(k);
+	seal_another(k);
+}
+
+/* A source with the region set that was merged, in a container of no root hash, or of another. */
 static void test_other_source(void)
 {
 	struct kit k = kit_new();
-	struct cim_writer *w = NULL;
-	uint8_t root[32], header[512];
+	uint8_t root[32];
 
 	k.container = true;
 	make_source(&k, "a.bcim", "a.cim", "text of a");
 	make_source(&k, "b.bcim", "b.cim", "text of b");
 	gives(&k, merge(&k, "good.cim", CIM_SOURCE_VERIFIED), CIM_OK);
 	memcpy(root, seal(&k), 32);
-	memfs_peek(k.m, "a.bcim", 0, header, sizeof(header));
-	cim_put32(header + 24, CIM_CONT_TO_BE_SEALED);
-	cim_cont_digest(header, 496, header + 496);
-	memfs_poke(k.m, "a.bcim", 0, header, sizeof(header));
+	unseal(&k, "a.bcim");
 	gives(&k, open_sources(&k, "good.cim", root), CIM_E_CORRUPT);
 	ok(strstr(k.err.cause, "isn't sealed"), "which is said: %s", k.err.cause);
-	must(&k, cim_writer_open(&k.env, "mem/a.bcim", "a.cim", "more.cim", 0, &w, &k.err));
-	finish(&k, w);
-	gives(&k, seals(&k, "mem/a.bcim"), CIM_OK);
+	seal_another(&k);
 	gives(&k, open_sources(&k, "good.cim", root), CIM_E_CORRUPT);
 	ok(strstr(k.err.cause, "another root hash"), "which is said: %s", k.err.cause);
 	kit_free(&k);
+}
+
+/* What happens to a source's container while it is being merged. */
+static void test_source_meanwhile(unsigned flags)
+{
+	static const struct {
+		const char *what;
+		bool sealed; /* when it is added */
+		void (*change)(struct kit *k);
+		enum cim_status status;
+	} rows[] = {
+		{"nothing", true, NULL, CIM_OK},
+		{"it loses its seal", true, unseal_a, CIM_E_SHARING},
+		{"it gets another seal, and its header is the same", true, reseal_a, CIM_E_SHARING},
+		{"it gets its seal", false, seal_a, CIM_OK},
+		{"it gets another image, and its seal", false, seal_another, CIM_OK},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct kit k = kit_new();
+		struct cim_writer *w;
+
+		if (!rows[i].sealed && flags)
+			continue;
+		k.container = true;
+		make_source(&k, "a.bcim", "a.cim", "text of a");
+		if (!rows[i].sealed)
+			unseal(&k, "a.bcim");
+		w = begin_flags(&k, NULL, "m.cim", 0);
+		must(&k, cim_writer_add_source(w, sources[0], flags, &k.err));
+		if (rows[i].change)
+			rows[i].change(&k);
+		is_int(cim_writer_commit(w, &k.err), rows[i].status, "while it is merged%s, %s: %s",
+		       flags ? " as verified" : "", rows[i].what, cim_status_name(rows[i].status));
+		cim_writer_close(w);
+		kit_free(&k);
+	}
 }
 
 /* ---- threads ---- */
@@ -488,6 +555,8 @@ int main(void)
 	test_runs();
 	test_merged();
 	test_other_source();
+	test_source_meanwhile(0);
+	test_source_meanwhile(CIM_SOURCE_VERIFIED);
 	test_threads();
 	return tap_done();
 }
