@@ -223,24 +223,22 @@ static bool alloc_parts(struct cim_check *c)
 	cim_idset_init(&c->parents, env);
 	cim_idset_init(&c->wrong, env);
 	cim_idset_init(&c->met, env);
+	cim_hash_table_init(&c->read_map, env);
 	c->buf = cim_alloc(env, CIM_CHECK_BUFFER);
 	c->region_types = cim_alloc(env, regions);
 	if (c->region_types)
 		memset(c->region_types, CIM_REGION_TYPES, regions);
+	c->undigested = CIM_CHECK_DIGESTED;
 	c->lost = cim_zalloc(env, regions * sizeof(*c->lost));
-	if (c->flags & CIM_VERIFY_DEEP)
-		c->read_maps = cim_zalloc(env, regions * sizeof(*c->read_maps));
-	return !cim_budget_open(c->image, &c->budget, NULL) && c->buf && c->region_types &&
-	       c->lost && (c->read_maps || !(c->flags & CIM_VERIFY_DEEP));
+	return !cim_budget_open(c->image, &c->budget, NULL) && c->buf && c->region_types && c->lost;
 }
 
 static void free_parts(struct cim_check *c)
 {
 	const struct cim_env *env = &c->image->env;
 
-	for (uint32_t i = 0; c->read_maps && i < c->image->info.region_count; i++)
-		cim_free(env, c->read_maps[i].bits);
-	cim_free(env, c->read_maps);
+	cim_hash_table_free(&c->read_map);
+	cim_free(env, c->read_words);
 	cim_idset_free(&c->met);
 	cim_idset_free(&c->parents);
 	cim_idset_free(&c->wrong);

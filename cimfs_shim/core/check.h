@@ -24,10 +24,10 @@
 #include "image.h"
 #include "pathbuf.h"
 
-/* One bit for each block of a region file that has been read (CIM_VERIFY_DEEP). */
-struct cim_read_map {
-	uint8_t *bits;
-	uint64_t size; /* of the region file */
+/* 64 blocks of a region file: which have been read (CIM_VERIFY_DEEP). */
+struct cim_read_word {
+	uint64_t number;
+	uint64_t blocks;
 };
 
 struct cim_bad_object {
@@ -53,8 +53,11 @@ struct cim_check {
 	uint8_t *region_types; /* by region index; CIM_REGION_TYPES: no good, and that was reported
 				*/
 	uint64_t *lost;	       /* by region index: how many things lie in one that is no good */
-	struct cim_read_map *read_maps; /* by region index; NULL unless deep */
-	struct cim_bad_object *bad;	/* sorted; objects that don't match their digests */
+	struct cim_hash_table read_map; /* of the words */
+	struct cim_read_word *read_words;
+	size_t read_room;
+	uint64_t undigested;	    /* bytes: so many may be digested, holes or not */
+	struct cim_bad_object *bad; /* sorted; objects that don't match their digests */
 	size_t bad_count, bad_room;
 	uint64_t *good; /* sorted; objects that do */
 	size_t good_count, good_room;
@@ -79,7 +82,9 @@ enum cim_check_kind {
 	CIM_CHECK_MERGE_LINK,
 };
 
-#define CIM_CHECK_BUFFER (256u * 1024)
+/* So much of all objects is compared with their digests, in holes or not: seconds. */
+#define CIM_CHECK_DIGESTED (UINT64_C(8) << 30)
+#define CIM_CHECK_BUFFER   (256u * 1024)
 static_assert(CIM_CHECK_BUFFER > CIM_MAX_BLOB + 2, "a blob fits in");
 
 /* ---- checkreport.c ---- */
@@ -135,8 +140,15 @@ void cim_check_digest(struct cim_check *c, const char *structure, uint64_t offse
 void cim_check_digests_left(struct cim_check *c);
 /* Report what lies in region files that are no good, by its number. */
 void cim_check_lost(struct cim_check *c);
+
+/* ---- checkdata.c ---- */
+
 /* Read [offset, offset + len), which lies in its region file, as far as it hasn't been read. */
 void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len);
+/* That was read. */
+void cim_check_have_read(struct cim_check *c, uint64_t offset, uint64_t len);
+/* How much of a region file of @size bytes is no hole, in pieces of 64 KiB. */
+uint64_t cim_check_count_data(struct cim_check *c, uint32_t region, uint64_t size);
 
 /* ---- checkcont.c ---- */
 

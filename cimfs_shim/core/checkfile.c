@@ -10,10 +10,8 @@
  *
  * A deep check reads the objects that have an ID whose digest is of our making, and compares.
  * Those that differ are remembered by their offset, so that the walk can say whose they are, and
- * the others, so that it can say how much was compared. All other data are read on the walk, in
- * blocks of a MiB that are read once however many streams share them; blocks that lie in an object
- * whose digest was right have been read already. So a region file is read about once, whatever an
- * image says about it.
+ * the others, so that it can say how much was compared. All other data are read on the walk
+ * (checkdata.c).
  */
 #include "check.h"
 #include "hash.h"
@@ -26,114 +24,12 @@
 
 #include <string.h>
 
-#define BLOCK_BITS 20
-#define BLOCK_SIZE (UINT64_C(1) << BLOCK_BITS)
-
 /* Findings of one kind in one file before the rest is only counted. */
 #define MAX_FINDINGS 8u
+/* So many entries aren't worth a look for holes. */
+#define FEW_IDS 1000u
 /* Bad objects that are remembered; further ones are reported without a path. */
 #define MAX_BAD 65536u
-
-/* ---- which blocks have been read ---- */
-
-static struct cim_read_map *read_map(struct cim_check *c, uint64_t offset)
-{
-	struct cim_read_map *map = &c->read_maps[cim_region_index(offset)];
-	enum cim_region_type type;
-	uint64_t bytes;
-
-	if (map->bits)
-		return map;
-	/* A region file that is no good has been reported. */
-	if (!cim_check_ok(c, cim_image_region_info(c->image, cim_region_index(offset), &map->size,
-						   &type, &c->why)))
-		return NULL;
-	bytes = (map->size >> BLOCK_BITS) / 8 + 1;
-	if (bytes <= SIZE_MAX)
-		map->bits = cim_zalloc(&c->image->env, (size_t)bytes);
-	if (map->bits)
-		return map;
-	cim_check_no_memory(c);
-	return NULL;
-}
-
-static bool is_read(const struct cim_read_map *map, uint64_t block)
-{
-	return map->bits[block / 8] >> block % 8 & 1;
-}
-
-static void mark_read(struct cim_read_map *map, uint64_t block)
-{
-	map->bits[block / 8] |= (uint8_t)(1u << block % 8);
-}
-
-/* Blocks that lie wholly in [offset, offset + len). */
-static void mark_object(struct cim_check *c, uint64_t offset, uint64_t len)
-{
-	struct cim_read_map *map = read_map(c, offset);
-	const uint64_t byte = cim_region_byte(offset);
-
-	if (!map)
-		return;
-	for (uint64_t block = (byte + BLOCK_SIZE - 1) >> BLOCK_BITS;
-	     block << BLOCK_BITS < byte + len; block++) {
-		uint64_t end = (block + 1) << BLOCK_BITS;
-
-		if ((end < map->size ? end : map->size) <= byte + len)
-			mark_read(map, block);
-	}
-}
-
-/* Read [from, to) of a region file and throw it away. */
-static enum cim_status read_range(struct cim_check *c, uint32_t region, uint64_t from, uint64_t to)
-{
-	enum cim_status status = CIM_OK;
-
-	while (from < to && !status) {
-		size_t part = to - from < CIM_CHECK_BUFFER ? (size_t)(to - from) : CIM_CHECK_BUFFER;
-
-		status = cim_image_read_raw(c->image, cim_region_offset(region, from), 0, c->buf,
-					    part, &c->why);
-		from += part;
-	}
-	return status;
-}
-
-void cim_check_data(struct cim_check *c, const char *structure, uint64_t offset, uint64_t len)
-{
-	const uint64_t byte = cim_region_byte(offset);
-	const uint32_t region = cim_region_index(offset);
-	struct cim_read_map *map;
-
-	if (c->status || !len || !(c->flags & CIM_VERIFY_DEEP))
-		return;
-	map = read_map(c, offset);
-	if (!map || !cim_in_range(byte, len, map->size))
-		return;
-	for (uint64_t block = byte >> BLOCK_BITS; block << BLOCK_BITS < byte + len; block++) {
-		uint64_t from = block << BLOCK_BITS, to = from + BLOCK_SIZE;
-
-		if (c->status)
-			return;
-		if (is_read(map, block))
-			continue;
-		cim_check_tick(c);
-		if (from < CIM_SIZE(region_header))
-			from = CIM_SIZE(region_header);
-		if (to > map->size)
-			to = map->size;
-		if (!read_range(c, region, from, to)) {
-			mark_read(map, block);
-			continue;
-		}
-		/* Is it this stream's part of the block that can't be read? */
-		from = from < byte ? byte : from;
-		to = to > byte + len ? byte + len : to;
-		if (!cim_check_try(c, read_range(c, region, from, to), structure, offset,
-				   "its data can't be read"))
-			return;
-	}
-}
 
 /* ---- objects that don't match their digests ---- */
 
@@ -367,6 +263,8 @@ void cim_check_lost(struct cim_check *c)
 struct id_state {
 	uint64_t region_size;
 	uint64_t bytes; /* sum of the lengths */
+	bool counted;	/* then: */
+	uint64_t data;	/* of the region file, so much may still be digested */
 	uint64_t outside, unsorted;
 	bool has_last;
 	uint8_t last[CIM_OFF(objectid, offset)]; /* length and digest of the entry before */
@@ -401,7 +299,7 @@ static void check_object(struct cim_check *c, struct id_state *state, uint64_t o
 		return;
 	}
 	add_good(c, offset);
-	mark_object(c, offset, len);
+	cim_check_have_read(c, offset, len);
 }
 
 static int compare_ids(const uint8_t *a, const uint8_t *b)
@@ -412,6 +310,26 @@ static int compare_ids(const uint8_t *a, const uint8_t *b)
 		return x < y ? -1 : 1;
 	return memcmp(a + CIM_OFF(objectid, digest), b + CIM_OFF(objectid, digest),
 		      CIM_DIGEST_SIZE);
+}
+
+/* Objects don't overlap; if they did, this could take for ever. So it could in holes: beside a
+ * certain part no more than what the region file has beside them. */
+static bool may_digest(struct cim_check *c, struct id_state *state, uint32_t region,
+		       uint64_t length)
+{
+	if (state->bytes > state->region_size)
+		return false;
+	if (length <= c->undigested) {
+		c->undigested -= length;
+		return true;
+	}
+	if (!state->counted)
+		state->data = cim_check_count_data(c, region, state->region_size);
+	state->counted = true;
+	if (length > state->data)
+		return false;
+	state->data -= length;
+	return true;
 }
 
 static void check_id(struct cim_check *c, const struct file *f, struct id_state *state,
@@ -440,12 +358,39 @@ static void check_id(struct cim_check *c, const struct file *f, struct id_state 
 	}
 	if (!cim_ckd_add64(&state->bytes, state->bytes, length))
 		state->bytes = UINT64_MAX;
-	/* Objects don't overlap; and if they did, this could take for ever. */
-	if (!(c->flags & CIM_VERIFY_DEEP) || state->bytes > state->region_size || !length)
+	if (!(c->flags & CIM_VERIFY_DEEP) || !length)
 		return;
 	if (!memcmp(digest + CIM_DIGEST_SIZE - CIM_DIGEST_TAG_SIZE, CIM_DIGEST_TAG,
-		    CIM_DIGEST_TAG_SIZE))
+		    CIM_DIGEST_TAG_SIZE) &&
+	    may_digest(c, state, cim_region_index(f->offset), length))
 		check_object(c, state, f->offset | offset, length, digest);
+}
+
+/* How many of @count entries from byte @at on lie in a hole of the file, which costs who makes it
+ * nothing: all of them zeros. */
+static uint32_t count_in_hole(struct cim_check *c, const struct file *f, uint64_t at,
+			      uint32_t count)
+{
+	uint64_t data, entries;
+
+	if (count < FEW_IDS ||
+	    cim_io_next_data(&c->image->env, f->file, f->name, at, &data, NULL) || data <= at)
+		return 0;
+	entries = (data - at) / CIM_SIZE(objectid);
+	return entries < count ? (uint32_t)entries : count;
+}
+
+/* They don't lie within the region file, and only the first may be out of order. */
+static void check_zero_ids(struct cim_check *c, const struct file *f, struct id_state *state,
+			   uint32_t count)
+{
+	static const uint8_t zeros[CIM_SIZE(objectid)];
+	const uint32_t told = count < MAX_FINDINGS ? count : MAX_FINDINGS;
+
+	for (uint32_t i = 0; i < told; i++)
+		check_id(c, f, state, zeros);
+	if (state->region_size)
+		state->outside += count - told;
 }
 
 static void check_ids(struct cim_check *c, const struct file *f, uint64_t region_size,
@@ -456,10 +401,16 @@ static void check_ids(struct cim_check *c, const struct file *f, uint64_t region
 	struct id_state state = {.region_size = region_size};
 
 	for (uint32_t i = 0; i < count && !c->status;) {
+		const uint64_t at = table + (uint64_t)i * CIM_SIZE(objectid);
+		const uint32_t zeros = count_in_hole(c, f, at, count - i);
 		uint32_t batch = count - i < BATCH ? count - i : BATCH;
 
-		if (!read_file(c, f, table + (uint64_t)i * CIM_SIZE(objectid), entries,
-			       batch * CIM_SIZE(objectid)))
+		if (zeros) {
+			check_zero_ids(c, f, &state, zeros);
+			i += zeros;
+			continue;
+		}
+		if (!read_file(c, f, at, entries, batch * CIM_SIZE(objectid)))
 			return;
 		for (uint32_t k = 0; k < batch && !c->status; k++)
 			check_id(c, f, &state, entries + k * CIM_SIZE(objectid));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A check of a sound image, while each of its calls fails: it says so, and takes nothing for sound.
  */
+#include "../core/hash.h"
+#include "../core/record.h"
 #include "kit.h"
 #include "ioimage.h"
 #include "minisample.h"
@@ -102,6 +104,7 @@ static void shared_by_empty_ones(void)
 struct told {
 	unsigned count;
 	char text[600]; /* the errors, a line each */
+	char last[200];
 };
 
 static int take_errors(void *ctx, const struct cim_finding *finding)
@@ -112,6 +115,7 @@ static int take_errors(void *ctx, const struct cim_finding *finding)
 	if (finding->severity != CIM_ERROR)
 		return 0;
 	told->count++;
+	snprintf(told->last, sizeof(told->last), "%s", finding->message);
 	snprintf(told->text + len, sizeof(told->text) - len, "%s: %s: %.24s\n", finding->path,
 		 finding->structure, finding->message);
 	return 0;
@@ -213,6 +217,83 @@ static void shared_and_sound(void)
 	is_int((int64_t)pe, (int64_t)plain + 10, "10 more files with a PE image: reads");
 }
 
+/* ---- holes ---- */
+
+enum { HUGE_IDS = 2000000000 };
+
+/* An object ID file of that many entries for a region file: one for what lies in a hole, all others
+ * lie in one themselves. */
+static void put_huge_ids(struct memfs *fs, const char *region)
+{
+	const uint64_t size = CIM_SIZE(objectid_header) + HUGE_IDS * (uint64_t)CIM_SIZE(objectid);
+	uint8_t bytes[CIM_SIZE(objectid_header) + CIM_SIZE(objectid)] = {0};
+	char name[100];
+
+	cim_common_header_encode(bytes, CIM_SIZE(objectid_header), CIM_FILE_OBJECT_ID, 2, 0);
+	cim_put16(bytes + CIM_OFF(objectid_header, index), 1);
+	cim_put16(bytes + CIM_OFF(objectid_header, type), CIM_REGION_DATA);
+	cim_put32(bytes + CIM_OFF(objectid_header, table_offset), CIM_SIZE(objectid_header));
+	cim_put32(bytes + CIM_OFF(objectid_header, count), HUGE_IDS);
+	cim_put64(bytes + sizeof(bytes) - CIM_SIZE(objectid), UINT64_C(1) << 46);
+	cim_put64(bytes + sizeof(bytes) - CIM_SIZE(objectid) + CIM_OFF(objectid, offset), 1 << 20);
+	memcpy(bytes + sizeof(bytes) - 8 - CIM_DIGEST_TAG_SIZE, CIM_DIGEST_TAG,
+	       CIM_DIGEST_TAG_SIZE);
+	snprintf(name, sizeof(name), "objectid_%s", region + strlen("region_"));
+	memfs_put(fs, name, bytes, sizeof(bytes));
+	memfs_poke(fs, name, size - 1, "", 1);
+}
+
+/* Two files: one of a few bytes, one of 2^46 behind them, and the region file has 2^60. */
+static struct kit kit_of_holes(void)
+{
+	struct mini *m = mini_new();
+	struct mini_link links[2];
+	struct kit h = kit_new();
+	const char *region;
+
+	mini_begin(m, 3, 0);
+	links[0] = mini_link("hole", mini_record(m), 0);
+	mini_stream(m, (uint32_t)links[0].value[0], UINT64_C(1) << 48 | 1 << 20, UINT64_C(1) << 46,
+		    0, false);
+	links[1] = mini_link("there", mini_plain(m, 1, "text", 4), 0);
+	mini_field(m, m->root, 88, m->root, 4);
+	mini_finish_dir(m, "e.cim", 0, links, 2, true);
+	for (size_t i = 0; i < m->file_count; i++)
+		memfs_put(h.m, m->files[i].name, m->files[i].bytes, m->files[i].size);
+	region = mini_region_file(m, 1)->name;
+	memfs_poke(h.m, region, (UINT64_C(1) << 60) - 1, "", 1);
+	put_huge_ids(h.m, region);
+	mini_free(m);
+	return h;
+}
+
+/* What a file says of its size takes neither time nor memory. */
+static void holes(void)
+{
+	struct kit h = kit_of_holes();
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = NULL;
+	struct told told = {0};
+	unsigned long reads;
+	long before;
+
+	must(&h, cim_image_open(&h.env, "mem/e.cim", &image, &h.err));
+	before = h.m->bytes;
+	reads = h.m->count[MEM_PREAD];
+	must(&h, cim_image_verify(image, CIM_VERIFY_DEEP, take_errors, &told, &result, &h.err));
+	reads = h.m->count[MEM_PREAD] - reads;
+	ok(h.m->peak_bytes - before < 4 << 20,
+	   "a region file of 2^60 bytes: checked with %ld bytes", h.m->peak_bytes - before);
+	ok(reads < 200, "in %lu reads", reads);
+	is_int(told.count, 8 + 1, "an object ID file of nothing but a hole: its errors");
+	ok(strstr(told.last, "1999999999 entries in all don't lie within") != NULL,
+	   "which say so: %s", told.last);
+	is_int((int64_t)result.streams_digest, 0,
+	       "and what lies in a hole isn't digested for ever");
+	cim_image_close(image);
+	kit_free(&h);
+}
+
 int main(void)
 {
 	unsigned long ops, cached;
@@ -239,6 +320,7 @@ int main(void)
 	shared_by_empty_ones();
 	shared_and_broken();
 	shared_and_sound();
+	holes();
 	kit_free(&k);
 	return tap_done();
 }

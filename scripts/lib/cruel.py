@@ -206,6 +206,14 @@ def data_shared(files, size):
     return in_root(image, [image.record(**fields) for _ in range(files)])
 
 
+def data_in_holes(files, size):
+    """Files whose data overlap in a hole."""
+    image = Cruel(Dir({"a": File(bytes(range(256)) * 256)}))
+    at = image.offset_of("data:a")
+    ids = [image.record(stream=at + (i << 20), desc=size) for i in range(files)]
+    return in_holes(in_root(image, ids), 2 * size)
+
+
 def sd_shared(files):
     """Files that share a security descriptor as large as one can be."""
     image = Cruel(Dir({"a": File(sd=make_sd(aces=((0, 0, 0x1F01FF, make_sid(18)),) * 3200))}))

@@ -44,7 +44,7 @@ ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"
        "extract of each": ["extract", "-q", "-C", "T", "X", "/f*/f000001"],
        "extract one": ["extract", "-q", "-C", "T", "X", "/f000001", "f000002/f*01"],
        "extract deep": ["extract", "-q", "-C", "T", "X", "/*" * 1000],
-       "files of the container": ["files", "C"], "info of the container": ["info", "C"],
+       "verify --deep": ["verify", "--deep", "X"], "files of the container": ["files", "C"], "info of the container": ["info", "C"],
        "rm in the container": ["rm", "-f", "X"]}
 # What looks at no more than it needs, of any of them.
 ANY = {"stat": (0, ""), "files": (0, ""), "fork": (0, ""), "append": (0, ""), "rm": (0, ""), "merge": (0, ""), "convert": (0, ""),
@@ -99,8 +99,10 @@ IMAGES = {
                    {"flatten": (4, SHARED), "ls --streams": (0, ""), "info": (0, ""), "dump": (0, ""), "diff": (0, ""),
                     "diff of a copy": (0, ""), "extract": (4, SHARED)}),
     "data_shared": (lambda: cruel.data_shared(20000, 64 << 20),
-                    {"verify": (0, ""), "dump": (0, ""), "diff": (0, ""), "diff of a copy": (0, ""),
+                    {"verify": (0, ""), "verify --deep": (0, ""), "dump": (0, ""), "diff": (0, ""), "diff of a copy": (0, ""),
                      "extract": (1, "No space left")}),
+    "data_in_holes": (lambda: cruel.data_in_holes(2000, 1 << 42),
+                      {"ls": (0, ""), "info": (0, ""), "verify": (0, ""), "verify --deep": (0, "")}),
     "sd_shared": (lambda: cruel.sd_shared(150000),
                   {"ls": (0, ""), "verify": (0, ""), "dump": (0, ""), "diff": (0, ""),
                    "diff of a copy": (0, "")}),
@@ -136,7 +138,7 @@ IMAGES = {
                      "ls": (0, ""), "verify": (4, ""), "dump --struct": (0, "")}),
 }
 # What is written for each item that has it, however often.
-HONEST = {("data_shared", "flatten")}
+HONEST = {("data_shared", "flatten"), ("data_in_holes", "flatten")}
 # What is out of proportion as a whole: there is nothing that could be made first.
 ALL_OR_NOTHING = ("dirs_share", "cycle")
 # What a session makes meets no end, however much of it is shared.
