@@ -139,12 +139,14 @@ test_go() { # NAME OPTION...
 	mounted_and_destroyed "$name" "$@"
 }
 
-# Where the Go client has a container: NUMBER of the layer, "layer" or "merged".
-container() {
+# Where the Go client has an image: NUMBER of the layer, "layer" or "merged".
+image_of() {
 	case $places-$2 in
-	file-*) echo "$dir/images/${layers[$1]}/$2.bcim" ;;
-	device-layer) echo "$devices/physicaldrive$((3900 + 2 * $1))" ;;
-	device-merged) echo "$devices/physicaldrive$((3901 + 2 * $1))" ;;
+	file-*) echo "$dir/images/${layers[$1]}/$2.bcim/$2.cim" ;;
+	device-layer) echo "$devices/physicaldrive$((3900 + 2 * $1))/layer.cim" ;;
+	device-merged) echo "$devices/physicaldrive$((3901 + 2 * $1))/merged.cim" ;;
+	shared-layer) echo "$dir/images/layers.bcim/${layers[$1]}.cim" ;;
+	shared-merged) echo "$dir/images/layers.bcim/${layers[$1]}-merged.cim" ;;
 	esac
 }
 
@@ -160,18 +162,19 @@ is_sound_container() { # NAME CONTAINER CHECKSUM [SOURCE...]
 
 # A merged image, and the layers that it was made of, hold what the client's model says.
 stack_is_sound() { # NAME
-	local i sources=() merged at=$dir/images
+	local i sources=() given=() merged at=$dir/images
 	for i in "${!layers[@]}"; do
-		sources=("$(container "$i" layer)/layer.cim" "${sources[@]}")
+		sources=("$(image_of "$i" layer)" "${sources[@]}")
 		is_sound_container "$1" "${sources[0]%/*}" "$at/${layers[i]}/integrity_checksum"
 		check "$1: ${layers[i]} holds all that was put in" "$TOP/conformance/clients/images.py" \
 			"$BUILD/cimtool" "$dir/expected/${layers[i]}.json" "${sources[0]}"
 		[ "$i" != 0 ] || continue
-		merged=$(container "$i" merged)
-		is_sound_container "$1" "$merged" "$at/${layers[i]}/merged_integrity_checksum" "${sources[@]}"
+		merged=$(image_of "$i" merged)
+		[ "$places" = shared ] || given=("${sources[@]}") # those beside an image are found
+		is_sound_container "$1" "${merged%/*}" "$at/${layers[i]}/merged_integrity_checksum" "${given[@]}"
 		check "$1: merged, it holds what layers make of each other" \
 			"$TOP/conformance/clients/images.py" "$BUILD/cimtool" \
-			"$dir/expected/${layers[i]}-merged.json" "$merged/merged.cim" "${sources[@]}"
+			"$dir/expected/${layers[i]}-merged.json" "$merged" "${given[@]}"
 	done
 }
 
@@ -243,6 +246,7 @@ if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
 	export CIMFS_MOUNT_BACKEND=fuse
 	test_go fuse
 	test_blocks files-fuse file
+	test_blocks one-file-fuse shared
 	test_blocks verified-files-fuse file -verified
 	test_blocks_by_cimwriter verified-devices-fuse device -verified
 	test_c fuse win64

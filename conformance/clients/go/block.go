@@ -11,7 +11,7 @@ package main
 //	DIR\child\layer.bcim   layer.cim     DIR\child\integrity_checksum
 //	DIR\child\merged.bcim  merged.cim    DIR\child\merged_integrity_checksum
 //
-// or each on a device. A stack of layers is mounted as the merged image of the topmost, given with
+// or each on a device, or all in one container, DIR\layers.bcim. A stack of layers is mounted as the merged image of the topmost, given with
 // all the layers. If the containers are to be verified each is sealed once its image is closed;
 // the hashes stand beside them in hex, and a mount asks for them.
 
@@ -48,14 +48,15 @@ const (
 	footerSize        = 512
 	layerName         = "layer.cim"
 	mergedName        = "merged.cim"
+	sharedFile        = "layers.bcim"
 	brokenFile        = tool + `\data.bin`
 	containersByLayer = 2
 )
 
 type blocks struct {
 	client
-	device, verified bool
-	stack            []*block
+	device, shared, verified bool
+	stack                    []*block
 }
 
 // ---- where things are ----------------------------------------------------------------------------
@@ -69,10 +70,16 @@ func (b *blocks) container(number int, file string) string {
 }
 
 func (b *blocks) layerAt(i int) place {
+	if b.shared {
+		return place{b.path(sharedFile), b.stack[i].name + ".cim"}
+	}
 	return place{b.container(containersByLayer*i, b.stack[i].name+`\layer.bcim`), layerName}
 }
 
 func (b *blocks) mergedAt(i int) place {
+	if b.shared {
+		return place{b.path(sharedFile), b.stack[i].view.name + ".cim"}
+	}
 	return place{b.container(containersByLayer*i+1, b.stack[i].name+`\merged.bcim`), mergedName}
 }
 
@@ -95,6 +102,14 @@ func (b *blocks) images(top int) (images []place) {
 		images = append(images, b.layerAt(i))
 	}
 	return images
+}
+
+// own are the images that the snapshot of a layer has to itself.
+func (b *blocks) own(i int) []place {
+	if i == 0 {
+		return []place{b.layerAt(i)}
+	}
+	return []place{b.mergedAt(i), b.layerAt(i)}
 }
 
 func (b *blocks) flags() (create, merge, mount uint32) {
@@ -143,7 +158,7 @@ func (b *blocks) makeRoom(containers ...place) error {
 
 func (b *blocks) checksumFile(i int, at place) string {
 	name := "integrity_checksum"
-	if at.name == mergedName {
+	if at == b.mergedAt(i) {
 		name = "merged_" + name
 	}
 	return b.path(b.stack[i].name + `\` + name)
@@ -199,7 +214,9 @@ func (b *blocks) write() {
 	}
 	b.refused()
 	b.dropped()
-	b.importedAgain()
+	if !b.shared {
+		b.importedAgain()
+	}
 	b.empty()
 	b.footer()
 	b.onlyContainers()
@@ -224,7 +241,7 @@ func (b *blocks) importLayer(i int) {
 	b.told(l)
 }
 
-// writeTo makes an image of a layer, in a container that there isn't yet.
+// writeTo makes an image of a layer.
 func (b *blocks) writeTo(l *layer, at place) error {
 	create, _, _ := b.flags()
 	w, err := newBlockImage(at, create)
@@ -406,10 +423,9 @@ func (b *blocks) onlyContainers() {
 	want := map[string]bool{}
 	for i, l := range b.stack {
 		want[b.path(l.name)] = true
-		for _, at := range []place{b.layerAt(i), b.mergedAt(i)} {
-			merged := at.name == mergedName
-			want[b.checksumFile(i, at)] = b.verified && !(merged && i == 0)
-			want[at.container] = !b.device && !(merged && i == 0)
+		for _, at := range b.own(i) {
+			want[b.checksumFile(i, at)] = b.verified
+			want[at.container] = !b.device
 		}
 	}
 	err := filepath.Walk(b.dir, func(path string, info os.FileInfo, err error) error {

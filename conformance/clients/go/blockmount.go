@@ -192,12 +192,8 @@ func (b *blocks) found() {
 func (b *blocks) destroy() {
 	for i := len(b.stack) - 1; i >= 0; i-- {
 		name := b.stack[i].name
-		for _, at := range []place{b.mergedAt(i), b.layerAt(i)} {
-			if at.name == mergedName && i == 0 {
-				continue
-			}
-			b.remove(i, at)
-			t.is(os.IsNotExist, b.mount(at, volumeOf("destroyed"), nil), "%s: %s is gone", name, at.name)
+		if !b.shared || i == 0 {
+			b.removeOwn(i)
 		}
 		t.noError(os.Remove(b.path(name)), "%s: its directory is empty, and removed", name)
 		if i > 0 {
@@ -212,6 +208,14 @@ func (b *blocks) destroy() {
 		t.problem("%s is left", entry.Name())
 	}
 	t.done("the directory is empty")
+}
+
+func (b *blocks) removeOwn(i int) {
+	for _, at := range b.own(i) {
+		b.remove(i, at)
+		t.is(os.IsNotExist, b.mount(at, volumeOf("destroyed"), nil), "%s: %s is gone",
+			b.stack[i].name, at.name)
+	}
 }
 
 func (b *blocks) remove(i int, at place) {

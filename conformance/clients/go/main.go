@@ -34,7 +34,8 @@ Parts, in order ("all" makes them all; for single ones CIM_SEED must be the same
   -copy      a volume here is an extracted copy in a directory of the host's
   -expect    "write" tells in DIR2 what each image must hold, in JSON
   -block     "file" or "device": the layers aren't forks but images in containers of their own, which
-             are merged; a Windows without such images passes all parts, as skipped
+             are merged; or "shared": in one container. A Windows without such images passes all
+             parts, as skipped
   -verified  these are sealed, and mounted by their hashes
   -writer    what writes is cimwriter.dll, beside this program or the system's
 `
@@ -331,9 +332,12 @@ func (o *options) parse() bool {
 	var ok bool
 	o.seed, ok = seedOf(o.part)
 	return ok && (o.dir == "") == (o.part == "found") &&
-		(o.block == "" || o.block == "file" || o.block == "device") &&
-		(o.block != "" || !o.verified && !o.writer)
+		blockKinds[o.block] && (o.block != "" || !o.writer) &&
+		(o.block == "file" || o.block == "device" || !o.verified)
 }
+
+// Images that share a container are sealed together, but a source has to be sealed before.
+var blockKinds = map[string]bool{"": true, "file": true, "device": true, "shared": true}
 
 // gate: is Windows new enough for what was asked for?
 func (o *options) gate() error {
@@ -348,7 +352,8 @@ func (o *options) chosen() (parts []func(), err error) {
 	var names = []string{"write", "mount", "leave", "found", "destroy"}
 	var all []func()
 	if o.block != "" {
-		b := &blocks{client: o.client, device: o.block == "device", verified: o.verified}
+		b := &blocks{client: o.client, device: o.block == "device",
+			shared: o.block == "shared", verified: o.verified}
 		b.stack, err = allBlocks(o.seed)
 		all = []func(){b.write, b.mountAll, b.leave, b.found, b.destroy}
 	} else {
@@ -371,6 +376,9 @@ func (o *options) skipped() string {
 	}
 	if o.block == "device" && !isWine() {
 		return "no device that may be written on is known"
+	}
+	if o.block == "shared" && !isWine() {
+		return "nobody tells whether a container of Windows takes a second image"
 	}
 	if err := o.gate(); err != nil {
 		return err.Error()
