@@ -4,11 +4,11 @@
  *
  * The program in layers: main.c decides what was asked for, with options.c; byhand.c and
  * session.c mount and become a daemon; serve.c answers the kernel's requests out of node.c (what an
- * inode number stands for, attributes), names.c (names as Linux can hold them), link.c (Windows'
- * link targets as Linux's), nlink.c (link counts), xattr.c (extended attributes) and log.c.
- * volume.c and those of volume.h keep the volumes of a Wine prefix, extract.c makes the copy that
- * stands in where there is no FUSE, and holder.c has a process stand for it. mark.c has an image
- * marked as in use meanwhile.
+ * inode number stands for, attributes), item.c (what the image has of it), names.c (names as Linux
+ * can hold them), link.c (Windows' link targets as Linux's), nlink.c (link counts), xattr.c
+ * (extended attributes) and log.c. volume.c and those of volume.h keep the volumes of a Wine
+ * prefix, extract.c makes the copy that stands in where there is no FUSE, and holder.c has a
+ * process stand for it. mark.c has an image marked as in use meanwhile.
  *
  * Nothing is remembered of an inode: its number says all that is needed to find it again, so the
  * server's memory doesn't grow with what is looked at.
@@ -187,6 +187,11 @@ bool name_is_marked(const struct server *s, const char *name);
 int name_find_item(struct server *s, uint32_t dir_id, const char *name, struct cim_file_info *info,
 		   bool *variant);
 
+/* ---- item.c ---- */
+
+/* An item's record. 0 or an errno, which is logged. */
+int item_info(struct server *s, uint32_t file_id, struct cim_file_info *info);
+
 /* ---- node.c ---- */
 
 /*
@@ -236,8 +241,6 @@ uint32_t node_file_id(const struct server *s, uint64_t node);
 uint64_t node_of_root(const struct server *s);
 /* Attributes of a node. 0 or an errno. */
 int node_stat(struct server *s, uint64_t node, struct stat *st);
-/* An item's record. 0 or an errno. */
-int node_info(struct server *s, uint32_t file_id, struct cim_file_info *info);
 /* Attributes and node of an item that was found in directory @dir_id; @spelling: hash or 0. */
 int node_enter(struct server *s, uint32_t dir_id, const struct cim_file_info *info,
 	       uint32_t spelling, uint64_t *node, struct stat *st);

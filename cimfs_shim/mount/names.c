@@ -123,7 +123,7 @@ static int find_kind(struct server *s, uint32_t dir_id, const uint16_t *name, si
 		return log_status(status, &err, dir_id);
 	if (kind == KIND_ANY)
 		return 0;
-	error = node_info(s, *file_id, info);
+	error = item_info(s, *file_id, info);
 	return error || info->has_reparse == (kind == KIND_MARKED) ? error : ENOENT;
 }
 
@@ -166,7 +166,7 @@ int name_find_item(struct server *s, uint32_t dir_id, const char *name, struct c
 
 	if (!is_wine_form(s)) {
 		error = name_find(s, dir_id, name, len, false, &file_id, variant);
-		return error ? error : node_info(s, file_id, info);
+		return error ? error : item_info(s, file_id, info);
 	}
 	/* A '?' that isn't the mark shows as something else. */
 	if (marked && (len == 1 || name[len - 2] == '?'))

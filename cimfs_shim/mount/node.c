@@ -261,16 +261,6 @@ static int stat_own(struct server *s, uint64_t node, struct stat *st)
 	return 0;
 }
 
-int node_info(struct server *s, uint32_t file_id, struct cim_file_info *info)
-{
-	struct cim_error err = {0};
-	enum cim_status status;
-
-	*info = (struct cim_file_info){CIM_SIZED(*info)};
-	status = cim_image_stat(s->image, file_id, info, &err);
-	return status ? log_status(status, &err, file_id) : 0;
-}
-
 int node_stat(struct server *s, uint64_t node, struct stat *st)
 {
 	const uint32_t file_id = node_file_id(s, node);
@@ -280,7 +270,7 @@ int node_stat(struct server *s, uint64_t node, struct stat *st)
 
 	if (!file_id)
 		return stat_own(s, node, st);
-	error = node_info(s, file_id, &info);
+	error = item_info(s, file_id, &info);
 	if (error)
 		return error;
 	if (!node_is_stream(node))
@@ -427,7 +417,7 @@ static int look_up_stream(struct server *s, uint32_t dir_id, const char *name, u
 			return error;
 	}
 	if (!len) {
-		error = node_info(s, file_id, &info);
+		error = item_info(s, file_id, &info);
 		if (!error)
 			error = node_enter(s, dir_id, &info, 0, node, st);
 		return !error && S_ISDIR(st->st_mode) ? ENOENT : error;

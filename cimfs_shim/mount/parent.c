@@ -72,7 +72,7 @@ int node_parent(struct server *s, uint32_t dir_id, uint32_t *parent)
 {
 	const struct parent *found;
 	struct cim_file_info info;
-	int error = node_info(s, dir_id, &info);
+	int error = item_info(s, dir_id, &info);
 
 	if (error)
 		return error;

@@ -88,7 +88,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t node)
 		fuse_reply_err(req, EINVAL);
 		return;
 	}
-	error = node_info(s, file_id, &info);
+	error = item_info(s, file_id, &info);
 	if (error) {
 		fuse_reply_err(req, error);
 		return;
@@ -142,7 +142,7 @@ static bool list_entry(struct listing *l, uint32_t dir_id, const struct cim_entr
 	char name[LINUX_NAME];
 
 	/* What has no attributes shows by its name; whoever asks for more gets the error. */
-	if (node_info(l->s, entry->file_id, &info) ||
+	if (item_info(l->s, entry->file_id, &info) ||
 	    node_enter(l->s, dir_id, &info, 0, &node, &st)) {
 		node = 0;
 		memset(&st, 0, sizeof(st));
@@ -561,6 +561,23 @@ static void op_statfs(fuse_req_t req, fuse_ino_t node)
 	/* (With the mark of a reparse point, where such a thing shows.) */
 	st.f_namemax = CIM_MAX_NAME_UTF8 - 1 + (s->options->reparse == REPARSE_WINE);
 	fuse_reply_statfs(req, &st);
+}
+
+/* Answered for the first time: tell whoever waits. */
+static void tell(int fd)
+{
+	if (fd < 0)
+		return;
+	/* Whoever isn't there any more needn't know. */
+	(void)!write(fd, "ready\n", 6);
+	close(fd);
+}
+
+static void server_ready(struct server *s)
+{
+	tell(s->options->ready_fd);
+	tell(s->ready);
+	s->ready = -1;
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)

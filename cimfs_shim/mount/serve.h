@@ -13,7 +13,5 @@ extern const size_t server_ops_size;
 
 /* The end of what a thread that read has. */
 void reader_free(void *reader);
-/* The kernel has been answered for the first time: tell whoever waits. */
-void server_ready(struct server *s);
 
 #endif

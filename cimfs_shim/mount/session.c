@@ -155,22 +155,6 @@ void become_daemon(void)
 		close(null);
 }
 
-static void tell(int fd)
-{
-	if (fd < 0)
-		return;
-	/* Whoever isn't there any more needn't know. */
-	(void)!write(fd, "ready\n", 6);
-	close(fd);
-}
-
-void server_ready(struct server *s)
-{
-	tell(s->options->ready_fd);
-	tell(s->ready);
-	s->ready = -1;
-}
-
 /* ---- FUSE here? ---- */
 
 enum cim_status fuse_available(struct cim_error *err)

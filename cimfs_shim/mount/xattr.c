@@ -305,7 +305,7 @@ static int get_info(struct server *s, uint64_t node, struct cim_file_info *info)
 {
 	const uint32_t file_id = node_file_id(s, node);
 
-	return file_id && !node_is_stream(node) ? node_info(s, file_id, info) : ENODATA;
+	return file_id && !node_is_stream(node) ? item_info(s, file_id, info) : ENODATA;
 }
 
 uint8_t *xattr_get(struct server *s, uint64_t node, const char *name, size_t limit, size_t *size,
