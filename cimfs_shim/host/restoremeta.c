@@ -8,18 +8,13 @@
 #include "restoreitem.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "blob.h"
 #include "bytes.h"
 #include "ea.h"
-#include "filetime.h"
-#include "statx.h"
 #include "xattr.h"
 
 #define MAX_XATTR 65536u
@@ -27,156 +22,6 @@
 #define SE_DACL_PRESENT 0x0004
 #define SE_SACL_PRESENT 0x0010
 #define SD_HEADER	20
-
-/* Does it read as it was set, on a file system that may have said yes to anything? */
-static bool was_kept(int fd, const char *name, const void *value, size_t size)
-{
-	uint8_t *is = xmalloc(size + 1);
-	const bool known = fgetxattr(fd, name, is, size + 1) == (ssize_t)size;
-	bool kept;
-
-	if (!known)
-		kept = false;
-	else if (!strcmp(name, XATTR_NTFS_ATTRIB))
-		kept = (get32(is) & DOS_ATTRIBUTES) == get32(value);
-	else
-		kept = !memcmp(is, value, size);
-	free(is);
-	return kept;
-}
-
-static void set_xattr(struct restore *r, const struct place *at, int fd, enum restore_loss loss,
-		      const char *name, const void *value, size_t size)
-{
-	if (fsetxattr(fd, name, value, size, 0))
-		restore_lost(r, loss, at, "%s: %s", name, strerror(errno));
-	else if (!was_kept(fd, name, value, size))
-		restore_lost(r, loss, at, "%s: the target didn't keep it", name);
-}
-
-/* ---- times ---- */
-
-/* What Linux can set of the times. A time of 0 is one that nobody gave; a picture has it too. */
-static void unix_times(const struct restore *r, const struct place *at, struct timespec ts[2])
-{
-	const int64_t from[2] = {at->info->last_access_time, at->info->last_write_time};
-
-	for (size_t i = 0; i < 2; i++) {
-		if (from[i] || r->job->picture)
-			filetime_to_unix(from[i], &ts[i]);
-		else
-			ts[i] = (struct timespec){.tv_nsec = UTIME_OMIT};
-	}
-}
-
-static void lost_times(struct restore *r, const struct place *at)
-{
-	if (r->job->no_attributes)
-		return;
-	if (r->job->ntfs && at->info->change_time != at->info->last_write_time)
-		restore_lost(r, LOST_TIMES, at, "ntfs-3g sets the change time itself");
-	else if (!r->job->ntfs && (at->info->creation_time != at->info->last_write_time ||
-				   at->info->change_time != at->info->last_write_time))
-		restore_lost(r, LOST_TIMES, at, "the target can't hold creation and change time");
-}
-
-/* What the file system says, not what the kernel remembers of the order. */
-static bool look(int fd, const char *name, struct statx *stx)
-{
-	return !host_statx(fd, name ? name : "",
-			   AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC, stx);
-}
-
-void restore_look(int dirfd, const char *name)
-{
-	struct statx stx;
-
-	look(dirfd, name, &stx);
-}
-
-/* File systems silently bend what they can't hold; as for parts of a second, FAT counts by two. */
-static bool was_bent(const struct timespec *want, const struct statx_timestamp *is)
-{
-	return want->tv_nsec != UTIME_OMIT && llabs((long long)want->tv_sec - is->tv_sec) > 1;
-}
-
-/* Of the open file @fd, or of @name in that directory. */
-static void set_times(struct restore *r, const struct place *at, int fd, const char *name)
-{
-	const struct cim_file_info *info = at->info;
-	struct timespec ts[2];
-	struct statx stx;
-
-	unix_times(r, at, ts);
-	if (name ? utimensat(fd, name, ts, AT_SYMLINK_NOFOLLOW) : futimens(fd, ts))
-		restore_lost(r, LOST_TIMES, at, "%s", strerror(errno));
-	else if (!look(fd, name, &stx))
-		restore_lost(r, LOST_TIMES, at, "%s", strerror(errno));
-	else if (info->last_write_time && was_bent(&ts[1], &stx.stx_mtime))
-		restore_lost(r, LOST_TIMES, at, "the target can't hold the last write time");
-	/* One that only equals the last write was given by nobody. */
-	else if (info->last_access_time && info->last_access_time != info->last_write_time &&
-		 was_bent(&ts[0], &stx.stx_atime))
-		restore_lost(r, LOST_TIMES, at, "the target can't hold the last access time");
-}
-
-/* ---- attributes and mode ---- */
-
-static void set_attributes(struct restore *r, const struct place *at, int fd, uint32_t attributes)
-{
-	char text[16];
-
-	attributes &= DOS_ATTRIBUTES;
-	if (r->job->no_attributes)
-		return;
-	if (r->job->ntfs) {
-		uint8_t value[4];
-
-		put32(value, attributes);
-		set_xattr(r, at, fd, LOST_ATTRIBUTES, XATTR_NTFS_ATTRIB, value, sizeof(value));
-	} else if (attributes & r->job->dosattrib) {
-		/* Read-only alone is what the mode says. */
-		set_xattr(r, at, fd, LOST_ATTRIBUTES, XATTR_DOSATTRIB, text,
-			  dosattrib_text(attributes, text));
-	}
-}
-
-static int set_mode(struct restore *r, const struct place *at, int fd, bool directory,
-		    uint32_t attributes)
-{
-	const bool readonly = attributes & CIM_ATTR_READONLY;
-	struct statx stx;
-	struct stat st;
-	mode_t mode;
-
-	/* NTFS knows it by the attribute; a mode would become a security descriptor there. */
-	if (r->job->ntfs || (!readonly && !r->job->picture))
-		return r->failed;
-	/* A group's right to write is what Wine takes for a file that isn't read-only. */
-	mode = (directory ? 0555 : 0444) | (readonly ? 0 : 0020);
-	if (!r->job->picture && !fstat(fd, &st))
-		mode = st.st_mode & 07777 & ~(mode_t)0222;
-	if (fchmod(fd, mode)) {
-		if (r->job->picture)
-			return restore_fail(r, at, errno);
-		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
-	} else if (!look(fd, NULL, &stx)) {
-		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: %s", strerror(errno));
-	} else if ((stx.stx_mode ^ mode) & 0222) {
-		/* There are file systems that have no modes and say that they were set. */
-		restore_lost(r, LOST_ATTRIBUTES, at, "read-only: the target has no such mode");
-	}
-	return r->failed;
-}
-
-int restore_beside_metadata(struct restore *r, const struct place *at, int fd)
-{
-	const uint32_t attributes = at->info->attributes | r->job->stream_attributes;
-
-	set_attributes(r, at, fd, attributes);
-	set_times(r, at, fd, NULL);
-	return set_mode(r, at, fd, false, attributes);
-}
 
 /* ---- blobs ---- */
 
@@ -191,7 +36,7 @@ static bool is_null_dacl(const uint8_t *sd, size_t size)
 static void set_ea(struct restore *r, const struct place *at, int fd, struct blob *blob)
 {
 	if (ea_to_ntfs(blob->data, &blob->size))
-		set_xattr(r, at, fd, LOST_EA, XATTR_NTFS_EA, blob->data, blob->size);
+		restore_set_xattr(r, at, fd, LOST_EA, XATTR_NTFS_EA, blob->data, blob->size);
 	else
 		restore_lost(r, LOST_EA, at, "the list is malformed");
 }
@@ -214,7 +59,7 @@ static void set_blob(struct restore *r, const struct place *at, int fd, enum res
 	} else if (kind == CIM_BLOB_EA) {
 		set_ea(r, at, fd, &blob);
 	} else {
-		set_xattr(r, at, fd, loss, XATTR_NTFS_ACL, blob.data, blob.size);
+		restore_set_xattr(r, at, fd, loss, XATTR_NTFS_ACL, blob.data, blob.size);
 	}
 	blob_free(&blob);
 }
@@ -271,7 +116,7 @@ static void set_stream(struct restore *r, const struct place *at, int fd,
 		return;
 	}
 	name = xasprintf("user.%s", stream->utf8);
-	set_xattr(r, at, fd, LOST_STREAM, name, r->buf, got);
+	restore_set_xattr(r, at, fd, LOST_STREAM, name, r->buf, got);
 	free(name);
 }
 
@@ -339,12 +184,13 @@ int restore_metadata(struct restore *r, const struct place *at, int fd)
 		return code;
 	if (at->info->has_reparse && !r->job->ntfs && !r->job->reparse_xattr)
 		set_blob(r, at, fd, LOST_REPARSE, CIM_BLOB_REPARSE);
-	set_attributes(r, at, fd, at->info->attributes);
+	restore_set_attributes(r, at, fd, at->info->attributes);
 	set_blobs(r, at, fd);
-	lost_times(r, at);
-	set_times(r, at, fd, NULL);
-	return r->failed ? r->failed
-			 : set_mode(r, at, fd, at->info->is_directory, at->info->attributes);
+	restore_lost_times(r, at);
+	restore_set_times(r, at, fd, NULL);
+	return r->failed
+		       ? r->failed
+		       : restore_set_mode(r, at, fd, at->info->is_directory, at->info->attributes);
 }
 
 int restore_link_metadata(struct restore *r, const struct place *at)
@@ -352,10 +198,10 @@ int restore_link_metadata(struct restore *r, const struct place *at)
 	const uint32_t attributes = r->job->picture ? r->job->dosattrib : DOS_ATTRIBUTES;
 	int code = 0;
 
-	set_times(r, at, at->dirfd, at->name);
+	restore_set_times(r, at, at->dirfd, at->name);
 	if (!r->job->no_attributes && at->info->attributes & attributes)
 		restore_lost(r, LOST_ATTRIBUTES, at, "a symlink has none");
-	lost_times(r, at);
+	restore_lost_times(r, at);
 	if (r->job->picture)
 		code = set_streams(r, at, -1, NULL);
 	else if (at->info->has_streams)
