@@ -8,6 +8,7 @@
  * merged image's own. Nobody above knows the difference.
  */
 #include "container.h"
+#include "hashtable.h"
 #include "header.h"
 #include "image.h"
 #include "io.h"
@@ -23,19 +24,21 @@
 struct place {
 	struct cim_vfs vfs;
 	cim_vfs_dir *dir;
-	bool used; /* by the merged image: a source of it */
+	char *path; /* as it was given: what lies in one place shares what is open of it */
+	bool used;  /* by the merged image: a source of it */
 };
 
 struct set_place {
 	struct cim_guid guid;
+	uint32_t given; /* number of the image whose it is */
 	uint32_t place;
 };
 
 struct united {
 	struct cim_env env;   /* memory; its file system is that of place 0 */
-	struct place *places; /* the merged image's own, and that of each source */
+	struct place *places; /* the merged image's own, and those of the sources */
 	uint32_t place_count;
-	struct set_place *sets; /* sorted by GUID; of two places for one the first counts */
+	struct set_place *sets; /* sorted by GUID; of two images for one the first counts */
 	size_t set_count;
 };
 
@@ -50,12 +53,12 @@ static int compare_sets(const void *a, const void *b, const void *ctx)
 	const int order = memcmp(&x->guid, &y->guid, sizeof(x->guid));
 
 	(void)ctx;
-	return order ? order : (x->place > y->place) - (x->place < y->place);
+	return order ? order : (x->given > y->given) - (x->given < y->given);
 }
 
 static const struct place *place_of(const struct united *u, const char *name)
 {
-	struct set_place wanted = {.place = 0};
+	struct set_place wanted = {.given = 0};
 	enum cim_file_kind kind;
 	size_t low = 0, high = u->set_count;
 	uint16_t index;
@@ -79,9 +82,11 @@ static void free_united(struct united *u)
 {
 	const struct cim_env env = u->env;
 
-	for (uint32_t i = 0; i < u->place_count; i++)
+	for (uint32_t i = 0; i < u->place_count; i++) {
 		if (u->places[i].dir)
 			u->places[i].vfs.close_dir(u->places[i].vfs.ctx, u->places[i].dir);
+		cim_free(&env, u->places[i].path);
+	}
 	cim_free(&env, u->places);
 	cim_free(&env, u->sets);
 	cim_free(&env, u);
@@ -238,7 +243,7 @@ static void united_vfs(struct united *u, struct cim_vfs *vfs)
 
 /* An image that was given as a source. */
 struct given {
-	struct place place; /* until the source's place is its */
+	struct place *place;
 	struct cim_header header;
 };
 
@@ -249,22 +254,64 @@ struct opening {
 	struct given *given;
 	size_t given_count;
 	struct united *united;
+	struct cim_hash_table by_path; /* its places */
 	const char *name;
 	const char *at_fault; /* for the error: the image that it is about */
 };
+
+/* A place that is open already, or NULL. */
+static struct place *find_place(struct opening *o, const char *path)
+{
+	const uint32_t key = cim_hash_table_key(&o->by_path, path, strlen(path));
+	struct place *places = o->united->places;
+	size_t cursor = 0;
+	uint32_t number;
+
+	while (cim_hash_table_next(&o->by_path, key, &cursor, &number))
+		if (!strcmp(places[number].path, path))
+			return &places[number];
+	return NULL;
+}
+
+/* Open the place of the image at @path, unless it is open; *name (points into @path). */
+static enum cim_status open_place(struct opening *o, const char *path, const uint8_t *root,
+				  struct place **place, const char **name, struct cim_error *err)
+{
+	struct united *u = o->united;
+	struct place *next = &u->places[u->place_count];
+	struct cim_env env = *o->env;
+	char *dir_path;
+	enum cim_status status = cim_split_path(&env, path, &dir_path, name, err);
+
+	if (status)
+		return status;
+	*place = find_place(o, dir_path);
+	if (*place) {
+		cim_free(&env, dir_path);
+		return CIM_OK;
+	}
+	*next = (struct place){.vfs = *o->env->vfs, .path = dir_path};
+	*place = next;
+	u->place_count++;
+	if (!cim_hash_table_reserve(&o->by_path))
+		return cim_no_memory(err);
+	cim_hash_table_add(&o->by_path, cim_hash_table_key(&o->by_path, dir_path, strlen(dir_path)),
+			   u->place_count - 1);
+	env.vfs = &next->vfs;
+	return cim_place_of(&env, &next->vfs, path, root, &next->dir, name, err);
+}
 
 static enum cim_status open_given(struct opening *o, const char *path, struct given *given,
 				  struct cim_error *err)
 {
 	struct cim_env env = *o->env;
 	const char *name;
-	enum cim_status status;
+	enum cim_status status = open_place(o, path, NULL, &given->place, &name, err);
 
-	given->place.vfs = *o->env->vfs;
-	env.vfs = &given->place.vfs;
-	status = cim_place_of(&env, &given->place.vfs, path, NULL, &given->place.dir, &name, err);
-	if (!status)
-		status = cim_header_read(&env, given->place.dir, name, &given->header, err);
+	if (!status) {
+		env.vfs = &given->place->vfs;
+		status = cim_header_read(&env, given->place->dir, name, &given->header, err);
+	}
 	o->at_fault = status ? path : o->at_fault;
 	return status;
 }
@@ -309,7 +356,7 @@ static enum cim_status find_given(struct opening *o, const struct cim_merged_sou
 static enum cim_status check_root(const struct cim_merged_source *source, const struct given *given,
 				  struct cim_error *err)
 {
-	const uint8_t *root = cim_cont_root(&given->place.vfs, given->place.dir);
+	const uint8_t *root = cim_cont_root(&given->place->vfs, given->place->dir);
 
 	if (!source->verified)
 		return cim_fail(err, CIM_E_CORRUPT, "it was merged without its root hash");
@@ -321,11 +368,16 @@ static enum cim_status check_root(const struct cim_merged_source *source, const 
 }
 
 /* Say where the sets of a source are. */
-static void unite_sets(struct united *u, const struct cim_region_set *sets, uint32_t count,
-		       uint32_t place)
+static void unite_sets(struct opening *o, const struct cim_region_set *sets, uint32_t count,
+		       struct given *given)
 {
+	struct united *u = o->united;
+
+	given->place->used = true;
 	for (uint32_t i = 0; i < count; i++)
-		u->sets[u->set_count++] = (struct set_place){sets[i].guid, place};
+		u->sets[u->set_count++] = (struct set_place){sets[i].guid,
+							     (uint32_t)(given - o->given),
+							     (uint32_t)(given->place - u->places)};
 }
 
 static enum cim_status unite(struct opening *o, struct cim_error *err)
@@ -343,18 +395,11 @@ static enum cim_status unite(struct opening *o, struct cim_error *err)
 			status = check_root(source, given, err);
 		if (status)
 			return status;
-		given->place.used = true;
-		unite_sets(u, o->header.sets + first, source->set_count,
-			   1 + (uint32_t)(given - o->given));
+		unite_sets(o, o->header.sets + first, source->set_count, given);
 		first += source->set_count;
 	}
 	if (!cim_sort(&u->env, u->sets, u->set_count, sizeof(*u->sets), compare_sets, NULL))
 		return cim_no_memory(err);
-	for (size_t i = 0; i < o->given_count; i++) {
-		u->places[1 + i] = o->given[i].place;
-		o->given[i].place.dir = NULL;
-		u->place_count++;
-	}
 	return status;
 }
 
@@ -362,18 +407,16 @@ static enum cim_status unite(struct opening *o, struct cim_error *err)
 static enum cim_status open_own(struct opening *o, const char *path, struct cim_error *err)
 {
 	struct united *u = o->united;
+	struct place *own;
 	enum cim_status status;
 
 	u->places = cim_zalloc(&u->env, (1 + o->given_count) * sizeof(*u->places));
 	if (!u->places)
 		return cim_no_memory(err);
-	u->places[0].vfs = *o->env->vfs;
 	u->env.vfs = &u->places[0].vfs;
-	status = cim_place_of(&u->env, &u->places[0].vfs, path, o->root, &u->places[0].dir,
-			      &o->name, err);
+	status = open_place(o, path, o->root, &own, &o->name, err);
 	if (status)
 		return status;
-	u->place_count = 1;
 	status = cim_header_read(&u->env, u->places[0].dir, o->name, &o->header, err);
 	if (status)
 		return status;
@@ -395,13 +438,9 @@ static enum cim_status open_all(struct opening *o, const char *path, const char 
 
 static void end_opening(struct opening *o)
 {
-	for (size_t i = 0; o->given && i < o->given_count; i++) {
-		struct place *place = &o->given[i].place;
-
+	for (size_t i = 0; o->given && i < o->given_count; i++)
 		cim_header_free(o->env, &o->given[i].header);
-		if (place->dir)
-			place->vfs.close_dir(place->vfs.ctx, place->dir);
-	}
+	cim_hash_table_free(&o->by_path);
 	cim_header_free(o->env, &o->header);
 	cim_free(o->env, o->given);
 	if (o->united)
@@ -415,6 +454,7 @@ static enum cim_status open_places(struct opening *o, const char *path, const ch
 	if (!o->united)
 		return cim_no_memory(err);
 	o->united->env = *o->env;
+	cim_hash_table_init(&o->by_path, o->env);
 	o->given = cim_zalloc(o->env, (o->given_count + 1) * sizeof(*o->given));
 	if (!o->given)
 		return cim_no_memory(err);

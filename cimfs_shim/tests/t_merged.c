@@ -518,6 +518,47 @@ static void test_root_hash(void)
 	free_merged(g);
 }
 
+/* However many images of one container are given, it is opened once, and so is a directory. */
+static void test_one_place(bool container)
+{
+	static const char *const names[] = {"a.cim", "b.cim", "c.cim", "d.cim"};
+	struct kit k = kit_new();
+	const char *sources[4];
+	char text[4][40], merged[40];
+	struct cim_image *image = NULL;
+	struct cim_writer *w;
+	long files[2];
+	unsigned long dirs[2];
+
+	k.container = container;
+	snprintf(merged, sizeof(merged), "%s/m.cim", kit_place(&k));
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(text[i], sizeof(text[i]), "%s/%s", kit_place(&k), names[i]);
+		sources[i] = text[i];
+		w = begin(&k, NULL, names[i]);
+		put(&k, w, names[i], names[i]);
+		finish(&k, w);
+	}
+	w = begin(&k, NULL, "m.cim");
+	for (size_t i = 0; i < 4; i++)
+		must(&k, cim_writer_add_source(w, sources[i], 0, &k.err));
+	finish(&k, w);
+	for (unsigned with = 0; with < 2; with++) {
+		dirs[with] = k.m->count[MEM_OPEN_DIR];
+		must(&k, with ? cim_image_open_merged(&k.env, merged, sources, 4, &image, &k.err)
+			      : cim_image_open(&k.env, merged, &image, &k.err));
+		files[with] = k.m->open_files;
+		dirs[with] = k.m->count[MEM_OPEN_DIR] - dirs[with];
+		is_int(verify_open(&k, image), 0, "it is whole");
+		cim_image_close(image);
+	}
+	is_int(files[1], files[0],
+	       "%s with four sources: %ld files are open with them, %ld without",
+	       container ? "a container" : "a directory", files[1], files[0]);
+	is_int((int64_t)dirs[1], (int64_t)dirs[0], "and no more directories are opened");
+	kit_free(&k);
+}
+
 /* Each allocation fails once. */
 static void test_memory(void)
 {
@@ -590,6 +631,8 @@ int main(void)
 	test_arguments();
 	test_changed_sources();
 	test_root_hash();
+	test_one_place(false);
+	test_one_place(true);
 	test_memory();
 	test_faults();
 	return tap_done();
