@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # run-tests: no-wine
 # run-tests: plain
-"""scripts/faults in a toy tree: a file with a fault of each kind, a test that is weak and one that is strong."""
+"""scripts/faults in a toy tree: a file with a fault of each kind, a test that is weak and one that is strong; and
+with a toy of Wine, a file of the DLL's."""
 
 import os
 import pathlib
@@ -23,6 +24,10 @@ MAKEFILE = """
 B := build
 list-tests:
 	@for t in weak strong; do echo "native:$(B)/tests/$$t: $(B)/tests/$$t"; done
+	@echo "wine:$(B)/tests/ofdll: $(B)/tests/ofdll"
+$(B)/tests/ofdll: cimfs_shim/tests/ofdll.c cimfs_shim/dll/toy.c
+	mkdir -p $(@D)
+	$(CC) $(OPT) -o $@ $^
 $(B)/tests/%: cimfs_shim/tests/%.c $(B)/toy.o
 	mkdir -p $(@D)
 	$(CC) $(OPT) $(LDFLAGS) -o $@ $^
@@ -87,6 +92,32 @@ int main(void)
 WEAK = "is_big(15) && !is_big(5) && !forever(1) && !declared() && !status(3)"
 # The seventh time it's one.
 STRONG = "is_big(10) && status(-1) == EINVAL && !status(5) && " + 5 * "status(5) + " + "status(5) == 1"
+DLL_TEXT = """int first(int n)
+{
+	return n >= 10;
+}
+int second(int n)
+{
+	return n >= 10;
+}
+"""
+OF_DLL = CHECK.replace("is_big(int), ", "first(int), second(int), ") % "first(10) && second(15) && !second(5)"
+# The first program of a server starts a service, without which none works.
+WINE = """#!/bin/sh
+case $1 in
+--version) echo wine-1; exit ;;
+wineboot) mkdir -p "$WINEPREFIX/dosdevices"; exit ;;
+esac
+if [ ! -e "$WINEPREFIX/server" ]; then
+	(cd "$WINEPREFIX" && exec setsid sleep 1000) >/dev/null 2>&1 &
+	echo $! >"$WINEPREFIX/server"
+	until [ "$(readlink /proc/$!/exe)" = "$(readlink -f "$(command -v sleep)")" ]; do sleep 0.1; done
+fi
+readlink "/proc/$(cat "$WINEPREFIX/server")/cwd" >/dev/null && exec "$@"
+"""
+WINESERVER = """#!/bin/sh
+[ "$1" != -k ] || { kill "$(cat "$WINEPREFIX/server")"; rm -f "$WINEPREFIX/server"; } 2>/dev/null
+"""
 # What the rules make of the toy: line, rule, what comes in.
 WANT = """
 7 constant (3
@@ -186,6 +217,19 @@ def trials():
     same(outcome("41:call"), (0, ["doesn't build"]), "what doesn't build is told")
 
 
+def wine():
+    for name, text in (("wine", WINE), ("wineserver", WINESERVER)):
+        write("bin/" + name, text)
+        os.environ[name.upper()] = str(TREE / "bin" / name)
+        (TREE / "bin" / name).chmod(0o755)
+    write("cimfs_shim/dll/toy.c", DLL_TEXT)
+    write("cimfs_shim/tests/ofdll.c", OF_DLL)
+    status, out = faults("--at=dll/toy.c:3:comparison", "--at=dll/toy.c:7:comparison")
+    same((status, re.findall("noticed by ofdll|NOT NOTICED", out)), (1, ["noticed by ofdll", "NOT NOTICED"]),
+         "after a fault that is noticed Wine's services are there again")
+    same(list(TREE.glob("build/faults/*/build/prefix-check/server")), [], "and gone at the end")
+
+
 def equivalents():
     write("scripts/faults.equivalent", "core/toy.c is_big comparison\n\treturn n >= 10;\n\treturn n > 10;\n= a toy\n")
     write(TOY, "\n" + TOY_TEXT)
@@ -223,6 +267,7 @@ def main():
     rules()
     samples()
     trials()
+    wine()
     equivalents()
     stale()
     this_tree()
