@@ -23,8 +23,8 @@ said() {
 }
 
 if [ -n "$WINE_MISSING" ]; then
-	echo "1..0 # SKIP $WINE_MISSING"
-	exit 0
+	skip "$WINE_MISSING" "the demo"
+	tap_done
 fi
 
 # ---- a tree that has a bit of everything, and real programs
