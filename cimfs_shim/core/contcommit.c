@@ -48,6 +48,25 @@ static void encode_empty(uint8_t *bytes, uint32_t flags)
 	cim_cont_record_encode(&record, bytes + CIM_CONT_BLOCK);
 }
 
+/* A device isn't given its name when all is there: it is a container by its header, which comes
+ * last.
+ */
+static enum cim_status write_blocks(struct cim_container *c, cim_vfs_file *file,
+				    const uint8_t *bytes, struct cim_error *err)
+{
+	size_t size = EMPTY_SIZE;
+	enum cim_status status = CIM_OK;
+
+	if (c->device) {
+		size = CIM_CONT_BLOCK;
+		status = cim_io_write(&c->env, file, c->name, size, bytes + size, EMPTY_SIZE - size,
+				      err);
+		if (!status)
+			status = cim_io_sync(&c->env, file, c->name, err);
+	}
+	return status ? status : cim_io_write(&c->env, file, c->name, 0, bytes, size, err);
+}
+
 /* Write the empty state to an open file, and sync it. */
 static enum cim_status write_empty(struct cim_container *c, cim_vfs_file *file,
 				   struct cim_error *err)
@@ -61,7 +80,7 @@ static enum cim_status write_empty(struct cim_container *c, cim_vfs_file *file,
 	memcpy(c->header, bytes, sizeof(c->header));
 	for (unsigned i = 0; i < CIM_CONT_RECORDS; i++)
 		memcpy(c->records[i], bytes + (1 + i) * CIM_CONT_BLOCK, sizeof(c->records[i]));
-	status = cim_io_write(&c->env, file, c->name, 0, bytes, EMPTY_SIZE, err);
+	status = write_blocks(c, file, bytes, err);
 	cim_free(&c->env, bytes);
 	return status ? status : cim_io_sync(&c->env, file, c->name, err);
 }
@@ -317,9 +336,14 @@ static void unmake(struct cim_container *c)
 		return;
 	}
 	/* What the next one will look at. It is still this session's, which nobody could tell once
-	 * the header is gone. */
+	 * the header is gone; and without one nothing is taken for a broken container. */
 	c->unlocked = false;
-	status = cim_cont_write_zeros(c, 0, c->next < CLEAN_SIZE ? c->next : CLEAN_SIZE, &ignored);
+	status = cim_cont_write_zeros(c, 0, CIM_CONT_BLOCK, &ignored);
+	if (!status)
+		status = c->below.sync(c->below.ctx, c->file, &ignored);
+	if (!status)
+		status = cim_cont_write_zeros(c, 0, c->next < CLEAN_SIZE ? c->next : CLEAN_SIZE,
+					      &ignored);
 	if (!status && c->next > last)
 		status = cim_cont_write_zeros(c, last, c->next - last, &ignored);
 	if (!status)

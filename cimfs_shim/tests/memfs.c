@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define CHUNK 16384u
+#define CHUNK 4096u
 
 const char *const mem_op_names[MEM_OPS] = {
 	"open_dir", "sync_dir",	 "open",   "size",   "pread", "pwrite", "truncate",  "sync",

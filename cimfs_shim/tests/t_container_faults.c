@@ -506,6 +506,73 @@ static void test_power(enum kind kind)
 	kit_free(&k);
 }
 
+/* ---- power, while a device gets its first container ---- */
+
+/* What is there is no container, an empty one, or the session's; and in any case a forced session
+ * can begin. */
+static bool look_at_device(struct memfs *m, const char *how)
+{
+	struct kit k = {.m = m, .container = true};
+	struct cim_image *image = NULL;
+	struct cim_writer *w = NULL;
+	enum cim_status reader, writer;
+
+	k.env = memfs_env(m);
+	power.states++;
+	reader = cim_image_open(&k.env, "mem/c.bcim/new.cim", &image, NULL);
+	cim_image_close(image);
+	writer = cim_writer_open(&k.env, "mem/c.bcim", NULL, "other.cim",
+				 CIM_WRITE_CONTAINER | CIM_WRITE_FORCE, &w, NULL);
+	cim_writer_close(w);
+	power.olds += reader == CIM_E_PATH_NOT_FOUND || reader == CIM_E_FILE_NOT_FOUND;
+	power.news += !reader;
+	if (!writer && (!reader || (!power.committed && (reader == CIM_E_PATH_NOT_FOUND ||
+							 reader == CIM_E_FILE_NOT_FOUND))))
+		return true;
+	return ok(false, "a device, after a power failure, %s: a reader has %s, a session %s", how,
+		  STATUS(reader), STATUS(writer));
+}
+
+static void device_fails(struct memfs *m, enum mem_op op, const char *name)
+{
+	static const char *const losses[] = {"nothing unsynced", "all arrived", "zeros", "some"};
+
+	(void)op;
+	(void)name;
+	for (int loss = 0; loss < MEM_LOSSES * 4 && power.good; loss++) {
+		struct memfs *after = memfs_after_power_loss(
+			m, 0, (enum mem_loss)(loss % MEM_LOSSES), m->ops * 31 + (unsigned)loss);
+
+		power.good = look_at_device(after, losses[loss % MEM_LOSSES]);
+		memfs_free(after);
+	}
+}
+
+static void test_device_power(bool commits)
+{
+	struct kit k = kit_new();
+	struct run run = {.k = &k};
+
+	memset(&power, 0, sizeof(power));
+	power.good = true;
+	memfs_put_device(k.m, "c.bcim", 4 << 20);
+	k.m->changed = device_fails;
+	must(&k, cim_writer_open(&k.env, "mem/c.bcim", NULL, "new.cim", CIM_WRITE_CONTAINER, &run.w,
+				 &k.err));
+	script(&run);
+	if (commits)
+		must(&k, cim_writer_commit(run.w, &k.err));
+	power.committed = commits;
+	cim_writer_close(run.w);
+	device_fails(k.m, MEM_SYNC, "");
+	k.m->changed = NULL;
+	if (power.good)
+		ok(power.olds > 10 && (power.news > 1) == commits,
+		   "a device's first session, %s: the power fails: %u states, %u old, %u new",
+		   commits ? "committed" : "given up", power.states, power.olds, power.news);
+	kit_free(&k);
+}
+
 int main(int argc, char **argv)
 {
 	tap_part(argc, argv);
@@ -518,6 +585,8 @@ int main(int argc, char **argv)
 		test_power((enum kind)kind);
 	}
 	if (tap_turn(KINDS)) {
+		test_device_power(true);
+		test_device_power(false);
 		test_reader(false);
 		test_reader(true);
 	}
