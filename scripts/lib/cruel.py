@@ -23,12 +23,18 @@ class Cruel(Image):
         super().__init__(root, name="x.cim", **more)
         self.added = []
 
-    def record(self, **fields):
-        """A new file; its FileID. fields: an offset's name -> number."""
+    @staticmethod
+    def blank():
+        """The record of an empty file in the root."""
         record = bytearray(96)
         struct.pack_into("<4Q", record, 8, *[132000000000000000] * 4)
         struct.pack_into("<QQ", record, RECORD_STREAM, 2 << 48 | 40, 0)
         struct.pack_into("<I", record, RECORD_PARENT, 1)
+        return record
+
+    def record(self, **fields):
+        """A new file; its FileID. fields: an offset's name -> number."""
+        record = self.blank()
         for name, value in fields.items():
             at, fmt = {"stream": (RECORD_STREAM, "Q"), "desc": (RECORD_DESC, "Q"),
                        "sd": (RECORD_SECURITY, "Q"), "reparse": (RECORD_REPARSE, "Q"),
@@ -58,8 +64,9 @@ class Cruel(Image):
         self.poke("fs", FS_DIRECTORY, "QI", self.put_metadata(directory, "directory"),
                   len(directory) // 16)
 
-    def finish(self):
-        """Write the records that were added behind the builder's."""
+    def finish(self, more=b""):
+        """Write the records that were added behind the builder's. more: the directory's entries of
+        tables behind them."""
         file, at = self.places["table:0"]
         first = max(self.records)
         records = bytes(self.files[file][at:at + 96 * first]) + b"".join(self.added)
@@ -68,7 +75,7 @@ class Cruel(Image):
             part = records[i:i + 96 * FILES_PER_TABLE]
             directory += struct.pack("<QHHI", self.put_metadata(part, "table:%d" % (i // (96 * FILES_PER_TABLE))),
                                      len(part) // 96, 96, 0)
-        self.set_tables(directory)
+        self.set_tables(directory + more)
         return self
 
 
@@ -81,10 +88,10 @@ def every_case(units):
     return ["".join("aA"[i >> unit & 1] for unit in range(units)) for i in range(1 << units)]
 
 
-def in_root(image, ids):
+def in_root(image, ids, more=b""):
     """Have the root hold these and nothing else."""
     image.set_directory("", image.table(names(len(ids)), ids))
-    return image.finish()
+    return image.finish(more)
 
 
 def dirs_share(directories, links):
@@ -244,6 +251,21 @@ def short_records(tables):
     entry = bytes(image.files[file][at:at + 16])
     image.set_tables(entry + struct.pack("<QHHI", place, 1024, 1, 0) * tables)
     return image
+
+
+def long_records(count):
+    """Long records, each the only one of its table, and a table's worth of short ones for each: a
+    merged image, where they meet, would have them all as long."""
+    image = Cruel(Dir({"a": File()}))
+    short = [image.record() for _ in range((FILES_PER_TABLE - 1) * count)]
+    first = (max(short) + FILES_PER_TABLE - 1) // FILES_PER_TABLE
+    ids, tables = [], b""
+    for i in range(count):
+        record = image.blank() + bytes(65535 - 96 - 1) + b"x"
+        tables += struct.pack("<QHHI", image.put_metadata(record, None), 1, len(record), 0)
+        ids += short[i * (FILES_PER_TABLE - 1):][:FILES_PER_TABLE - 1]
+        ids.append((first + i) * FILES_PER_TABLE + 1)
+    return in_root(image, ids, tables)
 
 
 def overlapping_names(path, count):
