@@ -171,6 +171,10 @@ def corpora():
         yield "image", name, content
         yield "session", name, content + steps(number)
         yield "mount", name, content + steps(number)
+        if number % 2:
+            yield "merged", name, content + steps(number)
+        elif number % 4:
+            yield "merged", "sealed-" + name, content + b"P\x0c\0" + bytes([2 + number // 4 % 2]) + steps(number)[3:14]
     yield "session", "nothing", steps(1)
     for name, content, number in containers():
         content = file_records(b"c.bcim", content)

@@ -16,7 +16,7 @@ from tap import check, done  # noqa: E402
 
 PROGRAMS = os.path.join(os.path.abspath(os.environ.get("BUILD", "build")), "fuzz")
 TMP = os.path.abspath(os.environ["TEST_TMP"])
-TARGETS = ("image", "session", "story", "dump", "mount", "container")
+TARGETS = ("image", "session", "story", "dump", "mount", "container", "merged")
 
 corpus.main(TMP)
 for target in TARGETS:

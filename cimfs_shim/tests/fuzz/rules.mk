@@ -4,7 +4,7 @@
 # over their corpora, by a main() of their own.
 
 FUZZ := cimfs_shim/tests/fuzz
-FUZZ_TARGETS := image session story dump mount container
+FUZZ_TARGETS := image session story dump mount container merged
 fuzzing := $(filter fuzz,$(SANITIZE))
 
 # $(call fuzz-target,NAME,SOURCES,LIBRARIES); those whose inputs are bundles have a mutator of their own
@@ -15,6 +15,7 @@ mutator := $(if $(fuzzing),$(FUZZ)/mutate.c)
 $(call fuzz-target,image,$(mutator),libcim.a)
 $(call fuzz-target,session,$(mutator),libcim.a)
 $(call fuzz-target,container,$(mutator),libcim.a)
+$(call fuzz-target,merged,$(mutator),libcim.a)
 $(call fuzz-target,story,$(RT_NATIVE_SRCS),libcim.a)
 $(call fuzz-target,dump,$(addprefix cimfs_shim/tool/,$(addsuffix .c,fromdump lines progress queue report sha256 sink \
 	text times windows)),\
