@@ -775,7 +775,8 @@ CIM_API enum cim_status cim_container_seal(const struct cim_env *env, const char
  * container that isn't sealed, with what is there.
  *
  * CIM_E_INVALID: @at is within the container; or it is on a device. CIM_E_EXISTS: it is sealed, and
- * something is behind it. Else as for cim_container_seal().
+ * something is behind it, other than zeros that this call would write over. Else as for
+ * cim_container_seal().
  */
 CIM_API enum cim_status cim_container_append(const struct cim_env *env, const char *path,
 					     uint64_t at, const void *bytes, size_t size,

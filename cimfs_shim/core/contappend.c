@@ -7,6 +7,7 @@
  * it would be room. A sealed container has no sessions, and is locked as a file.
  */
 #include "../../include/libcim_advanced.h"
+#include "bytes.h"
 #include "container.h"
 #include "error.h"
 #include "io.h"
@@ -21,6 +22,28 @@ struct appending {
 	bool unlocked;	    /* there are no locks */
 };
 
+/* What a call that was killed has left: zeros, no more than this one would write over. */
+static enum cim_status check_leftover(const struct appending *a, uint64_t length, uint64_t end,
+				      struct cim_error *err)
+{
+	const struct cim_container *c = a->c;
+	uint8_t bytes[CIM_CONT_BLOCK];
+	bool zeros = length <= end;
+	enum cim_status status = CIM_OK;
+
+	for (uint64_t at = a->end; !status && zeros && at < length; at += sizeof(bytes)) {
+		const size_t len = length - at < sizeof(bytes) ? (size_t)(length - at)
+							       : sizeof(bytes);
+		size_t got;
+
+		status = cim_io_read(&c->env, a->file, c->name, at, bytes, len, &got, err);
+		zeros = status || cim_is_zero(bytes, got);
+	}
+	if (status || zeros)
+		return status;
+	return cim_fail(err, CIM_E_EXISTS, "something is behind the container already");
+}
+
 static enum cim_status check_room(const struct appending *a, uint64_t at, size_t size,
 				  struct cim_error *err)
 {
@@ -32,9 +55,7 @@ static enum cim_status check_room(const struct appending *a, uint64_t at, size_t
 		return status;
 	if (at < a->end || at > (uint64_t)INT64_MAX - size)
 		return cim_fail(err, CIM_E_INVALID, "that isn't behind the container's end");
-	if (length > a->end)
-		return cim_fail(err, CIM_E_EXISTS, "something is behind the container already");
-	return CIM_OK;
+	return check_leftover(a, length, at + size, err);
 }
 
 static enum cim_status put_bytes(const struct appending *a, uint64_t at, const void *bytes,

@@ -108,6 +108,29 @@ static void test_refusals(void)
 	kit_free(&k);
 }
 
+/* What a call leaves that is killed, or when the power fails, is in nobody's way. */
+static void test_leftover(void)
+{
+	struct kit k = new_kit(true);
+	const uint64_t end = memfs_size(k.m, "c.bcim"), at = end + 9000;
+	const uint64_t lengths[] = {end + 1, at, at + 1, at + sizeof(footer)};
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		memfs_poke(k.m, "c.bcim", lengths[i] - 1, "", 1);
+		gives(&k, append(&k, at), CIM_OK);
+		ok(has_footer(&k, at), "over %d zeros", (int)(lengths[i] - end));
+		gives(&k, append(&k, at), CIM_E_EXISTS);
+		memfs_shorten(k.m, "c.bcim", end);
+	}
+	memfs_poke(k.m, "c.bcim", at + sizeof(footer), "", 1);
+	gives(&k, append(&k, at), CIM_E_EXISTS);
+	memfs_shorten(k.m, "c.bcim", end);
+	memfs_poke(k.m, "c.bcim", end + 4096, "x", 1);
+	gives(&k, append(&k, at), CIM_E_EXISTS);
+	is_int(memfs_size(k.m, "c.bcim"), end + 4097, "what isn't zeros stays");
+	kit_free(&k);
+}
+
 static struct memfs *swapped;
 static const struct cim_vfs *really;
 
@@ -203,6 +226,7 @@ int main(void)
 	}
 	test_session();
 	test_refusals();
+	test_leftover();
 	test_swapped();
 	return tap_done();
 }

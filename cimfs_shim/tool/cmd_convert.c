@@ -92,6 +92,8 @@ static int copy_image(struct convert *c, const struct job *job)
 			   tool_root_hash(c->t), &unlocked, &err))
 		code = tool_fail_dir(c->t, "convert",
 				     err.status == CIM_E_EXISTS ? job->image : job->shown, &err);
+	else
+		c->t->done = "what was converted is there all the same";
 	footer_tell(c->t, "convert", job->image, &footer);
 	if (unlocked && !c->unlocked)
 		tool_tell_unlocked(c->t, "convert", job->image);

@@ -191,6 +191,8 @@ static int append(struct tool *t, const char *container, const struct cim_contai
 				 "the system gives no random numbers");
 	make_footer(footer, size, &g, seconds);
 	tool_outlive_readers();
+	/* Soon done: nobody ends it between. */
+	tool_catch_signals();
 	status = cim_container_append(NULL, container, size, footer, sizeof(footer), &unlocked,
 				      &err);
 	if (unlocked)

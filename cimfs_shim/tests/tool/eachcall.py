@@ -5,7 +5,7 @@
 
 Whatever it is, the command ends in order; if it says that all is well, it is; if not, it says why, what was there
 before is as it was or as it was to become, and nothing is left besides: no private file, no orphan, no descriptor
-more than without the fault. The same where memory ends.
+more than without the fault. The same where memory ends, and where a signal comes with a call.
 """
 
 import errno
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 
 from tooltest import BUILD, CIMTOOL, TMP, check, done, files_of, need_tool, run, same, write
@@ -37,14 +38,14 @@ INSTEAD = ("out of memory", "no SHA-256", "SHA-256 fails", "the system gives no 
            "a session is writing in its directory", "the image can't be read (until now)")
 
 
-def failing(n, code, *args):
+def failing(n, code, *args, **env):
     """Run cimtool with its @n-th call failing, with ENOMEM its @n-th request for memory: (Result, the call, open
     descriptors at its end)."""
     if os.path.exists(NOTE):
         os.unlink(NOTE)
     result = run([CIMTOOL, *args], env={
         "NTH": str(n), "NTH_CODE": str(code), "NTH_NOTE": NOTE, "LD_PRELOAD": NTHCALL,
-        "NTH_MEMORY": str(int(code == errno.ENOMEM)),
+        "NTH_MEMORY": str(int(code == errno.ENOMEM)), **env,
         "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")})
     if not os.path.exists(NOTE):  # it died
         return result, "a call", 0
@@ -163,6 +164,31 @@ class Sweep:
         if names() != self.before[1] and not self.name.startswith("rm") and orphans():
             yield "orphans: " + orphans()
 
+    def interrupt(self, number):
+        """A signal comes with each call."""
+        found, ended = [], 0
+        for n in range(1, MOST):
+            result, call, _ = failing(n, 0, *self.args, NTH_SIGNAL=str(int(number)))
+            if call == "none":
+                break
+            now = self.before[0] if self.is_untouched() else state(self.images)
+            wrong = list(self.left_behind(result, call, now))
+            ended += result.code == -number
+            if result.code not in (self.result.code, -number):
+                wrong.append("exit code %s" % result.code)
+            if result.code == self.result.code and now != self.after:
+                wrong.append("it says that all is well")
+            told = "cimtool %s: interrupted by %s" % (self.args[0], number.name)
+            there = now == self.after and result.errors.endswith(" all the same\n")
+            if result.code == -number and result.errors not in ("", told + "\n") and not (result.errors.startswith(told) and there):
+                wrong.append("it says something else")
+            if wrong:
+                found.append("call %d, %s: %s\n%s" % (n, call, "; ".join(wrong), result))
+            if not self.is_untouched():
+                restore()
+        check(not found, "%s: %s at any of %d calls does no harm" % (self.name, number.name, n - 1), "\n".join(found[:5]))
+        check(9 < n < MOST - 1 and ended, "%s: it ends the command" % self.name, "at %d of %d calls" % (ended, n - 1))
+
     def run(self, code=errno.EIO):
         n, found, calls = 1, [], {}
         while n < MOST:
@@ -245,5 +271,8 @@ for name, command in SWEEPS:
     Sweep(name, *command).run()
     if not os.environ.get("SANITIZE"):
         Sweep(name, *command).run(errno.ENOMEM)
+for name, command in SWEEPS:
+    if command[0] in ("convert", "merge", "tombstone", "seal", "append-vhd-footer") or ADDED in command:
+        Sweep(name, *command).interrupt(signal.SIGINT)
 Sweep("extract, calls that the target doesn't know", "extract", *QUICK, "-C", OUT, BASE).run(errno.EINVAL)
 done()

@@ -8,7 +8,8 @@
  * its place, of those that the program's own code makes: OpenSSL's doesn't bear it where memory
  * ends while it sets itself up. What comes before main() doesn't count (sanitizers and counters are
  * there). NTH_CHILD=N: it is the N-th call of a process that the program forks. NTH_TOLD gets the
- * call's name at once; then only calls by the program's own code count.
+ * call's name at once; then only calls by the program's own code count. NTH_SIGNAL=NUMBER: the call
+ * doesn't fail, but that signal comes with it.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -17,6 +18,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,7 +36,7 @@
 
 static long left; /* calls until one fails */
 static bool of_memory;
-static int code;
+static int code, with_signal;
 static const char *failed = "none";
 
 static uintptr_t code_begin, code_end; /* of the program itself */
@@ -70,6 +72,10 @@ static bool is_nth(const char *name)
 		return false;
 	failed = name;
 	tell_at_once(name);
+	if (with_signal) {
+		raise(with_signal);
+		return false;
+	}
 	errno = code;
 	return true;
 }
@@ -114,6 +120,7 @@ static int begin(int argc, char **argv, char **envp)
 	dl_iterate_phdr(find_code, NULL);
 	code = (int)number_of("NTH_CODE");
 	of_memory = number_of("NTH_MEMORY");
+	with_signal = (int)number_of("NTH_SIGNAL");
 	told = getenv("NTH_TOLD");
 	if (told)
 		pthread_atfork(NULL, NULL, in_child);
