@@ -27,6 +27,14 @@ char *image_path_of(const char *path)
 	return real ? real : xstrdup(path);
 }
 
+/* The first @len bytes of a path, without separators at their end. */
+static char *bare(const char *path, size_t len)
+{
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return xstrndup(path, len);
+}
+
 char *split_image(const char *path, const char **name)
 {
 	const char *slash = strrchr(path, '/');
@@ -36,7 +44,16 @@ char *split_image(const char *path, const char **name)
 		return xstrdup(".");
 	}
 	*name = slash + 1;
-	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+	return bare(path, (size_t)(*name - path));
+}
+
+char *image_in(const char *place, const char *name)
+{
+	char *dir = bare(place, strlen(place));
+	char *path = xasprintf("%s%s%s", dir, strcmp(dir, "/") ? "/" : "", name);
+
+	free(dir);
+	return path;
 }
 
 bool image_in_file(const char *path)
@@ -44,7 +61,8 @@ bool image_in_file(const char *path)
 	const char *name;
 	char *dir = split_image(path, &name);
 	struct stat st;
-	const bool is_file = !stat(dir, &st) && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+	const bool is_file = *name && !stat(dir, &st) &&
+			     (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 
 	free(dir);
 	return is_file;
@@ -75,11 +93,13 @@ char *image_full_path(const char *path)
 bool is_container(const char *path)
 {
 	static const char magic[8] = "cimcont0"; /* container.md 1 */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char *file = bare(path, strlen(path));
+	int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char bytes[sizeof(magic)];
 	struct stat st;
 	bool found;
 
+	free(file);
 	if (fd < 0)
 		return false;
 	found = !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) &&
@@ -89,26 +109,35 @@ bool is_container(const char *path)
 	return found;
 }
 
-enum cim_status image_check_kind(const char *path, struct cim_error *err)
+/* Of a file that is no container. */
+static enum cim_status check_mode(const char *path, mode_t mode, struct cim_error *err)
 {
-	struct stat st;
-
-	if (stat(path, &st))
+	if (S_ISREG(mode))
 		return CIM_OK;
-	/* (To cimfs.dll a file that is no image is a corrupt one, and a device is no file.) */
-	if (is_container(path))
-		return fail(err, S_ISREG(st.st_mode) ? CIM_E_CORRUPT : CIM_E_INVALID,
-			    "a container; an image in it is named %s/NAME.cim", path);
-	if (S_ISREG(st.st_mode))
-		return CIM_OK;
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(mode))
 		return fail(err, CIM_E_ACCESS,
 			    "a directory; an image is named by its file, such as %s/NAME.cim",
 			    path);
-	if (S_ISBLK(st.st_mode))
+	if (S_ISBLK(mode))
 		return fail(
 			err, CIM_E_INVALID,
 			"a device; an image is mounted by its file's name, without -o loop, for "
 			"it lies in several files");
 	return fail(err, CIM_E_ACCESS, "not a regular file");
+}
+
+enum cim_status image_check_kind(const char *path, struct cim_error *err)
+{
+	const bool container = is_container(path);
+	char *file = container ? bare(path, strlen(path)) : xstrdup(path);
+	enum cim_status status = CIM_OK;
+	struct stat st;
+
+	/* (To cimfs.dll a file that is no image is a corrupt one, and a device is no file.) */
+	if (!stat(file, &st))
+		status = container ? fail(err, S_ISREG(st.st_mode) ? CIM_E_CORRUPT : CIM_E_INVALID,
+					  "a container; an image in it is named %s/NAME.cim", file)
+				   : check_mode(path, st.st_mode, err);
+	free(file);
+	return status;
 }

@@ -14,14 +14,18 @@
  * files lie beside the image, not beside the link. A name that is no link, or leads nowhere, stays.
  */
 char *image_path_of(const char *path);
-/* A path to an image: its directory ("." if none, allocated) and its name in there. */
+/* A path to an image: its directory ("." if none, allocated, without separators at its end) and its
+ * name in there. */
 char *split_image(const char *path, const char **name);
+/* The reverse; allocated. @place may have separators at its end. */
+char *image_in(const char *place, const char *name);
 /* Does the path lead through a file, or a block device? Then a container is meant. */
 bool image_in_file(const char *path);
 /* An image's path, absolute and without links, as realpath(): in a container, up to its file. NULL,
  * with errno, if it isn't there; of what is in a container nobody knows before it is opened. */
 char *image_full_path(const char *path);
-/* Does the path lead to a container as such? One that is damaged is one if it begins as one. */
+/* Does the path lead to a container as such, as if to a directory with a '/' at its end? One that
+ * is damaged is one if it begins as one. */
 bool is_container(const char *path);
 /* Is it a file that may be an image's, if it is there? Else @err tells what to name in its place.
  */

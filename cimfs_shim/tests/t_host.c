@@ -1146,6 +1146,8 @@ static void test_image_names(void)
 		{"/a/i.cim", "/a", "i.cim"},
 		{"a/b/i.cim", "a/b", "i.cim"},
 		{"a/", "a", ""},
+		{"a//i.cim", "a", "i.cim"},
+		{"//i.cim", "/", "i.cim"},
 		{"", ".", ""},
 	};
 	struct cim_error err = {0};
@@ -1159,6 +1161,12 @@ static void test_image_names(void)
 		is_str(name, all[i].name, "and the name");
 		free(dir);
 	}
+	path = image_in("a//", "i.cim");
+	is_str(path, "a/i.cim", "an image in a place");
+	free(path);
+	path = image_in("/", "i.cim");
+	is_str(path, "/i.cim", "or at the root");
+	free(path);
 	path = image_path_of(in_tmp("link"));
 	is_str(path, in_tmp("file"), "an image by a link is where that leads");
 	free(path);

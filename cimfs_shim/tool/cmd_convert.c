@@ -158,8 +158,8 @@ static int convert_all(struct convert *c, const char *from, const char *to)
 
 		if (f->kind != CIM_KIND_IMAGE)
 			continue;
-		path = xasprintf("%s/%s", from, f->name);
-		image = xasprintf("%s/%s", to, f->name);
+		path = image_in(from, f->name);
+		image = image_in(to, f->name);
 		code = convert_image(c, &(struct job){path, path, to, f->name, image});
 		free(image);
 		free(path);
@@ -195,9 +195,7 @@ static int convert_one(struct convert *c, const char *from, const char *to)
 		return code;
 	job.from = path;
 	free(split_image(path, &job.name));
-	image = is_place(to)
-			? xasprintf("%s%s%s", to, to[strlen(to) - 1] == '/' ? "" : "/", job.name)
-			: xstrdup(to);
+	image = is_place(to) ? image_in(to, job.name) : xstrdup(to);
 	place = split_image(image, &job.name);
 	job.image = image;
 	job.place = place;

@@ -393,7 +393,7 @@ static int run(struct tool *t, int argc, char **argv)
 	if (files.remove && !files.orphans)
 		return tool_usage(t, "--delete works with --orphans only");
 	files.where = argv[optind];
-	if (stat(files.where, &st) && !image_in_file(files.where))
+	if (!is_container(files.where) && stat(files.where, &st) && !image_in_file(files.where))
 		return tool_fail_errno(t, "list", files.where, NULL);
 	place = is_place(files.where);
 	if (!place && files.orphans)
@@ -411,9 +411,10 @@ static int run(struct tool *t, int argc, char **argv)
 
 const struct command cmd_files = {
 	.name = "files",
-	.usage = "[OPTION]... DIR|IMAGE",
+	.usage = "[OPTION]... DIR|CONTAINER|IMAGE",
 	.summary = "tell which files belong to which image",
-	.about = "Lists a directory's images, region and object ID files, each with its size and "
+	.about = "Lists a directory's, or a container's, images, region and object ID files, each "
+		 "with its size and "
 		 "the images that need it; for an IMAGE only the files that it needs. So are "
 		 "region files that are missing (exit status 4), or \"elsewhere\", with the "
 		 "sources of "

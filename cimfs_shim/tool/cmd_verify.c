@@ -175,7 +175,7 @@ static int verify_container(struct tool *t, const char *place, bool deep)
 		if (f->kind != CIM_KIND_IMAGE)
 			continue;
 		is_empty = false;
-		name = xasprintf("%s/%s", place, f->name);
+		name = image_in(place, f->name);
 		one = verify(t, name, deep);
 		if (one)
 			code = one;

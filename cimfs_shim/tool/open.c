@@ -54,7 +54,7 @@ char *tool_image_path(struct tool *t, const char *op, const char *path, int *cod
 	*code = EXIT_OK;
 	if (image_in_file(path)) /* what is in there the library knows */
 		return xstrdup(path);
-	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))
+	if (!is_container(path) && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))
 		*code = tool_fail_errno(t, op, path, NULL);
 	else if (image_check_kind(path, &err))
 		*code = tool_fail(t, op, path, NULL, "%s", err.cause);

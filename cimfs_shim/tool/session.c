@@ -35,7 +35,7 @@ static void begin(struct session *s, struct tool *t, const char *op, const char 
 int session_open(struct session *s, struct tool *t, const char *op, const char *image,
 		 const char *parent, const struct write_options *options)
 {
-	struct cim_error err = {0};
+	struct cim_error err = {0}, kind = {0};
 	enum cim_status status;
 	struct footer footer;
 	unsigned flags;
@@ -51,7 +51,9 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 				 flags, &s->writer, &err);
 	footer_tell(t, op, image, &footer);
 	if (status) {
-		code = tool_fail_dir(t, op, image, &err);
+		code = status == CIM_E_EXISTS && image_check_kind(image, &kind)
+			       ? tool_fail(t, op, image, NULL, "%s", kind.cause)
+			       : tool_fail_dir(t, op, image, &err);
 		session_close(s);
 		return code;
 	}

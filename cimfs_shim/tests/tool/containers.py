@@ -101,10 +101,24 @@ for args, code in [(["ls", "c.bcim"], 1), (["stat", "c.bcim", "/"], 1), (["cat",
                    (["extract", "-C", "out", "c.bcim"], 1), (["dump", "c.bcim"], 1), (["dump", "--struct", "c.bcim"], 1),
                    (["diff", "c.bcim", "plain.cim"], 2), (["diff", "plain.cim", "c.bcim"], 2), (["append", "c.bcim", "more"], 1),
                    (["fork", "c.bcim", "x.cim"], 1), (["tombstone", "c.bcim", "/x"], 1), (["rm", "c.bcim"], 1),
-                   (["merge", "x.cim", "c.bcim"], 1), (["verify", "--source=c.bcim", "plain.cim"], 1)]:
+                   (["merge", "x.cim", "c.bcim"], 1), (["verify", "--source=c.bcim", "plain.cim"], 1),
+                   (["create", "c.bcim", "src"], 1), (["merge", "c.bcim", "plain.cim"], 1)]:
     result = tool(*args)
     check(result.code == code and result.errors.count("\n") == 1 and NAME_ONE in result.errors,
           " ".join(args) + " tells how an image in a container is named", result)
+    # A '/' at the end makes no image of it; who makes or changes one says what he says of a directory.
+    result = tool(*[arg.replace("c.bcim", "c.bcim/") for arg in args])
+    check((NAME_ONE if result.code == code else "names a directory, not an image" if args[0] != "fork" else "names of image files")
+          in result.errors and result.code, "nor is it c.bcim/: " + " ".join(args), result)
+result = tool("create", "src", "more")
+check(result.code == 1 and "a directory; an image is named by its file, such as src/NAME.cim" in result.errors,
+      "so does create of an image in a directory", result)
+for args in (["info", "--json", "c.bcim"], ["verify", "c.bcim"], ["files", "c.bcim"], ["ls", "c.bcim/base.cim"]):
+    texts = {}
+    for spelt in ("c.bcim", "c.bcim/", "c.bcim//", "./c.bcim"):
+        result = expect(0, args[0] + " " + spelt, *[arg.replace("c.bcim", spelt) for arg in args])
+        texts[spelt] = re.sub(r"(\./)?c\.bcim/*", "c.bcim/", result.text)
+    same(set(texts.values()), {texts["c.bcim"]}, "%s: however the container is spelt" % args[0])
 same(re.findall(r"^(\S+): (\w+) ", expect(0, "verify of all", "verify", "--deep", "c.bcim").text, re.M),
      [("c.bcim/base.cim", "ok"), ("c.bcim/child.cim", "ok")], "is of each image in it")
 put("empty.bcim", empty())
