@@ -88,6 +88,9 @@ enum cim_status cim_image_read_filesystem(struct cim_image *image, uint64_t file
 
 /* ---- merged.c ---- */
 
+/* Is one of @count sources NULL, or all? The caller's error says so then. */
+bool cim_null_source(struct cim_error *err, const char *op, const char *const *sources,
+		     size_t count);
 /* Where the files of a merged image are, and the images that it is of. */
 struct cim_merged_place {
 	cim_vfs_dir *dir;

@@ -483,6 +483,16 @@ enum cim_status cim_merged_places(const struct cim_env *env, struct cim_vfs *vfs
 	return status;
 }
 
+bool cim_null_source(struct cim_error *err, const char *op, const char *const *sources,
+		     size_t count)
+{
+	bool found = count && CIM_ANY_NULL(err, op, sources);
+
+	for (size_t i = 0; !found && i < count; i++)
+		found = CIM_ANY_NULL(err, op, sources[i]);
+	return found;
+}
+
 static enum cim_status open_with(const struct cim_env *env, const char *op, const char *path,
 				 const char *const *sources, size_t count, const uint8_t *root,
 				 struct cim_image **image, struct cim_error *err)
@@ -492,9 +502,8 @@ static enum cim_status open_with(const struct cim_env *env, const char *op, cons
 	struct cim_vfs vfs;
 	enum cim_status status = cim_take_env(&own, &vfs, env, err);
 
-	for (size_t i = 0; !status && i < count; i++)
-		if (CIM_ANY_NULL(err, op, sources[i]))
-			return CIM_E_POINTER;
+	if (!status && cim_null_source(err, op, sources, count))
+		return CIM_E_POINTER;
 	if (!status)
 		status = cim_merged_places(&own, &vfs, path, sources, count, root, &place, err);
 	if (!status)
@@ -532,8 +541,6 @@ enum cim_status cim_image_open_verified(const struct cim_env *env, const char *p
 	if (image)
 		*image = NULL;
 	if (CIM_ANY_NULL(err, op, path, root_hash, image))
-		return CIM_E_POINTER;
-	if (count && CIM_ANY_NULL(err, op, sources))
 		return CIM_E_POINTER;
 	if (count)
 		return open_with(env, op, path, sources, count, root_hash, image, err);

@@ -400,11 +400,8 @@ enum cim_status cim_structures_visit(const struct cim_env *env, const char *path
 
 	if (broken)
 		*broken = 0;
-	if (CIM_ANY_NULL(err, op, path, visitor) || (count && CIM_ANY_NULL(err, op, sources)))
+	if (CIM_ANY_NULL(err, op, path, visitor) || cim_null_source(err, op, sources, count))
 		return CIM_E_POINTER;
-	for (size_t i = 0; i < count; i++)
-		if (CIM_ANY_NULL(err, op, sources[i]))
-			return CIM_E_POINTER;
 	status = cim_take_env(&s.env, &s.vfs, env, err);
 	if (!status)
 		status = cim_take_sized(&s.visitor, sizeof(s.visitor), CIM_LEAST_VISITOR, visitor,

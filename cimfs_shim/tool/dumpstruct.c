@@ -350,6 +350,17 @@ static void look_for_sources(struct tool *t, const char *path)
 		cim_image_close(image);
 }
 
+/* Of all errors, told where they were met. */
+static int tell_first(const struct printer *p, const char *name)
+{
+	if (p->errors == 1)
+		tool_fail(p->t, "dump", name, p->first_path, "%s", p->first.cause);
+	else
+		tool_fail(p->t, "dump", name, p->first_path, "%s (and %lu more)", p->first.cause,
+			  p->errors - 1);
+	return exit_of(p->first.status);
+}
+
 int dump_structures(struct tool *t, const char *name, bool raw)
 {
 	struct printer p = {.t = t};
@@ -379,12 +390,7 @@ int dump_structures(struct tool *t, const char *name, bool raw)
 	if (status && status != CIM_E_ABORTED) {
 		code = tool_fail_open(t, "dump", name, &err);
 	} else if (p.errors) {
-		code = exit_of(p.first.status);
-		if (p.errors == 1)
-			tool_fail(t, "dump", name, p.first_path, "%s", p.first.cause);
-		else
-			tool_fail(t, "dump", name, p.first_path, "%s (and %lu more)", p.first.cause,
-				  p.errors - 1);
+		code = tell_first(&p, name);
 	}
 	free(p.first_path);
 	text_free(&p.line);
