@@ -58,6 +58,36 @@ check(result.code == 3 and "/big" in result.errors, "extract under the limit res
 check("big" not in os.listdir(os.path.join(TMP, "limited-out")) and
       len(os.listdir(os.path.join(TMP, "limited-out"))) == 50, "and no half of a file")
 
+
+
+def no_room_for_containers(full):
+    """A copy, a seal, a footer: nothing is left, and what is there stays."""
+    box, fill = os.path.join(full, "c.bcim"), os.path.join(full, "fill")
+    expect(0, "an image in a container", "create", "-q", "--container", "--sealable", box + "/a.cim", os.path.join(src, "small1"))
+    expect(0, "another", "create", "-q", os.path.join(full, "d.cim"), os.path.join(src, "small2"))
+    try:
+        with open(fill, "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 12))
+    except OSError:
+        pass
+    before = files_of(full)
+    for name, *command in (
+            ("convert", good, os.path.join(full, "e.cim")), ("convert", "--container", good, os.path.join(full, "e.bcim/e.cim")),
+            ("convert", good, box + "/e.cim"), ("convert", "--container", os.path.dirname(good), os.path.join(full, "e.bcim")),
+            ("convert", "--flatten", good, os.path.join(full, "e.cim")),
+            ("merge", os.path.join(full, "e.cim"), good), ("merge", box + "/e.cim", good),
+            ("merge", "--container", os.path.join(full, "e.bcim/e.cim"), good),
+            ("tombstone", box + "/a.cim", "/x"), ("seal", box), ("append-vhd-footer", box)):
+        result = tool(name, *command)
+        check(result.code == 1 and one_line(result, "No space left"), "%s %s on a full disk fails" % (
+            name, " ".join(map(os.path.basename, command))), result)
+        check(files_of(full) == before, "and leaves all as it was", sorted(set(os.listdir(full)) ^ set(before)))
+    os.unlink(fill)
+    root = expect(0, "with room it can be sealed", "seal", "-q", box).text.strip()
+    expect(0, "and is whole", "verify", "--deep", "--root-hash=" + root, box)
+
+
 full = place("full")
 mounted = run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", full])
 if mounted.code:
@@ -99,6 +129,7 @@ else:
         check(result.code == 1 and one_line(result, "full"), "append on a full disk fails", result)
         check(files_of(full) == before, "and leaves the image as it was")
         expect(0, "which is whole", "verify", "--deep", os.path.join(full, "b.cim"))
+        no_room_for_containers(full)
     finally:
         run(["umount", "-l", full])
 
