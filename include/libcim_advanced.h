@@ -600,6 +600,8 @@ struct cim_writer_stats {
 	uint64_t streams;      /* streams with data, default and alternate */
 	uint64_t bytes;	       /* their bytes */
 	uint64_t stored_bytes; /* what of it was stored, the rest being known already */
+	/* Items of sources whose unknown flags would have come to be marks: they are dropped */
+	uint64_t dropped_flags;
 };
 
 /** cim_writer_get_stats() - see struct cim_writer_stats */

@@ -62,6 +62,15 @@ static void take_empty_stream(const struct adding *a, struct cim_record *record)
 	}
 }
 
+/* Where they are no marks they would come to be some. */
+static void drop_flags(const struct adding *a, struct cim_record *record, uint32_t marks)
+{
+	const uint16_t flags = record->flags;
+
+	cim_record_mark(record, marks);
+	a->writer->stats.dropped_flags += record->flags != flags;
+}
+
 /* The record of an item that isn't hidden, for the file with FileID @id. */
 static enum cim_status take_record(const struct adding *a, const struct cim_walk_item *item,
 				   uint32_t id, struct cim_record *record, struct cim_error *err)
@@ -70,8 +79,7 @@ static enum cim_status take_record(const struct adding *a, const struct cim_walk
 
 	if (status)
 		return status;
-	/* Where they are no marks they would come to be some. */
-	cim_record_mark(record, item->info->marks & CIM_MARK_OPAQUE);
+	drop_flags(a, record, item->info->marks & CIM_MARK_OPAQUE);
 	if (cim_record_is_dir(record) || !cim_stream_length(record->stream_desc) ||
 	    record->stream_desc & CIM_STREAM_SPARSE)
 		take_empty_stream(a, record);

@@ -31,7 +31,7 @@
 #define CIM_LEAST_RUN		 CIM_END_OF(struct cim_run, priv)
 #define CIM_LEAST_SEGMENT	 CIM_END_OF(struct cim_segment, in_object)
 #define CIM_LEAST_VERIFY	 CIM_END_OF(struct cim_verify_result, metadata_digest)
-#define CIM_LEAST_STATS		 CIM_END_OF(struct cim_writer_stats, stored_bytes)
+#define CIM_LEAST_STATS		 CIM_END_OF(struct cim_writer_stats, dropped_flags)
 #define CIM_LEAST_CONTAINER	 CIM_END_OF(struct cim_container_info, root_hash)
 
 /* Copy @given to @own, which has @size bytes: what an older caller doesn't know is 0. @what: its

@@ -210,6 +210,29 @@ static void test_idle_base_region(void)
 	kit_free(&k);
 }
 
+/* Flags without a meaning, which would get one: they go, and are counted. */
+static void test_dropped_flags(void)
+{
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
+	struct kit k = kit_new();
+	struct mini *m = hand_begin(REGIONS);
+	struct mini_link links[4];
+	struct cim_writer *w;
+
+	links[0] = mini_link("b", hand_item(m, 'b'), 0);
+	links[1] = mini_link("f", hand_item(m, 'f'), 0);
+	links[2] = mini_link("m", hand_item(m, 'm'), 0);
+	links[3] = mini_link("t", hand_item(m, 't'), 0);
+	hand_finish(&k, m, links, 4);
+	w = begin(&k, NULL, "m.cim");
+	must(&k, cim_writer_add_source(w, "mem/hand.cim", 0, &k.err));
+	must(&k, cim_writer_get_stats(w, &stats, &k.err));
+	is_int(stats.dropped_flags, 3, "items whose flags are dropped");
+	finish(&k, w);
+	has_names(&k, "m.cim", "b f m t");
+	kit_free(&k);
+}
+
 static void test_limits(void)
 {
 	struct kit k = kit_new();
@@ -540,6 +563,7 @@ int main(void)
 	test_opaque_root(true);
 	test_foreign_regions();
 	test_idle_base_region();
+	test_dropped_flags();
 	test_limits();
 	test_version();
 	test_long_records();

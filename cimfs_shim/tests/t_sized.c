@@ -94,7 +94,8 @@ static const struct sized {
 	{"stats",
 	 CIM_LEAST_STATS,
 	 sizeof(TYPE),
-	 {END(struct_size), END(files), END(streams), END(bytes), END(stored_bytes)}},
+	 {END(struct_size), END(files), END(streams), END(bytes), END(stored_bytes),
+	  END(dropped_flags)}},
 #undef TYPE
 #define TYPE struct cim_container_info
 	{"container info",

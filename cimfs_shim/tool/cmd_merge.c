@@ -9,10 +9,25 @@ struct merge {
 	bool verified;
 };
 
+/* What the source that was just added has and NEW hasn't. @told: of those before it. */
+static void tell_dropped(struct session *s, const char *source, uint64_t *told)
+{
+	struct cim_writer_stats stats = {CIM_SIZED(stats)};
+
+	if (cim_writer_get_stats(s->writer, &stats, NULL) || stats.dropped_flags == *told)
+		return;
+	tool_warn(s->t, "add source", source, NULL,
+		  "unknown flags aren't stored, of %llu item%s: in %s they would come to be marks",
+		  (unsigned long long)(stats.dropped_flags - *told),
+		  stats.dropped_flags - *told == 1 ? "" : "s", s->image);
+	*told = stats.dropped_flags;
+}
+
 /* Topmost first. They are what the result is opened with, too. */
 static int add_sources(struct session *s, char *const *sources, size_t count, unsigned flags)
 {
 	struct cim_error err = {0};
+	uint64_t told = 0;
 	int code = EXIT_OK;
 
 	for (size_t i = 0; !code && i < count; i++) {
@@ -20,6 +35,8 @@ static int add_sources(struct session *s, char *const *sources, size_t count, un
 		if (!code && cim_writer_add_source(s->writer, s->t->sources[s->t->source_count - 1],
 						   flags, &err))
 			code = tool_fail_cim(s->t, "add source", sources[i], &err);
+		if (!code)
+			tell_dropped(s, sources[i], &told);
 		if (!code && tool_signal)
 			code = tool_interrupted();
 		s->merged++;

@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tooltest  # noqa: E402
+import handmade  # noqa: E402
 from tooltest import TMP, check, done, expect, same, tool  # noqa: E402
 
 
@@ -141,4 +142,14 @@ for args, code, words in [
     result = tool("merge", *args)
     check(result.code == code and words in result.errors, "merge %s: exit status %d" % (" ".join(args), code), result)
     same(sorted(os.listdir(os.path.join(TMP, "third"))), before, "and nothing is left of it")
+# Flags that nobody knows, and that a merged image can't have
+odd = handmade.basic()
+odd.items["Hello.txt"].flags |= 0x6000
+odd.poke("record:Hello.txt", handmade.RECORD_FLAGS, "H", odd.items["Hello.txt"].flags)
+odd = odd.write(os.path.join(TMP, "odd"))
+result = tool("merge", "odd/new.cim", odd)
+check(result.code == 3 and "unknown flags aren't stored, of 1 item: in odd/new.cim they would come to be marks" in
+      result.errors, "flags that are lost are told of", result)
+result = tool("merge", "--strict", "odd/strict.cim", odd)
+check(result.code == 1 and not os.path.exists(os.path.join(TMP, "odd/strict.cim")), "--strict: nothing is made", result)
 done()
