@@ -569,12 +569,12 @@ CIM_API enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct 
 
 /**
  * cim_image_copy() - an image with all that it needs, as it is, into another directory or container
- * @path:     the image, as for cim_image_open()
- * @dir:      existing directory, or container, where it is to be
- * @name:     its name there
- * @flags:    those of CIM_WRITE_* that are about containers
+ * @path:      the image, as for cim_image_open()
+ * @dir:       existing directory, or container, where it is to be
+ * @name:      its name there
+ * @flags:     those of CIM_WRITE_* that are about containers
  * @root_hash: as for cim_image_open_verified(); NULL: any
- * @unlocked: becomes true if the file system there has no locks (D54), else false; may be NULL
+ * @unlocked:  becomes true if the file system there has no locks (D54), else false; may be NULL
  *
  * Copies the files of all its region sets, those of its parents too, and their object ID files. So
  * a container that images are copied into one by one has lost no room but that of its former

@@ -123,12 +123,12 @@ struct cim_structure_visitor {
 
 /**
  * cim_structures_visit() - show the structures of an image as they lie in its files
- * @env:    environment, NULL for the default
- * @path:   the filesystem file, as for cim_image_open()
- * @sources, @count: of a merged image, as for cim_image_open_merged(); @count 0: what isn't beside
- * it is broken
+ * @env:       environment, NULL for the default
+ * @path:      the filesystem file, as for cim_image_open()
+ * @sources:   @count paths, of a merged image, as for cim_image_open_merged(); NULL, 0: what isn't
+ *             beside it is broken
  * @root_hash: as for cim_image_open_verified(); NULL: any
- * @broken: receives the number of calls of @visitor's function of that name; may be NULL
+ * @broken:    receives the number of calls of @visitor's function of that name; may be NULL
  *
  * The order is always the same: the image header; for each region the headers of its two files and
  * the object IDs; filesystem object and file table directory; then the tree from the root in stored
