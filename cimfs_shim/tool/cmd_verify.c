@@ -213,7 +213,7 @@ static int run(struct tool *t, int argc, char **argv)
 
 	if (code)
 		return code;
-	if (o.manifest && optind < argc)
+	if (o.manifest && (optind < argc || t->source_count || t->verified))
 		return tool_usage(t, "--manifest names the images itself");
 	if (o.manifest) {
 		tool_catch_signals();

@@ -18,19 +18,23 @@ enum kind {
 	IS_FILE,
 	IS_STREAM,
 	IS_LINK,
+	IS_TOMBSTONE,
+	IS_MERGE_LINK,
 };
+#define KINDS "directory|file|stream|link|tombstone|merge-link"
 
 /* One line of the manifest, its texts in the line's own memory. */
 struct line {
 	enum kind kind;
 	char *path; /* as written, for messages */
 	uint16_t *units;
-	uint16_t *other; /* a stream's name, a link's target */
+	uint16_t *other; /* a stream's name, a target */
 	uint32_t attributes;
 	int64_t times[4];
 	uint64_t size;
 	uint64_t hash;
 	bool zeros;
+	bool opaque;
 	const char *blobs[3]; /* by enum cim_blob: hexadecimal, or NULL */
 };
 
@@ -40,9 +44,9 @@ struct manifest {
 	unsigned number;  /* of the line */
 	char *name;	  /* of the image being compared */
 	char *image_path;
-	struct cim_image *image;
-	uint64_t names; /* that the manifest has for it */
-	uint64_t items; /* compared in all images */
+	struct cim_image *image; /* NULL until its first item */
+	uint64_t names;		 /* that the manifest has for it */
+	uint64_t items;		 /* compared in all images */
 	uint64_t images;
 	uint64_t differences;
 };
@@ -194,6 +198,7 @@ static enum cim_status compare_item(struct manifest *m, const struct line *line,
 {
 	struct cim_file_info info = {CIM_SIZED(info)};
 	enum cim_status status = cim_image_stat(m->image, id, &info, err);
+	const bool opaque = !status && info.marks & CIM_MARK_OPAQUE;
 	enum cim_blob which;
 
 	if (status)
@@ -202,6 +207,8 @@ static enum cim_status compare_item(struct manifest *m, const struct line *line,
 		differs(m, line->path, "a %s", info.is_directory ? "directory" : "file");
 		return CIM_OK;
 	}
+	if (opaque != line->opaque)
+		differs(m, line->path, "is %sopaque", opaque ? "" : "not ");
 	compare_hex(m, line, "attributes", info.attributes & KEPT_ATTRIBUTES,
 		    line->attributes & KEPT_ATTRIBUTES);
 	compare_number(m, line, "creation time", info.creation_time, line->times[0]);
@@ -227,22 +234,99 @@ static enum cim_status compare_link(struct manifest *m, const struct line *line,
 	return status;
 }
 
+/* Of a merge link, whose data are it. */
+static enum cim_status compare_target(struct manifest *m, const struct line *line, uint32_t id,
+				      struct cim_error *err)
+{
+	struct cim_data data = {CIM_SIZED(data)};
+	enum cim_status status = cim_image_get_data(m->image, id, (struct cim_str){0}, &data, err);
+	unsigned char unit[2];
+	uint64_t at = 0;
+	size_t got;
+
+	if (status)
+		return status;
+	for (const uint16_t *want = line->other; *want || at < data.size; want++) {
+		status = cim_image_read(m->image, &data, at, unit, sizeof(unit), &got, err);
+		if (status)
+			return status;
+		if (got != sizeof(unit) || (unit[0] | unit[1] << 8) != *want) {
+			differs(m, line->path, "is a merge link to something else");
+			break;
+		}
+		at += sizeof(unit);
+	}
+	return CIM_OK;
+}
+
+/* What only a merger sees. */
+static enum cim_status compare_mark(struct manifest *m, const struct line *line,
+				    struct cim_error *err)
+{
+	const bool is_link = line->kind == IS_MERGE_LINK;
+	const uint32_t want = is_link ? CIM_MARK_MERGE_LINK : CIM_MARK_TOMBSTONE;
+	struct cim_file_info info = {CIM_SIZED(info)};
+	enum cim_status status;
+	uint32_t id;
+
+	if (!cim_image_lookup(m->image, cim_str16(line->units), &id, NULL)) {
+		differs(m, line->path, "is shown, not a mark");
+		return CIM_OK;
+	}
+	cim_image_show_marked(m->image, true);
+	status = cim_image_lookup(m->image, cim_str16(line->units), &id, err);
+	cim_image_show_marked(m->image, false);
+	if (!status)
+		status = cim_image_stat(m->image, id, &info, err);
+	if (status)
+		return status;
+	if (!(info.marks & want))
+		differs(m, line->path, "is no %s", is_link ? "merge link" : "tombstone");
+	else if (is_link)
+		return compare_target(m, line, id, err);
+	return CIM_OK;
+}
+
+/* Opened with all that its lines named. */
+static int open_image(struct manifest *m)
+{
+	int code = EXIT_OK;
+
+	if (!m->image && m->image_path)
+		m->image = tool_open(m->t, m->image_path, &code);
+	return code;
+}
+
+static enum cim_status compare_shown(struct manifest *m, const struct line *line,
+				     struct cim_error *err)
+{
+	uint32_t id;
+	enum cim_status status = cim_image_lookup(m->image, cim_str16(line->units), &id, err);
+
+	if (status)
+		return status;
+	if (line->kind == IS_STREAM)
+		return compare_data(m, line, id, cim_str16(line->other), err);
+	if (line->kind == IS_LINK)
+		return compare_link(m, line, id, err);
+	return compare_item(m, line, id, err);
+}
+
 static int compare_line(struct manifest *m, const struct line *line)
 {
 	struct cim_error err = {0};
 	enum cim_status status;
-	uint32_t id;
+	int code = open_image(m);
 
+	if (code)
+		return code;
 	m->items++;
-	if (line->kind != IS_STREAM && *line->units)
-		m->names++;
-	status = cim_image_lookup(m->image, cim_str16(line->units), &id, &err);
-	if (!status && line->kind == IS_STREAM)
-		status = compare_data(m, line, id, cim_str16(line->other), &err);
-	else if (!status && line->kind == IS_LINK)
-		status = compare_link(m, line, id, &err);
-	else if (!status)
-		status = compare_item(m, line, id, &err);
+	if (line->kind >= IS_TOMBSTONE) {
+		status = compare_mark(m, line, &err);
+	} else {
+		m->names += line->kind != IS_STREAM && *line->units;
+		status = compare_shown(m, line, &err);
+	}
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND) {
 		differs(m, line->path, "missing");
 		return EXIT_OK;
@@ -254,6 +338,18 @@ static int compare_line(struct manifest *m, const struct line *line)
 
 /* ---- an image ------------------------------------------------------------------------------- */
 
+static void forget_image(struct manifest *m)
+{
+	if (m->image)
+		cim_image_close(m->image);
+	m->image = NULL;
+	free(m->name);
+	free(m->image_path);
+	m->name = m->image_path = NULL;
+	m->t->verified = false;
+	tool_forget_sources(m->t);
+}
+
 /* All names were told: is there one more? */
 static int end_image(struct manifest *m)
 {
@@ -263,10 +359,10 @@ static int end_image(struct manifest *m)
 	struct cim_walk *walk;
 	enum cim_status status;
 	uint64_t names = 0;
-	int code = EXIT_OK;
+	int code = open_image(m);
 
 	if (!m->image)
-		return EXIT_OK;
+		return code;
 	info = cim_image_get_info(m->image);
 	status = cim_walk_open(m->image, info->root_id, &walk, &err);
 	if (!status) {
@@ -281,38 +377,19 @@ static int end_image(struct manifest *m)
 	else if (names != m->names)
 		differs(m, "/", "%llu names, the manifest has %llu", (unsigned long long)names,
 			(unsigned long long)m->names);
-	cim_image_close(m->image);
-	m->image = NULL;
-	free(m->name);
-	free(m->image_path);
-	m->name = m->image_path = NULL;
+	forget_image(m);
 	return code;
 }
 
-static int begin_image(struct manifest *m, const uint16_t *units)
+/* A file beside the manifest, "" for none, and a name: where an image is. */
+static char *image_place(struct manifest *m, const char *container, const char *name)
 {
-	char *copy = xstrdup(m->file), *dir = dirname(copy);
-	size_t count, bytes;
+	char *copy = xstrdup(m->file);
 	struct text path = {0};
-	int code;
 
-	for (count = 0; units[count]; count++)
-		;
-	bytes = cim_utf8_from_utf16(units, count, NULL, 0);
-	m->name = xmalloc(bytes + 1);
-	cim_utf8_from_utf16(units, count, m->name, bytes + 1);
-	m->names = 0;
-	m->images++;
-	if (strpbrk(m->name, "/\\") || !*m->name) {
-		code = bad_line(m, "no image's name");
-	} else {
-		text_printf(&path, "%s/%s", dir, m->name);
-		m->image_path = xstrdup(path.s);
-		text_free(&path);
-		m->image = tool_open(m->t, m->image_path, &code);
-	}
+	text_printf(&path, "%s/%s%s%s", dirname(copy), container, *container ? "/" : "", name);
 	free(copy);
-	return code;
+	return path.s;
 }
 
 /* ---- lines --------------------------------------------------------------------------------------
@@ -394,6 +471,10 @@ static bool take_field(struct line *line, const char *name, const char *value)
 	}
 	if (!strcmp(name, "size"))
 		return arg_number(value, 10, UINT64_MAX, &line->size);
+	if (!strcmp(name, "mark")) {
+		line->opaque = line->kind == IS_DIRECTORY && !strcmp(value, "opaque");
+		return line->opaque;
+	}
 	if (!strcmp(name, "data")) {
 		line->zeros = !strcmp(value, "zeros");
 		return line->zeros || arg_number(value, 16, UINT64_MAX, &line->hash);
@@ -417,36 +498,109 @@ static int take_fields(struct manifest *m, struct line *line, char *text)
 		if (!value || !take_field(line, field, value))
 			return bad_line(m, "a field that isn't understood");
 	}
-	if (line->kind >= IS_STREAM && !line->other)
-		return bad_line(m, line->kind == IS_LINK ? "a link without a target"
-							 : "a stream without a name");
+	if (line->kind == IS_STREAM && !line->other)
+		return bad_line(m, "a stream without a name");
+	if ((line->kind == IS_LINK || line->kind == IS_MERGE_LINK) && !line->other)
+		return bad_line(m, "a link without a target");
 	return EXIT_OK;
 }
 
-static int take_image(struct manifest *m, const char *text)
+/* One component of a path, in UTF-8; NULL: it is none. */
+static char *file_name(const char *text)
 {
-	uint16_t *name = units_of(text);
-	int code = end_image(m);
+	uint16_t *units = units_of(text);
+	size_t count = 0, bytes;
+	char *name = NULL;
 
-	if (!code)
-		code = name ? begin_image(m, name) : bad_line(m, "no image's name");
+	while (units && units[count])
+		count++;
+	if (count) {
+		bytes = cim_utf8_from_utf16(units, count, NULL, 0);
+		name = xmalloc(bytes + 1);
+		cim_utf8_from_utf16(units, count, name, bytes + 1);
+		if (strpbrk(name, "/\\")) {
+			free(name);
+			name = NULL;
+		}
+	}
+	free(units);
+	return name;
+}
+
+/* What is said of an image behind its name; *container is to be freed. */
+static int take_image_fields(struct manifest *m, char *text, char **container)
+{
+	char *field, *value;
+	bool good = true;
+
+	*container = NULL;
+	while (good && (field = strsep(&text, "\t"))) {
+		value = strchr(field, '=');
+		if (value)
+			*value++ = '\0';
+		if (value && !strcmp(field, "container") && !*container) {
+			*container = file_name(value);
+			good = *container;
+		} else if (value && !strcmp(field, "root") && !m->image_path) {
+			m->t->verified = good = arg_bytes(value, m->t->root_hash,
+							  sizeof(m->t->root_hash));
+		} else {
+			/* What whoever makes it again should get: for the suite. */
+			good = value && (!strcmp(field, "sealed") || !strcmp(field, "again"));
+		}
+	}
+	return good ? EXIT_OK : bad_line(m, "a field that isn't understood");
+}
+
+/* An image that is to be compared, or a source of the last one. */
+static int take_image(struct manifest *m, char *text, const char *field, bool is_source)
+{
+	char *name = file_name(field), *container = NULL, *path;
+	int code = name ? take_image_fields(m, text, &container) : bad_line(m, "no image's name");
+
+	if (!code) {
+		path = image_place(m, container ? container : "", name);
+		if (is_source) {
+			code = tool_add_source(m->t, path);
+			free(path);
+		} else {
+			m->name = name;
+			name = NULL;
+			m->image_path = path;
+			m->names = 0;
+			m->images++;
+		}
+	}
+	free(container);
 	free(name);
 	return code;
+}
+
+static int take_image_line(struct manifest *m, const char *word, char *text, const char *name)
+{
+	const bool is_source = !strcmp(word, "source");
+	int code;
+
+	if (is_source)
+		return m->image_path && !m->image ? take_image(m, text, name, true)
+						  : bad_line(m, "a source without its image");
+	code = end_image(m);
+	return code ? code : take_image(m, text, name, false);
 }
 
 static int take_line(struct manifest *m, char *text)
 {
 	struct line line = {0};
 	char *word = strsep(&text, "\t");
-	int kind = arg_word(word, "directory|file|stream|link");
+	int kind = arg_word(word, KINDS);
 	int code;
 
 	line.path = strsep(&text, "\t");
 	if (!line.path)
 		return bad_line(m, "no path");
-	if (!strcmp(word, "image"))
-		return take_image(m, line.path);
-	if (kind < 0 || !m->image)
+	if (!strcmp(word, "image") || !strcmp(word, "source"))
+		return take_image_line(m, word, text, line.path);
+	if (kind < 0 || !m->image_path)
 		return bad_line(m, "neither an image nor an item of one");
 	line.kind = (enum kind)kind;
 	line.units = *line.path == '/' ? units_of(line.path + 1) : NULL;
@@ -500,10 +654,7 @@ int tool_verify_manifest(struct tool *t, const char *file)
 	lines_close(&lines);
 	if (!code)
 		code = tool_signal ? tool_interrupted() : end_image(&m);
-	if (m.image)
-		cim_image_close(m.image);
-	free(m.name);
-	free(m.image_path);
+	forget_image(&m);
 	if (code)
 		return code;
 	print_result(&m);

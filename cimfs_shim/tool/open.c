@@ -95,6 +95,8 @@ void tool_forget_sources(struct tool *t)
 	while (t->source_count)
 		free(t->sources[--t->source_count]);
 	free(t->sources);
+	t->sources = NULL;
+	t->source_room = 0;
 }
 
 int take_source(void *tool, void *into, const struct arg_option *option, char *image)

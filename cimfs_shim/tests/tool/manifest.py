@@ -127,6 +127,63 @@ result = verify(with_line(*WRONG[0][:2]), "--json")
 same((result.code, [json.loads(row).get("difference") for row in result.out.splitlines()]),
      (4, [WRONG[0][2], None]), "a difference in JSON")
 
+# ---- containers, marks, merged and sealed images ----
+
+
+def made(*command):
+    """What must succeed; what it prints."""
+    result = tool(*command)
+    check(result.code == 0, "cimtool %s of a set" % command[0], result)
+    return result.text.strip()
+
+
+def make(name, dump):
+    path = os.path.join(TMP, "dump")
+    write(path, ("cim-dump 1\n" + dump).encode())
+    made("create", "-q", "--container", "--sealable", "--from-dump=" + path, os.path.join(DIRECTORY, name))
+
+
+TIMED = " ".join("%s=1601-01-01T00:00:00.0000000Z" % name for name in ("created", "written", "changed", "accessed"))
+DUMPED = TIMED + " flags=0x0 security="
+make("base.bcim/base.cim", "file /a %s size=1 data=base64:eA==\ndirectory /d %s\nfile /d/old %s size=0 data=base64:\n" % ((DUMPED,) * 3))
+make("upper.bcim/upper.cim", "tombstone /d\ndirectory /d %s\ntombstone /gone\nmerge-link /l to=/a\n" % DUMPED)
+ROOTS = {}
+for seal in ("base", "upper"):
+    ROOTS[seal] = made("seal", "-q", os.path.join(DIRECTORY, seal + ".bcim"))
+made("merge", "-q", "--container", "--sealable", "--verified", os.path.join(DIRECTORY, "m.bcim/m.cim"),
+       os.path.join(DIRECTORY, "upper.bcim/upper.cim"), os.path.join(DIRECTORY, "base.bcim/base.cim"))
+ROOTS["m"] = made("seal", "-q", os.path.join(DIRECTORY, "m.bcim"))
+ZERO = dict.fromkeys(("created", "written", "changed", "accessed"), 0)
+DIR = item("directory", "/d", mark="opaque", **ZERO)
+UPPER = ["image\tupper.cim\tcontainer=upper.bcim\troot=%s\tsealed=x\tagain=y" % ROOTS["upper"], DIR, "tombstone\t/gone", "merge-link\t/l\tto=/a"]
+MERGED = ["image\tm.cim\tcontainer=m.bcim\troot=" + ROOTS["m"], "source\tbase.cim\tcontainer=base.bcim",
+          "source\tupper.cim\tcontainer=upper.bcim", item("file", "/a", **contents(b"x", **ZERO)), DIR,
+          item("link", "/l", to="/a")]
+result = verify(MERGED + UPPER + LINES)
+same((result.code, result.text.split(": ", 1)[-1], result.errors), (0, "3 images, 17 items, 0 differences\n", ""),
+     "a merged image with its sources, both sealed, one with marks, and one in the directory")
+for index, line, words in [
+        (1, DIR.replace("\tmark=opaque", ""), "upper.cim: /d: is opaque"),
+        (2, "tombstone\t/d", "upper.cim: /d: is shown, not a mark"),
+        (2, "tombstone\t/l", "upper.cim: /l: is no tombstone"),
+        (2, "merge-link\t/gone\tto=/a", "upper.cim: /gone: is no merge link"),
+        (2, "tombstone\t/other", "upper.cim: /other: missing"),
+        (3, "merge-link\t/l\tto=/b", "upper.cim: /l: is a merge link to something else"),
+        (3, "merge-link\t/l\tto=/aa", "upper.cim: /l: is a merge link to something else"),
+        (3, "merge-link\t/l\tto=/", "upper.cim: /l: is a merge link to something else")]:
+    result = verify(UPPER[:index] + [line] + UPPER[index + 1:])
+    check(result.code == 4 and result.text.startswith(words + "\n") and "3 items, 1 difference\n" in result.text,
+          "told: " + words, result)
+same(verify(["image\tbase.cim\tcontainer=base.bcim", item("file", "/a", **contents(b"x", **ZERO)),
+             item("directory", "/d", mark="opaque", **ZERO), item("file", "/d/old", **contents(b"", **ZERO))]).text.split("\n")[0],
+     "base.cim: /d: is not opaque", "told: is not opaque")
+for what, lines, words in [
+        ("another root hash", [UPPER[0].replace(ROOTS["upper"], ROOTS["m"])] + UPPER[1:], "root hash"),
+        ("a source that isn't named", MERGED[:1] + MERGED[2:], "none of the images given is the source"),
+        ("a source that isn't there", MERGED[:1] + ["source\tno.cim"], "no.cim")]:
+    result = verify(lines)
+    check(result.code not in (0, 2) and words in result.errors, "no answer: " + what, result)
+
 # ---- what is no manifest ----
 
 MALFORMED = [
@@ -145,12 +202,20 @@ MALFORMED = [
     ("image", ["image\t%005cimage.cim"], "line 2: no image's name"),
     ("image", ["image\t"], "line 2: no image's name"),
     ("image", ["image\t%"], "line 2: no image's name"),
+    ("image", ["image\t.", "source\t/"], "line 3: no image's name"),
+    ("source", ["source\timage.cim"], "line 2: a source without its image"),
+    ("source", LINES[:2] + ["source\timage.cim"], "line 4: a source without its image"),
+    ("source", [LINES[0], "source\timage.cim\troot=" + 64 * "0"], "line 3: a field that isn't understood"),
     ("link", [LINES[0], "link\t/dir/name"], "line 3: a link without a target"),
+    ("merge link", [LINES[0], "merge-link\t/dir/name"], "line 3: a link without a target"),
     ("stream", [LINES[0], "stream\t/file\tsize=0"], "line 3: a stream without a name"),
 ] + [("field", [LINES[0], "file\t/file\t" + field], "line 3: a field that isn't understood") for field in (
     "size", "size=", "size=x", "size=-1", "size=%d" % (1 << 64), "attributes=g", "attributes=100000000",
     "created=", "created=--1", "written=1.5", "changed=0x1", "accessed=%d" % (1 << 63), "data=",
-    "data=zero", "ea=0", "ea=0g", "security=xx", "reparse=1", "owner=root", "to=file", "name=%", "to=/%", "")]
+    "mark=opaque", "data=zero", "ea=0", "ea=0g", "security=xx", "reparse=1", "owner=root", "to=file", "name=%", "to=/%", "")
+] + [("field", [LINES[0] + "\t" + field], "line 2: a field that isn't understood") for field in (
+    "container", "container=", "container=a/b", "root=0", "root=" + 63 * "0", "size=1", "container=a\tcontainer=b", "")
+] + [("field", [LINES[0], "directory\t/\tmark=bare"], "line 3: a field that isn't understood")]
 for kind, lines, words in MALFORMED:
     result = verify(lines)
     check(result.code == 1 and not result.out and result.errors.endswith(": %s\n" % words),
@@ -170,9 +235,10 @@ for name, path, code, words in (
     check(result.code == code and words in result.errors, "a manifest that can't be read: " + name, result)
 result = verify(["image\tgone.cim"])
 check(result.code == 1 and "gone.cim: No such file" in result.errors, "an image that isn't there", result)
-result = tool("verify", "--manifest=manifest.txt", image)
-check(result.code == 2 and "--manifest names the images itself" in result.errors,
-      "images are named by the manifest", result)
+for more in (image, "--source=" + image, "--root-hash=" + 64 * "0"):
+    result = tool("verify", "--manifest=manifest.txt", more)
+    check(result.code == 2 and "--manifest names the images itself" in result.errors,
+          "images are named by the manifest: " + more[:8], result)
 broken = Image(Dir({"file": File(b"content")}))
 broken.poke("record:file", RECORD_STREAM, "Q", (1 << 48) + 8)
 broken.write(os.path.join(TMP, "set"))
