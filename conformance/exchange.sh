@@ -26,13 +26,70 @@ suite() {
 }
 
 suite "our DLL writes a set of images" 0 --export "$(dos_path "$exported")"
-is "$(tail -1 "$TEST_TMP/out")" "4 passed, 0 failed, 0 skipped" "all of them"
+is "$(tail -1 "$TEST_TMP/out")" "10 passed, 0 failed, 0 skipped" "all of them"
 check "cimtool finds in them what the manifest says" "$cimtool" verify --manifest="$exported/manifest.txt"
 for image in everything.cim fork.cim "fork of fork.cim" empty.cim many.cim consistent.cim; do
 	check "$image breaks no rule of the format" "$cimtool" verify --quiet --deep --strict "$exported/$image"
 done
 suite "our DLL finds in them what the manifest says" 0 --import "$(dos_path "$exported")"
-is "$(tail -1 "$TEST_TMP/out")" "5 passed, 0 failed, 0 skipped" "by reading and by mounting"
+is "$(tail -1 "$TEST_TMP/out")" "5 passed, 0 failed, 6 skipped" "by reading and by mounting"
+
+# ---- layers: containers, merged and sealed images ----
+
+layers=$exported/layers
+check "cimtool finds in layers what their manifest says" "$cimtool" verify --manifest="$layers/manifest.txt"
+for container in "$layers"/*.bcim; do
+	sources=()
+	[[ $container != *-merged.bcim ]] ||
+		mapfile -t sources < <(printf -- "--source=${container%merged.bcim}%s\n" {upper.bcim/upper,middle.bcim/middle,base.bcim/base}.cim)
+	check "$(basename "$container") breaks no rule" \
+		"$cimtool" verify --quiet --deep --strict "${sources[@]}" "$container"
+done
+suite "our DLL finds in layers what their manifest says" 0 --import "$(dos_path "$layers")"
+is "$(tail -1 "$TEST_TMP/out")" "11 passed, 0 failed, 0 skipped" "and makes the same merged and sealed ones of them"
+
+# same_bytes WHAT FILE FILE
+same_bytes() {
+	check "the DLL's bytes are cimtool's: $1" cmp "$2" "$3"
+}
+made=$TEST_TMP/made
+mkdir "$made"
+# merge PREFIX OPTION...: of containers that the DLL made
+merge() {
+	local prefix=$1
+	shift
+	"$cimtool" merge --quiet --consistent --container "$@" "$made/$prefix.bcim/merged.cim" \
+		"$layers/$prefix-upper.bcim/upper.cim" "$layers/$prefix-middle.bcim/middle.cim" "$layers/$prefix-base.bcim/base.cim"
+	[[ $* != *--sealable* ]] || "$cimtool" seal --quiet "$made/$prefix.bcim" >"$made/$prefix.root"
+	same_bytes "$prefix-merged.bcim" "$made/$prefix.bcim" "$layers/$prefix-merged.bcim"
+}
+merge file
+merge sealed --sealable --verified
+for name in base middle upper merged; do
+	cp "$layers/sealable-sealed-$name.bcim" "$made/seal"
+	root=$("$cimtool" seal --quiet "$made/seal")
+	same_bytes "sealed-$name.bcim" "$made/seal" "$layers/sealed-$name.bcim"
+	is "$(grep -c "container=sealed-$name.bcim.root=$root" "$layers/manifest.txt")" 1 "and so is its root hash"
+	size=$(stat -c %s "$layers/file-$name.bcim")
+	check "a device has the bytes of a file: $name" cmp -n "$size" "$layers/file-$name.bcim" "$layers/device-$name.bcim"
+	is "$(tail -c +$((size + 1)) "$layers/device-$name.bcim" | tr -d '\0' | wc -c)" 0 "and zeros behind them"
+done
+"$cimtool" convert --quiet --container "$layers/converted.cim" "$made/converted.bcim/converted.cim"
+same_bytes converted.bcim "$made/converted.bcim" "$layers/converted.bcim"
+mkdir "$made/directory"
+"$cimtool" merge --quiet --consistent "$made/directory/merged.cim" "$layers"/{upper,middle,base}.cim
+for file in "$made/directory"/*; do
+	same_bytes "$(basename "$file" | sed 's/_.*_/_GUID_/') of a merged image in a directory" "$file" "$layers/$(basename "$file")"
+done
+cp "$layers/several.bcim" "$made/several.bcim"
+"$cimtool" fork --quiet --delete=/sizes "$made/several.bcim/everything.cim" again.cim &&
+	"$cimtool" tombstone --quiet "$made/several.bcim/fork.cim" /Names
+is "$?" 0 "cimtool forks and extends what the DLL put into a container"
+check "which breaks no rule then" "$cimtool" verify --quiet --deep --strict "$made/several.bcim"
+is "$("$cimtool" ls "$made/several.bcim/again.cim" | sort | tr '\n' ' ')" \
+	"$("$cimtool" ls "$layers/several.bcim/everything.cim" | grep -v sizes | sort | tr '\n' ' ')" "the fork has all but what it deletes"
+
+# ---- made on Linux ----
 
 for manifest in "$images"/*/manifest.txt; do
 	name=$(basename "$(dirname "$manifest")")
@@ -43,12 +100,13 @@ done
 # ---- what must be noticed ----
 
 spoilt=$TEST_TMP/spoilt
-# spoil WHAT SED-EXPRESSION WORDS: change the manifest of a copy; both must see a difference
+set=basic
+# spoil WHAT SED-EXPRESSION WORDS: change the manifest of a copy of the set; both must see a difference
 spoil() {
 	rm -rf "$spoilt"
-	cp -r "$images/basic" "$spoilt"
+	cp -r "$images/$set" "$spoilt"
 	sed -i "$2" "$spoilt/manifest.txt"
-	if cmp -s "$images/basic/manifest.txt" "$spoilt/manifest.txt"; then
+	if cmp -s "$images/$set/manifest.txt" "$spoilt/manifest.txt"; then
 		result 1 "$1: the manifest was changed"
 		return
 	fi
@@ -67,6 +125,15 @@ spoil "another stream" '/^stream.*first/s/size=3/size=4/' "size: 3"
 spoil "other extended attributes" '/withea/s/ea=../ea=ff/' "extended attributes: another byte" not-visible
 spoil "another descriptor" '/secured/s/security=../security=02/' "security descriptor: another byte" not-visible
 spoil "other reparse data" '/^file\t\/link\t/s/reparse=0c/reparse=03/' "reparse data: another byte" not-visible
+
+# Of the layers only what the expressions name is kept.
+set=layers
+only='1p; /^image.merged.cim.container=sealed-merged/,/^image/{/^image.[^m]/!p}; d'
+spoil "other data in a merged image" "/once%0020a/s/data=..../data=0000/; $only" "hash of the data"
+spoil "an item that is hidden" "s,^file./d/kept,file\t/d/gone,; $only" "d/gone: missing"
+spoil "a mark that is missing" 's/.mark=opaque//; 1p; /^image.upper.cim.container=upper/,/^image/{/^image.[^u]/!p}; d' \
+	"is opaque" not-visible
+spoil "a mark that is shown" "s,^directory./d\t.*,tombstone\t/d,; $only" "is shown, not a mark"
 
 # bad WHAT TEXT WORDS: no manifest; one line says what is wrong
 bad() {

@@ -5,29 +5,21 @@
  * --export runs the ExportImages cases: each writes an image through the DLL into the directory and
  * what it holds into the manifest. --import runs the ImportImages cases on such a directory. So the
  * on-disk format is judged, in both directions: by Microsoft's DLL images that were made on Linux,
- * and by ours and cimtool those that Microsoft's DLL made.
+ * and by ours and cimtool those that Microsoft's DLL made. Here are ordinary images; those in
+ * containers, merged and sealed ones are in exchangelayers.c.
  */
-#include "manifest.h"
-#include "metadata.h"
+#include "exchange.h"
 
 #define FORMAT "hcsshim format package"
 
 /* ---- export ------------------------------------------------------------------------------------
  */
 
-static const WCHAR *export_dir(void)
+const WCHAR *export_dir(void)
 {
     if (!facts.export_to) skip_case("no --export DIR was given");
     return facts.export_to;
 }
-
-/* An image being written, and what was asked for. */
-struct writing
-{
-    CIMFS_IMAGE_HANDLE image;
-    struct tree *tree;
-    int count; /* of items: each gets other times */
-};
 
 static struct blob keep(const void *data, UINT32 size)
 {
@@ -98,13 +90,13 @@ static void add_item(struct writing *writing, const WCHAR *path, CIMFS_FILE_META
     entry->fnv = fnv64(data, size);
 }
 
-static void add_dir(struct writing *writing, const WCHAR *path, UINT32 attributes)
+void add_dir(struct writing *writing, const WCHAR *path, UINT32 attributes)
 {
     add_item(writing, path, next_meta(writing, FILE_ATTRIBUTE_DIRECTORY | attributes, 0), NULL, 0);
 }
 
-static void add_file(struct writing *writing, const WCHAR *path, UINT32 attributes, size_t size,
-                     uint32_t seed)
+void add_file(struct writing *writing, const WCHAR *path, UINT32 attributes, size_t size,
+              uint32_t seed)
 {
     void *data = malloc(size + 1);
 
@@ -119,8 +111,8 @@ static void add_hollow(struct writing *writing, const WCHAR *path, UINT32 attrib
     add_item(writing, path, next_meta(writing, attributes, size), NULL, 0);
 }
 
-static void add_stream(struct writing *writing, const WCHAR *path, const WCHAR *name, size_t size,
-                       uint32_t seed)
+void add_stream(struct writing *writing, const WCHAR *path, const WCHAR *name, size_t size,
+                uint32_t seed)
 {
     struct entry *entry = tree_add(writing->tree, ENTRY_STREAM, path, name);
     void *data = malloc(size + 1);
@@ -133,7 +125,7 @@ static void add_stream(struct writing *writing, const WCHAR *path, const WCHAR *
     free(data);
 }
 
-static void add_link(struct writing *writing, const WCHAR *path, const WCHAR *existing)
+void add_link(struct writing *writing, const WCHAR *path, const WCHAR *existing)
 {
     struct entry *entry = tree_find(writing->tree, existing);
 
@@ -143,7 +135,7 @@ static void add_link(struct writing *writing, const WCHAR *path, const WCHAR *ex
              entry->kind == ENTRY_LINK ? entry->other : entry->path);
 }
 
-static void remove_item(struct writing *writing, const WCHAR *path)
+void remove_item(struct writing *writing, const WCHAR *path)
 {
     need_hr("CimDeletePath", cim.DeletePath(writing->image, path));
     tree_remove(writing->tree, path);
@@ -156,14 +148,13 @@ static struct writing begin(const WCHAR *existing, const WCHAR *new_name, struct
     return writing;
 }
 
-static void finish(struct writing *writing, const char *name)
+void finish(struct writing *writing, const char *name)
 {
     check_hr(name, cim.CommitImage(writing->image), S_OK);
     close_image(writing->image);
 }
 
-/* Whatever an image can hold. */
-static void fill_image(struct writing *writing)
+void fill_image(struct writing *writing)
 {
     static const size_t sizes[] = {0, 1, 7, 8, 511, 4095, 4096, 4097, 65535, 65537, 300000};
     static const UINT32 attributes[] = {FILE_ATTRIBUTE_READONLY,
@@ -216,6 +207,16 @@ static void fill_image(struct writing *writing)
     add_item(writing, L"with EAs", metadata, "eas!", 4);
 }
 
+void change_image(struct writing *writing)
+{
+    writing->count = 100;
+    tree_remove(writing->tree, L"sizes\\8");
+    add_file(writing, L"sizes\\8", 0, 88, 20); /* replaced */
+    add_file(writing, L"added later", FILE_ATTRIBUTE_ARCHIVE, 6000, 21);
+    add_link(writing, L"a\\third name", L"linked");
+    remove_item(writing, L"hollow too");
+}
+
 CASE(export_everything, "ExportImages/Everything", CLIENT, FORMAT, 0,
      "an image with every kind of item, extended, forked and forked again")
 {
@@ -226,12 +227,7 @@ CASE(export_everything, "ExportImages/Everything", CLIENT, FORMAT, 0,
     finish(&writing, "everything");
 
     writing = begin(L"everything.cim", NULL, tree);
-    writing.count = 100;
-    tree_remove(tree, L"sizes\\8");
-    add_file(&writing, L"sizes\\8", 0, 88, 20); /* replaced */
-    add_file(&writing, L"added later", FILE_ATTRIBUTE_ARCHIVE, 6000, 21);
-    add_link(&writing, L"a\\third name", L"linked");
-    remove_item(&writing, L"hollow too");
+    change_image(&writing);
     finish(&writing, "extended");
     need(manifest_append(export_dir(), tree), "can't write the manifest");
 
@@ -304,7 +300,7 @@ CASE(export_consistent, "ExportImages/Consistent", DECISION, "D45", 0,
 /* ---- import ------------------------------------------------------------------------------------
  */
 
-static struct tree *imported(void)
+struct tree *imported(void)
 {
     if (!facts.import_from) skip_case("no --import DIR was given");
     return manifest_load(facts.import_from);
@@ -318,12 +314,6 @@ static struct entry *resolve(struct tree *tree, struct entry *entry)
     need(target && target->kind != ENTRY_LINK, "the manifest has a link to nothing");
     return target;
 }
-
-/* Differences are counted; the first few are told. */
-struct tally
-{
-    int compared, wrong;
-};
 
 static void differs(struct tally *tally, const struct tree *tree, const struct entry *entry,
                     const char *what, UINT64 got, UINT64 want)
@@ -340,21 +330,30 @@ static void differs(struct tally *tally, const struct tree *tree, const struct e
          (unsigned long long)want);
 }
 
-static void compare(struct tally *tally, const struct tree *tree, const struct entry *entry,
-                    const char *what, UINT64 got, UINT64 want)
+void compare(struct tally *tally, const struct tree *tree, const struct entry *entry,
+             const char *what, UINT64 got, UINT64 want)
 {
     tally->compared++;
     if (got != want) differs(tally, tree, entry, what, got, want);
 }
 
-static void check_tally(const struct tally *tally)
+void check_tally(const struct tally *tally)
 {
     if (!tally->compared) skip_case("the set has nothing of the kind");
     see_number("compared", tally->compared);
     check_number("wrong", tally->wrong, 0);
 }
 
-/* Each item of each image that the manifest tells of. */
+/* Has it nothing that another DLL may not know? */
+static bool is_ordinary(const struct tree *tree)
+{
+    const struct entry *entry = tree->entries;
+
+    while (entry && entry->kind < ENTRY_TOMBSTONE && !entry->opaque) entry = entry->next;
+    return !entry && !tree->container && !tree->sources;
+}
+
+/* Each item of each ordinary image that the manifest tells of. */
 typedef void visit_entry(struct tally *tally, struct tree *tree, struct entry *entry);
 
 static void for_all(visit_entry *visit)
@@ -364,11 +363,21 @@ static void for_all(visit_entry *visit)
     struct entry *entry;
 
     for (tree = imported(); tree; tree = tree->next)
-        for (entry = tree->entries; entry; entry = entry->next) visit(&tally, tree, entry);
+        for (entry = tree->entries; entry && is_ordinary(tree); entry = entry->next)
+            visit(&tally, tree, entry);
     check_tally(&tally);
 }
 
-static void visit_stat(struct tally *tally, struct tree *tree, struct entry *entry)
+static HRESULT stat_of(const struct tree *tree, const WCHAR *path,
+                       FILE_STAT_BASIC_INFORMATION *info)
+{
+    if (!tree->container) return stat_image(join(facts.import_from, tree->image), path, info);
+    return cim.GetFileStatBasicInformation2(
+            join(join(facts.import_from, tree->container), tree->image), path, info,
+            CIM_READ_SINGLE_FILE);
+}
+
+void compare_stat(struct tally *tally, struct tree *tree, struct entry *entry)
 {
     struct entry *item = resolve(tree, entry);
     FILE_STAT_BASIC_INFORMATION info;
@@ -376,7 +385,7 @@ static void visit_stat(struct tally *tally, struct tree *tree, struct entry *ent
     HRESULT hr;
 
     if (entry->kind == ENTRY_STREAM) return;
-    hr = stat_image(join(facts.import_from, tree->image), entry->path, &info);
+    hr = stat_of(tree, entry->path, &info);
     /* No client asks for a directory: what a foreign DLL refuses, the mounted image shows. */
     if (FAILED(hr) && !facts.ours && item->kind == ENTRY_DIRECTORY) return;
     compare(tally, tree, entry, "the answer", (ULONG)hr, S_OK);
@@ -388,15 +397,15 @@ static void visit_stat(struct tally *tally, struct tree *tree, struct entry *ent
 }
 
 CASE_CALL(import_stat, "ImportImages/AttributesAndSizes", CLIENT, FORMAT, 0,
-          "each item is there, with its kind, attributes and size", for_all(visit_stat))
+          "each item is there, with its kind, attributes and size", for_all(compare_stat))
 
-static void visit_times(struct tally *tally, struct tree *tree, struct entry *entry)
+void compare_times(struct tally *tally, struct tree *tree, struct entry *entry)
 {
     struct entry *item = resolve(tree, entry);
     FILE_STAT_BASIC_INFORMATION info;
 
     if (entry->kind == ENTRY_STREAM) return;
-    if (FAILED(stat_image(join(facts.import_from, tree->image), entry->path, &info))) return;
+    if (FAILED(stat_of(tree, entry->path, &info))) return;
     compare(tally, tree, entry, "created", info.CreationTime.QuadPart, item->times[0]);
     compare(tally, tree, entry, "written", info.LastWriteTime.QuadPart, item->times[1]);
     compare(tally, tree, entry, "changed", info.ChangeTime.QuadPart, item->times[2]);
@@ -404,7 +413,7 @@ static void visit_times(struct tally *tally, struct tree *tree, struct entry *en
 }
 
 CASE_CALL(import_times, "ImportImages/Times", CLIENT, FORMAT, 0, "each item has its four times",
-          for_all(visit_times))
+          for_all(compare_times))
 
 static bool all_zero(const BYTE *data, size_t size)
 {
@@ -412,22 +421,52 @@ static bool all_zero(const BYTE *data, size_t size)
     return !size;
 }
 
-/* A hollow file's first and last 64 KiB. */
-static bool reads_as_zeros(const WCHAR *image, const WCHAR *path, UINT64 size)
+static bool read_piece(const struct tree *tree, const WCHAR *path, UINT64 at, void *data,
+                       UINT64 room)
 {
-    static BYTE data[65536];
-    UINT64 got, left, room = size < sizeof(data) ? size : sizeof(data);
+    const WCHAR *dir = facts.import_from;
+    UINT64 got, left;
+    HRESULT hr;
 
-    return SUCCEEDED(cim.ReadFile(image, path, 0, data, room, &got, &left)) && got == room &&
-           all_zero(data, room) &&
-           SUCCEEDED(cim.ReadFile(image, path, size - room, data, room, &got, &left)) &&
-           got == room && all_zero(data, room);
+    if (tree->container)
+        hr = cim.ReadFile2(join(join(dir, tree->container), tree->image), path, at, data, room,
+                           &got, &left, CIM_READ_SINGLE_FILE);
+    else
+        hr = cim.ReadFile(join(dir, tree->image), path, at, data, room, &got, &left);
+    return SUCCEEDED(hr) && got == room;
 }
 
-static void visit_data(struct tally *tally, struct tree *tree, struct entry *entry)
+/* A hollow file's first and last 64 KiB. */
+static bool reads_as_zeros(const struct tree *tree, const WCHAR *path, UINT64 size)
+{
+    static BYTE data[65536];
+    UINT64 room = size < sizeof(data) ? size : sizeof(data);
+
+    return read_piece(tree, path, 0, data, room) && all_zero(data, room) &&
+           read_piece(tree, path, size - room, data, room) && all_zero(data, room);
+}
+
+/* Of an ordinary image by what the DLL has, of one in a container by CimReadFile2. */
+static void *data_of(const struct tree *tree, const WCHAR *path, size_t *size, HRESULT *hr)
+{
+    FILE_STAT_BASIC_INFORMATION info;
+    void *data = NULL;
+
+    if (!tree->container) return stored_data(facts.import_from, tree->image, path, size, hr);
+    *hr = stat_of(tree, path, &info);
+    if (SUCCEEDED(*hr)) data = malloc((size_t)info.EndOfFile.QuadPart + 1);
+    if (!data) return NULL;
+    *size = (size_t)info.EndOfFile.QuadPart;
+    if (read_piece(tree, path, 0, data, *size)) return data;
+    *hr = E_FAIL;
+    free(data);
+    return NULL;
+}
+
+void compare_data(struct tally *tally, struct tree *tree, struct entry *entry)
 {
     struct entry *item = resolve(tree, entry);
-    const WCHAR *image = join(facts.import_from, tree->image), *path = entry->path;
+    const WCHAR *path = entry->path;
     size_t size;
     HRESULT hr;
     void *data;
@@ -436,11 +475,10 @@ static void visit_data(struct tally *tally, struct tree *tree, struct entry *ent
     if (entry->kind == ENTRY_STREAM) path = format_wide(L"%ls:%ls", entry->path, entry->other);
     if (item->zeros && item->size)
     {
-        compare(tally, tree, entry, "being all zero", reads_as_zeros(image, path, item->size),
-                true);
+        compare(tally, tree, entry, "being all zero", reads_as_zeros(tree, path, item->size), true);
         return;
     }
-    data = stored_data(facts.import_from, tree->image, path, &size, &hr);
+    data = data_of(tree, path, &size, &hr);
     compare(tally, tree, entry, "the answer", data ? S_OK : (ULONG)hr, S_OK);
     if (!data) return;
     compare(tally, tree, entry, "bytes read", size, item->size);
@@ -449,7 +487,7 @@ static void visit_data(struct tally *tally, struct tree *tree, struct entry *ent
 }
 
 CASE_CALL(import_data, "ImportImages/Data", CLIENT, FORMAT, 0,
-          "each file and each alternate stream has its bytes", for_all(visit_data))
+          "each file and each alternate stream has its bytes", for_all(compare_data))
 
 /* ---- import, by mounting ------------------------------------------------------------------------
  */
@@ -474,24 +512,6 @@ static void visit_mounted(struct tally *tally, struct tree *tree, struct entry *
     compare(tally, tree, entry, "bytes read", size, item->size);
     if (data) compare(tally, tree, entry, "the data's hash", fnv64(data, size), item->fnv);
     free(data);
-}
-
-CASE(import_mounted, "ImportImages/Mounted", CLIENT, FORMAT, NEEDS_MOUNT,
-     "mounted, each item has its kind, attributes, size and bytes")
-{
-    struct tally tally = {0, 0};
-    struct tree *tree;
-    struct entry *entry;
-
-    for (tree = imported(); tree; tree = tree->next)
-    {
-        const WCHAR *volume = mount_image(facts.import_from, tree->image);
-
-        for (entry = tree->entries; entry; entry = entry->next)
-            visit_mounted(&tally, tree, entry, volume);
-        dismount(volume);
-    }
-    check_tally(&tally);
 }
 
 /* Names on the volume; reparse points aren't followed. */
@@ -521,29 +541,57 @@ static int count_names(const WCHAR *dir)
     return count;
 }
 
-CASE(import_complete, "ImportImages/NothingElse", CLIENT, FORMAT, NEEDS_MOUNT,
-     "mounted, an image has as many names as its manifest")
+static void compare_names(struct tally *tally, struct tree *tree, const WCHAR *volume)
+{
+    const struct entry *entry;
+    WCHAR root[80];
+    UINT64 want = 0;
+
+    wcscpy(root, volume);
+    root[wcslen(root) - 1] = 0;
+    for (entry = tree->entries; entry; entry = entry->next)
+        want += entry->kind != ENTRY_STREAM && entry->kind < ENTRY_TOMBSTONE && *entry->path;
+    if (tree->entries)
+        compare(tally, tree, tree->entries, "number of names", count_names(root), want);
+}
+
+static void compare_items(struct tally *tally, struct tree *tree, const WCHAR *volume)
+{
+    struct entry *entry;
+
+    for (entry = tree->entries; entry; entry = entry->next)
+        if (entry->kind < ENTRY_TOMBSTONE) visit_mounted(tally, tree, entry, volume);
+}
+
+void compare_volume(struct tally *tally, struct tree *tree, const WCHAR *volume)
+{
+    compare_items(tally, tree, volume);
+    compare_names(tally, tree, volume);
+}
+
+/* Each ordinary image that the manifest tells of, mounted. */
+static void for_mounted(void (*look)(struct tally *tally, struct tree *tree, const WCHAR *volume))
 {
     struct tally tally = {0, 0};
     struct tree *tree;
-    struct entry *entry;
 
     for (tree = imported(); tree; tree = tree->next)
     {
-        const WCHAR *volume = mount_image(facts.import_from, tree->image);
-        WCHAR root[80];
-        UINT64 want = 0;
+        const WCHAR *volume;
 
-        wcscpy(root, volume);
-        root[wcslen(root) - 1] = 0;
-        for (entry = tree->entries; entry; entry = entry->next)
-            want += entry->kind != ENTRY_STREAM && *entry->path;
-        if (tree->entries)
-            compare(&tally, tree, tree->entries, "number of names", count_names(root), want);
+        if (!is_ordinary(tree)) continue;
+        volume = mount_image(facts.import_from, tree->image);
+        look(&tally, tree, volume);
         dismount(volume);
     }
     check_tally(&tally);
 }
+
+CASE_CALL(import_mounted, "ImportImages/Mounted", CLIENT, FORMAT, NEEDS_MOUNT,
+          "mounted, each item has its kind, attributes, size and bytes", for_mounted(compare_items))
+
+CASE_CALL(import_complete, "ImportImages/NothingElse", CLIENT, FORMAT, NEEDS_MOUNT,
+          "mounted, an image has as many names as its manifest", for_mounted(compare_names))
 
 static ULONG hash_descriptor(const WCHAR *path)
 {
@@ -567,8 +615,10 @@ CASE(import_security, "ImportImages/Security", QUESTION, "hcsctl smoke test (SDD
 
     for (tree = imported(); tree; tree = tree->next)
     {
-        const WCHAR *volume = mount_image(facts.import_from, tree->image);
+        const WCHAR *volume;
 
+        if (!is_ordinary(tree)) continue;
+        volume = mount_image(facts.import_from, tree->image);
         for (entry = tree->entries; entry; entry = entry->next)
         {
             if (entry->kind > ENTRY_FILE || !entry->security.size || entry->reparse.size) continue;

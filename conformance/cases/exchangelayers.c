@@ -173,7 +173,6 @@ struct layer
 {
     struct tree *tree;
     CimFsImagePath path;
-    const WCHAR *bytes; /* the file to copy into the set, NULL: it is there */
 };
 
 struct stack
@@ -199,9 +198,7 @@ static struct stack new_stack(const struct kind *kind, UINT32 flags, const WCHAR
         layer->tree->container = (WCHAR *)file;
         layer->path.ImageName = layer->tree->image;
         layer->path.ImageDir = file ? _wcsdup(join(layers_dir(), file)) : layers_dir();
-        if (kind != &on_devices) continue;
-        layer->path.ImageDir = new_device(3 << 20);
-        layer->bytes = device_bytes(i);
+        if (kind == &on_devices) layer->path.ImageDir = new_device(3 << 20);
     }
     return stack;
 }
@@ -222,12 +219,23 @@ static void seal_layer(const struct layer *layer)
     seal_container(layer->path.ImageDir, layer->tree->root.data);
 }
 
-static void end_layer(const struct stack *stack, const struct layer *layer)
+/* A device's bytes become a file of the set. */
+static void copy_device(unsigned device, const WCHAR *container)
 {
+    size_t size;
+    void *bytes = load_device(device, &size);
+
+    need(bytes != NULL, "can't read a device");
+    save_file(join(layers_dir(), container), bytes, size);
+    free(bytes);
+}
+
+static void end_layer(const struct stack *stack, unsigned i)
+{
+    const struct layer *layer = &stack->layers[i];
+
     if (stack->flags & VERIFIED) seal_layer(layer);
-    if (layer->bytes)
-        need(CopyFileW(layer->bytes, join(layers_dir(), layer->tree->container), FALSE),
-             "can't copy the device");
+    if (stack->kind == &on_devices) copy_device(i, layer->tree->container);
     told(layer->tree);
 }
 
@@ -243,7 +251,7 @@ static void make_sources(const struct stack *stack)
 
         fill[i - 1](&writing);
         finish(&writing, narrow(names[i]));
-        end_layer(stack, layer);
+        end_layer(stack, i);
     }
 }
 
@@ -277,7 +285,7 @@ static void export_stack(const struct kind *kind, UINT32 flags, const WCHAR *pre
     for (unsigned i = ARRAY_SIZE(names) - 1; i > 0; i--) lay_over(merged, stack.layers[i].tree);
     finish(&writing, "merged");
     merged->again = kind == &in_files; /* a device has room left behind it */
-    end_layer(&stack, &stack.layers[0]);
+    end_layer(&stack, 0);
 }
 
 #define STACK                                                                                      \
@@ -432,14 +440,14 @@ CASE(import_mounted, "ImportImages/LayersMounted", DECISION, "D52", NEEDS_MOUNT,
     check_tally(&tally);
 }
 
-/* A container's bytes on a device, which is as large as they are. */
+/* A container's bytes on a device. */
 static void put_on_device(unsigned device, const WCHAR *container)
 {
     size_t size;
     void *bytes = load_file(container, &size);
 
     need(bytes != NULL, "can't read a container");
-    save_file(device_bytes(device), bytes, size);
+    save_device(device, bytes, size);
     free(bytes);
 }
 
@@ -450,7 +458,7 @@ CASE(import_devices, "ImportImages/LayersOnDevices", DECISION, "D52", NEEDS_MOUN
     struct tally tally = {0, 0};
     struct tree *tree;
 
-    for (unsigned i = 0; i < MOST_IMAGES; i++) devices[i] = new_device(4096);
+    for (unsigned i = 0; i < MOST_IMAGES; i++) devices[i] = new_device(3 << 20);
     for (tree = imported(); tree; tree = tree->next)
     {
         CimFsImagePath images[MOST_IMAGES];

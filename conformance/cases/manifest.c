@@ -50,11 +50,23 @@ struct entry *tree_add(struct tree *tree, enum entry_kind kind, const WCHAR *pat
     return entry;
 }
 
+void tree_add_source(struct tree *tree, const WCHAR *image, const WCHAR *container)
+{
+    struct source *source = need_memory(calloc(1, sizeof(*source))), **end = &tree->sources;
+
+    source->image = need_memory(_wcsdup(image));
+    if (container) source->container = need_memory(_wcsdup(container));
+    while (*end) end = &(*end)->next;
+    *end = source;
+}
+
 struct tree *tree_copy(const struct tree *tree, const WCHAR *image)
 {
     struct tree *copy = tree_new(image);
     const struct entry *entry;
 
+    copy->container = tree->container;
+    copy->sources = tree->sources;
     for (entry = tree->entries; entry; entry = entry->next)
     {
         struct entry *added = tree_add(copy, entry->kind, entry->path, entry->other);
@@ -73,7 +85,9 @@ struct entry *tree_find(struct tree *tree, const WCHAR *path)
     struct entry *entry;
 
     for (entry = tree->entries; entry; entry = entry->next)
-        if (entry->kind != ENTRY_STREAM && !_wcsicmp(entry->path, path)) break;
+        if (entry->kind != ENTRY_STREAM && entry->kind < ENTRY_TOMBSTONE &&
+            !_wcsicmp(entry->path, path))
+            break;
     return entry;
 }
 
@@ -162,35 +176,55 @@ static void put_data(FILE *file, const struct entry *entry)
         fprintf(file, "%016llx", (unsigned long long)entry->fnv);
 }
 
-static void put_entry(FILE *file, const struct entry *entry)
+static void put_field(FILE *file, const char *before, const WCHAR *name)
 {
-    static const char *const kinds[] = {"directory", "file", "stream", "link"};
+    if (!name) return;
+    fputs(before, file);
+    put_name(file, name);
+}
+
+static void put_metadata(FILE *file, const struct entry *entry)
+{
     static const char *const times[] = {"created", "written", "changed", "accessed"};
     int i;
 
+    fprintf(file, "\tattributes=%lx", (unsigned long)(entry->attributes & MANIFEST_ATTRIBUTES));
+    for (i = 0; i < 4; i++) fprintf(file, "\t%s=%lld", times[i], (long long)entry->times[i]);
+    put_blob(file, "security", &entry->security);
+    put_blob(file, "ea", &entry->ea);
+    put_blob(file, "reparse", &entry->reparse);
+    if (entry->opaque) fputs("\tmark=opaque", file);
+    if (entry->kind == ENTRY_FILE) put_data(file, entry);
+}
+
+static const char *const kinds[] = {"directory", "file",      "stream",
+                                    "link",      "tombstone", "merge-link"};
+
+static void put_entry(FILE *file, const struct entry *entry)
+{
     fprintf(file, "%s\t/", kinds[entry->kind]);
     put_name(file, entry->path);
-    if (entry->kind == ENTRY_LINK)
-    {
-        fputs("\tto=/", file);
-        put_name(file, entry->other);
-    }
-    else if (entry->kind == ENTRY_STREAM)
-    {
-        fputs("\tname=", file);
-        put_name(file, entry->other);
-        put_data(file, entry);
-    }
-    else
-    {
-        fprintf(file, "\tattributes=%lx", (unsigned long)(entry->attributes & MANIFEST_ATTRIBUTES));
-        for (i = 0; i < 4; i++) fprintf(file, "\t%s=%lld", times[i], (long long)entry->times[i]);
-        put_blob(file, "security", &entry->security);
-        put_blob(file, "ea", &entry->ea);
-        put_blob(file, "reparse", &entry->reparse);
-        if (entry->kind == ENTRY_FILE) put_data(file, entry);
-    }
+    put_field(file, entry->kind == ENTRY_STREAM ? "\tname=" : "\tto=/", entry->other);
+    if (entry->kind == ENTRY_STREAM) put_data(file, entry);
+    if (entry->kind <= ENTRY_FILE) put_metadata(file, entry);
     putc('\n', file);
+}
+
+static void put_image(FILE *file, const struct tree *tree)
+{
+    const struct source *source;
+
+    put_field(file, "image\t", tree->image);
+    put_field(file, "\tcontainer=", tree->container);
+    put_blob(file, "root", &tree->root);
+    put_field(file, "\tsealed=", tree->sealed);
+    fputs(tree->again ? "\tagain=1\n" : "\n", file);
+    for (source = tree->sources; source; source = source->next)
+    {
+        put_field(file, "source\t", source->image);
+        put_field(file, "\tcontainer=", source->container);
+        putc('\n', file);
+    }
 }
 
 bool manifest_append(const WCHAR *dir, const struct tree *tree)
@@ -202,9 +236,7 @@ bool manifest_append(const WCHAR *dir, const struct tree *tree)
     if (!file) return false;
     fseek(file, 0, SEEK_END);
     if (!ftell(file)) fputs("cimfs-manifest 1\n", file);
-    fputs("image\t", file);
-    put_name(file, tree->image);
-    putc('\n', file);
+    put_image(file, tree);
     for (entry = tree->entries; entry; entry = entry->next) put_entry(file, entry);
     good = !ferror(file);
     return !fclose(file) && good;
@@ -270,23 +302,65 @@ static void get_field(struct entry *entry, const char *name, const char *value)
         entry->ea = get_blob(value);
     else if (!strcmp(name, "reparse"))
         entry->reparse = get_blob(value);
+    else if (!strcmp(name, "mark"))
+        entry->opaque = !strcmp(value, "opaque");
     else if (!strcmp(name, "name") || !strcmp(name, "to"))
         entry->other = get_name(value + (*name == 't')); /* a path begins with '/' */
     else
         need(false, "the manifest has an unknown field: %s", name);
 }
 
+static void get_image_field(struct tree *tree, const char *name, const char *value)
+{
+    if (!strcmp(name, "container"))
+        tree->container = get_name(value);
+    else if (!strcmp(name, "root"))
+        tree->root = get_blob(value);
+    else if (!strcmp(name, "sealed"))
+        tree->sealed = get_name(value);
+    else if (!strcmp(name, "again"))
+        tree->again = true;
+    else
+        need(false, "the manifest has an unknown field: %s", name);
+}
+
+/* The next field of the line, cut at its '='; NULL at the end. */
+static char *next_field(char **value)
+{
+    char *field = strtok(NULL, "\t");
+
+    if (!field) return NULL;
+    *value = strchr(field, '=');
+    need(*value != NULL, "the manifest has a field without a value");
+    *(*value)++ = 0;
+    return field;
+}
+
+static void get_image(const char *kind, const char *path, struct tree **tree)
+{
+    struct tree *image = tree_new(get_name(path));
+    char *field, *value;
+
+    while ((field = next_field(&value))) get_image_field(image, field, value);
+    if (strcmp(kind, "source"))
+        *tree = image;
+    else
+    {
+        need(*tree != NULL, "the manifest has a source of no image");
+        tree_add_source(*tree, image->image, image->container);
+    }
+}
+
 static void get_line(char *line, struct tree **tree)
 {
-    static const char *const kinds[] = {"directory", "file", "stream", "link"};
     char *kind = strtok(line, "\t"), *path = strtok(NULL, "\t"), *field, *value;
     struct entry *entry;
     unsigned i;
 
     need(kind && path, "the manifest has a line without a path");
-    if (!strcmp(kind, "image"))
+    if (!strcmp(kind, "image") || !strcmp(kind, "source"))
     {
-        *tree = tree_new(get_name(path));
+        get_image(kind, path, tree);
         return;
     }
     for (i = 0; i < ARRAY_SIZE(kinds) && strcmp(kinds[i], kind); i++)
@@ -294,12 +368,7 @@ static void get_line(char *line, struct tree **tree)
     }
     need(i < ARRAY_SIZE(kinds) && *tree && *path == '/', "the manifest has a bad line: %s", kind);
     entry = tree_add(*tree, (enum entry_kind)i, get_name(path + 1), NULL);
-    while ((field = strtok(NULL, "\t")))
-    {
-        need((value = strchr(field, '=')) != NULL, "the manifest has a field without a value");
-        *value++ = 0;
-        get_field(entry, field, value);
-    }
+    while ((field = next_field(&value))) get_field(entry, field, value);
 }
 
 struct tree *manifest_load(const WCHAR *dir)
