@@ -60,6 +60,9 @@ func (b *blocks) mountAll() {
 	if b.verified && !b.device {
 		b.changed()
 	}
+	if b.verified && isWine() {
+		b.replaced()
+	}
 }
 
 func (b *blocks) mountView(i int) {
@@ -161,6 +164,31 @@ func (b *blocks) mountChanged(what string, i int, images []place, hash *rootHash
 	v.read()
 	t.done("%s: what was changed can't be read, all else can", what)
 	t.noError(dismount(g), "%s: dismounted", what)
+}
+
+// replaced: the same layer in another container, sealed, isn't the source that was merged. (That a
+// container holds two images is this project's.)
+func (b *blocks) replaced() {
+	images, at := b.images(1), b.spareAt(0, layerName)
+	err := b.makeRoom(at)
+	if err == nil {
+		err = b.writeTo(&layer{stacked: true}, b.spareAt(0, "other.cim"))
+	}
+	if err == nil {
+		err = b.writeTo(&b.stack[0].layer, at)
+	}
+	if err == nil {
+		_, err = seal(at.container)
+	}
+	t.need(t.noError(err, "the base is imported into a container that holds another image"))
+	images[len(images)-1] = at
+	b.mountRefused("over the same base from there", images, b.hashOf(1, images[0]))
+	g := volumeOf("replaced")
+	if t.noError(b.mountImages(images, g, nil), "but mounted by no hash") {
+		b.isWhole(1, g)
+		t.noError(dismount(g), "and dismounted")
+	}
+	t.noError(os.Remove(b.bytesOf(at.container)), "the container is removed")
 }
 
 func (b *blocks) top() (int, *layer, guid) {
