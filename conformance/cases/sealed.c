@@ -76,6 +76,34 @@ CASE(seal_device, "Seal/Device", CLIENT, "hcsshim confidential guests", NEEDS_MO
     check_verified("CimMountVerifiedImage", &on_devices, &image, 1, hash);
 }
 
+CASE(backslash, "Seal/DeviceWithBackslash", DECISION, "D52", NEEDS_MOUNT,
+     "a device's path may end in a backslash, and needn't: to make, extend, merge, seal and mount")
+{
+    const WCHAR *device = new_device(4 << 20), *merged = new_device(4 << 20);
+    const CimFsImagePath with[] = {{_wcsdup(format_wide(L"%ls\\", merged)), L"merged.cim"},
+                                   {_wcsdup(format_wide(L"%ls\\", device)), L"b.cim"}};
+    const CimFsImagePath without[] = {{merged, L"merged.cim"}, {device, L"b.cim"}};
+    struct verification v;
+    BYTE hash[32], source_hash[32];
+
+    make_in(with[1].ImageDir, ON_DEVICE | VERIFIED, L"a.cim");
+    commit_and_close(open_in(with[1].ImageDir, ON_DEVICE | VERIFIED, L"a.cim", L"b.cim"));
+    seal_container(with[1].ImageDir, source_hash);
+    make_merged(&on_devices, VERIFIED, with, 2);
+    seal_container(with[0].ImageDir, hash);
+    v = ask(with[0].ImageDir);
+    check_hr("CimGetVerificationInformation", v.hr, S_OK);
+    check_bytes("its root hash", v.hash, 32, hash, 32);
+    check_mounts("CimMountImage", with[1].ImageDir, L"b.cim", CIM_MOUNT_BLOCK_CIM);
+    check_verified("CimMountVerifiedImage", &on_devices, with + 1, 1, source_hash);
+    check_verified("CimMergeMountVerifiedImage", &on_devices, with, 2, hash);
+    v = ask(merged);
+    check_hr("without", v.hr, S_OK);
+    check_bytes("its root hash without", v.hash, 32, hash, 32);
+    check_verified("mounted without", &on_devices, without + 1, 1, source_hash);
+    check_verified("all of it without", &on_devices, without, 2, hash);
+}
+
 CASE(wrong_hash, "MountVerified/WrongHash", CLIENT, TEST, NEEDS_MOUNT,
      "another root hash: no mount")
 {
