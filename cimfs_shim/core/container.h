@@ -85,6 +85,8 @@ struct cim_container {
 	size_t table_size;
 	struct cim_cont_entry *entries; /* sorted, case folded */
 	size_t count, room;
+	size_t gone; /* so many of them are removed, and have this node: */
+	struct cim_cont_node no_node;
 
 	uint64_t next; /* the first byte that nobody has */
 	struct cim_cont_piece *free;
@@ -143,6 +145,13 @@ enum cim_status cim_cont_make_entry(struct cim_container *c, const char *name,
 				    struct cim_cont_node *node, struct cim_cont_entry *entry);
 /* Its name isn't there. */
 void cim_cont_insert(struct cim_container *c, const struct cim_cont_entry *entry);
+/* A name goes: the one at @at. */
+void cim_cont_remove(struct cim_container *c, size_t at);
+static inline bool cim_cont_is_gone(const struct cim_container *c,
+				    const struct cim_cont_entry *entry)
+{
+	return entry->node == &c->no_node;
+}
 /* The caller's now: to be inserted again, or dropped. */
 struct cim_cont_entry cim_cont_take_out(struct cim_container *c, size_t at);
 void cim_cont_drop(struct cim_container *c, struct cim_cont_entry *entry);

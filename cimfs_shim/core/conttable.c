@@ -294,7 +294,8 @@ static struct cim_cont_entry *find_raw(const struct cim_container *c, const uint
 
 		*at = middle;
 		if (!order)
-			return &c->entries[middle];
+			return cim_cont_is_gone(c, &c->entries[middle]) ? NULL
+									: &c->entries[middle];
 		if (order < 0)
 			high = middle;
 		else
@@ -334,10 +335,25 @@ enum cim_status cim_cont_make_entry(struct cim_container *c, const char *name,
 	return CIM_OK;
 }
 
+/* Forget those that are gone. */
+static void close_gaps(struct cim_container *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; c->gone && i < c->count; i++)
+		if (!cim_cont_is_gone(c, &c->entries[i]))
+			c->entries[kept++] = c->entries[i];
+	if (c->gone)
+		c->count = kept;
+	c->gone = 0;
+}
+
 void cim_cont_insert(struct cim_container *c, const struct cim_cont_entry *entry)
 {
-	size_t low = 0, high = c->count;
+	size_t low = 0, high;
 
+	close_gaps(c);
+	high = c->count;
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 
@@ -368,11 +384,27 @@ static bool is_in_table(const struct cim_container *c, const struct cim_cont_ent
 
 void cim_cont_drop(struct cim_container *c, struct cim_cont_entry *entry)
 {
-	if (entry->node)
+	if (entry->node && !cim_cont_is_gone(c, entry))
 		cim_cont_node_put(c, entry->node);
 	if (!is_in_table(c, entry))
 		cim_free(&c->env, (void *)entry->raw);
 	*entry = (struct cim_cont_entry){0};
+}
+
+/* Where there are many of them most may go, one by one: the others aren't moved each time. */
+void cim_cont_remove(struct cim_container *c, size_t at)
+{
+	struct cim_cont_entry entry = c->entries[at];
+
+	if (is_in_table(c, &entry)) {
+		c->entries[at].node = &c->no_node;
+		c->gone++;
+	} else {
+		cim_cont_take_out(c, at);
+	}
+	cim_cont_drop(c, &entry);
+	if (c->gone > c->count / 2)
+		close_gaps(c);
 }
 
 void cim_cont_free_entries(struct cim_container *c)
@@ -537,7 +569,7 @@ static struct cim_cont_entry *sorted_entries(struct cim_container *c, size_t *co
 	if (!sorted)
 		return NULL;
 	for (size_t i = 0; i < c->count; i++) {
-		if (cim_cont_is_private(&c->entries[i]))
+		if (cim_cont_is_gone(c, &c->entries[i]) || cim_cont_is_private(&c->entries[i]))
 			continue;
 		sorted[(*count)++] = c->entries[i];
 		*size += entry_size(&c->entries[i]);

@@ -136,6 +136,8 @@ static enum cim_status cont_list(void *ctx, cim_vfs_dir *dir,
 	(void)ctx;
 	*os_error = 0;
 	for (size_t i = 0; i < c->count && !status; i++) {
+		if (cim_cont_is_gone(c, &c->entries[i]))
+			continue;
 		cim_cont_name_text(&c->entries[i], text);
 		status = each(arg, text);
 	}
@@ -453,18 +455,18 @@ static enum cim_status cont_rename(void *ctx, cim_vfs_dir *dir, const char *from
 static enum cim_status cont_remove(void *ctx, cim_vfs_dir *dir, const char *name, long *os_error)
 {
 	struct cim_container *c = container_of(dir);
-	struct cim_cont_entry entry;
+	const struct cim_cont_entry *entry;
 	size_t at;
 
 	(void)ctx;
 	*os_error = 0;
 	if (!c->writes)
 		return CIM_E_ACCESS;
-	if (!cim_cont_find(c, name, &at))
+	entry = cim_cont_find(c, name, &at);
+	if (!entry)
 		return CIM_E_FILE_NOT_FOUND;
-	entry = cim_cont_take_out(c, at);
-	c->removed |= !entry.node || !entry.node->own;
-	cim_cont_drop(c, &entry);
+	c->removed |= !entry->node || !entry->node->own;
+	cim_cont_remove(c, at);
 	return CIM_OK;
 }
 

@@ -36,6 +36,7 @@
  * of the set takes in the image.
  */
 #include "header.h"
+#include "container.h"
 #include "image.h"
 #include "io.h"
 #include "namelist.h"
@@ -90,6 +91,7 @@ struct cim_store {
 	bool consistent;  /* one that has no final names yet */
 	bool headless;	  /* an image is mounted that isn't here */
 	bool unlocked;	  /* there are no locks here */
+	bool alone;	  /* no session can begin: a container's lock keeps out all of them */
 };
 
 /* ---- sets ---- */
@@ -646,6 +648,7 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 		      : cim_place_open(&store->env, &store->vfs, dir, &store->dir, &why);
 	if (!status)
 		status = scan(store, &why);
+	store->alone = lock && !store->unlocked && cim_cont_of(&store->vfs, store->dir);
 	if (status) {
 		cim_store_close(store);
 		return cim_error_where(err, cim_fail_as(err, status, &why), op, dir);
@@ -721,7 +724,7 @@ enum cim_status cim_store_remove(struct cim_store *store, const char *name, stru
 		status = cim_fail(&why, CIM_E_FILE_NOT_FOUND,
 				  "no image file of that name in the directory");
 	else if ((entry->file.kind == CIM_KIND_REGION || entry->file.kind == CIM_KIND_OBJECT_ID) &&
-		 cim_set_is_consistent(&entry->file.set))
+		 cim_set_is_consistent(&entry->file.set) && !store->alone)
 		status = remove_adoptable(store, entry, &why);
 	else
 		status = cim_io_remove(&store->env, store->dir, name, &why);

@@ -1672,6 +1672,94 @@ static enum cim_status publish(struct inside *in, const char *name)
 	return renames(in, "cimtmp_12_fs", name, 0);
 }
 
+/* ---- many names go, and some come again ---- */
+
+enum { MANY = 500 };
+
+struct names {
+	char at[MANY + 1][16];
+	bool there[MANY + 1];
+	unsigned count, wrong;
+};
+
+static enum cim_status take_name(void *arg, const char *name)
+{
+	struct names *names = arg;
+
+	if (names->count < MANY)
+		snprintf(names->at[names->count++], sizeof(names->at[0]), "%s", name);
+	return CIM_OK;
+}
+
+static enum cim_status check_name(void *arg, const char *name)
+{
+	struct names *names = arg;
+	unsigned i = 0;
+
+	while (i <= MANY && strcmp(names->at[i], name))
+		i++;
+	names->wrong += i > MANY || !names->there[i];
+	names->count++;
+	return CIM_OK;
+}
+
+/* Are just those there that must be? */
+static unsigned wrong_names(struct inside *in, struct names *names)
+{
+	unsigned want = 0;
+	long ignored;
+
+	names->count = names->wrong = 0;
+	in->vfs.list(in->vfs.ctx, in->dir, check_name, names, &ignored);
+	for (unsigned i = 0; i <= MANY; i++) {
+		want += names->there[i];
+		names->wrong += (opens(in, names->at[i], CIM_VFS_READ) == CIM_OK) !=
+				names->there[i];
+	}
+	return names->wrong + (names->count != want);
+}
+
+static void test_many_removed(void)
+{
+	static struct names names;
+	struct kit k = kit_new();
+	struct inside in;
+	uint64_t seed = 77;
+	unsigned wrong = 0;
+	long e;
+
+	put_many(&k, MANY, 1);
+	go_inside(&k, &in, "mem/c.bcim", true);
+	in.vfs.list(in.vfs.ctx, in.dir, take_name, &names, &e);
+	is_int(names.count, MANY, "all of them are listed");
+	for (unsigned i = 0; i < MANY; i++)
+		names.there[i] = true;
+	for (unsigned step = 0; step < 2000; step++) {
+		const unsigned i = (unsigned)draw(&seed, MANY);
+
+		/* Few come again, so that there are gaps of all sizes. */
+		if (!names.there[i] && draw(&seed, 20))
+			continue;
+		if (names.there[i])
+			wrong += removes(&in, names.at[i]) != CIM_OK;
+		else
+			in.vfs.close(in.vfs.ctx, inner(&in, names.at[i], CIM_VFS_CREATE));
+		names.there[i] = !names.there[i];
+		if (step % 40 == 0)
+			wrong += wrong_names(&in, &names);
+	}
+	strcpy(names.at[MANY], "m.cim");
+	names.there[MANY] = true;
+	gives(&k, publish(&in, "m.cim"), CIM_OK);
+	wrong += wrong_names(&in, &names);
+	leave(&in);
+	go_inside(&k, &in, "mem/c.bcim", false);
+	wrong += wrong_names(&in, &names);
+	leave(&in);
+	is_int(wrong, 0, "what was removed, and came again, is all that is");
+	kit_free(&k);
+}
+
 static void test_sizes(void)
 {
 	struct kit k = kit_new();
@@ -1969,6 +2057,7 @@ int main(void)
 	test_holes();
 	test_room_of_holes();
 	test_room_again();
+	test_many_removed();
 	test_sizes();
 	test_failing_gaps();
 	test_refused_commits();

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pack.c - "pack [--seal | --names=N] CONTAINER DIRECTORY NAME...": files of a directory, into a
- * new container
+ * pack.c - "pack [--seal | --names=N | --orphans=N] CONTAINER DIRECTORY NAME...": files of a
+ * directory, into a new container
  *
  * Whatever is in them, for the tests have images that no session makes, and no reader opens. The
  * last one is the image: giving it its name makes the container's state. With --seal the container
  * is sealed then, and its root hash is printed. With --names=N there are N empty files more, each
- * with a name that an image could have.
+ * with a name that an image could have, with --orphans=N one of a region file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,15 +54,19 @@ static void copy(const struct cim_vfs *vfs, cim_vfs_dir *dir, const char *direct
 	fclose(from);
 }
 
-static void add_names(const struct cim_vfs *vfs, cim_vfs_dir *dir, long count)
+static void add_names(const struct cim_vfs *vfs, cim_vfs_dir *dir, long count, bool orphans)
 {
-	char name[32];
+	char name[64];
 	cim_vfs_file *file;
 	long os_error;
 
 	/* In their order, which is the fastest. */
 	for (long i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "%06lx.cim", i);
+		if (orphans)
+			snprintf(name, sizeof(name), "region_%08lx-0000-8000-8000-000000000000_0",
+				 i);
+		else
+			snprintf(name, sizeof(name), "%06lx.cim", i);
 		if (vfs->open(vfs->ctx, dir, name, CIM_VFS_CREATE, &file, &os_error))
 			fail(name, CIM_E_NO_MEMORY);
 		vfs->close(vfs->ctx, file);
@@ -83,10 +87,9 @@ static void print_root(const char *container)
 
 int main(int argc, char **argv)
 {
-	static const char option[] = "--names=";
-	const bool seal = argc > 1 && !strcmp(argv[1], "--seal");
-	const bool names = argc > 1 && !strncmp(argv[1], option, sizeof(option) - 1);
-	char **const words = argv + (seal || names);
+	char **const words = argv + (argc > 1 && !strncmp(argv[1], "--", 2));
+	const char *const option = words > argv ? argv[1] : "", *const number = strchr(option, '=');
+	const bool seal = !strcmp(option, "--seal");
 	struct cim_env env = *cim_env_default();
 	struct cim_vfs vfs = *env.vfs;
 	cim_vfs_dir *dir;
@@ -102,8 +105,8 @@ int main(int argc, char **argv)
 				&unlocked, NULL);
 	if (status)
 		fail(words[1], status);
-	if (names)
-		add_names(&vfs, dir, atol(argv[1] + sizeof(option) - 1));
+	if (number)
+		add_names(&vfs, dir, atol(number + 1), !strncmp(option, "--orphans", 9));
 	for (int i = 3; words[i]; i++)
 		copy(&vfs, dir, words[2], words[i], words[i + 1] ? words[i] : PRIVATE);
 	status = vfs.rename(vfs.ctx, dir, PRIVATE, argv[argc - 1], 0, &os_error);

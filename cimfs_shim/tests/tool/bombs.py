@@ -45,6 +45,7 @@ ALL = {"ls": ["ls", "-lR", "X"], "info": ["info", "X"], "verify": ["verify", "X"
        "extract one": ["extract", "-q", "-C", "T", "X", "/f000001", "f000002/f*01"],
        "extract deep": ["extract", "-q", "-C", "T", "X", "/*" * 1000],
        "verify --deep": ["verify", "--deep", "X"], "files of the container": ["files", "C"], "info of the container": ["info", "C"],
+       "files --orphans": ["files", "--orphans", "C"], "files --orphans --delete": ["files", "-q", "--orphans", "--delete", "C"],
        "rm in the container": ["rm", "-f", "X"]}
 # What looks at no more than it needs, of any of them.
 ANY = {"stat": (0, ""), "files": (0, ""), "fork": (0, ""), "append": (0, ""), "rm": (0, ""), "merge": (0, ""), "convert": (0, ""),
@@ -390,7 +391,8 @@ def try_sound(image, function, commands, why):
 
 
 def try_names():
-    """One image among 1.6 million files without a byte, whose names are all that the container has."""
+    """One image among 1.6 million files without a byte, whose names are all that the container has; or
+    among files that no image needs."""
     top = os.path.join(TMP, "names")
     os.mkdir(top)
     cimtool("create", "-q", os.path.join(top, "x.cim"), os.path.join(TMP, "source"))
@@ -401,6 +403,11 @@ def try_names():
                     "rm in the container"):
         run_row("names", os.path.join(TMP, "names.bcim", "x.cim"), (command, ALL[command]), (0, ""))
     os.unlink(os.path.join(TMP, "names.bcim"))
+    subprocess.run([PACK, "--orphans=150000", os.path.join(TMP, "orphans.bcim"), top, *others, "x.cim"],
+                   check=True)
+    for command in ("files --orphans", "files --orphans --delete", "append", "files of the container"):
+        run_row("orphans", os.path.join(TMP, "orphans.bcim", "x.cim"), (command, ALL[command]), (0, ""))
+    os.unlink(os.path.join(TMP, "orphans.bcim"))
 
 
 ONLY_MOUNTED = {"ring": (lambda: cruel.ring(30000), {})}
