@@ -715,6 +715,37 @@ static void test_refusals(void)
 	kit_free(&k);
 }
 
+/* The session describes anew what sources have; what it doesn't describe stays theirs. */
+static void test_described_anew(void)
+{
+	struct cim_metadata meta = meta_dir();
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "one.cim");
+
+	put(&k, w, "first", "so that the second source's regions aren't the first ones");
+	finish(&k, w);
+	w = begin(&k, NULL, "two.cim");
+	make_dir(&k, w, "dir");
+	put_stream(&k, w, "dir:s", "of the directory");
+	put(&k, w, "dir\\in", "in it");
+	finish(&k, w);
+	w = begin(&k, NULL, "m.cim");
+	must(&k, cim_writer_add_source(w, "mem/one.cim", 0, &k.err));
+	must(&k, cim_writer_add_source(w, "mem/two.cim", 0, &k.err));
+	meta.last_write_time = 77;
+	must(&k, cim_writer_add(w, cim_str8("dir"), &meta, NULL, &k.err));
+	finish(&k, w);
+	w = begin(&k, NULL, "plain.cim");
+	put(&k, w, "first", "so that the second source's regions aren't the first ones");
+	must(&k, cim_writer_add(w, cim_str8("dir"), &meta, NULL, &k.err));
+	put_stream(&k, w, "dir:s", "of the directory");
+	put(&k, w, "dir\\in", "in it");
+	finish(&k, w);
+	looks_the_same(&k, "m.cim", "plain.cim",
+		       "a directory that is described anew has its streams");
+	kit_free(&k);
+}
+
 /* Memory and calls that fail: nothing is published, nothing is left. */
 static void test_failures(void)
 {
@@ -893,6 +924,7 @@ int main(void)
 		test_stack(turn);
 	test_long_target();
 	test_refusals();
+	test_described_anew();
 	test_failures();
 	test_memory();
 	test_consistent();

@@ -381,6 +381,39 @@ static void test_long_records(void)
 	kit_free(&k);
 }
 
+/* Of sources whose records aren't equally long the longest that stand in one table say how long its
+ * entries are, wherever they lie among them. */
+static void test_unequal_records(void)
+{
+	static const unsigned sizes[] = {104, ENTRY, 112};
+	struct kit k = kit_new();
+	struct cim_writer *w = begin(&k, NULL, "m.cim");
+
+	put(&k, w, "own", "own");
+	for (unsigned i = 0; i < 3; i++) {
+		struct mini *m = hand_begin(REGIONS);
+		const char name[] = {(char)('a' + i), '\0'};
+		struct mini_link link;
+		char path[] = "mem/?.cim";
+		uint32_t id;
+
+		path[4] = name[0];
+		m->entry_size = sizes[i];
+		id = mini_plain(m, DATA, name, 1);
+		link = mini_link(name, id, 0);
+		mini_field(m, m->root, PLACE, 10 + i, 1);
+		mini_field(m, id, PLACE, 20 + i, 1);
+		hand_finish(&k, m, &link, 1);
+		/* (Its regions are the next one's, too, but the names and records are read now.) */
+		memfs_copy(k.m, "hand.cim", k.m, path + 4);
+		must(&k, cim_writer_add_source(w, path, 0, &k.err));
+	}
+	finish(&k, w);
+	rests_are(&k, "m.cim", " :128:10 a:128:20 b:128:21 c:128:22 own:128:0",
+		  "records of three lengths in one table");
+	kit_free(&k);
+}
+
 /* ---- merge links ---- */
 
 static void test_targets(void)
@@ -567,6 +600,7 @@ int main(void)
 	test_limits();
 	test_version();
 	test_long_records();
+	test_unequal_records();
 	test_too_long_records();
 	test_targets();
 	test_shared_target(false);
