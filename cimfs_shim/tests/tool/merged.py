@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tooltest  # noqa: E402
 import handmade  # noqa: E402
+from imagecases import all_cases  # noqa: E402
 from tooltest import TMP, check, done, expect, same, tool  # noqa: E402
 
 
@@ -142,6 +143,22 @@ for args, code, words in [
     result = tool("merge", *args)
     check(result.code == code and words in result.errors, "merge %s: exit status %d" % (" ".join(args), code), result)
     same(sorted(os.listdir(os.path.join(TMP, "third"))), before, "and nothing is left of it")
+# Every hand-made image, merged alone: what it is made of shows as it did
+merged = 0
+for kind, case in all_cases():
+    if kind != "good":
+        continue
+    image = case.build().write(os.path.join(TMP, "cases", case.name))
+    new = os.path.join(TMP, "merged-%s.cim" % case.name)
+    source = "--source=" + image
+    if tool("dump", "-q", image).code:
+        continue
+    result = tool("merge", "--verify", new, image)
+    check(result.code == 0 and tool("diff", source, new, image).code == 0,
+          "%s: merged alone it shows the same" % case.name, result)
+    merged += 1
+check(merged > 10, "there are hand-made images", merged)
+
 # Flags that nobody knows, and that a merged image can't have
 odd = handmade.basic()
 odd.items["Hello.txt"].flags |= 0x6000
