@@ -249,18 +249,24 @@ static void test_headers(void)
 		const char *what;
 		int offset; /* from the first source on; below 0: of the header's length */
 		uint16_t value;
-		enum cim_status status;
+		const char *cause;
 	} rows[] = {
-		{"a source with no set", 0, 0, CIM_E_CORRUPT},
-		{"a source with all sets of others", 0, 4, CIM_E_CORRUPT},
-		{"a source with more sets than there are", 0, 200, CIM_E_CORRUPT},
-		{"another source's GUID", 8, 0x77, CIM_E_CORRUPT},
-		{"a last source with too few sets", 56, 1, CIM_E_CORRUPT},
-		{"a length that ends in a source", -1, 1, CIM_E_CORRUPT},
-		{"a length without the sources", -1, 72 + 24 * 4, CIM_E_CORRUPT},
-		{"a length that ends in a source, past the first", -1, 255, CIM_E_CORRUPT},
-		{"a length without the last source", -1, 72 + 24 * 4 + 56 * 2, CIM_E_CORRUPT},
-		{"a length past the end", -1, 72 + 24 * 4 + 56 * 4, CIM_E_CORRUPT},
+		{"a source with no set", 0, 0, "source 0 can't have 0 region sets"},
+		{"a source with all sets of others", 0, 4,
+		 "source 0 hasn't its own region set as its last"},
+		{"a source with more sets than there are", 0, 200,
+		 "source 0 can't have 200 region sets"},
+		{"another source's GUID", 8, 0x77,
+		 "source 0 hasn't its own region set as its last"},
+		{"a last source with too few sets", 56, 1,
+		 "source 1 hasn't its own region set as its last"},
+		{"a length that ends in a source", -1, 1, "header of 1 bytes can't"},
+		{"a length without the sources", -1, 72 + 24 * 4, "header of 168 bytes can't"},
+		{"a length that ends in a source, past the first", -1, 255,
+		 "header of 255 bytes can't"},
+		{"a length without the last source", -1, 72 + 24 * 4 + 56 * 2,
+		 "1 region sets belong to no source"},
+		{"a length past the end", -1, 72 + 24 * 4 + 56 * 4, "header of 392 bytes can't"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -273,8 +279,9 @@ static void test_headers(void)
 
 		mini_le(at, rows[i].value, rows[i].offset == 8 ? 1 : 4);
 		memfs_put(g->k.m, "m.cim", file->bytes, file->size);
-		is_int(open_with(g, paths, SOURCES, &image), rows[i].status, "%s: %s", rows[i].what,
+		is_int(open_with(g, paths, SOURCES, &image), CIM_E_CORRUPT, "%s: %s", rows[i].what,
 		       g->k.err.cause);
+		ok(strstr(g->k.err.cause, rows[i].cause), "the error says so: %s", g->k.err.cause);
 		free_merged(g);
 	}
 }
