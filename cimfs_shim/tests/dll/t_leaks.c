@@ -311,6 +311,126 @@ static HRESULT mount_without_a_helper(void)
     return hr == HR_NOT_SUPPORTED ? S_OK : hr ? hr : E_UNEXPECTED;
 }
 
+/* ---- containers ---- */
+
+#define IN_FILE CIM_CREATE_IMAGE_SINGLE_FILE
+
+static BYTE root_hash[32]; /* of base.bcim */
+
+/* An image in a container, which can be sealed then. */
+static HRESULT make_container(const WCHAR *path, const WCHAR *name,
+                              HRESULT (*more)(CIMFS_IMAGE_HANDLE))
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    HRESULT hr = CimCreateImage2(path, (CIM_CREATE_IMAGE_FLAGS)(IN_FILE | CIM_CREATE_VERIFIED),
+                                 NULL, name, &image);
+
+    if (!hr) hr = more(image);
+    if (!hr) hr = CimCommitImage(image);
+    CimCloseImage(image);
+    return hr;
+}
+
+static HRESULT put_file(CIMFS_IMAGE_HANDLE image)
+{
+    return add(image, L"f.txt", 4);
+}
+
+static HRESULT put_marks(CIMFS_IMAGE_HANDLE image)
+{
+    HRESULT hr = put_file(image);
+
+    if (!hr) hr = CimTombstoneFile(image, L"d\\gone");
+    if (!hr) hr = CimCreateMergeLink(image, L"d\\link", L"f.txt");
+    return hr;
+}
+
+static HRESULT put_source(CIMFS_IMAGE_HANDLE image)
+{
+    WCHAR source[PATH_ROOM];
+
+    _snwprintf(source, PATH_ROOM, L"%ls\\base.cim", path_of(dir, L"base.bcim"));
+    return CimAddFsToMergedImage2(image, source, CIM_MERGE_SINGLE_FILE | CIM_MERGE_VERIFIED);
+}
+
+static HRESULT session_in_a_container(void)
+{
+    DeleteFileW(path_of(dir, L"new.bcim"));
+    return make_container(path_of(dir, L"new.bcim"), L"a.cim", put_marks);
+}
+
+static HRESULT merging_session(void)
+{
+    DeleteFileW(path_of(dir, L"new.bcim"));
+    return make_container(path_of(dir, L"new.bcim"), L"a.cim", put_source);
+}
+
+static HRESULT sealing(void)
+{
+    const WCHAR *path = path_of(dir, L"new.bcim");
+    UINT64 hash_size, signature_size, header_size;
+    UINT32 sealed = 0;
+    BYTE hash[32];
+    HRESULT hr;
+
+    if (!CopyFileW(path_of(dir, L"unsealed.bcim"), path, FALSE)) return E_UNEXPECTED;
+    hr = CimSealImage(path, &hash_size, &header_size, hash);
+    if (!hr)
+        hr = CimGetVerificationInformation(path, &sealed, &hash_size, &signature_size, &header_size,
+                                           hash, NULL);
+    return hr || sealed == 1 ? hr : E_UNEXPECTED;
+}
+
+static HRESULT reading_in_a_container(void)
+{
+    WCHAR image[PATH_ROOM];
+    FILE_STAT_BASIC_INFORMATION info;
+    UINT64 got, left;
+    char buffer[8];
+    HRESULT hr;
+
+    _snwprintf(image, PATH_ROOM, L"%ls\\base.cim", path_of(dir, L"base.bcim"));
+    hr = CimReadFile2(image, L"f.txt", 0, buffer, 8, &got, &left, CIM_READ_SINGLE_FILE);
+    if (!hr) hr = CimGetFileStatBasicInformation2(image, L"f.txt", &info, CIM_READ_SINGLE_FILE);
+    return hr;
+}
+
+static HRESULT converting(void)
+{
+    DeleteFileW(path_of(dir, L"new.bcim"));
+    return CimConvertBlockImage(dir, L"base.cim", path_of(dir, L"new.bcim"));
+}
+
+/* What is looked at before a helper is missed. */
+static HRESULT mounts_without_a_helper(void)
+{
+    static const GUID guid = {0xC1F5ABCD, 0x7E57, 0x4000, {0x80}};
+    const CimFsImagePath images[] = {{path_of(dir, L"merged.bcim"), L"a.cim"},
+                                     {path_of(dir, L"base.bcim"), L"base.cim"}};
+    HRESULT hr = CimMountImage(images[1].ImageDir, L"base.cim", CIM_MOUNT_SINGLE_FILE, &guid);
+
+    if (hr != HR_NOT_SUPPORTED) return hr ? hr : E_UNEXPECTED;
+    hr = CimMountVerifiedImage(images[1].ImageDir, L"base.cim", CIM_MOUNT_SINGLE_FILE, &guid, 32,
+                               root_hash);
+    if (hr != HR_NOT_SUPPORTED) return hr ? hr : E_UNEXPECTED;
+    hr = CimMergeMountImage(2, images, CIM_MOUNT_SINGLE_FILE, &guid);
+    return hr == HR_NOT_SUPPORTED ? S_OK : hr ? hr : E_UNEXPECTED;
+}
+
+static void make_containers(void)
+{
+    const WCHAR *path = path_of(dir, L"base.bcim");
+    UINT64 size, header;
+
+    if (make_container(path_of(dir, L"unsealed.bcim"), L"base.cim", put_marks) ||
+        make_container(path, L"base.cim", put_file) ||
+        CimSealImage(path, &size, &header, root_hash) ||
+        make_container(path_of(dir, L"merged.bcim"), L"a.cim", put_source))
+        bail("can't make the containers");
+}
+
+/* ---- volumes ---- */
+
 /* Without memory for its name, the prefix's directory or the helper isn't there. */
 static HRESULT without_memory(HRESULT hr)
 {
@@ -358,6 +478,12 @@ static const struct story
         {"reading that is refused", reading_refused, 0},
         {"mounts that are refused", mounts_refused, 0},
         {"a mount without a helper", mount_without_a_helper, 1},
+        {"a session in a container", session_in_a_container, 11},
+        {"a merging session", merging_session, 3},
+        {"sealing", sealing, 1},
+        {"reading in a container", reading_in_a_container, 1},
+        {"an image copied into a container", converting, 11},
+        {"mounts of containers without a helper", mounts_without_a_helper, 1},
 };
 
 static void test_leaks(const struct story *story)
@@ -463,6 +589,7 @@ int wmain(int argc, WCHAR **argv)
     divert_memory();
     test_first_handle();
     make_base(dir, L"base.cim");
+    make_containers();
     save_file(path_of(dir, L"broken.cim"), "no image", 8);
     if (argc == 2 && !wcscmp(argv[1], L"volume"))
     {

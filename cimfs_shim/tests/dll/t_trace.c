@@ -139,10 +139,13 @@ static void make_container_calls(void)
 {
     const CimFsImagePath images[2] = {{L"d", L"a"}, {L"d", L"b"}};
     FILE_STAT_BASIC_INFORMATION info;
+    CIMFS_IMAGE_HANDLE image;
     UINT64 one, two, three;
     BYTE hash[32];
     UINT32 sealed;
 
+    CimCreateImage2(L"\\\\.\\PhysicalDrive9", CIM_CREATE_IMAGE_SINGLE_FILE, NULL, L"a", &image);
+    CimCreateImage2(L"d", CIM_CREATE_IMAGE_BLOCK_CIM, NULL, L"a", &image);
     CimConvertBlockImage(L"d", L"a", L"b");
     CimAddFsToMergedImage(NULL, L"a");
     CimAddFsToMergedImage2(NULL, L"a", 7);
@@ -321,6 +324,10 @@ static const char *const each_line[] = {
         "CimMountImage(\"DIR\", (null), flags 0x0, (null)): not mounted, letter - = 0x80070057 "
         "E_INVALIDARG: the image's name is NULL",
         "CimDismountImage((null)) = 0x80070057 E_INVALIDARG: the volume's GUID is NULL",
+        "CimCreateImage2(\"\\\\.\\PhysicalDrive9\", flags 0x8, (null), \"a\", image NULL) = "
+        "0x80070057 E_INVALIDARG: the path of a device, for a file's",
+        "CimCreateImage2(\"d\", flags 0x4, (null), \"a\", image NULL) = 0x80070057 E_INVALIDARG: "
+        "the path of a file, for a device's",
         "CimConvertBlockImage(\"d\", \"a\", \"b\") = 0x80070003 ERROR_PATH_NOT_FOUND: copy image: "
         "d\\a: opening directory d: File not found (2)",
         "CimAddFsToMergedImage(image NULL, \"a\") = 0x80070057 E_INVALIDARG: the handle is not "
