@@ -263,7 +263,9 @@ const struct command cmd_convert = {
 		"too, and a container that is made so has lost hardly any room.",
 	.notes = "Each image is there whole, or not at all. If one of several can't be copied, "
 		 "those "
-		 "before it are. With --flatten PE images are stored as plain data.",
+		 "before it are. With --flatten PE images are stored as plain data, and what the "
+		 "records "
+		 "of a later version have behind the fields that are known is left out.",
 	.options = options,
 	.run = run,
 };
