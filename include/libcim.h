@@ -567,6 +567,10 @@ struct cim_finding {
 
 /** cim_image_verify(): read every byte of every stream and compare digests where there are any. */
 #define CIM_VERIFY_DEEP 0x1u
+/** Only the container that the image lies in; with CIM_VERIFY_DEEP every block that is sealed. */
+#define CIM_VERIFY_CONTAINER 0x2u
+/** All but that: who checks each image of a container needs it once. */
+#define CIM_VERIFY_NO_CONTAINER 0x4u
 
 /**
  * struct cim_verify_result - what a check found, and what it could look at
@@ -597,7 +601,8 @@ struct cim_verify_result {
  * is sound: see @result. Memory: one bit a FileID, some bytes a file table and a directory, 8 bytes
  * an object with a digest.
  *
- * CIM_E_ABORTED: @found or the progress callback said so. CIM_E_INVALID: unknown @flags.
+ * CIM_E_ABORTED: @found or the progress callback said so. CIM_E_INVALID: unknown @flags, or such as
+ * leave nothing to check.
  */
 CIM_API enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 					 int (*found)(void *ctx, const struct cim_finding *finding),

@@ -251,6 +251,32 @@ static void free_parts(struct cim_check *c)
 	cim_free(env, c->buf);
 }
 
+static enum cim_status check_flags(unsigned flags, struct cim_error *err)
+{
+	const unsigned either = CIM_VERIFY_CONTAINER | CIM_VERIFY_NO_CONTAINER;
+
+	if (flags & ~(CIM_VERIFY_DEEP | either))
+		return cim_fail(err, CIM_E_INVALID, "unknown flags");
+	if ((flags & either) == either)
+		return cim_fail(err, CIM_E_INVALID, "flags that leave nothing to check");
+	return CIM_OK;
+}
+
+/* What is the image's own. */
+static void check_image(struct cim_check *c)
+{
+	if (!c->status)
+		cim_check_files(c);
+	if (!c->status)
+		check_filesystem(c);
+	if (!c->status && c->table_count)
+		cim_check_tree(c);
+	if (!c->status)
+		cim_check_digests_left(c);
+	if (!c->status)
+		cim_check_lost(c);
+}
+
 enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 				 int (*found)(void *ctx, const struct cim_finding *finding),
 				 void *ctx, struct cim_verify_result *result, struct cim_error *err)
@@ -264,9 +290,9 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 		return CIM_E_POINTER;
 	if (status)
 		return cim_error_where(err, status, op, image->path);
-	if (flags & ~CIM_VERIFY_DEEP)
-		return cim_error_where(err, cim_fail(err, CIM_E_INVALID, "unknown flags"), op,
-				       image->path);
+	status = check_flags(flags, err);
+	if (status)
+		return cim_error_where(err, status, op, image->path);
 	c = cim_zalloc(&image->env, sizeof(*c));
 	if (!c)
 		return cim_error_where(err, cim_no_memory(err), op, image->path);
@@ -279,16 +305,8 @@ enum cim_status cim_image_verify(struct cim_image *image, unsigned flags,
 		cim_check_no_memory(c);
 	if (!c->status)
 		cim_check_container(c);
-	if (!c->status)
-		cim_check_files(c);
-	if (!c->status)
-		check_filesystem(c);
-	if (!c->status && c->table_count)
-		cim_check_tree(c);
-	if (!c->status)
-		cim_check_digests_left(c);
-	if (!c->status)
-		cim_check_lost(c);
+	if (!(flags & CIM_VERIFY_CONTAINER))
+		check_image(c);
 	status = c->status;
 	if (result)
 		cim_give_sized(result, &c->result, sizeof(c->result));

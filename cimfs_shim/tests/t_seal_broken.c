@@ -366,9 +366,57 @@ static void test_changing_header(void)
 	kit_free(&k);
 }
 
+static unsigned findings(struct kit *k, const char *name, unsigned flags, uint64_t *metadata)
+{
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = open_image(k, name);
+
+	must(k, cim_image_verify(image, flags, NULL, NULL, &result, &k->err));
+	cim_image_close(image);
+	*metadata = result.metadata;
+	return (unsigned)result.errors;
+}
+
+/* Who checks every image of a container checks it itself once. */
+static void test_parts(void)
+{
+	const unsigned seal_only = CIM_VERIFY_CONTAINER, images_only = CIM_VERIFY_NO_CONTAINER;
+	uint8_t root[32], last[BLOCK];
+	uint64_t block, metadata;
+	struct kit k = sealed_kit(root);
+	struct cim_image *image;
+
+	/* What the fork has of its own is behind what both have, but for the container's table. */
+	for (block = info_of(&k).size / BLOCK - 1; block; block--) {
+		memfs_peek(k.m, "c.bcim", block * BLOCK, last, BLOCK);
+		if (!memcmp(last, bytes + 1, 64))
+			break;
+	}
+	ok(block != 0, "where the fork's data begin: block %llu", (unsigned long long)block);
+	flip(&k, block * BLOCK);
+	is_int(findings(&k, "base.cim", CIM_VERIFY_DEEP, &metadata), 1,
+	       "all: a byte of another image");
+	is_int(findings(&k, "base.cim", CIM_VERIFY_DEEP | images_only, &metadata), 0,
+	       "it alone: none");
+	ok(metadata != 0, "which is looked at");
+	is_int(findings(&k, "base.cim", CIM_VERIFY_DEEP | seal_only, &metadata), 1,
+	       "the seal: one");
+	is_int(metadata, 0, "and nothing of the image");
+	is_int(findings(&k, "base.cim", seal_only, &metadata), 0,
+	       "which isn't read if it isn't deep");
+	ok(findings(&k, "fork.cim", CIM_VERIFY_DEEP | images_only, &metadata),
+	   "that image finds it");
+	image = open_image(&k, "base.cim");
+	gives(&k, cim_image_verify(image, seal_only | images_only, NULL, NULL, NULL, &k.err),
+	      CIM_E_INVALID);
+	cim_image_close(image);
+	kit_free(&k);
+}
+
 int main(void)
 {
 	pattern(bytes, 5, sizeof(bytes));
+	test_parts();
 	test_flips();
 	test_much_broken();
 	test_rules();

@@ -4,13 +4,17 @@
  */
 #include "tool.h"
 
+#include <string.h>
+
 struct verify {
 	struct tool *t;
 	const char *name;
 	struct progress progress;
 	struct cim_verify_result result;
 	uint64_t count[3];
+	unsigned part; /* CIM_VERIFY_*, where a container is checked */
 	bool deep;
+	bool sealed; /* that container */
 	bool opened;
 };
 
@@ -59,7 +63,9 @@ static void print_unchecked(const struct verify *v)
 {
 	const struct cim_verify_result *r = &v->result;
 
-	if (v->deep)
+	if (v->part & CIM_VERIFY_CONTAINER)
+		fputs(v->deep ? "" : "  not checked without --deep: its seal\n", stdout);
+	else if (v->deep)
 		printf("  %llu of %llu streams and %llu of %llu pieces of metadata had a digest "
 		       "that could "
 		       "be checked\n",
@@ -72,23 +78,31 @@ static void print_unchecked(const struct verify *v)
 		printf("  not checked without --deep: digests\n");
 }
 
-static void print_result(struct verify *v)
+static void print_json(const struct verify *v)
 {
-	if (v->t->json) {
-		json_t *o = json_object();
+	const bool image = !(v->part & CIM_VERIFY_CONTAINER);
+	json_t *o = json_object();
 
-		json_put_text(o, "image", v->name);
-		json_put_text(o, "result", v->count[CIM_ERROR] ? "corrupt" : "ok");
-		json_put_bool(o, "deep", v->deep);
-		json_put_int(o, "errors", v->count[CIM_ERROR]);
-		json_put_int(o, "warnings", v->count[CIM_WARNING]);
-		json_put_int(o, "notes", v->count[CIM_NOTE]);
+	json_put_text(o, image ? "image" : "container", v->name);
+	json_put_text(o, "result", v->count[CIM_ERROR] ? "corrupt" : "ok");
+	json_put_bool(o, "deep", v->deep);
+	json_put_int(o, "errors", v->count[CIM_ERROR]);
+	json_put_int(o, "warnings", v->count[CIM_WARNING]);
+	json_put_int(o, "notes", v->count[CIM_NOTE]);
+	if (image) {
 		json_put_int(o, "streams", v->result.streams);
 		json_put_int(o, "streams_read", v->deep ? v->result.streams : 0);
 		json_put_int(o, "streams_digest", v->result.streams_digest);
 		json_put_int(o, "metadata", v->result.metadata);
 		json_put_int(o, "metadata_digest", v->result.metadata_digest);
-		json_print(stdout, o);
+	}
+	json_print(stdout, o);
+}
+
+static void print_result(struct verify *v)
+{
+	if (v->t->json) {
+		print_json(v);
 	} else if (!v->t->quiet) {
 		put_escaped(stdout, v->name);
 		printf(": %s (%llu error%s, %llu warning%s, %llu note%s)\n",
@@ -106,7 +120,7 @@ static int not_opened(struct verify *v, const struct cim_error *err)
 {
 	const struct cim_finding f = {
 		.severity = CIM_ERROR,
-		.structure = "image",
+		.structure = v->part & CIM_VERIFY_CONTAINER ? "container" : "image",
 		.path = "",
 		.message = err->cause,
 	};
@@ -124,67 +138,135 @@ static int not_opened(struct verify *v, const struct cim_error *err)
 	return code;
 }
 
-static int verify(struct tool *t, const char *name, bool deep)
+/* Of a container that isn't sealed and breaks no rule there is nothing to tell but of its images.
+ */
+static bool is_told(const struct verify *v)
 {
-	struct verify v = {.t = t, .name = name, .result = {CIM_SIZED(v.result)}, .deep = deep};
-	struct cim_env env = *cim_env_default();
+	return !(v->part & CIM_VERIFY_CONTAINER) || v->sealed || v->t->json || v->t->verbose ||
+	       v->count[CIM_ERROR] || v->count[CIM_WARNING];
+}
+
+static int check(struct verify *v, struct cim_image *image)
+{
+	const unsigned flags = v->part | (v->deep ? CIM_VERIFY_DEEP : 0);
 	struct cim_error err = {0};
+
+	if (cim_image_verify(image, flags, on_finding, v, &v->result, &err))
+		return tool_fail_cim(v->t, "verify", v->name, &err);
+	progress_end(&v->progress);
+	v->t->warnings += v->count[CIM_WARNING];
+	if (is_told(v))
+		print_result(v);
+	return v->count[CIM_ERROR] ? EXIT_CORRUPT : EXIT_OK;
+}
+
+static struct cim_image *open_to_check(struct verify *v, const char *path, struct cim_error *err)
+{
+	struct cim_env env = *cim_env_default();
 	struct cim_image *image = NULL;
+
+	env.struct_size = sizeof(env);
+	env.progress = progress_callback;
+	env.progress_ctx = &v->progress;
+	progress_start(&v->progress, v->t, "verify");
+	tool_catch_signals();
+	tool_open_as(v->t, &env, path, &image, err);
+	v->opened = image != NULL;
+	return image;
+}
+
+static int verify_part(struct tool *t, const char *name, unsigned part, bool deep)
+{
+	struct verify v = {
+		.t = t, .name = name, .result = {CIM_SIZED(v.result)}, .part = part, .deep = deep};
+	struct cim_error err = {0};
+	struct cim_image *image;
 	int code;
 	char *real = tool_image_path(t, "verify", name, &code);
 
 	if (!real)
 		return code;
-	env.struct_size = sizeof(env);
-	env.progress = progress_callback;
-	env.progress_ctx = &v.progress;
-	progress_start(&v.progress, t, "verify");
-	tool_catch_signals();
-	tool_open_as(t, &env, real, &image, &err);
+	image = open_to_check(&v, real, &err);
 	free(real);
-	v.opened = image != NULL;
-	if (!image)
-		return not_opened(&v, &err);
-	if (cim_image_verify(image, deep ? CIM_VERIFY_DEEP : 0, on_finding, &v, &v.result, &err))
-		code = tool_fail_cim(t, "verify", name, &err);
+	code = image ? check(&v, image) : not_opened(&v, &err);
 	progress_end(&v.progress);
 	cim_image_close(image);
-	if (code)
-		return code;
-	t->warnings += v.count[CIM_WARNING];
-	print_result(&v);
-	return v.count[CIM_ERROR] ? EXIT_CORRUPT : EXIT_OK;
+	return code;
 }
 
-/* Every image in it. */
-static int verify_container(struct tool *t, const char *place, bool deep)
+static int verify(struct tool *t, const char *name, bool deep)
 {
-	struct verify v = {.t = t, .name = place, .deep = deep};
+	return verify_part(t, name, 0, deep);
+}
+
+/* Itself, by the first image in it that can be opened. If it has @another root hash than was asked
+ * for none can; what else keeps all of them from that is told of each. */
+static int verify_place(struct verify *v, struct cim_store *store, bool another)
+{
 	const struct cim_store_file *f;
-	struct cim_store *store;
+	struct cim_image *image = NULL;
 	struct cim_error err = {0};
-	bool is_empty = true;
 	int code = EXIT_OK;
 
-	if (cim_store_open(NULL, place, false, &store, &err))
-		return not_opened(&v, &err);
-	for (size_t i = 0; (f = cim_store_get(store, i)) != NULL && !tool_signal; i++) {
-		char *name;
-		int one;
+	for (size_t i = 0; !image && (f = cim_store_get(store, i)) != NULL; i++) {
+		char *name = image_in(v->name, f->name);
 
-		if (f->kind != CIM_KIND_IMAGE)
-			continue;
-		is_empty = false;
-		name = image_in(place, f->name);
-		one = verify(t, name, deep);
+		if (f->kind == CIM_KIND_IMAGE)
+			image = open_to_check(v, name, &err);
+		free(name);
+	}
+	if (image)
+		code = check(v, image);
+	else if (another)
+		code = not_opened(v, &err);
+	progress_end(&v->progress);
+	cim_image_close(image);
+	return code;
+}
+
+static int verify_images(struct tool *t, const char *place, struct cim_store *store, bool deep)
+{
+	const struct cim_store_file *f;
+	int code = EXIT_OK;
+
+	for (size_t i = 0; (f = cim_store_get(store, i)) != NULL && !tool_signal; i++) {
+		char *name = image_in(place, f->name);
+		int one = EXIT_OK;
+
+		if (f->kind == CIM_KIND_IMAGE)
+			one = verify_part(t, name, CIM_VERIFY_NO_CONTAINER, deep);
 		if (one)
 			code = one;
 		free(name);
 	}
+	return code;
+}
+
+/* Itself, and every image in it. */
+static int verify_container(struct tool *t, const char *place, bool deep)
+{
+	struct verify v = {.t = t, .name = place, .part = CIM_VERIFY_CONTAINER, .deep = deep};
+	struct cim_container_info info = {CIM_SIZED(info)};
+	struct cim_store *store = NULL;
+	struct cim_error err = {0};
+	bool another;
+	int code, of_images = EXIT_OK;
+
+	v.result.struct_size = sizeof(v.result);
+	if (cim_container_get_info(NULL, place, &info, &err) ||
+	    cim_store_open(NULL, place, false, &store, &err))
+		return not_opened(&v, &err);
+	v.sealed = info.sealed && !info.seal_elsewhere;
+	another = t->verified && (!info.sealed || memcmp(t->root_hash, info.root_hash,
+							 sizeof(info.root_hash)) != 0);
+	if (info.images)
+		code = verify_place(&v, store, another);
+	else
+		code = tool_fail(t, "verify", place, NULL, "there is no image in it");
+	if (!another)
+		of_images = verify_images(t, place, store, deep);
 	cim_store_close(store);
-	return is_empty && !tool_signal
-		       ? tool_fail(t, "verify", place, NULL, "there is no image in it")
-		       : code;
+	return of_images ? of_images : code;
 }
 
 struct verify_options {
@@ -248,7 +330,8 @@ const struct command cmd_verify = {
 		"file), path and what is wrong. Notes only with --verbose or --json. Tells also "
 		"what it couldn't check: data is read with --deep only, and what has no digest, or "
 		"one by another writer, can't be compared. Of a container every image in it is "
-		"checked. Exit status 4 if there are errors, 3 if there are only warnings.",
+		"checked, and the container itself once. Exit status 4 if there are errors, 3 if "
+		"there are only warnings.",
 	.notes = "The work is done in one thread, whatever --threads says.",
 	.options = options,
 	.run = run,

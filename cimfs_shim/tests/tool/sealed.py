@@ -132,6 +132,37 @@ for args in ([HASH], []):
     check(result.code == 4, "so does verify --deep", result)
     same(expect(0, "cat of another file", "cat", *args, "e.bcim/a.cim", "small").out, b"small\n", "which is as it was")
 
+# Of a container what is wrong with itself is told once, and of an image what is wrong with that
+put("two/big", BIG[1:])
+expect(0, "create", "create", "--container", "--sealable", "two.bcim/a.cim", "more")
+expect(0, "create", "create", "two.bcim/b.cim", "two")
+two = "--root-hash=" + expect(0, "seal", "seal", "-q", "two.bcim").text.strip()
+whole = get("two.bcim")
+
+
+def verdicts(code, *args):
+    result = tool("verify", *args)
+    check(result.code == code, "exit status %d of verify %s" % (code, " ".join(args)), result)
+    return [(line[0], line[1]) for line in re.findall(r"^(\S+): (corrupt|ok) ", result.text, re.M)], result
+
+
+same(verdicts(0, "--deep", two, "two.bcim")[0], [("two.bcim", "ok"), ("two.bcim/a.cim", "ok"), ("two.bcim/b.cim", "ok")],
+     "verify of a container is of itself, and of each image")
+found, result = verdicts(0, two, "two.bcim")
+check(result.text.count("not checked without --deep: its seal\n") == 1, "without --deep that isn't checked, which is told", result)
+put("two.bcim", whole[:whole.index(BIG[1:BLOCK]) + 9] + b"?" + whole[whole.index(BIG[1:BLOCK]) + 10:])
+found, result = verdicts(4, "--deep", two, "two.bcim")
+same(found, [("two.bcim", "corrupt"), ("two.bcim/a.cim", "ok"), ("two.bcim/b.cim", "corrupt")], "a byte of b.cim")
+same(result.text.count("the seal is broken"), 1, "the seal is told once")
+put("two.bcim", whole)
+for args, name, words in [([HASH], "two.bcim", "two.bcim: it has another root hash"), ([HASH], "d.bcim", "d.bcim: the container isn't sealed")]:
+    found, result = verdicts(4, *args, name)
+    same(found, [(name, "corrupt")], "by another root hash: the container")
+    same(result.errors.splitlines(), ["cimtool: verify " + words], "why is told once")
+found = [json.loads(line) for line in expect(0, "verify --json", "verify", "--json", "two.bcim").text.splitlines()]
+same([one.get("container") or one["image"] for one in found if "result" in one], ["two.bcim", "two.bcim/a.cim", "two.bcim/b.cim"],
+     "in JSON, too")
+
 # The line for veritysetup is one that a shell takes
 ODD = (b"a blank.bcim", "it's $HOME\\ü*.bcim".encode(), b"''.bcim", b"-n.bcim", b"--debug 'x'.bcim", b"~.bcim", b"\"`id`\".bcim",
        b"a\nb'\\x41.bcim", b"\x1b[31m.bcim", b"\xff\xfe0.bcim", b"a\\.bcim")
