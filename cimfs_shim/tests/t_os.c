@@ -15,6 +15,7 @@
 #ifdef _WIN32
 #include <windows.h>
 #include <process.h>
+#include "windisk.h"
 #else
 #include <fcntl.h>
 #include <signal.h>
@@ -1626,22 +1627,15 @@ static void test_unlistable_directory(void)
 
 #define DISK_SIZE (3 * 4096u + 512)
 
-/* Wine opens a file in its directory of devices as the device of that name. Answers its path, and
- * the device's; NULL: this isn't Wine, or it doesn't say where that directory is. */
 static const WCHAR *make_disk(char *device, size_t room)
 {
-	static WCHAR path[MAX_PATH + 64];
-	const unsigned number = 1000 + (unsigned)(GetCurrentProcessId() % 100000) * 8;
-	DWORD units = GetEnvironmentVariableW(L"WINECONFIGDIR", path, MAX_PATH);
+	const WCHAR *path = disk_file(device, room);
 	uint8_t bytes[DISK_SIZE];
 	HANDLE file;
 	DWORD n;
 
-	if (!units || units >= MAX_PATH || wcsncmp(path, L"\\??\\", 4))
+	if (!path)
 		return NULL;
-	path[1] = '\\';
-	_snwprintf(path + units, 64, L"\\dosdevices\\physicaldrive%u", number);
-	snprintf(device, room, "PhysicalDrive%u", number);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7 + i / 256);
 	file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);

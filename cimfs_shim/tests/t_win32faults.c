@@ -8,6 +8,7 @@
  * Wine is acted here.
  */
 #include "tap.h"
+#include "windisk.h"
 #include "../os/os.h"
 
 #include <windows.h>
@@ -242,6 +243,20 @@ STAND_IN(BOOL, DeviceIoControl, "32",
 	range->Length.QuadPart = 1;
 	SetLastError(ranges.error);
 	return !ranges.error;
+}
+
+STAND_IN(void *, VirtualAlloc, "16", (void *at, size_t size, DWORD type, DWORD protection))
+{
+	void *block = fails("VirtualAlloc") ? NULL : REAL(VirtualAlloc)(at, size, type, protection);
+
+	blocks += block != NULL;
+	return block;
+}
+
+STAND_IN(BOOL, VirtualFree, "12", (void *block, size_t size, DWORD type))
+{
+	blocks--;
+	return REAL(VirtualFree)(block, size, type);
 }
 
 static unsigned slept;
@@ -520,20 +535,65 @@ static enum cim_status do_mutex(void)
 	return CIM_OK;
 }
 
+/* ---- a disk ---- */
+
+#define DISK_SIZE (2 * 4096 + 512)
+
+static cim_vfs_dir *disks;
+static cim_vfs_file *disk;
+static char disk_name[40];
+
+static enum cim_status do_open_disk(void)
+{
+	cim_vfs_file *file = NULL;
+	uint64_t size = 0;
+	enum cim_status status = CALL(open, disks, disk_name, CIM_VFS_READ_ANY, &file);
+
+	if (status)
+		return file ? CIM_STATUS_COUNT : status;
+	vfs->size(vfs->ctx, file, &size, &os_error);
+	vfs->close(vfs->ctx, file);
+	return size == DISK_SIZE ? status : CIM_STATUS_COUNT;
+}
+
+/* Parts of two sectors. */
+static enum cim_status do_read_disk(void)
+{
+	char buf[5000];
+	size_t got = 77;
+	enum cim_status status = CALL(pread, disk, 100, buf, sizeof(buf), &got);
+	const bool right = status ? !got || got == 3996 : got == 5000;
+
+	return right ? status : CIM_STATUS_COUNT;
+}
+
+static enum cim_status do_write_disk(void)
+{
+	static const char buf[5000];
+
+	return CALL(pwrite, disk, 100, buf, sizeof(buf));
+}
+
 static const struct operation {
 	const char *name;
 	enum cim_status (*run)(void);
-} operations[] = {
-	{"open_dir", do_open_dir}, {"open_dir, locked", do_lock_dir},
-	{"sync_dir", do_sync_dir}, {"list", do_list},
-	{"open", do_open},	   {"open for update", do_update},
-	{"create", do_create},	   {"size", do_size},
-	{"pread", do_pread},	   {"pwrite", do_pwrite},
-	{"truncate", do_truncate}, {"sync", do_sync},
-	{"lock", do_lock},	   {"is_locked", do_is_locked},
-	{"hold", do_hold},	   {"hold, shared", do_hold_shared},
-	{"rename", do_rename},	   {"rename to a free name", do_rename_if_free},
-	{"remove", do_remove},	   {"mutex", do_mutex},
+} operations[] =
+	{
+		{"open_dir", do_open_dir}, {"open_dir, locked", do_lock_dir},
+		{"sync_dir", do_sync_dir}, {"list", do_list},
+		{"open", do_open},	   {"open for update", do_update},
+		{"create", do_create},	   {"size", do_size},
+		{"pread", do_pread},	   {"pwrite", do_pwrite},
+		{"truncate", do_truncate}, {"sync", do_sync},
+		{"lock", do_lock},	   {"is_locked", do_is_locked},
+		{"hold", do_hold},	   {"hold, shared", do_hold_shared},
+		{"rename", do_rename},	   {"rename to a free name", do_rename_if_free},
+		{"remove", do_remove},	   {"mutex", do_mutex},
+},
+  disk_operations[] = {
+	  {"open of a disk", do_open_disk},
+	  {"parts of a disk read", do_read_disk},
+	  {"parts of a disk written", do_write_disk},
 };
 
 /* As the operations want it. */
@@ -587,6 +647,7 @@ static const struct {
 } others[] = {
 	{"malloc", CIM_E_NO_MEMORY, ERROR_NOT_ENOUGH_MEMORY},
 	{"calloc", CIM_E_NO_MEMORY, ERROR_NOT_ENOUGH_MEMORY},
+	{"VirtualAlloc", CIM_E_NO_MEMORY, ERROR_NOT_ENOUGH_MEMORY},
 	{"GetFullPathNameW", CIM_E_PATH_NOT_FOUND, ERROR_BAD_PATHNAME},
 };
 
@@ -596,6 +657,7 @@ static bool is_special(const struct operation *op)
 	const bool of_dir = op->run == do_open_dir || op->run == do_lock_dir;
 
 	return !strcmp(fault.failed, "DeviceIoControl") || !strcmp(fault.failed, "GetFileType") ||
+	       (op->run == do_open_disk && !strcmp(fault.failed, "GetFileSizeEx")) ||
 	       (of_dir && !strcmp(fault.failed, "GetFileInformationByHandle"));
 }
 
@@ -617,10 +679,10 @@ static void check_failure(const struct operation *op, unsigned n, enum cim_statu
 	}
 }
 
-static void test_each_call(void)
+static void test_each_call(const struct operation *ops, size_t count)
 {
-	for (size_t i = 0; i < COUNT(operations); i++) {
-		const struct operation *op = &operations[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct operation *op = &ops[i];
 		enum cim_status status;
 		unsigned n = 0;
 
@@ -634,6 +696,30 @@ static void test_each_call(void)
 		is_str(status_name(status), "CIM_OK", "%s: without a failure", op->name);
 		ok(n > 1, "%s: %u calls were made to fail", op->name, n - 1);
 	}
+}
+
+static void test_disk(void)
+{
+	const WCHAR *file = disk_file(disk_name, sizeof(disk_name));
+	HANDLE made;
+
+	if (!file) {
+		skip("not under this Wine", "disks");
+		return;
+	}
+	made = CreateFileW(file, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+	if (SetFilePointer(made, DISK_SIZE, NULL, FILE_BEGIN) != DISK_SIZE || !SetEndOfFile(made))
+		bail("no file for a device: error %lu", GetLastError());
+	CloseHandle(made);
+	if (CALL(open_dir, "\\\\.", 0, &disks) ||
+	    CALL(open, disks, disk_name, CIM_VFS_WRITE_ANY, &disk))
+		bail("the device can't be opened: error %ld", os_error);
+	test_each_call(disk_operations, COUNT(disk_operations));
+	is_str(status_name(run_failing(do_open_disk, "GetFileSizeEx", 1, 1, ERROR_READ_FAULT)),
+	       "CIM_OK", "a disk whose size the system doesn't tell: its end is looked for");
+	vfs->close(vfs->ctx, disk);
+	vfs->close_dir(vfs->ctx, disks);
+	DeleteFileW(file);
 }
 
 /* ---- errors that mean something ---- */
@@ -1024,7 +1110,8 @@ int main(void)
 {
 	vfs = cim_env_default()->vfs;
 	make_directory();
-	test_each_call();
+	test_each_call(operations, COUNT(operations));
+	test_disk();
 	test_answers();
 	test_waiting();
 	test_asking();
