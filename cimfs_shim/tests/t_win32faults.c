@@ -442,6 +442,11 @@ static enum cim_status do_pwrite_farther(void)
 	return CALL(pwrite, shared_file, (uint64_t)INT32_MAX - 4, "nine byte", 5);
 }
 
+static enum cim_status do_pwrite_last(void)
+{
+	return CALL(pwrite, shared_file, INT64_MAX, "n", 1);
+}
+
 static enum cim_status do_truncate(void)
 {
 	return CALL(truncate, shared_file, 9);
@@ -774,6 +779,8 @@ static const struct answer {
 	 "pwrite: nothing is written"},
 	{do_pwrite, "WriteFile", 1, 1, ERROR_GEN_FAILURE, CIM_E_IO, ERROR_GEN_FAILURE,
 	 "pwrite: a failure"},
+	{do_pwrite_last, "WriteFile", 1, 1, ERROR_READ_FAULT, CIM_E_TOO_LARGE, ERROR_FILE_TOO_LARGE,
+	 "pwrite: what no file can have isn't tried"},
 	{do_truncate, "SetFileInformationByHandle", 1, 1, ERROR_INVALID_PARAMETER, CIM_E_TOO_LARGE,
 	 ERROR_FILE_TOO_LARGE, "truncate: a size that can't be"},
 	{do_truncate, "SetFileInformationByHandle", 1, 1, ERROR_NOT_ENOUGH_MEMORY, CIM_E_TOO_LARGE,
