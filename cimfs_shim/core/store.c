@@ -46,6 +46,7 @@
 #include "sized.h"
 #include "sort.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NO_SET UINT32_MAX
@@ -78,6 +79,7 @@ struct cim_store {
 	struct cim_env env;
 	struct cim_vfs vfs; /* env's */
 	cim_vfs_dir *dir;
+	char *path; /* as the caller named it */
 	struct entry *entries;
 	size_t count, room;
 	size_t sorted;		     /* so many of them are in order */
@@ -648,6 +650,9 @@ enum cim_status cim_store_open(const struct cim_env *env, const char *dir, bool 
 		      : cim_place_open(&store->env, &store->vfs, dir, &store->dir, &why);
 	if (!status)
 		status = scan(store, &why);
+	store->path = cim_strdup(&own, dir);
+	if (!status && !store->path)
+		status = cim_no_memory(&why);
 	store->alone = lock && !store->unlocked && cim_cont_of(&store->vfs, store->dir);
 	if (status) {
 		cim_store_close(store);
@@ -667,6 +672,34 @@ const char *cim_store_owner(struct cim_store *store, const struct cim_guid *guid
 	const struct set *set = store && guid ? find_set(store, guid) : NULL;
 
 	return set && n < set->owners ? store->entries[store->owners[set->first + n]].name : NULL;
+}
+
+enum cim_status cim_store_open_image(struct cim_store *store, const char *name,
+				     struct cim_image **image, struct cim_error *err)
+{
+	static const char op[] = "open image";
+	const struct entry *entry;
+	size_t room;
+	char *path;
+	enum cim_status status;
+
+	if (image)
+		*image = NULL;
+	if (CIM_ANY_NULL(err, op, store, name, image))
+		return CIM_E_POINTER;
+	entry = find_listed(store, name);
+	if (!entry || entry->file.kind != CIM_KIND_IMAGE)
+		return cim_error_where(
+			err, cim_fail(err, CIM_E_FILE_NOT_FOUND, "no image of that name was there"),
+			op, name);
+	room = strlen(store->path) + strlen(name) + 2;
+	path = cim_alloc(&store->env, room);
+	if (!path)
+		return cim_error_where(err, cim_no_memory(err), op, name);
+	snprintf(path, room, "%s/%s", store->path, name);
+	status = cim_image_open_in(&store->env, store->dir, name, path, image, err);
+	cim_free(&store->env, path);
+	return status;
 }
 
 bool cim_store_unlocked(struct cim_store *store)
@@ -755,5 +788,6 @@ void cim_store_close(struct cim_store *store)
 	cim_free(&env, store->refs);
 	cim_free(&env, store->owners);
 	cim_io_close_dir(&env, store->dir);
+	cim_free(&env, store->path);
 	cim_free(&env, store);
 }

@@ -804,6 +804,35 @@ static enum cim_status try_session(struct kit *k, const char *existing, const ch
 	return cim_writer_open(&k->env, "mem/c.bcim", existing, name, flags, w, &k->err);
 }
 
+/* Images of a store: the container isn't opened for each of them. */
+static void test_listed_image(void)
+{
+	struct kit k = kit_new();
+	struct cim_image *image = NULL;
+	struct cim_store *store;
+	unsigned long opens;
+	char *want, *got;
+
+	k.container = true;
+	make_base(&k);
+	want = dump(&k, "base.cim");
+	must(&k, cim_store_open(&k.env, "mem/c.bcim", false, &store, &k.err));
+	opens = k.m->count[MEM_OPEN];
+	gives(&k, cim_store_open_image(store, "base.cim", &image, &k.err), CIM_OK);
+	got = dump_image(&k, image);
+	is_str(got, want, "an image that a store has listed");
+	is_int((int64_t)(k.m->count[MEM_OPEN] - opens), 0, "is read of what the store has open");
+	cim_image_close(image);
+	gives(&k, cim_store_open_image(store, "none.cim", &image, &k.err), CIM_E_FILE_NOT_FOUND);
+	ok(!image, "there is none of another name");
+	gives(&k, cim_store_open_image(store, cim_store_get(store, 1)->name, &image, &k.err),
+	      CIM_E_FILE_NOT_FOUND);
+	cim_store_close(store);
+	free(want);
+	free(got);
+	kit_free(&k);
+}
+
 static void test_upkeep(void)
 {
 	struct kit k = kit_new();
@@ -2039,6 +2068,7 @@ int main(void)
 	test_order();
 	test_random_files();
 	test_story();
+	test_listed_image();
 	test_upkeep();
 	test_reading_meanwhile();
 	test_locks();

@@ -120,6 +120,7 @@ static void *sized_output(unsigned n)
 	X(cim_store_open, 2, "look at image directory",                                            \
 	  (&k.env, P(1, "mem"), false, output(2), &k.err))                                         \
 	X(cim_store_remove, 2, "remove file", (P(1, store), P(2, "x"), &k.err))                    \
+	X(cim_store_open_image, 3, "open image", (P(1, store), P(2, "x"), output(3), &k.err))      \
 	X(cim_store_sync, 1, "sync directory", (P(1, store), &k.err))                              \
 	X(cim_stream_fill, 2, "fill stream", (P(1, stream), P(2, &source), &k.err))                \
 	X(cim_stream_write, 2, "write stream", (P(1, stream), P(2, buf), 0, output(0), &k.err))    \

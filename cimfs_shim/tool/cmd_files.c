@@ -212,7 +212,6 @@ static void show_missing(struct files *files, const struct cim_region_set *set, 
  * it is whole without them. */
 static int look_for_missing(struct files *files, const char *name, unsigned long *missing)
 {
-	char *path = xasprintf("%s/%s", files->dir, name);
 	char region[CIM_REGION_NAME];
 	struct cim_error err = {0};
 	const struct cim_region_set *set;
@@ -220,10 +219,9 @@ static int look_for_missing(struct files *files, const char *name, unsigned long
 	bool merged;
 	int code = EXIT_OK;
 
-	if (cim_image_open(NULL, path, &image, &err))
+	if (cim_store_open_image(files->store, name, &image, &err))
 		code = tool_fail_file(files->t, "list", files->where, files->image ? NULL : name,
 				      &err);
-	free(path);
 	for (uint32_t i = 0; !code && (set = cim_image_get_set(image, i)); i++) {
 		const char *first = cim_store_owner(files->store, &set->guid, 0);
 
