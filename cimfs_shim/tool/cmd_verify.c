@@ -299,9 +299,7 @@ static int run(struct tool *t, int argc, char **argv)
 		return tool_usage(t, "--manifest names the images itself");
 	if (o.manifest) {
 		tool_catch_signals();
-		t->several = true;
-		code = tool_verify_manifest(t, o.manifest);
-		return code ? code : tool_check_sources(t);
+		return tool_verify_manifest(t, o.manifest);
 	}
 	if (optind == argc)
 		return tool_usage(t, "IMAGE is missing");

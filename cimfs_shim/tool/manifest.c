@@ -234,6 +234,15 @@ static enum cim_status compare_link(struct manifest *m, const struct line *line,
 	return status;
 }
 
+static size_t count_units(const uint16_t *units)
+{
+	size_t count = 0;
+
+	while (units[count])
+		count++;
+	return count;
+}
+
 /* Of a merge link, whose data are it. */
 static enum cim_status compare_target(struct manifest *m, const struct line *line, uint32_t id,
 				      struct cim_error *err)
@@ -246,16 +255,15 @@ static enum cim_status compare_target(struct manifest *m, const struct line *lin
 
 	if (status)
 		return status;
-	for (const uint16_t *want = line->other; *want || at < data.size; want++) {
+	for (const uint16_t *want = line->other; *want; want++, at += sizeof(unit)) {
 		status = cim_image_read(m->image, &data, at, unit, sizeof(unit), &got, err);
 		if (status)
 			return status;
-		if (got != sizeof(unit) || (unit[0] | unit[1] << 8) != *want) {
-			differs(m, line->path, "is a merge link to something else");
+		if (got != sizeof(unit) || (unit[0] | unit[1] << 8) != *want)
 			break;
-		}
-		at += sizeof(unit);
 	}
+	if (at != data.size || at != sizeof(unit) * count_units(line->other))
+		differs(m, line->path, "is a merge link to something else");
 	return CIM_OK;
 }
 
@@ -512,8 +520,8 @@ static char *file_name(const char *text)
 	size_t count = 0, bytes;
 	char *name = NULL;
 
-	while (units && units[count])
-		count++;
+	if (units)
+		count = count_units(units);
 	if (count) {
 		bytes = cim_utf8_from_utf16(units, count, NULL, 0);
 		name = xmalloc(bytes + 1);

@@ -177,7 +177,19 @@ for index, line, words in [
 same(verify(["image\tbase.cim\tcontainer=base.bcim", item("file", "/a", **contents(b"x", **ZERO)),
              item("directory", "/d", mark="opaque", **ZERO), item("file", "/d/old", **contents(b"", **ZERO))]).text.split("\n")[0],
      "base.cim: /d: is not opaque", "told: is not opaque")
+# A 0 behind the target doesn't end it, whatever lies in memory behind the manifest's own.
+write(os.path.join(TMP, "dump"), b"cim-dump 1\nmerge-link /long to=/%s\n" % (b"q" * 60))
+made("create", "-q", "--from-dump=" + os.path.join(TMP, "dump"), os.path.join(DIRECTORY, "zero.cim"))
+TARGET = b"q\0" * 60
+for name in os.listdir(DIRECTORY):
+    data = open(os.path.join(DIRECTORY, name), "rb").read()
+    if TARGET in data:
+        write(os.path.join(DIRECTORY, name), data.replace(TARGET, TARGET[:40] + bytes(80)))
+for units in (20, 60):
+    same(verify(["image\tzero.cim", "merge-link\t/long\tto=/" + "q" * units]).text.count("is a merge link to something else"),
+         1, "zeros behind a merge link's target, of which the manifest has %d" % units)
 for what, lines, words in [
+        ("a source of what isn't merged", ["image\timage.cim", "source\tbase.cim\tcontainer=base.bcim"], "it is no merged image"),
         ("another root hash", [UPPER[0].replace(ROOTS["upper"], ROOTS["m"])] + UPPER[1:], "root hash"),
         ("a source that isn't named", MERGED[:1] + MERGED[2:], "none of the images given is the source"),
         ("a source that isn't there", MERGED[:1] + ["source\tno.cim"], "no.cim")]:
