@@ -47,9 +47,14 @@ char *split_image(const char *path, const char **name)
 	return bare(path, (size_t)(*name - path));
 }
 
+char *bare_place(const char *place)
+{
+	return bare(place, strlen(place));
+}
+
 char *image_in(const char *place, const char *name)
 {
-	char *dir = bare(place, strlen(place));
+	char *dir = bare_place(place);
 	char *path = xasprintf("%s%s%s", dir, strcmp(dir, "/") ? "/" : "", name);
 
 	free(dir);
@@ -93,7 +98,7 @@ char *image_full_path(const char *path)
 bool is_container(const char *path)
 {
 	static const char magic[8] = "cimcont0"; /* container.md 1 */
-	char *file = bare(path, strlen(path));
+	char *file = bare_place(path);
 	int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char bytes[sizeof(magic)];
 	struct stat st;
@@ -129,7 +134,7 @@ static enum cim_status check_mode(const char *path, mode_t mode, struct cim_erro
 enum cim_status image_check_kind(const char *path, struct cim_error *err)
 {
 	const bool container = is_container(path);
-	char *file = container ? bare(path, strlen(path)) : xstrdup(path);
+	char *file = container ? bare_place(path) : xstrdup(path);
 	enum cim_status status = CIM_OK;
 	struct stat st;
 

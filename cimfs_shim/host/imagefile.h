@@ -17,7 +17,10 @@ char *image_path_of(const char *path);
 /* A path to an image: its directory ("." if none, allocated, without separators at its end) and its
  * name in there. */
 char *split_image(const char *path, const char **name);
-/* The reverse; allocated. @place may have separators at its end. */
+/* A place by its bare name, without separators at its end, which a container, a file, can't have;
+ * allocated. */
+char *bare_place(const char *place);
+/* The reverse of split_image(); allocated. @place may have separators at its end. */
 char *image_in(const char *place, const char *name);
 /* Does the path lead through a file, or a block device? Then a container is meant. */
 bool image_in_file(const char *path);

@@ -221,6 +221,7 @@ static const struct arg_option options[] = {
 
 static int convert(struct convert *c, const char *from, const char *to)
 {
+	char *place;
 	int code;
 
 	if (!c->flatten && (c->options.consistent || c->t->source_count))
@@ -228,9 +229,11 @@ static int convert(struct convert *c, const char *from, const char *to)
 	if (!is_directory(from) && !is_container(from))
 		return convert_one(c, from, to);
 	c->t->several = true;
-	code = place_flags(c->t, to, to, &c->options.place, &c->flags);
+	place = bare_place(to);
+	code = place_flags(c->t, to, place, &c->options.place, &c->flags);
 	if (!code)
-		code = convert_all(c, from, to);
+		code = convert_all(c, from, place);
+	free(place);
 	return code ? code : tool_check_sources(c->t);
 }
 

@@ -118,13 +118,17 @@ static int seal(struct tool *t, const char *container)
 static int run(struct tool *t, int argc, char **argv)
 {
 	int code = tool_args(t, argc, argv, NULL, 1, 1, "CONTAINER is missing");
+	char *container;
 
 	if (code)
 		return code;
 	if (image_in_file(argv[optind]))
 		return tool_usage(t, "'%s' names an image: a container is sealed as a whole",
 				  argv[optind]);
-	return seal(t, argv[optind]);
+	container = bare_place(argv[optind]);
+	code = seal(t, container);
+	free(container);
+	return code;
 }
 
 const struct command cmd_seal = {

@@ -204,19 +204,12 @@ static int append(struct tool *t, const char *container, const struct cim_contai
 	return EXIT_OK;
 }
 
-static int run(struct tool *t, int argc, char **argv)
+static int append_footer(struct tool *t, const char *container)
 {
 	struct cim_container_info info = {CIM_SIZED(info)};
 	struct cim_error err = {0};
 	struct footer footer;
-	const char *container;
-	int code = tool_args(t, argc, argv, NULL, 1, 1, "CONTAINER is missing");
 
-	if (code)
-		return code;
-	container = argv[optind];
-	if (image_in_file(container))
-		return tool_usage(t, "'%s' names an image, not a container", container);
 	if (cim_container_get_info(NULL, container, &info, &err))
 		return tool_fail_cim(t, "look at", container, &err);
 	if (info.device)
@@ -225,6 +218,21 @@ static int run(struct tool *t, int argc, char **argv)
 	if (footer.found && (uint64_t)footer.at >= info.size)
 		return tool_fail(t, "append to", container, NULL, "there is a VHD footer already");
 	return append(t, container, &info);
+}
+
+static int run(struct tool *t, int argc, char **argv)
+{
+	int code = tool_args(t, argc, argv, NULL, 1, 1, "CONTAINER is missing");
+	char *container;
+
+	if (code)
+		return code;
+	if (image_in_file(argv[optind]))
+		return tool_usage(t, "'%s' names an image, not a container", argv[optind]);
+	container = bare_place(argv[optind]);
+	code = append_footer(t, container);
+	free(container);
+	return code;
 }
 
 const struct command cmd_vhd = {

@@ -526,7 +526,7 @@ static char *file_name(const char *text)
 		bytes = cim_utf8_from_utf16(units, count, NULL, 0);
 		name = xmalloc(bytes + 1);
 		cim_utf8_from_utf16(units, count, name, bytes + 1);
-		if (strpbrk(name, "/\\")) {
+		if (strpbrk(name, "/\\") || !strcmp(name, ".") || !strcmp(name, "..")) {
 			free(name);
 			name = NULL;
 		}

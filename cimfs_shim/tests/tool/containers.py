@@ -119,6 +119,18 @@ for args in (["info", "--json", "c.bcim"], ["verify", "c.bcim"], ["files", "c.bc
         result = expect(0, args[0] + " " + spelt, *[arg.replace("c.bcim", spelt) for arg in args])
         texts[spelt] = re.sub(r"(\./)?c\.bcim/*", "c.bcim/", result.text)
     same(set(texts.values()), {texts["c.bcim"]}, "%s: however the container is spelt" % args[0])
+for spelt in ("v.bcim", "v.bcim/", "v.bcim//"):
+    expect(0, "create --container", "create", "--container", "--sealable", "v.bcim/a.cim", "src")
+    expect(0, "append-vhd-footer " + spelt, "append-vhd-footer", spelt)
+    result = tool("seal", spelt)
+    same((result.code, result.errors.count("the VHD footer")), (0, 1), "seal %s tells that a footer went" % spelt)
+    same(re.findall(r"v\.bcim/*", result.text), ["v.bcim"] * 3, "and names the file")
+    expect(0, "convert to " + spelt, "convert", "c.bcim", spelt.replace("v", "w"), "--container")
+    expect(0, "append-vhd-footer", "append-vhd-footer", "w.bcim")
+    result = expect(0, "convert to one with a footer", "convert", "v.bcim", spelt.replace("v", "w"))
+    same(result.errors.count("the VHD footer"), 1, "convert to %s tells that a footer went" % spelt)
+    os.unlink(os.path.join(TMP, "v.bcim"))
+    os.unlink(os.path.join(TMP, "w.bcim"))
 same(re.findall(r"^(\S+): (\w+) ", expect(0, "verify of all", "verify", "--deep", "c.bcim").text, re.M),
      [("c.bcim/base.cim", "ok"), ("c.bcim/child.cim", "ok")], "is of each image in it")
 put("empty.bcim", empty())

@@ -214,7 +214,8 @@ MALFORMED = [
     ("image", ["image\t%005cimage.cim"], "line 2: no image's name"),
     ("image", ["image\t"], "line 2: no image's name"),
     ("image", ["image\t%"], "line 2: no image's name"),
-    ("image", ["image\t.", "source\t/"], "line 3: no image's name"),
+    ("image", ["image\t.."], "line 2: no image's name"),
+    ("image", ["image\tx", "source\t/"], "line 3: no image's name"),
     ("source", ["source\timage.cim"], "line 2: a source without its image"),
     ("source", LINES[:2] + ["source\timage.cim"], "line 4: a source without its image"),
     ("source", [LINES[0], "source\timage.cim\troot=" + 64 * "0"], "line 3: a field that isn't understood"),
@@ -226,7 +227,7 @@ MALFORMED = [
     "created=", "created=--1", "written=1.5", "changed=0x1", "accessed=%d" % (1 << 63), "data=",
     "mark=opaque", "data=zero", "ea=0", "ea=0g", "security=xx", "reparse=1", "owner=root", "to=file", "name=%", "to=/%", "")
 ] + [("field", [LINES[0] + "\t" + field], "line 2: a field that isn't understood") for field in (
-    "container", "container=", "container=a/b", "root=0", "root=" + 63 * "0", "size=1", "container=a\tcontainer=b", "")
+    "container", "container=", "container=a/b", "container=.", "container=..", "root=0", "root=" + 63 * "0", "size=1", "container=a\tcontainer=b", "")
 ] + [("field", [LINES[0], "directory\t/\tmark=bare"], "line 3: a field that isn't understood")]
 for kind, lines, words in MALFORMED:
     result = verify(lines)
