@@ -141,19 +141,28 @@ STAND_IN(BOOL, GetFileInformationByHandle, "8", (HANDLE handle, BY_HANDLE_FILE_I
 	return TRUE;
 }
 
+static bool sizeless; /* as Wine says of a block device: 0 */
+
 STAND_IN(BOOL, GetFileSizeEx, "8", (HANDLE handle, LARGE_INTEGER *size))
 {
-	ANSWER(GetFileSizeEx, handle, size);
+	if (fails("GetFileSizeEx"))
+		return FALSE;
+	size->QuadPart = 0;
+	return sizeless || REAL(GetFileSizeEx)(handle, size);
 }
+
+static unsigned odd_transfers; /* not of whole sectors */
 
 STAND_IN(BOOL, ReadFile, "20", (HANDLE handle, void *buf, DWORD len, DWORD *got, OVERLAPPED *where))
 {
+	odd_transfers += len % 512 || where->Offset % 512;
 	ANSWER(ReadFile, handle, buf, len, got, where);
 }
 
 STAND_IN(BOOL, WriteFile, "20",
 	 (HANDLE handle, const void *buf, DWORD len, DWORD *got, OVERLAPPED *where))
 {
+	odd_transfers += len % 512 || where->Offset % 512;
 	if (fails("WriteFile")) /* ERROR_SUCCESS: it works, and writes nothing */
 		return fault.code == ERROR_SUCCESS;
 	return REAL(WriteFile)(handle, buf, len, got, where);
@@ -548,6 +557,8 @@ static cim_vfs_dir *disks;
 static cim_vfs_file *disk;
 static char disk_name[40];
 
+static LONGLONG disk_size;
+
 static enum cim_status do_open_disk(void)
 {
 	cim_vfs_file *file = NULL;
@@ -558,7 +569,7 @@ static enum cim_status do_open_disk(void)
 		return file ? CIM_STATUS_COUNT : status;
 	vfs->size(vfs->ctx, file, &size, &os_error);
 	vfs->close(vfs->ctx, file);
-	return size == DISK_SIZE ? status : CIM_STATUS_COUNT;
+	return size == (uint64_t)disk_size ? status : CIM_STATUS_COUNT;
 }
 
 /* Parts of two sectors. */
@@ -570,6 +581,15 @@ static enum cim_status do_read_disk(void)
 	const bool right = status ? !got || got == 3996 : got == 5000;
 
 	return right ? status : CIM_STATUS_COUNT;
+}
+
+static enum cim_status do_read_sector(void)
+{
+	char buf[4096];
+	size_t got = 77;
+	enum cim_status status = CALL(pread, disk, 4096, buf, sizeof(buf), &got);
+
+	return got == sizeof(buf) ? status : CIM_STATUS_COUNT;
 }
 
 static enum cim_status do_write_disk(void)
@@ -703,26 +723,65 @@ static void test_each_call(const struct operation *ops, size_t count)
 	}
 }
 
+static void set_disk_size(const WCHAR *file, LONG size)
+{
+	HANDLE handle = CreateFileW(file, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+				    OPEN_ALWAYS, 0, NULL);
+
+	if (SetFilePointer(handle, size, NULL, FILE_BEGIN) != (DWORD)size || !SetEndOfFile(handle))
+		bail("no file for a device: error %lu", GetLastError());
+	CloseHandle(handle);
+	disk_size = size;
+}
+
+/* Windows refuses anything else. */
+static void test_whole_sectors(void)
+{
+	static char buf[DISK_SIZE];
+	size_t got;
+
+	odd_transfers = 0;
+	for (uint64_t at = 0; at < DISK_SIZE; at += 50) {
+		CALL(pread, disk, at, buf, DISK_SIZE - at, &got);
+		CALL(pread, disk, 0, buf, DISK_SIZE - at, &got);
+		CALL(pwrite, disk, at, buf, DISK_SIZE - at);
+		CALL(pwrite, disk, 0, buf, DISK_SIZE - at);
+	}
+	is_int(odd_transfers, 0, "reads and writes of a disk that aren't of whole sectors");
+}
+
+/* Its end is looked for. */
+static void test_sizeless_disk(const WCHAR *file)
+{
+	is_str(status_name(run_failing(do_open_disk, "GetFileSizeEx", 1, 1, ERROR_READ_FAULT)),
+	       "CIM_OK", "a disk whose size the system can't tell");
+	sizeless = true;
+	for (LONG sectors = 0; sectors < 9; sectors++) {
+		set_disk_size(file, sectors * 512);
+		is_str(status_name(run_failing(do_open_disk, NULL, 0, 0, 0)), "CIM_OK",
+		       "a disk of %d sectors, of which the system says 0", (int)sectors);
+	}
+	sizeless = false;
+}
+
 static void test_disk(void)
 {
 	const WCHAR *file = disk_file(disk_name, sizeof(disk_name));
-	HANDLE made;
 
 	if (!file) {
 		skip("not under this Wine", "disks");
 		return;
 	}
-	made = CreateFileW(file, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
-	if (SetFilePointer(made, DISK_SIZE, NULL, FILE_BEGIN) != DISK_SIZE || !SetEndOfFile(made))
-		bail("no file for a device: error %lu", GetLastError());
-	CloseHandle(made);
+	set_disk_size(file, DISK_SIZE);
 	if (CALL(open_dir, "\\\\.", 0, &disks) ||
 	    CALL(open, disks, disk_name, CIM_VFS_WRITE_ANY, &disk))
 		bail("the device can't be opened: error %ld", os_error);
 	test_each_call(disk_operations, COUNT(disk_operations));
-	is_str(status_name(run_failing(do_open_disk, "GetFileSizeEx", 1, 1, ERROR_READ_FAULT)),
-	       "CIM_OK", "a disk whose size the system doesn't tell: its end is looked for");
+	is_str(status_name(run_failing(do_read_sector, "VirtualAlloc", 1, 1, 0)), "CIM_OK",
+	       "a whole sector is read without memory of its own");
+	test_whole_sectors();
 	vfs->close(vfs->ctx, disk);
+	test_sizeless_disk(file);
 	vfs->close_dir(vfs->ctx, disks);
 	DeleteFileW(file);
 }
