@@ -55,6 +55,14 @@ static HRESULT(WINAPI *pCimGetFileStatBasicInformation)(const WCHAR *, const WCH
 static HRESULT(WINAPI *pCimLookupFile)(CIMFS_IMAGE_HANDLE, const WCHAR *, BOOLEAN *);
 static HRESULT(WINAPI *pCimReadFile2)(const WCHAR *, const WCHAR *, UINT64, void *, UINT64,
                                       UINT64 *, UINT64 *, UINT32);
+static HRESULT(WINAPI *pCimGetFileStatBasicInformation2)(const WCHAR *, const WCHAR *,
+                                                         FILE_STAT_BASIC_INFORMATION *, UINT32);
+static HRESULT(WINAPI *pCimAddFsToMergedImage2)(CIMFS_IMAGE_HANDLE, const WCHAR *, UINT32);
+static HRESULT(WINAPI *pCimMergeMountImage)(UINT32, const CimFsImagePath *, UINT32, const GUID *);
+static HRESULT(WINAPI *pCimMountVerifiedImage)(const WCHAR *, const WCHAR *, UINT32, const GUID *,
+                                               UINT16, const BYTE *);
+static HRESULT(WINAPI *pCimMergeMountVerifiedImage)(UINT32, const CimFsImagePath *, UINT32,
+                                                    const GUID *, UINT16, const BYTE *);
 static HRESULT(WINAPI *pCimTombstoneFile)(CIMFS_IMAGE_HANDLE, const WCHAR *);
 static HRESULT(WINAPI *pCimCreateMergeLink)(CIMFS_IMAGE_HANDLE, const WCHAR *, const WCHAR *);
 static HRESULT(WINAPI *pCimSealImage)(const WCHAR *, UINT64 *, UINT64 *, BYTE *);
@@ -101,6 +109,11 @@ static BOOL init_functions(void)
     GET_LATER_PROC(CimGetFileStatBasicInformation);
     GET_LATER_PROC(CimLookupFile);
     GET_LATER_PROC(CimReadFile2);
+    GET_LATER_PROC(CimGetFileStatBasicInformation2);
+    GET_LATER_PROC(CimAddFsToMergedImage2);
+    GET_LATER_PROC(CimMergeMountImage);
+    GET_LATER_PROC(CimMountVerifiedImage);
+    GET_LATER_PROC(CimMergeMountVerifiedImage);
     GET_LATER_PROC(CimTombstoneFile);
     GET_LATER_PROC(CimCreateMergeLink);
     GET_LATER_PROC(CimSealImage);
@@ -1508,6 +1521,28 @@ static void test_mounted_image(void)
     check_volume_file(0, L"dir\\File", "text");
 }
 
+/* What a mount that is to succeed has answered. */
+#define is_mounted(hr) is_mounted_(__LINE__, hr)
+static BOOL is_mounted_(int line, HRESULT hr)
+{
+    if (hr == E_ACCESSDENIED || hr == HR_PRIVILEGE_NOT_HELD || broken(hr == HR_NOT_SUPPORTED))
+    {
+        skip("Can't mount here, hr %#lx: on Windows administrators can.\n", hr);
+        return FALSE;
+    }
+    todo_wine_if(hr == HR_NOT_SUPPORTED)
+            ok_(__FILE__, line)(hr == S_OK, "Mounting: got hr %#lx.\n", hr);
+    return hr == S_OK;
+}
+
+#define unmount(volume) unmount_(__LINE__, volume)
+static void unmount_(int line, int volume)
+{
+    HRESULT hr = pCimDismountImage(&volume_ids[volume]);
+
+    ok_(__FILE__, line)(hr == S_OK, "CimDismountImage: got hr %#lx.\n", hr);
+}
+
 static void test_mount(void)
 {
     HRESULT hr;
@@ -1515,13 +1550,7 @@ static void test_mount(void)
     make_volume_ids();
     make_mount_image();
     hr = pCimMountImage(work_dir, L"mounted.cim", CIM_MOUNT_IMAGE_NONE, &volume_ids[0]);
-    if (hr == E_ACCESSDENIED || hr == HR_PRIVILEGE_NOT_HELD || broken(hr == HR_NOT_SUPPORTED))
-    {
-        skip("Can't mount here, hr %#lx: on Windows administrators can.\n", hr);
-        return;
-    }
-    todo_wine_if(hr == HR_NOT_SUPPORTED) ok(hr == S_OK, "CimMountImage: got hr %#lx.\n", hr);
-    if (hr != S_OK) return;
+    if (!is_mounted(hr)) return;
 
     check_volume_file(0, L"dir\\File", "text");
     check_volume_file(0, L"DIR\\fILE", "text");
@@ -1545,18 +1574,6 @@ static void test_mount(void)
     ok(!file_exists(volume_path(0, L"")), "The volume is still there.\n");
     hr = pCimDismountImage(&volume_ids[0]);
     ok(hr == HR_FILE_NOT_FOUND, "Got hr %#lx.\n", hr);
-}
-
-/* Each test in a directory of its own, which goes whatever happened in it. */
-static void run_test(void (*test)(void))
-{
-    if (!make_work_dir())
-    {
-        ok(0, "Can't make a directory, error %lu.\n", GetLastError());
-        return;
-    }
-    test();
-    remove_dir(work_dir);
 }
 
 /* Images in one file, as clients make, seal and read them. */
@@ -1607,6 +1624,323 @@ static void test_single_file(void)
        wine_dbgstr_an(buffer, 4));
 }
 
+/* An image of a container in the directory; NULL: this Windows has none. */
+#define create_in(container, flags, name) create_in_(__LINE__, container, flags, name)
+static CIMFS_IMAGE_HANDLE create_in_(int line, const WCHAR *container, UINT32 flags,
+                                     const WCHAR *name)
+{
+    CIMFS_IMAGE_HANDLE image = NULL;
+    HRESULT hr;
+
+    hr = pCimCreateImage2(work_path(container),
+                          (CIM_CREATE_IMAGE_FLAGS)(CIM_CREATE_IMAGE_SINGLE_FILE | flags), NULL,
+                          name, &image);
+    ok_(__FILE__, line)(hr == S_OK || broken(hr == E_INVALIDARG || hr == HR_NOT_SUPPORTED),
+                        "CimCreateImage2: got hr %#lx.\n", hr);
+    if (hr) win_skip("Images in a single file: got hr %#lx.\n", hr);
+    return image;
+}
+
+static CimFsImagePath image_path(WCHAR container[MAX_PATH], const WCHAR *file, const WCHAR *name)
+{
+    CimFsImagePath path = {container, name};
+
+    lstrcpyW(container, work_path(file));
+    return path;
+}
+
+#define add_source(image, source, flags) add_source_(__LINE__, image, source, flags)
+static void add_source_(int line, CIMFS_IMAGE_HANDLE image, const WCHAR *source, UINT32 flags)
+{
+    HRESULT hr = pCimAddFsToMergedImage2(image, work_path(source), flags);
+
+    ok_(__FILE__, line)(hr == S_OK, "CimAddFsToMergedImage2: got hr %#lx.\n", hr);
+}
+
+#define seal(container, hash) seal_(__LINE__, container, hash)
+static void seal_(int line, const WCHAR *container, BYTE hash[32])
+{
+    UINT64 size = 0, header_size = 0;
+    HRESULT hr = pCimSealImage(work_path(container), &size, &header_size, hash);
+
+    ok_(__FILE__, line)(hr == S_OK && size == 32, "CimSealImage: got hr %#lx, size %s.\n", hr,
+                        wine_dbgstr_longlong(size));
+}
+
+/* As a fixed VHD's footer lies behind a container. */
+static void append_sector(const WCHAR *path)
+{
+    HANDLE file = CreateFileW(path, FILE_APPEND_DATA, 0, NULL, OPEN_EXISTING, 0, NULL);
+    BYTE sector[512] = {'c', 'o', 'n', 'e', 'c', 't', 'i', 'x'};
+    DWORD written = 0;
+    BOOL ret;
+
+    ok(file != INVALID_HANDLE_VALUE, "Got error %lu.\n", GetLastError());
+    ok(!(GetFileSize(file, NULL) % sizeof(sector)), "Got size %lu.\n", GetFileSize(file, NULL));
+    ret = WriteFile(file, sector, sizeof(sector), &written, NULL);
+    ok(ret && written == sizeof(sector), "Got error %lu.\n", GetLastError());
+    CloseHandle(file);
+}
+
+static void test_single_file_mount(void)
+{
+    CIMFS_IMAGE_HANDLE image;
+    WCHAR path[MAX_PATH];
+    HRESULT hr;
+
+    if (!pCimCreateImage2 || !pCimMergeMountImage) return;
+    make_volume_ids();
+    /* A container and an image in it may have one name. */
+    if (!(image = create_in(L"layer.cim", CIM_CREATE_CONSISTENT_CIMS, L"layer.cim"))) return;
+    add_file(image, L"foobar.txt", "some content 123");
+    add_dir(image, L"foo");
+    add_file(image, L"foo\\bar.txt", "more content!");
+    commit_and_close(image);
+    lstrcpyW(path, work_path(L"layer.cim"));
+
+    hr = pCimMountImage(path, L"missing.cim", CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    ok(FAILED(hr), "No such image: got hr %#lx.\n", hr);
+    hr = pCimMountImage(path, L"layer.cim", CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    if (!is_mounted(hr)) return;
+    check_volume_file(0, L"foobar.txt", "some content 123");
+    check_volume_file(0, L"FOO\\bar.txt", "more content!");
+    ok(!file_exists(volume_path(0, L"foo\\foobar.txt")), "A file too many.\n");
+    unmount(0);
+
+    append_sector(path);
+    hr = pCimMountImage(path, L"layer.cim", CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    if (!is_mounted(hr)) return;
+    check_volume_file(0, L"foobar.txt", "some content 123");
+    unmount(0);
+    /* All of it is in the one file. */
+    ok(DeleteFileW(path), "Got error %lu.\n", GetLastError());
+    ok(RemoveDirectoryW(work_dir), "Got error %lu.\n", GetLastError());
+    ok(CreateDirectoryW(work_dir, NULL), "Got error %lu.\n", GetLastError());
+}
+
+/* Reading without a mount, as clients do: in small steps until nothing remains. */
+static void test_CimReadFile2(void)
+{
+    static const UINT32 sizes[] = {0, 1, 511, 512, 513, 1535, 1536, 1537};
+    FILE_STAT_BASIC_INFORMATION info;
+    CIMFS_IMAGE_HANDLE image;
+    BYTE data[1537], got[2048];
+    CIMFS_STREAM_HANDLE stream;
+    WCHAR path[MAX_PATH], name[8];
+    UINT64 read, remaining, offset;
+    unsigned int i;
+    HRESULT hr;
+
+    if (!pCimCreateImage2 || !pCimReadFile2 || !pCimGetFileStatBasicInformation2) return;
+    for (i = 0; i < sizeof(data); i++) data[i] = i * 7 + i / 256;
+    if (!(image = create_in(L"layer.bcim", 0, L"layer.cim"))) return;
+    for (i = 0; i < ARRAY_SIZE(sizes); i++)
+    {
+        swprintf(name, ARRAY_SIZE(name), L"%u", i);
+        stream = create_file(image, name, FILE_ATTRIBUTE_NORMAL, sizes[i]);
+        hr = pCimWriteStream(stream, data, sizes[i]);
+        ok(hr == S_OK, "Got hr %#lx.\n", hr);
+        pCimCloseStream(stream);
+    }
+    commit_and_close(image);
+    lstrcpyW(path, work_path(L"layer.bcim\\layer.cim"));
+    for (i = 0; i < ARRAY_SIZE(sizes); i++)
+    {
+        winetest_push_context("%u bytes", sizes[i]);
+        swprintf(name, ARRAY_SIZE(name), L"%u", i);
+        memset(&info, 0xcc, sizeof(info));
+        hr = pCimGetFileStatBasicInformation2(path, name, &info, 1);
+        ok(hr == S_OK, "Got hr %#lx.\n", hr);
+        ok(info.EndOfFile.QuadPart == sizes[i], "Got size %s.\n",
+           wine_dbgstr_longlong(info.EndOfFile.QuadPart));
+        offset = 0;
+        do
+        {
+            read = remaining = ~(UINT64)0;
+            hr = pCimReadFile2(path, name, offset, got + offset, 512, &read, &remaining, 1);
+            ok(hr == S_OK, "Got hr %#lx.\n", hr);
+            ok(read <= 512 && remaining == sizes[i] - offset - read, "Got %s, %s remaining.\n",
+               wine_dbgstr_longlong(read), wine_dbgstr_longlong(remaining));
+            if (hr || read > 512) break;
+            offset += read;
+        } while (read && remaining && offset < sizes[i]);
+        ok(offset == sizes[i] && !memcmp(got, data, sizes[i]), "Got other data.\n");
+        winetest_pop_context();
+    }
+    hr = pCimReadFile2(path, L"missing", 0, got, 512, &read, &remaining, 1);
+    ok(hr == HR_FILE_NOT_FOUND, "Got hr %#lx.\n", hr);
+    hr = pCimGetFileStatBasicInformation2(path, L"missing", &info, 1);
+    ok(hr == HR_FILE_NOT_FOUND, "Got hr %#lx.\n", hr);
+}
+
+static void add_base_layer(CIMFS_IMAGE_HANDLE image)
+{
+    add_file(image, L"foobar.txt", "some content 123");
+    add_file(image, L"gone.txt", "gone");
+    add_dir(image, L"foo");
+    add_file(image, L"foo\\bar.txt", "more content!");
+    add_file(image, L"foo\\gone.txt", "gone");
+    add_dir(image, L"opaque");
+    add_file(image, L"opaque\\old.txt", "old");
+}
+
+/* What an import of a layer does to the one below it. */
+static void add_upper_layer(CIMFS_IMAGE_HANDLE image)
+{
+    HRESULT hr;
+
+    add_file(image, L"foobar.txt", "upper");
+    hr = pCimTombstoneFile(image, L"gone.txt");
+    ok(hr == S_OK, "A file: got hr %#lx.\n", hr);
+    hr = pCimTombstoneFile(image, L"foo\\gone.txt");
+    ok(hr == S_OK, "Below a directory that the image has not: got hr %#lx.\n", hr);
+    hr = pCimTombstoneFile(image, L"no\\such\\path");
+    ok(hr == S_OK, "Of nothing: got hr %#lx.\n", hr);
+    hr = pCimTombstoneFile(image, L"opaque");
+    ok(hr == S_OK, "A directory: got hr %#lx.\n", hr);
+    add_dir(image, L"opaque");
+    add_file(image, L"opaque\\new.txt", "new");
+    hr = pCimCreateMergeLink(image, L"b_link.txt", L"foo\\bar.txt");
+    ok(hr == S_OK, "To the layer below: got hr %#lx.\n", hr);
+    hr = pCimCreateMergeLink(image, L"a_link.txt", L"b_link.txt");
+    ok(hr == S_OK, "To a merge link: got hr %#lx.\n", hr);
+}
+
+/* The two layers, with the upper one on top. */
+static void check_merged_volume(void)
+{
+    check_volume_file(0, L"foobar.txt", "upper");
+    check_volume_file(0, L"foo\\bar.txt", "more content!");
+    check_volume_file(0, L"opaque\\new.txt", "new");
+    check_volume_file(0, L"b_link.txt", "more content!");
+    check_volume_file(0, L"a_link.txt", "more content!");
+    ok(!file_exists(volume_path(0, L"gone.txt")), "gone.txt is there.\n");
+    ok(GetLastError() == ERROR_FILE_NOT_FOUND, "Got error %lu.\n", GetLastError());
+    ok(!file_exists(volume_path(0, L"foo\\gone.txt")), "foo\\gone.txt is there.\n");
+    ok(!file_exists(volume_path(0, L"opaque\\old.txt")), "opaque\\old.txt is there.\n");
+    ok(!file_exists(volume_path(0, L"no")), "no is there.\n");
+}
+
+/* The images as for a merge mount, the merged one first; FALSE: this Windows has none. */
+static BOOL make_merged(UINT32 flags, UINT32 source_flags, BYTE hashes[3][32])
+{
+    CIMFS_IMAGE_HANDLE image;
+
+    if (!(image = create_in(L"base.bcim", flags, L"base.cim"))) return FALSE;
+    add_base_layer(image);
+    commit_and_close(image);
+    if (!(image = create_in(L"upper.bcim", flags, L"upper.cim"))) return FALSE;
+    add_upper_layer(image);
+    commit_and_close(image);
+    if (hashes)
+    {
+        seal(L"base.bcim", hashes[2]);
+        seal(L"upper.bcim", hashes[1]);
+    }
+    if (!(image = create_in(L"merged.bcim", flags, L"merged.cim"))) return FALSE;
+    add_source(image, L"upper.bcim\\upper.cim", source_flags);
+    add_source(image, L"base.bcim\\base.cim", source_flags);
+    commit_and_close(image);
+    if (hashes) seal(L"merged.bcim", hashes[0]);
+    return TRUE;
+}
+
+static void test_merged_images(void)
+{
+    WCHAR containers[3][MAX_PATH];
+    CimFsImagePath images[3];
+    HRESULT hr;
+
+    if (!pCimCreateImage2 || !pCimMergeMountImage || !pCimAddFsToMergedImage2) return;
+    make_volume_ids();
+    if (!make_merged(CIM_CREATE_CONSISTENT_CIMS, CIM_MERGE_SINGLE_FILE, NULL)) return;
+    images[0] = image_path(containers[0], L"merged.bcim", L"merged.cim");
+    images[1] = image_path(containers[1], L"upper.bcim", L"upper.cim");
+    images[2] = image_path(containers[2], L"base.bcim", L"base.cim");
+    hr = pCimMergeMountImage(3, images, CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    if (!is_mounted(hr)) return;
+    check_merged_volume();
+    unmount(0);
+
+    hr = pCimMergeMountImage(0, images, CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    ok(FAILED(hr), "No image: got hr %#lx.\n", hr);
+    images[2].ImageName = L"missing.cim";
+    hr = pCimMergeMountImage(3, images, CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    ok(FAILED(hr), "A source that is missing: got hr %#lx.\n", hr);
+    hr = pCimDismountImage(&volume_ids[0]);
+    ok(hr == HR_FILE_NOT_FOUND, "Got hr %#lx.\n", hr);
+}
+
+static void test_verified_images(void)
+{
+    const UINT32 flags = CIM_CREATE_CONSISTENT_CIMS | CIM_CREATE_VERIFIED;
+    UINT64 size = 0, signature_size = 0, header_size = 0;
+    WCHAR containers[3][MAX_PATH];
+    CIMFS_IMAGE_HANDLE image;
+    CimFsImagePath images[3];
+    BYTE hashes[3][32], hash[32];
+    UINT32 sealed = 0;
+    HRESULT hr;
+
+    if (!pCimCreateImage2 || !pCimMountVerifiedImage || !pCimMergeMountVerifiedImage) return;
+    make_volume_ids();
+    if (!make_merged(flags, CIM_MERGE_SINGLE_FILE | CIM_MERGE_VERIFIED, hashes)) return;
+    images[0] = image_path(containers[0], L"merged.bcim", L"merged.cim");
+    images[1] = image_path(containers[1], L"upper.bcim", L"upper.cim");
+    images[2] = image_path(containers[2], L"base.bcim", L"base.cim");
+    append_sector(containers[2]);
+    hr = pCimGetVerificationInformation(containers[2], &sealed, &size, &signature_size,
+                                        &header_size, hash, NULL);
+    ok(hr == S_OK && sealed, "Got hr %#lx, sealed %u.\n", hr, sealed);
+    ok(size == 32 && !memcmp(hash, hashes[2], 32), "Got another hash.\n");
+
+    hr = pCimMountVerifiedImage(containers[2], L"base.cim", CIM_MOUNT_SINGLE_FILE, &volume_ids[0],
+                                32, hashes[2]);
+    if (!is_mounted(hr)) return;
+    check_volume_file(0, L"foobar.txt", "some content 123");
+    unmount(0);
+    hash[31] ^= 1;
+    hr = pCimMountVerifiedImage(containers[2], L"base.cim", CIM_MOUNT_SINGLE_FILE, &volume_ids[0],
+                                32, hash);
+    ok(FAILED(hr), "A wrong hash: got hr %#lx.\n", hr);
+    /* Without a root hash it is checked against its own. */
+    hr = pCimMountImage(containers[2], L"base.cim", CIM_MOUNT_SINGLE_FILE, &volume_ids[0]);
+    if (is_mounted(hr))
+    {
+        check_volume_file(0, L"foo\\bar.txt", "more content!");
+        unmount(0);
+    }
+
+    hr = pCimMergeMountVerifiedImage(3, images, CIM_MOUNT_SINGLE_FILE, &volume_ids[0], 32,
+                                     hashes[0]);
+    if (is_mounted(hr))
+    {
+        check_merged_volume();
+        unmount(0);
+    }
+    hr = pCimMergeMountVerifiedImage(3, images, CIM_MOUNT_SINGLE_FILE, &volume_ids[0], 32,
+                                     hashes[1]);
+    ok(FAILED(hr), "A source's hash: got hr %#lx.\n", hr);
+
+    if (!(image = create_in(L"open.bcim", flags, L"open.cim"))) return;
+    commit_and_close(image);
+    hr = pCimMountVerifiedImage(work_path(L"open.bcim"), L"open.cim", CIM_MOUNT_SINGLE_FILE,
+                                &volume_ids[0], 32, hashes[0]);
+    ok(FAILED(hr), "Not sealed: got hr %#lx.\n", hr);
+}
+
+/* Each test in a directory of its own, which goes whatever happened in it. */
+static void run_test(void (*test)(void))
+{
+    if (!make_work_dir())
+    {
+        ok(0, "Can't make a directory, error %lu.\n", GetLastError());
+        return;
+    }
+    test();
+    remove_dir(work_dir);
+}
+
 START_TEST(cimfs)
 {
     if (!init_functions()) return;
@@ -1630,5 +1964,9 @@ START_TEST(cimfs)
     run_test(test_CimGetFileStatBasicInformation);
     run_test(test_CimLookupFile);
     run_test(test_single_file);
+    run_test(test_CimReadFile2);
     run_test(test_mount);
+    run_test(test_single_file_mount);
+    run_test(test_merged_images);
+    run_test(test_verified_images);
 }

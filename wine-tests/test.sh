@@ -179,7 +179,7 @@ is "${output%% at*} $([ "$status" != 0 ] && echo failed)" \
 # todo_wine is for the closed list of what Wine's file layer can't show, nothing else.
 is "$(awk '/^static .*\(/ { name = $0; sub(/\(.*/, "", name); sub(/.* \*?/, "", name) }
 	/todo_wine/ && !/^ \*/ { print name }' "$TOP/wine-tests/cimfs.c" | sort -u)" \
-	"$(printf 'test_%s\n' mount volume_{attributes,ea,management,readonly,security,streams,times})" \
+	"$(printf '%s\n' is_mounted_ test_volume_{attributes,ea,management,readonly,security,streams,times})" \
 	"todo_wine stands only where Wine's own limits are"
 # And what wine/test.h says of older Wines is of checks that are there.
 is "$(sed -n 's/^ *{"cimfs", "\([^"]*\)".*/\1/p' "$TOP/wine-tests/wine/test.h" |
@@ -190,7 +190,7 @@ is "$(sed -n 's/^ *{"cimfs", "\([^"]*\)".*/\1/p' "$TOP/wine-tests/wine/test.h" |
 run "$WIN64/wine-tests/cimfs_test.exe"
 judge "64-bit"
 if no_fuse=$("$TOP/scripts/lib/fuse.py"); then
-	is "$(grep -E "Can't mount here|CimMountImage: got" <<<"$output")" "" "64-bit: the mount tests have run"
+	is "$(grep -E "Can't mount here|Mounting: got" <<<"$output")" "" "64-bit: the mount tests have run"
 	check "64-bit: and Wine's limits were looked at" grep -q 'marked todo' <<<"$output"
 else
 	skip "$no_fuse" "64-bit: the mount tests have run"
@@ -199,19 +199,19 @@ nothing_left "64-bit: nothing is left"
 
 # On Windows what is marked todo must work: none of it may be excused there.
 # (No mount at all is a todo on Wine, and may be so on Windows.)
-todos=$(grep ': Test marked todo: ' <<<"$output" | grep -vc ': CimMountImage: got')
+todos=$(grep ': Test marked todo: ' <<<"$output" | grep -vc ': Mounting: got')
 WINETEST_PLATFORM=windows run "$WIN64/wine-tests/cimfs_test.exe"
 failures=$(grep -c ': Test failed: ' <<<"$output")
 # Those whose Windows answer may be one of two (broken) are fine then.
 is "$failures" "$((todos > 2 ? todos - 2 : todos))" "judged as on Windows, what was todo fails"
 nothing_left "judged as on Windows: nothing is left after failures"
 
-# Where nothing can mount, that is something to do on Wine, and fine on Windows.
+# Where nothing can mount, that is something to do on Wine, and fine on Windows: in each test that mounts.
 CIMFS_MOUNT_HELPER=$TEST_TMP/none run "$WIN64/wine-tests/cimfs_test.exe"
-is "$status $(grep -c 'marked todo: CimMountImage: got hr 0x80070032' <<<"$output")" "0 1" \
+is "$status $(grep -c 'marked todo: Mounting: got hr 0x80070032' <<<"$output")" "0 4" \
 	"without a helper the mount is a todo on Wine"
 CIMFS_MOUNT_HELPER=$TEST_TMP/none WINETEST_PLATFORM=windows run "$WIN64/wine-tests/cimfs_test.exe"
-is "$status $(grep -c "skipped: Can't mount here, hr 0x80070032" <<<"$output")" "0 1" \
+is "$status $(grep -c "skipped: Can't mount here, hr 0x80070032" <<<"$output")" "0 4" \
 	"and skipped on Windows"
 
 # Alone, without our DLL beside it: Wine has none.
