@@ -407,22 +407,9 @@ static enum cim_status link_paths(struct cim_writer *writer, const struct cim_pa
 }
 
 enum cim_status cim_writer_link(struct cim_writer *writer, struct cim_str text,
-				struct cim_str existing_text, struct cim_error *err)
+				struct cim_str existing, struct cim_error *err)
 {
-	struct cim_path path = {0}, existing = {0};
-	enum cim_status status;
-
-	status = cim_session_enter(writer, false, &err);
-	if (!status)
-		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
-	if (!status)
-		status = cim_path_parse(&writer->env, existing_text, CIM_PATH_NO_STREAM, &existing,
-					err);
-	if (!status)
-		status = link_paths(writer, &path, &existing, err);
-	cim_path_free(&existing);
-	cim_path_free(&path);
-	return cim_session_leave(writer, status, "link", text, err);
+	return cim_session_call_paths(writer, "link", link_paths, text, existing, err);
 }
 
 /* ---- delete ---- */

@@ -7,6 +7,7 @@
  * path of the call that it comes from, which is what every later call answers.
  */
 #include "session.h"
+#include "path.h"
 
 void cim_session_lock(struct cim_writer *writer)
 {
@@ -78,4 +79,23 @@ enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status sta
 	cim_fail_as(writer->callers_error, status, err);
 	cim_session_unlock(writer);
 	return status;
+}
+
+enum cim_status cim_session_call_paths(struct cim_writer *writer, const char *op,
+				       cim_session_paths_call *call, struct cim_str text,
+				       struct cim_str other_text, struct cim_error *err)
+{
+	struct cim_path path = {0}, other = {0};
+	enum cim_status status;
+
+	status = cim_session_enter(writer, false, &err);
+	if (!status)
+		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
+	if (!status)
+		status = cim_path_parse(&writer->env, other_text, CIM_PATH_NO_STREAM, &other, err);
+	if (!status)
+		status = call(writer, &path, &other, err);
+	cim_path_free(&other);
+	cim_path_free(&path);
+	return cim_session_leave(writer, status, op, text, err);
 }

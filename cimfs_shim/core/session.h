@@ -109,6 +109,14 @@ void cim_session_annotate(struct cim_writer *writer, enum cim_status status, con
 enum cim_status cim_session_leave(struct cim_writer *writer, enum cim_status status, const char *op,
 				  struct cim_str path, struct cim_error *err);
 
+/* A whole call that takes two paths, of an item each. */
+typedef enum cim_status cim_session_paths_call(struct cim_writer *writer,
+					       const struct cim_path *path,
+					       const struct cim_path *other, struct cim_error *err);
+enum cim_status cim_session_call_paths(struct cim_writer *writer, const char *op,
+				       cim_session_paths_call *call, struct cim_str text,
+				       struct cim_str other_text, struct cim_error *err);
+
 /* writer.c: unlock, and free a session that is closed and has no open stream. */
 void cim_session_let_go(struct cim_writer *writer);
 

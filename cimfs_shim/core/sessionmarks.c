@@ -232,20 +232,7 @@ static enum cim_status merge_link(struct cim_writer *writer, const struct cim_pa
 }
 
 enum cim_status cim_writer_merge_link(struct cim_writer *writer, struct cim_str text,
-				      struct cim_str target_text, struct cim_error *err)
+				      struct cim_str target, struct cim_error *err)
 {
-	struct cim_path path = {0}, target = {0};
-	enum cim_status status;
-
-	status = cim_session_enter(writer, false, &err);
-	if (!status)
-		status = cim_path_parse(&writer->env, text, CIM_PATH_NO_STREAM, &path, err);
-	if (!status)
-		status = cim_path_parse(&writer->env, target_text, CIM_PATH_NO_STREAM, &target,
-					err);
-	if (!status)
-		status = merge_link(writer, &path, &target, err);
-	cim_path_free(&target);
-	cim_path_free(&path);
-	return cim_session_leave(writer, status, "merge link", text, err);
+	return cim_session_call_paths(writer, "merge link", merge_link, text, target, err);
 }

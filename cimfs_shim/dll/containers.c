@@ -63,16 +63,6 @@ struct verification
     BYTE *hash;
 };
 
-static enum cim_status get_info(PCWSTR path, struct cim_container_info *info, struct cim_error *err)
-{
-    char *path8 = wtf8_from_wide(path);
-    enum cim_status status = path8 ? cim_container_get_info(NULL, path8, info, err)
-                                   : fail(err, CIM_E_NO_MEMORY, "out of memory");
-
-    free(path8);
-    return status;
-}
-
 static enum cim_status get_verification(PCWSTR path, const struct verification *to,
                                         struct cim_error *err)
 {
@@ -87,7 +77,7 @@ static enum cim_status get_verification(PCWSTR path, const struct verification *
         return fail(err, CIM_E_POINTER, "no place for a number");
     if (!to->hash) return fail(err, CIM_E_POINTER, "no place for the hash");
     if (!path) return fail(err, CIM_E_INVALID, "the container's path is NULL");
-    status = get_info(path, &info, err);
+    status = container_info(cim_env_default(), path, &info, err);
     if (status) return status;
     if (info.seal_elsewhere)
         return fail(err, CIM_E_CORRUPT, "the container's seal isn't on this device");
@@ -118,18 +108,17 @@ ULONG_PTR WINAPI CimGetVerificationInformation(PCWSTR path, UINT32 *sealed, UINT
 /* The image must be in a directory, and the container not there yet. */
 static enum cim_status convert(PCWSTR dir, PCWSTR name, PCWSTR to, struct cim_error *err)
 {
-    char *dir8, *name8, *to8, *from = NULL;
+    char *from, *name8, *to8;
     struct cim_env env;
     struct cim_vfs vfs;
     enum cim_status status;
     bool unlocked = false;
 
     if (!dir || !name || !to) return fail(err, CIM_E_INVALID, "a path is NULL");
-    dir8 = wtf8_from_wide(dir);
+    from = image_path(dir, name);
     name8 = wtf8_from_wide(name);
     to8 = wtf8_from_wide(to);
-    if (dir8 && name8 && to8) from = join_path(dir8, '\\', name8);
-    if (!from)
+    if (!from || !name8 || !to8)
         status = fail(err, CIM_E_NO_MEMORY, "out of memory");
     else
         status = cim_check_image_name(name8, err);
@@ -138,10 +127,9 @@ static enum cim_status convert(PCWSTR dir, PCWSTR name, PCWSTR to, struct cim_er
                 cim_image_copy(place_env(IN_DIRECTORY, &env, &vfs), from, to8, name8,
                                CIM_WRITE_CONTAINER | CIM_WRITE_NEW_CONTAINER, NULL, &unlocked, err);
     note_unlocked(unlocked, to);
-    free(from);
     free(to8);
     free(name8);
-    free(dir8);
+    free(from);
     return status;
 }
 

@@ -45,6 +45,13 @@ enum place
 enum cim_status place_check(enum place place, PCWSTR path, struct cim_error *err);
 /* The default environment, in which images lie in such places only. */
 const struct cim_env *place_env(enum place place, struct cim_env *env, struct cim_vfs *vfs);
+/* DIR, the separator and NAME; to be freed, NULL if out of memory. */
+char *join_path(const char *dir, char separator, const char *name);
+/* The path that libcim has for an image; to be freed, NULL if out of memory. */
+char *image_path(PCWSTR dir, PCWSTR name);
+/* cim_container_get_info() of a Windows path. */
+enum cim_status container_info(const struct cim_env *env, PCWSTR path,
+                               struct cim_container_info *info, struct cim_error *err);
 
 /* ---- find.c ---- */
 
@@ -60,8 +67,6 @@ struct mount
 
 /* The Unix paths of the images, each to be freed, also after a failure; NULLs before. */
 enum cim_status find_images(const struct mount *mount, char **unix_paths, struct cim_error *err);
-/* DIR, the separator and NAME; to be freed, NULL if out of memory. */
-char *join_path(const char *dir, char separator, const char *name);
 
 /* ---- handle.c ---- */
 

@@ -10,15 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *join_path(const char *dir, char separator, const char *name)
-{
-    size_t room = strlen(dir) + strlen(name) + 2;
-    char *path = malloc(room);
-
-    if (path) snprintf(path, room, "%s%c%s", dir, separator, name);
-    return path;
-}
-
 static WCHAR *full_path(PCWSTR path)
 {
     DWORD room = GetFullPathNameW(path, 0, NULL, NULL);
@@ -91,11 +82,8 @@ static enum cim_status try_file(PCWSTR path, struct cim_error *err)
 static enum cim_status check_sealed(const struct cim_env *env, PCWSTR dir, struct cim_error *err)
 {
     struct cim_container_info info = {CIM_SIZED(info)};
-    char *path = wtf8_from_wide(dir);
-    enum cim_status status = path ? cim_container_get_info(env, path, &info, err)
-                                  : fail(err, CIM_E_NO_MEMORY, "out of memory");
+    enum cim_status status = container_info(env, dir, &info, err);
 
-    free(path);
     if (!status && !info.sealed) status = fail(err, CIM_E_CORRUPT, "the container is not sealed");
     return status;
 }
@@ -131,13 +119,8 @@ static enum cim_status try_images(const struct mount *mount, char **paths, struc
 
     for (UINT32 i = 0; i < mount->count && !status; i++)
     {
-        char *dir = wtf8_from_wide(mount->images[i].ImageDir);
-        char *name = wtf8_from_wide(mount->images[i].ImageName);
-
-        paths[i] = dir && name ? join_path(dir, '\\', name) : NULL;
+        paths[i] = image_path(mount->images[i].ImageDir, mount->images[i].ImageName);
         if (!paths[i]) status = fail(err, CIM_E_NO_MEMORY, "out of memory");
-        free(name);
-        free(dir);
     }
     if (!status) status = open_images(mount, paths, err);
     for (UINT32 i = 0; i < mount->count; i++)

@@ -8,6 +8,9 @@
  */
 #include "dll.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum cim_status place_check(enum place place, PCWSTR path, struct cim_error *err)
 {
     const bool device = !wcsncmp(path, L"\\\\.\\", 4);
@@ -26,4 +29,34 @@ const struct cim_env *place_env(enum place place, struct cim_env *env, struct ci
     vfs->only_containers = place != IN_DIRECTORY;
     env->vfs = vfs;
     return env;
+}
+
+char *join_path(const char *dir, char separator, const char *name)
+{
+    size_t room = strlen(dir) + strlen(name) + 2;
+    char *path = malloc(room);
+
+    if (path) snprintf(path, room, "%s%c%s", dir, separator, name);
+    return path;
+}
+
+char *image_path(PCWSTR dir, PCWSTR name)
+{
+    char *dir8 = wtf8_from_wide(dir), *name8 = wtf8_from_wide(name);
+    char *path = dir8 && name8 ? join_path(dir8, '\\', name8) : NULL;
+
+    free(name8);
+    free(dir8);
+    return path;
+}
+
+enum cim_status container_info(const struct cim_env *env, PCWSTR path,
+                               struct cim_container_info *info, struct cim_error *err)
+{
+    char *path8 = wtf8_from_wide(path);
+    enum cim_status status = path8 ? cim_container_get_info(env, path8, info, err)
+                                   : fail(err, CIM_E_NO_MEMORY, "out of memory");
+
+    free(path8);
+    return status;
 }

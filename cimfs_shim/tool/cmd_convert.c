@@ -239,14 +239,12 @@ static int convert(struct convert *c, const char *from, const char *to)
 
 static int run(struct tool *t, int argc, char **argv)
 {
-	struct convert c = {.t = t, .options = {.as_stored = true}, .env = *cim_env_default()};
+	struct convert c = {.t = t, .options = {.as_stored = true}};
 	int code = tool_args(t, argc, argv, &c, 2, 2, "IMAGE and NEW are needed");
 
 	if (code)
 		return code;
-	c.env.struct_size = sizeof(c.env);
-	c.env.progress = progress_callback;
-	c.env.progress_ctx = &c.progress;
+	c.env = progress_env(&c.progress);
 	tool_catch_signals();
 	tool_outlive_readers();
 	return convert(&c, argv[optind], argv[optind + 1]);

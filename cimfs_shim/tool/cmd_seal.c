@@ -69,13 +69,10 @@ static void print_json(const char *container, const uint8_t *root, uint64_t offs
 static enum cim_status make_seal(struct tool *t, const char *container, uint8_t *root,
 				 bool *unlocked, struct cim_error *err)
 {
-	struct cim_env env = *cim_env_default();
 	struct progress progress;
+	const struct cim_env env = progress_env(&progress);
 	enum cim_status status;
 
-	env.struct_size = sizeof(env);
-	env.progress = progress_callback;
-	env.progress_ctx = &progress;
 	progress_start(&progress, t, "seal");
 	tool_catch_signals();
 	status = cim_container_seal(&env, container, root, unlocked, err);

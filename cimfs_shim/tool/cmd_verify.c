@@ -162,12 +162,9 @@ static int check(struct verify *v, struct cim_image *image)
 
 static struct cim_image *open_to_check(struct verify *v, const char *path, struct cim_error *err)
 {
-	struct cim_env env = *cim_env_default();
+	const struct cim_env env = progress_env(&v->progress);
 	struct cim_image *image = NULL;
 
-	env.struct_size = sizeof(env);
-	env.progress = progress_callback;
-	env.progress_ctx = &v->progress;
 	progress_start(&v->progress, v->t, "verify");
 	tool_catch_signals();
 	tool_open_as(v->t, &env, path, &image, err);

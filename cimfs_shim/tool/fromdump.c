@@ -511,7 +511,7 @@ static int make_stream(struct reader *r, char *fields)
 	return code;
 }
 
-static int make_link(struct reader *r, char *fields)
+static int make_link(struct reader *r, char *fields, bool merges)
 {
 	struct cim_error err = {0};
 	uint16_t *to;
@@ -525,31 +525,11 @@ static int make_link(struct reader *r, char *fields)
 	code = parse_path(r, r->field[KEY_TO], to, &units);
 	if (!code)
 		code = check_new_item(r);
-	if (!code && sink_link(r->s, r->path, r->units, to, units, &err))
+	if (!code &&
+	    (merges ? sink_merge_link : sink_link)(r->s, r->path, r->units, to, units, &err))
 		code = bad_cim(r, &err);
 	free(to);
-	r->s->progress.files++;
-	return code;
-}
-
-static int make_merge_link(struct reader *r, char *fields)
-{
-	struct cim_error err = {0};
-	uint16_t *to;
-	size_t units;
-	int code = split_fields(r, fields, BIT(KEY_TO), 0);
-
-	if (code)
-		return code;
-	to = xmalloc((CIM_MAX_PATH + 1) * sizeof(*to));
-	code = parse_path(r, r->field[KEY_TO], to, &units);
-	if (!code)
-		code = check_new_item(r);
-	if (!code && cim_writer_merge_link(r->s->writer,
-					   (struct cim_str){.utf16 = r->path, .units = r->units},
-					   (struct cim_str){.utf16 = to, .units = units}, &err))
-		code = bad_cim(r, &err);
-	free(to);
+	r->s->progress.files += !merges;
 	return code;
 }
 
@@ -588,9 +568,9 @@ static int make_line(struct reader *r, char *line)
 	if (!strcmp(line, "stream"))
 		return make_stream(r, fields);
 	if (!strcmp(line, "link"))
-		return make_link(r, fields);
+		return make_link(r, fields, false);
 	if (!strcmp(line, "merge-link"))
-		return make_merge_link(r, fields);
+		return make_link(r, fields, true);
 	return bad(r, "'%.40s' is no kind of line", line);
 }
 

@@ -105,7 +105,8 @@ void progress_end(struct progress *p)
 	p->on = false;
 }
 
-int progress_callback(void *ctx, const struct cim_progress *progress)
+/* Shows what the library does, and stops it on a signal. */
+static int callback(void *ctx, const struct cim_progress *progress)
 {
 	static const char *const phases[] = {
 		[CIM_PHASE_COMMIT] = "commit", [CIM_PHASE_VERIFY] = "verify",
@@ -119,4 +120,14 @@ int progress_callback(void *ctx, const struct cim_progress *progress)
 	if (due(p))
 		show(p, phases[progress->phase], progress->done, progress->total);
 	return 0;
+}
+
+struct cim_env progress_env(struct progress *p)
+{
+	struct cim_env env = *cim_env_default();
+
+	env.struct_size = sizeof(env);
+	env.progress = callback;
+	env.progress_ctx = p;
+	return env;
 }

@@ -23,10 +23,7 @@ static void begin(struct session *s, struct tool *t, const char *op, const char 
 	s->dir = split_image(s->path, &s->name);
 	if (parent)
 		s->base = xasprintf("%s/%s", s->dir, *parent ? parent : s->name);
-	s->env = *cim_env_default();
-	s->env.struct_size = sizeof(s->env);
-	s->env.progress = progress_callback;
-	s->env.progress_ctx = &s->progress;
+	s->env = progress_env(&s->progress);
 	progress_start(&s->progress, t, t->command->name);
 	tool_catch_signals();
 	tool_outlive_readers();

@@ -47,6 +47,13 @@ enum cim_status sink_link(struct session *s, const uint16_t *path, size_t units,
 	return status;
 }
 
+enum cim_status sink_merge_link(struct session *s, const uint16_t *path, size_t units,
+				const uint16_t *to, size_t to_units, struct cim_error *err)
+{
+	return cim_writer_merge_link(s->writer, (struct cim_str){.utf16 = path, .units = units},
+				     (struct cim_str){.utf16 = to, .units = to_units}, err);
+}
+
 uint16_t *stream_path(const uint16_t *path, size_t units, const uint16_t *name, size_t name_units)
 {
 	uint16_t *full = xmalloc((units + 1 + name_units) * sizeof(*full));

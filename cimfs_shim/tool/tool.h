@@ -203,8 +203,8 @@ void progress_end(struct progress *p);
 double progress_seconds(const struct progress *p);
 /* Take the line away before something else is written to stderr. */
 void progress_clear(void);
-/* For struct cim_env: shows a commit or a check, and stops it on a signal. @ctx: struct progress */
-int progress_callback(void *ctx, const struct cim_progress *progress);
+/* An environment for what takes long: its phases are shown, and a signal stops it. */
+struct cim_env progress_env(struct progress *p);
 
 /* ---- queue.c: work for several threads, its results in order ---- */
 

@@ -137,6 +137,9 @@ enum cim_status sink_item(struct session *s, const uint16_t *path, size_t units,
 /* A further name, @path, of what is at @to. */
 enum cim_status sink_link(struct session *s, const uint16_t *path, size_t units, const uint16_t *to,
 			  size_t to_units, struct cim_error *err);
+/* A name that is to be of what is at @to in the sources, once they are merged. */
+enum cim_status sink_merge_link(struct session *s, const uint16_t *path, size_t units,
+				const uint16_t *to, size_t to_units, struct cim_error *err);
 enum cim_status sink_stream(struct session *s, const uint16_t *path, size_t units,
 			    const uint16_t *stream, size_t stream_units, uint64_t size,
 			    const struct cim_source *source, struct cim_error *err);
