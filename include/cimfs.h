@@ -151,7 +151,7 @@ typedef enum CIM_CREATE_IMAGE_FLAGS {
 	CIM_CREATE_IMAGE_SINGLE_FILE = 0x08,	   /* the container is one block-formatted file */
 	CIM_CREATE_CONSISTENT_CIMS = 0x10,	   /* the same calls give the same bytes */
 	CIM_CREATE_SKIP_PE_IMAGE_HASHES = 0x20,	   /* accepted, no visible effect (ours) */
-	CIM_CREATE_VERIFIED = 0x40		   /* with one of 0x04, 0x08 only */
+	CIM_CREATE_VERIFIED = 0x40 /* with one of 0x04, 0x08 only: it can be sealed */
 } CIM_CREATE_IMAGE_FLAGS;
 
 #ifdef DEFINE_ENUM_FLAG_OPERATORS
@@ -167,9 +167,9 @@ DEFINE_ENUM_FLAG_OPERATORS(CIM_CREATE_IMAGE_FLAGS)
  */
 typedef enum CIM_MERGE_FLAGS {
 	CIM_MERGE_NONE = 0x0,
-	CIM_MERGE_SINGLE_FILE = 0x1,
-	CIM_MERGE_BLOCK_DEVICE = 0x2,
-	CIM_MERGE_VERIFIED = 0x4
+	CIM_MERGE_SINGLE_FILE = 0x1,  /* it lies in a container in a file */
+	CIM_MERGE_BLOCK_DEVICE = 0x2, /* it lies in a container on a device */
+	CIM_MERGE_VERIFIED = 0x4      /* with one of these only: its container is sealed */
 } CIM_MERGE_FLAGS;
 
 /** CIM_READ_FLAGS - for CimReadFile2() and its stat, passed as a UINT32 (names: ours) */
@@ -578,7 +578,7 @@ CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
  *
  * A merged image shows several images, its sources, over each other: of each path what the topmost
  * one has, and directories united. It holds no file data, so its sources are named when it is
- * mounted. (What is said here is what clients do; errors and all else are ours.)
+ * mounted. (What the functions do is what clients expect; errors and all else are ours.)
  */
 
 /**
@@ -586,19 +586,26 @@ CIMFSAPI CimDismountImage(CIMFS_IN_ const GUID *volumeId);
  * @cimImageHandle: a session that began with no image, in a directory
  * @existingImagePath: DIRECTORY\NAME
  *
- * The topmost source first. What the session itself makes, before or after, lies above.
+ * The topmost source first. What the session itself makes, before or after, lies above. A source
+ * may be used, by others too, while the session goes on, but it must still be there, and be the
+ * same, at the commit: that answers ERROR_FILE_NOT_FOUND or ERROR_SHARING_VIOLATION if not.
  *
- * E_INVALIDARG: no such session. ERROR_SHARING_VIOLATION: a stream of the session is open.
- * ERROR_FILE_NOT_FOUND: no such image. ERROR_PATH_NOT_FOUND: no such directory, or container. A
- * source that turns out to be damaged ends the session's use, as a failing write does.
+ * E_INVALIDARG: no such session, one that extends or forks an image, or one in a container.
+ * ERROR_SHARING_VIOLATION: a stream of the session is open. ERROR_FILE_NOT_FOUND: no such image.
+ * ERROR_PATH_NOT_FOUND: no such directory, or container. ERROR_FILE_SYSTEM_LIMITATION: the sources
+ * have more regions than an image can name. ERROR_FILE_EXISTS: a directory of the source has two
+ * names that differ in case only. A source that turns out to be damaged ends the session's use, as
+ * a failing write does.
  */
 CIMFSAPI CimAddFsToMergedImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			       CIMFS_IN_ PCWSTR existingImagePath);
 
 /**
  * CimAddFsToMergedImage2() - the same, for images in containers too
- * @existingImagePath: CONTAINER\NAME
- * @flags: CIM_MERGE_*; the source lies in such a place as the merged image itself
+ * @cimImageHandle: a session that began with no image
+ * @existingImagePath: CONTAINER\NAME; without one of the flags below DIRECTORY\NAME
+ * @flags: CIM_MERGE_*. CIM_MERGE_SINGLE_FILE or CIM_MERGE_BLOCK_DEVICE if, and only if, the session
+ *     has that container itself
  *
  * With CIM_MERGE_VERIFIED the source's root hash is stored: CimMergeMountVerifiedImage() needs
  * that.
@@ -609,7 +616,8 @@ CIMFSAPI CimAddFsToMergedImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 CIMFSAPI CimAddFsToMergedImage2(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 				CIMFS_IN_ PCWSTR existingImagePath, CIMFS_IN_ UINT32 flags);
 
-/** CimCreateMergedFile() - add a file whose data lie in source @fsIndex of a merged image
+/**
+ * CimCreateMergedFile() - add a file whose data lie in source @fsIndex of a merged image
  *
  * Known by a header alone. This project's DLL answers ERROR_NOT_SUPPORTED.
  */
@@ -619,6 +627,7 @@ CIMFSAPI CimCreateMergedFile(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 
 /**
  * CimTombstoneFile() - hide a path, and all below it, of the sources below this image
+ * @cimImageHandle: the session
  * @imageRelativePath: needn't be in the image, nor its directories; what is there is removed
  *
  * For the session's other calls, and whoever reads the image, there is nothing at the path. A
@@ -626,18 +635,22 @@ CIMFSAPI CimCreateMergedFile(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
  *
  * E_INVALIDARG: no session, a malformed path, the root, a path with ':'. ERROR_PATH_NOT_FOUND: a
  * file is on the way. ERROR_SHARING_VIOLATION: a stream of the session is open.
+ * ERROR_NOT_SUPPORTED: the image that is extended or forked has records with flags that would come
+ * to mean this.
  */
 CIMFSAPI CimTombstoneFile(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			  CIMFS_IN_ PCWSTR imageRelativePath);
 
 /**
  * CimCreateMergeLink() - a hard link whose target is found when images are merged
+ * @cimImageHandle: the session
  * @imageRelativePath: the new name; a file there is replaced
  * @existingImageRelativePath: where the target will be; it may be a merge link itself
  *
- * If it can't be found in a merged image that image's commit answers ERROR_PATH_NOT_FOUND.
+ * For the session's other calls, and whoever reads the image, there is nothing at the new name. If
+ * the target can't be found in a merged image that image's commit answers ERROR_PATH_NOT_FOUND.
  *
- * As CimTombstoneFile(). E_ACCESSDENIED: a directory is at @imageRelativePath.
+ * As CimTombstoneFile(), of both paths. E_ACCESSDENIED: a directory is at @imageRelativePath.
  */
 CIMFSAPI CimCreateMergeLink(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
 			    CIMFS_IN_ PCWSTR imageRelativePath,
@@ -648,9 +661,11 @@ CIMFSAPI CimCreateMergeLink(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle,
  * @numberOfImages: 2 or more
  * @images: the merged image, then its sources; in any order, and others are passed over (ours)
  * @flags: as for CimMountImage(), of all of them
+ * @volumeId: as for CimMountImage(), and CimDismountImage() ends it
  *
  * As CimMountImage(). E_INVALIDARG: fewer than two, or the first is no merged image.
- * ERROR_FILE_NOT_FOUND: a source is missing.
+ * ERROR_FILE_NOT_FOUND: an image is missing, or a source isn't among them.
+ * ERROR_CIMFS_IMAGE_CORRUPT: a source names other region sets than it did when it was merged, too.
  */
 CIMFSAPI CimMergeMountImage(CIMFS_IN_ UINT32 numberOfImages,
 			    CIMFS_IN_READS_(numberOfImages) const CimFsImagePath *images,
@@ -662,30 +677,37 @@ CIMFSAPI CimMergeMountImage(CIMFS_IN_ UINT32 numberOfImages,
 
 /**
  * CimSealImage() - let nobody write a container any more, and make every change show
- * @blockCimPath: made with CIM_CREATE_VERIFIED
- * @hashSize: receives 32
- * @fixedHeaderSize: receives 4096 (ours)
- * @hash: receives the root hash; 32 bytes
+ * @blockCimPath: the container, a file or a device (\\.\PhysicalDriveN); made with
+ *     CIM_CREATE_VERIFIED
+ * @hashSize: receives 32, the bytes of the hash
+ * @fixedHeaderSize: receives 4096, the bytes of the container's header (ours)
+ * @hash: receives the root hash; room for 32 bytes
  *
- * Sealed again it answers the same. A failure clears the sizes and leaves @hash alone (all from
- * here on is ours). E_POINTER: a size, or @hash, is NULL. E_INVALIDARG: made without
- * CIM_CREATE_VERIFIED. ERROR_SHARING_VIOLATION: a session is in it. ERROR_FILE_NOT_FOUND: no such
- * file or device. ERROR_CIMFS_IMAGE_CORRUPT: it is no container. Sessions in it answer
- * E_ACCESSDENIED from then on.
+ * Reads all of the container, and writes a tree of hashes behind it. Sessions in it are answered
+ * E_ACCESSDENIED from then on. Sealed again it answers the same.
+ *
+ * All ours: a failure clears the sizes and leaves @hash alone. E_POINTER: a size, or @hash, is
+ * NULL. E_INVALIDARG: made without CIM_CREATE_VERIFIED. ERROR_SHARING_VIOLATION: a session is in
+ * it. ERROR_FILE_NOT_FOUND: no such file or device. ERROR_CIMFS_IMAGE_CORRUPT: it is no container,
+ * or a damaged one. ERROR_DISK_FULL: the tree doesn't fit.
  */
 CIMFSAPI CimSealImage(CIMFS_IN_ PCWSTR blockCimPath, CIMFS_OUT_ UINT64 *hashSize,
 		      CIMFS_OUT_ UINT64 *fixedHeaderSize, CIMFS_OUT_ BYTE *hash);
 
 /**
  * CimGetVerificationInformation() - is a container sealed, and with what root hash?
+ * @blockCimPath: the container, a file or a device
  * @isSealed: receives 1 or 0
  * @hashSize, @fixedHeaderSize: as for CimSealImage(), sealed or not
  * @signatureSize: receives 0, for there are no signatures here (ours)
- * @hash: receives the root hash, if it is sealed
+ * @hash: receives the root hash, if it is sealed; room for 32 bytes
  * @signature: room for the signature, or NULL; left alone
  *
- * Bytes behind the container, a VHD's footer, are no hindrance (clients). Errors: as
- * CimSealImage().
+ * Bytes behind the container, a VHD's footer, are no hindrance (clients).
+ *
+ * All ours: a failure clears the numbers and leaves @hash alone. E_POINTER: a number, or @hash, is
+ * NULL. ERROR_FILE_NOT_FOUND: no such file or device. ERROR_CIMFS_IMAGE_CORRUPT: it is no
+ * container, or a damaged one, or its seal is on another device.
  */
 CIMFSAPI CimGetVerificationInformation(CIMFS_IN_ PCWSTR blockCimPath, CIMFS_OUT_ UINT32 *isSealed,
 				       CIMFS_OUT_ UINT64 *hashSize,
@@ -695,8 +717,9 @@ CIMFSAPI CimGetVerificationInformation(CIMFS_IN_ PCWSTR blockCimPath, CIMFS_OUT_
 
 /**
  * CimMountVerifiedImage() - CimMountImage(), if the container has this root hash
+ * @imageContainingPath, @imageName, @volumeId: as for CimMountImage()
  * @flags: with CIM_MOUNT_SINGLE_FILE or CIM_MOUNT_BLOCK_CIM, and without CIM_MOUNT_ATTEST_HASH
- * @hashSize: 32
+ * @hashSize: 32, the bytes of @hash
  * @hash: what CimSealImage() answered
  *
  * Whatever is read from the volume is checked first; what was changed can't be read.
@@ -711,7 +734,9 @@ CIMFSAPI CimMountVerifiedImage(CIMFS_IN_ PCWSTR imageContainingPath, CIMFS_IN_ P
 
 /**
  * CimMergeMountVerifiedImage() - CimMergeMountImage() of sealed images
- * @hash: of the merged image's container
+ * @numberOfImages, @images, @volumeId: as for CimMergeMountImage()
+ * @flags, @hashSize: as for CimMountVerifiedImage()
+ * @hash: the root hash of the merged image's container
  *
  * The sources' root hashes are those that the merged image has stored (CIM_MERGE_VERIFIED).
  *
@@ -729,8 +754,10 @@ CIMFSAPI CimMergeMountVerifiedImage(CIMFS_IN_ UINT32 numberOfImages,
  * @newContainingPath: the container, a file that isn't there or an empty device
  *
  * One header has the arguments' names and no more; whether Windows converts this way or the other
- * isn't known (Q-61). All ours: the copy has the image's name. ERROR_FILE_EXISTS: there is a file,
- * a directory or a container. Else as CimReadFile() and CimCreateImage2().
+ * isn't known (Q-61). All ours: the copy has the image's name, and its parents' files are copied
+ * with it; the image stays as it is. A failure takes away what was made, but not that of the last
+ * sync. ERROR_FILE_EXISTS: there is a file, a directory or a container. Else as CimReadFile() and
+ * CimCreateImage2().
  */
 CIMFSAPI CimConvertBlockImage(CIMFS_IN_ PCWSTR containingPath, CIMFS_IN_ PCWSTR existingImageName,
 			      CIMFS_IN_ PCWSTR newContainingPath);

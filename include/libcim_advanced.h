@@ -530,10 +530,11 @@ CIM_API enum cim_status cim_stream_fill(struct cim_stream *stream, const struct 
  *
  * Reports progress by CIM_PHASE_MERGE; CIM_E_ABORTED: the callback said stop.
  *
- * CIM_E_CORRUPT: CIM_SOURCE_VERIFIED, but it isn't in a sealed container. A failure within a source
- * ends the session's use, as that of a write does. CIM_E_EXISTS: a directory of the source has two
- * names that differ in case only. CIM_E_LIMIT: the sources have more regions than an image can
- * name. Else as for cim_image_open() and a walk through all of it. A commit gives CIM_E_SHARING or
+ * CIM_E_INVALID: unknown @flags, or the session extends or forks an image. CIM_E_CORRUPT:
+ * CIM_SOURCE_VERIFIED, but it isn't in a sealed container. A failure within a source ends the
+ * session's use, as that of a write does. CIM_E_EXISTS: a directory of the source has two names
+ * that differ in case only. CIM_E_LIMIT: the sources have more regions than an image can name. Else
+ * as for cim_image_open() and a walk through all of it. A commit gives CIM_E_SHARING or
  * CIM_E_FILE_NOT_FOUND if a source was replaced or is gone by then; CIM_E_CORRUPT if a few records
  * that are far longer than known ones would make all others so.
  */
@@ -765,9 +766,9 @@ CIM_API enum cim_status cim_container_get_info(const struct cim_env *env, const 
  * CIM_PHASE_SEAL.
  *
  * CIM_E_INVALID: it wasn't made with CIM_WRITE_SEALABLE. CIM_E_SHARING: a session has it.
- * CIM_E_DISK_FULL: the tree doesn't fit, on a device. CIM_E_UNSUPPORTED: the environment has no
- * SHA-256. After CIM_E_IO or the like it may be sealed all the same; the next call tells. Else as
- * for cim_container_get_info().
+ * CIM_E_DISK_FULL: the tree doesn't fit, on a device. CIM_E_LIMIT: the container is too large for
+ * one. CIM_E_UNSUPPORTED: the environment has no SHA-256. After CIM_E_IO or the like it may be
+ * sealed all the same; the next call tells. Else as for cim_container_get_info().
  */
 CIM_API enum cim_status cim_container_seal(const struct cim_env *env, const char *path,
 					   uint8_t *root_hash, bool *unlocked,
