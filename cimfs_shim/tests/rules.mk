@@ -65,7 +65,8 @@ $(foreach e,$(EXAMPLES),$(call native-program,examples/$(e),cimfs_shim/doc/examp
 $(call test-scripts,cimfs_shim/tests/examples.py,$(EXAMPLES:%=$(B)/examples/%) $(B)/cimtool)
 
 # What architecture.md and the Makefile and the scripts promise
-$(call test-scripts,cimfs_shim/tests/arrows.py,$(B)/libcim.a $(B)/cimfs-mount)
+$(call test-scripts,cimfs_shim/tests/arrows.py,\
+	$(B)/libcim.a $(B)/cimfs-mount $(B)/cimtool build/win64/cimfs.dll)
 $(call test-scripts,cimfs_shim/tests/abi.py cimfs_shim/tests/exports.sh,$(B)/libcim.so)
 $(call test-scripts,cimfs_shim/tests/install.sh,all)
 $(call test-scripts,cimfs_shim/tests/man.py,$(MAN_NATIVE) $(MAN_WINDOWS))

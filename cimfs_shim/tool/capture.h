@@ -2,8 +2,8 @@
 /*
  * capture.h - the parts of taking in host trees
  *
- * capture.c lists and merges the sources and decides the order; captureitem.c reads and stores one
- * item; capturelink.c finds out where symlinks lead.
+ * capture.c walks the sources; capturelevel.c lists and merges their directories, which decides the
+ * order; captureitem.c reads and stores one item; capturelink.c finds out where symlinks lead.
  */
 #ifndef CIMTOOL_CAPTURE_H
 #define CIMTOOL_CAPTURE_H
@@ -114,7 +114,7 @@ struct capture {
 	struct loss unsure;
 };
 
-/* ---- capture.c ---- */
+/* ---- capturelevel.c ---- */
 
 /* The item at hand as the user would write it. */
 const char *capture_where(struct capture *c, unsigned source);
@@ -127,6 +127,14 @@ void *capture_remember(void **tree, struct inode *one);
 /* errno keeps a directory from telling where a symlink leads; of who may not read it the tree
  * tells. */
 void capture_unsure(struct capture *c, const char *where);
+/* Why a name can't be a Windows name, or NULL. @units: receives its code units. */
+const char *capture_bad_name(const char *name, uint16_t *units, size_t *count);
+/* Set the paths to an entry of the level, false: too long for an image; or to the level. */
+bool capture_set_path(struct capture *c, const struct level *level, const struct dir_entry *entry);
+void capture_set_level_path(struct capture *c, const struct level *level);
+const char *capture_entry_name(const struct level *level, const struct dir_entry *entry);
+bool capture_same_name(const struct level *level, const struct dir_entry *x,
+		       const struct dir_entry *y);
 /* List all parts of a level, merged; c->rel is its path. */
 int capture_list(struct capture *c, struct level *level);
 void capture_free_level(struct level *level);

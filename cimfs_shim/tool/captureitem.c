@@ -370,7 +370,7 @@ static int look_at_file(struct item *item, struct hostmeta *host)
 	if (item->stx.stx_size > CIM_MAX_STREAM)
 		return EXIT_OK;
 	item->holes = find_holes(item->fd, &item->stx);
-	if (queue_thread())
+	if (worker_here())
 		look_ahead(item, host);
 	return EXIT_OK;
 }

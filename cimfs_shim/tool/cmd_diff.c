@@ -943,4 +943,5 @@ const struct command cmd_diff = {
 		 "Exit status: 0 no difference, 1 differences, 2 trouble.",
 	.options = options,
 	.run = run,
+	.compares = true,
 };

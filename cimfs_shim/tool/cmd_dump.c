@@ -351,7 +351,7 @@ static void put_time(struct dump *d, const char *key, int64_t t)
 /* Is it more than may wait? Then it is made when it is its turn. */
 static bool put_off(struct dump *d)
 {
-	if (queue_thread() && (d->line.len > WAIT_TEXT || d->piece->text.len > WAIT_TEXT))
+	if (worker_here() && (d->line.len > WAIT_TEXT || d->piece->text.len > WAIT_TEXT))
 		d->piece->too_long = true;
 	return d->piece->too_long;
 }
@@ -359,7 +359,7 @@ static bool put_off(struct dump *d)
 static void print_line(struct dump *d)
 {
 	text_puts(&d->line, "\n");
-	if (!queue_thread())
+	if (!worker_here())
 		tool_out(d->t, d->line.s, d->line.len);
 	else if (!put_off(d))
 		text_add(&d->piece->text, d->line.s, d->line.len);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * main.c - cimtool's table of commands, its help, and the options that all commands share
+ * main.c - cimtool's table of commands, and its help
  */
 #include "tool.h"
 
-#include <stdarg.h>
 #include <sys/resource.h>
 
 #include "../host/standard.h"
-
-#define MAX_THREADS 256
 
 static int run_help(struct tool *t, int argc, char **argv);
 static int run_version(struct tool *t, int argc, char **argv);
@@ -39,60 +36,6 @@ static const struct command *const commands[] = {
 	&cmd_mount,	&cmd_umount, &cmd_mounts, &cmd_help,   &cmd_version,
 };
 
-static int take_threads(void *tool, void *threads, const struct arg_option *option, char *number)
-{
-	struct tool *t = tool;
-	uint64_t n;
-
-	(void)option;
-	if (!arg_number(number, 10, MAX_THREADS, &n) || !n)
-		return tool_usage(t, "--threads is a number from 1 to %d", MAX_THREADS);
-	*(unsigned *)threads = (unsigned)n;
-	return EXIT_OK;
-}
-
-static const struct arg_option common_options[] = {
-	{.name = "quiet",
-	 .letter = 'q',
-	 ARG_SETS(struct tool, quiet),
-	 .help = "no summary and no progress; errors and warnings remain"},
-	{.name = "verbose", .letter = 'v', ARG_SETS(struct tool, verbose), .help = "say more"},
-	{.name = "json", ARG_SETS(struct tool, json), .help = "answer in JSON, an object a line"},
-	{.name = "progress",
-	 .meta = "auto|line|json|none",
-	 ARG_SETS_WORD(struct tool, progress),
-	 .help = "auto (the default): a line if standard error is a terminal"},
-	{.name = "strict",
-	 ARG_SETS(struct tool, strict),
-	 .help = "a warning is a failure: exit status 1 instead of 3; no image is written or "
-		 "changed "
-		 "then"},
-	{.name = "threads",
-	 .meta = "N",
-	 .take = take_threads,
-	 .at = offsetof(struct tool, threads),
-	 .help = "files to work on at a time (default: a processor each)"},
-	{.name = "help",
-	 .letter = 'h',
-	 ARG_SETS(struct tool, help),
-	 .last = true,
-	 .help = "this text"},
-	{0},
-};
-
-static const struct arg_option no_options[] = {{0}};
-
-/* What help says of these. */
-static const struct arg_group common_group[] = {
-	{.title = "Options of every command", .options = common_options},
-	{0},
-};
-
-static const struct arg_option *options_of(const struct command *c)
-{
-	return c->options ? c->options : no_options;
-}
-
 static const char exit_help[] =
 	"Exit status:\n"
 	"  0  success; for diff: the images are alike\n"
@@ -116,18 +59,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static void print_command_help(const struct command *c)
-{
-	const struct arg_group own[] = {{.options = options_of(c)}, {0}};
-	char *usage = xasprintf("cimtool %s%s%s", c->name, *c->usage ? " " : "", c->usage);
-
-	help_print(&(struct help){usage, c->about, own, c->notes});
-	help_options(common_group);
-	if (c->alias)
-		printf("\nAlso called: cimtool %s\n", c->alias);
-	free(usage);
-}
-
 static void print_overview(void)
 {
 	puts("Usage: cimtool COMMAND [OPTION]... ARGUMENT...\n"
@@ -141,7 +72,7 @@ static void print_overview(void)
 			 c->alias ? c->alias : "");
 		printf("  %-18s %s\n", name, c->summary);
 	}
-	help_options(common_group);
+	usage_common();
 	putchar('\n');
 	help_text(
 		"\"cimtool help COMMAND\" tells about a command, \"cimtool help exit-codes\" about "
@@ -166,7 +97,7 @@ static int run_help(struct tool *t, int argc, char **argv)
 	c = find_command(argv[optind]);
 	if (!c)
 		return tool_usage(t, "no command '%s'", argv[optind]);
-	print_command_help(c);
+	usage_command(c);
 	return EXIT_OK;
 }
 
@@ -179,50 +110,6 @@ static int run_version(struct tool *t, int argc, char **argv)
 	else
 		printf("cimtool %s\n", cim_version());
 	return EXIT_OK;
-}
-
-int tool_usage(struct tool *t, const char *fmt, ...)
-{
-	const char *name = t->command && t->command != &cmd_help ? t->command->name : NULL;
-	struct text text = {0};
-	va_list args;
-	char *wrong;
-
-	va_start(args, fmt);
-	wrong = xvasprintf(fmt, args);
-	va_end(args);
-	text_escape(&text, wrong, strlen(wrong), ESCAPE_BACKSLASH_NOT);
-	fprintf(stderr, "cimtool%s%s: %s; see 'cimtool help%s%s'\n", name ? " " : "",
-		name ? name : "", text.s, name ? " " : "", name ? name : "");
-	text_free(&text);
-	free(wrong);
-	return EXIT_USAGE;
-}
-
-static int wrong_option(void *tool, const char *text)
-{
-	return tool_usage(tool, "%s", text);
-}
-
-int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int most,
-	      const char *needed)
-{
-	const struct args args = {.program = t, .wrong = wrong_option};
-	const struct arg_group groups[] = {
-		{.options = options_of(t->command), .into = into ? into : t},
-		{.options = common_options, .into = t},
-		{0},
-	};
-	int code = args_parse(&args, groups, argc, argv);
-	if (code)
-		return code;
-	if (t->help) {
-		print_command_help(t->command);
-		exit(tool_finish(t, EXIT_OK));
-	}
-	if (argc - optind < least)
-		return tool_usage(t, "%s", needed);
-	return argc - optind > most ? tool_usage(t, "too many arguments") : tool_find_sources(t);
 }
 
 /* Directories are kept open while a tree is walked: take all the descriptors there are. */

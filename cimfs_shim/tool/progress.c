@@ -40,7 +40,7 @@ double progress_seconds(const struct progress *p)
 
 void progress_clear(void)
 {
-	if (queue_thread() || !shown || !shown->shown)
+	if (worker_here() || !shown || !shown->shown)
 		return;
 	shown->shown = false;
 	fputs("\r\033[K", stderr);
@@ -79,7 +79,7 @@ static bool due(struct progress *p)
 {
 	uint64_t now;
 
-	if (!p->on || queue_thread())
+	if (!p->on || worker_here())
 		return false;
 	now = now_ms();
 	if (now < p->next_ms)

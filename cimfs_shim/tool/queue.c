@@ -75,24 +75,6 @@ struct thread {
 	void *own;
 };
 
-static _Thread_local bool is_thread;
-static atomic_bool no_memory;
-
-bool queue_thread(void)
-{
-	return is_thread;
-}
-
-void queue_no_memory(void)
-{
-	if (!is_thread)
-		return;
-	/* Cleaning up is for the thread that may be in the middle of using what is cleaned up. */
-	atomic_store(&no_memory, true);
-	for (;;)
-		pause();
-}
-
 unsigned queue_threads(const struct tool *t)
 {
 	unsigned n = tool_threads(t);
@@ -139,7 +121,7 @@ static void *thread_main(void *arg)
 	struct thread *thread = arg;
 	struct queue *queue = thread->queue;
 
-	is_thread = true;
+	worker_begin();
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->end) {
 		while (queue->todo && queue->todo->state != PIECE_WAITS)
@@ -207,7 +189,7 @@ struct queue *queue_open(struct tool *t, const struct queue_ops *ops, void *ctx,
 static void check_memory(void)
 {
 	/* A thread is out of it: that is our end too. */
-	if (atomic_load(&no_memory))
+	if (worker_lacks_memory())
 		alloc_failed();
 }
 

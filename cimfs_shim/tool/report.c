@@ -15,8 +15,6 @@
 
 #include "../host/standard.h"
 
-atomic_int tool_signal;
-
 static _Thread_local struct report *reporting;
 
 static void (*cleanup_fn)(void *arg);
@@ -291,11 +289,6 @@ bool tool_out(struct tool *t, const void *data, size_t len)
 	return false;
 }
 
-static const struct {
-	int number;
-	const char *name;
-} signals[] = {{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP"}};
-
 /* The end of a line about what else went wrong. */
 static void tell_done(const struct tool *t)
 {
@@ -305,11 +298,7 @@ static void tell_done(const struct tool *t)
 /* By the signal itself: a shell that learns no more than a number goes on with its loop. */
 static void end_by_signal(const struct tool *t)
 {
-	size_t i = 0;
-
-	while (signals[i].number != tool_signal)
-		i++;
-	fprintf(stderr, "cimtool %s: interrupted by %s", t->command->name, signals[i].name);
+	fprintf(stderr, "cimtool %s: interrupted by %s", t->command->name, tool_signal_name());
 	tell_done(t);
 	raise(tool_signal); /* whose action is the default again */
 }
@@ -327,13 +316,13 @@ int tool_finish(struct tool *t, int code)
 			lost > 0 ? strerror(lost) : "failed");
 		tell_done(t);
 		/* The status is that of the work, and telling is all the work of most commands. */
-		if (t->command == &cmd_diff)
+		if (t->command->compares)
 			code = 2; /* whatever it had found */
 		else if (!t->done && (code == EXIT_OK || code == EXIT_WARNINGS))
 			code = EXIT_FAILED;
 	}
 	if (t->sources_missing &&
-	    (t->warnings || code == EXIT_CORRUPT || (t->command == &cmd_diff && code == 2)))
+	    (t->warnings || code == EXIT_CORRUPT || (t->command->compares && code == 2)))
 		fprintf(stderr, "cimtool: not all that the image was merged from is beside it; "
 				"--source=IMAGE tells where the rest is\n");
 	if (code == EXIT_OK && t->warnings)
@@ -343,6 +332,12 @@ int tool_finish(struct tool *t, int code)
 	if (tool_signal && code == 128 + tool_signal)
 		end_by_signal(t);
 	return code;
+}
+
+int tool_interrupted(void)
+{
+	progress_clear();
+	return 128 + (int)tool_signal;
 }
 
 /* ---- memory ---- */
@@ -355,48 +350,7 @@ void tool_set_cleanup(void (*fn)(void *arg), void *arg)
 
 void tool_no_memory(void)
 {
-	queue_no_memory();
+	worker_no_memory();
 	if (cleanup_fn)
 		cleanup_fn(cleanup_arg);
-}
-
-/* ---- signals ---- */
-
-static void on_signal(int number)
-{
-	/* A second one, or one that comes after the work is done, finds nobody who looks. */
-	if (tool_signal)
-		raise(number);
-	tool_signal = number;
-}
-
-void tool_catch_signals(void)
-{
-	/* Once: it ends the program the next time. */
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	struct sigaction old;
-
-	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < COUNT_OF(signals); i++) {
-		/* What was ignored (nohup) stays so. */
-		if (!sigaction(signals[i].number, NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(signals[i].number, &action, NULL);
-	}
-}
-
-void tool_outlive_readers(void)
-{
-	signal(SIGPIPE, SIG_IGN);
-}
-
-int tool_interrupted(void)
-{
-	progress_clear();
-	return 128 + (int)tool_signal;
-}
-
-bool tool_stopped(void *ctx)
-{
-	(void)ctx;
-	return tool_signal;
 }

@@ -53,6 +53,7 @@ struct command {
 	const char *notes;		  /* and behind them; NULL: none */
 	const struct arg_option *options; /* its own; NULL: none */
 	int (*run)(struct tool *t, int argc, char **argv);
+	bool compares; /* exit status 1 says that there are differences, 2 any failure */
 };
 
 enum progress_mode {
@@ -92,6 +93,8 @@ extern const struct command cmd_create, cmd_append, cmd_fork, cmd_merge, cmd_sea
 	cmd_tombstone, cmd_vhd, cmd_ls, cmd_stat, cmd_cat, cmd_extract, cmd_info, cmd_dump,
 	cmd_diff, cmd_verify, cmd_files, cmd_rm, cmd_mount, cmd_umount, cmd_mounts;
 
+/* ---- usage.c ---- */
+
 /*
  * Take the options that all commands have, and the command's own, which are for the struct @into.
  * From @least to @most arguments must follow, from optind on; @needed says which if there are
@@ -102,8 +105,11 @@ int tool_args(struct tool *t, int argc, char **argv, void *into, int least, int 
 #define ANY_NUMBER INT_MAX
 /* The one line of a usage error, with the hint; returns EXIT_USAGE. */
 int tool_usage(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
+/* Help: of one command, and of the options of every command. */
+void usage_command(const struct command *c);
+void usage_common(void);
 
-/* ---- report.c: messages, the end, signals ---- */
+/* ---- report.c: messages, the end ---- */
 
 /* "cimtool: OP IMAGE: PATH: CAUSE" on stderr; NULL or "" parts are left out. */
 int tool_fail(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
@@ -172,13 +178,18 @@ void tool_no_memory(void);
 /* What to do before the program ends for want of memory; NULL: nothing. */
 void tool_set_cleanup(void (*fn)(void *arg), void *arg);
 
+/* What a command returns that was stopped by a signal; tool_finish() ends the program by it. */
+int tool_interrupted(void);
+
+/* ---- signals.c ---- */
+
 /* SIGINT, SIGTERM, SIGHUP: set the number here and let the command end in order. */
 extern atomic_int tool_signal;
 void tool_catch_signals(void);
+/* What the one that came is called. */
+const char *tool_signal_name(void);
 /* For what makes something: that nobody reads the progress is no reason to leave half of it. */
 void tool_outlive_readers(void);
-/* What a command returns that was stopped by a signal; tool_finish() ends the program by it. */
-int tool_interrupted(void);
 /* Is a signal there? For what wants to be told by a function. */
 bool tool_stopped(void *ctx);
 
@@ -205,6 +216,16 @@ double progress_seconds(const struct progress *p);
 void progress_clear(void);
 /* An environment for what takes long: its phases are shown, and a signal stops it. */
 struct cim_env progress_env(struct progress *p);
+
+/* ---- worker.c: the threads of a queue ---- */
+
+/* This thread is one from here on. */
+void worker_begin(void);
+bool worker_here(void);
+/* Out of memory: one leaves the end to the main thread, which looks whether one has; that returns.
+ */
+void worker_no_memory(void);
+bool worker_lacks_memory(void);
 
 /* ---- queue.c: work for several threads, its results in order ---- */
 
@@ -243,10 +264,6 @@ int queue_close(struct queue *queue, int code);
 unsigned tool_threads(const struct tool *t);
 /* The count for a queue whose main thread has little to do: 0 if there is to be one thread. */
 unsigned queue_threads(const struct tool *t);
-/* Out of memory: a thread of a queue leaves the end to the main thread; that one returns. */
-void queue_no_memory(void);
-/* Is this a thread of a queue? */
-bool queue_thread(void);
 
 /* ---- manifest.c ---- */
 
@@ -391,11 +408,21 @@ void json_append(json_t *into, const char *key, json_t *object);
 /* Print an object on a line of its own and let go of it. */
 void json_print(FILE *f, json_t *object);
 
-/* ---- open.c ---- */
+/* ---- sources.c ---- */
 
 /* image_path_of() for a command that reads an image; NULL, which is told, if it can't be read or is
  * a directory. */
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code);
+/* For the option --source. */
+int take_source(void *tool, void *into, const struct arg_option *option, char *image);
+/* One more, whose path the tool keeps; an exit code. */
+int tool_add_source(struct tool *t, const char *image);
+/* Those of the option: as named, to where they are; an exit code. */
+int tool_find_sources(struct tool *t);
+void tool_forget_sources(struct tool *t);
+
+/* ---- open.c ---- */
+
 /* An image's name as its directory has it, where the file system takes other spellings, too; @name
  * if it has none. Lives with the store or with @name. */
 const char *tool_spelling(struct cim_store *store, const char *dir, const char *name);
@@ -417,12 +444,6 @@ const char *tool_spelling(struct cim_store *store, const char *dir, const char *
 int take_root_hash(void *tool, void *into, const struct arg_option *option, char *hex);
 /* What the option said; NULL: nothing. */
 const uint8_t *tool_root_hash(const struct tool *t);
-int take_source(void *tool, void *into, const struct arg_option *option, char *image);
-/* One more, whose path the tool keeps; an exit code. */
-int tool_add_source(struct tool *t, const char *image);
-/* Those of the option: as named, to where they are; an exit code. */
-int tool_find_sources(struct tool *t);
-void tool_forget_sources(struct tool *t);
 /* Of several images none was a merged one, but sources were named: that is told; an exit code. */
 int tool_check_sources(struct tool *t);
 /* Open an image, one that is merged with the sources that were named. Any other is CIM_E_INVALID
