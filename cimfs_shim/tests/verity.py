@@ -33,6 +33,12 @@ def veritysetup(*args):
     return ran.returncode, ran.stdout + ran.stderr
 
 
+def format_as(path, root, offset):
+    """What veritysetup makes of the same data, by the UUID that ours has: the root hash's first 16 bytes."""
+    uuid = "-".join((root[:8], root[8:12], root[12:16], root[16:20], root[20:32]))
+    return veritysetup("format", path, path, "--salt=-", "--uuid=" + uuid, offset)
+
+
 def try_size(blocks):
     ours, theirs = os.path.join(TMP, "ours"), os.path.join(TMP, "theirs")
     offset = "--hash-offset=%d" % (blocks * BLOCK)
@@ -40,13 +46,12 @@ def try_size(blocks):
                           text=True).stdout.strip()
     shutil.copy(ours, theirs)
     os.truncate(theirs, blocks * BLOCK)
-    same(veritysetup("format", theirs, theirs, "--salt=-", offset), (0, root),
-         "%d blocks: veritysetup's root hash" % blocks)
+    same(format_as(theirs, root, offset), (0, root), "%d blocks: veritysetup's root hash" % blocks)
     same(veritysetup("verify", ours, ours, root, offset), (0, ""),
          "%d blocks: veritysetup verifies ours" % blocks)
     with open(ours, "rb") as a, open(theirs, "rb") as b:
-        same(a.read()[(blocks + 1) * BLOCK:] == b.read()[(blocks + 1) * BLOCK:], True,
-             "%d blocks: the tree is the same" % blocks)
+        same(a.read()[blocks * BLOCK:] == b.read()[blocks * BLOCK:], True,
+             "%d blocks: superblock and tree are the same" % blocks)
     at = random.randrange(blocks * BLOCK)
     with open(ours, "r+b") as file:
         file.seek(at)
@@ -71,8 +76,9 @@ def sealed_container():
          "veritysetup verifies a sealed container")
     shutil.copy(ours, theirs)
     os.truncate(theirs, end)
-    same(veritysetup("format", theirs, theirs, "--salt=-", offset), (0, root),
-         "its root hash of the same bytes is ours")
+    same(format_as(theirs, root, offset), (0, root), "its root hash of the same bytes is ours")
+    with open(ours, "rb") as a, open(theirs, "rb") as b:
+        same(a.read() == b.read(), True, "and all else that it writes")
     with open(ours, "ab") as file:
         file.write(b"conectix" + bytes(504))
     same(veritysetup("verify", ours, ours, root, offset), (0, ""),
