@@ -213,6 +213,26 @@ static void put_device(struct kit *to, const char *name, struct kit *from, uint6
 	free(copy);
 }
 
+static int note_elsewhere(void *ctx, const struct cim_finding *finding)
+{
+	unsigned *count = ctx;
+
+	*count += finding->severity == CIM_NOTE && strstr(finding->message, "the seal isn't here");
+	return 0;
+}
+
+/* How often is it told that the seal is elsewhere? */
+static unsigned notes_elsewhere(struct kit *k)
+{
+	struct cim_verify_result result = {CIM_SIZED(result)};
+	struct cim_image *image = open_image(k, "base.cim");
+	unsigned count = 0;
+
+	must(k, cim_image_verify(image, 0, note_elsewhere, &count, &result, &k->err));
+	cim_image_close(image);
+	return count;
+}
+
 static void test_devices(void)
 {
 	struct kit from = kit_new(), k;
@@ -241,6 +261,7 @@ static void test_devices(void)
 	memcpy(root, seal(&k), 32);
 	is_mem(root, seal(&from), 32, "a device has the root hash of the file");
 	is_image(&k, "base.cim", want, "a sealed device is read");
+	is_int(notes_elsewhere(&k), 0, "where the seal is, nothing is said of it");
 	kit_free(&k);
 
 	/* What veritysetup shows: the data only, which the kernel checks. */
@@ -251,6 +272,7 @@ static void test_devices(void)
 	ok(info.sealed && info.seal_elsewhere, "a device without the seal says so");
 	ok(cim_is_zero(info.root_hash, 32), "and tells no root hash");
 	is_image(&k, "base.cim", want, "it is read as it is");
+	is_int(notes_elsewhere(&k), 1, "which verify tells");
 	gives(&k, open_verified(&k, "base.cim", root, &image), CIM_E_CORRUPT);
 	gives(&k, seals(&k, "mem/c.bcim"), CIM_E_CORRUPT);
 	gives(&k, begins(&k, "x.cim", CIM_WRITE_CONTAINER), CIM_E_ACCESS);
