@@ -9,7 +9,8 @@
 
 # For each case those that it needs at the same time; each size is looked for among all.
 sizes="8388608 4194304 4194304 4194304 4194304 1048576 8192"
-cases=('Device/*' 'Seal/Device*' Merge/HcsshimDevices MergeMountVerified/HcsshimDevices Convert/OntoDevice)
+cases=('Device/*' 'Seal/Device*' Verification/{Device,SealElsewhere} Merge/{HcsshimDevices,KindOfPlace}
+	MergeMountVerified/HcsshimDevices Convert/OntoDevice)
 
 devices=()
 links=()

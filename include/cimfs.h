@@ -379,8 +379,10 @@ CIMFSAPI_(void) CimCloseImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle);
  * E_INVALIDARG: no session, or committed already. ERROR_SHARING_VIOLATION: a stream is open; the
  * image to be replaced is mounted, held open by somebody for over 1 s, or was changed meanwhile:
  * the session goes on. ERROR_FILE_EXISTS: the new name has been taken meanwhile (ours).
- * ERROR_PATH_NOT_FOUND: a merge link of a source has no target; the session goes on (ours). The
- * first error of a write that failed earlier in the session: nothing is published (ours).
+ * ERROR_PATH_NOT_FOUND: a merge link of a source has no target; the session goes on (ours). Of
+ * sources, too: ERROR_SHARING_VIOLATION: one was replaced meanwhile; ERROR_FILE_NOT_FOUND,
+ * ERROR_PATH_NOT_FOUND: one is gone, or its container (ours). The first error of a write that
+ * failed earlier in the session: nothing is published (ours).
  */
 CIMFSAPI CimCommitImage(CIMFS_IN_ CIMFS_IMAGE_HANDLE cimImageHandle);
 

@@ -271,6 +271,46 @@ CASE(registers_failing_upper, "Abi/UpperHalfOfFailures", DECISION, "D34", 0,
     check_hex("CimCommitImage", RAW(CommitImage)(NULL), FAILURE(E_INVALIDARG));
 }
 
+CASE(registers_failing_layers, "Abi/UpperHalfOfContainerFailures", DECISION, "D34", NEEDS_MOUNT,
+     "nor has a failure of the functions about containers, layers and seals")
+{
+    const WCHAR *none = place(L"no.bcim");
+    const CimFsImagePath images[] = {{none, L"m.cim"}, {none, L"s.cim"}};
+    FILE_STAT_BASIC_INFORMATION info;
+    CIMFS_IMAGE_HANDLE image = NULL;
+    UINT64 a, b, c;
+    UINT32 sealed;
+    BYTE bytes[32] = {0};
+    GUID guid;
+
+    new_guid(&guid);
+    check_hex("CimCreateImage2", RAW(CreateImage2)(none, IN_FILE | ON_DEVICE, NULL, L"a", &image),
+              FAILURE(E_INVALIDARG));
+    check_hex("CimAddFsToMergedImage", RAW(AddFsToMergedImage)(NULL, none), FAILURE(E_INVALIDARG));
+    check_hex("CimAddFsToMergedImage2", RAW(AddFsToMergedImage2)(NULL, none, 1),
+              FAILURE(E_INVALIDARG));
+    check_hex("CimTombstoneFile", RAW(TombstoneFile)(NULL, L"t"), FAILURE(E_INVALIDARG));
+    check_hex("CimCreateMergeLink", RAW(CreateMergeLink)(NULL, L"l", L"t"), FAILURE(E_INVALIDARG));
+    check_hex("CimSealImage", RAW(SealImage)(none, &a, &b, bytes), FAILURE(HR_FILE_NOT_FOUND));
+    check_hex("CimGetVerificationInformation",
+              RAW(GetVerificationInformation)(none, &sealed, &a, &b, &c, bytes, NULL),
+              FAILURE(HR_FILE_NOT_FOUND));
+    check_hex("CimReadFile2", RAW(ReadFile2)(images->ImageDir, L"f", 0, bytes, 8, &a, &b, 2),
+              FAILURE(E_INVALIDARG));
+    check_hex("CimGetFileStatBasicInformation2",
+              RAW(GetFileStatBasicInformation2)(none, L"f", &info, 2), FAILURE(E_INVALIDARG));
+    check_hex("CimMergeMountImage", RAW(MergeMountImage)(1, images, 0x20, &guid),
+              FAILURE(E_INVALIDARG));
+    check_hex("CimMountVerifiedImage",
+              RAW(MountVerifiedImage)(none, L"m.cim", 0x20, &guid, 31, bytes),
+              FAILURE(E_INVALIDARG));
+    check_hex("CimMergeMountVerifiedImage",
+              RAW(MergeMountVerifiedImage)(2, images, 0x20, &guid, 31, bytes),
+              FAILURE(E_INVALIDARG));
+    check_hex("CimConvertBlockImage", RAW(ConvertBlockImage)(place(L"no"), L"a.cim", none),
+              FAILURE(HR_PATH_NOT_FOUND));
+}
+
 CASE(facility, "Abi/Win32Facility", CLIENT, "hcsshim (0x8007xxxx to Win32 codes)", 0,
      "what is not found, exists or is in use is an HRESULT of the Win32 facility")
 {
@@ -328,13 +368,34 @@ CASE(stdcall, "Abi/StdcallCleanUp", HEADER, "STDAPI, all generations", 0,
         const char *name;
         const char *words; /* p path, n name, o output, 0 zero */
     } rows[] = {
-            {"CimCreateImage", "p0no"},   {"CimCreateImage2", "p00no"},
-            {"CimCloseImage", "0"},       {"CimCommitImage", "0"},
-            {"CimCreateFile", "0noo"},    {"CimCreateAlternateStream", "0n00o"},
-            {"CimCreateHardLink", "0nn"}, {"CimWriteStream", "0o0"},
-            {"CimCloseStream", "0"},      {"CimDeletePath", "0n"},
-            {"CimMountImage", "pn0o"},    {"CimDismountImage", "o"},
-            {"CimReadFile", "pn00o00oo"}, {"CimGetFileStatBasicInformation", "pno"},
+            {"CimCreateImage", "p0no"},
+            {"CimCreateImage2", "p00no"},
+            {"CimCloseImage", "0"},
+            {"CimCommitImage", "0"},
+            {"CimCreateFile", "0noo"},
+            {"CimCreateAlternateStream", "0n00o"},
+            {"CimCreateHardLink", "0nn"},
+            {"CimWriteStream", "0o0"},
+            {"CimCloseStream", "0"},
+            {"CimDeletePath", "0n"},
+            {"CimMountImage", "pn0o"},
+            {"CimDismountImage", "o"},
+            {"CimReadFile", "pn00o00oo"},
+            {"CimGetFileStatBasicInformation", "pno"},
+            {"CimReadFile2", "pn00o00oo0"},
+            {"CimGetFileStatBasicInformation2", "pno0"},
+            {"CimConvertBlockImage", "pnp"},
+            {"CimLookupFile", "0no"},
+            {"CimAddFsToMergedImage", "0p"},
+            {"CimAddFsToMergedImage2", "0p0"},
+            {"CimCreateMergedFile", "0n000"},
+            {"CimTombstoneFile", "0n"},
+            {"CimCreateMergeLink", "0nn"},
+            {"CimSealImage", "pooo"},
+            {"CimGetVerificationInformation", "poooooo"},
+            {"CimMergeMountImage", "0o0o"},
+            {"CimMountVerifiedImage", "pn0o0o"},
+            {"CimMergeMountVerifiedImage", "0o0o0o"},
     };
     size_t i;
 

@@ -176,3 +176,25 @@ CASE(missing, "Device/Missing", DECISION, "D52", 0,
     check_hr("another name", try_in(L"\\\\.\\NoSuchDevice", ON_DEVICE, NULL, L"a.cim"),
              HR_PATH_NOT_FOUND);
 }
+
+CASE(mount_errors, "Device/MountErrors", DECISION, "D40, D52", NEEDS_MOUNT,
+     "a missing image: ERROR_FILE_NOT_FOUND; no container there, or ATTEST_HASH of one that isn't "
+     "sealed: ERROR_CIMFS_IMAGE_CORRUPT; of one that is: S_OK")
+{
+    const WCHAR *device = new_device(4 << 20), *blank = new_device(4 << 20),
+                *sealed = new_device(4 << 20);
+    BYTE hash[32];
+
+    make_in(device, ON_DEVICE, L"a.cim");
+    make_in(sealed, ON_DEVICE | CIM_CREATE_VERIFIED, L"a.cim");
+    seal_container(sealed, hash);
+    check_hr("missing image", try_mount(device, L"no.cim", 0x10), HR_FILE_NOT_FOUND);
+    check_hr("zeros", try_mount(blank, L"a.cim", 0x10), HR_CORRUPT);
+    check_hr("not sealed, attested", try_mount(device, L"a.cim", 0x90), HR_CORRUPT);
+    check_hr("sealed, attested", try_mount(sealed, L"a.cim", 0x90), S_OK);
+    check_hr("sealed", try_mount(sealed, L"a.cim", 0x10), S_OK);
+    check_hr("sealed, by its hash",
+             try_verified(0x10, &(CimFsImagePath){sealed, L"a.cim"}, 1, 32, hash), S_OK);
+    check_hr("a session on a sealed one",
+             try_in(sealed, ON_DEVICE | CIM_CREATE_VERIFIED, NULL, L"b.cim"), E_ACCESSDENIED);
+}

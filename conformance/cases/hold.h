@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hold.h - a session that another process has, for the cases about whom it keeps out
+ * hold.h - a session that another process has, for the cases about whom it keeps out, and a GUID
+ * that another process is told
  */
 #ifndef CIM_CASES_HOLD_H
 #define CIM_CASES_HOLD_H
@@ -37,6 +38,31 @@ static inline struct peer *start_holder(const char *role, const WCHAR *const *ar
     need_hr("the session of another process", peer_hear_hr(peer));
     need_hr("CimCreateFile in another process", peer_hear_hr(peer));
     return peer;
+}
+
+/* A GUID as an argument for another process. */
+static inline const WCHAR *guid_argument(const GUID *guid)
+{
+    WCHAR text[33];
+    int i;
+
+    for (i = 0; i < 16; i++) _snwprintf(text + 2 * i, 3, L"%02x", ((const BYTE *)guid)[i]);
+    text[32] = 0;
+    return format_wide(L"%ls", text);
+}
+
+static inline void guid_from_argument(const WCHAR *text, GUID *guid)
+{
+    unsigned value;
+    int i;
+
+    for (i = 0; i < 16; i++)
+    {
+        WCHAR digits[3] = {text[2 * i], text[2 * i + 1], 0};
+
+        value = wcstoul(digits, NULL, 16);
+        ((BYTE *)guid)[i] = (BYTE)value;
+    }
 }
 
 #endif

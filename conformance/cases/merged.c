@@ -2,7 +2,7 @@
 /*
  * merged.c - images that lie over each other: sources, tombstones, merge links, merge mounts
  */
-#include "containers.h"
+#include "stack.h"
 
 #define TEST "hcsshim cim_test"
 #define IMPORT "hcsshim layer import"
@@ -44,37 +44,6 @@ CASE(devices, "Merge/HcsshimDevices", CLIENT, TEST, NEEDS_MOUNT,
                                      {new_device(4 << 20), L"3.cim"}};
 
     three_layers(&on_devices, images);
-}
-
-/* A merged image, an upper one that is still to be made, and one with put_test_image()'s items. */
-struct stack
-{
-    CimFsImagePath images[3];
-};
-
-static struct stack make_stack(void)
-{
-    struct stack stack = {{{place(L"m.bcim"), L"merged.cim"},
-                           {place(L"upper.bcim"), L"upper.cim"},
-                           {place(L"base.bcim"), L"base.cim"}}};
-
-    make_in(stack.images[2].ImageDir, IN_FILE, stack.images[2].ImageName);
-    return stack;
-}
-
-static CIMFS_IMAGE_HANDLE open_upper(const struct stack *stack)
-{
-    return open_in(stack->images[1].ImageDir, IN_FILE, NULL, stack->images[1].ImageName);
-}
-
-/* Merged and mounted. */
-static const WCHAR *mount_stack(const struct stack *stack)
-{
-    GUID guid;
-
-    make_merged(&in_files, 0, stack->images, 3);
-    need_hr("CimMergeMountImage", mount_merged(&in_files, stack->images, 3, &guid));
-    return _wcsdup(volume_root(&guid));
 }
 
 /* The root of such a stack whose upper image is nothing but a tombstone. */

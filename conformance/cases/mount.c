@@ -2,35 +2,11 @@
 /*
  * mount.c - CimMountImage: its answers, what it leaves behind, and sessions beside a mounted image
  */
+#include "hold.h"
 #include "volume.h"
 
 #define PAGE "CimMountImage page"
 #define LAYERS "hcsshim layer mounts"
-
-/* A GUID as an argument for another process. */
-static const WCHAR *guid_argument(const GUID *guid)
-{
-    WCHAR text[33];
-    int i;
-
-    for (i = 0; i < 16; i++) _snwprintf(text + 2 * i, 3, L"%02x", ((const BYTE *)guid)[i]);
-    text[32] = 0;
-    return format_wide(L"%ls", text);
-}
-
-static void guid_from_argument(const WCHAR *text, GUID *guid)
-{
-    unsigned value;
-    int i;
-
-    for (i = 0; i < 16; i++)
-    {
-        WCHAR digits[3] = {text[2 * i], text[2 * i + 1], 0};
-
-        value = wcstoul(digits, NULL, 16);
-        ((BYTE *)guid)[i] = (BYTE)value;
-    }
-}
 
 /* Mounts DIR, NAME, GUID and says how that went; ends when it is told to, or left alone. */
 ROLE(mount_role, "mount-image")

@@ -104,6 +104,28 @@ CASE(backslash, "Seal/DeviceWithBackslash", DECISION, "D52", NEEDS_MOUNT,
     check_verified("all of it without", &on_devices, without, 2, hash);
 }
 
+CASE(verification_device, "Verification/Device", CLIENT, "hcsshim confidential guests", NEEDS_MOUNT,
+     "a container that was sealed as a file says its root hash on a device, and is mounted by it")
+{
+    const CimFsImagePath same = {container(), L"layer.cim"},
+                         image = {new_device(4 << 20), L"layer.cim"};
+    struct verification v;
+    BYTE hash[32], *bytes;
+    size_t size;
+
+    make_sealed(&in_files, &same, hash);
+    bytes = load_file(same.ImageDir, &size);
+    need(bytes != NULL, "can't read the container");
+    save_device(0, bytes, size);
+    free(bytes);
+    v = ask(image.ImageDir);
+    check_hr("CimGetVerificationInformation", v.hr, S_OK);
+    check_bool("sealed", v.sealed != 0, true);
+    check_bytes("hash", v.hash, 32, hash, 32);
+    check_verified("CimMountVerifiedImage", &on_devices, &image, 1, v.hash);
+    check_mounts("attested", image.ImageDir, L"layer.cim", CIM_MOUNT_BLOCK_CIM);
+}
+
 CASE(wrong_hash, "MountVerified/WrongHash", CLIENT, TEST, NEEDS_MOUNT,
      "another root hash: no mount")
 {
@@ -408,6 +430,32 @@ CASE(verification_nulls, "Verification/NoOutput", DECISION, "D28, D52", 0,
     check_bytes("its room", signature, 4, "\1\2\3\4", 4);
 }
 
+CASE(cut_off, "Verification/SealElsewhere", DECISION, "D52", NEEDS_MOUNT,
+     "a sealed container without what sealing put behind it: ERROR_CIMFS_IMAGE_CORRUPT for who "
+     "asks, "
+     "and for who mounts it by its root hash, in a file and on a device")
+{
+    const CimFsImagePath image = {container(), L"layer.cim"},
+                         device = {new_device(4 << 20), L"layer.cim"};
+    size_t before, after;
+    BYTE hash[32], *bytes;
+
+    make_in(image.ImageDir, IN_FILE | VERIFIED, image.ImageName);
+    bytes = load_file(image.ImageDir, &before);
+    free(bytes);
+    seal_container(image.ImageDir, hash);
+    bytes = load_file(image.ImageDir, &after);
+    need(bytes && before < after, "can't read the container");
+    save_file(image.ImageDir, bytes, before);
+    save_device(0, bytes, before);
+    free(bytes);
+    check_hr("asked", ask(image.ImageDir).hr, HR_CORRUPT);
+    check_hr("mounted by its hash", try_verified(0x20, &image, 1, 32, hash), HR_CORRUPT);
+    check_hr("attested", try_mount(image.ImageDir, L"layer.cim", 0x20), HR_CORRUPT);
+    check_hr("a device: asked", ask(device.ImageDir).hr, HR_CORRUPT);
+    check_hr("a device: mounted by its hash", try_verified(0x10, &device, 1, 32, hash), HR_CORRUPT);
+}
+
 /* ---- what we decided: verified mounts ---------------------------------------------------------
  */
 
@@ -468,38 +516,78 @@ CASE(mount_refused, "MountVerified/Refused", DECISION, "D52", NEEDS_MOUNT,
     check_hr("changed", try_verified(0x20, &image, 1, 32, hash), HR_CORRUPT);
 }
 
-CASE(tampered, "MountVerified/TamperedData", CLIENT, "hcsctl", NEEDS_MOUNT,
-     "of a file whose bytes were changed after the seal nothing is read: the mount fails, or the "
-     "read does")
+/* A sealed image with one file of 20,000 bytes, one of which was changed since. */
+static void make_tampered(const CimFsImagePath *image, BYTE hash[32])
 {
     static BYTE data[20000];
-    const CimFsImagePath image = {container(), L"layer.cim"};
-    CIMFS_IMAGE_HANDLE handle = open_in(image.ImageDir, IN_FILE | VERIFIED, NULL, L"layer.cim");
-    BYTE hash[32], *bytes;
+    CIMFS_IMAGE_HANDLE handle =
+            open_in(image->ImageDir, IN_FILE | VERIFIED, NULL, image->ImageName);
     size_t size, at = 0;
-    GUID guid;
+    BYTE *bytes;
 
     fill_bytes(data, sizeof(data), 11);
     put_file(handle, L"f", data, sizeof(data));
+    put_text(handle, L"other", "other");
     commit_and_close(handle);
-    seal_container(image.ImageDir, hash);
-    bytes = load_file(image.ImageDir, &size);
+    seal_container(image->ImageDir, hash);
+    bytes = load_file(image->ImageDir, &size);
     need(bytes != NULL, "can't read the container");
     while (at + 16 < size && memcmp(bytes + at, data + 9000, 16)) at++;
     need(at + 16 < size, "the file's bytes aren't found");
     bytes[at] ^= 1;
-    save_file(image.ImageDir, bytes, size);
+    save_file(image->ImageDir, bytes, size);
     free(bytes);
-    if (FAILED(mount_verified(0x20, &image, 1, 32, hash, &guid)))
-        check_bool("refused", true, true);
-    else
-    {
-        DWORD error = 0;
-        void *got = read_file(on(volume_root(&guid), L"f"), &size, &error);
+}
 
-        check_bool("refused", !got || size < sizeof(data), true);
-        free(got);
+CASE(tampered, "MountVerified/TamperedData", CLIENT, "hcsctl", NEEDS_MOUNT,
+     "of a file whose bytes were changed after the seal nothing is read: the mount fails, or the "
+     "read does")
+{
+    const CimFsImagePath image = {container(), L"layer.cim"};
+    DWORD error = 0;
+    size_t size = 0;
+    BYTE hash[32];
+    void *got;
+    GUID guid;
+
+    make_tampered(&image, hash);
+    if (FAILED(mount_verified(0x20, &image, 1, 32, hash, &guid)))
+    {
+        check_bool("refused", true, true);
+        return;
     }
+    got = read_file(on(volume_root(&guid), L"f"), &size, &error);
+    check_bool("refused", !got || size < 20000, true);
+    free(got);
+}
+
+CASE(tampered_question, "MountVerified/TamperedError", QUESTION, "Q-57, Q-58", NEEDS_MOUNT,
+     "what a read of changed bytes answers, and whether others go on; the text of a wrong hash's "
+     "error")
+{
+    const CimFsImagePath image = {container(), L"layer.cim"};
+    DWORD error = 0;
+    WCHAR text[200] = L"";
+    BYTE hash[32];
+    size_t size;
+    GUID guid;
+    HRESULT hr;
+
+    make_tampered(&image, hash);
+    hr = mount_verified(0x20, &image, 1, 32, hash, &guid);
+    see_hr("the mount", hr);
+    if (SUCCEEDED(hr))
+    {
+        free(read_file(on(volume_root(&guid), L"f"), &size, &error));
+        see_error("the read", error);
+        see_error("another file", path_error(on(volume_root(&guid), L"other")));
+        dismount(volume_root(&guid));
+    }
+    hash[0] ^= 1;
+    hr = try_verified(0x20, &image, 1, 32, hash);
+    FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, (DWORD)hr, 0,
+                   text, ARRAY_SIZE(text), NULL);
+    see_bool("a text that clients look for", wcsstr(text, L"integrity violation") != NULL);
 }
 
 CASE(merge_refused, "MergeMountVerified/Refused", DECISION, "D52", NEEDS_MOUNT,

@@ -659,15 +659,15 @@ M("stat-2-flag-lost", "ReadFile2/OddSizes ReadFile2/Flags", "CimGetFileStatBasic
   .on = ON(GetFileStatBasicInformation2), DOES(flags_masked), .number = 0xffffffff)
 M("tombstone-nothing", "Tombstone/HcsshimTest Tombstone/Directory Tombstone/OpaqueDirectory Tombstone/WithoutParents", "CimTombstoneFile does nothing",
   .on = ON(TombstoneFile), SKIPS(S_OK))
-M("tombstone-deletes", "Tombstone/HcsshimTest Tombstone/WithoutParents Tombstone/OverAnItem", "CimTombstoneFile is CimDeletePath",
+M("tombstone-deletes", "Merge/GrandchildLayer Merge/NamesInAnyCase Tombstone/HcsshimTest Tombstone/WithoutParents Tombstone/OverAnItem", "CimTombstoneFile is CimDeletePath",
   .on = ON(TombstoneFile), DOES(tombstone_deletes))
 M("merge-link-nothing", "MergeLink/HcsshimTest MergeLink/Unresolved", "CimCreateMergeLink does nothing",
   .on = ON(CreateMergeLink), SKIPS(S_OK))
-M("merge-link-is-hard-link", "MergeLink/MissingTarget MergeLink/HcsshimTest", "CimCreateMergeLink is CimCreateHardLink",
+M("merge-link-is-hard-link", "Merge/GrandchildLayer MergeLink/MissingTarget MergeLink/HcsshimTest", "CimCreateMergeLink is CimCreateHardLink",
   .on = ON(CreateMergeLink), DOES(merge_link_links))
 M("second-source-lost", "Merge/HcsshimFiles Merge/HcsshimDevices", "only the first source of a merged image counts",
   .on = ON(AddFsToMergedImage2), .after = 1, SKIPS(S_OK))
-M("source-lost", "Merge/InDirectories", "sources of a merged image in a directory aren't added",
+M("source-lost", "Merge/HcsshimDirectories Merge/InDirectories", "sources of a merged image in a directory aren't added",
   .on = ON(AddFsToMergedImage), SKIPS(S_OK))
 M("source-never-verified", "Merge/SourceFlags MergeMountVerified/HcsshimFiles MergeMountVerified/HcsshimDevices", "CIM_MERGE_VERIFIED is ignored",
   .on = ON(AddFsToMergedImage2), DOES(flags_masked), .number = 0x4)
@@ -679,7 +679,7 @@ M("seal-no-size", "Seal/HcsshimTest Seal/Outputs", "CimSealImage tells no hash s
   .on = ON(SealImage), DOES(seal_changed), .number = 32)
 M("seal-once", "Seal/Twice", "a container is sealed once",
   .on = ON(SealImage), .after = 1, SKIPS(E_ACCESSDENIED))
-M("verified-mount-unverified", "MountVerified/WrongHash MountVerified/NotSealed MountVerified/Refused", "CimMountVerifiedImage is CimMountImage",
+M("verified-mount-unverified", "Seal/FreeAfterwards Verification/SealElsewhere MountVerified/WrongHash MountVerified/NotSealed MountVerified/Refused", "CimMountVerifiedImage is CimMountImage",
   .on = ON(MountVerifiedImage), DOES(verified_unverified))
 M("convert-nothing", "Convert/IntoContainer Convert/OntoDevice", "CimConvertBlockImage does nothing",
   .on = ON(ConvertBlockImage), SKIPS(S_OK))
@@ -689,3 +689,17 @@ M("merge-mount-verified-nothing", "MergeMountVerified/HcsshimFiles MergeMountVer
   .on = ON(MergeMountVerifiedImage), SKIPS(S_OK))
 M("verification-nothing", "Verification/Sealed Verification/Answers", "CimGetVerificationInformation does nothing",
   .on = ON(GetVerificationInformation), SKIPS(S_OK))
+M("mounted-container-held", "Container/FreeAfterDismount", "a container that was mounted is never let go of",
+  .on = ON(MountImage), DOES(container_held))
+M("source-held", "Merge/SourcesFreeAfterClose Merge/FreeAfterDismount", "a source's container is never let go of",
+  .on = ON(AddFsToMergedImage2), DOES(container_held))
+M("sealed-container-held", "Seal/FreeAfterwards", "a container that was sealed is never let go of",
+  .on = ON(SealImage), DOES(container_held))
+M("deleted-is-hidden", "Tombstone/DeletePathHidesNothing", "CimDeletePath leaves a tombstone",
+  .on = ON(DeletePath), DOES(delete_tombstones))
+M("sources-turned-around", "Merge/KindOfItem Merge/GrandchildLayer", "the first two sources change places",
+  .on = ON(AddFsToMergedImage2), DOES(second_source_first))
+M("links-lost", "Merge/HardLinks", "CimCreateHardLink does nothing",
+  .on = ON(CreateHardLink), SKIPS(S_OK))
+M("container-for-directories", "Merge/KindOfPlace", "CimAddFsToMergedImage2 ignores what kind of place a source is in",
+  .on = ON(AddFsToMergedImage2), DOES(source_taken))
