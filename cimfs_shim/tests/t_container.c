@@ -1485,6 +1485,50 @@ static void test_sessions_names(void)
 	kit_free(&k);
 }
 
+/* Who removes and doesn't sync has it published at the latest when the place is closed. */
+static void test_removed_at_close(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	uint8_t byte;
+	size_t got;
+
+	hand_inside(&k, &in, true);
+	gives(&k, removes(&in, "a"), CIM_OK);
+	is_int(sequence(&k), 1, "removed, but not published");
+	leave(&in);
+	is_int(sequence(&k), 2, "closing publishes it");
+	gives(&k, read_inner(&k, "a", 0, &byte, 1, &got), CIM_E_FILE_NOT_FOUND);
+	gives(&k, read_inner(&k, "b", 0, &byte, 1, &got), CIM_OK);
+	kit_free(&k);
+}
+
+/* Of what a device held nothing stays in the rest of the table's last block. */
+static void test_rest_of_table(void)
+{
+	static uint8_t old[1 << 20], block[BLOCK];
+	struct kit k = kit_new();
+	struct cim_writer *w = NULL;
+	uint64_t table, length;
+	size_t left = 0;
+
+	k.container = true;
+	memset(old, 0xee, sizeof(old));
+	memfs_put_device(k.m, "c.bcim", sizeof(old));
+	memfs_poke(k.m, "c.bcim", 0, old, sizeof(old));
+	must(&k, try_session(&k, NULL, "x.cim", CIM_WRITE_CONTAINER | CIM_WRITE_FORCE, &w));
+	finish(&k, w);
+	memfs_peek(k.m, "c.bcim", 2 * BLOCK, block, sizeof(block));
+	table = cim_get64(block + 8);
+	length = cim_get64(block + 16);
+	memfs_peek(k.m, "c.bcim", table + length / BLOCK * BLOCK, block, sizeof(block));
+	for (size_t i = length % BLOCK; i < BLOCK; i++)
+		left += block[i] != 0;
+	ok(table && length % BLOCK, "a table of %u bytes", (unsigned)length);
+	is_int(left, 0, "bytes behind it that the device had");
+	kit_free(&k);
+}
+
 /* ---- locks, by the calls ---- */
 
 static enum cim_status locks(struct inside *in, cim_vfs_file *file, enum cim_vfs_lock how)
@@ -2081,6 +2125,8 @@ int main(void)
 	test_readers_names();
 	test_bad_names();
 	test_sessions_names();
+	test_removed_at_close();
+	test_rest_of_table();
 	test_own_locks();
 	test_published_locks();
 	test_fewer_calls();
