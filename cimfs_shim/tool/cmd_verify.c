@@ -64,7 +64,8 @@ static void print_unchecked(const struct verify *v)
 	const struct cim_verify_result *r = &v->result;
 
 	if (v->part & CIM_VERIFY_CONTAINER)
-		fputs(v->deep ? "" : "  not checked without --deep: its seal\n", stdout);
+		fputs(v->deep || !v->sealed ? "" : "  not checked without --deep: its seal\n",
+		      stdout);
 	else if (v->deep)
 		printf("  %llu of %llu streams and %llu of %llu pieces of metadata had a digest "
 		       "that could "

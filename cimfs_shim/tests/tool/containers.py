@@ -133,6 +133,7 @@ for spelt in ("v.bcim", "v.bcim/", "v.bcim//"):
     os.unlink(os.path.join(TMP, "w.bcim"))
 same(re.findall(r"^(\S+): (\w+) ", expect(0, "verify of all", "verify", "--deep", "c.bcim").text, re.M),
      [("c.bcim/base.cim", "ok"), ("c.bcim/child.cim", "ok")], "is of each image in it")
+same(expect(0, "verify -v", "verify", "-v", "c.bcim").text.count("its seal"), 0, "of a seal nothing is said where there is none")
 put("empty.bcim", empty())
 result = tool("verify", "empty.bcim")
 check(result.code == 1 and "there is no image in it" in result.errors, "of none nothing is said to be well", result)
