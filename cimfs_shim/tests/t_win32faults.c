@@ -141,7 +141,8 @@ STAND_IN(BOOL, GetFileInformationByHandle, "8", (HANDLE handle, BY_HANDLE_FILE_I
 	return TRUE;
 }
 
-static bool sizeless; /* as Wine says of a block device: 0 */
+static bool sizeless;	     /* as Wine says of a block device: 0 */
+static LONGLONG told_length; /* as Windows says of a disk; 0: it doesn't */
 
 STAND_IN(BOOL, GetFileSizeEx, "8", (HANDLE handle, LARGE_INTEGER *size))
 {
@@ -243,6 +244,10 @@ STAND_IN(BOOL, DeviceIoControl, "32",
 	ranges.controls += code == FSCTL_SET_SPARSE;
 	if (fails("DeviceIoControl"))
 		return FALSE;
+	if (told_length && code == IOCTL_DISK_GET_LENGTH_INFO && out_size == sizeof(told_length)) {
+		memcpy(out, &told_length, sizeof(told_length));
+		return TRUE;
+	}
 	if (!ranges.known || code != FSCTL_QUERY_ALLOCATED_RANGES)
 		return REAL(DeviceIoControl)(handle, code, in, in_size, out, out_size, got, where);
 	ranges.asked_from = ask->FileOffset.QuadPart;
@@ -264,7 +269,7 @@ STAND_IN(void *, VirtualAlloc, "16", (void *at, size_t size, DWORD type, DWORD p
 
 STAND_IN(BOOL, VirtualFree, "12", (void *block, size_t size, DWORD type))
 {
-	blocks--;
+	blocks -= !size && type == MEM_RELEASE;
 	return REAL(VirtualFree)(block, size, type);
 }
 
@@ -762,6 +767,10 @@ static void test_sizeless_disk(const WCHAR *file)
 		       "a disk of %d sectors, of which the system says 0", (int)sectors);
 	}
 	sizeless = false;
+	told_length = disk_size = 12345 * 512;
+	is_str(status_name(run_failing(do_open_disk, NULL, 0, 0, 0)), "CIM_OK",
+	       "a disk whose length is told");
+	told_length = 0;
 }
 
 static void test_disk(void)
