@@ -16,6 +16,7 @@
 
 #include "alloc.h"
 #include "error.h"
+#include "libcim_advanced.h"
 
 char *image_path_of(const char *path)
 {
@@ -145,4 +146,34 @@ enum cim_status image_check_kind(const char *path, struct cim_error *err)
 				   : check_mode(path, st.st_mode, err);
 	free(file);
 	return status;
+}
+
+size_t image_before(const char *path)
+{
+	size_t len = strlen(path);
+	struct cim_image *image = NULL;
+
+	while (!image && len--) {
+		char *before = path[len] == '/' && len ? xstrndup(path, len) : NULL;
+
+		if (before)
+			cim_image_open(NULL, before, &image, NULL);
+		free(before);
+	}
+	cim_image_close(image);
+	return image ? len : 0;
+}
+
+/* The first region file of each set will do: they lie together. */
+bool image_lacks_sets(struct cim_image *image)
+{
+	const struct cim_region_set *set;
+	uint64_t size;
+
+	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
+		if (set->count &&
+		    cim_image_region_size(image, set->first, &size, NULL) == CIM_E_FILE_NOT_FOUND)
+			return true;
+	}
+	return false;
 }

@@ -30,6 +30,10 @@ char *image_full_path(const char *path);
 /* Does the path lead to a container as such, as if to a directory with a '/' at its end? One that
  * is damaged is one if it begins as one. */
 bool is_container(const char *path);
+/* Of a path that goes on behind an image's, as if into it: the length of that; else 0. */
+size_t image_before(const char *path);
+/* Are region files missing, such as those of a merged image's sources that nobody named? */
+bool image_lacks_sets(struct cim_image *image);
 /* Is it a file that may be an image's, if it is there? Else @err tells what to name in its place.
  */
 enum cim_status image_check_kind(const char *path, struct cim_error *err);

@@ -99,9 +99,9 @@ static void ask_for_sources(const struct options *o, struct cim_error *err)
 	const size_t len = strlen(err->cause);
 	struct cim_image *image;
 
-	if (o->source_count || cim_image_open(NULL, o->image, &image, NULL))
+	if (o->source_count || open_header(o, &image, NULL))
 		return;
-	if (cim_image_get_info(image)->source_count)
+	if (cim_image_get_info(image)->source_count && image_lacks_sets(image))
 		snprintf(err->cause + len, sizeof(err->cause) - len,
 			 "; --merge, or -o source=IMAGE, names them");
 	cim_image_close(image);

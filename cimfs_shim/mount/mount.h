@@ -299,7 +299,11 @@ char *xattr_list(struct server *s, uint64_t node, size_t *size, int *error);
 
 /* ---- session.c ---- */
 
-/* Open the image of the options, with its sources, whose region files and root are there: half of
+/* Open the image of the options, with its sources, by that of the library's functions which it
+ * takes. */
+enum cim_status open_header(const struct options *o, struct cim_image **image,
+			    struct cim_error *err);
+/* And as one to be mounted, whose region files and root are there: half of
  * one is not mounted (D31). */
 enum cim_status open_image(const struct options *o, struct cim_image **image,
 			   struct cim_error *err);

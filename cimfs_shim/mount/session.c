@@ -70,9 +70,8 @@ void server_free(struct server *s)
 	pthread_key_delete(s->reader);
 }
 
-/* Those of the library's functions that it takes. */
-static enum cim_status open_it(const struct options *o, struct cim_image **image,
-			       struct cim_error *err)
+enum cim_status open_header(const struct options *o, struct cim_image **image,
+			    struct cim_error *err)
 {
 	char **sources = xcalloc(o->source_count + 1, sizeof(*sources));
 	enum cim_status status;
@@ -98,7 +97,7 @@ static enum cim_status open_it(const struct options *o, struct cim_image **image
 
 enum cim_status open_image(const struct options *o, struct cim_image **image, struct cim_error *err)
 {
-	enum cim_status status = open_it(o, image, err);
+	enum cim_status status = open_header(o, image, err);
 	const struct cim_image_info *info;
 	struct cim_file_info root = {CIM_SIZED(root)};
 

@@ -326,8 +326,7 @@ static int look(struct files *files)
 	}
 	if (known)
 		return list(files);
-	tool_fail(files->t, "list", files->where, NULL, "not an image");
-	return EXIT_CORRUPT;
+	return tool_fail_no_image(files->t, "list", files->where, files->where);
 }
 
 static const struct arg_option options[] = {
@@ -392,7 +391,7 @@ static int run(struct tool *t, int argc, char **argv)
 		return tool_usage(t, "--delete works with --orphans only");
 	files.where = argv[optind];
 	if (!is_container(files.where) && stat(files.where, &st) && !image_in_file(files.where))
-		return tool_fail_errno(t, "list", files.where, NULL);
+		return tool_fail_path(t, "list", files.where);
 	place = is_place(files.where);
 	if (!place && files.orphans)
 		return tool_usage(t, "--orphans is for a directory");

@@ -144,16 +144,9 @@ static int sync_dir(struct rm *rm)
 
 static int not_found(struct rm *rm)
 {
-	char *path = xasprintf("%s/%s", rm->dir, rm->name);
-	int code = EXIT_CORRUPT;
+	char *path = image_in(rm->dir, rm->name);
+	const int code = tool_fail_no_image(rm->t, "remove", rm->image, path);
 
-	if (image_in_file(path))
-		code = tool_fail(rm->t, "remove", rm->image, NULL,
-				 "no such image in the container");
-	else if (access(path, F_OK))
-		code = tool_fail_errno(rm->t, "remove", rm->image, NULL);
-	else
-		tool_fail(rm->t, "remove", rm->image, NULL, "not an image");
 	free(path);
 	return code;
 }
@@ -196,6 +189,27 @@ static int refuse_unreadable(struct rm *rm)
 	return status ? exit_of(status) : EXIT_FAILED;
 }
 
+/* Does the set come from one of the images that @owner was merged from, not from a parent? */
+static bool is_of_source(struct rm *rm, const char *owner, const struct cim_guid *set)
+{
+	char *path = image_in(rm->dir, owner);
+	const struct cim_region_set *one = NULL;
+	const struct cim_merged_source *source;
+	struct cim_image *image = NULL;
+	uint32_t sets = 0;
+
+	if (!cim_image_open(NULL, path, &image, NULL)) {
+		for (uint32_t i = 0; (source = cim_image_get_source(image, i)); i++)
+			sets += source->set_count;
+		while (sets && (one = cim_image_get_set(image, --sets)) &&
+		       memcmp(&one->guid, set, sizeof(*set)) != 0)
+			one = NULL;
+	}
+	cim_image_close(image);
+	free(path);
+	return one != NULL;
+}
+
 /* Files would be left that nobody may need any more, or that somebody needs: only by --force. */
 static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 			 const struct cim_store_file *broken)
@@ -209,9 +223,10 @@ static int refuse_needed(struct rm *rm, const struct cim_store_file *image,
 	if (fork)
 		return tool_fail(
 			rm->t, "remove", rm->image, NULL,
-			"%s is a fork of it and needs its region files; --force removes the "
-			"image and leaves those",
-			fork);
+			"%s %s it and needs its region files; --force removes the image and leaves "
+			"those",
+			fork,
+			is_of_source(rm, fork, &image->set) ? "was merged from" : "is a fork of");
 	if (broken)
 		return tool_fail(rm->t, "remove", rm->image, NULL,
 				 "%s %s, and may need its region files; --force removes the image "

@@ -96,6 +96,11 @@ static int seal(struct tool *t, const char *container)
 	footer_tell(t, "seal", container, &footer);
 	if (unlocked)
 		tool_tell_unlocked(t, "seal", container);
+	if (status == CIM_E_INVALID && !cim_container_get_info(NULL, container, &info, NULL) &&
+	    !info.to_be_sealed)
+		return tool_fail(t, "seal", container, NULL,
+				 "the container wasn't made to be sealed; \"cimtool convert "
+				 "--container --sealable\" copies it into one that is");
 	if (status)
 		return tool_fail_dir(t, "seal", container, &err);
 	t->done = "the container is sealed all the same";

@@ -7,6 +7,7 @@
  */
 #include "write.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +32,32 @@ static int check_place(struct tool *t, const char *image, const char *place, boo
 	return EXIT_OK;
 }
 
+static bool offers_container(const struct tool *t)
+{
+	const struct arg_option *option = t->command->options;
+
+	while (option->name && strcmp(option->name, "container") != 0)
+		option++;
+	return option->name != NULL;
+}
+
+/* What must hold where none is to be made. */
+static int check_there(struct tool *t, const char *image, const char *place)
+{
+	const char *const op = t->command->name;
+	struct stat st;
+
+	if (stat(place, &st) && errno == ENOENT)
+		return tool_fail(
+			t, op, image, NULL,
+			"there is no directory and no container %s (--container makes one)", place);
+	if (!stat(place, &st) && S_ISBLK(st.st_mode) && !is_container(place))
+		return tool_fail(t, op, image, NULL,
+				 "%s is a block device that holds no container (--block makes one)",
+				 place);
+	return EXIT_OK;
+}
+
 int place_flags(struct tool *t, const char *image, const char *place,
 		const struct container_options *options, unsigned *flags)
 {
@@ -42,7 +69,7 @@ int place_flags(struct tool *t, const char *image, const char *place,
 	if (options->sealable && !options->container && !options->block)
 		return tool_usage(t, "--sealable works with --container or --block only");
 	if (!options->container && !options->block)
-		return EXIT_OK;
+		return offers_container(t) ? check_there(t, image, place) : EXIT_OK;
 	*flags = CIM_WRITE_CONTAINER | (options->force ? CIM_WRITE_FORCE : 0) |
 		 (options->sealable ? CIM_WRITE_SEALABLE : 0);
 	return check_place(t, image, place, options->block);
@@ -55,7 +82,10 @@ int container_flags(struct tool *t, const char *image, const struct container_op
 	char *place = split_image(image, &name);
 	int code;
 
-	if ((options->container || options->block) && !strchr(image, '/'))
+	if ((options->container || options->block) && is_container(image))
+		code = tool_usage(t, "'%s' is the container: an image in it is named %s/NAME.cim",
+				  image, image);
+	else if ((options->container || options->block) && !strchr(image, '/'))
 		code = tool_usage(t, "'%s' names no container: it is to be CONTAINER/NAME", image);
 	else
 		code = place_flags(t, image, place, options, flags);

@@ -18,6 +18,18 @@ static void print_size(const char *what, uint64_t bytes)
 	printf("%-13s %s\n", what, size_text(bytes, size, sizeof(size)));
 }
 
+/* That of a VHD, which isn't the container's. */
+static bool has_footer(const char *name, const struct cim_container_info *info)
+{
+	const char *base;
+	char *dir = split_image(name, &base); /* all of it, if '/' is its end */
+	struct footer footer;
+
+	footer_look(&footer, *base ? name : dir);
+	free(dir);
+	return footer.found && (uint64_t)footer.at >= info->size;
+}
+
 static void print_images(struct cim_store *store)
 {
 	const struct cim_store_file *f;
@@ -43,6 +55,8 @@ static void print_text(const char *name, const struct cim_container_info *info,
 	print_size("Used:", info->used);
 	print_size("Lost:", info->lost);
 	print_size(info->device ? "Device:" : "File:", info->file_size);
+	if (has_footer(name, info))
+		printf("%-13s yes\n", "VHD footer:");
 	printf("%-13s %s\n", "Sealed:", sealed_text(info));
 	if (info->sealed && !info->seal_elsewhere)
 		printf("%-13s %s\n", "Root hash:", root);
@@ -79,6 +93,7 @@ static void print_json(const char *name, const struct cim_container_info *info,
 	json_put_int(o, "used", info->used);
 	json_put_int(o, "lost", info->lost);
 	json_put_int(o, "file_size", info->file_size);
+	json_put_bool(o, "vhd_footer", has_footer(name, info));
 	json_put_bool(o, "to_be_sealed", info->to_be_sealed);
 	json_put_bool(o, "sealed", info->sealed);
 	json_put_bool(o, "seal_elsewhere", info->seal_elsewhere);

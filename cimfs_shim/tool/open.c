@@ -47,20 +47,6 @@ close_fd:
 	return found ? found : name;
 }
 
-/* The first region file of each set will do: they lie together. */
-static bool is_missing_sets(struct cim_image *image)
-{
-	const struct cim_region_set *set;
-	uint64_t size;
-
-	for (uint32_t i = 0; (set = cim_image_get_set(image, i)); i++) {
-		if (set->count &&
-		    cim_image_region_size(image, set->first, &size, NULL) == CIM_E_FILE_NOT_FOUND)
-			return true;
-	}
-	return false;
-}
-
 int take_root_hash(void *tool, void *into, const struct arg_option *option, char *hex)
 {
 	struct tool *t = tool;
@@ -103,7 +89,7 @@ static enum cim_status open_all(struct tool *t, const struct cim_env *env, const
 		return status;
 	merged = cim_image_get_info(*image)->source_count != 0;
 	t->merged_opened |= merged;
-	t->sources_missing |= merged && !t->source_count && is_missing_sets(*image);
+	t->sources_missing |= merged && !t->source_count && image_lacks_sets(*image);
 	if (!t->source_count || (!merged && t->several))
 		return CIM_OK;
 	cim_image_close(*image);
@@ -120,11 +106,23 @@ enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const ch
 	return status;
 }
 
+int tool_fail_no_image(struct tool *t, const char *op, const char *image, const char *path)
+{
+	if (image_in_file(path))
+		return tool_fail(t, op, image, NULL, "no such image in the container");
+	if (access(path, F_OK))
+		return tool_fail_errno(t, op, image, NULL);
+	tool_fail(t, op, image, NULL, "not an image");
+	return EXIT_CORRUPT;
+}
+
 int tool_fail_open(struct tool *t, const char *op, const char *image, const struct cim_error *err)
 {
 	for (size_t i = 0; i < t->source_count; i++)
 		if (!strcmp(t->sources[i], err->image))
 			image = t->sources[i];
+	if (image_before(image))
+		return tool_fail_path(t, op, image);
 	return tool_fail_cim(t, op, image, err);
 }
 

@@ -46,9 +46,9 @@ void progress_clear(void)
 	fputs("\r\033[K", stderr);
 }
 
-static void show(struct progress *p, const char *what, uint64_t done, uint64_t total)
+static void show(struct progress *p, const char *what, uint64_t done, uint64_t total, bool is_bytes)
 {
-	char size[32];
+	char size[32], whole[32];
 
 	if (p->json) {
 		fprintf(stderr, "{\"phase\": \"%s\", \"files\": %llu, \"bytes\": %llu", what,
@@ -61,11 +61,14 @@ static void show(struct progress *p, const char *what, uint64_t done, uint64_t t
 	}
 	shown = p;
 	p->shown = true;
-	if (done && total)
+	if (done && total && is_bytes)
+		fprintf(stderr, "\r\033[K%s: %s of %s", what, size_text(done, size, sizeof(size)),
+			size_text(total, whole, sizeof(whole)));
+	else if (done && total)
 		fprintf(stderr, "\r\033[K%s: %llu of %llu", what, (unsigned long long)done,
 			(unsigned long long)total);
 	else if (done)
-		fprintf(stderr, "\r\033[K%s: %llu", what, (unsigned long long)done);
+		fprintf(stderr, "\r\033[K%s: %llu items", what, (unsigned long long)done);
 	else if (p->total_files)
 		fprintf(stderr, "\r\033[K%s: %llu of %llu files, %s", what,
 			(unsigned long long)p->files, (unsigned long long)p->total_files,
@@ -91,7 +94,7 @@ static bool due(struct progress *p)
 void progress_tick(struct progress *p)
 {
 	if (due(p))
-		show(p, p->what, 0, 0);
+		show(p, p->what, 0, 0, false);
 }
 
 void progress_end(struct progress *p)
@@ -99,7 +102,7 @@ void progress_end(struct progress *p)
 	progress_clear();
 	/* A program that reads along gets the last state for certain. */
 	if (p->on && p->json)
-		show(p, p->what, 0, 0);
+		show(p, p->what, 0, 0, false);
 	if (shown == p)
 		shown = NULL;
 	p->on = false;
@@ -118,7 +121,8 @@ static int callback(void *ctx, const struct cim_progress *progress)
 	if (tool_signal)
 		return 1;
 	if (due(p))
-		show(p, phases[progress->phase], progress->done, progress->total);
+		show(p, phases[progress->phase], progress->done, progress->total,
+		     progress->phase == CIM_PHASE_COPY || progress->phase == CIM_PHASE_SEAL);
 	return 0;
 }
 

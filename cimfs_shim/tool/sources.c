@@ -5,8 +5,22 @@
  */
 #include "tool.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+int tool_fail_path(struct tool *t, const char *op, const char *path)
+{
+	const int error = errno;
+	const size_t len = image_before(path);
+
+	errno = error;
+	if (!len)
+		return tool_fail_errno(t, op, path, NULL);
+	return tool_fail(t, op, path, NULL,
+			 "%.*s is an image: a path in it, such as %s, is an argument of its own",
+			 (int)len, path, path + len);
+}
 
 char *tool_image_path(struct tool *t, const char *op, const char *path, int *code)
 {
@@ -16,7 +30,7 @@ char *tool_image_path(struct tool *t, const char *op, const char *path, int *cod
 	if (image_in_file(path)) /* what is in there the library knows */
 		return xstrdup(path);
 	if (!is_container(path) && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))
-		*code = tool_fail_errno(t, op, path, NULL);
+		*code = tool_fail_path(t, op, path);
 	else if (image_check_kind(path, &err))
 		*code = tool_fail(t, op, path, NULL, "%s", err.cause);
 	return *code ? NULL : image_path_of(path);

@@ -446,6 +446,10 @@ int take_root_hash(void *tool, void *into, const struct arg_option *option, char
 const uint8_t *tool_root_hash(const struct tool *t);
 /* Of several images none was a merged one, but sources were named: that is told; an exit code. */
 int tool_check_sources(struct tool *t);
+/* By errno, or for the path goes on behind an image's. */
+int tool_fail_path(struct tool *t, const char *op, const char *path);
+/* Nothing in its directory or container is an image of that name. @path: where it should be. */
+int tool_fail_no_image(struct tool *t, const char *op, const char *image, const char *path);
 /* Open an image, one that is merged with the sources that were named. Any other is CIM_E_INVALID
  * then, unless it is one of several. */
 enum cim_status tool_open_as(struct tool *t, const struct cim_env *env, const char *path,

@@ -160,6 +160,10 @@ unmounted(A)
 refused("cimtool mount by another", 4, ["another root hash"], CIMTOOL, "mount", "--root-hash", WRONG, A, MNT)
 refused("a merged image by another root hash", 4, ["m.cim", "another root hash"], SERVER, "--root-hash=" + WRONG,
         "--merge", M, A, B, MNT)
+result = run([SERVER, "--root-hash=" + WRONG, M, MNT])
+check(result.code == 4 and "another root hash" in result.errors and "--merge" not in result.errors,
+      "by which nobody is told to name its sources", result)
+refused("a merged image alone", 4, ["is missing", "--merge, or -o source=IMAGE, names them"], SERVER, M, MNT)
 same(tool("merge", "-q", "--container", os.path.join(TMP, "p.bcim/p.cim"), A, B).code, 0, "merges into a container")
 refused("a merged image in a container that isn't sealed", 4, ["isn't sealed"], SERVER, "--root-hash=" + WRONG,
         "--merge", os.path.join(TMP, "p.bcim/p.cim"), A, B, MNT)

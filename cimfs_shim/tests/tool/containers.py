@@ -49,7 +49,8 @@ put("more/added", b"another\n")
 
 # Making, reading
 result = tool("create", "c.bcim/base.cim", "src")
-check(result.code == 1 and "No such file" in result.errors, "no container is made unless that is said", result)
+check(result.code == 1 and "there is no directory and no container c.bcim (--container makes one)" in result.errors,
+      "no container is made unless that is said", result)
 result = tool("create", "--container", "c.bcim/base.cim", "src/none")
 check(result.code == 1 and not os.path.exists(os.path.join(TMP, "c.bcim")),
       "one that was made goes with an image that isn't", result)
@@ -113,6 +114,18 @@ for args, code in [(["ls", "c.bcim"], 1), (["stat", "c.bcim", "/"], 1), (["cat",
 result = tool("create", "src", "more")
 check(result.code == 1 and "a directory; an image is named by its file, such as src/NAME.cim" in result.errors,
       "so does create of an image in a directory", result)
+for args, name in ((["ls", "%s"], "ls"), (["info", "%s"], "info"), (["verify", "%s"], "verify"), (["extract", "-C", "out", "%s"], "extract"),
+                   (["diff", "plain.cim", "%s"], "diff"), (["files", "%s"], "files")):
+    for image, within in (("plain.cim", "/dir/none"), ("plain.cim", "/"), ("c.bcim/base.cim", "/big"), ("./c.bcim/base.cim", "/dir/x/")):
+        result = tool(*[arg.replace("%s", image + within) for arg in args])
+        check(result.code in (1, 2) and result.errors.count("\n") == 1 and not result.text and
+              "%s is an image: a path in it, such as %s, is an argument of its own\n" % (image, within) in result.errors,
+              "%s of %s tells how a path in it is named" % (name, image + within), result)
+result = tool("ls", "c.bcim/none.cim/x")
+check(result.code == 1 and "argument of its own" not in result.errors, "of none nothing is said", result)
+for name in ("files", "rm"):
+    result = tool(name, "c.bcim/none.cim")
+    check(result.code == 1 and "c.bcim/none.cim: no such image in the container\n" in result.errors, name + " of none", result)
 for args in (["info", "--json", "c.bcim"], ["verify", "c.bcim"], ["files", "c.bcim"], ["ls", "c.bcim/base.cim"]):
     texts = {}
     for spelt in ("c.bcim", "c.bcim/", "c.bcim//", "./c.bcim"):
@@ -190,6 +203,8 @@ expect(0, "rm of the last", "rm", "c.bcim/v.cim")
 os.mkdir(os.path.join(TMP, "directory"))
 for args, code, words in [
         (["--container", "x.cim"], 2, "'x.cim' names no container: it is to be CONTAINER/NAME"),
+        (["--container", "c.bcim"], 2, "'c.bcim' is the container: an image in it is named c.bcim/NAME.cim"),
+        (["none/x.cim"], 1, "there is no directory and no container none (--container makes one)"),
         (["--container", "directory/x.cim"], 1, "a directory, where a container is wanted"),
         (["--container", "none/x.bcim/x.cim"], 1, "No such file or directory"),
         (["--container", "src/big/x.cim"], 4, "it is no container"),

@@ -104,12 +104,12 @@ same(tool("dump", "z.cim").out, DUMP, "the same")
 # What goes wrong
 for args, code, words in [
         (["o/child.cim", "p/copy.cim"], 1, "p/copy.cim: the name is taken"),
-        (["o/child.cim", "none/x.cim"], 1, "No such file or directory"),
+        (["o/child.cim", "none/x.cim"], 1, "there is no directory and no container none (--container makes one)"),
         (["none.cim", "x.cim"], 1, "none.cim: No such file or directory"),
         (["c.bcim/none.cim", "x.cim"], 1, "no such file"),
         (["src/big", "x.cim"], 4, "src/big"),
         (["src", "x"], 1, "src: there are no images in it"),
-        (["o", "none.bcim"], 1, "No such file or directory"),
+        (["o", "none.bcim"], 1, "there is no directory and no container none.bcim (--container makes one)"),
         (["--container", "o/child.cim", "x.cim"], 2, "'x.cim' names no container"),
         (["--container", "o", "x"], 1, "a directory, where a container is wanted"),
         (["--block", "o", "c.bcim"], 1, "c.bcim is no block device"),

@@ -113,7 +113,11 @@ expect(0, "fork", "fork", "here/m.cim", "f.cim", "--delete", "dir/old")
 same(expect(1, "diff with its fork", "diff", "here/m.cim", "here/f.cim").text, "- /dir/old (4 bytes)\n", "what that lacks")
 expect(0, "rm of the fork", "rm", "here/f.cim")
 result = tool("rm", UPPER)
-check(result.code == 1 and "m.cim" in result.errors, "rm of a source that a merged image beside it needs", result)
+check(result.code == 1 and "m.cim was merged from it and needs" in result.errors, "rm of a source that a merged image beside it needs", result)
+expect(0, "fork of the merged one", "fork", "here/m.cim", "f.cim")
+result = tool("rm", "here/m.cim")
+check(result.code == 1 and "f.cim is a fork of it and needs" in result.errors, "rm of a merged image that a fork needs", result)
+expect(0, "rm of the fork", "rm", "here/f.cim")
 
 # In a container, of one that is merged itself
 text = expect(0, "merge of a merged one into a container", "merge", "--json", "--container", "n.bcim/n.cim", "third/m.cim",

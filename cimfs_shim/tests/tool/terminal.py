@@ -8,11 +8,12 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import threading
 import time
 
-from tooltest import CIMTOOL, TMP, check, done, need_tool, same, tool
+from tooltest import CIMTOOL, TMP, check, done, need_tool, same, tool, write
 from imagebuilder import Dir, File, Image
 
 need_tool()
@@ -94,6 +95,32 @@ same((code, said), (0, b""), "but for --quiet")
 code, said = slowly("--progress=json", wanted=b"{")
 rows = [json.loads(row) for row in said.splitlines() if row.startswith(b"{")]
 check(not code and len(rows) > 3 and rows[-1]["files"] >= rows[0]["files"] > 0, "--progress=json", said)
+
+
+
+def halted(*args):
+    """A command that doesn't run for a while, as often as it takes until it tells how far it is: code, standard error."""
+    with subprocess.Popen([CIMTOOL, *args, "--progress=line"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        said = []
+        reader = threading.Thread(target=collect, args=(process.stderr.fileno(), said))
+        reader.start()
+        while process.poll() is None and b"\r" not in b"".join(said):
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.15)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.002)
+        process.wait()
+        reader.join()
+    return process.returncode, b"".join(said)
+
+
+long = os.path.join(TMP, "long.bcim")
+write(os.path.join(TMP, "long/file"), bytes(range(256)) * (1 << 18))
+same(tool("create", "-q", "--container", "--sealable", long + "/x.cim", os.path.join(TMP, "long")).code, 0, "64 MiB to be sealed")
+for name, *args in (("seal", "seal", long), ("copy", "convert", long + "/x.cim", os.path.join(TMP, "copied.cim"))):
+    code, said = halted(*args)
+    check(not code and re.search(b"\r\x1b\\[K%s: [0-9.]+ [KM]iB of [0-9.]+ MiB" % name.encode(), said),
+          "%s tells how far it is in a unit" % args[0], said)
 
 # A directory's names are nobody's either, and causes quote them.
 directory = os.path.join(TMP, NAME)
