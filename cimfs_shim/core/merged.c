@@ -349,7 +349,9 @@ static enum cim_status find_given(struct opening *o, const struct cim_merged_sou
 	}
 	cim_guid_format(&source->guid, text);
 	return cim_fail(err, CIM_E_FILE_NOT_FOUND,
-			"none of the images given is the source with the region set %s", text);
+			"none of the images given is the source with the region set %s, or it was "
+			"changed since",
+			text);
 }
 
 /* What the source's container was checked by so far, and will be, is its own root hash. */

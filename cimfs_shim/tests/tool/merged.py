@@ -173,4 +173,12 @@ check(result.code == 3 and "unknown flags aren't stored, of 1 item: in odd/new.c
       result.errors, "flags that are lost are told of", result)
 result = tool("merge", "--strict", "odd/strict.cim", odd)
 check(result.code == 1 and not os.path.exists(os.path.join(TMP, "odd/strict.cim")), "--strict: nothing is made", result)
+# A source that goes on is another image
+expect(0, "create a source", "create", TIME, "--container", "goes.bcim/on.cim", "lower")
+os.makedirs(os.path.join(TMP, "elsewhere"))
+expect(0, "merge it elsewhere", "merge", "elsewhere/m.cim", "goes.bcim/on.cim")
+expect(0, "cat of that", "cat", "--source=goes.bcim/on.cim", "elsewhere/m.cim", "both")
+expect(0, "a tombstone in the source", "tombstone", "goes.bcim/on.cim", "/none")
+result = tool("cat", "--source=goes.bcim/on.cim", "elsewhere/m.cim", "both")
+check(result.code == 1 and result.errors.endswith(", or it was changed since\n"), "which the merged image isn't of, as is told", result)
 done()
