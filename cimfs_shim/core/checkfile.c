@@ -111,6 +111,7 @@ void cim_check_digests_left(struct cim_check *c)
 struct file {
 	char name[CIM_SET_FILE_NAME];
 	const char *structure;
+	uint32_t set;	/* its number */
 	uint32_t index; /* in its set */
 	cim_vfs_file *file;
 	uint64_t size;
@@ -131,7 +132,7 @@ static bool read_file(struct cim_check *c, const struct file *f, uint64_t offset
 
 static bool open_file(struct cim_check *c, struct file *f, enum cim_severity if_missing)
 {
-	enum cim_status status = cim_open_beside(c->image, f->name, &f->file, &c->why);
+	enum cim_status status = cim_open_beside(c->image, f->set, f->name, &f->file, &c->why);
 
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND) {
 		cim_check_report(c, if_missing, f->structure, f->offset, "%s is missing", f->name);
@@ -214,6 +215,7 @@ static uint64_t check_region_file(struct cim_check *c, const struct cim_region_s
 	struct file f = {.structure = "region file", .index = index};
 	uint8_t bytes[CIM_SIZE(region_header)];
 
+	f.set = (uint32_t)(set - c->image->sets);
 	f.offset = cim_region_offset(set->first + index, 0);
 	cim_set_file_name(f.name, CIM_KIND_REGION, &set->guid, index);
 	if (!open_file(c, &f, CIM_ERROR))
@@ -473,6 +475,7 @@ static void check_objectid_file(struct cim_check *c, const struct cim_region_set
 {
 	struct file f = {.structure = "object ID file", .index = index};
 
+	f.set = (uint32_t)(set - c->image->sets);
 	f.offset = cim_region_offset(set->first + index, 0);
 	cim_set_file_name(f.name, CIM_KIND_OBJECT_ID, &set->guid, index);
 	if (!open_file(c, &f, own ? CIM_WARNING : CIM_NOTE))

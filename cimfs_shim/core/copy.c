@@ -263,7 +263,7 @@ static enum cim_status copy_file(struct copy *c, struct copy_file *file, struct 
 	enum cim_status status;
 
 	final_name(file, name);
-	status = cim_open_beside(c->image, name, &original.file, err);
+	status = cim_open_beside(c->image, 0, name, &original.file, err);
 	if (status == CIM_E_FILE_NOT_FOUND && file->is_id) {
 		file->state = COPY_FOUND;
 		return CIM_OK;

@@ -103,6 +103,11 @@ enum cim_status cim_merged_places(const struct cim_env *env, struct cim_vfs *vfs
 				  const char *const *sources, size_t count, const uint8_t *root,
 				  struct cim_merged_place *place, struct cim_error *err);
 
+/* ---- united.c ---- */
+
+/* Where the files of region set @set are: what to give to the calls of the image's file system. */
+cim_vfs_dir *cim_image_set_dir(const struct cim_image *image, uint32_t set);
+
 /* ---- imageread.c ---- */
 
 /* Read @len bytes at byte @skip of the object at @region_offset, all or CIM_E_CORRUPT. Metadata

@@ -21,14 +21,17 @@ static enum cim_status ask_held(struct cim_image *image, const char *name, struc
 	return cim_fail(err, CIM_E_SHARING, "somebody holds %s", name);
 }
 
-/* The name of the file that mark @index stands on: the first of its region set. @sets: of the
- * sources up to it, counted from one call to the next. */
-static void name_mark(struct cim_image *image, size_t index, uint32_t *sets, char *name)
+/* The name of the file that mark @index stands on: the first of a region set, whose number is
+ * returned. @sets: of the sources up to it, counted from one call to the next. */
+static uint32_t name_mark(struct cim_image *image, size_t index, uint32_t *sets, char *name)
 {
+	uint32_t set;
+
 	if (index)
 		*sets += image->sources[index - 1].set_count;
-	cim_image_region_name(image, image->sets[(index ? *sets : image->info.set_count) - 1].first,
-			      name);
+	set = (index ? *sets : image->info.set_count) - 1;
+	cim_image_region_name(image, image->sets[set].first, name);
+	return set;
 }
 
 static enum cim_status open_marks(struct cim_image *image, struct cim_error *err)
@@ -43,10 +46,11 @@ static enum cim_status open_marks(struct cim_image *image, struct cim_error *err
 	if (!image->marks)
 		return cim_no_memory(err);
 	for (size_t i = 0; i < count && !status; i++) {
-		name_mark(image, i, &sets, name);
+		const uint32_t set = name_mark(image, i, &sets, name);
+
 		if (i < image->mark_count)
 			continue;
-		status = cim_open_beside(image, name, &image->marks[i], err);
+		status = cim_open_beside(image, set, name, &image->marks[i], err);
 		image->mark_count += !status;
 	}
 	return status;

@@ -4,246 +4,24 @@
  *
  * A merged image owns metadata only; its header names the region sets of the images that it was
  * made of (container.md 3). Those may lie anywhere, so the image is opened in a file system that
- * unites places: a file of a set is where the source is whose set it is, every other name is the
- * merged image's own. Nobody above knows the difference.
+ * unites places (united.c): here it is found out where each source is.
  */
 #include "container.h"
 #include "hashtable.h"
 #include "header.h"
 #include "image.h"
 #include "io.h"
-#include "names.h"
 #include "place.h"
 #include "sized.h"
-#include "sort.h"
+#include "united.h"
 
 #include <string.h>
-
-/* ---- the places, as one file system ---- */
-
-struct place {
-	struct cim_vfs vfs;
-	cim_vfs_dir *dir;
-	char *path; /* as it was given: what lies in one place shares what is open of it */
-	bool used;  /* by the merged image: a source of it */
-};
-
-struct set_place {
-	struct cim_guid guid;
-	uint32_t given; /* number of the image whose it is */
-	uint32_t place;
-};
-
-struct united {
-	struct cim_env env;   /* memory; its file system is that of place 0 */
-	struct place *places; /* the merged image's own, and those of the sources */
-	uint32_t place_count;
-	struct set_place *sets; /* sorted by GUID; of two images for one the first counts */
-	size_t set_count;
-};
-
-struct united_file {
-	const struct place *place;
-	cim_vfs_file *file;
-};
-
-static int compare_sets(const void *a, const void *b, const void *ctx)
-{
-	const struct set_place *x = a, *y = b;
-	const int order = memcmp(&x->guid, &y->guid, sizeof(x->guid));
-
-	(void)ctx;
-	return order ? order : (x->given > y->given) - (x->given < y->given);
-}
-
-static const struct place *place_of(const struct united *u, const char *name)
-{
-	struct set_place wanted = {.given = 0};
-	enum cim_file_kind kind;
-	size_t low = 0, high = u->set_count;
-	uint16_t index;
-
-	if (!cim_parse_set_name(&u->env, name, &kind, &wanted.guid, &index))
-		return &u->places[0];
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-
-		if (compare_sets(&u->sets[middle], &wanted, NULL) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < u->set_count && !memcmp(&u->sets[low].guid, &wanted.guid, sizeof(wanted.guid)))
-		return &u->places[u->sets[low].place];
-	return &u->places[0];
-}
-
-static void free_united(struct united *u)
-{
-	const struct cim_env env = u->env;
-
-	for (uint32_t i = 0; i < u->place_count; i++) {
-		if (u->places[i].dir)
-			u->places[i].vfs.close_dir(u->places[i].vfs.ctx, u->places[i].dir);
-		cim_free(&env, u->places[i].path);
-	}
-	cim_free(&env, u->places);
-	cim_free(&env, u->sets);
-	cim_free(&env, u);
-}
-
-static void united_close_dir(void *ctx, cim_vfs_dir *dir)
-{
-	(void)dir;
-	free_united(ctx);
-}
-
-static enum cim_status united_open(void *ctx, cim_vfs_dir *dir, const char *name,
-				   enum cim_vfs_mode mode, cim_vfs_file **result, long *os_error)
-{
-	struct united *u = ctx;
-	const struct place *place = place_of(u, name);
-	struct united_file *file = cim_alloc(&u->env, sizeof(*file));
-	enum cim_status status;
-
-	(void)dir;
-	if (!file)
-		return CIM_E_NO_MEMORY;
-	file->place = place;
-	status = place->vfs.open(place->vfs.ctx, place->dir, name, mode, &file->file, os_error);
-	if (status)
-		cim_free(&u->env, file);
-	else
-		*result = (cim_vfs_file *)file;
-	return status;
-}
-
-static void united_close(void *ctx, cim_vfs_file *opaque)
-{
-	struct united *u = ctx;
-	struct united_file *file = (struct united_file *)opaque;
-
-	file->place->vfs.close(file->place->vfs.ctx, file->file);
-	cim_free(&u->env, file);
-}
-
-static enum cim_status united_size(void *ctx, cim_vfs_file *opaque, uint64_t *size, long *os_error)
-{
-	const struct united_file *file = (const struct united_file *)opaque;
-
-	(void)ctx;
-	return file->place->vfs.size(file->place->vfs.ctx, file->file, size, os_error);
-}
-
-static enum cim_status united_pread(void *ctx, cim_vfs_file *opaque, uint64_t offset, void *buf,
-				    size_t len, size_t *got, long *os_error)
-{
-	const struct united_file *file = (const struct united_file *)opaque;
-
-	(void)ctx;
-	return file->place->vfs.pread(file->place->vfs.ctx, file->file, offset, buf, len, got,
-				      os_error);
-}
-
-static enum cim_status united_lock(void *ctx, cim_vfs_file *opaque, uint64_t number,
-				   enum cim_vfs_lock how, bool wait, long *os_error)
-{
-	const struct united_file *file = (const struct united_file *)opaque;
-
-	(void)ctx;
-	return file->place->vfs.lock(file->place->vfs.ctx, file->file, number, how, wait, os_error);
-}
-
-static enum cim_status united_is_locked(void *ctx, cim_vfs_dir *dir, const char *name,
-					uint64_t number, enum cim_vfs_lock *lock, long *os_error)
-{
-	const struct place *place = place_of(ctx, name);
-
-	(void)dir;
-	return place->vfs.is_locked(place->vfs.ctx, place->dir, name, number, lock, os_error);
-}
-
-static intptr_t united_map(void *ctx, cim_vfs_file *opaque, uint64_t offset, uint64_t *len,
-			   uint64_t *place)
-{
-	const struct united_file *file = (const struct united_file *)opaque;
-
-	(void)ctx;
-	if (!file->place->vfs.map)
-		return -1;
-	return file->place->vfs.map(file->place->vfs.ctx, file->file, offset, len, place);
-}
-
-static enum cim_status united_next_data(void *ctx, cim_vfs_file *opaque, uint64_t offset,
-					uint64_t *data, long *os_error)
-{
-	const struct united_file *file = (const struct united_file *)opaque;
-	const struct cim_vfs *vfs = &file->place->vfs;
-
-	(void)ctx;
-	*data = offset;
-	return vfs->next_data ? vfs->next_data(vfs->ctx, file->file, offset, data, os_error)
-			      : CIM_OK;
-}
-
-static bool united_corrupt_text(void *ctx, cim_vfs_file *opaque, uint64_t offset, size_t len,
-				char *buf, size_t size)
-{
-	const struct united_file *file = (const struct united_file *)opaque;
-	const struct cim_vfs *vfs = &file->place->vfs;
-
-	(void)ctx;
-	return vfs->corrupt_text && vfs->corrupt_text(vfs->ctx, file->file, offset, len, buf, size);
-}
-
-static bool united_error_text(void *ctx, long os_error, char *buf, size_t size)
-{
-	const struct united *u = ctx;
-	const struct cim_vfs *vfs = &u->places[0].vfs;
-
-	return vfs->error_text && vfs->error_text(vfs->ctx, os_error, buf, size);
-}
-
-struct cim_container *cim_image_container(const struct cim_image *image, uint32_t place, bool *more)
-{
-	const struct cim_vfs *vfs = image->env.vfs;
-	const struct united *u = vfs->close_dir == united_close_dir ? vfs->ctx : NULL;
-
-	*more = u ? place < u->place_count : !place;
-	if (!u)
-		return place ? NULL : cim_cont_of(vfs, image->dir);
-	return *more && (!place || u->places[place].used)
-		       ? cim_cont_of(&u->places[place].vfs, u->places[place].dir)
-		       : NULL;
-}
-
-/* What a reader calls. Nobody writes here: a session's place is one. */
-static void united_vfs(struct united *u, struct cim_vfs *vfs)
-{
-	*vfs = (struct cim_vfs){
-		CIM_SIZED(*vfs),
-		.ctx = u,
-		.fold_names = u->places[0].vfs.fold_names,
-		.windows_paths = u->places[0].vfs.windows_paths,
-		.close_dir = united_close_dir,
-		.open = united_open,
-		.close = united_close,
-		.size = united_size,
-		.pread = united_pread,
-		.lock = united_lock,
-		.is_locked = united_is_locked,
-		.map = united_map,
-		.next_data = united_next_data,
-		.error_text = united_error_text,
-		.corrupt_text = united_corrupt_text,
-	};
-}
 
 /* ---- opening ---- */
 
 /* An image that was given as a source. */
 struct given {
-	struct place *place;
+	struct cim_united_place *place;
 	struct cim_header header;
 };
 
@@ -253,17 +31,17 @@ struct opening {
 	struct cim_header header; /* the merged image's */
 	struct given *given;
 	size_t given_count;
-	struct united *united;
+	struct cim_united *united;
 	struct cim_hash_table by_path; /* its places */
 	const char *name;
 	const char *at_fault; /* for the error: the image that it is about */
 };
 
 /* A place that is open already, or NULL. */
-static struct place *find_place(struct opening *o, const char *path)
+static struct cim_united_place *find_place(struct opening *o, const char *path)
 {
 	const uint32_t key = cim_hash_table_key(&o->by_path, path, strlen(path));
-	struct place *places = o->united->places;
+	struct cim_united_place *places = o->united->places;
 	size_t cursor = 0;
 	uint32_t number;
 
@@ -275,10 +53,11 @@ static struct place *find_place(struct opening *o, const char *path)
 
 /* Open the place of the image at @path, unless it is open; *name (points into @path). */
 static enum cim_status open_place(struct opening *o, const char *path, const uint8_t *root,
-				  struct place **place, const char **name, struct cim_error *err)
+				  struct cim_united_place **place, const char **name,
+				  struct cim_error *err)
 {
-	struct united *u = o->united;
-	struct place *next = &u->places[u->place_count];
+	struct cim_united *u = o->united;
+	struct cim_united_place *next = &u->places[u->place_count];
 	struct cim_env env = *o->env;
 	char *dir_path;
 	enum cim_status status = cim_split_path(&env, path, &dir_path, name, err);
@@ -290,7 +69,7 @@ static enum cim_status open_place(struct opening *o, const char *path, const uin
 		cim_free(&env, dir_path);
 		return CIM_OK;
 	}
-	*next = (struct place){.vfs = *o->env->vfs, .path = dir_path};
+	*next = (struct cim_united_place){.vfs = *o->env->vfs, .path = dir_path};
 	*place = next;
 	u->place_count++;
 	if (!cim_hash_table_reserve(&o->by_path))
@@ -369,47 +148,38 @@ static enum cim_status check_root(const struct cim_merged_source *source, const 
 	return CIM_OK;
 }
 
-/* Say where the sets of a source are. */
-static void unite_sets(struct opening *o, const struct cim_region_set *sets, uint32_t count,
-		       struct given *given)
+/* Say where the next @count sets are, those of a source. */
+static void unite_sets(struct cim_united *u, uint32_t count, struct cim_united_place *place)
 {
-	struct united *u = o->united;
-
-	given->place->used = true;
+	place->used = true;
 	for (uint32_t i = 0; i < count; i++)
-		u->sets[u->set_count++] = (struct set_place){sets[i].guid,
-							     (uint32_t)(given - o->given),
-							     (uint32_t)(given->place - u->places)};
+		u->sets[u->set_count++] = (uint32_t)(place - u->places);
 }
 
 static enum cim_status unite(struct opening *o, struct cim_error *err)
 {
-	struct united *u = o->united;
-	uint32_t first = 0;
+	struct cim_united *u = o->united;
 	enum cim_status status = CIM_OK;
 
 	for (uint32_t i = 0; !status && i < o->header.source_count; i++) {
 		const struct cim_merged_source *source = &o->header.sources[i];
 		struct given *given = NULL;
 
-		status = find_given(o, source, first, &given, err);
+		status = find_given(o, source, u->set_count, &given, err);
 		if (!status && o->root)
 			status = check_root(source, given, err);
 		if (status)
 			return status;
-		unite_sets(o, o->header.sets + first, source->set_count, given);
-		first += source->set_count;
+		unite_sets(u, source->set_count, given->place);
 	}
-	if (!cim_sort(&u->env, u->sets, u->set_count, sizeof(*u->sets), compare_sets, NULL))
-		return cim_no_memory(err);
 	return status;
 }
 
 /* The merged image's own place, and its header. */
 static enum cim_status open_own(struct opening *o, const char *path, struct cim_error *err)
 {
-	struct united *u = o->united;
-	struct place *own;
+	struct cim_united *u = o->united;
+	struct cim_united_place *own;
 	enum cim_status status;
 
 	u->places = cim_zalloc(&u->env, (1 + o->given_count) * sizeof(*u->places));
@@ -446,7 +216,7 @@ static void end_opening(struct opening *o)
 	cim_header_free(o->env, &o->header);
 	cim_free(o->env, o->given);
 	if (o->united)
-		free_united(o->united);
+		cim_united_free(o->united);
 }
 
 static enum cim_status open_places(struct opening *o, const char *path, const char *const *sources,
@@ -475,7 +245,7 @@ enum cim_status cim_merged_places(const struct cim_env *env, struct cim_vfs *vfs
 	if (!status)
 		status = open_places(&o, path, sources, err);
 	if (!status) {
-		united_vfs(o.united, vfs);
+		cim_united_vfs(o.united, vfs);
 		place->dir = (cim_vfs_dir *)o.united;
 		place->name = o.name;
 		o.united = NULL;

@@ -135,13 +135,13 @@ static bool open_file(struct cim_parent_ids *ids, struct id_file *f)
 		return true;
 	cim_set_file_name(name, CIM_KIND_OBJECT_ID, &set->guid,
 			  (uint32_t)(f - ids->files) - set->first);
-	status = cim_open_beside(ids->base, name, &f->file, NULL);
+	status = cim_open_beside(ids->base, f->set, name, &f->file, NULL);
 	if (status && status != CIM_E_FILE_NOT_FOUND && status != CIM_E_PATH_NOT_FOUND &&
 	    ids->open) {
 		uint32_t limit = ids->open > 1 ? ids->open / 2 : 1;
 
 		close_all(ids);
-		status = cim_open_beside(ids->base, name, &f->file, NULL);
+		status = cim_open_beside(ids->base, f->set, name, &f->file, NULL);
 		if (!status)
 			ids->limit = limit;
 	}

@@ -60,6 +60,11 @@ static const struct cim_region_set *set_of_region(const struct cim_image *image,
 	return &image->sets[low];
 }
 
+static uint32_t set_number(const struct cim_image *image, uint32_t region)
+{
+	return (uint32_t)(set_of_region(image, region) - image->sets);
+}
+
 void cim_region_name(const struct cim_image *image, uint32_t region, char *name)
 {
 	const struct cim_region_set *set = set_of_region(image, region);
@@ -170,15 +175,16 @@ static void close_chain(struct cim_image *image, struct cim_region_file *file)
 	}
 }
 
-enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
-				struct cim_error *err)
+enum cim_status cim_open_beside(struct cim_image *image, uint32_t set, const char *name,
+				cim_vfs_file **file, struct cim_error *err)
 {
+	cim_vfs_dir *dir = cim_image_set_dir(image, set);
 	struct cim_region_file *idle;
 	struct cim_error why;
 	unsigned limit;
 	enum cim_status status;
 
-	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, &why);
+	status = cim_io_open(&image->env, dir, name, CIM_VFS_READ, file, &why);
 	if (!status || status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
 		return cim_fail_as(err, status, &why);
 	/* No status of its own says that too many files are open. */
@@ -189,7 +195,7 @@ enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_v
 	if (!idle)
 		return cim_fail_as(err, status, &why);
 	close_chain(image, idle);
-	status = cim_io_open(&image->env, image->dir, name, CIM_VFS_READ, file, err);
+	status = cim_io_open(&image->env, dir, name, CIM_VFS_READ, file, err);
 	if (status)
 		return status;
 	/* That was it. Leave some for the rest of the program. */
@@ -210,7 +216,7 @@ static enum cim_status open_file(struct cim_image *image, uint32_t region,
 		return cim_no_memory(err);
 	file->region = region;
 	cim_region_name(image, region, file->name);
-	status = cim_open_beside(image, file->name, &file->file, err);
+	status = cim_open_beside(image, set_number(image, region), file->name, &file->file, err);
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
 		status = cim_fail(err, CIM_E_CORRUPT, "region file %s is missing%s", file->name,
 				  image->info.source_count && !image->with_sources
@@ -350,13 +356,15 @@ void cim_regions_free(struct cim_image *image)
 	image->files = NULL;
 }
 
-static enum cim_status file_size(struct cim_image *image, const char *name, uint64_t *size,
+static enum cim_status file_size(struct cim_image *image, uint32_t region, uint64_t *size,
 				 struct cim_error *err)
 {
+	char name[CIM_REGION_NAME];
 	cim_vfs_file *file;
 	enum cim_status status;
 
-	status = cim_open_beside(image, name, &file, err);
+	cim_region_name(image, region, name);
+	status = cim_open_beside(image, set_number(image, region), name, &file, err);
 	if (status)
 		return status;
 	status = cim_io_size(&image->env, file, name, size, err);
@@ -370,7 +378,6 @@ enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, u
 				      struct cim_error *err)
 {
 	static const char op[] = "get region file size";
-	char name[CIM_REGION_NAME];
 	enum cim_status status;
 
 	if (size)
@@ -378,9 +385,7 @@ enum cim_status cim_image_region_size(struct cim_image *image, uint32_t index, u
 	if (CIM_ANY_NULL(err, op, image, size))
 		return CIM_E_POINTER;
 	status = cim_region_check(image, index, CIM_E_INVALID, err);
-	if (!status) {
-		cim_region_name(image, index, name);
-		status = file_size(image, name, size, err);
-	}
+	if (!status)
+		status = file_size(image, index, size, err);
 	return cim_error_where(err, status, op, image->path);
 }

@@ -37,11 +37,11 @@ enum cim_status cim_region_read(struct cim_image *image, struct cim_region_file 
  */
 enum cim_status cim_region_check_size(struct cim_image *image, struct cim_region_file *file,
 				      uint64_t offset, uint64_t len, struct cim_error *err);
-/* Open, for reading, a file that lies beside the image. Where that fails for another reason than a
+/* Open, for reading, a file of region set @set. Where that fails for another reason than a
  * missing name, too many open files maybe, region files that nobody uses now are closed and it is
  * tried once more. */
-enum cim_status cim_open_beside(struct cim_image *image, const char *name, cim_vfs_file **file,
-				struct cim_error *err);
+enum cim_status cim_open_beside(struct cim_image *image, uint32_t set, const char *name,
+				cim_vfs_file **file, struct cim_error *err);
 /* The name of a region's file, for messages and for opening; "?" if there is no such region. */
 void cim_region_name(const struct cim_image *image, uint32_t region, char *name);
 /* @status: there is no such region. */

@@ -178,11 +178,12 @@ static bool read_front(struct cim_structs *s, const struct cim_struct_target *t,
 	return cim_structs_fine(s, t, cim_structs_read_at(s, file, t->pub.file, 0, bytes, *len));
 }
 
-/* A file beside the image, opened; false if it isn't there or can't be. */
+/* A file of a region set, opened; false if it isn't there or can't be. */
 static bool open_beside(struct cim_structs *s, const struct cim_struct_target *t,
-			cim_vfs_file **file)
+			const struct cim_region_set *set, cim_vfs_file **file)
 {
-	enum cim_status status = cim_open_beside(s->image, t->pub.file, file, &s->why);
+	enum cim_status status = cim_open_beside(s->image, (uint32_t)(set - s->image->sets),
+						 t->pub.file, file, &s->why);
 
 	if (status == CIM_E_FILE_NOT_FOUND || status == CIM_E_PATH_NOT_FOUND)
 		return false;
@@ -202,7 +203,7 @@ static void visit_region_file(struct cim_structs *s, const struct cim_region_set
 
 	cim_set_file_name(name, CIM_KIND_REGION, &set->guid, index);
 	t.pub.region = set->first + index;
-	if (open_beside(s, &t, &file)) {
+	if (open_beside(s, &t, set, &file)) {
 		if (read_front(s, &t, file, sizeof(bytes), bytes, &len, &size)) {
 			t.pub.size = len;
 			cim_structs_visit(s, &t, &cim_layout_region_header, NULL, 0, "Rest");
@@ -257,7 +258,7 @@ static void visit_object_id_file(struct cim_structs *s, const struct cim_region_
 	size_t len;
 
 	cim_set_file_name(name, CIM_KIND_OBJECT_ID, &set->guid, index);
-	if (!open_beside(s, &t, &file))
+	if (!open_beside(s, &t, set, &file))
 		return;
 	if (!read_front(s, &t, file, sizeof(bytes), bytes, &len, &size))
 		goto close;

@@ -72,6 +72,22 @@ expect(0, "verify of a plain one and a merged one", "verify", *SOURCES, "third/p
 text = expect(0, "files", "files", "third").text
 same((text.count("(elsewhere)"), text.count("missing")), (6, 0), "what isn't here is elsewhere")
 
+# A source whose parent has the GUID of another's own set: what each calls by it is its own, in any order
+FIRST = "11111111-1111-4111-8111-111111111111"
+handmade.Image(handmade.Dir({"a": handmade.File(b"of the first one")}), guid=FIRST, name="a.cim").write(os.path.join(TMP, "one"))
+parent = handmade.RegionSet(FIRST, (handmade.SMALL,), object_ids=False)
+handmade.Image(handmade.Dir({"b": handmade.File(handmade.Stream(b"of the other one", region=0))}), parents=(parent,),
+               name="b.cim").write(os.path.join(TMP, "other"))
+pair = ["one/a.cim", "other/b.cim"]
+expect(0, "merge of two that call two sets by one GUID", "merge", "third/pair.cim", *pair)
+for order in (pair, pair[::-1]):
+    given = ["--source=" + name for name in order]
+    same(expect(0, "cat, %s first" % order[0], "cat", *given, "third/pair.cim", "a", "b").text,
+         "of the first oneof the other one", "the bytes of each, %s first" % order[0])
+    expect(0, "verify, %s first" % order[0], "verify", "--deep", *given, "third/pair.cim")
+    check("error" not in tool("dump", "--struct", *given, "third/pair.cim").text, "dump --struct, %s first" % order[0])
+    check("unreadable" not in expect(0, "info", "info", *given, "third/pair.cim").text, "info, %s first" % order[0])
+
 # Sources that don't fit
 for args, code, words in [
         (["--source=" + UPPER], 1, "none of the images given is the source with the region set"),
