@@ -480,11 +480,12 @@ static void test_source_meanwhile(unsigned flags)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct kit k = kit_new();
 		struct cim_writer *w;
+		struct kit k;
 
 		if (!rows[i].sealed && flags)
 			continue;
+		k = kit_new();
 		k.container = true;
 		make_source(&k, "a.bcim", "a.cim", "text of a");
 		if (!rows[i].sealed)
