@@ -195,22 +195,55 @@ intptr_t cim_cont_file_map(void *ctx, cim_vfs_file *file, uint64_t offset, uint6
 		       : -1;
 }
 
+/* A piece of the container's own file, in which there are no bytes. */
+struct hole {
+	uint64_t from, to;
+};
+
+/* Where data begin in an extent, from *at of the file on, or the extent's end. Its part of the
+ * container may be a hole itself, but what is sealed tells only when it is read. */
+static enum cim_status data_in_extent(const struct cim_container *c,
+				      const struct cim_extent *extent, uint64_t *at,
+				      struct hole *known, long *os_error)
+{
+	const uint64_t place = extent->place + (*at - extent->at);
+	enum cim_status status = CIM_OK;
+
+	if (!c->below.next_data || c->verity)
+		return CIM_OK;
+	if (place < known->from || place >= known->to) {
+		*known = (struct hole){place, place};
+		status = c->below.next_data(c->below.ctx, c->file, place, &known->to, os_error);
+	}
+	*at = known->to < extent->place + extent->len ? extent->at + (known->to - extent->place)
+						      : extent->at + extent->len;
+	return status;
+}
+
 enum cim_status cim_cont_file_next_data(void *ctx, cim_vfs_file *file, uint64_t offset,
 					uint64_t *data, long *os_error)
 {
-	const struct cim_cont_node *node = cim_cont_file_of(file)->node;
+	const struct cim_cont_file *inner = cim_cont_file_of(file);
+	const struct cim_cont_node *node = inner->node;
 	const struct cim_extent *extent = cim_cont_extent_at(node, offset);
 	const struct cim_extent *end = node->extents + node->count;
+	struct hole known = {0};
 
 	(void)ctx;
 	*os_error = 0;
 	*data = offset > node->size ? offset : node->size;
-	while (extent && extent < end && !extent->place)
-		extent++;
-	if (!extent || extent == end || offset >= node->size)
+	for (; extent && extent < end && offset < node->size; extent++) {
+		uint64_t at = extent->at > offset ? extent->at : offset;
+		const enum cim_status status = extent->place ? data_in_extent(inner->c, extent, &at,
+									      &known, os_error)
+							     : CIM_OK;
+
+		if (status)
+			return status;
+		if (!extent->place || at == extent->at + extent->len)
+			continue;
+		*data = at < *data ? at : *data;
 		return CIM_OK;
-	offset = extent->at > offset ? extent->at : offset;
-	if (offset < *data)
-		*data = offset;
+	}
 	return CIM_OK;
 }

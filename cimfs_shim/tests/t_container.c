@@ -1678,6 +1678,72 @@ static void test_room_again(void)
 	kit_free(&k);
 }
 
+static enum cim_status cant_look(void *ctx, cim_vfs_file *file, uint64_t offset, uint64_t *data,
+				 long *os_error)
+{
+	(void)ctx;
+	(void)file;
+	*data = offset + 1;
+	*os_error = 5;
+	return CIM_E_IO;
+}
+
+/* The hand-made container, in which the file b has an extent of @size bytes: those that were there,
+ * one in the @middle, and the last one. */
+static void put_hollow(struct kit *k, uint64_t size, uint64_t middle, uint32_t flags)
+{
+	const uint64_t place = 6 * BLOCK;
+
+	build("a", "b");
+	cim_put32(hand.bytes + 24, flags);
+	cim_put64(hand.bytes + hand.extent[1] + 8, size);
+	cim_put64(hand.bytes + hand.entry[1], size);
+	cim_put64(hand.bytes + BLOCK + 24, place + size);
+	seal_again(0);
+	memfs_put(k->m, "c.bcim", hand.bytes, hand.size);
+	memfs_poke(k->m, "c.bcim", place + middle, "x", 1);
+	memfs_poke(k->m, "c.bcim", place + size - 1, "", 1);
+}
+
+/* Where the data of b begin, from @offset on. */
+static uint64_t hollow_data(struct kit *k, uint64_t offset)
+{
+	struct inside in;
+	cim_vfs_file *b;
+	uint64_t data;
+
+	go_inside(k, &in, "mem/c.bcim", false);
+	b = inner(&in, "b", CIM_VFS_READ);
+	data = next_data(&in, b, offset);
+	in.vfs.close(in.vfs.ctx, b);
+	leave(&in);
+	return data;
+}
+
+/* Of a large extent the container's file has few bytes: who looks for data finds these. */
+static void test_holes_below(void)
+{
+	const uint64_t size = UINT64_C(1) << 40, middle = UINT64_C(1) << 39;
+	struct kit k = kit_new();
+	uint8_t root[32];
+
+	put_hollow(&k, size, middle, 0);
+	is_int(hollow_data(&k, 99), 99, "where bytes are");
+	is_int(hollow_data(&k, BLOCK), (int64_t)middle, "behind them is a hole");
+	is_int(hollow_data(&k, middle + BLOCK), (int64_t)(size - BLOCK), "and one more");
+	k.m->vfs.next_data = cant_look;
+	is_int((int64_t)hollow_data(&k, BLOCK), -1, "where the container can't be looked at");
+	k.m->vfs.next_data = NULL;
+	is_int(hollow_data(&k, BLOCK), BLOCK, "so they are where nobody can be asked");
+	kit_free(&k);
+	k = kit_new();
+	put_hollow(&k, 64 * BLOCK, 32 * BLOCK, CIM_CONT_TO_BE_SEALED);
+	is_int(hollow_data(&k, BLOCK), 32 * BLOCK, "a hole of what isn't sealed yet");
+	gives(&k, cim_container_seal(&k.env, "mem/c.bcim", root, NULL, &k.err), CIM_OK);
+	is_int(hollow_data(&k, BLOCK), BLOCK, "what is sealed has to be read");
+	kit_free(&k);
+}
+
 static void test_holes(void)
 {
 	struct kit k = kit_new();
@@ -2131,6 +2197,7 @@ int main(void)
 	test_published_locks();
 	test_fewer_calls();
 	test_holes();
+	test_holes_below();
 	test_room_of_holes();
 	test_room_again();
 	test_many_removed();

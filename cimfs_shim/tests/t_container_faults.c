@@ -260,6 +260,8 @@ static bool may_be_silent(const struct fault *f, const struct memfs *m)
 	if (m->first_failed == MEM_PREAD || m->first_failed == MEM_SIZE ||
 	    m->first_failed == MEM_IS_LOCKED) /* object IDs, comparisons */
 		return true;
+	if (m->first_failed == MEM_NEXT_DATA && f->kind == MERGE)
+		return true;		   /* a budget, to which all is data then */
 	return f->status == CIM_E_SHARING; /* tried again (D47) */
 }
 
