@@ -107,6 +107,8 @@ static enum cim_status read_records(struct cim_container *c, struct cim_error *e
 /* The newest record whose digests hold. */
 static enum cim_status choose_record(struct cim_container *c, uint64_t size, struct cim_error *err)
 {
+	/* A table behind the seal was torn when the container was sealed, whatever is there now. */
+	const uint64_t end = c->verity ? c->sealed_blocks * CIM_CONT_BLOCK : size;
 	struct cim_cont_record records[CIM_CONT_RECORDS];
 	bool good[CIM_CONT_RECORDS];
 	unsigned newer;
@@ -119,7 +121,7 @@ static enum cim_status choose_record(struct cim_container *c, uint64_t size, str
 		const unsigned i = turn ? !newer : newer;
 		bool whole = false;
 
-		status = good[i] ? read_table(c, &records[i], size, &whole, err) : CIM_OK;
+		status = good[i] ? read_table(c, &records[i], end, &whole, err) : CIM_OK;
 		if (status)
 			return status;
 		if (!whole)

@@ -565,11 +565,38 @@ static void test_threads(void)
 	cim_image_close(image);
 	kit_free(&k);
 }
+/* The power failed in a commit, and the disk had kept the record, but not its table. */
+static void test_torn_commit(void)
+{
+	struct kit k = kit_new();
+	struct cim_cont_record record = {.sequence = 100, .length = 100};
+	uint8_t encoded[64], root[32];
+	char *want, *got;
+
+	fill(&k);
+	want = dump(&k, "fork.cim");
+	record.table = info_of(&k).size;
+	record.end = record.table + BLOCK;
+	cim_cont_record_encode(&record, encoded);
+	/* The fork was the second commit to the container that was made with record A. */
+	memfs_poke(k.m, "c.bcim", 2 * (uint64_t)BLOCK, encoded, sizeof(encoded));
+	memfs_poke(k.m, "c.bcim", record.end - 1, "", 1);
+	is_image(&k, "fork.cim", want, "the state before is read");
+	memcpy(root, seal(&k), sizeof(root));
+	is_image(&k, "fork.cim", want, "and so it is when that is sealed");
+	got = dump_verified(&k, "fork.cim", root);
+	is_str(got, want, "also with the root hash");
+	free(got);
+	free(want);
+	kit_free(&k);
+}
+
 int main(void)
 {
 	pattern(bytes, 5, sizeof(bytes));
 	memset(other_root, 0x11, sizeof(other_root));
 	test_sealing();
+	test_torn_commit();
 	test_refusals();
 	test_no_locks();
 	test_progress();
