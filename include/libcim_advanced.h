@@ -677,8 +677,9 @@ CIM_API const struct cim_store_file *cim_store_get(struct cim_store *store, size
 CIM_API const char *cim_store_owner(struct cim_store *store, const struct cim_guid *set, size_t n);
 /**
  * cim_store_open_image() - open an image that the store has listed, to be closed before the store
- * Costs what the image costs: the place isn't opened anew, as cim_image_open() does, which reads the
- * whole table of a container. CIM_E_FILE_NOT_FOUND: none of that name. Else as cim_image_open().
+ * Costs what the image costs: the place isn't opened anew, as cim_image_open() does, which reads
+ * the whole table of a container. CIM_E_FILE_NOT_FOUND: none of that name. Else as
+ * cim_image_open().
  */
 CIM_API enum cim_status cim_store_open_image(struct cim_store *store, const char *name,
 					     struct cim_image **image, struct cim_error *err);
