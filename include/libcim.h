@@ -576,7 +576,8 @@ struct cim_finding {
  * struct cim_verify_result - what a check found, and what it could look at
  * @errors:           findings of severity CIM_ERROR
  * @streams:          streams that have data in a region file; without CIM_VERIFY_DEEP it isn't read
- * @streams_digest:   those whose data was compared with a digest; other writers' can't be
+ * @streams_digest:   those whose data was compared with a digest; other writers' can't be, nor, but
+ *                    for 8 GiB of all, more than the region files hold beside their holes
  * @metadata:         tables, descriptors, EAs, reparse data: what the image's structures lead to
  * @metadata_digest:  those that were compared with a digest; of the others only the rules of the
  *                    format tell whether they are what was written
