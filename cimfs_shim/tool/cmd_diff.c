@@ -199,6 +199,8 @@ static int same_data(struct comparer *c, struct pair *p, const struct cim_data *
 		offset += got;
 		p->d->progress.bytes += got;
 		progress_tick(&p->d->progress);
+		if (tool_signal)
+			return tool_interrupted();
 	}
 	return EXIT_OK;
 }
@@ -762,7 +764,7 @@ static int merge(struct diff *d)
 		}
 		progress_tick(&d->progress);
 	}
-	return code;
+	return !code && tool_signal ? tool_interrupted() : code;
 }
 
 /* The queue's threads with their buffers. */
@@ -906,6 +908,7 @@ static int run(struct tool *t, int argc, char **argv)
 	t->show_marked = true;
 	t->several = true;
 	progress_start(&d.progress, t, "diff");
+	tool_catch_signals();
 	use_hash(t, &hashes, 0);
 	code = open_side(&d, &d.a, argv[optind]);
 	use_hash(t, &hashes, 1);
@@ -923,7 +926,7 @@ static int run(struct tool *t, int argc, char **argv)
 	tdestroy(d.verdicts, free);
 	free(d.twins);
 	if (code)
-		return 2;
+		return tool_signal ? tool_interrupted() : 2;
 	return d.differences ? 1 : 0;
 }
 

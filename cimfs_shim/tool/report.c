@@ -316,7 +316,7 @@ int tool_finish(struct tool *t, int code)
 			lost > 0 ? strerror(lost) : "failed");
 		tell_done(t);
 		/* The status is that of the work, and telling is all the work of most commands. */
-		if (t->command->compares)
+		if (t->command->compares && code != tool_interrupted())
 			code = 2; /* whatever it had found */
 		else if (!t->done && (code == EXIT_OK || code == EXIT_WARNINGS))
 			code = EXIT_FAILED;
