@@ -63,8 +63,7 @@ static void print_copy(struct convert *c, const char *image, const struct result
 	json_t *o;
 
 	if (c->t->json) {
-		o = json_object();
-		json_put_text(o, "command", c->t->command->name);
+		o = json_summary(c->t);
 		json_put_text(o, "image", image);
 		json_put_int(o, "region_sets", result->sets);
 		json_put_int(o, "bytes", result->bytes);

@@ -445,9 +445,8 @@ static void print_summary(struct extract *x)
 	char size[32];
 
 	if (x->t->json) {
-		json_t *o = json_object();
+		json_t *o = json_summary(x->t);
 
-		json_put_text(o, "command", "extract");
 		json_put_text(o, "image", x->name);
 		json_put_text(o, "target", x->target);
 		json_put_int(o, "items", x->items);

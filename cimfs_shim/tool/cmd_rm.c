@@ -298,7 +298,7 @@ static int rm_one(struct tool *t, const char *path, bool force)
 		code = look_and_remove(&rm);
 	cim_store_close(rm.store);
 	if (!code && t->json) {
-		json_t *o = json_object();
+		json_t *o = json_summary(t);
 
 		json_put_text(o, "image", path);
 		json_put_int(o, "files", rm.files);

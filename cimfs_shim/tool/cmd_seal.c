@@ -56,9 +56,10 @@ static void print_text(const char *container, const char *root, uint64_t offset)
 	printf(" %s --hash-offset=%llu\n", root, (unsigned long long)offset);
 }
 
-static void print_json(const char *container, const uint8_t *root, uint64_t offset)
+static void print_json(const struct tool *t, const char *container, const uint8_t *root,
+		       uint64_t offset)
 {
-	json_t *o = json_object();
+	json_t *o = json_summary(t);
 
 	json_put_text(o, "container", container);
 	json_put_hex(o, "root_hash", root, CIM_ROOT_HASH);
@@ -108,7 +109,7 @@ static int seal(struct tool *t, const char *container)
 		return tool_fail_cim(t, "look at", container, &err);
 	hex = hex_text(root, sizeof(root));
 	if (t->json)
-		print_json(container, root, info.size);
+		print_json(t, container, root, info.size);
 	else if (t->quiet)
 		puts(hex);
 	else

@@ -158,7 +158,7 @@ static void print_result(struct tool *t, const char *container, uint64_t size,
 	json_t *o;
 
 	if (t->json) {
-		o = json_object();
+		o = json_summary(t);
 		json_put_text(o, "container", container);
 		json_put_int(o, "disk_size", size);
 		json_put_int(o, "cylinders", g->cylinders);

@@ -56,6 +56,14 @@ void json_append(json_t *into, const char *key, json_t *object)
 	json_array_append_new(array, object);
 }
 
+json_t *json_summary(const struct tool *t)
+{
+	json_t *o = json_object();
+
+	json_put_text(o, "command", t->command->name);
+	return o;
+}
+
 void json_put_int(json_t *object, const char *key, uint64_t value)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)value));

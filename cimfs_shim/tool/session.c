@@ -157,7 +157,7 @@ static void print_summary(struct session *s, const struct cim_writer_stats *stat
 
 static void print_json(struct session *s, const struct cim_writer_stats *stats, double seconds)
 {
-	json_t *o = json_object();
+	json_t *o = json_summary(s->t);
 
 	json_put_text(o, "command", s->t->command->name);
 	json_put_text(o, "image", s->image);

@@ -400,6 +400,8 @@ const char *reparse_tag_name(uint32_t tag);
 /* A string member; bytes that aren't UTF-8 become U+FFFD and NAME_escaped tells what they were. */
 void json_put_text(json_t *object, const char *key, const char *wtf8);
 void json_put_int(json_t *object, const char *key, uint64_t value);
+/* What a command that makes or changes something says of that begins with the command's name. */
+json_t *json_summary(const struct tool *t);
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_time(json_t *object, const char *key, int64_t filetime);
 void json_put_hex(json_t *object, const char *key, const void *data, size_t size);

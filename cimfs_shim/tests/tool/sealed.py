@@ -83,7 +83,7 @@ same(int(text[3]), len(before), "the tree stands behind all there was")
 same(get("c.bcim")[BLOCK:len(before)], before[BLOCK:], "of which only the first block is another")
 same(expect(0, "again", "seal", "-q", "c.bcim").text, ROOT + "\n", "the same root hash")
 same(json.loads(expect(0, "as JSON", "seal", "--json", "c.bcim").text),
-     {"container": "c.bcim", "root_hash": ROOT, "hash_offset": len(before)}, "what that holds")
+     {"command": "seal", "container": "c.bcim", "root_hash": ROOT, "hash_offset": len(before)}, "what that holds")
 if shutil.which("veritysetup"):
     end = tooltest.run(text[2].split())
     check(end.code == 0, "veritysetup agrees", end)
