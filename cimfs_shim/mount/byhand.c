@@ -63,8 +63,15 @@ static char *check_image(const char *name)
 {
 	struct cim_error err;
 	char *path = image_full_path(name);
+	const int error = errno;
+	const size_t len = image_before(name);
 
-	if (!path)
+	errno = error;
+	if (len)
+		say("open image %s: %.*s is an image, which is mounted as a whole: %s is a path in "
+		    "it",
+		    name, (int)len, name, name + len);
+	else if (!path)
 		say("open image %s: %s", *name ? name : "''", strerror(errno));
 	else if (image_check_kind(name, &err))
 		say_cim("open image", name, &err);

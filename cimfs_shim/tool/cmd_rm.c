@@ -284,12 +284,19 @@ static int rm_one(struct tool *t, const char *path, bool force)
 	struct cim_error err = {0};
 	struct stat st;
 	char size[32];
+	size_t len = image_before(path);
 	int code;
+
 	rm.dir = split_image(path, &rm.name);
 	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
 		code = tool_fail(
 			t, "remove", path, NULL,
 			"a symlink; the image that it leads to is removed by its own name");
+	else if (len) /* no advice by which it would be gone */
+		code = tool_fail(
+			t, "remove", path, NULL,
+			"%.*s is an image, which is removed as a whole: %s is a path in it",
+			(int)len, path, path + len);
 	else if (!*rm.name)
 		code = tool_usage(t, "'%s' names a directory, not an image", path);
 	else if (image_check_kind(path, &err))

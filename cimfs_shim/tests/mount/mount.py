@@ -55,6 +55,9 @@ refused("missing image", 1, ["No such file"], SERVER, os.path.join(TMP, "no.cim"
 refused("a name that would play tricks", 1, ["/no??????.cim"], SERVER,
         os.fsencode(TMP) + b"/no\x1b\n\xc2\x9b\x9b\x7f.cim", MNT)
 refused("a directory as image", 1, ["a directory"], SERVER, TMP, MNT)
+for within in ("/a.txt", "/", "/dir/x"):
+    refused("a path in an image", 1, ["%s is an image, which is mounted as a whole: %s is a path in it" % (plain, within)], SERVER,
+            plain + within, MNT)
 blocks = [n for n in ("/dev/vda", "/dev/sda", "/dev/loop0", "/dev/nvme0n1") if os.path.exists(n)]
 if blocks:
     refused("a device", 1, ["device", "loop"], SERVER, blocks[0], MNT)

@@ -121,6 +121,11 @@ for args, name in ((["ls", "%s"], "ls"), (["info", "%s"], "info"), (["verify", "
         check(result.code in (1, 2) and result.errors.count("\n") == 1 and not result.text and
               "%s is an image: a path in it, such as %s, is an argument of its own\n" % (image, within) in result.errors,
               "%s of %s tells how a path in it is named" % (name, image + within), result)
+for image, within in (("plain.cim", "/dir/none"), ("plain.cim", "/"), ("c.bcim/base.cim", "/big")):
+    result = tool("rm", "--force", image + within)
+    check(result.code == 1 and result.errors.count("\n") == 1 and tool("ls", image).code == 0 and
+          "%s is an image, which is removed as a whole: %s is a path in it\n" % (image, within) in result.errors,
+          "rm of %s tells that it is about the whole image" % (image + within), result)
 result = tool("ls", "c.bcim/none.cim/x")
 check(result.code == 1 and "argument of its own" not in result.errors, "of none nothing is said", result)
 for name in ("files", "rm"):
