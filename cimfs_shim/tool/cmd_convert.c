@@ -88,11 +88,13 @@ static int copy_image(struct convert *c, const struct job *job)
 	progress_start(&c->progress, c->t, "convert");
 	footer_look(&footer, job->place);
 	if (cim_image_copy(&c->env, job->from, job->place, job->name, c->flags,
-			   tool_root_hash(c->t), &unlocked, &err))
+			   tool_root_hash(c->t), &unlocked, &err)) {
+		offer_force(&c->options.place, job->place, &err);
 		code = tool_fail_dir(c->t, "convert",
 				     err.status == CIM_E_EXISTS ? job->image : job->shown, &err);
-	else
+	} else {
 		c->t->done = "what was converted is there all the same";
+	}
 	footer_tell(c->t, "convert", job->image, &footer);
 	if (unlocked && !c->unlocked)
 		tool_tell_unlocked(c->t, "convert", job->image);

@@ -93,6 +93,17 @@ int container_flags(struct tool *t, const char *image, const struct container_op
 	return code;
 }
 
+void offer_force(const struct container_options *options, const char *place, struct cim_error *err)
+{
+	const size_t len = strlen(err->cause);
+
+	/* (One that is there but damaged is corrupt, too: that --force doesn't take.) */
+	if (options->block && !options->force && err->status == CIM_E_CORRUPT &&
+	    !is_container(place))
+		snprintf(err->cause + len, sizeof(err->cause) - len,
+			 "; --force makes one, and that is lost");
+}
+
 /* Does that stand @at in the file? @at 0: in its last 512 bytes; *at receives where. */
 static bool find_footer(const char *place, off_t *at)
 {

@@ -48,6 +48,7 @@ int session_open(struct session *s, struct tool *t, const char *op, const char *
 				 flags, &s->writer, &err);
 	footer_tell(t, op, image, &footer);
 	if (status) {
+		offer_force(&options->place, s->dir, &err);
 		code = status == CIM_E_EXISTS && image_check_kind(image, &kind)
 			       ? tool_fail(t, op, image, NULL, "%s", kind.cause)
 			       : tool_fail_dir(t, op, image, &err);
@@ -159,7 +160,6 @@ static void print_json(struct session *s, const struct cim_writer_stats *stats, 
 {
 	json_t *o = json_summary(s->t);
 
-	json_put_text(o, "command", s->t->command->name);
 	json_put_text(o, "image", s->image);
 	if (s->merged) {
 		json_put_int(o, "sources", s->merged);

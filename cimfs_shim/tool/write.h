@@ -41,6 +41,8 @@ int place_flags(struct tool *t, const char *image, const char *place,
 /* The same for an image by its whole path. */
 int container_flags(struct tool *t, const char *image, const struct container_options *options,
 		    unsigned *flags);
+/* Where none could be made of a device, for what that holds: @err tells how to. */
+void offer_force(const struct container_options *options, const char *place, struct cim_error *err);
 
 /* ---- session.c: a writing session of the tool ---- */
 

@@ -260,6 +260,12 @@ def on_device(device):
     result = tool("create", "--block", device + "/base.cim", "more")
     check(result.code == 4 and get("device.img")[:12] == b"a partition ", "a device that holds something is left alone",
           result)
+    for args in (["create", "--block", device + "/base.cim", "more"], ["convert", "--block", "plain.cim", device + "/base.cim"]):
+        result = tool(*args)
+        check(result.code == 4 and result.errors.endswith("the device holds something that is no container; "
+                                                          "--force makes one, and that is lost\n"),
+              args[0] + " tells what makes one all the same", result)
+    check(get("device.img")[:12] == b"a partition ", "by telling it nothing is made", get("device.img")[:12])
     expect(0, "create on a device", "create", "--block", "--force", device + "/base.cim", "more")
     same(get("device.img")[:BLOCK], empty()[:BLOCK], "its header")
     expect(0, "create on one that has images", "create", "--block", device + "/next.cim", "more")
