@@ -23,6 +23,25 @@ static void tell_dropped(struct session *s, const char *source, uint64_t *told)
 	*told = stats.dropped_flags;
 }
 
+/* A source that was named before: that has all of it on top already (container.md 3). */
+static void tell_twice(struct session *s, char *const *sources, size_t count)
+{
+	char *full = image_full_path(sources[count]);
+	bool twice = false;
+
+	for (size_t i = 0; i < count && full && !twice; i++) {
+		char *other = image_full_path(sources[i]);
+
+		twice = other && !strcmp(full, other);
+		free(other);
+	}
+	if (twice)
+		tool_note(s->t, s->op, s->image,
+			  "%s is a source twice: below itself it shows nothing more",
+			  sources[count]);
+	free(full);
+}
+
 /* Topmost first. They are what the result is opened with, too. */
 static int add_sources(struct session *s, char *const *sources, size_t count, unsigned flags)
 {
@@ -37,6 +56,8 @@ static int add_sources(struct session *s, char *const *sources, size_t count, un
 			code = tool_fail_cim(s->t, "add source", sources[i], &err);
 		if (!code)
 			tell_dropped(s, sources[i], &told);
+		if (!code)
+			tell_twice(s, sources, i);
 		if (!code && tool_signal)
 			code = tool_interrupted();
 		s->merged++;

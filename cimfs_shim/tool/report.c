@@ -162,9 +162,7 @@ void tool_warn(struct tool *t, const char *op, const char *image, const char *pa
 	va_end(args);
 }
 
-/* It tells of no loss, so it isn't counted. */
-static void TOOL_PRINTF(4, 5)
-	tool_note(struct tool *t, const char *op, const char *image, const char *fmt, ...)
+void tool_note(struct tool *t, const char *op, const char *image, const char *fmt, ...)
 {
 	va_list args;
 

@@ -133,6 +133,9 @@ void tool_tell_footer(struct tool *t, const char *op, const char *image);
 /* As tool_fail() but a warning: counted, the exit code becomes 3. */
 void tool_warn(struct tool *t, const char *op, const char *image, const char *path, const char *fmt,
 	       ...) TOOL_PRINTF(5, 6);
+/* A warning that tells of no loss, so it isn't counted. */
+void tool_note(struct tool *t, const char *op, const char *image, const char *fmt, ...)
+	TOOL_PRINTF(4, 5);
 /* A line for --verbose. */
 void tool_verbose(struct tool *t, const char *fmt, ...) TOOL_PRINTF(2, 3);
 /* fwrite() to stdout; false: give up, tool_finish() will tell. */
@@ -397,11 +400,11 @@ const char *reparse_tag_name(uint32_t tag);
 
 /* ---- json.c ---- */
 
+/* What a command that makes or changes something says of that begins with the command's name. */
+json_t *json_summary(const struct tool *t);
 /* A string member; bytes that aren't UTF-8 become U+FFFD and NAME_escaped tells what they were. */
 void json_put_text(json_t *object, const char *key, const char *wtf8);
 void json_put_int(json_t *object, const char *key, uint64_t value);
-/* What a command that makes or changes something says of that begins with the command's name. */
-json_t *json_summary(const struct tool *t);
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_time(json_t *object, const char *key, int64_t filetime);
 void json_put_hex(json_t *object, const char *key, const void *data, size_t size);

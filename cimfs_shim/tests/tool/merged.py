@@ -46,6 +46,12 @@ result = expect(0, "merge", "merge", "third/m.cim", UPPER, LOWER)
 check(result.text.startswith("third/m.cim: 2 sources merged, "), "what it says", result)
 same(expect(0, "ls needs no source", "ls", "-R", "third/m.cim").text.split(),
      ["both", "dir", "dir/big", "dir/new", "dir/old", "file"], "what it lists")
+for name, args, twice in (("one source twice", [UPPER, LOWER, UPPER], UPPER), ("by another spelling", [LOWER, "./" + LOWER], "./" + LOWER)):
+    result = expect(0, name, "merge", "third/twice.cim", *args)
+    same(result.errors, "cimtool: warning: merge third/twice.cim: %s is a source twice: below itself it shows nothing more\n" % twice,
+         name + " is told, in one line")
+    expect(0, name + ": diff with it once", "diff", *SOURCES, "third/twice.cim", "third/m.cim" if twice == UPPER else LOWER)
+    expect(0, "rm", "rm", "third/twice.cim")
 HINT = "--source=IMAGE tells where the rest is"
 for code, *args in [(4, "cat", "third/m.cim", "both"), (4, "stat", "third/m.cim", "both"), (4, "verify", "third/m.cim"),
                     (4, "dump", "third/m.cim"), (2, "diff", "third/m.cim", "third/plain.cim"),
