@@ -114,6 +114,10 @@ said "$BUILD/cimtool" verify --deep --root-hash="$(sed -n 's/^seal\tsmall.cim\t/
 ok $? "cimtool verify --deep finds both images as they were sealed"
 said "$packed" "$container.tsv" "$source" "$container" small.cim
 ok $? "they equal the source and what pack.exe noted"
+cp "$container.tsv" "$TEST_TMP/kept.tsv"
+in_container pack --delete 'b\c'
+[ $? = 1 ] && cmp -s "$container.tsv" "$TEST_TMP/kept.tsv"
+ok $? "a second time pack.exe fails, and leaves the manifest of the first"
 in_container mnt --program ''
 [ $? = 0 ] && [ "$(grep -c '^small.*: refused with another root hash (0x800701D6)' "$TEST_TMP/said")" = 2 ] &&
 	[ "$(grep -c "^small.cim: .* $((bytes + 2 * 4097)) bytes compared" "$TEST_TMP/said")" = 1 ]
@@ -134,7 +138,8 @@ ok $? "mnt.exe notices a byte that isn't as it was sealed"
 mv "$TEST_TMP/kept.bcim" "$container"
 sed -i '/^seal\t/s/[^f]$/f/;t;/^seal\t/s/f$/0/' "$container.tsv"
 in_container mnt --program ''
-[ $? = 1 ] && grep -q 'CimMountVerifiedImage.*0x800701D6' "$TEST_TMP/said"
+[ $? = 1 ] && grep -q 'CimMountVerifiedImage.*0x800701D6' "$TEST_TMP/said" &&
+	! grep -q '[[:blank:]][[:cntrl:]]*$' "$TEST_TMP/said"
 ok $? "and a seal that isn't the one that pack.exe noted"
 volumes_left >"$TEST_TMP/said"
 [ ! -s "$TEST_TMP/said" ]
@@ -232,6 +237,12 @@ said "$WINE" "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(do
 	--name other.cim
 [ $? = 1 ] && grep -q 'CreateFile.*no such directory.*0x80070002' "$TEST_TMP/said"
 ok $? "pack.exe says which function failed, on what, and why"
+for option in --images --container; do
+	said "$WINE" "$TEST_TMP/pack.exe" --source 'C:\no such directory' --images "$(dos_path "$TEST_TMP/none")" \
+		"$option" "$(dos_path "$TEST_TMP/none")"
+	[ $? = 1 ] && grep -q 'CreateFile.*no such directory.*0x80070002' "$TEST_TMP/said" && [ ! -e "$TEST_TMP/none" ]
+	ok $? "without a source nothing is made of $option"
+done
 said "$WINE" "$TEST_TMP/pack.exe" --source "$(dos_path "$source")" --images "$(dos_path "$images")" \
 	--name small.cim
 [ $? = 1 ] && grep -q 'CimCreateImage(small.cim): 0x80070050' "$TEST_TMP/said"

@@ -58,7 +58,8 @@ struct pack
 {
     const struct options *options;
     CIMFS_IMAGE_HANDLE image;
-    FILE *manifest;
+    FILE *manifest; /* NULL until there is an image that it tells of */
+    const WCHAR *manifest_path;
     HANDLE console; /* where progress goes, if that is a terminal */
     BYTE *copy_buffer;
     WCHAR *source_path; /* \\?\C:\windows\... of the item at hand */
@@ -549,6 +550,11 @@ static BOOL pack_item(struct pack *pack, struct item *item)
  * The three sessions
  */
 
+static BOOL has_step(const struct pack *pack, const WCHAR *step)
+{
+    return !pack->options->step || !wcscmp(pack->options->step, step);
+}
+
 static HRESULT create_image(struct pack *pack, const WCHAR *existing, const WCHAR *name)
 {
     typedef HRESULT(WINAPI * create2)(PCWSTR, CIM_CREATE_IMAGE_FLAGS, PCWSTR, PCWSTR,
@@ -563,11 +569,23 @@ static HRESULT create_image(struct pack *pack, const WCHAR *existing, const WCHA
                   name, &pack->image);
 }
 
+/* That of an earlier run stays as it is where this one gets no image. */
+static BOOL open_manifest(struct pack *pack)
+{
+    if (pack->manifest) return TRUE;
+    pack->manifest = _wfopen(pack->manifest_path, has_step(pack, L"pack") ? L"wb" : L"ab");
+    return pack->manifest || fail_error(pack, L"_wfopen", pack->manifest_path);
+}
+
 static BOOL open_image(struct pack *pack, const WCHAR *existing, const WCHAR *name)
 {
     HRESULT hr = create_image(pack, existing, name);
 
-    return done_well(pack, L"CimCreateImage", name ? name : existing, hr);
+    if (!done_well(pack, L"CimCreateImage", name ? name : existing, hr)) return FALSE;
+    if (open_manifest(pack)) return TRUE;
+    CimCloseImage(pack->image);
+    pack->image = NULL;
+    return FALSE;
 }
 
 /* As soon as it is committed, and before it is closed, the image is there. */
@@ -619,10 +637,13 @@ static BOOL pack_tree(struct pack *pack)
 
     /* the time, so that what changes in the source from here on can be told apart */
     GetSystemTimeAsFileTime(&now);
-    fprintf(pack->manifest, "phase\tpack\t%lld\n",
-            (long long)((ULONGLONG)now.dwHighDateTime << 32 | now.dwLowDateTime));
     done = open_image(pack, NULL, name);
-    if (done) done = close_image(pack, pack_item(pack, item), name);
+    if (done)
+    {
+        fprintf(pack->manifest, "phase\tpack\t%lld\n",
+                (long long)((ULONGLONG)now.dwHighDateTime << 32 | now.dwLowDateTime));
+        done = close_image(pack, pack_item(pack, item), name);
+    }
     pack->ms = GetTickCount64() - started;
     LocalFree(item->security);
     free(item);
@@ -758,9 +779,9 @@ static BOOL extend_image(struct pack *pack)
     const WCHAR *name = pack->options->name, *original = pack->options->file_path;
 
     if (!original) original = pack->largest;
+    if (!open_image(pack, name, name)) return FALSE;
     note_paths(pack, "phase", L"extend", NULL);
-    return open_image(pack, name, name) && close_image(pack, add_extras(pack, original), name) &&
-           give_up(pack, original);
+    return close_image(pack, add_extras(pack, original), name) && give_up(pack, original);
 }
 
 static BOOL fork_image(struct pack *pack)
@@ -769,10 +790,10 @@ static BOOL fork_image(struct pack *pack)
     WCHAR *fork = fork_name(pack->options->name);
     BOOL done;
 
-    note_paths(pack, "phase", L"fork", NULL);
     done = open_image(pack, pack->options->name, fork);
     if (done)
     {
+        note_paths(pack, "phase", L"fork", NULL);
         done = done_well(pack, L"CimDeletePath", path, CimDeletePath(pack->image, path));
         done = close_image(pack, done, fork) && try_again(pack, pack->options->name, fork);
     }
@@ -784,11 +805,6 @@ static BOOL fork_image(struct pack *pack)
 /* ---------------------------------------------------------------------------------------------
  * Beginning and end
  */
-
-static BOOL has_step(const struct pack *pack, const WCHAR *step)
-{
-    return !pack->options->step || !wcscmp(pack->options->step, step);
-}
 
 /* From now on nobody writes there, and who knows the root hash can tell whether it is as it was. */
 static BOOL seal_container(struct pack *pack)
@@ -849,33 +865,50 @@ static BOOL run(struct pack *pack)
     return TRUE;
 }
 
+/* Asked before anything is made; only the fork needs none. */
+static BOOL source_is_there(struct pack *pack)
+{
+    HANDLE handle;
+
+    if (!has_step(pack, L"pack") && !has_step(pack, L"extend")) return TRUE;
+    handle = open_item(pack->source_path);
+    if (handle == INVALID_HANDLE_VALUE) return fail_error(pack, L"CreateFile", pack->source_path);
+    CloseHandle(handle);
+    return TRUE;
+}
+
+/* In that of the images, which isn't left behind empty. */
+static BOOL run_in_directory(struct pack *pack)
+{
+    const WCHAR *images = pack->options->images;
+    BOOL made = CreateDirectoryW(images, NULL), done;
+
+    if (!made && GetLastError() != ERROR_ALREADY_EXISTS)
+        return fail_error(pack, L"CreateDirectory", images);
+    done = run(pack);
+    if (!done && made) RemoveDirectoryW(images);
+    return done;
+}
+
 static int start(const struct options *options)
 {
     struct pack pack = {0};
     WCHAR default_manifest[MAX_PATH];
-    const WCHAR *manifest = options->manifest;
     DWORD mode;
     BOOL done;
 
     pack.options = options;
-    if (!CreateDirectoryW(options->images, NULL) && GetLastError() != ERROR_ALREADY_EXISTS)
-        return fail_error(&pack, L"CreateDirectory", options->images), 1;
-    if (!manifest)
-    {
-        _snwprintf(default_manifest, MAX_PATH,
-                   options->container ? L"%ls.tsv" : L"%ls\\manifest.tsv",
-                   options->container ? options->container : options->images);
-        default_manifest[MAX_PATH - 1] = 0;
-        manifest = default_manifest;
-    }
-    pack.manifest = _wfopen(manifest, has_step(&pack, L"pack") ? L"wb" : L"ab");
-    if (!pack.manifest) return fail_error(&pack, L"_wfopen", manifest), 1;
+    pack.manifest_path = options->manifest ? options->manifest : default_manifest;
+    _snwprintf(default_manifest, MAX_PATH, options->container ? L"%ls.tsv" : L"%ls\\manifest.tsv",
+               options->container ? options->container : options->images);
+    default_manifest[MAX_PATH - 1] = 0;
     pack.source_path = full_path(options->source, &pack.source_root);
     pack.copy_buffer = must(malloc(COPY_SIZE));
     pack.console = GetStdHandle(STD_OUTPUT_HANDLE);
     if (!GetConsoleMode(pack.console, &mode)) pack.console = NULL;
-    done = run(&pack);
-    if (fclose(pack.manifest)) done = fail_error(&pack, L"fclose", manifest);
+    done = source_is_there(&pack) && run_in_directory(&pack);
+    if (pack.manifest && fclose(pack.manifest))
+        done = fail_error(&pack, L"fclose", pack.manifest_path);
     while (pack.link_count) free(pack.links[--pack.link_count].path);
     free(pack.links);
     free(pack.largest);

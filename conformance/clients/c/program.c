@@ -55,8 +55,8 @@ BOOL fail(const WCHAR *function, const WCHAR *what, HRESULT hr)
 
     while (length && (text[length - 1] <= ' ' || text[length - 1] == '.')) length--;
     text[length] = 0;
-    say(STD_ERROR_HANDLE, L"%ls: %ls(%.1000ls): 0x%08lX %ls\r\n", program, function, what,
-        (unsigned long)hr, text);
+    say(STD_ERROR_HANDLE, L"%ls: %ls(%.1000ls): 0x%08lX%ls%ls\r\n", program, function, what,
+        (unsigned long)hr, length ? L" " : L"", text);
     return FALSE;
 }
 
