@@ -17,8 +17,8 @@ $(call fuzz-target,session,$(mutator),libcim.a)
 $(call fuzz-target,container,$(mutator),libcim.a)
 $(call fuzz-target,merged,$(mutator),libcim.a)
 $(call fuzz-target,story,$(RT_NATIVE_SRCS),libcim.a)
-$(call fuzz-target,dump,$(addprefix cimfs_shim/tool/,$(addsuffix .c,fromdump lines progress queue report sha256 sink \
-	text times windows)),\
+$(call fuzz-target,dump,$(addprefix cimfs_shim/tool/,$(addsuffix .c,fromdump lines progress queue report sha256 signals sink \
+	text times windows worker)),\
 	libhost.a libcim.a -ljansson -lcrypto)
 $(call fuzz-target,mount,$(mutator) $(filter-out %/main.c,$(MOUNT_SRCS)),\
 	libhost.a libcim.a $(or $(shell pkg-config --libs fuse3 2>/dev/null),-lfuse3))
