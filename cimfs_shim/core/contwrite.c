@@ -50,20 +50,19 @@ static void drop_piece(struct cim_container *c, size_t i)
  * cleared, so it is remembered as a whole. */
 void cim_cont_give_room(struct cim_container *c, uint64_t place, uint64_t len, bool dirty)
 {
-	const bool unknown = dirty || c->device;
 	size_t i = 0;
 
 	while (i < c->free_count && c->free[i].place < place)
 		i++;
 	if (i && c->free[i - 1].place + c->free[i - 1].len == place &&
-	    c->free[i - 1].dirty == unknown) {
+	    c->free[i - 1].dirty == dirty) {
 		c->free[--i].len += len;
-	} else if (!insert_piece(c, i, (struct cim_cont_piece){place, len, unknown})) {
-		c->lost_room |= unknown;
+	} else if (!insert_piece(c, i, (struct cim_cont_piece){place, len, dirty})) {
+		c->lost_room |= dirty;
 		return;
 	}
 	if (i + 1 < c->free_count && c->free[i].place + c->free[i].len == c->free[i + 1].place &&
-	    c->free[i + 1].dirty == unknown) {
+	    c->free[i + 1].dirty == dirty) {
 		c->free[i].len += c->free[i + 1].len;
 		drop_piece(c, i + 1);
 	}

@@ -1021,13 +1021,16 @@ static void test_making(void)
 	kit_free(&k);
 }
 
-static void test_changed_meanwhile(void)
+/* @more: commits before; so the other session writes over this commit record, or that. */
+static void test_changed_meanwhile(unsigned more)
 {
 	struct kit k = kit_new();
 	struct cim_writer *w, *second;
 
 	k.container = true;
 	make_base(&k);
+	if (more)
+		finish(&k, begin(&k, NULL, "more.cim"));
 	k.m->no_locks = true;
 	w = begin(&k, NULL, "x.cim");
 	put(&k, w, "data", "lost");
@@ -1811,6 +1814,234 @@ static enum cim_status publish(struct inside *in, const char *name)
 	return renames(in, "cimtmp_12_fs", name, 0);
 }
 
+/* ---- where a session's files lie ---- */
+
+static const struct cim_cont_node *node_of(cim_vfs_file *file)
+{
+	return cim_cont_file_of(file)->node;
+}
+
+static cim_vfs_file *put_at(struct inside *in, const char *name, uint64_t offset, const void *data,
+			    size_t len)
+{
+	cim_vfs_file *file = inner(in, name, CIM_VFS_CREATE);
+	long e;
+
+	if (in->vfs.pwrite(in->vfs.ctx, file, offset, data, len, &e))
+		bail("%s can't be written", name);
+	return file;
+}
+
+static unsigned count_bytes(const struct memfs *m, uint64_t from, uint64_t to, uint8_t wanted)
+{
+	static uint8_t buf[1 << 20];
+	unsigned count = 0;
+
+	memfs_peek(m, "c.bcim", from, buf, (size_t)(to - from));
+	for (size_t i = 0; i < to - from; i++)
+		count += buf[i] == wanted;
+	return count;
+}
+
+/* Five files, the room of some of which is given back, and taken again in part. */
+static void take_and_give(struct inside *in, cim_vfs_file **files)
+{
+	static const struct {
+		const char *name;
+		size_t len, cut;
+	} rows[] = {{"one", 65536, BLOCK},
+		    {"two", 5000, 0},
+		    {"three", 10, 0}, /* where the first was */
+		    {"four", 10, 0},
+		    {"five", 65536, BLOCK}};
+	static uint8_t data[65536];
+	long e;
+
+	memset(data, 0xee, sizeof(data));
+	for (unsigned i = 0; i < 5; i++) {
+		files[i] = put_at(in, rows[i].name, 0, data, rows[i].len);
+		if (i == 1)
+			in->vfs.truncate(in->vfs.ctx, files[0], rows[0].cut, &e);
+		else if (i == 4)
+			in->vfs.truncate(in->vfs.ctx, files[i], rows[i].cut, &e);
+	}
+}
+
+/* What nobody has in the end is zeros, whatever was there: what this session wrote and cut off,
+ * what a dead one left behind the end, what a device held. */
+static void test_left_room(bool device)
+{
+	static uint8_t rubbish[1 << 20];
+	const char *what = device ? "a device" : "a file";
+	struct kit k = kit_new();
+	struct inside in;
+	const struct cim_container *c;
+	cim_vfs_file *files[5];
+	uint64_t end;
+
+	memset(rubbish, 0xdd, sizeof(rubbish));
+	if (device)
+		memfs_put_device(k.m, "c.bcim", 4 << 20);
+	go_inside(&k, &in, "mem/c.bcim", true);
+	gives(&k, publish(&in, "first.cim"), CIM_OK);
+	end = cim_cont_of(&in.vfs, in.dir)->now.end;
+	leave(&in);
+	memfs_poke(k.m, "c.bcim", end, rubbish, sizeof(rubbish));
+	go_inside(&k, &in, "mem/c.bcim", true);
+	c = cim_cont_of(&in.vfs, in.dir);
+	if (!device)
+		is_int(memfs_size(k.m, "c.bcim"), end, "a session begins with a cut at the end");
+	take_and_give(&in, files);
+	gives(&k, publish(&in, "second.cim"), CIM_OK);
+	if (!device)
+		is_int(memfs_size(k.m, "c.bcim"), c->now.end, "a commit cuts at the new one");
+	is_int(count_bytes(k.m, end, c->now.end, 0xdd), 0, "%s: nothing of what was there is left",
+	       what);
+	is_int(count_bytes(k.m, end, c->now.end, 0xee), 2 * BLOCK + 5000 + 10 + 10,
+	       "%s: nor of what was written and cut off", what);
+	for (unsigned i = 0; i < 5; i++)
+		in.vfs.close(in.vfs.ctx, files[i]);
+	leave(&in);
+	kit_free(&k);
+}
+
+/* Room of two files side by side, of which only the second wrote all of its, is given back, in the
+ * one order or the other: what is zeros already and what isn't stay apart. */
+static void test_room_side_by_side(bool second_first)
+{
+	static uint8_t data[65536];
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *one, *two, *last;
+	uint64_t end;
+	long e;
+
+	memset(data, 0xee, sizeof(data));
+	go_inside(&k, &in, "mem/c.bcim", true);
+	end = cim_cont_of(&in.vfs, in.dir)->now.end;
+	one = put_at(&in, "one", 0, data, 10);
+	two = put_at(&in, "two", 0, data, sizeof(data));
+	last = put_at(&in, "last", 0, data, 10);
+	for (unsigned i = 0; i < 2; i++) {
+		if ((i == 0) == second_first)
+			gives(&k, in.vfs.truncate(in.vfs.ctx, two, 0, &e), CIM_OK);
+		else
+			gives(&k, in.vfs.sync(in.vfs.ctx, one, &e), CIM_OK);
+	}
+	gives(&k, publish(&in, "x.cim"), CIM_OK);
+	is_int(count_bytes(k.m, end, cim_cont_of(&in.vfs, in.dir)->now.end, 0xee), 20,
+	       "all that was cut off is cleared, %s",
+	       second_first ? "the written room first" : "the written room last");
+	in.vfs.close(in.vfs.ctx, one);
+	in.vfs.close(in.vfs.ctx, two);
+	in.vfs.close(in.vfs.ctx, last);
+	leave(&in);
+	kit_free(&k);
+}
+
+static void test_joining(void)
+{
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *file;
+	long e;
+
+	go_inside(&k, &in, "mem/c.bcim", true);
+	file = put_at(&in, "alone", 0, bytes, BLOCK);
+	for (uint64_t at = BLOCK; at < 1 << 20; at += BLOCK)
+		must(&k, in.vfs.pwrite(in.vfs.ctx, file, at, bytes, BLOCK, &e));
+	is_int(node_of(file)->count, 1, "extents that follow each other are one");
+	in.vfs.close(in.vfs.ctx, file);
+	leave(&in);
+	kit_free(&k);
+}
+
+/* Two files that grow in turn: an eighth of what each has, no less than 64 KiB. */
+static void test_growing(void)
+{
+	enum { SIZE = 2 << 20, LEAST = 64 << 10 };
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *one, *two, *far;
+	const struct cim_cont_node *node;
+	uint64_t reach = 0;
+	unsigned wrong = 0;
+	long e;
+
+	go_inside(&k, &in, "mem/c.bcim", true);
+	one = inner(&in, "one", CIM_VFS_CREATE);
+	two = inner(&in, "two", CIM_VFS_CREATE);
+	for (uint64_t at = 0; at < SIZE; at += BLOCK) {
+		must(&k, in.vfs.pwrite(in.vfs.ctx, one, at, bytes, BLOCK, &e));
+		must(&k, in.vfs.pwrite(in.vfs.ctx, two, at, bytes, BLOCK, &e));
+	}
+	node = node_of(one);
+	for (size_t i = 0; i < node->count; i++) {
+		const uint64_t eighth = (reach / 8 + BLOCK - 1) / BLOCK * BLOCK;
+
+		wrong += node->extents[i].len != (eighth < LEAST ? LEAST : eighth);
+		reach += node->extents[i].len;
+	}
+	is_int(wrong, 0, "each extent is an eighth of the file, or 64 KiB: of %u",
+	       (unsigned)node->count);
+	ok(reach >= SIZE && node->count > 8, "and there are several");
+	far = put_at(&in, "far", UINT64_C(1) << 30, "x", 1);
+	is_int(node_of(far)->extents[1].len, 64 << 20, "no extent is of more than 64 MiB");
+	gives(&k, publish(&in, "x.cim"), CIM_OK);
+	is_int(node_of(far)->extents[1].len, BLOCK, "once published it has no room to spare");
+	in.vfs.close(in.vfs.ctx, one);
+	in.vfs.close(in.vfs.ctx, two);
+	in.vfs.close(in.vfs.ctx, far);
+	leave(&in);
+	kit_free(&k);
+}
+
+/* A gap of 8 whole blocks is a hole, one of 7 is written as zeros. */
+static void test_gaps(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t first, at; /* so many bytes, then one more there */
+		unsigned extents;
+	} rows[] = {
+		{"seven", 1, 8 * BLOCK, 1},
+		{"nearly eight", 1, 9 * BLOCK - 1, 1},
+		{"eight", 1, 9 * BLOCK, 3},
+		{"eight and a part", 1, 10 * BLOCK - 1, 3},
+		{"eight from an end", BLOCK, 9 * BLOCK, 3},
+		{"seven from an end", BLOCK, 8 * BLOCK, 1},
+	};
+	struct kit k = kit_new();
+	struct inside in;
+	cim_vfs_file *one, *two;
+
+	go_inside(&k, &in, "mem/c.bcim", true);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		cim_vfs_file *file = put_at(&in, rows[i].name, 0, bytes, rows[i].first);
+		const struct cim_cont_node *node = node_of(file);
+		long e;
+
+		gives(&k, in.vfs.pwrite(in.vfs.ctx, file, rows[i].at, "x", 1, &e), CIM_OK);
+		is_int(node->count, rows[i].extents, "%s: extents", rows[i].name);
+		if (rows[i].extents == 3)
+			ok(!node->extents[1].place && node->extents[1].len == 8 * BLOCK,
+			   "%s: the hole", rows[i].name);
+		in.vfs.close(in.vfs.ctx, file);
+	}
+	one = put_at(&in, "hole one", 100 * BLOCK, "x", 1);
+	two = put_at(&in, "hole two", 100 * BLOCK, "x", 1);
+	gives(&k, publish(&in, "x.cim"), CIM_OK);
+	gives(&k, locks(&in, one, CIM_LOCK_SHARED), CIM_OK);
+	is_int(lock_of(&in, "hole one"), CIM_LOCK_SHARED,
+	       "a file that begins with a hole is locked");
+	is_int(lock_of(&in, "hole two"), CIM_LOCK_NONE,
+	       "for itself: by the first data that it has");
+	in.vfs.close(in.vfs.ctx, one);
+	in.vfs.close(in.vfs.ctx, two);
+	leave(&in);
+	kit_free(&k);
+}
+
 /* ---- many names go, and some come again ---- */
 
 enum { MANY = 500 };
@@ -2184,7 +2415,8 @@ int main(void)
 	test_locks();
 	test_names();
 	test_making();
-	test_changed_meanwhile();
+	test_changed_meanwhile(0);
+	test_changed_meanwhile(1);
 	test_verify();
 	test_inner_locks();
 	test_published_files();
@@ -2200,6 +2432,13 @@ int main(void)
 	test_holes_below();
 	test_room_of_holes();
 	test_room_again();
+	test_left_room(false);
+	test_left_room(true);
+	test_room_side_by_side(false);
+	test_room_side_by_side(true);
+	test_joining();
+	test_growing();
+	test_gaps();
 	test_many_removed();
 	test_sizes();
 	test_failing_gaps();

@@ -399,6 +399,19 @@ static struct {
 	uint8_t records[2 * CIM_CONT_BLOCK]; /* as they were at the last change */
 } power;
 
+/* What has the container's name is one, whole, though it may be empty. */
+static bool is_whole(struct kit *k)
+{
+	struct cim_store *store;
+
+	if (!memfs_exists(k->m, "c.bcim"))
+		return true;
+	if (cim_store_open(&k->env, "mem/c.bcim", false, &store, &k->err))
+		return false;
+	cim_store_close(store);
+	return true;
+}
+
 static bool look(struct memfs *m, const char *how)
 {
 	struct kit k = {.m = m, .container = true};
@@ -409,6 +422,9 @@ static bool look(struct memfs *m, const char *how)
 	state = state_of(&k, power.kind);
 	power.olds += state == OLD;
 	power.news += state == NEW;
+	if (!is_whole(&k))
+		return ok(false, "%s: after a power failure, %s: the container isn't whole: %s",
+			  kind_names[power.kind], how, k.err.cause);
 	if (state == NEW || (state == OLD && !power.committed))
 		return true;
 	ok(false, "%s: after a power failure, %s: the container is %s", kind_names[power.kind], how,
