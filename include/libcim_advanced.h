@@ -374,6 +374,9 @@ struct cim_place {
 	uint64_t base;	 /* of a stream table: from which region on count its streams */
 };
 
+/** struct cim_budget - what a traversal may still go through; safe to share between threads */
+struct cim_budget;
+
 /** What of an item cim_file_place() finds. */
 enum cim_part {
 	CIM_PART_SECURITY = CIM_BLOB_SECURITY,
@@ -387,14 +390,20 @@ enum cim_part {
 CIM_API enum cim_status cim_file_place(struct cim_image *image, const struct cim_file_info *file,
 				       enum cim_part part, struct cim_place *place,
 				       struct cim_error *err);
+/**
+ * cim_file_has_rest() - has an item's record something behind the fields that are known?
+ * @budget: what going there is spent of; NULL: the image is no stranger's
+ * @has:    receives true if there are bytes other than zeros: a later version's fields, which who
+ *          writes the item anew leaves out
+ */
+CIM_API enum cim_status cim_file_has_rest(struct cim_image *image, const struct cim_file_info *file,
+					  struct cim_budget *budget, bool *has,
+					  struct cim_error *err);
 /** cim_data_place() - where a stream lies; bytes 0: nowhere */
 CIM_API enum cim_status cim_data_place(struct cim_image *image, const struct cim_data *data,
 				       struct cim_place *place, struct cim_error *err);
 /** cim_iter_place() - where the table lies that an iterator goes through; false if @iter is NULL */
 CIM_API bool cim_iter_place(const struct cim_iter *iter, struct cim_place *place);
-
-/** struct cim_budget - what a traversal may still go through; safe to share between threads */
-struct cim_budget;
 
 /**
  * cim_budget_open() - a budget for one traversal of @image, to be closed before it

@@ -370,6 +370,42 @@ enum cim_status cim_file_place(struct cim_image *image, const struct cim_file_in
 	return cim_error_where(err, status, op, image->path);
 }
 
+static enum cim_status find_rest(struct cim_image *image, uint32_t file_id,
+				 struct cim_budget *budget, bool *has, struct cim_error *err)
+{
+	struct cim_place place = {0};
+	uint8_t bytes[512];
+	uint32_t size;
+	enum cim_status status = cim_image_record_rest(image, file_id, &place.offset, &size, err);
+
+	place.bytes = size;
+	if (!status && size && budget)
+		status = cim_budget_spend(budget, &place, err);
+	for (uint32_t at = 0; !status && at < size && !*has; at += sizeof(bytes)) {
+		const size_t len = size - at < sizeof(bytes) ? size - at : sizeof(bytes);
+
+		status = cim_image_read_object(image, place.offset, at, bytes, len, err);
+		*has = !status && !cim_is_zero(bytes, len);
+	}
+	return status;
+}
+
+enum cim_status cim_file_has_rest(struct cim_image *image, const struct cim_file_info *file,
+				  struct cim_budget *budget, bool *has, struct cim_error *err)
+{
+	static const char op[] = "look behind record";
+	enum cim_status status;
+
+	if (has)
+		*has = false;
+	if (CIM_ANY_NULL(err, op, image, file, has))
+		return CIM_E_POINTER;
+	status = CIM_CHECK_SIZED(file, CIM_LEAST_FILE_INFO, err);
+	if (!status)
+		status = find_rest(image, file->file_id, budget, has, err);
+	return cim_error_where(err, status, op, image->path);
+}
+
 static const char *op_of_blob(enum cim_blob which)
 {
 	static const char *const ops[] = {

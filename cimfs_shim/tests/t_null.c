@@ -78,6 +78,8 @@ static void *sized_output(unsigned n)
 	X(cim_container_seal, 2, "seal container",                                                 \
 	  (&k.env, P(1, "mem/x"), output(2), NULL, &k.err))                                        \
 	X(cim_data_place, 3, "find stream", (P(1, image), P(2, &data), output(3), &k.err))         \
+	X(cim_file_has_rest, 3, "look behind record",                                              \
+	  (P(1, image), P(2, &file), NULL, output(3), &k.err))                                     \
 	X(cim_file_place, 3, "find part",                                                          \
 	  (P(1, image), P(2, &file), CIM_PART_DATA, output(3), &k.err))                            \
 	X(cim_idset_add, 2, "set of files", (P(1, idset), 1, P(2, &again), &k.err))                \

@@ -267,7 +267,8 @@ const struct command cmd_convert = {
 		 "those "
 		 "before it are. With --flatten PE images are stored as plain data, and what the "
 		 "records "
-		 "of a later version have behind the fields that are known is left out.",
+		 "of a later version have behind the fields that are known is left out, with a "
+		 "warning.",
 	.options = options,
 	.run = run,
 };

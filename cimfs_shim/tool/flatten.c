@@ -15,6 +15,7 @@ struct flatten {
 	const char *name;	   /* of the image */
 	struct cim_budget *budget; /* of merge links, and of PE images' mappings */
 	uint64_t names;		   /* that the paths to come may have, all together */
+	struct loss rests;	   /* what records have behind the fields that are known */
 	uint16_t *path, *to;
 	size_t units;
 	/* Descriptors and the like of the last item: they are often the next one's, too. */
@@ -264,11 +265,32 @@ static int take_path(struct flatten *f, const struct tree_item *item)
 	return code;
 }
 
+/* What isn't known of a record can't be written. */
+static int note_rest(struct flatten *f, const struct tree_item *item)
+{
+	struct cim_error err = {0};
+	char *path;
+	bool has;
+
+	if (item->first)
+		return EXIT_OK;
+	if (cim_file_has_rest(f->image, &item->info, f->budget, &has, &err))
+		return fail_read(f, item, &err);
+	if (!has)
+		return EXIT_OK;
+	path = tree_plain(item->path);
+	loss_add(f->s->t, &f->rests, path, "it is of a later version");
+	free(path);
+	return EXIT_OK;
+}
+
 static int put_any(struct flatten *f, const struct tree_item *item)
 {
 	const uint32_t marks = item->info.marks;
 	int code = take_path(f, item);
 
+	if (!code)
+		code = note_rest(f, item);
 	if (code)
 		return code;
 	f->s->progress.files++;
@@ -306,7 +328,10 @@ static uint64_t most_names(struct cim_image *image)
 
 int flatten(struct session *s, struct cim_image *image, const char *name)
 {
-	struct flatten f = {.s = s, .image = image, .name = name};
+	struct flatten f = {.s = s,
+			    .image = image,
+			    .name = name,
+			    .rests.what = "part of the record not stored"};
 	const struct tree_item *item;
 	struct cim_error err = {0};
 	struct tree *tree;
@@ -328,6 +353,9 @@ int flatten(struct session *s, struct cim_image *image, const char *name)
 		if (!code && tool_signal)
 			code = tool_interrupted();
 	}
+	if (!code)
+		loss_report(s->t, &f.rests, s->op, s->image);
+	loss_forget(&f.rests);
 	for (size_t i = 0; i < COUNT_OF(f.last); i++)
 		blob_free(&f.last[i].blob);
 	free(f.path);
