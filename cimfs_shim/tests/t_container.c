@@ -2236,6 +2236,12 @@ static void test_refused_commits(void)
 	leave(&in);
 	is_int(sequence(&k), 1, "nor a commit where the container is gone");
 	kit_free(&k);
+	k = kit_new();
+	hand_inside(&k, &in, true);
+	memfs_poke(k.m, "c.bcim", 40, "x", 1); /* who seals leaves the records as they are */
+	gives(&k, publish(&in, "new.cim"), CIM_E_SHARING);
+	leave(&in);
+	kit_free(&k);
 }
 
 /* Somebody makes the container before this session's gets its name. */
