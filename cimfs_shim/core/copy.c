@@ -37,7 +37,8 @@ enum copied {
 /* A file of a region set. */
 struct copy_file {
 	struct cim_guid set;
-	uint16_t index;
+	uint32_t region; /* its number in the image */
+	uint16_t index;	 /* and in the set */
 	bool is_id;
 	uint8_t state; /* enum copied */
 };
@@ -50,6 +51,7 @@ struct copy {
 	struct cim_image *image; /* the original */
 	struct copy_file *files;
 	size_t count;
+	uint64_t *sizes;	      /* bytes of each region file at the first look */
 	char random[CIM_RANDOM_TEXT]; /* private names' middle; the number is that in @files */
 	cim_vfs_file *mark;	      /* the first private file, with the byte lock */
 	size_t marked;		      /* its number */
@@ -76,7 +78,11 @@ static void list_set(struct copy *c, const struct cim_region_set *set)
 	for (unsigned i = 0; i < set->count; i++) {
 		for (unsigned is_id = 0; is_id < 2; is_id++) {
 			c->files[c->count++] = (struct copy_file){
-				.set = set->guid, .index = (uint16_t)i, .is_id = is_id};
+				.set = set->guid,
+				.region = set->first + i,
+				.index = (uint16_t)i,
+				.is_id = is_id,
+			};
 		}
 	}
 }
@@ -103,15 +109,18 @@ static enum cim_status list_files(struct copy *c, struct cim_error *err)
 	return status;
 }
 
-/* For progress. */
+/* For progress, and to see whether a file is cut while others are copied. */
 static enum cim_status count_bytes(struct copy *c, struct cim_error *err)
 {
+	const uint32_t count = c->image->info.region_count;
 	enum cim_status status = CIM_OK;
-	uint64_t one;
 
-	for (uint32_t i = 0; !status && i < c->image->info.region_count; i++) {
-		status = cim_image_region_size(c->image, i, &one, err);
-		c->total += status ? 0 : one;
+	c->sizes = cim_alloc(&c->env, count * sizeof(*c->sizes));
+	if (!c->sizes)
+		return cim_no_memory(err);
+	for (uint32_t i = 0; !status && i < count; i++) {
+		status = cim_image_region_size(c->image, i, &c->sizes[i], err);
+		c->total += status ? 0 : c->sizes[i];
 	}
 	return status;
 }
@@ -256,6 +265,21 @@ static enum cim_status find(struct copy *c, struct copy_file *file,
 	return status;
 }
 
+/* The copy of a file that was cut since the first look would be less than its source. */
+static enum cim_status check_length(const struct copy *c, const struct copy_file *file,
+				    const struct cim_open_file *original, struct cim_error *err)
+{
+	enum cim_status status;
+	uint64_t size;
+
+	if (file->is_id)
+		return CIM_OK;
+	status = cim_io_size(original->env, original->file, original->name, &size, err);
+	if (!status && size < c->sizes[file->region])
+		status = cim_fail(err, CIM_E_CORRUPT, "%s was cut short meanwhile", original->name);
+	return status;
+}
+
 static enum cim_status copy_file(struct copy *c, struct copy_file *file, struct cim_error *err)
 {
 	char name[CIM_SET_FILE_NAME];
@@ -272,6 +296,8 @@ static enum cim_status copy_file(struct copy *c, struct copy_file *file, struct 
 		status = find(c, file, &original, err);
 	if (!status && file->state == COPY_WANTED)
 		status = make_private(c, file, &original, err);
+	if (!status)
+		status = check_length(c, file, &original, err);
 	cim_io_close(original.env, original.file);
 	return status;
 }
@@ -403,6 +429,7 @@ static void clean_up(struct copy *c)
 	cim_io_close_dir(&c->env, c->dir);
 	cim_free(&c->env, c->buf);
 	cim_free(&c->env, c->files);
+	cim_free(&c->env, c->sizes);
 	cim_image_close(c->image);
 }
 

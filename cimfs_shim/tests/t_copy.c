@@ -571,6 +571,43 @@ static void test_progress(void)
 }
 
 static struct {
+	struct memfs *m;
+	const char *name; /* the region file that was cut */
+} cut;
+
+/* Once a region file has been begun, cut the other one. */
+static int cut_next(void *ctx, const struct cim_progress *report)
+{
+	const struct memfs *m = cut.m;
+
+	(void)ctx;
+	for (size_t i = 0; !cut.name && i < m->now.count; i++) {
+		const char *name = m->now.at[i].name;
+		const uint64_t size = memfs_size(m, name);
+
+		if (strncmp(name, "region_", 7) || size == report->done ||
+		    (size > 1 << 18) == (report->done == 1 << 18))
+			continue;
+		cut.name = name;
+		memfs_shorten(cut.m, name, size - 4096);
+	}
+	return 0;
+}
+
+static void test_cut_meanwhile(void)
+{
+	struct kit k = kit_copy(&before[IN]);
+
+	cut.m = k.m;
+	k.env.progress = cut_next;
+	gives(&k, copy(&k, &copyings[IN]), CIM_E_CORRUPT);
+	ok(cut.name && strstr(k.err.cause, "meanwhile") && !memfs_exists(k.m, "new.bcim"),
+	   "a file that is cut before its turn isn't copied: %s, %s",
+	   cut.name ? cut.name : "none was cut", k.err.cause);
+	kit_free(&k);
+}
+
+static struct {
 	unsigned private, in_use;
 } seen;
 
@@ -770,6 +807,7 @@ static void test_all_else(void)
 	test_lost_answer();
 	test_progress();
 	test_in_use();
+	test_cut_meanwhile();
 }
 
 int main(int argc, char **argv)
