@@ -679,7 +679,7 @@ M("seal-no-size", "Seal/HcsshimTest Seal/Outputs", "CimSealImage tells no hash s
   .on = ON(SealImage), DOES(seal_changed), .number = 32)
 M("seal-once", "Seal/Twice", "a container is sealed once",
   .on = ON(SealImage), .after = 1, SKIPS(E_ACCESSDENIED))
-M("verified-mount-unverified", "Seal/FreeAfterwards Verification/SealElsewhere MountVerified/WrongHash MountVerified/NotSealed MountVerified/Refused", "CimMountVerifiedImage is CimMountImage",
+M("verified-mount-unverified", "Seal/FreeAfterwards MountVerified/WrongHash MountVerified/NotSealed MountVerified/Refused", "CimMountVerifiedImage is CimMountImage",
   .on = ON(MountVerifiedImage), DOES(verified_unverified))
 M("convert-nothing", "Convert/IntoContainer Convert/OntoDevice", "CimConvertBlockImage does nothing",
   .on = ON(ConvertBlockImage), SKIPS(S_OK))
