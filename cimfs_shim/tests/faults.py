@@ -218,7 +218,7 @@ def trials():
 
 
 def wine():
-    for name, text in (("wine", WINE), ("wineserver", WINESERVER)):
+    for name, text in {"wine": WINE, "wineserver": WINESERVER}.items():
         write("bin/" + name, text)
         os.environ[name.upper()] = str(TREE / "bin" / name)
         (TREE / "bin" / name).chmod(0o755)

@@ -122,7 +122,7 @@ IMAGES = {
     "long_records": (lambda: cruel.long_records(60),
                      {"ls": (0, ""), "info": (0, ""), "verify": (0, ""), "verify --deep": (0, ""), "dump": (0, ""),
                       "diff of a copy": (0, ""), "dump --struct": (0, ""), "dump --raw": (0, ""),
-                      "merge": (4, "far too long")}),
+                      "merge": (4, "far too long"), "flatten": (3, "of a later version (and 59 more)")}),
     "names_overlap": (lambda: cruel.overlapping_names("", 400000),
                       {"flatten": (4, "overlap"), "info": (0, ""), "verify": (4, ""), "dump": (4, "overlap"),
                        "diff": (2, "overlap"), "append": (4, "names of a directory overlap"),
