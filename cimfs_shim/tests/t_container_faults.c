@@ -20,18 +20,47 @@ enum kind {
 	CONSISTENT,
 	REBUILD, /* consistent, over files that are there */
 	MERGE,	 /* base.cim, below items and marks of the session's own */
+	MARK,	 /* marks, without a source that they could be about */
 	UPKEEP,	 /* remove base.cim and its files */
+	ADD_ON_DEVICE,
+	EXTEND_ON_DEVICE,
+	UPKEEP_ON_DEVICE,
 	KINDS
 };
 
 static const char *const kind_names[KINDS] = {
-	"making the container", "adding an image",	  "extending", "forking",
-	"consistent",		"consistent, files kept", "merging",   "upkeep",
+	"making the container",
+	"adding an image",
+	"extending",
+	"forking",
+	"consistent",
+	"consistent, files kept",
+	"merging",
+	"marking",
+	"upkeep",
+	"adding an image on a device",
+	"extending on a device",
+	"upkeep on a device",
 };
+
+static bool on_device(enum kind kind)
+{
+	return kind >= ADD_ON_DEVICE;
+}
+
+static bool is_upkeep(enum kind kind)
+{
+	return kind == UPKEEP || kind == UPKEEP_ON_DEVICE;
+}
+
+static bool extends(enum kind kind)
+{
+	return kind == EXTEND || kind == EXTEND_ON_DEVICE;
+}
 
 static const char *target(enum kind kind)
 {
-	return kind == EXTEND || kind == UPKEEP ? "base.cim" : "new.cim";
+	return extends(kind) || is_upkeep(kind) ? "base.cim" : "new.cim";
 }
 
 static uint8_t bytes[300000];
@@ -80,20 +109,18 @@ static void script(struct run *run)
 	step(run, cim_writer_delete(run->w, cim_str8("gone"), &k->err));
 }
 
-/* The source lies in the container that the session writes. */
-static void merge(struct run *run)
+static void mark(struct run *run)
 {
 	struct kit *k = run->k;
 
 	step(run, cim_writer_tombstone(run->w, cim_str8("dir/none/hidden"), &k->err));
 	step(run, cim_writer_merge_link(run->w, cim_str8("links/one"), cim_str8("known"), &k->err));
-	step(run, cim_writer_add_source(run->w, "mem/c.bcim/base.cim", 0, &k->err));
 }
 
 static void session(struct run *run, enum kind kind)
 {
 	struct kit *k = run->k;
-	const char *source = kind == EXTEND || kind == FORK ? "base.cim" : NULL;
+	const char *source = extends(kind) || kind == FORK ? "base.cim" : NULL;
 	unsigned flags = kind == CONSISTENT || kind == REBUILD ? CIM_WRITE_CONSISTENT : 0,
 		 tries = 0;
 
@@ -104,8 +131,11 @@ static void session(struct run *run, enum kind kind)
 	if (run->first)
 		return;
 	script(run);
+	if (kind == MERGE || kind == MARK)
+		mark(run);
+	/* The source lies in the container that the session writes. */
 	if (kind == MERGE)
-		merge(run);
+		step(run, cim_writer_add_source(run->w, "mem/c.bcim/base.cim", 0, &k->err));
 	do {
 		run->commit = cim_writer_commit(run->w, &k->err);
 		step(run, run->commit);
@@ -142,7 +172,7 @@ static void upkeep(struct run *run, const char *image)
 
 static void perform(struct run *run, enum kind kind)
 {
-	if (kind == UPKEEP)
+	if (is_upkeep(kind))
 		upkeep(run, "base.cim");
 	else
 		session(run, kind);
@@ -172,23 +202,33 @@ static char *text_of(struct kit *k, const char *name)
 	return text;
 }
 
-static void prepare(void)
+static struct kit make_base(bool device)
 {
 	struct kit base = kit_new();
 	struct cim_writer *w;
 
 	base.container = true;
+	if (device)
+		memfs_put_device(base.m, "c.bcim", 4 << 20);
 	w = begin(&base, NULL, "base.cim");
 	make_dir(&base, w, "dir");
 	put(&base, w, "dir/old", "an old file");
 	put_bytes(&base, w, "known", bytes, 70000);
 	finish(&base, w);
+	return base;
+}
+
+static void prepare(void)
+{
+	struct kit base = make_base(false), device = make_base(true);
+
 	old_text = dump(&base, "base.cim");
 	for (int kind = 0; kind < KINDS; kind++) {
 		struct run run = {.k = &before[kind]};
 		struct kit after;
 
-		before[kind] = kind == MAKE ? kit_new() : kit_copy(&base);
+		before[kind] = kind == MAKE ? kit_new()
+					    : kit_copy(on_device(kind) ? &device : &base);
 		before[kind].container = true;
 		if (kind == REBUILD) {
 			perform(&run, REBUILD);
@@ -207,11 +247,12 @@ static void prepare(void)
 			bail("the script fails by itself: %s, %s: %s", kind_names[kind],
 			     STATUS(run.first), after.err.cause);
 		new_text[kind] = text_of(&after, target((enum kind)kind));
-		if (!new_text[kind] || !*new_text[kind] != (kind == UPKEEP))
+		if (!new_text[kind] || !*new_text[kind] != is_upkeep((enum kind)kind))
 			bail("%s: comes to nothing", kind_names[kind]);
 		kit_free(&after);
 	}
 	kit_free(&base);
+	kit_free(&device);
 }
 
 enum state {
@@ -304,12 +345,13 @@ static bool judge(const struct fault *f, struct run *run)
 	state = state_of(k, f->kind);
 	if (!run->first && state != NEW)
 		return complain(f, run, "all went well, but the new state isn't there");
-	if (state == BROKEN || (state == PART && (f->kind == UPKEEP || run->first == run->commit)))
+	if (state == BROKEN || (state == PART && (is_upkeep(f->kind) || run->first == run->commit)))
 		return complain(f, run, "it is neither old nor new");
 	/* Whether a record's write that failed came to pass nobody knows: it counts as committed.
 	 */
 	if (k->m->first_failed == MEM_REMOVE || k->m->first_failed == MEM_IS_NAMED || f->on ||
-	    run->commit == CIM_E_INVALID || (f->kind == UPKEEP && k->m->first_failed == MEM_PWRITE))
+	    run->commit == CIM_E_INVALID ||
+	    (is_upkeep(f->kind) && k->m->first_failed == MEM_PWRITE))
 		return true;
 	if (memfs_count_names(k->m, "cimtmp_"))
 		return complain(f, run, "a private file is left beside the container");
@@ -317,7 +359,7 @@ static bool judge(const struct fault *f, struct run *run)
 		return complain(f, run, "the container that was made is left");
 	if (k->m->first_failed == MEM_TRUNCATE || k->m->first_failed == MEM_SIZE)
 		return true;
-	if (memfs_exists(k->m, "c.bcim") && !is_as_long_as_its_end(k))
+	if (!on_device(f->kind) && memfs_exists(k->m, "c.bcim") && !is_as_long_as_its_end(k))
 		return complain(f, run, "something is left behind the container's end");
 	return true;
 }
@@ -341,7 +383,7 @@ static void test_faults(enum kind kind)
 {
 	const struct trial trial = {try_fault, kind_names[kind], 4};
 
-	all_sorts_of_faults(&trial, kind, kind != UPKEEP);
+	all_sorts_of_faults(&trial, kind, !is_upkeep(kind) && !on_device(kind));
 }
 
 /* Whoever only reads gets the error, or all of it. */
